@@ -1,0 +1,80 @@
+/* Datasets: a table of them, and one interface to their samples. A dataset is one file here; the
+ * rest of the program sees only this header. */
+#ifndef BNN_DATA_LOADERS_DATASET_H
+#define BNN_DATA_LOADERS_DATASET_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "engine/base/status.h"
+
+/* How BiBench trains on a dataset (spec: recipes): the defaults of bnn-train. */
+typedef struct bnn_recipe {
+    int epochs;
+    int batch_size;
+    const char *optimizer;
+    double lr, momentum, weight_decay;
+    const char *scheduler;
+    int warmup_epochs;
+} bnn_recipe;
+
+typedef enum bnn_split { BNN_SPLIT_TRAIN, BNN_SPLIT_TEST } bnn_split;
+
+typedef struct bnn_dataset bnn_dataset;
+
+/* A row of the table. Samples are float [height,width,channels], normalized. */
+typedef struct bnn_dataset_info {
+    const char *name;        /* "cifar10" */
+    const char *description; /* one line */
+    const char *default_dir; /* NULL: the user must say where it is */
+    int height, width, channels, classes;
+    const char *const *class_names; /* [classes] */
+    float mean[3], std[3];          /* of the 0..255 scale, per channel */
+    bnn_recipe recipe;
+    /* Checks every file of the split whole (sizes, labels) before the first sample. */
+    bnn_code (*open)(const struct bnn_dataset_info *info, const char *dir, bnn_split split,
+                     bnn_dataset **out, bnn_error *err);
+} bnn_dataset_info;
+
+/* What an open dataset is to the loader. Each dataset embeds this as its first member. */
+struct bnn_dataset {
+    const bnn_dataset_info *info;
+    size_t count;
+    /* Writes sample `index` into x[height*width*channels] and its class into *label. `seed` and
+     * `epoch` key the augmentation, which depends on (seed, epoch, index) alone; augment = 0 is
+     * the test transform. Called from several threads at once. */
+    void (*sample)(const bnn_dataset *dataset, size_t index, int augment, uint64_t seed,
+                   uint32_t epoch, float *x, int32_t *label);
+    void (*close)(bnn_dataset *dataset);
+};
+
+/* The table, NULL-terminated. */
+extern const bnn_dataset_info *const bnn_datasets[];
+/* NULL if there is none of that name. */
+const bnn_dataset_info *bnn_dataset_find(const char *name);
+
+/* dir = NULL: the default folder, an error that names it if it is missing there. limit > 0 keeps
+ * the first `limit` samples. */
+bnn_code bnn_dataset_open(const bnn_dataset_info *info, const char *dir, bnn_split split,
+                          size_t limit, bnn_dataset **out, bnn_error *err);
+void bnn_dataset_close(bnn_dataset *dataset); /* NULL is fine */
+
+/* ---- CIFAR-10-C layout: <name>.npy uint8 [5*N,32,32,3] and labels.npy [5*N] ------------------- */
+#define BNN_SEVERITIES 5
+
+typedef struct bnn_corruptions bnn_corruptions;
+
+/* Opens and checks all the corruption files of `dir` (any subset of the 19 known names; other .npy
+ * files are an error that names them). `info` gives size, classes and normalization. */
+bnn_code bnn_corruptions_open(const bnn_dataset_info *info, const char *dir, bnn_corruptions **out,
+                              bnn_error *err);
+void bnn_corruptions_close(bnn_corruptions *c); /* NULL is fine */
+size_t bnn_corruptions_count(const bnn_corruptions *c);
+/* In the official order (gaussian_noise first). */
+const char *bnn_corruptions_name(const bnn_corruptions *c, size_t index);
+/* A dataset of one corruption at severity 1..5, of the first `limit` images if limit > 0; valid
+ * while `c` is open. */
+bnn_code bnn_corruptions_dataset(const bnn_corruptions *c, size_t index, int severity, size_t limit,
+                                 bnn_dataset **out, bnn_error *err);
+
+#endif

@@ -1,0 +1,39 @@
+/* Prefetching loader: threads prepare the next batches while the current one is computed on. What
+ * a batch holds depends on (seed, epoch, step) alone, never on the number of threads. */
+#ifndef BNN_DATA_LOADERS_LOADER_H
+#define BNN_DATA_LOADERS_LOADER_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "data_loaders/dataset.h"
+#include "engine/base/status.h"
+
+typedef struct bnn_loader bnn_loader;
+
+typedef struct bnn_batch {
+    const float *x;       /* [n,height,width,channels] */
+    const int32_t *label; /* [n] */
+    size_t n;             /* the last batch of an epoch may be smaller */
+} bnn_batch;
+
+typedef struct bnn_loader_options {
+    size_t batch_size;
+    int shuffle; /* a new permutation each epoch */
+    int augment;
+    uint64_t seed;
+    int threads;  /* >= 1 */
+    int prefetch; /* batches ahead, >= 1 */
+} bnn_loader_options;
+
+/* The dataset must outlive the loader. */
+bnn_code bnn_loader_create(const bnn_dataset *dataset, const bnn_loader_options *options,
+                           bnn_loader **out, bnn_error *err);
+void bnn_loader_free(bnn_loader *loader); /* NULL is fine; joins the threads */
+size_t bnn_loader_steps(const bnn_loader *loader); /* batches an epoch */
+/* Begins `epoch` at batch `first_step`; drops what was prefetched of another epoch. */
+bnn_code bnn_loader_start(bnn_loader *loader, uint32_t epoch, size_t first_step, bnn_error *err);
+/* The next batch, valid until the next call; 0 at the epoch's end. */
+int bnn_loader_next(bnn_loader *loader, bnn_batch *batch);
+
+#endif

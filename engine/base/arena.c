@@ -1,0 +1,89 @@
+#include "engine/base/arena.h"
+
+#include <stdalign.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define BLOCK_BYTES 65536
+
+typedef struct block {
+    struct block *next;
+    size_t used, size;
+    alignas(max_align_t) unsigned char bytes[];
+} block;
+
+struct bnn_arena {
+    block *first;
+};
+
+bnn_arena *bnn_arena_create(void) {
+    return calloc(1, sizeof(bnn_arena));
+}
+
+void bnn_arena_free(bnn_arena *arena) {
+    if (!arena) {
+        return;
+    }
+    for (block *b = arena->first; b;) {
+        block *next = b->next;
+        free(b);
+        b = next;
+    }
+    free(arena);
+}
+
+void *bnn_arena_alloc(bnn_arena *arena, size_t bytes) {
+    const size_t align = alignof(max_align_t);
+    if (!arena || bytes > SIZE_MAX / 2) {
+        return NULL;
+    }
+    bytes = (bytes + align - 1) / align * align;
+    block *b = arena->first;
+    if (!b || b->size - b->used < bytes) {
+        size_t size = bytes > BLOCK_BYTES ? bytes : BLOCK_BYTES;
+        b = calloc(1, sizeof(block) + size);
+        if (!b) {
+            return NULL;
+        }
+        b->size = size;
+        b->next = arena->first;
+        arena->first = b;
+    }
+    void *p = b->bytes + b->used;
+    b->used += bytes;
+    return p;
+}
+
+char *bnn_arena_format(bnn_arena *arena, const char *format, ...) {
+    char text[512];
+    va_list args;
+    va_start(args, format);
+    int n = vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    if (n < 0 || (size_t)n >= sizeof text) {
+        return NULL;
+    }
+    char *copy = bnn_arena_alloc(arena, (size_t)n + 1);
+    if (copy) {
+        memcpy(copy, text, (size_t)n + 1);
+    }
+    return copy;
+}
+
+void *bnn_alloc_aligned(size_t bytes) {
+    if (bytes > SIZE_MAX - 127) {
+        return NULL;
+    }
+    size_t rounded = (bytes + 63) / 64 * 64;
+    if (rounded == 0) {
+        rounded = 64;
+    }
+    void *p = aligned_alloc(64, rounded);
+    if (p) {
+        memset(p, 0, rounded);
+    }
+    return p;
+}

@@ -1,0 +1,37 @@
+/* Files read whole and files that are replaced whole or not at all. */
+#ifndef BNN_ENGINE_BASE_FILE_H
+#define BNN_ENGINE_BASE_FILE_H
+
+#include <stddef.h>
+#include <stdio.h>
+
+#include "engine/base/status.h"
+
+/* A file mapped read-only. data is NULL only when size is 0. */
+typedef struct bnn_map {
+    const unsigned char *data;
+    size_t size;
+} bnn_map;
+
+bnn_code bnn_map_open(const char *path, bnn_map *map, bnn_error *err);
+void bnn_map_close(bnn_map *map);
+
+/* A file being written beside its final name; the final name changes only in commit, by an atomic
+ * rename after the data (and then the folder) reached the disk. Whatever fails, the file that
+ * stood there before survives. */
+typedef struct bnn_atomic_file bnn_atomic_file;
+
+/* Creates PATH.tmp-<pid>. */
+bnn_code bnn_atomic_open(const char *path, bnn_atomic_file **out, bnn_error *err);
+/* A stdio stream to write to; errors may be left to commit, which checks ferror. */
+FILE *bnn_atomic_stream(bnn_atomic_file *file);
+/* Flush, sync, rename, sync the folder; frees `file` on success and on failure alike (on failure
+ * the temporary file is removed). */
+bnn_code bnn_atomic_commit(bnn_atomic_file *file, bnn_error *err);
+/* Removes the temporary file and frees. NULL is fine. */
+void bnn_atomic_abandon(bnn_atomic_file *file);
+
+/* mkdir -p, mode 0777 & ~umask. */
+bnn_code bnn_make_folder(const char *path, bnn_error *err);
+
+#endif

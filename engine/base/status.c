@@ -1,0 +1,31 @@
+#include "engine/base/status.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+bnn_code bnn_fail(bnn_error *err, bnn_code code, const char *format, ...) {
+    if (err) {
+        va_list args;
+        va_start(args, format);
+        vsnprintf(err->text, sizeof err->text, format, args);
+        va_end(args);
+        err->code = code;
+    }
+    return code;
+}
+
+bnn_code bnn_fail_in(bnn_error *err, bnn_code code, const char *format, ...) {
+    if (err) {
+        char prefix[256], whole[sizeof err->text + sizeof prefix + 2];
+        va_list args;
+        va_start(args, format);
+        vsnprintf(prefix, sizeof prefix, format, args);
+        va_end(args);
+        snprintf(whole, sizeof whole, "%s: %s", prefix, err->text);
+        memcpy(err->text, whole, sizeof err->text);
+        err->text[sizeof err->text - 1] = '\0';
+        err->code = code;
+    }
+    return code;
+}

@@ -1,0 +1,33 @@
+/* Statuses: the library never exits, aborts or prints. A function that can fail returns a bnn_code
+ * and, if the caller passed a bnn_error, leaves there one line that says what, where and the
+ * likely cure. */
+#ifndef BNN_ENGINE_BASE_STATUS_H
+#define BNN_ENGINE_BASE_STATUS_H
+
+typedef enum bnn_code {
+    BNN_OK = 0,
+    BNN_ERR_ARGUMENT,    /* a value the caller chose is unusable */
+    BNN_ERR_IO,          /* the operating system refused (open, read, write, sync, rename) */
+    BNN_ERR_FORMAT,      /* a file's bytes are not what its format promises */
+    BNN_ERR_MEMORY,      /* out of memory */
+    BNN_ERR_SHAPE,       /* tensors do not fit each other */
+    BNN_ERR_NUMERIC,     /* a value is not finite */
+    BNN_ERR_UNSUPPORTED, /* valid, but not built in */
+} bnn_code;
+
+/* One line, no newline at its end. */
+typedef struct bnn_error {
+    bnn_code code;
+    char text[512];
+} bnn_error;
+
+/* Fills `err` (may be NULL) printf-like and returns `code`, so that a check reads
+ * `return bnn_fail(err, BNN_ERR_IO, "%s: ...", path);`. */
+bnn_code bnn_fail(bnn_error *err, bnn_code code, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+/* Puts "prefix: " in front of an error already there; for callers that know where it happened. */
+bnn_code bnn_fail_in(bnn_error *err, bnn_code code, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+#endif
