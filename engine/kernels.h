@@ -25,9 +25,9 @@ static inline size_t bnn_words(size_t bits) {
 
 /* A convolution, or with h = kh = 1 a 1-D one, or with h = w = kh = kw = 1 a linear layer. */
 typedef struct bnn_conv {
-    int n, h, w, c;   /* input [n,h,w,c] */
-    int o, kh, kw;    /* filters [o,kh,kw,c/groups] */
-    int oh, ow;       /* output [n,oh,ow,o] */
+    int n, h, w, c; /* input [n,h,w,c] */
+    int o, kh, kw;  /* filters [o,kh,kw,c/groups] */
+    int oh, ow;     /* output [n,oh,ow,o] */
     int stride_h, stride_w, pad_h, pad_w, dil_h, dil_w, groups;
 } bnn_conv;
 
@@ -93,7 +93,8 @@ typedef struct bnn_kernels {
     void (*channel_sums)(size_t rows, size_t c, const float *g, const float *x, float *sum,
                          float *dot, int acc, void *ws);
 
-    /* ---- batch normalization over the rows of [rows][c] (Ioffe & Szegedy 2015) ---------------- */
+    /* ---- batch normalization over the rows of [rows][c] (Ioffe & Szegedy 2015) ----------------
+     */
     size_t (*batch_norm_workspace)(size_t rows, size_t c);
     /* Training. Keeps mean[c] and rstd[c] = 1/sqrt(biased variance + eps) for the backward; running
      * statistics r += momentum * (batch - r), with the unbiased variance (PyTorch's rule). */
@@ -106,21 +107,24 @@ typedef struct bnn_kernels {
                                 float *gx, int gx_acc, float *gweight, float *gbias, int gp_acc,
                                 void *ws);
 
-    /* ---- statistics over the values of each row of [rows][len] --------------------------------- */
+    /* ---- statistics over the values of each row of [rows][len] ---------------------------------
+     */
     /* out[r] = mean |x[r][:]| */
     void (*row_abs_mean)(size_t rows, size_t len, const float *x, float *out);
     /* y = gain * (x - center * mean) * r, r = (unbiased variance + eps)^-1/2, or 1 if !scale.
      * Keeps mean[rows] and r[rows] for the backward. y may not be x. */
     void (*normalize_rows)(size_t rows, size_t len, const float *x, int center, int scale,
                            float gain, float eps, float *mean, float *r, float *y);
-    /* gx = gain * [r (g - center * mean(g)) - r^3 (x - mean) * sum(g * (x - center * mean)) / (len-1)],
-     * the second term only if scale. */
+    /* gx = gain * [r (g - center * mean(g)) - r^3 (x - mean) * sum(g * (x - center * mean)) /
+     * (len-1)], the second term only if scale. */
     void (*normalize_rows_backward)(size_t rows, size_t len, const float *g, const float *x,
                                     int center, int scale, float gain, const float *mean,
                                     const float *r, float *gx, int acc);
 
-    /* ---- algorithm-specific element-wise --------------------------------------------------------- */
-    /* XNOR-Net++: y[n][i][j][c] = x * o[c] * h[i] * v[j] (rank-1 scale, Bulat & Tzimiropoulos 2019). */
+    /* ---- algorithm-specific element-wise
+     * --------------------------------------------------------- */
+    /* XNOR-Net++: y[n][i][j][c] = x * so[c] * sh[i] * sv[j] (rank-1 scale, Bulat & Tzimiropoulos
+     * 2019); sh may be NULL (ones), and gsh with it. y may be x when acc = 0. */
     void (*outer_scale)(size_t n, size_t h, size_t w, size_t c, const float *x, const float *so,
                         const float *sh, const float *sv, float *y, int acc);
     /* Gradients of so[c], sh[h], sv[w]. */
@@ -138,7 +142,8 @@ typedef struct bnn_kernels {
                                 const float *s, float alpha, float n, float *gx, int gx_acc,
                                 float *glin, int glin_acc);
 
-    /* ---- pooling -------------------------------------------------------------------------------- */
+    /* ---- pooling --------------------------------------------------------------------------------
+     */
     /* Max over kernel x kernel windows of [n,h,w,c], padding never wins; index (may be NULL) keeps
      * which tap won (the first of equals), one byte a value, for the backward. kernel <= 15. */
     void (*max_pool)(int n, int h, int w, int c, int kernel, int stride, int pad, const float *x,
@@ -150,9 +155,10 @@ typedef struct bnn_kernels {
     void (*global_avg_pool_backward)(size_t n, size_t hw, size_t c, const float *g, float *gx,
                                      int acc);
 
-    /* ---- loss --------------------------------------------------------------------------------- */
-    /* Mean softmax cross-entropy of logits[n][classes] against label[n]; keeps probability[n][classes]
-     * for the backward. Not finite if any logit is not. */
+    /* ---- loss ---------------------------------------------------------------------------------
+     */
+    /* Mean softmax cross-entropy of logits[n][classes] against label[n]; keeps
+     * probability[n][classes] for the backward. Not finite if any logit is not. */
     void (*cross_entropy)(size_t n, size_t classes, const float *logits, const int32_t *label,
                           float *probability, float *loss);
     /* glogits = gloss[0] * (probability - onehot) / n */
@@ -160,12 +166,14 @@ typedef struct bnn_kernels {
                                    const int32_t *label, const float *gloss, float *glogits,
                                    int acc);
 
-    /* ---- optimizers over flat buffers, one pass (semantics of torch.optim) ----------------------- */
+    /* ---- optimizers over flat buffers, one pass (semantics of torch.optim)
+     * ----------------------- */
     /* g += weight_decay * w; v = momentum * v + g (first step: v = g); w -= lr * (nesterov ?
      * g + momentum * v : v). v may be NULL when momentum = 0. */
     void (*sgd_step)(size_t n, float *w, const float *g, float *v, float lr, float momentum,
                      float weight_decay, int nesterov, int first);
-    /* Adam (Kingma & Ba 2015), or AdamW (Loshchilov & Hutter 2019) if decoupled; step counts from 1. */
+    /* Adam (Kingma & Ba 2015), or AdamW (Loshchilov & Hutter 2019) if decoupled; step counts
+     * from 1. */
     void (*adam_step)(size_t n, float *w, const float *g, float *m, float *v, float lr, float beta1,
                       float beta2, float eps, float weight_decay, int decoupled, uint64_t step);
 } bnn_kernels;

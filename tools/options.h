@@ -10,35 +10,37 @@
 #include "engine/base/status.h"
 
 typedef enum bnn_option_type {
-    BNN_OPTION_FLAG,   /* bool *: --name */
-    BNN_OPTION_INT,    /* int64_t *: --name N, within [min, max] */
-    BNN_OPTION_REAL,   /* double *: --name X, within [min, max], finite */
-    BNN_OPTION_STRING, /* const char **: --name TEXT */
+    BNN_OPTION_FLAG,            /* bool *: --name */
+    BNN_OPTION_INT,             /* int64_t *: --name N, within [min, max] */
+    BNN_OPTION_REAL,            /* double *: --name X, within [min, max], finite */
+    BNN_OPTION_STRING,          /* const char **: --name TEXT */
     BNN_OPTION_OPTIONAL_STRING, /* const char **: --name or --name TEXT; bare gives "" */
 } bnn_option_type;
 
 typedef struct bnn_option {
     const char *name; /* without the dashes */
     bnn_option_type type;
-    void *value;          /* holds the default before parsing */
-    const char *argument; /* "N", "FILE", ... for --help */
-    const char *help;     /* one sentence; wrapped by the printer */
+    void *value;              /* holds the default before parsing */
+    const char *argument;     /* "N", "FILE", ... for --help */
+    const char *help;         /* one sentence; wrapped by the printer */
     const char *default_text; /* shown as "default: ..." where the value itself would not say it;
                                  NULL: the value is shown, unless it is NULL, or a flag */
     double min, max;          /* INT and REAL */
     /* STRING: allowed values, NULL-terminated, or NULL for anything. An unknown one is answered
      * with the nearest. */
     const char *const *choices;
-    int from_config; /* may be set by --config FILE and is recorded in a run's config.json */
-    int given;       /* set by the parser: 1 command line, 2 configuration file */
+    /* 1: may be set by --config FILE and is recorded in a run's config.json; 2: and is part of what
+     * a run computes, so it is recorded in checkpoints and must not change when it is resumed. */
+    int from_config;
+    int given; /* set by the parser: 1 command line, 2 configuration file */
 } bnn_option;
 
 typedef struct bnn_program {
-    const char *name;       /* "bnn-train" */
-    const char *summary;    /* "train a binary or float network" */
-    const char *usage;      /* "[options]" or "MODEL [options]" */
+    const char *name;        /* "bnn-train" */
+    const char *summary;     /* "train a binary or float network" */
+    const char *usage;       /* "[options]" or "MODEL [options]" */
     const char *description; /* a few sentences, for --help and the man page */
-    const char *examples;   /* lines, for --help and the man page */
+    const char *examples;    /* lines, for --help and the man page */
     bnn_option *options;
     size_t option_count;
     const char **operands; /* filled by the parser; room for max_operands */
@@ -50,18 +52,20 @@ typedef enum bnn_parse_result { BNN_PARSE_RUN, BNN_PARSE_DONE, BNN_PARSE_ERROR }
 /* Parses argv: --name value and --name=value, -h/--help, --version, --man (the man page in roff on
  * stdout), and --config FILE (a JSON object of option names; the command line wins). DONE: help or
  * such was printed. ERROR: one line is on stderr ("bnn-train: unknown option --algoo (did you mean
- * --algo?); see bnn-train --help"). Strings from a configuration file live as long as the program. */
+ * --algo?); see bnn-train --help"). Strings from a configuration file live as long as the program.
+ */
 bnn_parse_result bnn_options_parse(bnn_program *program, int argc, char **argv);
 
 /* Sets options from the text of a JSON object, as if from a configuration file; those given on the
  * command line are kept. `name` is for messages. Refuses unknown names, wrong types, bad values. */
 bnn_code bnn_options_from_json(bnn_program *program, const char *name, const char *json,
                                size_t bytes, bnn_error *err);
-/* The from_config options as a JSON object, one a line, in table order, for config.json and for a
- * checkpoint's metadata; NULL strings are left out. malloc'd. NULL when memory is out. */
-char *bnn_options_to_json(const bnn_program *program);
+/* The options of at least this from_config level as a JSON object, one a line, in table order;
+ * NULL strings are left out. malloc'd. NULL when memory is out. */
+char *bnn_options_to_json(const bnn_program *program, int level);
 
-/* The entry of NULL-terminated `names` nearest to `name` (edit distance), or NULL if none is near. */
+/* The entry of NULL-terminated `names` nearest to `name` (edit distance), or NULL if none is near.
+ */
 const char *bnn_nearest_name(const char *name, const char *const *names);
 
 #endif

@@ -12,6 +12,8 @@
 typedef struct bnn_run_folder {
     char path[4096];
     FILE *metrics, *steps;
+    int unflushed; /* lines of steps.jsonl still in memory, and since when */
+    double flushed;
 } bnn_run_folder;
 
 /* PATH/NAME into out; an error if it does not fit. */
@@ -24,7 +26,8 @@ bnn_code bnn_run_create(bnn_run_folder *run, const char *path, const char *confi
                         int overwrite, bnn_error *err);
 /* Opens an existing folder's logs to append, first cutting metrics.csv to its header and the rows
  * of epochs < `epochs`, and steps.jsonl to the lines of steps < `steps` (its "step" field counts
- * from 0). A damaged last line is cut too; missing logs are started anew. */
+ * from 0). The logs end at the first line that is damaged or does not follow the one before it;
+ * missing logs are started anew. */
 bnn_code bnn_run_reopen(bnn_run_folder *run, const char *path, uint64_t epochs, uint64_t steps,
                         bnn_error *err);
 /* One row; `epoch` counts from 0 and is the first column. Columns: epoch,lr,train_loss,
@@ -37,6 +40,9 @@ bnn_code bnn_run_log_epoch(bnn_run_folder *run, uint64_t epoch, double lr, doubl
 bnn_code bnn_run_log_step(bnn_run_folder *run, uint64_t step, uint64_t epoch, double loss,
                           double top1, double lr, double seconds, double images_per_second,
                           bnn_error *err);
+/* Brings the logs to the disk. Called before a checkpoint is written, so that no log lags behind
+ * the checkpoint a killed run is resumed from. */
+bnn_code bnn_run_flush(bnn_run_folder *run, bnn_error *err);
 void bnn_run_close(bnn_run_folder *run);
 
 #endif

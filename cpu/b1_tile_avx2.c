@@ -1,0 +1,222 @@
+/* The binary tile with AVX2: a look-up of nibbles instead of a popcount. Channels lie in the lanes,
+ * a byte of a vector being eight input bits of one channel. For a nibble of a pixel the table row
+ * T[nibble][w] = popcount(nibble xor w) is broadcast, and one shuffle looks 32 channels up. Sums
+ * are bytes, widened every 31 bytes of K (8 a byte at most); the bound is the two shuffle ports. */
+#include <immintrin.h>
+#include <string.h>
+
+#include "cpu/bits_avx2.h"
+#include "cpu/micro.h"
+
+enum { MR = 4, WIDEN = 31, DRAIN = WIDEN * 256 /* bytes of K a 16-bit sum can hold */ };
+
+static const uint8_t table[16][16] __attribute__((aligned(64))) = {
+    {0, 1, 1, 2, 1, 2, 2, 3, 1, 2, 2, 3, 2, 3, 3, 4},
+    {1, 0, 2, 1, 2, 1, 3, 2, 2, 1, 3, 2, 3, 2, 4, 3},
+    {1, 2, 0, 1, 2, 3, 1, 2, 2, 3, 1, 2, 3, 4, 2, 3},
+    {2, 1, 1, 0, 3, 2, 2, 1, 3, 2, 2, 1, 4, 3, 3, 2},
+    {1, 2, 2, 3, 0, 1, 1, 2, 2, 3, 3, 4, 1, 2, 2, 3},
+    {2, 1, 3, 2, 1, 0, 2, 1, 3, 2, 4, 3, 2, 1, 3, 2},
+    {2, 3, 1, 2, 1, 2, 0, 1, 3, 4, 2, 3, 2, 3, 1, 2},
+    {3, 2, 2, 1, 2, 1, 1, 0, 4, 3, 3, 2, 3, 2, 2, 1},
+    {1, 2, 2, 3, 2, 3, 3, 4, 0, 1, 1, 2, 1, 2, 2, 3},
+    {2, 1, 3, 2, 3, 2, 4, 3, 1, 0, 2, 1, 2, 1, 3, 2},
+    {2, 3, 1, 2, 3, 4, 2, 3, 1, 2, 0, 1, 2, 3, 1, 2},
+    {3, 2, 2, 1, 4, 3, 3, 2, 2, 1, 1, 0, 3, 2, 2, 1},
+    {2, 3, 3, 4, 1, 2, 2, 3, 1, 2, 2, 3, 0, 1, 1, 2},
+    {3, 2, 4, 3, 2, 1, 3, 2, 2, 1, 3, 2, 1, 0, 2, 1},
+    {3, 4, 2, 3, 2, 3, 1, 2, 2, 3, 1, 2, 1, 2, 0, 1},
+    {4, 3, 3, 2, 3, 2, 2, 1, 3, 2, 2, 1, 2, 1, 1, 0},
+};
+
+/* A panel is [kb][width]: a byte of K of all channels side by side. */
+void bnn_b1_pack_w_avx2(size_t kb, size_t n, size_t width, const uint8_t *w, uint8_t *panel) {
+    for (size_t k = 0; k < kb; k++) {
+        for (size_t j = 0; j < n; j++) {
+            panel[k * width + j] = w[j * kb + k];
+        }
+        memset(panel + k * width + n, 0, width - n);
+    }
+}
+
+/* A tile is [kb][MR][2]: where in `table` the rows of the low and the high nibble begin. */
+void bnn_b1_pack_a_avx2(size_t kb, const uint8_t *rows, uint8_t *tile) {
+    for (size_t k = 0; k < kb; k++) {
+        for (size_t i = 0; i < MR; i++) {
+            uint8_t v = rows[i * kb + k];
+            tile[(k * MR + i) * 2] = (uint8_t)((v & 15) << 4);
+            tile[(k * MR + i) * 2 + 1] = (uint8_t)(v & 0xf0);
+        }
+    }
+}
+
+static inline __m256i row_of(const uint8_t *tile, size_t at) {
+    const void *row = (const uint8_t *)table + tile[at];
+    return _mm256_broadcastsi128_si256(_mm_load_si128((const __m128i *)row));
+}
+
+/* Pixel `at` in the low half, the next pixel in the high half. */
+static inline __m256i rows_of(const uint8_t *tile, size_t at) {
+    const void *low = (const uint8_t *)table + tile[at];
+    const void *high = (const uint8_t *)table + tile[at + 2];
+    return _mm256_inserti128_si256(_mm256_castsi128_si256(_mm_load_si128((const __m128i *)low)),
+                                   _mm_load_si128((const __m128i *)high), 1);
+}
+
+static inline __m256i look_up(__m256i low, __m256i high, __m256i w_low, __m256i w_high) {
+    return _mm256_add_epi8(_mm256_shuffle_epi8(low, w_low), _mm256_shuffle_epi8(high, w_high));
+}
+
+static inline void widen(__m256i bytes, __m256i sum[2]) {
+    const __m256i zero = _mm256_setzero_si256();
+    sum[0] = _mm256_add_epi16(sum[0], _mm256_unpacklo_epi8(bytes, zero));
+    sum[1] = _mm256_add_epi16(sum[1], _mm256_unpackhi_epi8(bytes, zero));
+}
+
+/* Two pixels and 64 channels at a time would spill; four byte sums of 32 channels a pixel pair do
+ * not: all variants below hold at most eight sums. `sum` is [pixel or pair][vector][2]. */
+static void run64(size_t kb, const uint8_t *tile, const uint8_t *w, __m256i sum[8][2]) {
+    const __m256i nibble = _mm256_set1_epi8(15);
+    __m256i s[MR][2];
+    for (size_t i = 0; i < MR; i++) {
+        s[i][0] = s[i][1] = _mm256_setzero_si256();
+    }
+    for (size_t k = 0; k < kb; k++, tile += 2 * MR, w += 64) {
+        __m256i w0 = _mm256_loadu_si256((const __m256i *)(const void *)w);
+        __m256i w1 = _mm256_loadu_si256((const __m256i *)(const void *)(w + 32));
+        __m256i low0 = _mm256_and_si256(w0, nibble), low1 = _mm256_and_si256(w1, nibble);
+        __m256i high0 = _mm256_and_si256(_mm256_srli_epi16(w0, 4), nibble);
+        __m256i high1 = _mm256_and_si256(_mm256_srli_epi16(w1, 4), nibble);
+        for (size_t i = 0; i < MR; i++) {
+            __m256i low = row_of(tile, 2 * i), high = row_of(tile, 2 * i + 1);
+            s[i][0] = _mm256_add_epi8(s[i][0], look_up(low, high, low0, high0));
+            s[i][1] = _mm256_add_epi8(s[i][1], look_up(low, high, low1, high1));
+        }
+    }
+    for (size_t i = 0; i < MR; i++) {
+        widen(s[i][0], sum[2 * i]);
+        widen(s[i][1], sum[2 * i + 1]);
+    }
+}
+
+static void run32(size_t kb, const uint8_t *tile, const uint8_t *w, __m256i sum[8][2]) {
+    const __m256i nibble = _mm256_set1_epi8(15);
+    __m256i s[MR];
+    for (size_t i = 0; i < MR; i++) {
+        s[i] = _mm256_setzero_si256();
+    }
+    for (size_t k = 0; k < kb; k++, tile += 2 * MR, w += 32) {
+        __m256i v = _mm256_loadu_si256((const __m256i *)(const void *)w);
+        __m256i low = _mm256_and_si256(v, nibble);
+        __m256i high = _mm256_and_si256(_mm256_srli_epi16(v, 4), nibble);
+        for (size_t i = 0; i < MR; i++) {
+            __m256i count = look_up(row_of(tile, 2 * i), row_of(tile, 2 * i + 1), low, high);
+            s[i] = _mm256_add_epi8(s[i], count);
+        }
+    }
+    for (size_t i = 0; i < MR; i++) {
+        widen(s[i], sum[i]);
+    }
+}
+
+static void run16(size_t kb, const uint8_t *tile, const uint8_t *w, __m256i sum[8][2]) {
+    const __m256i nibble = _mm256_set1_epi8(15);
+    __m256i s[2] = {_mm256_setzero_si256(), _mm256_setzero_si256()};
+    for (size_t k = 0; k < kb; k++, tile += 2 * MR, w += 16) {
+        __m128i half = _mm_loadu_si128((const __m128i *)(const void *)w);
+        __m256i v = _mm256_broadcastsi128_si256(half);
+        __m256i low = _mm256_and_si256(v, nibble);
+        __m256i high = _mm256_and_si256(_mm256_srli_epi16(v, 4), nibble);
+        for (size_t i = 0; i < 2; i++) {
+            __m256i count = look_up(rows_of(tile, 4 * i), rows_of(tile, 4 * i + 1), low, high);
+            s[i] = _mm256_add_epi8(s[i], count);
+        }
+    }
+    widen(s[0], sum[0]);
+    widen(s[1], sum[1]);
+}
+
+/* Vector v's 32 sums, in order of their lanes, to 32-bit counts. */
+static inline void drain(const __m256i sum[2], int32_t *count, int add) {
+    for (int half = 0; half < 4; half++) {
+        __m256i from = sum[half & 1];
+        __m128i part = half < 2 ? _mm256_castsi256_si128(from) : _mm256_extracti128_si256(from, 1);
+        __m256i wide = _mm256_cvtepu16_epi32(part);
+        __m256i *to = (__m256i *)(void *)(count + 8 * half);
+        _mm256_storeu_si256(to, add ? _mm256_add_epi32(_mm256_loadu_si256(to), wide) : wide);
+    }
+}
+
+void bnn_b1_tile_avx2(size_t kb, size_t width, const uint8_t *tile, const uint8_t *panel,
+                      int32_t *count) {
+    size_t vectors = MR * width / 32;
+    for (size_t start = 0; start < kb; start += DRAIN) {
+        size_t end = kb - start < DRAIN ? kb : start + DRAIN;
+        __m256i sum[8][2];
+        for (size_t v = 0; v < vectors; v++) {
+            sum[v][0] = sum[v][1] = _mm256_setzero_si256();
+        }
+        for (size_t k = start; k < end; k += WIDEN) {
+            size_t here = end - k < WIDEN ? end - k : WIDEN;
+            const uint8_t *a = tile + k * 2 * MR, *w = panel + k * width;
+            if (width == 64) {
+                run64(here, a, w, sum);
+            } else if (width == 32) {
+                run32(here, a, w, sum);
+            } else {
+                run16(here, a, w, sum);
+            }
+        }
+        /* Vectors follow each other as [pixel][channel] at every width. */
+        for (size_t v = 0; v < vectors; v++) {
+            drain(sum[v], count + 32 * v, start > 0);
+        }
+    }
+}
+
+void bnn_b1_finish_avx2(size_t n, const int32_t *count, const int32_t *offset, float xscale,
+                        const float *wscale, float *y) {
+    const __m256 x = _mm256_set1_ps(xscale);
+    size_t j = 0;
+    for (; j + 8 <= n; j += 8) {
+        __m256i c = _mm256_loadu_si256((const __m256i *)(const void *)(count + j));
+        __m256i o = _mm256_loadu_si256((const __m256i *)(const void *)(offset + j));
+        __m256 value = _mm256_cvtepi32_ps(_mm256_sub_epi32(o, _mm256_add_epi32(c, c)));
+        __m256 scale = _mm256_mul_ps(x, _mm256_loadu_ps(wscale + j));
+        _mm256_storeu_ps(y + j, _mm256_mul_ps(scale, value));
+    }
+    for (; j < n; j++) {
+        y[j] = (xscale * wscale[j]) * (float)(offset[j] - 2 * count[j]);
+    }
+}
+
+void bnn_b1_expand_avx2(size_t n, const uint64_t *row, size_t first, float scale, float *out) {
+    const __m256 plus = _mm256_set1_ps(scale), minus = _mm256_set1_ps(-scale);
+    size_t i = 0;
+    for (; i + 8 <= n; i += 8) {
+        size_t at = first + i, shift = at % 64;
+        uint64_t v = row[at / 64] >> shift;
+        if (shift > 56) {
+            v |= row[at / 64 + 1] << (64 - shift);
+        }
+        __m256 mask = _mm256_castsi256_ps(bits_lanes(v));
+        _mm256_storeu_ps(out + i, _mm256_blendv_ps(minus, plus, mask));
+    }
+    for (; i < n; i++) {
+        out[i] = row[(first + i) / 64] >> (first + i) % 64 & 1 ? scale : -scale;
+    }
+}
+
+const bnn_micro bnn_micro_avx2 = {
+    .f32_mr = 6,
+    .f32_nr = 16,
+    .f32_indirect = bnn_f32_indirect_avx2,
+    .f32_outer = bnn_f32_outer_avx2,
+    .b1_expand = bnn_b1_expand_avx2,
+    .b1_mr = MR,
+    .b1_a_bytes = 2,
+    .b1_pack_w = bnn_b1_pack_w_avx2,
+    .b1_pack_a = bnn_b1_pack_a_avx2,
+    .b1_tile = bnn_b1_tile_avx2,
+    .b1_finish = bnn_b1_finish_avx2,
+};

@@ -1,0 +1,325 @@
+/* CIFAR-10-C (Hendrycks and Dietterich, "Benchmarking Neural Network Robustness to Common
+ * Corruptions and Perturbations", ICLR 2019): one array a corruption, severity s in rows
+ * (s-1)*N to s*N. The arrays stay mapped (150 MB each); only the labels are copied, since their
+ * integers come in any width. */
+#include <dirent.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "data_loaders/augment.h"
+#include "data_loaders/dataset.h"
+#include "data_loaders/internal.h"
+#include "engine/io/npy.h"
+
+#define KNOWN 19
+#define CURE                                                                                       \
+    "the folder must be CIFAR-10-C unpacked (CIFAR-10-C.tar, https://zenodo.org/record/2535967)"
+
+/* The official order: the 15 of the benchmark, then the 4 extra ones. */
+static const char *const known_names[KNOWN] = {"gaussian_noise",
+                                               "shot_noise",
+                                               "impulse_noise",
+                                               "defocus_blur",
+                                               "glass_blur",
+                                               "motion_blur",
+                                               "zoom_blur",
+                                               "snow",
+                                               "frost",
+                                               "fog",
+                                               "brightness",
+                                               "contrast",
+                                               "elastic_transform",
+                                               "pixelate",
+                                               "jpeg_compression",
+                                               "speckle_noise",
+                                               "gaussian_blur",
+                                               "spatter",
+                                               "saturate"};
+
+struct bnn_corruptions {
+    const bnn_dataset_info *info;
+    bnn_normalizer normalizer;
+    size_t count;
+    int known[KNOWN]; /* [count], indices into known_names, ascending */
+    bnn_npy array[KNOWN];
+    size_t images; /* N, the images of one severity */
+    size_t labels; /* N or 5*N */
+    int32_t *label;
+};
+
+typedef struct corrupted {
+    bnn_dataset base;
+    const bnn_corruptions *owner;
+    const unsigned char *data; /* [N,height,width,3] of this severity */
+    const int32_t *label;      /* [N] */
+} corrupted;
+
+/* ---- opening ------------------------------------------------------------------------------ */
+static int index_of(const char *file, size_t stem) {
+    for (int i = 0; i < KNOWN; i++) {
+        if (strlen(known_names[i]) == stem && memcmp(known_names[i], file, stem) == 0) {
+            return i;
+        }
+    }
+    return -1;
+}
+
+/* Marks in `present` what the folder holds. */
+static bnn_code scan_entry(const char *dir, const char *file, int present[KNOWN], bnn_error *err) {
+    size_t length = strlen(file);
+    if (length <= 4 || strcmp(file + length - 4, ".npy") != 0 || file[0] == '.' ||
+        strcmp(file, "labels.npy") == 0) {
+        return BNN_OK;
+    }
+    int known = index_of(file, length - 4);
+    if (known < 0) {
+        return bnn_fail(err, BNN_ERR_FORMAT,
+                        "%s/%s: none of the %d corruptions of CIFAR-10-C (gaussian_noise, ..., "
+                        "saturate) has this name; rename or remove the file",
+                        dir, file, KNOWN);
+    }
+    present[known] = 1;
+    return BNN_OK;
+}
+
+static bnn_code scan_folder(const char *dir, int present[KNOWN], bnn_error *err) {
+    DIR *folder = opendir(dir);
+    if (!folder) {
+        return bnn_fail(err, BNN_ERR_IO, "%s: cannot be listed (%s)", dir, strerror(errno));
+    }
+    bnn_code code = BNN_OK;
+    const struct dirent *entry;
+    while (code == BNN_OK && (errno = 0, entry = readdir(folder)) != NULL) {
+        code = scan_entry(dir, entry->d_name, present, err);
+    }
+    if (code == BNN_OK && errno != 0) {
+        code = bnn_fail(err, BNN_ERR_IO, "%s: cannot be listed (%s)", dir, strerror(errno));
+    }
+    closedir(folder);
+    return code;
+}
+
+static bnn_code check_array(const bnn_dataset_info *info, const char *path, const bnn_npy *npy,
+                            bnn_error *err) {
+    if (npy->kind != 'u' || npy->item_bytes != 1) {
+        return bnn_fail(err, BNN_ERR_FORMAT,
+                        "%s: elements of type %c%d, expected bytes (u1); save it as numpy.uint8",
+                        path, npy->kind, npy->item_bytes);
+    }
+    if (npy->ndim != 4 || npy->shape[0] < BNN_SEVERITIES || npy->shape[0] % BNN_SEVERITIES != 0 ||
+        npy->shape[0] / BNN_SEVERITIES > UINT32_MAX || npy->shape[1] != info->height ||
+        npy->shape[2] != info->width || npy->shape[3] != info->channels) {
+        return bnn_fail(err, BNN_ERR_FORMAT,
+                        "%s: %d dimensions [%lld,%lld,%lld,%lld], expected [%d*N,%d,%d,%d], the %d "
+                        "severities one after another; download it again",
+                        path, npy->ndim, npy->ndim > 0 ? (long long)npy->shape[0] : 0,
+                        npy->ndim > 1 ? (long long)npy->shape[1] : 0,
+                        npy->ndim > 2 ? (long long)npy->shape[2] : 0,
+                        npy->ndim > 3 ? (long long)npy->shape[3] : 0, BNN_SEVERITIES, info->height,
+                        info->width, info->channels, BNN_SEVERITIES);
+    }
+    return BNN_OK;
+}
+
+static bnn_code open_array(bnn_corruptions *c, const char *dir, int known, bnn_error *err) {
+    char path[BNN_DATA_PATH_MAX], file[32];
+    snprintf(file, sizeof file, "%s.npy", known_names[known]);
+    bnn_code code = bnn_data_join(path, dir, file, err);
+    if (code == BNN_OK) {
+        code = bnn_data_check_file(path, CURE, err);
+    }
+    bnn_npy *npy = &c->array[c->count];
+    if (code == BNN_OK) {
+        code = bnn_npy_open(path, npy, err);
+    }
+    if (code != BNN_OK) {
+        return code;
+    }
+    c->known[c->count++] = known;
+    code = check_array(c->info, path, npy, err);
+    if (code != BNN_OK) {
+        return code;
+    }
+    size_t images = (size_t)npy->shape[0] / BNN_SEVERITIES;
+    if (c->count > 1 && images != c->images) {
+        return bnn_fail(err, BNN_ERR_FORMAT,
+                        "%s: %zu images a severity, but %s.npy has %zu; the files are not of one "
+                        "set, download them again",
+                        path, images, known_names[c->known[0]], c->images);
+    }
+    c->images = images;
+    return BNN_OK;
+}
+
+/* ---- labels ------------------------------------------------------------------------------- */
+/* Little-endian integer of any width; an unsigned one above 2^63 turns negative, which no label
+ * is. */
+static int64_t read_integer(const unsigned char *p, int bytes, int is_signed) {
+    uint64_t value = 0;
+    for (int i = 0; i < bytes; i++) {
+        value |= (uint64_t)p[i] << (8 * i);
+    }
+    if (is_signed && bytes < 8 && (value >> (8 * bytes - 1)) != 0) {
+        value |= ~(uint64_t)0 << (8 * bytes);
+    }
+    return (int64_t)value;
+}
+
+static bnn_code copy_labels(bnn_corruptions *c, const char *path, const bnn_npy *npy,
+                            bnn_error *err) {
+    if (npy->kind != 'u' && npy->kind != 'i') {
+        return bnn_fail(err, BNN_ERR_FORMAT,
+                        "%s: elements of type %c%d, expected integers; save it as numpy.uint8",
+                        path, npy->kind, npy->item_bytes);
+    }
+    if (npy->ndim != 1 || (npy->count != c->images && npy->count != BNN_SEVERITIES * c->images)) {
+        return bnn_fail(err, BNN_ERR_FORMAT,
+                        "%s: %zu labels in %d dimensions, expected %zu (or %zu) in one; it is not "
+                        "of the same set as the images",
+                        path, npy->count, npy->ndim, BNN_SEVERITIES * c->images, c->images);
+    }
+    c->labels = npy->count;
+    c->label = calloc(c->labels, sizeof *c->label);
+    if (!c->label) {
+        return bnn_fail(err, BNN_ERR_MEMORY, "%s: out of memory", path);
+    }
+    const unsigned char *p = npy->data;
+    for (size_t i = 0; i < c->labels; i++, p += npy->item_bytes) {
+        int64_t value = read_integer(p, npy->item_bytes, npy->kind == 'i');
+        if (value < 0 || value >= c->info->classes) {
+            return bnn_fail(err, BNN_ERR_FORMAT, "%s: label %zu is %lld, expected 0 to %d", path, i,
+                            (long long)value, c->info->classes - 1);
+        }
+        c->label[i] = (int32_t)value;
+    }
+    return BNN_OK;
+}
+
+static bnn_code open_labels(bnn_corruptions *c, const char *dir, bnn_error *err) {
+    char path[BNN_DATA_PATH_MAX];
+    bnn_npy npy;
+    bnn_code code = bnn_data_join(path, dir, "labels.npy", err);
+    if (code == BNN_OK) {
+        code = bnn_data_check_file(path, CURE, err);
+    }
+    if (code == BNN_OK) {
+        code = bnn_npy_open(path, &npy, err);
+    }
+    if (code == BNN_OK) {
+        code = copy_labels(c, path, &npy, err);
+        bnn_npy_close(&npy);
+    }
+    return code;
+}
+
+/* ---- the interface ------------------------------------------------------------------------ */
+static bnn_code open_all(bnn_corruptions *c, const char *dir, bnn_error *err) {
+    int present[KNOWN] = {0};
+    bnn_code code = bnn_data_check_folder(dir, CURE, err);
+    if (code == BNN_OK) {
+        code = scan_folder(dir, present, err);
+    }
+    for (int i = 0; i < KNOWN && code == BNN_OK; i++) {
+        if (present[i]) {
+            code = open_array(c, dir, i, err);
+        }
+    }
+    if (code == BNN_OK && c->count == 0) {
+        code = bnn_fail(err, BNN_ERR_IO, "%s: no corruption (gaussian_noise.npy, ...) is there; %s",
+                        dir, CURE);
+    }
+    return code == BNN_OK ? open_labels(c, dir, err) : code;
+}
+
+bnn_code bnn_corruptions_open(const bnn_dataset_info *info, const char *dir, bnn_corruptions **out,
+                              bnn_error *err) {
+    *out = NULL;
+    if (info->channels != BNN_IMAGE_CHANNELS) {
+        return bnn_fail(err, BNN_ERR_UNSUPPORTED,
+                        "%s: corruptions are of colour images, and %s has %d channels", dir,
+                        info->name, info->channels);
+    }
+    bnn_corruptions *c = calloc(1, sizeof *c);
+    if (!c) {
+        return bnn_fail(err, BNN_ERR_MEMORY, "%s: out of memory", dir);
+    }
+    c->info = info;
+    bnn_normalizer_set(&c->normalizer, info->mean, info->std);
+    bnn_code code = open_all(c, dir, err);
+    if (code != BNN_OK) {
+        bnn_corruptions_close(c);
+        return code;
+    }
+    *out = c;
+    return BNN_OK;
+}
+
+void bnn_corruptions_close(bnn_corruptions *c) {
+    if (!c) {
+        return;
+    }
+    for (size_t i = 0; i < c->count; i++) {
+        bnn_npy_close(&c->array[i]);
+    }
+    free(c->label);
+    free(c);
+}
+
+size_t bnn_corruptions_count(const bnn_corruptions *c) {
+    return c->count;
+}
+
+const char *bnn_corruptions_name(const bnn_corruptions *c, size_t index) {
+    return known_names[c->known[index]];
+}
+
+/* Never augmented: these images are only evaluated. */
+static void corrupted_sample(const bnn_dataset *dataset, size_t index, int augment, uint64_t seed,
+                             uint32_t epoch, float *x, int32_t *label) {
+    const corrupted *d = (const corrupted *)dataset;
+    const int height = d->base.info->height, width = d->base.info->width;
+    const size_t row = (size_t)width * BNN_IMAGE_CHANNELS;
+    bnn_image image = {.data = d->data + index * row * (size_t)height,
+                       .height = height,
+                       .width = width,
+                       .row = row,
+                       .column = BNN_IMAGE_CHANNELS,
+                       .channel = 1};
+    (void)augment;
+    (void)seed;
+    (void)epoch;
+    bnn_image_write(&image, &d->owner->normalizer, (bnn_augmentation){0}, height, width, x);
+    *label = d->label[index];
+}
+
+static void corrupted_close(bnn_dataset *dataset) {
+    free(dataset);
+}
+
+bnn_code bnn_corruptions_dataset(const bnn_corruptions *c, size_t index, int severity, size_t limit,
+                                 bnn_dataset **out, bnn_error *err) {
+    *out = NULL;
+    if (index >= c->count || severity < 1 || severity > BNN_SEVERITIES) {
+        return bnn_fail(err, BNN_ERR_ARGUMENT,
+                        "corruption %zu at severity %d: there are %zu corruptions, and severities "
+                        "1 to %d",
+                        index, severity, c->count, BNN_SEVERITIES);
+    }
+    corrupted *d = calloc(1, sizeof *d);
+    if (!d) {
+        return bnn_fail(err, BNN_ERR_MEMORY, "out of memory for a corruption");
+    }
+    const size_t first = (size_t)(severity - 1) * c->images;
+    const size_t bytes = (size_t)c->info->height * (size_t)c->info->width * BNN_IMAGE_CHANNELS;
+    d->base.info = c->info;
+    d->base.count = limit > 0 && limit < c->images ? limit : c->images;
+    d->base.sample = corrupted_sample;
+    d->base.close = corrupted_close;
+    d->owner = c;
+    d->data = (const unsigned char *)c->array[index].data + first * bytes;
+    d->label = c->labels == c->images ? c->label : c->label + first;
+    *out = &d->base;
+    return BNN_OK;
+}

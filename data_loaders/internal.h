@@ -1,0 +1,56 @@
+/* What the datasets share among themselves and show to the tests and the fuzz targets, and to
+ * nobody else: the table's rows, checks of what stands on the disk, and the two parsers, which
+ * read memory so that a fuzzer needs no files. */
+#ifndef BNN_DATA_LOADERS_INTERNAL_H
+#define BNN_DATA_LOADERS_INTERNAL_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "data_loaders/augment.h"
+#include "data_loaders/dataset.h"
+#include "engine/base/status.h"
+
+#define BNN_DATA_PATH_MAX 4096
+
+/* The rows of the table. */
+extern const bnn_dataset_info bnn_dataset_fashion_mnist;
+extern const bnn_dataset_info bnn_dataset_cifar10;
+extern const bnn_dataset_info bnn_dataset_mnist;
+
+/* `dir` is a folder that can be read. `cure` ends the message if it is not. */
+bnn_code bnn_data_check_folder(const char *dir, const char *cure, bnn_error *err);
+/* `path` is there and is a regular file: bnn_map_open would say so, too, but knows no cure. */
+bnn_code bnn_data_check_file(const char *path, const char *cure, bnn_error *err);
+/* out = dir/name. */
+bnn_code bnn_data_join(char out[BNN_DATA_PATH_MAX], const char *dir, const char *name,
+                       bnn_error *err);
+
+/* ---- CIFAR-10, binary version ------------------------------------------------------------- */
+#define BNN_CIFAR10_RECORD 3073 /* label, then 32x32 planes of red, green, blue */
+
+/* Checks a batch file's bytes: size and every label. `name` is for messages. */
+bnn_code bnn_cifar10_parse(const char *name, const unsigned char *bytes, size_t size,
+                           size_t *records, bnn_error *err);
+/* The picture of one record of a parsed file. */
+bnn_image bnn_cifar10_image(const unsigned char *bytes, size_t record);
+
+/* ---- IDX ---------------------------------------------------------------------------------- */
+#define BNN_IDX_SIDE 28
+
+typedef enum bnn_idx_kind { BNN_IDX_IMAGES, BNN_IDX_LABELS } bnn_idx_kind;
+
+typedef struct bnn_idx {
+    size_t count;
+    unsigned char *data; /* [count,28,28] or [count], owned */
+} bnn_idx;
+
+/* Reads a plain or a gzip-compressed IDX file (the bytes tell, not the name). What is allocated
+ * is bounded by what `size` bytes can hold. Labels must be below `classes`. */
+bnn_code bnn_idx_parse(const char *name, const unsigned char *bytes, size_t size, bnn_idx_kind kind,
+                       int classes, bnn_idx *out, bnn_error *err);
+void bnn_idx_free(bnn_idx *idx);
+/* Picture `index`: grey repeated to three channels, in the middle of 32x32. */
+bnn_image bnn_idx_image(const unsigned char *data, size_t index);
+
+#endif

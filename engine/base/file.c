@@ -1,0 +1,335 @@
+/* Why: a run that is killed, or a disk that fills up, must never leave a half-written checkpoint
+ * under the final name. The decision: data goes to PATH.tmp-<pid> in the same folder (a rename is
+ * atomic only within one file system), is synced, and only then renamed. Reading is by mmap of
+ * regular files alone, so that a fifo cannot hang us and a device cannot feed us for ever. */
+#include "engine/base/file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* "PATH: cannot WHAT: strerror (CURE)". */
+static bnn_code fail_errno(bnn_error *err, const char *path, const char *what, int number) {
+    const char *cure = "";
+    switch (number) {
+    case ENOENT:
+        cure = " (is the path spelled right, and does its folder exist?)";
+        break;
+    case ENOTDIR:
+        cure = " (a part of the path is a file, not a folder)";
+        break;
+    case EACCES:
+    case EPERM:
+    case EROFS:
+        cure = " (check the permissions, or choose another folder)";
+        break;
+    case ENOSPC:
+    case EDQUOT:
+        cure = " (free some space, or choose another disk)";
+        break;
+    case EFBIG:
+        cure = " (the file size limit, see ulimit -f, or the file system's is too small)";
+        break;
+    case ENOMEM:
+        return bnn_fail(err, BNN_ERR_MEMORY, "%s: cannot %s: out of memory", path, what);
+    default:
+        break;
+    }
+    return bnn_fail(err, BNN_ERR_IO, "%s: cannot %s: %s%s", path, what, strerror(number), cure);
+}
+
+/* ---- reading ---- */
+
+static bnn_code map_descriptor(int fd, const char *path, bnn_map *map, bnn_error *err) {
+    struct stat info;
+    if (fstat(fd, &info) != 0) {
+        return fail_errno(err, path, "look at the file", errno);
+    }
+    if (S_ISDIR(info.st_mode)) {
+        return bnn_fail(err, BNN_ERR_IO, "%s: is a folder; name a file in it", path);
+    }
+    if (!S_ISREG(info.st_mode)) {
+        return bnn_fail(err, BNN_ERR_IO,
+                        "%s: not a regular file (a pipe, socket or device); copy its content to a "
+                        "file first",
+                        path);
+    }
+    if (info.st_size < 0 || (uintmax_t)info.st_size > PTRDIFF_MAX) {
+        return bnn_fail(err, BNN_ERR_IO, "%s: too large to map on this machine", path);
+    }
+    size_t size = (size_t)info.st_size;
+    if (size == 0) {
+        return BNN_OK; /* mmap refuses a length of 0 */
+    }
+    void *data = mmap(NULL, size, PROT_READ, MAP_PRIVATE, fd, 0);
+    if (data == MAP_FAILED) {
+        return fail_errno(err, path, "map the file", errno);
+    }
+    map->data = data;
+    map->size = size;
+    return BNN_OK;
+}
+
+bnn_code bnn_map_open(const char *path, bnn_map *map, bnn_error *err) {
+    *map = (bnn_map){0};
+    /* O_NONBLOCK: opening a fifo for reading would otherwise wait for a writer. */
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    if (fd < 0) {
+        return fail_errno(err, path, "open for reading", errno);
+    }
+    bnn_code code = map_descriptor(fd, path, map, err);
+    close(fd); /* the mapping keeps the file */
+    return code;
+}
+
+void bnn_map_close(bnn_map *map) {
+    if (map && map->data) {
+        munmap((void *)(uintptr_t)map->data, map->size);
+    }
+    if (map) {
+        *map = (bnn_map){0};
+    }
+}
+
+/* ---- writing ---- */
+
+struct bnn_atomic_file {
+    char *path;      /* the final name, symbolic links resolved */
+    char *temporary; /* beside it */
+    FILE *stream;
+    dev_t device; /* which file `temporary` was when we made it */
+    ino_t inode;
+};
+
+static void free_atomic(bnn_atomic_file *file) {
+    free(file->path);
+    free(file->temporary);
+    free(file);
+}
+
+/* The name to rename to. A link's target is replaced rather than the link itself; what is no
+ * regular file (renaming over /dev/null would destroy it) is refused before any work is done. */
+static bnn_code final_name(const char *path, char **out, bnn_error *err) {
+    struct stat info;
+    *out = NULL;
+    if (path[0] == '\0') {
+        return bnn_fail(err, BNN_ERR_ARGUMENT, "cannot write a file with an empty name");
+    }
+    if (stat(path, &info) == 0) {
+        if (S_ISDIR(info.st_mode)) {
+            return bnn_fail(err, BNN_ERR_IO, "%s: is a folder; name a file in it", path);
+        }
+        if (!S_ISREG(info.st_mode)) {
+            return bnn_fail(err, BNN_ERR_IO,
+                            "%s: not a regular file, so it cannot be replaced; choose another name",
+                            path);
+        }
+        if (lstat(path, &info) == 0 && S_ISLNK(info.st_mode)) {
+            *out = realpath(path, NULL);
+        }
+    }
+    if (!*out) {
+        *out = strdup(path);
+    }
+    return *out ? BNN_OK : bnn_fail(err, BNN_ERR_MEMORY, "%s: out of memory", path);
+}
+
+static char *temporary_name(const char *path) {
+    size_t size = strlen(path) + 32;
+    char *name = malloc(size);
+    if (name) {
+        snprintf(name, size, "%s.tmp-%ld", path, (long)getpid());
+    }
+    return name;
+}
+
+static bnn_code create_temporary(bnn_atomic_file *file, bnn_error *err) {
+    const int flags = O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC;
+    int fd = open(file->temporary, flags, 0666);
+    if (fd < 0 && errno == EEXIST) {
+        /* Left by a killed process that had our pid (in containers pids repeat). Should it belong
+         * to a living writer after all, that one notices in commit (owns_temporary). */
+        unlink(file->temporary);
+        fd = open(file->temporary, flags, 0666);
+    }
+    if (fd < 0) {
+        return fail_errno(err, file->path, "create the file", errno);
+    }
+    struct stat info;
+    int known = fstat(fd, &info) == 0;
+    file->stream = known ? fdopen(fd, "wb") : NULL;
+    if (!file->stream) {
+        bnn_code code = fail_errno(err, file->path, "create the file", errno);
+        close(fd);
+        unlink(file->temporary);
+        return code;
+    }
+    file->device = info.st_dev;
+    file->inode = info.st_ino;
+    return BNN_OK;
+}
+
+bnn_code bnn_atomic_open(const char *path, bnn_atomic_file **out, bnn_error *err) {
+    *out = NULL;
+    bnn_atomic_file *file = calloc(1, sizeof *file);
+    if (!file) {
+        return bnn_fail(err, BNN_ERR_MEMORY, "%s: out of memory", path);
+    }
+    bnn_code code = final_name(path, &file->path, err);
+    if (code == BNN_OK) {
+        file->temporary = temporary_name(file->path);
+        code = file->temporary ? create_temporary(file, err)
+                               : bnn_fail(err, BNN_ERR_MEMORY, "%s: out of memory", path);
+    }
+    if (code != BNN_OK) {
+        free_atomic(file);
+        return code;
+    }
+    *out = file;
+    return BNN_OK;
+}
+
+FILE *bnn_atomic_stream(bnn_atomic_file *file) {
+    return file->stream;
+}
+
+static int owns_temporary(const bnn_atomic_file *file) {
+    struct stat info;
+    return lstat(file->temporary, &info) == 0 && info.st_dev == file->device &&
+           info.st_ino == file->inode;
+}
+
+/* stdio remembers that a write failed, not why. The temporary file is lost anyway, so ask the
+ * system once more by writing one byte. 0 when that went well. */
+static int reason_of_failed_write(FILE *stream) {
+    int fd = fileno(stream);
+    if (lseek(fd, 0, SEEK_END) < 0) {
+        return errno;
+    }
+    return write(fd, "", 1) < 0 ? errno : 0;
+}
+
+/* All the data on the disk and the stream closed, or an error. */
+static bnn_code finish_stream(bnn_atomic_file *file, bnn_error *err) {
+    FILE *stream = file->stream;
+    file->stream = NULL;
+    int failed = ferror(stream);
+    int reason = 0;
+    if (!failed && (fflush(stream) != 0 || fsync(fileno(stream)) != 0)) {
+        failed = 1;
+        reason = errno;
+    } else if (failed) {
+        reason = reason_of_failed_write(stream);
+    }
+    if (fclose(stream) != 0 && !failed) {
+        failed = 1;
+        reason = errno;
+    }
+    if (failed && reason == 0) {
+        return bnn_fail(err, BNN_ERR_IO, "%s: a write failed; is the disk full?", file->path);
+    }
+    return failed ? fail_errno(err, file->path, "write the file", reason) : BNN_OK;
+}
+
+/* Makes the rename itself last through a power cut. A folder that we may write but not read, or a
+ * file system that cannot sync folders, is no reason to fail: the file is whole either way. */
+static bnn_code sync_folder_of(const char *path, bnn_error *err) {
+    const char *slash = strrchr(path, '/');
+    size_t length = slash ? (size_t)(slash - path) : 0;
+    if (slash == path) {
+        length = 1;
+    }
+    char *folder = slash ? strndup(path, length) : strdup(".");
+    if (!folder) {
+        return bnn_fail(err, BNN_ERR_MEMORY, "%s: out of memory", path);
+    }
+    bnn_code code = BNN_OK;
+    int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd >= 0) {
+        if (fsync(fd) != 0 && (errno == EIO || errno == ENOSPC || errno == EDQUOT)) {
+            code = fail_errno(err, path, "sync the folder of the file just written", errno);
+        }
+        close(fd);
+    }
+    free(folder);
+    return code;
+}
+
+bnn_code bnn_atomic_commit(bnn_atomic_file *file, bnn_error *err) {
+    bnn_code code = finish_stream(file, err);
+    if (!owns_temporary(file)) {
+        if (code == BNN_OK) {
+            code = bnn_fail(err, BNN_ERR_IO,
+                            "%s: somebody removed or replaced %s while it was being written; is "
+                            "another run writing the same file?",
+                            file->path, file->temporary);
+        }
+    } else if (code != BNN_OK) {
+        unlink(file->temporary);
+    } else if (rename(file->temporary, file->path) != 0) {
+        code = fail_errno(err, file->path, "put the new file in place", errno);
+        unlink(file->temporary);
+    } else {
+        code = sync_folder_of(file->path, err);
+    }
+    free_atomic(file);
+    return code;
+}
+
+void bnn_atomic_abandon(bnn_atomic_file *file) {
+    if (!file) {
+        return;
+    }
+    fclose(file->stream);
+    if (owns_temporary(file)) {
+        unlink(file->temporary);
+    }
+    free_atomic(file);
+}
+
+/* ---- folders ---- */
+
+static bnn_code make_one_folder(const char *path, bnn_error *err) {
+    struct stat info;
+    if (mkdir(path, 0777) == 0) {
+        return BNN_OK;
+    }
+    int reason = errno;
+    /* Whatever mkdir said (EEXIST, EROFS, EACCES ...), a folder that stands there will do; asking
+     * afterwards also settles the race with another run that makes the same one. */
+    if (stat(path, &info) == 0) {
+        if (S_ISDIR(info.st_mode)) {
+            return BNN_OK;
+        }
+        return bnn_fail(err, BNN_ERR_IO, "%s: is a file, so no folder can be made there", path);
+    }
+    return fail_errno(err, path, "make the folder", reason);
+}
+
+bnn_code bnn_make_folder(const char *path, bnn_error *err) {
+    if (path[0] == '\0') {
+        return bnn_fail(err, BNN_ERR_ARGUMENT, "cannot make a folder with an empty name");
+    }
+    char *part = strdup(path);
+    if (!part) {
+        return bnn_fail(err, BNN_ERR_MEMORY, "%s: out of memory", path);
+    }
+    bnn_code code = BNN_OK;
+    for (char *p = part + 1; *p && code == BNN_OK; p++) {
+        if (*p == '/' && p[-1] != '/') {
+            *p = '\0';
+            code = make_one_folder(part, err);
+            *p = '/';
+        }
+    }
+    if (code == BNN_OK) {
+        code = make_one_folder(part, err);
+    }
+    free(part);
+    return code;
+}

@@ -1,0 +1,272 @@
+/* Building a graph. Everything it holds lives in its arena or in two growing arrays; nodes are
+ * appended in the order of computing, so the order of building is the order of running. */
+#include "engine/graph.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "engine/graph_private.h"
+
+bnn_graph *bnn_graph_create(const bnn_kernels *kernels, bnn_params *params, int training) {
+    bnn_graph *graph = calloc(1, sizeof *graph);
+    if (graph && !(graph->arena = bnn_arena_create())) {
+        free(graph);
+        return NULL;
+    }
+    if (graph) {
+        graph->kernels = kernels;
+        graph->params = params;
+        graph->training = graph->gradients = training;
+        graph->root = BNN_NONE;
+    }
+    return graph;
+}
+
+void bnn_graph_set_gradients(bnn_graph *graph, int on) {
+    graph->gradients = on;
+}
+
+void bnn_graph_free(bnn_graph *graph) {
+    if (!graph) {
+        return;
+    }
+    free(graph->tensors);
+    free(graph->nodes);
+    free(graph->buffers);
+    free(graph->own_memory);
+    bnn_arena_free(graph->arena);
+    free(graph);
+}
+
+bnn_t bnn_graph_fail(bnn_graph *graph, bnn_code code, const char *format, ...) {
+    if (graph->error.code == BNN_OK) {
+        va_list args;
+        va_start(args, format);
+        vsnprintf(graph->error.text, sizeof graph->error.text, format, args);
+        va_end(args);
+        graph->error.code = code;
+    }
+    return BNN_NONE;
+}
+
+bnn_code bnn_node_fail(bnn_graph *graph, const bnn_node *node, const char *format, ...) {
+    char text[400];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    bnn_graph_fail(graph, BNN_ERR_SHAPE, "%s: %s", node->op->name, text);
+    return BNN_ERR_SHAPE;
+}
+
+bnn_code bnn_graph_status(const bnn_graph *graph, bnn_error *err) {
+    if (graph->error.code != BNN_OK && err) {
+        *err = graph->error;
+    }
+    return graph->error.code;
+}
+
+static int reserve(void **array, size_t *capacity, size_t count, size_t item) {
+    if (count < *capacity) {
+        return 1;
+    }
+    size_t larger = *capacity ? 2 * *capacity : 128;
+    void *p = realloc(*array, larger * item);
+    if (p) {
+        *array = p;
+        *capacity = larger;
+    }
+    return p != NULL;
+}
+
+static bnn_t add_tensor(bnn_graph *graph, bnn_tensor tensor) {
+    if (graph->error.code != BNN_OK) {
+        return BNN_NONE;
+    }
+    bnn_shape s = tensor.shape;
+    if (s.n < 1 || s.h < 1 || s.w < 1 || s.c < 1 || (double)s.n * s.h * s.w * s.c > 1e12) {
+        return bnn_graph_fail(graph, BNN_ERR_SHAPE, "a tensor of shape [%d,%d,%d,%d]%s%s", s.n, s.h,
+                              s.w, s.c, tensor.name ? " for " : "", tensor.name ? tensor.name : "");
+    }
+    if (!reserve((void **)&graph->tensors, &graph->tensor_capacity, graph->tensor_count,
+                 sizeof tensor)) {
+        return bnn_graph_fail(graph, BNN_ERR_MEMORY, "out of memory for the graph");
+    }
+    tensor.buffer = tensor.grad_buffer = -1;
+    graph->tensors[graph->tensor_count] = tensor;
+    return (bnn_t)graph->tensor_count++;
+}
+
+bnn_t bnn_graph_input(bnn_graph *graph, const char *name, bnn_dtype dtype, bnn_shape shape) {
+    const char *copy = bnn_arena_format(graph->arena, "%s", name);
+    return add_tensor(graph, (bnn_tensor){.dtype = dtype,
+                                          .shape = shape,
+                                          .role = BNN_ROLE_INPUT,
+                                          .name = copy,
+                                          .producer = -1,
+                                          .keep = 1});
+}
+
+bnn_t bnn_graph_param(bnn_graph *graph, const bnn_param *desc) {
+    if (graph->error.code != BNN_OK) {
+        return BNN_NONE;
+    }
+    bnn_error err;
+    const bnn_param *param = bnn_params_register(graph->params, desc, &err);
+    if (!param) {
+        return bnn_graph_fail(graph, err.code, "%s", err.text);
+    }
+    return add_tensor(graph,
+                      (bnn_tensor){.dtype = BNN_F32,
+                                   .shape = param->memory,
+                                   .role = param->trainable ? BNN_ROLE_PARAM : BNN_ROLE_BUFFER,
+                                   .param = param,
+                                   .producer = -1,
+                                   .requires_grad = param->trainable && graph->gradients});
+}
+
+bnn_t bnn_graph_constant(bnn_graph *graph, bnn_dtype dtype, bnn_shape shape) {
+    return add_tensor(
+        graph,
+        (bnn_tensor){
+            .dtype = dtype, .shape = shape, .role = BNN_ROLE_CONSTANT, .producer = -1, .keep = 1});
+}
+
+void bnn_graph_keep(bnn_graph *graph, bnn_t t) {
+    if (t >= 0) {
+        graph->tensors[t].keep = 1;
+    }
+}
+
+void bnn_graph_want_grad(bnn_graph *graph, bnn_t t) {
+    if (t >= 0) {
+        graph->tensors[t].requires_grad = 1;
+    }
+}
+
+void bnn_node_output(bnn_graph *graph, bnn_node *node, bnn_dtype dtype, bnn_shape shape) {
+    bnn_t t = add_tensor(graph, (bnn_tensor){.dtype = dtype,
+                                             .shape = shape,
+                                             .role = BNN_ROLE_ACTIVATION,
+                                             .producer = (int)graph->node_count});
+    node->out[node->out_count++] = t;
+}
+
+bnn_t bnn_graph_add(bnn_graph *graph, const bnn_op *op, const void *attr, size_t attr_bytes,
+                    int in_count, const bnn_t *in) {
+    if (graph->error.code != BNN_OK) {
+        return BNN_NONE;
+    }
+    bnn_node node = {.op = op, .attr_bytes = attr_bytes, .in_count = in_count};
+    int requires_grad = 0;
+    for (int k = 0; k < in_count; k++) {
+        node.in[k] = in[k];
+        requires_grad |= in[k] >= 0 && graph->tensors[in[k]].requires_grad;
+    }
+    void *copy = NULL;
+    if (attr_bytes) {
+        copy = bnn_arena_alloc(graph->arena, attr_bytes);
+        if (!copy) {
+            return bnn_graph_fail(graph, BNN_ERR_MEMORY, "out of memory for the graph");
+        }
+        memcpy(copy, attr, attr_bytes);
+    }
+    node.attr = copy;
+    if (op->infer(graph, &node) != BNN_OK || graph->error.code != BNN_OK) {
+        return bnn_graph_fail(graph, BNN_ERR_SHAPE, "%s: invalid inputs", op->name);
+    }
+    if (!reserve((void **)&graph->nodes, &graph->node_capacity, graph->node_count, sizeof node)) {
+        return bnn_graph_fail(graph, BNN_ERR_MEMORY, "out of memory for the graph");
+    }
+    graph->tensors[node.out[0]].requires_grad = requires_grad && !op->detached;
+    graph->nodes[graph->node_count++] = node;
+    return node.out[0];
+}
+
+bnn_code bnn_graph_compile(bnn_graph *graph, bnn_t root, bnn_error *err) {
+    if (graph->error.code != BNN_OK) {
+        return bnn_graph_status(graph, err);
+    }
+    graph->root = root;
+    bnn_autograd_plan(graph);
+    return bnn_memory_plan(graph, err);
+}
+
+bnn_shape bnn_shape_of(const bnn_graph *graph, bnn_t t) {
+    return t < 0 ? (bnn_shape){0, 0, 0, 0} : graph->tensors[t].shape;
+}
+
+bnn_dtype bnn_dtype_of(const bnn_graph *graph, bnn_t t) {
+    return graph->tensors[t].dtype;
+}
+
+bnn_role bnn_role_of(const bnn_graph *graph, bnn_t t) {
+    return graph->tensors[t].role;
+}
+
+int bnn_wants_grad(const bnn_graph *graph, bnn_t t) {
+    return t >= 0 && graph->tensors[t].requires_grad;
+}
+
+int bnn_graph_training(const bnn_graph *graph) {
+    return graph->training;
+}
+
+const bnn_kernels *bnn_graph_kernels(const bnn_graph *graph) {
+    return graph->kernels;
+}
+
+float *bnn_f32(const bnn_graph *graph, bnn_t t) {
+    return t < 0 ? NULL : graph->tensors[t].data;
+}
+
+int32_t *bnn_i32(const bnn_graph *graph, bnn_t t) {
+    return t < 0 ? NULL : graph->tensors[t].data;
+}
+
+uint8_t *bnn_u8(const bnn_graph *graph, bnn_t t) {
+    return t < 0 ? NULL : graph->tensors[t].data;
+}
+
+uint64_t *bnn_bits(const bnn_graph *graph, bnn_t t) {
+    return t < 0 ? NULL : graph->tensors[t].data;
+}
+
+float *bnn_grad(const bnn_graph *graph, bnn_t t) {
+    return t < 0 ? NULL : graph->tensors[t].grad;
+}
+
+size_t bnn_graph_node_count(const bnn_graph *graph) {
+    return graph->node_count;
+}
+
+const bnn_node *bnn_graph_node(const bnn_graph *graph, size_t index) {
+    return &graph->nodes[index];
+}
+
+size_t bnn_graph_tensor_count(const bnn_graph *graph) {
+    return graph->tensor_count;
+}
+
+const bnn_param *bnn_graph_param_of(const bnn_graph *graph, bnn_t t) {
+    return t < 0 ? NULL : graph->tensors[t].param;
+}
+
+const bnn_node *bnn_graph_producer(const bnn_graph *graph, bnn_t t) {
+    int producer = t < 0 ? -1 : graph->tensors[t].producer;
+    return producer < 0 ? NULL : &graph->nodes[producer];
+}
+
+const bnn_params *bnn_graph_params(const bnn_graph *graph) {
+    return graph->params;
+}
+
+void bnn_graph_place(bnn_graph *graph, bnn_t t, void *data) {
+    graph->tensors[t].data = data;
+}
+
+void *bnn_graph_data(const bnn_graph *graph, bnn_t t) {
+    return t < 0 ? NULL : graph->tensors[t].data;
+}

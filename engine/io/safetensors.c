@@ -1,0 +1,611 @@
+/* Why: weights travel in safetensors files, and a file from somewhere else may say anything. The
+ * decision: parse keeps jansson's tree alive, because names and metadata point into it, and turns
+ * it once into a table of tensors sorted by offset, checked as strictly as the reference
+ * implementation does: the data section is covered exactly, with no gap and no overlap. */
+#include "engine/io/safetensors.h"
+
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "engine/base/file.h"
+
+#define LENGTH_BYTES 8
+#define MAX_HEADER_BYTES 100000000 /* the reference implementation's limit */
+#define METADATA_KEY "__metadata__"
+
+static const struct {
+    const char *name;
+    size_t bytes;
+} dtypes[] = {
+    [BNN_ST_F32] = {"F32", 4},   [BNN_ST_F64] = {"F64", 8}, [BNN_ST_F16] = {"F16", 2},
+    [BNN_ST_BF16] = {"BF16", 2}, [BNN_ST_I64] = {"I64", 8}, [BNN_ST_I32] = {"I32", 4},
+    [BNN_ST_I16] = {"I16", 2},   [BNN_ST_I8] = {"I8", 1},   [BNN_ST_U64] = {"U64", 8},
+    [BNN_ST_U32] = {"U32", 4},   [BNN_ST_U16] = {"U16", 2}, [BNN_ST_U8] = {"U8", 1},
+    [BNN_ST_BOOL] = {"BOOL", 1},
+};
+#define DTYPE_COUNT (sizeof dtypes / sizeof dtypes[0])
+
+size_t bnn_st_dtype_bytes(bnn_st_dtype dtype) {
+    return (size_t)dtype < DTYPE_COUNT ? dtypes[dtype].bytes : 0;
+}
+
+const char *bnn_st_dtype_name(bnn_st_dtype dtype) {
+    return (size_t)dtype < DTYPE_COUNT ? dtypes[dtype].name : "unknown";
+}
+
+/* count = the product of the shape, bytes = count * item; 0 when either does not fit. Dimensions
+ * of 0 do not excuse the others from fitting: somebody may compute strides from them. */
+static int checked_size(int ndim, const int64_t *shape, size_t item, size_t *count, size_t *bytes) {
+    size_t product = 1;
+    int empty = 0;
+    for (int i = 0; i < ndim; i++) {
+        if (shape[i] < 0 || (uint64_t)shape[i] > PTRDIFF_MAX) {
+            return 0;
+        }
+        if (shape[i] == 0) {
+            empty = 1;
+        } else if (__builtin_mul_overflow(product, (size_t)shape[i], &product)) {
+            return 0;
+        }
+    }
+    size_t total;
+    if (__builtin_mul_overflow(product, item, &total) || total > PTRDIFF_MAX) {
+        return 0;
+    }
+    *count = empty ? 0 : product;
+    *bytes = empty ? 0 : total;
+    return 1;
+}
+
+/* ---- reading ---- */
+
+typedef struct entry {
+    bnn_st_tensor tensor;
+    size_t begin, end; /* in the data section */
+    size_t order;      /* in the header: settles ties between empty tensors */
+} entry;
+
+struct bnn_st_file {
+    bnn_map map; /* empty when the caller owns the bytes */
+    json_t *root;
+    entry *entries; /* sorted by offset */
+    size_t count;
+    const bnn_st_tensor **by_name; /* sorted by name */
+};
+
+/* What a reader of the header needs to say where it is. */
+typedef struct source {
+    const char *name;
+    const unsigned char *data;
+    size_t data_bytes;
+    bnn_error *err;
+} source;
+
+#define NAME_FORMAT "tensor \"%.100s\""
+
+/* Names from the file end up in messages; a newline or an escape sequence in them must not. */
+static void keep_one_line(bnn_error *err) {
+    if (err) {
+        for (char *p = err->text; *p; p++) {
+            if ((unsigned char)*p < 0x20 || *p == 0x7f) {
+                *p = '?';
+            }
+        }
+    }
+}
+
+static size_t read_length(const unsigned char *bytes) {
+    uint64_t n = 0;
+    for (int i = LENGTH_BYTES - 1; i >= 0; i--) {
+        n = n << 8 | bytes[i];
+    }
+    return n > SIZE_MAX ? SIZE_MAX : (size_t)n;
+}
+
+static bnn_code find_header(const char *name, const unsigned char *bytes, size_t size,
+                            size_t *length, bnn_error *err) {
+    if (size < LENGTH_BYTES) {
+        return bnn_fail(err, BNN_ERR_FORMAT,
+                        "%s: only %zu bytes, too short for a safetensors file; is the download "
+                        "complete?",
+                        name, size);
+    }
+    *length = read_length(bytes);
+    if (*length > MAX_HEADER_BYTES) {
+        return bnn_fail(err, BNN_ERR_FORMAT,
+                        "%s: says its header has %zu bytes (at most %d are allowed); probably not "
+                        "a safetensors file",
+                        name, *length, MAX_HEADER_BYTES);
+    }
+    if (*length > size - LENGTH_BYTES) {
+        return bnn_fail(err, BNN_ERR_FORMAT,
+                        "%s: says its header has %zu bytes, but only %zu follow; the file is cut "
+                        "short or not a safetensors file",
+                        name, *length, size - LENGTH_BYTES);
+    }
+    return BNN_OK;
+}
+
+/* jansson takes any white space around the object; the format takes none in front and only spaces
+ * as padding behind. */
+static bnn_code load_json(const char *name, const char *text, size_t length, json_t **root,
+                          bnn_error *err) {
+    while (length > 0 && text[length - 1] == ' ') {
+        length--;
+    }
+    if (length < 2 || text[0] != '{' || text[length - 1] != '}') {
+        return bnn_fail(err, BNN_ERR_FORMAT,
+                        "%s: the header is not a JSON object padded with spaces; probably not a "
+                        "safetensors file",
+                        name);
+    }
+    json_error_t problem;
+    *root = json_loadb(text, length, JSON_REJECT_DUPLICATES, &problem);
+    if (*root) {
+        return BNN_OK;
+    }
+    if (json_error_code(&problem) == json_error_out_of_memory) {
+        return bnn_fail(err, BNN_ERR_MEMORY, "%s: out of memory reading the header", name);
+    }
+    return bnn_fail(err, BNN_ERR_FORMAT,
+                    "%s: the header is not usable JSON at byte %d: %.200s; the file is damaged",
+                    name, problem.position, problem.text);
+}
+
+static bnn_code check_metadata(const source *src, json_t *metadata) {
+    const char *key;
+    json_t *value;
+    if (!json_is_object(metadata)) {
+        return bnn_fail(src->err, BNN_ERR_FORMAT,
+                        "%s: " METADATA_KEY " is not a JSON object; write it again with a "
+                        "safetensors library",
+                        src->name);
+    }
+    json_object_foreach(metadata, key, value) {
+        if (!json_is_string(value)) {
+            return bnn_fail(src->err, BNN_ERR_FORMAT,
+                            "%s: " METADATA_KEY " value of \"%.100s\" is not a string; the format "
+                            "allows only strings there",
+                            src->name, key);
+        }
+    }
+    return BNN_OK;
+}
+
+static bnn_code read_dtype(const source *src, const char *name, const json_t *value,
+                           bnn_st_dtype *dtype) {
+    const char *text = json_string_value(value); /* NULL when missing or of another type */
+    if (!text) {
+        return bnn_fail(src->err, BNN_ERR_FORMAT,
+                        "%s: " NAME_FORMAT ": dtype is missing or not a string", src->name, name);
+    }
+    for (size_t i = 0; i < DTYPE_COUNT; i++) {
+        if (strcmp(text, dtypes[i].name) == 0) {
+            *dtype = (bnn_st_dtype)i;
+            return BNN_OK;
+        }
+    }
+    return bnn_fail(src->err, BNN_ERR_UNSUPPORTED,
+                    "%s: " NAME_FORMAT ": dtype \"%.40s\" is not supported; convert the tensor to "
+                    "F32, say",
+                    src->name, name, text);
+}
+
+static bnn_code read_shape(const source *src, const json_t *shape, bnn_st_tensor *tensor) {
+    const char *name = tensor->name;
+    if (!json_is_array(shape)) {
+        return bnn_fail(src->err, BNN_ERR_FORMAT,
+                        "%s: " NAME_FORMAT ": shape is missing or not a list", src->name, name);
+    }
+    size_t ndim = json_array_size(shape);
+    if (ndim > BNN_ST_MAX_DIMS) {
+        return bnn_fail(src->err, BNN_ERR_UNSUPPORTED,
+                        "%s: " NAME_FORMAT ": has %zu dimensions, at most %d are supported",
+                        src->name, name, ndim, BNN_ST_MAX_DIMS);
+    }
+    tensor->ndim = (int)ndim;
+    for (size_t i = 0; i < ndim; i++) {
+        const json_t *dim = json_array_get(shape, i);
+        if (!json_is_integer(dim) || json_integer_value(dim) < 0) {
+            return bnn_fail(src->err, BNN_ERR_FORMAT,
+                            "%s: " NAME_FORMAT ": dimension %zu of its shape is not a "
+                            "non-negative integer; the file is damaged",
+                            src->name, name, i);
+        }
+        tensor->shape[i] = json_integer_value(dim);
+    }
+    if (!checked_size(tensor->ndim, tensor->shape, bnn_st_dtype_bytes(tensor->dtype),
+                      &tensor->count, &tensor->bytes)) {
+        return bnn_fail(src->err, BNN_ERR_FORMAT,
+                        "%s: " NAME_FORMAT ": its shape is larger than any memory; the file is "
+                        "damaged",
+                        src->name, name);
+    }
+    return BNN_OK;
+}
+
+static bnn_code read_offsets(const source *src, const json_t *offsets, entry *e) {
+    const char *name = e->tensor.name;
+    const json_t *first = json_array_get(offsets, 0), *second = json_array_get(offsets, 1);
+    if (!json_is_array(offsets) || json_array_size(offsets) != 2 || !json_is_integer(first) ||
+        !json_is_integer(second)) {
+        return bnn_fail(src->err, BNN_ERR_FORMAT,
+                        "%s: " NAME_FORMAT ": data_offsets is missing or not two integers",
+                        src->name, name);
+    }
+    json_int_t begin = json_integer_value(first), end = json_integer_value(second);
+    if (begin < 0 || end < begin || (uint64_t)end > src->data_bytes) {
+        return bnn_fail(src->err, BNN_ERR_FORMAT,
+                        "%s: " NAME_FORMAT ": data_offsets [%lld, %lld] do not lie in the file's "
+                        "%zu bytes of data; the file is damaged or cut short",
+                        src->name, name, (long long)begin, (long long)end, src->data_bytes);
+    }
+    e->begin = (size_t)begin;
+    e->end = (size_t)end;
+    if (e->end - e->begin != e->tensor.bytes) {
+        return bnn_fail(src->err, BNN_ERR_FORMAT,
+                        "%s: " NAME_FORMAT ": dtype and shape ask for %zu bytes, data_offsets "
+                        "give %zu; the file is damaged",
+                        src->name, name, e->tensor.bytes, e->end - e->begin);
+    }
+    e->tensor.data = src->data + e->begin;
+    return BNN_OK;
+}
+
+static bnn_code read_tensor(const source *src, const char *name, const json_t *info, entry *e) {
+    e->tensor.name = name;
+    if (!json_is_object(info)) {
+        return bnn_fail(src->err, BNN_ERR_FORMAT,
+                        "%s: " NAME_FORMAT ": its description is not a JSON object", src->name,
+                        name);
+    }
+    bnn_code code = read_dtype(src, name, json_object_get(info, "dtype"), &e->tensor.dtype);
+    if (code == BNN_OK) {
+        code = read_shape(src, json_object_get(info, "shape"), &e->tensor);
+    }
+    if (code == BNN_OK) {
+        code = read_offsets(src, json_object_get(info, "data_offsets"), e);
+    }
+    return code;
+}
+
+static int compare_offsets(const void *a, const void *b) {
+    const entry *x = a, *y = b;
+    if (x->begin != y->begin) {
+        return x->begin < y->begin ? -1 : 1;
+    }
+    if (x->end != y->end) {
+        return x->end < y->end ? -1 : 1;
+    }
+    return x->order < y->order ? -1 : x->order > y->order;
+}
+
+static int compare_names(const void *a, const void *b) {
+    const bnn_st_tensor *const *x = a, *const *y = b;
+    return strcmp((*x)->name, (*y)->name);
+}
+
+/* Every byte of data belongs to exactly one tensor. `entries` are sorted by offset. */
+static bnn_code check_coverage(const source *src, const entry *entries, size_t count) {
+    size_t at = 0;
+    for (size_t i = 0; i < count; i++) {
+        const entry *e = &entries[i];
+        if (e->begin != at) {
+            return bnn_fail(src->err, BNN_ERR_FORMAT,
+                            "%s: " NAME_FORMAT ": begins at data byte %zu, %s at byte %zu; the "
+                            "file is damaged",
+                            src->name, e->tensor.name, e->begin,
+                            e->begin < at ? "inside the tensor before it, which ends"
+                                          : "leaving a gap after the tensor before it, which ends",
+                            at);
+        }
+        at = e->end;
+    }
+    if (at != src->data_bytes) {
+        return bnn_fail(src->err, BNN_ERR_FORMAT,
+                        "%s: %zu bytes of data follow the last tensor; the file is damaged",
+                        src->name, src->data_bytes - at);
+    }
+    return BNN_OK;
+}
+
+static bnn_code read_tensors(const source *src, bnn_st_file *file) {
+    const char *key;
+    json_t *value;
+    size_t most = json_object_size(file->root), n = 0;
+    file->entries = calloc(most + 1, sizeof *file->entries); /* + 1: never a size of 0 */
+    file->by_name = calloc(most + 1, sizeof *file->by_name);
+    if (!file->entries || !file->by_name) {
+        return bnn_fail(src->err, BNN_ERR_MEMORY, "%s: out of memory for %zu tensors", src->name,
+                        most);
+    }
+    json_object_foreach(file->root, key, value) {
+        bnn_code code;
+        if (strcmp(key, METADATA_KEY) == 0) {
+            code = check_metadata(src, value);
+        } else {
+            file->entries[n].order = n;
+            code = read_tensor(src, key, value, &file->entries[n]);
+            n++;
+        }
+        if (code != BNN_OK) {
+            return code;
+        }
+    }
+    file->count = n;
+    qsort(file->entries, n, sizeof *file->entries, compare_offsets);
+    for (size_t i = 0; i < n; i++) {
+        file->by_name[i] = &file->entries[i].tensor;
+    }
+    qsort(file->by_name, n, sizeof *file->by_name, compare_names);
+    return check_coverage(src, file->entries, n);
+}
+
+bnn_code bnn_st_parse(const char *name, const void *bytes, size_t size, bnn_st_file **out,
+                      bnn_error *err) {
+    size_t length = 0;
+    *out = NULL;
+    bnn_code code = find_header(name, bytes, size, &length, err);
+    if (code != BNN_OK) {
+        return code;
+    }
+    bnn_st_file *file = calloc(1, sizeof *file);
+    if (!file) {
+        return bnn_fail(err, BNN_ERR_MEMORY, "%s: out of memory", name);
+    }
+    const unsigned char *header = (const unsigned char *)bytes + LENGTH_BYTES;
+    const source src = {name, header + length, size - LENGTH_BYTES - length, err};
+    code = load_json(name, (const char *)header, length, &file->root, err);
+    if (code == BNN_OK) {
+        code = read_tensors(&src, file);
+    }
+    if (code != BNN_OK) {
+        keep_one_line(err);
+        bnn_st_close(file);
+        return code;
+    }
+    *out = file;
+    return BNN_OK;
+}
+
+bnn_code bnn_st_open(const char *path, bnn_st_file **out, bnn_error *err) {
+    bnn_map map;
+    *out = NULL;
+    bnn_code code = bnn_map_open(path, &map, err);
+    if (code != BNN_OK) {
+        return code;
+    }
+    code = bnn_st_parse(path, map.data, map.size, out, err);
+    if (code != BNN_OK) {
+        bnn_map_close(&map);
+        return code;
+    }
+    (*out)->map = map;
+    return BNN_OK;
+}
+
+void bnn_st_close(bnn_st_file *file) {
+    if (!file) {
+        return;
+    }
+    json_decref(file->root);
+    free(file->entries);
+    free(file->by_name);
+    bnn_map_close(&file->map);
+    free(file);
+}
+
+size_t bnn_st_count(const bnn_st_file *file) {
+    return file->count;
+}
+
+const bnn_st_tensor *bnn_st_at(const bnn_st_file *file, size_t index) {
+    return index < file->count ? &file->entries[index].tensor : NULL;
+}
+
+const bnn_st_tensor *bnn_st_find(const bnn_st_file *file, const char *name) {
+    size_t low = 0, high = file->count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        int order = strcmp(file->by_name[middle]->name, name);
+        if (order == 0) {
+            return file->by_name[middle];
+        }
+        if (order < 0) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    return NULL;
+}
+
+const char *bnn_st_metadata(const bnn_st_file *file, const char *key) {
+    return json_string_value(json_object_get(json_object_get(file->root, METADATA_KEY), key));
+}
+
+/* ---- writing ---- */
+
+typedef struct piece {
+    const void *data;
+    size_t bytes;
+} piece;
+
+struct bnn_st_writer {
+    json_t *metadata; /* jansson keeps the order of adding, escapes, and refuses broken UTF-8 */
+    json_t *tensors;  /* name -> description, offsets included */
+    piece *pieces;
+    size_t count, room;
+    size_t data_bytes; /* so far */
+};
+
+bnn_st_writer *bnn_st_writer_create(void) {
+    bnn_st_writer *writer = calloc(1, sizeof *writer);
+    if (writer) {
+        writer->metadata = json_object();
+        writer->tensors = json_object();
+        if (!writer->metadata || !writer->tensors) {
+            bnn_st_writer_free(writer);
+            return NULL;
+        }
+    }
+    return writer;
+}
+
+void bnn_st_writer_free(bnn_st_writer *writer) {
+    if (!writer) {
+        return;
+    }
+    json_decref(writer->metadata);
+    json_decref(writer->tensors);
+    free(writer->pieces);
+    free(writer);
+}
+
+/* NULL from jansson means broken UTF-8 or no memory; a text this short makes it the former. */
+static bnn_code add_string(json_t *object, const char *key, json_t *value, const char *what,
+                           bnn_error *err) {
+    bnn_code code = BNN_OK;
+    if (json_object_get(object, key)) {
+        code =
+            bnn_fail(err, BNN_ERR_ARGUMENT, "safetensors: %s \"%.100s\" is added twice", what, key);
+    } else if (!value || json_object_set(object, key, value) != 0) {
+        code =
+            bnn_fail(err, BNN_ERR_ARGUMENT,
+                     "safetensors: %s \"%.100s\" cannot be stored; is it UTF-8 text?", what, key);
+    }
+    json_decref(value);
+    if (code != BNN_OK) {
+        keep_one_line(err);
+    }
+    return code;
+}
+
+bnn_code bnn_st_add_metadata(bnn_st_writer *writer, const char *key, const char *value,
+                             bnn_error *err) {
+    if (!key || !value) {
+        return bnn_fail(err, BNN_ERR_ARGUMENT, "safetensors: metadata needs a key and a value");
+    }
+    return add_string(writer->metadata, key, json_string(value), "metadata", err);
+}
+
+static bnn_code grow(bnn_st_writer *writer, bnn_error *err) {
+    if (writer->count < writer->room) {
+        return BNN_OK;
+    }
+    size_t room = writer->room ? writer->room * 2 : 64;
+    piece *pieces = reallocarray(writer->pieces, room, sizeof *pieces);
+    if (!pieces) {
+        return bnn_fail(err, BNN_ERR_MEMORY, "safetensors: out of memory for %zu tensors", room);
+    }
+    writer->pieces = pieces;
+    writer->room = room;
+    return BNN_OK;
+}
+
+static json_t *describe(bnn_st_dtype dtype, int ndim, const int64_t *shape, size_t begin,
+                        size_t end) {
+    json_t *dims = json_array();
+    for (int i = 0; i < ndim && dims; i++) {
+        if (json_array_append_new(dims, json_integer(shape[i])) != 0) {
+            json_decref(dims);
+            dims = NULL;
+        }
+    }
+    /* "o" takes dims over, and makes the whole NULL when it is NULL. */
+    return json_pack("{s:s, s:o, s:[I, I]}", "dtype", dtypes[dtype].name, "shape", dims,
+                     "data_offsets", (json_int_t)begin, (json_int_t)end);
+}
+
+bnn_code bnn_st_add_tensor(bnn_st_writer *writer, const char *name, bnn_st_dtype dtype, int ndim,
+                           const int64_t *shape, const void *data, bnn_error *err) {
+    size_t count, bytes, end;
+    if (!name || strcmp(name, METADATA_KEY) == 0 || (size_t)dtype >= DTYPE_COUNT) {
+        return bnn_fail(err, BNN_ERR_ARGUMENT,
+                        "safetensors: a tensor needs a dtype and a name other than " METADATA_KEY);
+    }
+    if (ndim < 0 || ndim > BNN_ST_MAX_DIMS || (ndim > 0 && !shape)) {
+        return bnn_fail(err, BNN_ERR_ARGUMENT,
+                        "safetensors: " NAME_FORMAT ": %d dimensions, allowed are 0 to %d", name,
+                        ndim, BNN_ST_MAX_DIMS);
+    }
+    if (!checked_size(ndim, shape, dtypes[dtype].bytes, &count, &bytes) ||
+        __builtin_add_overflow(writer->data_bytes, bytes, &end) || end > PTRDIFF_MAX) {
+        return bnn_fail(err, BNN_ERR_ARGUMENT,
+                        "safetensors: " NAME_FORMAT ": a negative or far too large dimension",
+                        name);
+    }
+    if (bytes > 0 && !data) {
+        return bnn_fail(err, BNN_ERR_ARGUMENT, "safetensors: " NAME_FORMAT ": no data", name);
+    }
+    bnn_code code = grow(writer, err);
+    if (code == BNN_OK) {
+        code = add_string(writer->tensors, name,
+                          describe(dtype, ndim, shape, writer->data_bytes, end), "tensor", err);
+    }
+    if (code == BNN_OK) {
+        writer->pieces[writer->count++] = (piece){data, bytes};
+        writer->data_bytes = end;
+    }
+    return code;
+}
+
+/* The header as text, metadata first; NULL when memory is out. */
+static char *header_text(const bnn_st_writer *writer) {
+    json_t *root = json_object();
+    char *text = NULL;
+    int failed = !root;
+    if (!failed && json_object_size(writer->metadata) > 0) {
+        failed = json_object_set(root, METADATA_KEY, writer->metadata) != 0;
+    }
+    if (!failed && json_object_update(root, writer->tensors) == 0) {
+        text = json_dumps(root, JSON_COMPACT);
+    }
+    json_decref(root);
+    return text;
+}
+
+/* Write errors are left to commit, which sees them in the stream. */
+static void write_all(const bnn_st_writer *writer, const char *header, size_t length,
+                      FILE *stream) {
+    static const char spaces[8] = "        ";
+    size_t padding = (8 - length % 8) % 8;
+    unsigned char prefix[LENGTH_BYTES];
+    for (int i = 0; i < LENGTH_BYTES; i++) {
+        prefix[i] = (unsigned char)((uint64_t)(length + padding) >> (8 * i));
+    }
+    fwrite(prefix, 1, sizeof prefix, stream);
+    fwrite(header, 1, length, stream);
+    fwrite(spaces, 1, padding, stream);
+    for (size_t i = 0; i < writer->count && !ferror(stream); i++) {
+        if (writer->pieces[i].bytes > 0) {
+            fwrite(writer->pieces[i].data, 1, writer->pieces[i].bytes, stream);
+        }
+    }
+}
+
+bnn_code bnn_st_write(const bnn_st_writer *writer, const char *path, bnn_error *err) {
+    char *header = header_text(writer);
+    if (!header) {
+        return bnn_fail(err, BNN_ERR_MEMORY, "%s: out of memory for the header", path);
+    }
+    size_t length = strlen(header);
+    bnn_atomic_file *file = NULL;
+    bnn_code code;
+    if (length > MAX_HEADER_BYTES - 8) {
+        code = bnn_fail(err, BNN_ERR_ARGUMENT,
+                        "%s: a header of %zu bytes is more than the format allows (%d); store "
+                        "less metadata or fewer tensors",
+                        path, length, MAX_HEADER_BYTES);
+    } else {
+        code = bnn_atomic_open(path, &file, err);
+    }
+    if (code == BNN_OK) {
+        write_all(writer, header, length, bnn_atomic_stream(file));
+        code = bnn_atomic_commit(file, err);
+    }
+    free(header);
+    return code;
+}

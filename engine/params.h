@@ -1,0 +1,77 @@
+/* The parameters and buffers of a model, by PyTorch's names and in PyTorch's shapes, each kind in
+ * one flat buffer, so that an optimizer is one loop and a checkpoint a list of slices. Graphs of
+ * one model (training, last batch, evaluation) share them.
+ *
+ * In memory they are channels-last: a tensor [outer, channels, space, inner] of a file lies as
+ * [outer, space, channels, inner]. A filter OIHW is (O, I, H*W, 1); everything that is flattened
+ * from or multiplied with such a thing fits the same four numbers, so no tensor needs a map. */
+#ifndef BNN_ENGINE_PARAMS_H
+#define BNN_ENGINE_PARAMS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "engine/base/arena.h"
+#include "engine/base/status.h"
+#include "engine/tensor.h"
+
+#define BNN_MAX_DIMS 4
+
+typedef enum bnn_init_kind {
+    BNN_INIT_CONSTANT, /* a */
+    BNN_INIT_NORMAL,   /* N(0, a^2) */
+    BNN_INIT_UNIFORM,  /* U[a, b) */
+} bnn_init_kind;
+
+typedef struct bnn_init {
+    bnn_init_kind kind;
+    float a, b;
+} bnn_init;
+
+typedef struct bnn_param {
+    const char *name;
+    int ndim;
+    int64_t shape[BNN_MAX_DIMS]; /* as in PyTorch */
+    size_t outer, channels, space, inner;
+    bnn_shape memory; /* as the graph sees it */
+    int trainable;    /* parameter, or else buffer */
+    int binary;       /* a latent weight: 1 bit where it is deployed */
+    bnn_init init;
+    size_t count;
+    size_t offset; /* floats from the start of its flat buffer */
+} bnn_param;
+
+typedef struct bnn_params {
+    bnn_arena *arena;
+    bnn_param **list; /* in order of first use */
+    size_t count, capacity;
+    size_t value_count, buffer_count; /* floats in the flat buffers, padding included */
+    float *values, *grads, *buffers;  /* NULL until allocated */
+} bnn_params;
+
+bnn_params *bnn_params_create(void); /* NULL when memory is out */
+void bnn_params_free(bnn_params *params);
+
+/* Finds `desc->name` or registers a copy of `desc` (the name is copied too; count and offset are
+ * set here). NULL and an error if a registered one differs in shape or kind, or memory is out. */
+const bnn_param *bnn_params_register(bnn_params *params, const bnn_param *desc, bnn_error *err);
+const bnn_param *bnn_params_find(const bnn_params *params, const char *name); /* or NULL */
+
+/* Allocates the flat buffers (gradients only if `with_grads`). Once; nothing may be registered
+ * afterwards. */
+bnn_code bnn_params_allocate(bnn_params *params, int with_grads, bnn_error *err);
+/* Sets every value from its init and (seed, name) alone. */
+void bnn_params_initialize(bnn_params *params, uint64_t seed);
+
+float *bnn_param_data(const bnn_params *params, const bnn_param *param);
+float *bnn_param_grad(const bnn_params *params, const bnn_param *param); /* NULL for buffers */
+
+/* Between file order and memory order; `from` and `to` hold param->count floats. */
+void bnn_param_to_memory(const bnn_param *param, const float *from, float *to);
+void bnn_param_to_file(const bnn_param *param, const float *from, float *to);
+
+/* Number of trainable parameters, and of those that are binary weights. */
+size_t bnn_params_total(const bnn_params *params);
+size_t bnn_params_binary(const bnn_params *params);
+
+#endif

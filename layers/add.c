@@ -1,0 +1,40 @@
+/* A residual sum. Its gradient is the same for both sides: one takes it over, one gets a copy. */
+#include "layers/ops.h"
+
+static bnn_code infer(bnn_graph *g, bnn_node *node) {
+    bnn_shape a = bnn_shape_of(g, node->in[0]), b = bnn_shape_of(g, node->in[1]);
+    if (!bnn_shape_equal(a, b)) {
+        return bnn_node_fail(g, node, "[%d,%d,%d,%d] and [%d,%d,%d,%d] differ", a.n, a.h, a.w, a.c,
+                             b.n, b.h, b.w, b.c);
+    }
+    bnn_node_output(g, node, BNN_F32, a);
+    return BNN_OK;
+}
+
+static void forward(const bnn_graph *g, const bnn_node *node) {
+    bnn_graph_kernels(g)->add(bnn_shape_count(bnn_shape_of(g, node->in[0])),
+                              bnn_f32(g, node->in[0]), bnn_f32(g, node->in[1]),
+                              bnn_f32(g, node->out[0]));
+}
+
+static void backward(const bnn_graph *g, const bnn_node *node) {
+    const float *gy = bnn_grad(g, node->out[0]);
+    for (int i = 0; i < 2; i++) {
+        float *gx = bnn_grad(g, node->in[i]);
+        if (node->want_grad[i] && gx != gy) {
+            bnn_graph_kernels(g)->copy(bnn_shape_count(bnn_shape_of(g, node->in[i])), gy, gx,
+                                       node->acc[i]);
+        }
+    }
+}
+
+const bnn_op bnn_add_op = {.name = "add",
+                           .infer = infer,
+                           .forward = forward,
+                           .backward = backward,
+                           .in_place = 1,
+                           .grad_in_place = 1};
+
+bnn_t bnn_op_add(bnn_graph *g, bnn_t a, bnn_t b) {
+    return bnn_graph_add(g, &bnn_add_op, NULL, 0, 2, (bnn_t[]){a, b});
+}

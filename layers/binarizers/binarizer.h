@@ -1,0 +1,62 @@
+/* A binarization algorithm is three graph builders and an epoch schedule, and owns no kernel: what
+ * becomes of a layer's input, of its latent weight, and of its output. Conv2d, conv1d and linear
+ * all go through the same three hooks. Equations: spec of BiBench's layers (Qin et al., ICML 2023).
+ */
+#ifndef BNN_LAYERS_BINARIZERS_BINARIZER_H
+#define BNN_LAYERS_BINARIZERS_BINARIZER_H
+
+#include "layers/layer.h"
+
+typedef enum bnn_layer_kind { BNN_CONV2D, BNN_CONV1D, BNN_LINEAR } bnn_layer_kind;
+
+/* One binary layer under construction. */
+typedef struct bnn_binary_layer {
+    const bnn_build *build;
+    const char *name;
+    bnn_layer_kind kind;
+    bnn_shape filter; /* [O,KH,KW,C/groups] */
+    bnn_t bias;       /* or BNN_NONE */
+} bnn_binary_layer;
+
+/* A buffer NAME.<name> [1] of every layer, set before each epoch. */
+typedef struct bnn_scheduled {
+    const char *name;
+    float value;
+} bnn_scheduled;
+#define BNN_MAX_SCHEDULED 2
+
+struct bnn_binarizer {
+    const char *name;  /* as --algo spells it */
+    const char *title; /* for --list: name and source */
+    bnn_value (*activation)(const bnn_binary_layer *layer, bnn_t x);
+    bnn_value (*weight)(const bnn_binary_layer *layer, bnn_t w);
+    /* From the product to the layer's output, bias included. */
+    bnn_t (*output)(const bnn_binary_layer *layer, bnn_t y);
+    /* Fills values for `epoch` of `epochs` (from 0) and returns the phase: graphs of different
+     * phases are built differently. NULL: no state, one phase 0. */
+    int (*schedule)(int epoch, int epochs, bnn_scheduled values[BNN_MAX_SCHEDULED]);
+    int phases;
+    /* Phases before the last have operands that are not +-1 (FDA's noise): not to be deployed. */
+    const char *float_work; /* what cannot be folded away in deployment, or NULL */
+};
+
+/* All algorithms, in the order of the benchmark, NULL-terminated. */
+extern const bnn_binarizer *const bnn_binarizers[];
+const bnn_binarizer *bnn_binarizer_find(const char *name); /* or NULL */
+
+/* ---- pieces the algorithms share (binarizer.c)
+ * ---------------------------------------------------- */
+/* A parameter or buffer LAYER.SUFFIX that is a vector of c values, in PyTorch's `ndim` dimensions
+ * with the values at dimension `at`. */
+bnn_t bnn_layer_vector(const bnn_binary_layer *layer, const char *suffix, int c, int ndim, int at,
+                       int trainable, bnn_init init);
+/* Sign with no scale. */
+bnn_value bnn_plain_sign(const bnn_binary_layer *layer, bnn_t x, bnn_ste_kind kind);
+/* alpha_o sign(w), alpha_o = mean |w_o|, clip surrogate; in_grad: spec 1.0, weight-scale rule. */
+bnn_value bnn_scaled_sign(const bnn_binary_layer *layer, bnn_t w, bnn_ste_kind kind, int in_grad);
+/* y + bias, or y. */
+bnn_t bnn_add_bias(const bnn_binary_layer *layer, bnn_t y);
+/* Rows over which an activation's statistics run: samples of a conv, rows of a linear layer. */
+int bnn_statistic_rows(const bnn_binary_layer *layer, bnn_t x);
+
+#endif

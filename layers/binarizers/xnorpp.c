@@ -1,0 +1,38 @@
+/* XNOR-Net++ (Bulat & Tzimiropoulos, BMVC 2019): no statistics; a learned rank-1 scale over
+ * channel, row and column on the output. Spec 1.5. */
+#include "layers/binarizers/binarizer.h"
+
+/* BiBench stores scales for images of up to 2000 pixels a side; the first H and W are used. */
+#define LONGEST 2000
+
+static bnn_value clipped(const bnn_binary_layer *layer, bnn_t x) {
+    return bnn_plain_sign(layer, x, layer->kind == BNN_LINEAR ? BNN_STE_CLIP_OPEN : BNN_STE_CLIP);
+}
+
+static bnn_t output(const bnn_binary_layer *layer, bnn_t y) {
+    bnn_graph *g = layer->build->graph;
+    bnn_init one = {BNN_INIT_CONSTANT, 1.0f, 0.0f};
+    int out = layer->filter.n;
+    if (layer->kind == BNN_LINEAR) {
+        y = bnn_op_affine(g, y, bnn_layer_vector(layer, "o_scale", out, 3, 2, 1, one), BNN_NONE);
+    } else if (layer->kind == BNN_CONV1D) {
+        bnn_t o = bnn_layer_vector(layer, "o_scale", out, 3, 1, 1, one);
+        bnn_t l = bnn_layer_vector(layer, "l_scale", LONGEST, 3, 2, 1, one);
+        y = bnn_op_outer_scale(g, y, o, BNN_NONE, l);
+    } else {
+        bnn_t o = bnn_layer_vector(layer, "o_scale", out, 4, 1, 1, one);
+        bnn_t h = bnn_layer_vector(layer, "h_scale", LONGEST, 4, 2, 1, one);
+        bnn_t w = bnn_layer_vector(layer, "w_scale", LONGEST, 4, 3, 1, one);
+        y = bnn_op_outer_scale(g, y, o, h, w);
+    }
+    return bnn_add_bias(layer, y);
+}
+
+const bnn_binarizer bnn_xnorpp = {
+    .name = "xnorpp",
+    .title = "XNOR-Net++ (Bulat & Tzimiropoulos 2019)",
+    .activation = clipped,
+    .weight = clipped,
+    .output = output,
+    .phases = 1,
+    .float_work = "its output scale differs from pixel to pixel, so it is no channel's threshold"};

@@ -1,0 +1,109 @@
+/* The product of every layer: convolution, with linear and 1-D as special shapes. Which kernel runs
+ * is the operands' dtype: bits x bits forward, float x bits backward, or float everywhere. */
+#include "layers/ops.h"
+
+enum { X, W, X_SCALE, W_SCALE };
+
+static int out_size(int size, int kernel, int stride, int pad, int dil) {
+    int span = dil * (kernel - 1) + 1;
+    return size + 2 * pad < span ? 0 : (size + 2 * pad - span) / stride + 1;
+}
+
+bnn_conv bnn_conv_of(const bnn_graph *g, const bnn_node *node) {
+    const bnn_conv_config *a = node->attr;
+    bnn_shape x = bnn_shape_of(g, node->in[X]), w = bnn_shape_of(g, node->in[W]);
+    return (bnn_conv){.n = x.n,
+                      .h = x.h,
+                      .w = x.w,
+                      .c = x.c,
+                      .o = w.n,
+                      .kh = w.h,
+                      .kw = w.w,
+                      .oh = out_size(x.h, w.h, a->stride_h, a->pad_h, a->dil_h),
+                      .ow = out_size(x.w, w.w, a->stride_w, a->pad_w, a->dil_w),
+                      .stride_h = a->stride_h,
+                      .stride_w = a->stride_w,
+                      .pad_h = a->pad_h,
+                      .pad_w = a->pad_w,
+                      .dil_h = a->dil_h,
+                      .dil_w = a->dil_w,
+                      .groups = a->groups};
+}
+
+static bnn_operand operand(const bnn_graph *g, const bnn_node *node, int t, int scale) {
+    if (bnn_dtype_of(g, node->in[t]) == BNN_F32) {
+        return (bnn_operand){.f32 = bnn_f32(g, node->in[t])};
+    }
+    bnn_operand bits = {.b1 = bnn_bits(g, node->in[t]), .scale = bnn_f32(g, node->in[scale])};
+    if (bits.scale) {
+        bits.rows_per_scale = bnn_shape_rows(bnn_shape_of(g, node->in[t])) /
+                              bnn_shape_count(bnn_shape_of(g, node->in[scale]));
+    }
+    return bits;
+}
+
+static bnn_code check_scale(bnn_graph *g, bnn_node *node, int t, int scale) {
+    size_t rows = bnn_shape_rows(bnn_shape_of(g, node->in[t]));
+    size_t factors = bnn_shape_count(bnn_shape_of(g, node->in[scale]));
+    if (node->in[scale] >= 0 && (factors == 0 || rows % factors)) {
+        return bnn_node_fail(g, node, "%zu scales for %zu rows of bits", factors, rows);
+    }
+    return BNN_OK;
+}
+
+static bnn_code infer(bnn_graph *g, bnn_node *node) {
+    bnn_conv s = bnn_conv_of(g, node);
+    int cg = bnn_shape_of(g, node->in[W]).c;
+    if (bnn_dtype_of(g, node->in[X]) != bnn_dtype_of(g, node->in[W])) {
+        return bnn_node_fail(g, node, "one operand is bits, the other float");
+    }
+    if (s.groups < 1 || s.o % s.groups || cg * s.groups != s.c) {
+        return bnn_node_fail(g, node, "%d input channels, %d filters of %d channels, %d groups",
+                             s.c, s.o, cg, s.groups);
+    }
+    if (s.stride_h < 1 || s.stride_w < 1 || s.dil_h < 1 || s.dil_w < 1 || s.pad_h < 0 ||
+        s.pad_w < 0 || s.oh < 1 || s.ow < 1) {
+        return bnn_node_fail(g, node, "a %dx%d kernel does not fit an image of %dx%d", s.kh, s.kw,
+                             s.h, s.w);
+    }
+    if (check_scale(g, node, X, X_SCALE) || check_scale(g, node, W, W_SCALE)) {
+        return BNN_ERR_SHAPE;
+    }
+    bnn_node_output(g, node, BNN_F32, (bnn_shape){s.n, s.oh, s.ow, s.o});
+    if (bnn_wants_grad(g, node->in[X])) {
+        node->saved_in |= BNN_SAVED(W) | BNN_SAVED(W_SCALE);
+    }
+    if (bnn_wants_grad(g, node->in[W])) {
+        node->saved_in |= BNN_SAVED(X) | BNN_SAVED(X_SCALE);
+    }
+    node->workspace = bnn_graph_kernels(g)->conv_workspace(&s);
+    return BNN_OK;
+}
+
+static void forward(const bnn_graph *g, const bnn_node *node) {
+    bnn_conv s = bnn_conv_of(g, node);
+    bnn_operand x = operand(g, node, X, X_SCALE), w = operand(g, node, W, W_SCALE);
+    bnn_graph_kernels(g)->conv_forward(&s, &x, &w, bnn_f32(g, node->out[0]), node->ws);
+}
+
+static void backward(const bnn_graph *g, const bnn_node *node) {
+    bnn_conv s = bnn_conv_of(g, node);
+    const bnn_kernels *k = bnn_graph_kernels(g);
+    const float *gy = bnn_grad(g, node->out[0]);
+    if (node->want_grad[W]) {
+        bnn_operand x = operand(g, node, X, X_SCALE);
+        k->conv_backward_w(&s, gy, &x, bnn_grad(g, node->in[W]), node->acc[W], node->ws_backward);
+    }
+    if (node->want_grad[X]) {
+        bnn_operand w = operand(g, node, W, W_SCALE);
+        k->conv_backward_x(&s, gy, &w, bnn_grad(g, node->in[X]), node->acc[X], node->ws_backward);
+    }
+}
+
+const bnn_op bnn_conv_op = {
+    .name = "conv", .infer = infer, .forward = forward, .backward = backward};
+
+bnn_t bnn_op_conv(bnn_graph *g, bnn_value x, bnn_value w, const bnn_conv_config *config) {
+    return bnn_graph_add(g, &bnn_conv_op, config, sizeof *config, 4,
+                         (bnn_t[]){x.t, w.t, x.scale, w.scale});
+}

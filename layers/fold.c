@@ -1,0 +1,527 @@
+#include "layers/fold.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "layers/ops.h"
+
+/* Inputs of a conv node; the scale that travels with a filter's bits is its last. */
+enum { CONV_X, CONV_W, CONV_X_SCALE, CONV_W_SCALE };
+
+/* How a constant of the folded graph comes from the source graph: a copy of a constant tensor, or
+ * the coefficients of a run of per-channel nodes first..last (behind an optional scale of the
+ * filters), or the threshold such a run leads to. */
+typedef enum recipe_kind { COPY, COEFFICIENT_A, COEFFICIENT_B, THRESHOLD } recipe_kind;
+
+typedef struct recipe {
+    recipe_kind kind;
+    bnn_t target; /* in the folded graph */
+    bnn_t source; /* COPY: the tensor; others: the filters' scale or BNN_NONE */
+    int run;      /* first node of the run in fold->run */
+    int length;
+    int bound; /* THRESHOLD: the integers lie in [-bound, bound] */
+} recipe;
+
+struct bnn_fold {
+    bnn_graph *source, *graph;
+    bnn_t input, output;
+    unsigned char *constant, *needed; /* a source tensor's */
+    int *uses;
+    bnn_t *map;     /* source tensor -> folded tensor */
+    bnn_t *pending; /* source tensor -> filters' scale not yet applied to map[], or BNN_NONE */
+    int *integer;   /* folded value of this source tensor is an integer of at most this magnitude */
+    unsigned char *done; /* a source node's: absorbed by a run */
+    int *run;            /* source nodes of all runs, one after the other */
+    int run_count;
+    recipe *recipes;
+    size_t recipe_count, recipe_capacity;
+    int failed; /* out of memory while folding */
+};
+
+static const bnn_node *node_at(const bnn_fold *f, int index) {
+    return bnn_graph_node(f->source, (size_t)index);
+}
+
+/* ---- what is constant, what is needed
+ * -------------------------------------------------------------- */
+
+static void classify(bnn_fold *f, bnn_t output) {
+    size_t tensors = bnn_graph_tensor_count(f->source);
+    size_t nodes = bnn_graph_node_count(f->source);
+    for (size_t t = 0; t < tensors; t++) {
+        bnn_role role = bnn_role_of(f->source, (bnn_t)t);
+        f->constant[t] = role == BNN_ROLE_PARAM || role == BNN_ROLE_BUFFER;
+        f->map[t] = f->pending[t] = BNN_NONE;
+    }
+    for (size_t i = 0; i < nodes; i++) {
+        const bnn_node *node = node_at(f, (int)i);
+        int constant = 1;
+        for (int k = 0; k < node->in_count; k++) {
+            constant &= node->in[k] < 0 || f->constant[node->in[k]];
+        }
+        for (int k = 0; k < node->out_count; k++) {
+            f->constant[node->out[k]] = (unsigned char)constant;
+        }
+    }
+    f->needed[output] = 1;
+    for (size_t i = nodes; i-- > 0;) {
+        const bnn_node *node = node_at(f, (int)i);
+        for (int k = 0; f->needed[node->out[0]] && k < node->in_count; k++) {
+            if (node->in[k] >= 0) {
+                f->needed[node->in[k]] = 1;
+                f->uses[node->in[k]]++;
+            }
+        }
+    }
+    f->uses[output]++;
+}
+
+/* ---- constants
+ * ----------------------------------------------------------------------------------------- */
+
+static bnn_t add_constant(bnn_fold *f, bnn_dtype dtype, bnn_shape shape, recipe r) {
+    if (f->recipe_count == f->recipe_capacity) {
+        size_t larger = f->recipe_capacity ? 2 * f->recipe_capacity : 64;
+        recipe *p = realloc(f->recipes, larger * sizeof *p);
+        if (!p) {
+            f->failed = 1;
+            return BNN_NONE;
+        }
+        f->recipes = p;
+        f->recipe_capacity = larger;
+    }
+    r.target = bnn_graph_constant(f->graph, dtype, shape);
+    f->recipes[f->recipe_count++] = r;
+    return r.target;
+}
+
+/* The folded tensor of a source tensor as it stands, the scale of its filters still pending. */
+static bnn_t raw(bnn_fold *f, bnn_t t) {
+    if (t >= 0 && f->map[t] == BNN_NONE && f->constant[t]) {
+        f->map[t] = add_constant(f, bnn_dtype_of(f->source, t), bnn_shape_of(f->source, t),
+                                 (recipe){.kind = COPY, .source = t});
+    }
+    return t < 0 ? BNN_NONE : f->map[t];
+}
+
+/* y = a x + b with the coefficients of `length` run nodes behind `scale`. */
+static bnn_t emit_affine(bnn_fold *f, bnn_t x, bnn_t scale, int run, int length) {
+    bnn_shape vector = bnn_vector(bnn_shape_of(f->graph, x).c);
+    int has_b = 0;
+    for (int i = 0; i < length; i++) {
+        const bnn_node *node = node_at(f, f->run[run + i]);
+        has_b |= node->op != &bnn_affine_op || node->in[2] >= 0;
+    }
+    recipe r = {.kind = COEFFICIENT_A, .source = scale, .run = run, .length = length};
+    bnn_t a = add_constant(f, BNN_F32, vector, r);
+    r.kind = COEFFICIENT_B;
+    bnn_t b = has_b ? add_constant(f, BNN_F32, vector, r) : BNN_NONE;
+    return bnn_op_affine(f->graph, x, a, b);
+}
+
+/* The folded value of a source tensor, nothing pending. */
+static bnn_t value(bnn_fold *f, bnn_t t) {
+    bnn_t x = raw(f, t);
+    if (t >= 0 && f->pending[t] != BNN_NONE) {
+        f->map[t] = x = emit_affine(f, x, f->pending[t], f->run_count, 0);
+        f->pending[t] = BNN_NONE;
+        f->integer[t] = 0;
+    }
+    return x;
+}
+
+/* ---- runs of per-channel nodes
+ * ---------------------------------------------------------------------------- */
+
+static int is_clamp(const bnn_node *node) {
+    return node->op == &bnn_clamp_op;
+}
+
+/* Is this node, its input given, a map of each channel's value: an affine, or a clamp? */
+static int per_channel(const bnn_fold *f, const bnn_node *node) {
+    if (is_clamp(node)) {
+        return 1;
+    }
+    for (int k = 1; k < node->in_count; k++) {
+        if (node->in[k] >= 0 && !f->constant[node->in[k]]) {
+            return 0;
+        }
+    }
+    return node->op->fold && node->op->fold(f->source, node, NULL, NULL);
+}
+
+/* The only node that reads `t`, through its first input; or -1. */
+static int only_reader(const bnn_fold *f, bnn_t t) {
+    if (f->uses[t] != 1) {
+        return -1;
+    }
+    size_t nodes = bnn_graph_node_count(f->source);
+    for (size_t i = 0; i < nodes; i++) {
+        const bnn_node *node = node_at(f, (int)i);
+        if (f->needed[node->out[0]] && node->in[0] == t) {
+            return (int)i;
+        }
+    }
+    return -1;
+}
+
+/* Emits the run as affines and clamps. */
+static bnn_t emit_run(bnn_fold *f, bnn_t x, bnn_t scale, int run, int length) {
+    int i = 0;
+    while (i < length || scale != BNN_NONE) {
+        int end = i;
+        while (end < length && !is_clamp(node_at(f, f->run[run + end]))) {
+            end++;
+        }
+        if (end > i || scale != BNN_NONE) {
+            x = emit_affine(f, x, scale, run + i, end - i);
+            scale = BNN_NONE;
+        }
+        if (end < length) {
+            const bnn_node *clamp = node_at(f, f->run[run + end]);
+            x = bnn_graph_add(f->graph, clamp->op, clamp->attr, clamp->attr_bytes, 1, &x);
+            end++;
+        }
+        i = end;
+    }
+    return x;
+}
+
+static void fold_run(bnn_fold *f, int first, int thresholds) {
+    int run = f->run_count, next = first;
+    bnn_t in = node_at(f, first)->in[0], last = in;
+    while (next >= 0 && per_channel(f, node_at(f, next))) {
+        f->run[f->run_count++] = next;
+        f->done[next] = 1;
+        last = node_at(f, next)->out[0];
+        next = only_reader(f, last);
+    }
+    int length = f->run_count - run;
+    bnn_t x = raw(f, in), scale = f->pending[in];
+    const bnn_node *sign =
+        next >= 0 && node_at(f, next)->op == &bnn_sign_op ? node_at(f, next) : NULL;
+    if (thresholds && sign && f->integer[in]) {
+        recipe r = {.kind = THRESHOLD,
+                    .source = scale,
+                    .run = run,
+                    .length = length,
+                    .bound = f->integer[in]};
+        bnn_t t = add_constant(f, BNN_I32, bnn_vector(bnn_shape_of(f->graph, x).c), r);
+        f->map[sign->out[0]] = bnn_op_threshold(f->graph, x, t);
+        f->done[next] = 1;
+    } else {
+        f->map[last] = emit_run(f, x, scale, run, length);
+    }
+}
+
+/* ---- the walk
+ * -----------------------------------------------------------------------------------------------
+ */
+
+static void fold_conv(bnn_fold *f, const bnn_node *node) {
+    bnn_t scale = node->in[CONV_W_SCALE];
+    bnn_t in[4] = {value(f, node->in[CONV_X]), raw(f, node->in[CONV_W]),
+                   value(f, node->in[CONV_X_SCALE]), BNN_NONE};
+    bnn_t y = bnn_graph_add(f->graph, node->op, node->attr, node->attr_bytes, 4, in);
+    bnn_shape w = bnn_shape_of(f->source, node->in[CONV_W]);
+    f->map[node->out[0]] = y;
+    f->pending[node->out[0]] = scale;
+    if (bnn_dtype_of(f->source, node->in[CONV_W]) == BNN_B1 && in[CONV_X_SCALE] == BNN_NONE) {
+        f->integer[node->out[0]] = w.h * w.w * w.c;
+    }
+}
+
+static void fold_node(bnn_fold *f, int index, int thresholds) {
+    const bnn_node *node = node_at(f, index);
+    bnn_t in0 = node->in[0];
+    if (node->op == &bnn_conv_op && f->constant[node->in[CONV_W]]) {
+        fold_conv(f, node);
+    } else if (per_channel(f, node)) {
+        fold_run(f, index, thresholds);
+    } else if (node->op == &bnn_max_pool_op) {
+        /* A scale that is a mean of magnitudes is not negative, so it may wait behind the max. */
+        bnn_t x = raw(f, in0);
+        f->map[node->out[0]] =
+            bnn_graph_add(f->graph, node->op, node->attr, node->attr_bytes, 1, &x);
+        f->pending[node->out[0]] = f->pending[in0];
+        f->integer[node->out[0]] = f->integer[in0];
+    } else {
+        bnn_t in[BNN_MAX_IN];
+        for (int k = 0; k < node->in_count; k++) {
+            in[k] = value(f, node->in[k]);
+        }
+        f->map[node->out[0]] =
+            bnn_graph_add(f->graph, node->op, node->attr, node->attr_bytes, node->in_count, in);
+    }
+}
+
+static int allocate(bnn_fold *f) {
+    size_t tensors = bnn_graph_tensor_count(f->source) + 1;
+    size_t nodes = bnn_graph_node_count(f->source) + 1;
+    f->constant = calloc(tensors, 1);
+    f->needed = calloc(tensors, 1);
+    f->uses = calloc(tensors, sizeof *f->uses);
+    f->map = calloc(tensors, sizeof *f->map);
+    f->pending = calloc(tensors, sizeof *f->pending);
+    f->integer = calloc(tensors, sizeof *f->integer);
+    f->done = calloc(nodes, 1);
+    f->run = calloc(nodes, sizeof *f->run);
+    f->graph = bnn_graph_create(bnn_graph_kernels(f->source), NULL, 0);
+    return f->constant && f->needed && f->uses && f->map && f->pending && f->integer && f->done &&
+           f->run && f->graph;
+}
+
+bnn_code bnn_fold_create(bnn_graph *source, bnn_t input, bnn_t output, int thresholds,
+                         bnn_fold **out, bnn_error *err) {
+    bnn_code code = bnn_graph_status(source, err);
+    if (code != BNN_OK) {
+        return code;
+    }
+    bnn_fold *f = calloc(1, sizeof *f);
+    if (!f) {
+        return bnn_fail(err, BNN_ERR_MEMORY, "out of memory for folding");
+    }
+    f->source = source;
+    if (!allocate(f)) {
+        bnn_fold_free(f);
+        return bnn_fail(err, BNN_ERR_MEMORY, "out of memory for folding");
+    }
+    classify(f, output);
+    f->input = bnn_graph_input(f->graph, "input", bnn_dtype_of(source, input),
+                               bnn_shape_of(source, input));
+    f->map[input] = f->input;
+    for (size_t i = 0; i < bnn_graph_node_count(source); i++) {
+        bnn_t made = node_at(f, (int)i)->out[0];
+        if (f->needed[made] && !f->constant[made] && !f->done[i]) {
+            fold_node(f, (int)i, thresholds);
+        }
+    }
+    f->output = value(f, output);
+    bnn_graph_keep(f->graph, f->output);
+    code = f->failed ? bnn_fail(err, BNN_ERR_MEMORY, "out of memory for folding")
+                     : bnn_graph_compile(f->graph, BNN_NONE, err);
+    if (code != BNN_OK) {
+        bnn_fold_free(f);
+        return code;
+    }
+    *out = f;
+    return BNN_OK;
+}
+
+void bnn_fold_free(bnn_fold *f) {
+    if (!f) {
+        return;
+    }
+    bnn_graph_free(f->graph);
+    free(f->constant);
+    free(f->needed);
+    free(f->uses);
+    free(f->map);
+    free(f->pending);
+    free(f->integer);
+    free(f->done);
+    free(f->run);
+    free(f->recipes);
+    free(f);
+}
+
+bnn_graph *bnn_fold_graph(const bnn_fold *fold) {
+    return fold->graph;
+}
+
+bnn_t bnn_fold_input(const bnn_fold *fold) {
+    return fold->input;
+}
+
+bnn_t bnn_fold_output(const bnn_fold *fold) {
+    return fold->output;
+}
+
+size_t bnn_fold_constant_count(const bnn_fold *fold) {
+    return fold->recipe_count;
+}
+
+bnn_t bnn_fold_constant(const bnn_fold *fold, size_t index) {
+    return fold->recipes[index].target;
+}
+
+/* ---- evaluating
+ * ---------------------------------------------------------------------------------------------- */
+
+/* Coefficients of the affine that run nodes i.. compose to, up to a clamp or the end; returns the
+ * index behind them. */
+static int compose(const bnn_fold *f, bnn_t scale, int run, int i, int length, int c, double *a,
+                   double *b) {
+    const float *s = scale == BNN_NONE ? NULL : bnn_f32(f->source, scale);
+    for (int k = 0; k < c; k++) {
+        a[k] = s ? (double)s[k] : 1.0;
+        b[k] = 0.0;
+    }
+    for (; i < length && !is_clamp(node_at(f, f->run[run + i])); i++) {
+        const bnn_node *node = node_at(f, f->run[run + i]);
+        node->op->fold(f->source, node, a, b);
+    }
+    return i;
+}
+
+/* The run as the folded graph without thresholds computes it, on `n` values of all channels. */
+typedef struct stage {
+    float *a, *b; /* [c], or both NULL for a clamp */
+    float lo, hi;
+} stage;
+
+static int bit_of(const stage *stages, int count, int channel, int integer) {
+    float x = (float)integer;
+    for (int i = 0; i < count; i++) {
+        const stage *s = &stages[i];
+        if (s->a) {
+            float ax = s->a[channel] * x;
+            x = ax + s->b[channel];
+        } else {
+            x = x < s->lo ? s->lo : x > s->hi ? s->hi : x;
+        }
+    }
+    return x >= 0.0f;
+}
+
+/* Every stage is monotone in float arithmetic too, so the bit changes at most once over
+ * [-bound, bound]; 2t + flip (kernels.h, threshold_pack). */
+static int32_t find_threshold(const stage *stages, int count, int channel, int bound) {
+    int low = bit_of(stages, count, channel, -bound), high = bit_of(stages, count, channel, bound);
+    if (low == high) {
+        return low ? 2 * -bound : 2 * (bound + 1);
+    }
+    int below = -bound, above = bound; /* the bit is `low` at below and `high` at above */
+    while (above - below > 1) {
+        int middle = below + (above - below) / 2;
+        if (bit_of(stages, count, channel, middle) == low) {
+            below = middle;
+        } else {
+            above = middle;
+        }
+    }
+    return 2 * above + (high ? 0 : 1);
+}
+
+static bnn_code evaluate_threshold(const bnn_fold *f, const recipe *r, int c, double *a, double *b,
+                                   bnn_error *err) {
+    stage *stages = calloc((size_t)r->length + 1, sizeof *stages);
+    float *coefficients = calloc(((size_t)r->length + 1) * 2 * (size_t)c, sizeof(float));
+    if (!stages || !coefficients) {
+        free(stages);
+        free(coefficients);
+        return bnn_fail(err, BNN_ERR_MEMORY, "out of memory for thresholds");
+    }
+    int count = 0, i = 0;
+    bnn_t scale = r->source;
+    float *free_floats = coefficients;
+    while (i < r->length || scale != BNN_NONE) {
+        int end = compose(f, scale, r->run, i, r->length, c, a, b);
+        if (end > i || scale != BNN_NONE) {
+            stage s = {.a = free_floats, .b = free_floats + c};
+            for (int k = 0; k < c; k++) {
+                s.a[k] = (float)a[k];
+                s.b[k] = (float)b[k];
+            }
+            free_floats += 2 * c;
+            stages[count++] = s;
+            scale = BNN_NONE;
+        }
+        if (end < r->length) {
+            bnn_clamp_bounds bounds = bnn_clamp_of(node_at(f, f->run[r->run + end]));
+            stages[count++] = (stage){.lo = bounds.lo, .hi = bounds.hi};
+            end++;
+        }
+        i = end;
+    }
+    int32_t *threshold = bnn_i32(f->graph, r->target);
+    for (int k = 0; k < c; k++) {
+        threshold[k] = find_threshold(stages, count, k, r->bound);
+    }
+    free(stages);
+    free(coefficients);
+    return BNN_OK;
+}
+
+static bnn_code evaluate_recipe(const bnn_fold *f, const recipe *r, bnn_error *err) {
+    bnn_shape shape = bnn_shape_of(f->graph, r->target);
+    if (r->kind == COPY) {
+        memcpy(bnn_graph_data(f->graph, r->target), bnn_graph_data(f->source, r->source),
+               bnn_tensor_bytes(bnn_dtype_of(f->graph, r->target), shape));
+        return BNN_OK;
+    }
+    int c = shape.c;
+    double *a = malloc(2 * (size_t)c * sizeof *a);
+    if (!a) {
+        return bnn_fail(err, BNN_ERR_MEMORY, "out of memory for folding");
+    }
+    double *b = a + c;
+    bnn_code code = BNN_OK;
+    if (r->kind == THRESHOLD) {
+        code = evaluate_threshold(f, r, c, a, b, err);
+    } else {
+        compose(f, r->source, r->run, 0, r->length, c, a, b);
+        const double *from = r->kind == COEFFICIENT_A ? a : b;
+        float *to = bnn_f32(f->graph, r->target);
+        for (int k = 0; k < c; k++) {
+            to[k] = (float)from[k];
+        }
+    }
+    free(a);
+    return code;
+}
+
+/* Runs the nodes of the source graph that depend on parameters alone. */
+static bnn_code run_constant_nodes(bnn_fold *f, void **memory, bnn_error *err) {
+    for (size_t t = 0; t < bnn_graph_tensor_count(f->source); t++) {
+        const bnn_param *param = bnn_graph_param_of(f->source, (bnn_t)t);
+        if (param) {
+            bnn_graph_place(f->source, (bnn_t)t,
+                            bnn_param_data(bnn_graph_params(f->source), param));
+        }
+    }
+    for (size_t i = 0; i < bnn_graph_node_count(f->source); i++) {
+        bnn_node node = *node_at(f, (int)i);
+        if (!f->constant[node.out[0]] || !f->needed[node.out[0]]) {
+            continue;
+        }
+        for (int k = 0; k < node.out_count; k++) {
+            bnn_t t = node.out[k];
+            if (node.op->view) {
+                bnn_graph_place(f->source, t, bnn_graph_data(f->source, node.in[0]));
+                continue;
+            }
+            memory[t] = bnn_alloc_aligned(
+                bnn_tensor_bytes(bnn_dtype_of(f->source, t), bnn_shape_of(f->source, t)));
+            bnn_graph_place(f->source, t, memory[t]);
+            if (!memory[t]) {
+                return bnn_fail(err, BNN_ERR_MEMORY, "out of memory for folding");
+            }
+        }
+        node.ws = bnn_alloc_aligned(node.workspace);
+        if (!node.ws) {
+            return bnn_fail(err, BNN_ERR_MEMORY, "out of memory for folding");
+        }
+        node.op->forward(f->source, &node);
+        free(node.ws);
+    }
+    return BNN_OK;
+}
+
+bnn_code bnn_fold_evaluate(bnn_fold *f, bnn_error *err) {
+    size_t tensors = bnn_graph_tensor_count(f->source);
+    void **memory = calloc(tensors + 1, sizeof *memory);
+    if (!memory) {
+        return bnn_fail(err, BNN_ERR_MEMORY, "out of memory for folding");
+    }
+    bnn_code code = run_constant_nodes(f, memory, err);
+    for (size_t i = 0; code == BNN_OK && i < f->recipe_count; i++) {
+        code = evaluate_recipe(f, &f->recipes[i], err);
+    }
+    for (size_t t = 0; t < tensors; t++) {
+        free(memory[t]);
+    }
+    free(memory);
+    return code;
+}

@@ -1,0 +1,133 @@
+/* Parameters and ops of a layer put together. The binarizer's hooks are called here only. */
+#include "layers/layer.h"
+
+#include <math.h>
+#include <stdio.h>
+
+#include "layers/binarizers/binarizer.h"
+
+static const bnn_init zero = {BNN_INIT_CONSTANT, 0.0f, 0.0f};
+
+static bnn_t vector_param(const bnn_build *b, const char *layer, const char *suffix, int c,
+                          int trainable, bnn_init init) {
+    bnn_binary_layer named = {.build = b, .name = layer};
+    return bnn_layer_vector(&named, suffix, c, 1, 0, trainable, init);
+}
+
+/* NAME.weight: OIHW (ndim 4), OIL (3) or OI (2) in files, [O,KH,KW,I] in memory; `channels` of a
+ * filter's values come from each pixel. */
+static bnn_t weight_param(const bnn_build *b, const char *layer, int ndim, bnn_shape f,
+                          size_t channels, int binary, bnn_init init) {
+    char name[256];
+    snprintf(name, sizeof name, "%s.weight", layer);
+    bnn_param desc = {.name = name,
+                      .ndim = ndim,
+                      .shape = {f.n, f.c, ndim == 3 ? f.w : f.h, f.w},
+                      .outer = (size_t)f.n,
+                      .channels = channels,
+                      .space = (size_t)f.h * (size_t)f.w * (size_t)f.c / channels,
+                      .inner = 1,
+                      .memory = f,
+                      .trainable = 1,
+                      .binary = binary,
+                      .init = init};
+    return bnn_graph_param(b->graph, &desc);
+}
+
+static bnn_t product(const bnn_build *b, const bnn_binary_layer *layer, bnn_t x, bnn_t w,
+                     int full_precision, const bnn_conv_config *config) {
+    const bnn_binarizer *algo = b->binarizer;
+    if (!algo || full_precision) {
+        return bnn_add_bias(layer, bnn_op_conv(b->graph, bnn_plain(x), bnn_plain(w), config));
+    }
+    bnn_value a = algo->activation(layer, x);
+    bnn_value bits = algo->weight(layer, w);
+    return algo->output(layer, bnn_op_conv(b->graph, a, bits, config));
+}
+
+static bnn_t convolution(const bnn_build *b, const char *name, bnn_t x, const bnn_conv_layer *l,
+                         bnn_layer_kind kind) {
+    if (x == BNN_NONE) {
+        return BNN_NONE;
+    }
+    int groups = l->groups ? l->groups : 1, dilation = l->dilation ? l->dilation : 1;
+    int rows = kind == BNN_CONV1D ? 1 : l->kernel;
+    bnn_shape f = {l->out, rows, l->kernel, bnn_shape_of(b->graph, x).c / groups};
+    /* Kaiming-normal, fan_out, relu gain: what a network trained from scratch starts from. */
+    float std = l->init_std > 0.0f
+                    ? l->init_std
+                    : sqrtf(2.0f / ((float)f.n * (float)f.h * (float)f.w / (float)groups));
+    bnn_t w =
+        weight_param(b, name, kind == BNN_CONV1D ? 3 : 4, f, (size_t)f.c,
+                     b->binarizer && !l->full_precision, (bnn_init){BNN_INIT_NORMAL, std, 0.0f});
+    bnn_t bias = l->bias ? vector_param(b, name, "bias", l->out, 1, zero) : BNN_NONE;
+    int one_row = kind == BNN_CONV1D;
+    bnn_conv_config config = {.stride_h = one_row ? 1 : l->stride,
+                              .stride_w = l->stride,
+                              .pad_h = one_row ? 0 : l->pad,
+                              .pad_w = l->pad,
+                              .dil_h = one_row ? 1 : dilation,
+                              .dil_w = dilation,
+                              .groups = groups};
+    bnn_binary_layer layer = {.build = b, .name = name, .kind = kind, .filter = f, .bias = bias};
+    return product(b, &layer, x, w, l->full_precision, &config);
+}
+
+bnn_t bnn_conv2d(const bnn_build *b, const char *name, bnn_t x, const bnn_conv_layer *layer) {
+    return convolution(b, name, x, layer, BNN_CONV2D);
+}
+
+bnn_t bnn_conv1d(const bnn_build *b, const char *name, bnn_t x, const bnn_conv_layer *layer) {
+    return convolution(b, name, x, layer, BNN_CONV1D);
+}
+
+bnn_t bnn_flatten(const bnn_build *b, bnn_t x) {
+    bnn_shape s = bnn_shape_of(b->graph, x);
+    return bnn_op_reshape(b->graph, x, (bnn_shape){s.n, 1, 1, s.h * s.w * s.c});
+}
+
+/* What the last reshape flattened, so that the file's column order (C,H,W) is known. */
+static bnn_shape flattened(const bnn_build *b, bnn_t x) {
+    const bnn_node *node = bnn_graph_producer(b->graph, x);
+    bnn_shape s = bnn_shape_of(b->graph, x);
+    return node && node->op == &bnn_reshape_op ? bnn_shape_of(b->graph, node->in[0])
+                                               : (bnn_shape){s.n, 1, 1, s.c};
+}
+
+bnn_t bnn_linear(const bnn_build *b, const char *name, bnn_t x, const bnn_linear_layer *l) {
+    if (x == BNN_NONE) {
+        return BNN_NONE;
+    }
+    bnn_shape image = flattened(b, x);
+    int in = bnn_shape_of(b->graph, x).c;
+    float limit = 1.0f / sqrtf((float)in);
+    bnn_init uniform = {BNN_INIT_UNIFORM, -limit, limit};
+    bnn_init init = l->init_std > 0.0f ? (bnn_init){BNN_INIT_NORMAL, l->init_std, 0.0f} : uniform;
+    bnn_t w = weight_param(b, name, 2, (bnn_shape){l->out, 1, 1, in}, (size_t)image.c,
+                           b->binarizer && !l->full_precision, init);
+    bnn_t bias =
+        l->no_bias ? BNN_NONE
+                   : vector_param(b, name, "bias", l->out, 1, l->init_std > 0.0f ? zero : uniform);
+    bnn_conv_config config = {1, 1, 0, 0, 1, 1, 1};
+    bnn_binary_layer layer = {
+        .build = b, .name = name, .kind = BNN_LINEAR, .filter = {l->out, 1, 1, in}, .bias = bias};
+    return product(b, &layer, x, w, l->full_precision, &config);
+}
+
+bnn_t bnn_batch_norm(const bnn_build *b, const char *name, bnn_t x, float weight) {
+    if (x == BNN_NONE) {
+        return BNN_NONE;
+    }
+    int c = bnn_shape_of(b->graph, x).c;
+    bnn_init one = {BNN_INIT_CONSTANT, 1.0f, 0.0f}, first = {BNN_INIT_CONSTANT, weight, 0.0f};
+    bnn_t w = vector_param(b, name, "weight", c, 1, first);
+    bnn_t bias = vector_param(b, name, "bias", c, 1, zero);
+    bnn_t mean = vector_param(b, name, "running_mean", c, 0, zero);
+    bnn_t var = vector_param(b, name, "running_var", c, 0, one);
+    return bnn_op_batch_norm(b->graph, x, w, bias, mean, var, 1e-5f, 0.1f);
+}
+
+bnn_t bnn_activation(const bnn_build *b, bnn_t x) {
+    return b->binarizer ? bnn_op_clamp(b->graph, x, -1.0f, 1.0f)
+                        : bnn_op_clamp(b->graph, x, 0.0f, INFINITY);
+}

@@ -1,0 +1,48 @@
+/* Layers with parameters, as model builders use them: conv, linear, batch norm, activation. Whether
+ * a product is binary, and by which algorithm, is decided here and nowhere in a model. */
+#ifndef BNN_LAYERS_LAYER_H
+#define BNN_LAYERS_LAYER_H
+
+#include "layers/ops.h"
+
+typedef struct bnn_binarizer bnn_binarizer;
+
+/* What a model is built with. */
+typedef struct bnn_build {
+    bnn_graph *graph;
+    const bnn_binarizer *binarizer; /* NULL: the float twin */
+    int phase;                      /* of the binarizer's schedule (binarizer.h) */
+} bnn_build;
+
+typedef struct bnn_conv_layer {
+    int out, kernel, stride, pad;
+    int dilation, groups; /* 0 means 1 */
+    int bias;
+    int full_precision; /* stays float in a binary network */
+    float init_std;     /* 0: Kaiming-normal, fan_out */
+} bnn_conv_layer;
+
+/* Parameters NAME.weight, NAME.bias and whatever the binarizer adds. x [N,H,W,C]. */
+bnn_t bnn_conv2d(const bnn_build *b, const char *name, bnn_t x, const bnn_conv_layer *layer);
+/* x [N,1,L,C]; weight [O,C,K]. */
+bnn_t bnn_conv1d(const bnn_build *b, const char *name, bnn_t x, const bnn_conv_layer *layer);
+
+typedef struct bnn_linear_layer {
+    int out;
+    int no_bias;
+    int full_precision;
+    float init_std; /* 0: PyTorch's U(-1/sqrt(in), 1/sqrt(in)) */
+} bnn_linear_layer;
+
+/* x [N,H,W,C]: each of the N*H*W rows. To feed an image, flatten it first. */
+bnn_t bnn_linear(const bnn_build *b, const char *name, bnn_t x, const bnn_linear_layer *layer);
+/* [N,H,W,C] -> [N,1,1,H*W*C]. The weights behind it are stored in PyTorch's order (C,H,W). */
+bnn_t bnn_flatten(const bnn_build *b, bnn_t x);
+
+/* NAME.weight = `weight` at first (0 for the last of a residual block), .bias, .running_mean,
+ * .running_var. */
+bnn_t bnn_batch_norm(const bnn_build *b, const char *name, bnn_t x, float weight);
+/* Hardtanh in a binary network, ReLU in its float twin. */
+bnn_t bnn_activation(const bnn_build *b, bnn_t x);
+
+#endif

@@ -1,0 +1,39 @@
+/* Mean softmax cross-entropy against class indices. */
+#include "layers/ops.h"
+
+enum { LOGITS, LABEL };
+enum { LOSS, PROBABILITY };
+
+static bnn_code infer(bnn_graph *g, bnn_node *node) {
+    bnn_shape s = bnn_shape_of(g, node->in[LOGITS]), label = bnn_shape_of(g, node->in[LABEL]);
+    if (s.h != 1 || s.w != 1 || bnn_shape_count(label) != (size_t)s.n) {
+        return bnn_node_fail(g, node, "[%d,%d,%d,%d] logits for %zu labels", s.n, s.h, s.w, s.c,
+                             bnn_shape_count(label));
+    }
+    bnn_node_output(g, node, BNN_F32, bnn_vector(1));
+    bnn_node_output(g, node, BNN_F32, s);
+    node->saved_in = BNN_SAVED(LABEL);
+    node->saved_out = BNN_SAVED(PROBABILITY);
+    return BNN_OK;
+}
+
+static void forward(const bnn_graph *g, const bnn_node *node) {
+    bnn_shape s = bnn_shape_of(g, node->in[LOGITS]);
+    bnn_graph_kernels(g)->cross_entropy(
+        (size_t)s.n, (size_t)s.c, bnn_f32(g, node->in[LOGITS]), bnn_i32(g, node->in[LABEL]),
+        bnn_f32(g, node->out[PROBABILITY]), bnn_f32(g, node->out[LOSS]));
+}
+
+static void backward(const bnn_graph *g, const bnn_node *node) {
+    bnn_shape s = bnn_shape_of(g, node->in[LOGITS]);
+    bnn_graph_kernels(g)->cross_entropy_backward(
+        (size_t)s.n, (size_t)s.c, bnn_f32(g, node->out[PROBABILITY]), bnn_i32(g, node->in[LABEL]),
+        bnn_grad(g, node->out[LOSS]), bnn_grad(g, node->in[LOGITS]), node->acc[LOGITS]);
+}
+
+const bnn_op bnn_cross_entropy_op = {
+    .name = "cross_entropy", .infer = infer, .forward = forward, .backward = backward};
+
+bnn_t bnn_op_cross_entropy(bnn_graph *g, bnn_t logits, bnn_t label) {
+    return bnn_graph_add(g, &bnn_cross_entropy_op, NULL, 0, 2, (bnn_t[]){logits, label});
+}

@@ -1,0 +1,50 @@
+/* Max pooling; keeps the winning tap, a byte a value. */
+#include "layers/ops.h"
+
+enum { Y, INDEX };
+
+typedef struct max_pool_attr {
+    int kernel, stride, pad;
+} max_pool_attr;
+
+static bnn_code infer(bnn_graph *g, bnn_node *node) {
+    const max_pool_attr *a = node->attr;
+    bnn_shape s = bnn_shape_of(g, node->in[0]);
+    if (a->kernel < 1 || a->kernel > 15 || a->stride < 1 || a->pad < 0 || 2 * a->pad > a->kernel ||
+        s.h + 2 * a->pad < a->kernel || s.w + 2 * a->pad < a->kernel) {
+        return bnn_node_fail(g, node, "a %dx%d window does not fit an image of %dx%d", a->kernel,
+                             a->kernel, s.h, s.w);
+    }
+    bnn_shape y = {s.n, (s.h + 2 * a->pad - a->kernel) / a->stride + 1,
+                   (s.w + 2 * a->pad - a->kernel) / a->stride + 1, s.c};
+    bnn_node_output(g, node, BNN_F32, y);
+    if (bnn_wants_grad(g, node->in[0])) {
+        bnn_node_output(g, node, BNN_U8, y);
+        node->saved_out = BNN_SAVED(INDEX);
+    }
+    return BNN_OK;
+}
+
+static void forward(const bnn_graph *g, const bnn_node *node) {
+    const max_pool_attr *a = node->attr;
+    bnn_shape s = bnn_shape_of(g, node->in[0]);
+    bnn_graph_kernels(g)->max_pool(s.n, s.h, s.w, s.c, a->kernel, a->stride, a->pad,
+                                   bnn_f32(g, node->in[0]), bnn_f32(g, node->out[Y]),
+                                   node->out_count > INDEX ? bnn_u8(g, node->out[INDEX]) : NULL);
+}
+
+static void backward(const bnn_graph *g, const bnn_node *node) {
+    const max_pool_attr *a = node->attr;
+    bnn_shape s = bnn_shape_of(g, node->in[0]);
+    bnn_graph_kernels(g)->max_pool_backward(s.n, s.h, s.w, s.c, a->kernel, a->stride, a->pad,
+                                            bnn_grad(g, node->out[Y]), bnn_u8(g, node->out[INDEX]),
+                                            bnn_grad(g, node->in[0]), node->acc[0]);
+}
+
+const bnn_op bnn_max_pool_op = {
+    .name = "max_pool", .infer = infer, .forward = forward, .backward = backward};
+
+bnn_t bnn_op_max_pool(bnn_graph *g, bnn_t x, int kernel, int stride, int pad) {
+    max_pool_attr attr = {kernel, stride, pad};
+    return bnn_graph_add(g, &bnn_max_pool_op, &attr, sizeof attr, 1, &x);
+}

@@ -1,0 +1,105 @@
+/* The builders of all ops: each appends one node to a graph and returns its result. Shapes are
+ * channels-last; a builder that is handed BNN_NONE by an earlier failure passes it on. */
+#ifndef BNN_LAYERS_OPS_H
+#define BNN_LAYERS_OPS_H
+
+#include "engine/graph.h"
+
+/* An operand of a product: a float tensor, or bits with an optional scale tensor, one factor for
+ * every rows(t) / count(scale) consecutive rows. */
+typedef struct bnn_value {
+    bnn_t t, scale;
+} bnn_value;
+
+static inline bnn_value bnn_plain(bnn_t t) {
+    return (bnn_value){t, BNN_NONE};
+}
+
+typedef struct bnn_conv_config {
+    int stride_h, stride_w, pad_h, pad_w, dil_h, dil_w, groups;
+} bnn_conv_config;
+
+/* y[N,OH,OW,O] = x[N,H,W,C] * w[O,KH,KW,C/groups], both float or both bits; a linear layer is the
+ * 1x1 case. Gradients are of the operands' scaled values. */
+bnn_t bnn_op_conv(bnn_graph *g, bnn_value x, bnn_value w, const bnn_conv_config *config);
+
+/* Bits of sign(x), sign(0) = +1. `scale` (or BNN_NONE) travels with the bits; it multiplies the
+ * gradient too only if `scale_in_grad` (spec algorithms 1.0, weight-scale gradient rule). The
+ * surrogate's parameter comes from `ste_p` [1] where that is given (a schedule, ReCU's bound). */
+bnn_value bnn_op_sign(bnn_graph *g, bnn_t x, bnn_t scale, int scale_in_grad, bnn_ste ste,
+                      bnn_t ste_p);
+
+/* [rows] means of |x| over x cut into `rows` equal runs; a stop-gradient. */
+bnn_t bnn_op_abs_mean(bnn_graph *g, bnn_t x, int rows);
+
+/* Each of `rows` equal runs, centred and/or divided by its standard deviation (kernels.h). */
+bnn_t bnn_op_normalize(bnn_graph *g, bnn_t x, int rows, int center, int scale, float gain,
+                       float eps);
+
+/* min(max(x, lo), hi); slope 1 strictly inside. relu(x) = clamp(x, 0, inf). */
+bnn_t bnn_op_clamp(bnn_graph *g, bnn_t x, float lo, float hi);
+
+bnn_t bnn_op_add(bnn_graph *g, bnn_t a, bnn_t b);
+
+/* a[C] x + b[C]; a or b may be BNN_NONE. */
+bnn_t bnn_op_affine(bnn_graph *g, bnn_t x, bnn_t a, bnn_t b);
+
+/* Batch statistics in training, running ones otherwise. */
+bnn_t bnn_op_batch_norm(bnn_graph *g, bnn_t x, bnn_t weight, bnn_t bias, bnn_t running_mean,
+                        bnn_t running_var, float eps, float momentum);
+
+/* x[n,i,j,c] o[c] h[i] v[j]; h and v may be longer than the image; h may be BNN_NONE where it has
+ * one row (XNOR-Net++). */
+bnn_t bnn_op_outer_scale(bnn_graph *g, bnn_t x, bnn_t o, bnn_t h, bnn_t v);
+
+/* FDA: s (sign(x) + alpha (lin + 0.1 sin x)); s [rows] and lin (as many values as x) may be
+ * BNN_NONE; alpha and n are [1]. */
+bnn_t bnn_op_noisy_sign(bnn_graph *g, bnn_t x, bnn_t lin, bnn_t s, bnn_t alpha, bnn_t n);
+
+/* ReCU: Q[1] = -mean|w1| ln(2 - 2 tau); +inf at tau = 1; a stop-gradient. */
+bnn_t bnn_op_recu_bound(bnn_graph *g, bnn_t w1, bnn_t tau);
+
+bnn_t bnn_op_max_pool(bnn_graph *g, bnn_t x, int kernel, int stride, int pad);
+bnn_t bnn_op_global_avg_pool(bnn_graph *g, bnn_t x);
+
+/* The same values under another shape; no copy in the forward. */
+bnn_t bnn_op_reshape(bnn_graph *g, bnn_t x, bnn_shape shape);
+
+/* Inference: bits of an integer-valued float map, a threshold a channel (kernels.h). */
+bnn_t bnn_op_threshold(bnn_graph *g, bnn_t x, bnn_t threshold);
+
+/* Mean over [N,1,1,classes] logits with label I32 [N,1,1,1]; a scalar. */
+bnn_t bnn_op_cross_entropy(bnn_graph *g, bnn_t logits, bnn_t label);
+
+/* What a clamp node clamps to, and the convolution a conv node computes: for folding, counting and
+ * tests. */
+typedef struct bnn_clamp_bounds {
+    float lo, hi;
+} bnn_clamp_bounds;
+bnn_clamp_bounds bnn_clamp_of(const bnn_node *node);
+bnn_conv bnn_conv_of(const bnn_graph *g, const bnn_node *node);
+
+/* All ops, for tests that walk them: X(name) declares bnn_<name>_op. */
+#define BNN_OPS(X)                                                                                 \
+    X(conv)                                                                                        \
+    X(sign)                                                                                        \
+    X(abs_mean)                                                                                    \
+    X(normalize)                                                                                   \
+    X(clamp)                                                                                       \
+    X(add)                                                                                         \
+    X(affine)                                                                                      \
+    X(batch_norm)                                                                                  \
+    X(outer_scale)                                                                                 \
+    X(noisy_sign)                                                                                  \
+    X(recu_bound)                                                                                  \
+    X(max_pool)                                                                                    \
+    X(global_avg_pool)                                                                             \
+    X(reshape)                                                                                     \
+    X(threshold)                                                                                   \
+    X(cross_entropy)
+
+#define BNN_DECLARE_OP(name) extern const bnn_op bnn_##name##_op;
+BNN_OPS(BNN_DECLARE_OP)
+#undef BNN_DECLARE_OP
+
+#endif

@@ -1,0 +1,80 @@
+/* The sign, and the one decision about its backward: a mask-like surrogate of an activation keeps
+ * one bit a value, everything else reads x again (a latent weight is there anyway). */
+#include "layers/ops.h"
+
+enum { X, SCALE, STE_P };
+enum { BITS, PLANE };
+
+typedef struct sign_attr {
+    bnn_ste ste;
+    int scale_in_grad;
+} sign_attr;
+
+static int keeps_plane(const bnn_graph *g, const bnn_node *node) {
+    const sign_attr *a = node->attr;
+    return bnn_ste_is_mask(a->ste.kind) && !a->scale_in_grad &&
+           bnn_role_of(g, node->in[X]) == BNN_ROLE_ACTIVATION;
+}
+
+static bnn_code infer(bnn_graph *g, bnn_node *node) {
+    const sign_attr *a = node->attr;
+    bnn_shape s = bnn_shape_of(g, node->in[X]);
+    size_t factors = bnn_shape_count(bnn_shape_of(g, node->in[SCALE]));
+    if (node->in[SCALE] >= 0 && bnn_shape_count(s) % factors) {
+        return bnn_node_fail(g, node, "%zu scales for %zu values", factors, bnn_shape_count(s));
+    }
+    bnn_node_output(g, node, BNN_B1, s);
+    if (!bnn_wants_grad(g, node->in[X])) {
+        return BNN_OK;
+    }
+    if (keeps_plane(g, node)) {
+        bnn_node_output(g, node, BNN_PLANE, s);
+        node->saved_out = BNN_SAVED(PLANE);
+    } else {
+        node->saved_in = BNN_SAVED(X) | BNN_SAVED(STE_P);
+        node->saved_in |= a->scale_in_grad ? BNN_SAVED(SCALE) : 0;
+    }
+    return BNN_OK;
+}
+
+static bnn_ste surrogate(const bnn_graph *g, const bnn_node *node) {
+    const sign_attr *a = node->attr;
+    const float *p = bnn_f32(g, node->in[STE_P]);
+    return (bnn_ste){a->ste.kind, p ? *p : a->ste.p};
+}
+
+static void forward(const bnn_graph *g, const bnn_node *node) {
+    const bnn_kernels *k = bnn_graph_kernels(g);
+    bnn_shape s = bnn_shape_of(g, node->in[X]);
+    const float *x = bnn_f32(g, node->in[X]);
+    k->sign_pack(bnn_shape_rows(s), (size_t)s.c, x, bnn_bits(g, node->out[BITS]));
+    if (node->out_count > PLANE) {
+        k->ste_plane(bnn_shape_count(s), x, surrogate(g, node), bnn_bits(g, node->out[PLANE]));
+    }
+}
+
+static void backward(const bnn_graph *g, const bnn_node *node) {
+    const bnn_kernels *k = bnn_graph_kernels(g);
+    const sign_attr *a = node->attr;
+    size_t n = bnn_shape_count(bnn_shape_of(g, node->in[X]));
+    const float *gy = bnn_grad(g, node->out[BITS]);
+    float *gx = bnn_grad(g, node->in[X]);
+    if (node->out_count > PLANE) {
+        k->plane_backward(n, gy, bnn_bits(g, node->out[PLANE]), gx, node->acc[X]);
+        return;
+    }
+    int scaled = a->scale_in_grad && node->in[SCALE] >= 0;
+    size_t rows = scaled ? bnn_shape_count(bnn_shape_of(g, node->in[SCALE])) : 1;
+    k->ste_backward(rows, n / rows, gy, bnn_f32(g, node->in[X]), surrogate(g, node),
+                    scaled ? bnn_f32(g, node->in[SCALE]) : NULL, gx, node->acc[X]);
+}
+
+const bnn_op bnn_sign_op = {
+    .name = "sign", .infer = infer, .forward = forward, .backward = backward, .grad_in_place = 1};
+
+bnn_value bnn_op_sign(bnn_graph *g, bnn_t x, bnn_t scale, int scale_in_grad, bnn_ste ste,
+                      bnn_t ste_p) {
+    sign_attr attr = {ste, scale_in_grad};
+    bnn_t bits = bnn_graph_add(g, &bnn_sign_op, &attr, sizeof attr, 3, (bnn_t[]){x, scale, ste_p});
+    return (bnn_value){bits, scale};
+}

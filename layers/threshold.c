@@ -1,0 +1,26 @@
+/* Inference: batch norm, activation and sign behind a binary product, all as one integer
+ * comparison a channel (layers/fold.c finds the thresholds). */
+#include "layers/ops.h"
+
+static bnn_code infer(bnn_graph *g, bnn_node *node) {
+    bnn_shape s = bnn_shape_of(g, node->in[0]);
+    if (bnn_shape_count(bnn_shape_of(g, node->in[1])) != (size_t)s.c) {
+        return bnn_node_fail(g, node, "%zu thresholds for %d channels",
+                             bnn_shape_count(bnn_shape_of(g, node->in[1])), s.c);
+    }
+    bnn_node_output(g, node, BNN_B1, s);
+    return BNN_OK;
+}
+
+static void forward(const bnn_graph *g, const bnn_node *node) {
+    bnn_shape s = bnn_shape_of(g, node->in[0]);
+    bnn_graph_kernels(g)->threshold_pack(bnn_shape_rows(s), (size_t)s.c, bnn_f32(g, node->in[0]),
+                                         bnn_i32(g, node->in[1]), bnn_bits(g, node->out[0]));
+}
+
+const bnn_op bnn_threshold_op = {
+    .name = "threshold", .infer = infer, .forward = forward, .detached = 1};
+
+bnn_t bnn_op_threshold(bnn_graph *g, bnn_t x, bnn_t threshold) {
+    return bnn_graph_add(g, &bnn_threshold_op, NULL, 0, 2, (bnn_t[]){x, threshold});
+}

@@ -1,0 +1,25 @@
+/* A model file opened for inference: a checkpoint with its parameters, or a packed file. */
+#ifndef BNN_MODELS_LOADED_H
+#define BNN_MODELS_LOADED_H
+
+#include "engine/io/safetensors.h"
+#include "models/predictor.h"
+
+typedef struct bnn_loaded {
+    char path[4096];
+    const bnn_kernels *kernels;
+    bnn_st_file *file;
+    bnn_spec spec;      /* texts point into file */
+    bnn_params *params; /* of a checkpoint */
+    int packed;
+    size_t binary_weights, parameters;
+    size_t file_bytes;
+} bnn_loaded;
+
+/* Checks the file's format and reads a checkpoint's parameters. Close it in any case. */
+bnn_code bnn_loaded_open(const char *path, const bnn_kernels *kernels, bnn_loaded *l,
+                         bnn_error *err);
+void bnn_loaded_close(bnn_loaded *l);
+bnn_code bnn_loaded_predictor(const bnn_loaded *l, bnn_predictor **out, bnn_error *err);
+
+#endif

@@ -1,0 +1,29 @@
+/* Runs a network in evaluation: the folded graph, for any number of images, from the live
+ * parameters of a training or from a packed file. */
+#ifndef BNN_MODELS_PREDICTOR_H
+#define BNN_MODELS_PREDICTOR_H
+
+#include "engine/io/safetensors.h"
+#include "layers/fold.h"
+#include "models/model.h"
+
+typedef struct bnn_predictor bnn_predictor;
+
+/* Exactly one of `params` (allocated) and `packed` is given; it must outlive the predictor.
+ * Networks with parameters run without thresholds, packed ones with. */
+bnn_code bnn_predictor_create(const bnn_spec *spec, const bnn_kernels *kernels, bnn_params *params,
+                              const bnn_st_file *packed, const char *path, bnn_predictor **out,
+                              bnn_error *err);
+void bnn_predictor_free(bnn_predictor *p); /* NULL is fine */
+
+/* logits[n][classes] of normalized images x[n][height][width][channels]. Memory is planned for the
+ * largest n seen and for one other; further sizes are planned anew. */
+bnn_code bnn_predictor_run(bnn_predictor *p, int n, const float *x, float *logits, bnn_error *err);
+
+/* The parameters, or the spec's phase, have changed since the last run. */
+void bnn_predictor_refresh(bnn_predictor *p, int phase);
+
+/* The folded, evaluated network for batches of n (export, description). Valid until n changes. */
+bnn_code bnn_predictor_fold(bnn_predictor *p, int n, const bnn_fold **fold, bnn_error *err);
+
+#endif

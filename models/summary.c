@@ -1,0 +1,43 @@
+#include "models/summary.h"
+
+#include <string.h>
+
+/* The parameter a product's second operand is made from. */
+static const bnn_param *weight_of(const bnn_graph *g, bnn_t t) {
+    for (;;) {
+        const bnn_param *param = bnn_graph_param_of(g, t);
+        const bnn_node *node = bnn_graph_producer(g, t);
+        if (param || !node) {
+            return param;
+        }
+        t = node->in[0];
+    }
+}
+
+/* "layer1.0.conv1." of "layer1.0.conv1.weight", its length. */
+static size_t stem(const char *name) {
+    const char *dot = strrchr(name, '.');
+    return dot ? (size_t)(dot - name) + 1 : 0;
+}
+
+int bnn_layer_row_at(const bnn_graph *g, size_t index, bnn_layer_row *row) {
+    const bnn_node *node = bnn_graph_node(g, index);
+    const bnn_param *weight = node->op == &bnn_conv_op ? weight_of(g, node->in[1]) : NULL;
+    if (!weight || strstr(weight->name, "_noise.")) {
+        return 0;
+    }
+    bnn_conv s = bnn_conv_of(g, node);
+    const bnn_params *params = bnn_graph_params(g);
+    *row = (bnn_layer_row){.weight = weight,
+                           .output = {1, s.oh, s.ow, s.o},
+                           .bits = weight->count * (weight->binary ? 1 : 32),
+                           .macs = (size_t)s.oh * (size_t)s.ow * weight->count,
+                           .binary = weight->binary};
+    for (size_t i = 0; i < params->count; i++) {
+        const bnn_param *p = params->list[i];
+        if (p->trainable && strncmp(p->name, weight->name, stem(weight->name)) == 0) {
+            row->parameters += p->count;
+        }
+    }
+    return 1;
+}

@@ -1,0 +1,21 @@
+/* What a network consists of, layer by layer: --dry-run's table, and counts for tests. */
+#ifndef BNN_MODELS_SUMMARY_H
+#define BNN_MODELS_SUMMARY_H
+
+#include "models/model.h"
+
+/* One product: a convolution or linear layer. */
+typedef struct bnn_layer_row {
+    const bnn_param *weight;
+    bnn_shape output;  /* of one image */
+    size_t parameters; /* everything called LAYER.* */
+    size_t bits;       /* of the weight where it is deployed: 1 or 32 each */
+    size_t macs;       /* for one image */
+    int binary;
+} bnn_layer_row;
+
+/* The row of node `index`, or 0 if the node is no product with weights of its own (FDA's noise maps
+ * are parts of their layer). */
+int bnn_layer_row_at(const bnn_graph *graph, size_t index, bnn_layer_row *row);
+
+#endif

@@ -1,0 +1,21 @@
+/* Adam (Kingma & Ba 2015) and AdamW (Loshchilov & Hutter 2019). */
+#include "optim/optimizer.h"
+
+static void update(bnn_optimizer *o, float *w, const float *g, int decoupled) {
+    o->kernels->adam_step(o->count, w, g, o->slot[0], o->slot[1], (float)o->lr, (float)o->beta1,
+                          (float)o->beta2, (float)o->eps, (float)o->weight_decay, decoupled,
+                          o->steps);
+}
+
+static void adam_step(bnn_optimizer *o, float *w, const float *g) {
+    update(o, w, g, 0);
+}
+
+static void adamw_step(bnn_optimizer *o, float *w, const float *g) {
+    update(o, w, g, 1);
+}
+
+const bnn_optimizer_kind bnn_adam = {
+    .name = "adam", .slots = {"exp_avg", "exp_avg_sq"}, .step = adam_step};
+const bnn_optimizer_kind bnn_adamw = {
+    .name = "adamw", .slots = {"exp_avg", "exp_avg_sq"}, .step = adamw_step};

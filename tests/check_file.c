@@ -1,0 +1,318 @@
+/* base/file.h: files mapped, files replaced whole or not at all. The tests may run as root, so
+ * what cannot be written is a path below a regular file or in a missing folder, and a full disk is
+ * played by RLIMIT_FSIZE. */
+#include <check.h>
+#include <dirent.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "engine/base/file.h"
+
+static char folder[64];
+static char path[128];
+
+static void set_up(void) {
+    strcpy(folder, "/tmp/bnn-check-file-XXXXXX");
+    ck_assert_ptr_nonnull(mkdtemp(folder));
+    snprintf(path, sizeof path, "%s/file", folder);
+}
+
+static void tear_down(void) {
+    char command[128];
+    snprintf(command, sizeof command, "rm -rf '%s'", folder);
+    ck_assert_int_eq(system(command), 0);
+}
+
+static const char *in_folder(const char *name) {
+    static char whole[256];
+    snprintf(whole, sizeof whole, "%s/%s", folder, name);
+    return whole;
+}
+
+static int entries_in_folder(void) {
+    int n = 0;
+    DIR *dir = opendir(folder);
+    ck_assert_ptr_nonnull(dir);
+    for (struct dirent *e = readdir(dir); e; e = readdir(dir)) {
+        n += strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0;
+    }
+    closedir(dir);
+    return n;
+}
+
+static void write_text(const char *name, const char *text) {
+    FILE *file = fopen(name, "wb");
+    ck_assert_ptr_nonnull(file);
+    fputs(text, file);
+    fclose(file);
+}
+
+static void expect_text(const char *name, const char *text) {
+    bnn_map map;
+    bnn_error err;
+    ck_assert_int_eq(bnn_map_open(name, &map, &err), BNN_OK);
+    ck_assert_uint_eq(map.size, strlen(text));
+    ck_assert(map.size == 0 || memcmp(map.data, text, map.size) == 0);
+    bnn_map_close(&map);
+}
+
+static void expect_error(bnn_code code, bnn_code wanted, const bnn_error *err, const char *where,
+                         const char *what) {
+    ck_assert_int_eq(code, wanted);
+    ck_assert_int_eq(err->code, wanted);
+    ck_assert_msg(strstr(err->text, where) != NULL, "%s", err->text);
+    ck_assert_msg(strstr(err->text, what) != NULL, "%s", err->text);
+    ck_assert_msg(strchr(err->text, '\n') == NULL, "%s", err->text);
+}
+
+static void expect_map_error(const char *name, const char *what) {
+    bnn_map map;
+    bnn_error err;
+    expect_error(bnn_map_open(name, &map, &err), BNN_ERR_IO, &err, name, what);
+    ck_assert_ptr_null(map.data);
+    ck_assert_uint_eq(map.size, 0);
+}
+
+/* ---- reading ---- */
+
+START_TEST(map_reads_the_bytes) {
+    write_text(path, "some bytes");
+    expect_text(path, "some bytes");
+}
+END_TEST
+
+START_TEST(map_of_an_empty_file) {
+    bnn_map map;
+    bnn_error err;
+    write_text(path, "");
+    ck_assert_int_eq(bnn_map_open(path, &map, &err), BNN_OK);
+    ck_assert_ptr_null(map.data);
+    ck_assert_uint_eq(map.size, 0);
+    bnn_map_close(&map);
+    bnn_map_close(&map); /* twice is harmless */
+}
+END_TEST
+
+START_TEST(map_refuses_what_is_no_file) {
+    expect_map_error(folder, "folder");
+    expect_map_error("/dev/zero", "not a regular file");
+    expect_map_error(path, "No such file");
+    expect_map_error("", "No such file");
+    ck_assert_int_eq(mkfifo(path, 0600), 0);
+    expect_map_error(path, "not a regular file"); /* a hang is caught by the timeout */
+    write_text(in_folder("plain"), "x");
+    expect_map_error(in_folder("plain/below"), "not a folder");
+}
+END_TEST
+
+START_TEST(errors_may_be_ignored) {
+    bnn_map map;
+    bnn_atomic_file *file;
+    ck_assert_int_eq(bnn_map_open(path, &map, NULL), BNN_ERR_IO);
+    ck_assert_int_eq(bnn_atomic_open(in_folder("no/file"), &file, NULL), BNN_ERR_IO);
+    ck_assert_ptr_null(file);
+}
+END_TEST
+
+/* ---- writing ---- */
+
+static bnn_atomic_file *begin(const char *name) {
+    bnn_atomic_file *file;
+    bnn_error err;
+    bnn_code code = bnn_atomic_open(name, &file, &err);
+    ck_assert_msg(code == BNN_OK, "%s", err.text);
+    return file;
+}
+
+static void replace(const char *name, const char *text) {
+    bnn_error err;
+    bnn_atomic_file *file = begin(name);
+    fputs(text, bnn_atomic_stream(file));
+    bnn_code code = bnn_atomic_commit(file, &err);
+    ck_assert_msg(code == BNN_OK, "%s", err.text);
+}
+
+START_TEST(commit_replaces) {
+    replace(path, "first");
+    expect_text(path, "first");
+    replace(path, "second, longer");
+    expect_text(path, "second, longer");
+    replace(path, "");
+    expect_text(path, "");
+    ck_assert_int_eq(entries_in_folder(), 1);
+}
+END_TEST
+
+START_TEST(nothing_changes_before_commit) {
+    char name[160];
+    replace(path, "old");
+    bnn_atomic_file *file = begin(path);
+    fputs("new", bnn_atomic_stream(file));
+    fflush(bnn_atomic_stream(file));
+    expect_text(path, "old");
+    snprintf(name, sizeof name, "%s.tmp-%ld", path, (long)getpid());
+    expect_text(name, "new");
+    bnn_atomic_abandon(file);
+    bnn_atomic_abandon(NULL);
+    expect_text(path, "old");
+    ck_assert_int_eq(entries_in_folder(), 1);
+}
+END_TEST
+
+START_TEST(relative_names_work) {
+    ck_assert_int_eq(chdir(folder), 0);
+    replace("file", "here");
+    expect_text(path, "here");
+    ck_assert_int_eq(chdir("/"), 0);
+}
+END_TEST
+
+START_TEST(links_are_followed) {
+    replace(path, "old");
+    ck_assert_int_eq(symlink("file", in_folder("link")), 0);
+    replace(in_folder("link"), "new");
+    expect_text(path, "new");
+    struct stat info;
+    ck_assert_int_eq(lstat(in_folder("link"), &info), 0);
+    ck_assert(S_ISLNK(info.st_mode));
+    ck_assert_int_eq(entries_in_folder(), 2);
+}
+END_TEST
+
+/* What a killed process with our pid left behind is in nobody's way. */
+START_TEST(stale_temporary_is_replaced) {
+    char name[160];
+    snprintf(name, sizeof name, "%s.tmp-%ld", path, (long)getpid());
+    write_text(name, "stale bytes of a killed run");
+    replace(path, "new");
+    expect_text(path, "new");
+    ck_assert_int_eq(entries_in_folder(), 1);
+}
+END_TEST
+
+/* Two writers of the same name must not publish each other's half. */
+START_TEST(second_writer_wins_first_is_told) {
+    bnn_error err;
+    bnn_atomic_file *first = begin(path);
+    bnn_atomic_file *second = begin(path);
+    fputs("second", bnn_atomic_stream(second));
+    expect_error(bnn_atomic_commit(first, &err), BNN_ERR_IO, &err, path, "another run");
+    ck_assert_int_eq(bnn_atomic_commit(second, &err), BNN_OK);
+    expect_text(path, "second");
+    ck_assert_int_eq(entries_in_folder(), 1);
+}
+END_TEST
+
+static void expect_open_error(const char *name, bnn_code wanted, const char *what) {
+    bnn_atomic_file *file;
+    bnn_error err;
+    expect_error(bnn_atomic_open(name, &file, &err), wanted, &err, name, what);
+    ck_assert_ptr_null(file);
+}
+
+START_TEST(open_refuses_what_cannot_be_written) {
+    expect_open_error(folder, BNN_ERR_IO, "folder");
+    expect_open_error("", BNN_ERR_ARGUMENT, "empty name");
+    expect_open_error("/dev/null", BNN_ERR_IO, "not a regular file");
+    expect_open_error(in_folder("missing/file"), BNN_ERR_IO, "No such file");
+    write_text(path, "old");
+    expect_open_error(in_folder("file/below"), BNN_ERR_IO, "Not a directory");
+    expect_text(path, "old");
+    ck_assert_int_eq(entries_in_folder(), 1);
+}
+END_TEST
+
+static void limit_file_size(rlim_t bytes) {
+    struct rlimit limit = {bytes, bytes};
+    signal(SIGXFSZ, SIG_IGN);
+    ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &limit), 0);
+}
+
+/* Sizes on both sides of stdio's buffer: an error at fflush and an error in the middle. */
+START_TEST(full_disk_leaves_the_old_file) {
+    static const size_t sizes[] = {1001, 5000, 1000000};
+    static char block[1000000];
+    bnn_error err;
+    replace(path, "old");
+    limit_file_size(1000);
+    bnn_atomic_file *file = begin(path);
+    fwrite(block, 1, sizes[_i], bnn_atomic_stream(file));
+    expect_error(bnn_atomic_commit(file, &err), BNN_ERR_IO, &err, path, "File too large");
+    expect_text(path, "old");
+    ck_assert_int_eq(entries_in_folder(), 1);
+}
+END_TEST
+
+START_TEST(vanished_folder_is_an_error) {
+    bnn_error err;
+    const char *name = in_folder("sub");
+    ck_assert_int_eq(mkdir(name, 0777), 0);
+    bnn_atomic_file *file = begin(in_folder("sub/file"));
+    char command[160];
+    snprintf(command, sizeof command, "rm -rf '%s/sub'", folder);
+    ck_assert_int_eq(system(command), 0);
+    fputs("x", bnn_atomic_stream(file));
+    expect_error(bnn_atomic_commit(file, &err), BNN_ERR_IO, &err, "sub/file", "removed");
+}
+END_TEST
+
+/* ---- folders ---- */
+
+START_TEST(folders_are_made_with_parents) {
+    static const char *const names[] = {"a", "a/b/c", "x//y/", "a/b/c", "x/../z"};
+    bnn_error err;
+    struct stat info;
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        ck_assert_int_eq(bnn_make_folder(in_folder(names[i]), &err), BNN_OK);
+        ck_assert_int_eq(stat(in_folder(names[i]), &info), 0);
+        ck_assert(S_ISDIR(info.st_mode));
+    }
+    ck_assert_int_eq(bnn_make_folder("/", &err), BNN_OK);
+    ck_assert_int_eq(bnn_make_folder(".", &err), BNN_OK);
+}
+END_TEST
+
+START_TEST(folders_that_cannot_be_made) {
+    bnn_error err;
+    write_text(path, "old");
+    expect_error(bnn_make_folder(path, &err), BNN_ERR_IO, &err, path, "is a file");
+    expect_error(bnn_make_folder(in_folder("file/a/b"), &err), BNN_ERR_IO, &err, path, "is a file");
+    expect_error(bnn_make_folder("", &err), BNN_ERR_ARGUMENT, &err, "", "empty name");
+    expect_error(bnn_make_folder("/proc/no-such/folder", &err), BNN_ERR_IO, &err, "/proc/no-such",
+                 "cannot make the folder");
+}
+END_TEST
+
+int main(void) {
+    Suite *suite = suite_create("file");
+    TCase *tests = tcase_create("file");
+    tcase_set_timeout(tests, 20);
+    tcase_add_checked_fixture(tests, set_up, tear_down);
+    tcase_add_test(tests, map_reads_the_bytes);
+    tcase_add_test(tests, map_of_an_empty_file);
+    tcase_add_test(tests, map_refuses_what_is_no_file);
+    tcase_add_test(tests, errors_may_be_ignored);
+    tcase_add_test(tests, commit_replaces);
+    tcase_add_test(tests, nothing_changes_before_commit);
+    tcase_add_test(tests, relative_names_work);
+    tcase_add_test(tests, links_are_followed);
+    tcase_add_test(tests, stale_temporary_is_replaced);
+    tcase_add_test(tests, second_writer_wins_first_is_told);
+    tcase_add_test(tests, open_refuses_what_cannot_be_written);
+    tcase_add_loop_test(tests, full_disk_leaves_the_old_file, 0, 3);
+    tcase_add_test(tests, vanished_folder_is_an_error);
+    tcase_add_test(tests, folders_are_made_with_parents);
+    tcase_add_test(tests, folders_that_cannot_be_made);
+    suite_add_tcase(suite, tests);
+    SRunner *runner = srunner_create(suite);
+    srunner_set_fork_status(runner, CK_FORK);
+    srunner_run_all(runner, CK_ENV);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed != 0;
+}

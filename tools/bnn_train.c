@@ -1,0 +1,286 @@
+/* bnn-train: options in, a run folder out. The loop itself is trainer.c. */
+#include <math.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "models/summary.h"
+#include "tools/interrupt.h"
+#include "tools/names.h"
+#include "tools/options.h"
+#include "tools/resume.h"
+#include "tools/trainer.h"
+
+/* Values below an option's least mean "not chosen": the data set's recipe decides. */
+static const char *algo = "reactnet", *arch = "resnet18", *data = "fashion_mnist", *data_dir;
+static const char *optimizer, *scheduler, *output, *init_from, *resume, *milestones = "100,150";
+static int64_t epochs = 0, batch_size = 0, warmup_epochs = -1, seed = 1, threads = 0;
+static int64_t limit_train = 0, limit_test = 0, image_size = 0;
+static double lr = -1.0, momentum = -1.0, weight_decay = -1.0;
+static bool nesterov, overwrite, list, dry_run;
+
+static bnn_option options[] = {
+    {"algo", BNN_OPTION_STRING, &algo, "NAME",
+     "Binarization algorithm, or fp32 for the float twin.", .choices = bnn_algorithm_names,
+     .from_config = 2},
+    {"arch", BNN_OPTION_STRING, &arch, "NAME", "Network.", .choices = bnn_arch_names,
+     .from_config = 2},
+    {"data", BNN_OPTION_STRING, &data, "NAME", "Data set.", .choices = bnn_dataset_names,
+     .from_config = 2},
+    {"data-dir", BNN_OPTION_STRING, &data_dir, "DIR", "Folder of the data set's files.",
+     .default_text = "where the system keeps Fashion-MNIST; others must be given",
+     .from_config = 1},
+    {"epochs", BNN_OPTION_INT, &epochs, "N", "Times through the training set.",
+     .default_text = "the recipe's: 60 for fashion_mnist and mnist, 400 for cifar10", .min = 1,
+     .max = 100000, .from_config = 2},
+    {"batch-size", BNN_OPTION_INT, &batch_size, "N", "Images a step.",
+     .default_text = "the recipe's: 128", .min = 1, .max = 65536, .from_config = 2},
+    {"optimizer", BNN_OPTION_STRING, &optimizer, "NAME", "Optimizer.",
+     .default_text = "the recipe's: adam", .choices = bnn_optimizer_names, .from_config = 2},
+    {"lr", BNN_OPTION_REAL, &lr, "X", "Learning rate at the first epoch.",
+     .default_text = "the recipe's: 0.001; 0.1 with sgd", .min = 0, .max = 1000, .from_config = 2},
+    {"momentum", BNN_OPTION_REAL, &momentum, "X", "Momentum of sgd.",
+     .default_text = "the recipe's: 0.9", .min = 0, .max = 1, .from_config = 2},
+    {"nesterov", BNN_OPTION_FLAG, &nesterov, NULL, "Nesterov's momentum.", .from_config = 2},
+    {"weight-decay", BNN_OPTION_REAL, &weight_decay, "X", "Weight decay of all parameters.",
+     .default_text = "the recipe's: 0; 0.0001 with sgd", .min = 0, .max = 10, .from_config = 2},
+    {"scheduler", BNN_OPTION_STRING, &scheduler, "NAME",
+     "How the learning rate falls from epoch to epoch.", .default_text = "the recipe's: cosine",
+     .choices = bnn_schedule_names, .from_config = 2},
+    {"milestones", BNN_OPTION_STRING, &milestones, "N,N",
+     "Epochs at which --scheduler step divides the learning rate by ten.", .from_config = 2},
+    {"warmup-epochs", BNN_OPTION_INT, &warmup_epochs, "N",
+     "Epochs of linear warm-up from a hundredth of the learning rate.",
+     .default_text = "the recipe's: 0", .min = 0, .max = 1000, .from_config = 2},
+    {"seed", BNN_OPTION_INT, &seed, "N", "Seed of all randomness.", .min = 0, .max = 0x1p53,
+     .from_config = 2},
+    {"limit-train", BNN_OPTION_INT, &limit_train, "N", "Use the first N training images.",
+     .default_text = "all", .min = 1, .max = 1e9, .from_config = 2},
+    {"limit-test", BNN_OPTION_INT, &limit_test, "N", "Use the first N test images.",
+     .default_text = "all", .min = 1, .max = 1e9, .from_config = 2},
+    {"threads", BNN_OPTION_INT, &threads, "N", "Processors to use; results do not depend on it.",
+     .default_text = "all", .min = 1, .max = 1024, .from_config = 1},
+    {"init-from", BNN_OPTION_STRING, &init_from, "FILE",
+     "Start from another network's weights, as BiBench starts from a float twin: every tensor "
+     "whose name and shape agree is taken.",
+     .from_config = 2},
+    {"output", BNN_OPTION_STRING, &output, "DIR", "Run folder.",
+     .default_text = "runs/ALGO-ARCH-DATA"},
+    {"overwrite", BNN_OPTION_FLAG, &overwrite, NULL, "Replace a run that is in the run folder.",
+     .default_text = NULL},
+    {"resume", BNN_OPTION_OPTIONAL_STRING, &resume, "RUN",
+     "Go on with an interrupted run, exactly: a run folder or its last.safetensors; without RUN "
+     "the one in --output.",
+     .default_text = NULL},
+    {"image-size", BNN_OPTION_INT, &image_size, "N",
+     "For --dry-run: images of N by N pixels instead of the data set's.",
+     .default_text = "the data set's", .min = 8, .max = 4096},
+    {"dry-run", BNN_OPTION_FLAG, &dry_run, NULL,
+     "Print the layers, their counts and the planned memory, and stop; needs no data.",
+     .default_text = NULL},
+    {"list", BNN_OPTION_FLAG, &list, NULL, "Print algorithms, networks and data sets.",
+     .default_text = NULL},
+};
+
+static bnn_program program = {
+    .name = "bnn-train",
+    .summary = "train a binary neural network on real bits",
+    .usage = "[options]",
+    .description =
+        "Trains a network with 1-bit weights and activations, or its float twin, and writes a run "
+        "folder: config.json (all arguments), metrics.csv (a row an epoch), steps.jsonl (a line a "
+        "step), last.safetensors and best.safetensors (PyTorch's parameter names). Interrupt it "
+        "at any time and go on with --resume: the result is the same, byte for byte.",
+    .examples =
+        "bnn-train --algo reactnet --arch resnet20 --epochs 5\n"
+        "bnn-train --algo bnn --arch resnet18 --data cifar10 --data-dir cifar-10-batches-bin\n"
+        "bnn-train --resume runs/bnn-resnet18-cifar10",
+    .options = options,
+    .option_count = sizeof options / sizeof *options,
+};
+
+static int fail(const bnn_error *err) {
+    fprintf(stderr, "bnn-train: %s\n", err->text);
+    return EXIT_FAILURE;
+}
+
+/* What was not chosen comes from the data set's recipe, or with sgd from BiBench's sgd recipe. */
+static void resolve(const bnn_recipe *recipe) {
+    epochs = epochs > 0 ? epochs : recipe->epochs;
+    batch_size = batch_size > 0 ? batch_size : recipe->batch_size;
+    optimizer = optimizer ? optimizer : recipe->optimizer;
+    scheduler = scheduler ? scheduler : recipe->scheduler;
+    int sgd = strcmp(optimizer, "sgd") == 0 && strcmp(recipe->optimizer, "sgd") != 0;
+    lr = lr >= 0.0 ? lr : sgd ? 0.1 : recipe->lr;
+    momentum = momentum >= 0.0 ? momentum : recipe->momentum;
+    weight_decay = weight_decay >= 0.0 ? weight_decay : sgd ? 1e-4 : recipe->weight_decay;
+    warmup_epochs = warmup_epochs >= 0 ? warmup_epochs : recipe->warmup_epochs;
+}
+
+static bnn_code parse_milestones(bnn_schedule *schedule, bnn_error *err) {
+    const char *text = milestones;
+    while (*text) {
+        char *end;
+        long epoch = strtol(text, &end, 10);
+        int last =
+            schedule->milestone_count ? schedule->milestones[schedule->milestone_count - 1] : 0;
+        if (end == text || epoch <= last || epoch > 100000 || (*end && *end != ',') ||
+            schedule->milestone_count == BNN_MAX_MILESTONES) {
+            return bnn_fail(err, BNN_ERR_ARGUMENT,
+                            "--milestones %.64s: must be up to %d rising epochs, like 100,150",
+                            milestones, BNN_MAX_MILESTONES);
+        }
+        schedule->milestones[schedule->milestone_count++] = (int)epoch;
+        text = *end ? end + 1 : end;
+    }
+    return BNN_OK;
+}
+
+static bnn_code settings_from_options(bnn_train_settings *s, bnn_error *err) {
+    const bnn_dataset_info *info = bnn_dataset_find(data);
+    const char *why;
+    s->kernels = bnn_cpu_kernels(NULL, &why);
+    if (!s->kernels) {
+        return bnn_fail(err, BNN_ERR_UNSUPPORTED, "%s", why);
+    }
+    bnn_code code = bnn_spec_find(&s->spec, arch, algo, err);
+    if (code != BNN_OK) {
+        return code;
+    }
+    s->spec.height = image_size ? (int)image_size : info->height;
+    s->spec.width = image_size ? (int)image_size : info->width;
+    s->spec.channels = info->channels;
+    s->spec.classes = info->classes;
+    s->spec.dataset = info->name;
+    memcpy(s->spec.mean, info->mean, sizeof s->spec.mean);
+    memcpy(s->spec.std, info->std, sizeof s->spec.std);
+    s->optimizer = bnn_optimizer_find(optimizer);
+    s->momentum = momentum;
+    s->weight_decay = weight_decay;
+    s->nesterov = nesterov;
+    s->schedule = (bnn_schedule){
+        .kind = (bnn_schedule_kind)bnn_schedule_find(scheduler), .lr = lr, .epochs = (int)epochs};
+    s->warmup_epochs = (int)warmup_epochs;
+    s->batch_size = (size_t)batch_size;
+    s->seed = (uint64_t)seed;
+    s->init_from = init_from;
+    s->overwrite = overwrite;
+    s->output = output;
+    s->loader_threads = bnn_set_threads((int)threads);
+    return parse_milestones(&s->schedule, err);
+}
+
+static void print_layers(const bnn_train_settings *s, const bnn_params *params, const bnn_net *net,
+                         size_t bytes) {
+    size_t macs = 0, binary_macs = 0;
+    printf("%-28s %-16s %12s %14s %14s  %s\n", "layer", "output", "parameters", "weight bits",
+           "MACs", "product");
+    for (size_t i = 0; i < bnn_graph_node_count(net->graph); i++) {
+        bnn_layer_row row;
+        if (!bnn_layer_row_at(net->graph, i, &row)) {
+            continue;
+        }
+        char shape[48];
+        snprintf(shape, sizeof shape, "%dx%dx%d", row.output.c, row.output.h, row.output.w);
+        printf("%-28.*s %-16s %12zu %14zu %14zu  %s\n", (int)strlen(row.weight->name) - 7,
+               row.weight->name, shape, row.parameters, row.bits, row.macs,
+               row.binary ? "binary" : "float");
+        macs += row.macs;
+        binary_macs += row.binary ? row.macs : 0;
+    }
+    size_t total = bnn_params_total(params), binary = bnn_params_binary(params);
+    printf("\n%s with %s, input %dx%dx%d, %d classes\n", s->spec.arch->name,
+           bnn_spec_algorithm(&s->spec), s->spec.channels, s->spec.height, s->spec.width,
+           s->spec.classes);
+    printf("parameters      %14zu\n", total);
+    printf("binary weights  %14zu\n", binary);
+    printf("MACs            %14zu\n", macs);
+    printf("binary MACs     %14zu\n", binary_macs);
+    printf("peak memory     %14zu bytes planned for training at batch size %zu (%.1f MiB)\n", bytes,
+           s->batch_size, (double)bytes / 1048576.0);
+}
+
+static int print_plan(const bnn_train_settings *s) {
+    bnn_error err = {0};
+    bnn_net net = {0};
+    size_t bytes;
+    bnn_params *params = bnn_params_create();
+    bnn_code code = params ? bnn_train_plan(s, params, &net, &bytes, &err)
+                           : bnn_fail(&err, BNN_ERR_MEMORY, "out of memory");
+    if (code == BNN_OK) {
+        print_layers(s, params, &net, bytes);
+    }
+    bnn_graph_free(net.graph);
+    bnn_params_free(params);
+    return code == BNN_OK ? EXIT_SUCCESS : fail(&err);
+}
+
+static int print_result(const bnn_train_settings *s, const bnn_train_result *r) {
+    if (r->interrupted) {
+        printf("interrupted; go on with: bnn-train --resume %s\n", s->output);
+        return BNN_EXIT_INTERRUPTED;
+    }
+    printf("best test accuracy %.2f%%; %.4f s a step (%s); %s/best.safetensors\n", r->best_top1,
+           r->seconds_per_step, s->kernels->name, s->output);
+    return EXIT_SUCCESS;
+}
+
+static int train(bnn_train_settings *s) {
+    bnn_error err = {0};
+    bnn_train_result result = {0};
+    bnn_dataset *train_set = NULL, *test_set = NULL;
+    const bnn_dataset_info *info = bnn_dataset_find(data);
+    char *args = bnn_options_to_json(&program, 2), *config = bnn_options_to_json(&program, 1);
+    bnn_code code = args && config ? BNN_OK : bnn_fail(&err, BNN_ERR_MEMORY, "out of memory");
+    if (code == BNN_OK &&
+        !(code = bnn_dataset_open(info, data_dir, BNN_SPLIT_TRAIN, (size_t)limit_train, &train_set,
+                                  &err)) &&
+        !(code = bnn_dataset_open(info, data_dir, BNN_SPLIT_TEST, (size_t)limit_test, &test_set,
+                                  &err))) {
+        s->train = train_set;
+        s->test = test_set;
+        s->args = args;
+        s->config = config;
+        bnn_interrupt_catch();
+        code = bnn_train(s, &result, &err);
+    }
+    bnn_dataset_close(train_set);
+    bnn_dataset_close(test_set);
+    free(args);
+    free(config);
+    return code == BNN_OK ? print_result(s, &result) : fail(&err);
+}
+
+int main(int argc, char **argv) {
+    bnn_error err = {0};
+    bnn_names_fill();
+    bnn_parse_result parsed = bnn_options_parse(&program, argc, argv);
+    if (parsed != BNN_PARSE_RUN) {
+        return parsed == BNN_PARSE_DONE ? EXIT_SUCCESS : EXIT_FAILURE;
+    }
+    if (list) {
+        bnn_names_print(stdout);
+        return EXIT_SUCCESS;
+    }
+    char checkpoint[4200], folder[4096];
+    bnn_train_settings settings = {0};
+    if (resume) {
+        if (bnn_resume_find(resume, output, checkpoint, folder, &err) != BNN_OK ||
+            bnn_resume_options(&program, checkpoint, folder, &err) != BNN_OK) {
+            return fail(&err);
+        }
+        settings.resume = checkpoint;
+        output = folder;
+    }
+    resolve(&bnn_dataset_find(data)->recipe);
+    if (!output) {
+        snprintf(folder, sizeof folder, "runs/%s-%s-%s", algo, arch, data);
+        output = folder;
+    }
+    if (settings_from_options(&settings, &err) != BNN_OK) {
+        return fail(&err);
+    }
+    return dry_run ? print_plan(&settings) : train(&settings);
+}

@@ -1,0 +1,45 @@
+/* The training loop: epochs of steps, an evaluation and a checkpoint after each, resumable at any
+ * step. */
+#ifndef BNN_TOOLS_TRAINER_H
+#define BNN_TOOLS_TRAINER_H
+
+#include "data_loaders/dataset.h"
+#include "models/model.h"
+#include "optim/optimizer.h"
+#include "optim/schedule.h"
+#include "tools/run_folder.h"
+
+typedef struct bnn_train_settings {
+    bnn_spec spec; /* its phase is the trainer's to set */
+    const bnn_kernels *kernels;
+    const bnn_dataset *train, *test;
+    const bnn_optimizer_kind *optimizer;
+    double momentum, weight_decay;
+    int nesterov;
+    bnn_schedule schedule; /* warm-up in steps is the trainer's to set */
+    int warmup_epochs;
+    size_t batch_size;
+    uint64_t seed;
+    int loader_threads;
+    const char *init_from; /* or NULL */
+    const char *resume;    /* checkpoint file, or NULL */
+    const char *args;      /* JSON, for the checkpoints */
+    const char *config;    /* JSON, for a new run's folder */
+    const char *output;
+    int overwrite;
+} bnn_train_settings;
+
+typedef struct bnn_train_result {
+    int interrupted;
+    double best_top1; /* percent */
+    uint64_t steps;
+    double seconds_per_step; /* of this session; 0: none was done */
+} bnn_train_result;
+
+bnn_code bnn_train(const bnn_train_settings *settings, bnn_train_result *result, bnn_error *err);
+
+/* Planned bytes of a training step: parameters, gradients, optimizer, graph. Needs no data. */
+bnn_code bnn_train_plan(const bnn_train_settings *settings, bnn_params *params, bnn_net *net,
+                        size_t *bytes, bnn_error *err);
+
+#endif
