@@ -39,13 +39,23 @@ void bnn_b1_pack_w_avx2(size_t kb, size_t n, size_t width, const uint8_t *w, uin
     }
 }
 
+static inline __m128i load8(const uint8_t *p) {
+    return _mm_loadl_epi64((const __m128i *)(const void *)p);
+}
+
 /* A tile is [kb][MR][2]: where in `table` the rows of the low and the high nibble begin. */
 void bnn_b1_pack_a_avx2(size_t kb, const uint8_t *rows, uint8_t *tile) {
-    for (size_t k = 0; k < kb; k++) {
-        for (size_t i = 0; i < MR; i++) {
-            uint8_t v = rows[i * kb + k];
-            tile[(k * MR + i) * 2] = (uint8_t)((v & 15) << 4);
-            tile[(k * MR + i) * 2 + 1] = (uint8_t)(v & 0xf0);
+    const __m128i high_nibble = _mm_set1_epi8((char)0xf0);
+    for (size_t k = 0; k < kb; k += 8) {
+        __m128i r01 = _mm_unpacklo_epi8(load8(rows + k), load8(rows + kb + k));
+        __m128i r23 = _mm_unpacklo_epi8(load8(rows + 2 * kb + k), load8(rows + 3 * kb + k));
+        for (int half = 0; half < 2; half++, tile += 32) {
+            __m128i v = half ? _mm_unpackhi_epi16(r01, r23) : _mm_unpacklo_epi16(r01, r23);
+            __m128i low = _mm_and_si128(_mm_slli_epi16(v, 4), high_nibble);
+            __m128i high = _mm_and_si128(v, high_nibble);
+            __m128i *to = (__m128i *)(void *)tile;
+            _mm_storeu_si128(to, _mm_unpacklo_epi8(low, high));
+            _mm_storeu_si128(to + 1, _mm_unpackhi_epi8(low, high));
         }
     }
 }
@@ -73,8 +83,8 @@ static inline void widen(__m256i bytes, __m256i sum[2]) {
     sum[1] = _mm256_add_epi16(sum[1], _mm256_unpackhi_epi8(bytes, zero));
 }
 
-/* Two pixels and 64 channels at a time would spill; four byte sums of 32 channels a pixel pair do
- * not: all variants below hold at most eight sums. `sum` is [pixel or pair][vector][2]. */
+/* At most WIDEN bytes of K, one function for each width; `sum` follows [pixel][channel] in vectors
+ * of 32 sums, each as two vectors of 16 bits. */
 static void run64(size_t kb, const uint8_t *tile, const uint8_t *w, __m256i sum[8][2]) {
     const __m256i nibble = _mm256_set1_epi8(15);
     __m256i s[MR][2];

@@ -4,6 +4,8 @@
 #define BNN_CPU_BITS_AVX2_H
 
 #include <immintrin.h>
+#include <math.h>
+#include <stddef.h>
 #include <stdint.h>
 
 static inline uint64_t bits_ge(const float *x, float t) {
@@ -14,6 +16,32 @@ static inline uint64_t bits_ge(const float *x, float t) {
         word |= (uint64_t)(uint32_t)_mm256_movemask_ps(hit) << (8 * i);
     }
     return word;
+}
+
+/* The same for the first n < 64 values; nothing behind them is read. */
+static inline uint64_t bits_ge_some(const float *x, size_t n, float t) {
+    __m256 bound = _mm256_set1_ps(t);
+    uint64_t word = 0;
+    size_t i = 0;
+    for (; i + 8 <= n; i += 8) {
+        __m256 hit = _mm256_cmp_ps(_mm256_loadu_ps(x + i), bound, _CMP_GE_OQ);
+        word |= (uint64_t)(uint32_t)_mm256_movemask_ps(hit) << i;
+    }
+    for (; i < n; i++) {
+        word |= (uint64_t)(x[i] >= t) << i;
+    }
+    return word;
+}
+
+/* Square roots in place, as sqrtf rounds them. */
+static inline void square_roots(size_t n, float *x) {
+    size_t i = 0;
+    for (; i + 8 <= n; i += 8) {
+        _mm256_storeu_ps(x + i, _mm256_sqrt_ps(_mm256_loadu_ps(x + i)));
+    }
+    for (; i < n; i++) {
+        x[i] = sqrtf(x[i]);
+    }
 }
 
 static inline uint64_t bits_between(const float *x, float lo, float hi) {

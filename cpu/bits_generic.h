@@ -3,6 +3,8 @@
 #ifndef BNN_CPU_BITS_GENERIC_H
 #define BNN_CPU_BITS_GENERIC_H
 
+#include <math.h>
+#include <stddef.h>
 #include <stdint.h>
 
 static inline uint64_t bits_ge(const float *x, float t) {
@@ -11,6 +13,23 @@ static inline uint64_t bits_ge(const float *x, float t) {
         word |= (uint64_t)(x[i] >= t) << i;
     }
     return word;
+}
+
+/* The same for the first n < 64 values; nothing behind them is read. */
+static inline uint64_t bits_ge_some(const float *x, size_t n, float t) {
+    uint64_t word = 0;
+    for (size_t i = 0; i < n; i++) {
+        word |= (uint64_t)(x[i] >= t) << i;
+    }
+    return word;
+}
+
+/* Square roots in place. Here because sqrtf may set errno, which keeps compilers from vectorizing
+ * it. */
+static inline void square_roots(size_t n, float *x) {
+    for (size_t i = 0; i < n; i++) {
+        x[i] = sqrtf(x[i]);
+    }
 }
 
 /* lo < x && x < hi */

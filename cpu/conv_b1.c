@@ -176,22 +176,30 @@ static void copy_bits(const uint64_t *from, size_t total, size_t first, size_t n
 static void gather(const bnn_conv *s, const plan *p, const uint64_t *x, size_t image, int oy,
                    int ox, size_t group, uint8_t *row) {
     size_t words = bnn_words((size_t)s->c), count = bnn_words(p->cg);
+    int one_word = words == 1 && p->groups == 1;
     uint8_t *to = row;
     for (int ky = 0; ky < s->kh; ky++) {
-        int y = oy * s->stride_h - s->pad_h + ky * s->dil_h;
+        int y = oy * s->stride_h - s->pad_h + ky * s->dil_h, ix = ox * s->stride_w - s->pad_w;
         int inside = y >= 0 && y < s->h;
-        size_t line = inside ? (image * (size_t)s->h + (size_t)y) * (size_t)s->w : 0;
-        for (int kx = 0; kx < s->kw; kx++, to += p->tap_bytes) {
-            int ix = ox * s->stride_w - s->pad_w + kx * s->dil_w;
-            if (inside && ix >= 0 && ix < s->w) {
-                const uint64_t *from = x + (line + (size_t)ix) * words;
-                copy_bits(from, (size_t)s->c, group * p->cg, p->cg, to);
+        const uint64_t *line = x;
+        line += inside ? (image * (size_t)s->h + (size_t)y) * (size_t)s->w * words : 0;
+        for (int kx = 0; kx < s->kw; kx++, to += p->tap_bytes, ix += s->dil_w) {
+            int valid = inside && ix >= 0 && ix < s->w;
+            if (one_word) {
+                uint64_t v = valid ? line[ix] : 0;
+                memcpy(to, &v, 8);
+            } else if (valid) {
+                copy_bits(line + (size_t)ix * words, (size_t)s->c, group * p->cg, p->cg, to);
             } else {
-                memset(to, 0, 8 * count);
+                for (size_t i = 0; i < count; i++) {
+                    memset(to + 8 * i, 0, 8);
+                }
             }
         }
     }
-    memset(to, 0, (size_t)(row + p->kb - to));
+    for (; to < row + p->kb; to++) { /* less than a word */
+        *to = 0;
+    }
 }
 
 /* Packs one panel of filters, gathered to the same rows of whole bytes per tap. */
@@ -215,11 +223,18 @@ static void pack_block(const bnn_micro *micro, const bnn_conv *s, const plan *p,
                        const bnn_operand *x, size_t group, size_t first, size_t count,
                        const own *mine) {
     size_t mr = micro->b1_mr, ow = (size_t)s->ow, oh = (size_t)s->oh;
+    size_t image = first / ow / oh;
+    int oy = (int)(first / ow % oh), ox = (int)(first % ow);
     for (size_t at = 0; at < count; at += mr) {
         size_t valid = bnn_min_size(mr, count - at);
-        for (size_t i = 0; i < valid; i++) {
-            size_t pixel = first + at + i, image = pixel / ow / oh;
-            int oy = (int)(pixel / ow % oh), ox = (int)(pixel % ow);
+        for (size_t i = 0; i < valid; i++, ox++) {
+            if (ox == s->ow) {
+                ox = 0;
+                if (++oy == s->oh) {
+                    oy = 0;
+                    image++;
+                }
+            }
             int row = p->row_class[oy], col = p->col_class[ox];
             gather(s, p, x->b1, image, oy, ox, group, mine->rows + i * p->kb);
             mine->pixel_class[at + i] = row * p->col_classes + col;

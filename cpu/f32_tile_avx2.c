@@ -25,75 +25,108 @@ static inline void store_row(__m256 s0, __m256 s1, size_t n, float *c, int acc) 
     }
 }
 
+/* The sums have names instead of an array: gcc keeps an array of vectors in memory and stores every
+ * sum in every step. */
 void bnn_f32_indirect_avx2(size_t taps, size_t depth, const float *const *a, const float *b,
                            size_t m, size_t n, float *const *c, int acc) {
-    __m256 s[MR][2];
-    for (size_t i = 0; i < MR; i++) {
-        s[i][0] = s[i][1] = _mm256_setzero_ps();
-    }
+    const __m256 zero = _mm256_setzero_ps();
+    __m256 s0l = zero, s0r = zero, s1l = zero, s1r = zero, s2l = zero, s2r = zero, s3l = zero,
+           s3r = zero, s4l = zero, s4r = zero, s5l = zero, s5r = zero;
     for (size_t t = 0; t < taps; t++, a += MR) {
         const float *a0 = a[0], *a1 = a[1], *a2 = a[2], *a3 = a[3], *a4 = a[4], *a5 = a[5];
         for (size_t k = 0; k < depth; k++, b += NR) {
-            __m256 b0 = _mm256_load_ps(b), b1 = _mm256_load_ps(b + 8), v;
+            __m256 bl = _mm256_load_ps(b), br = _mm256_load_ps(b + 8), v;
             v = _mm256_broadcast_ss(a0 + k);
-            s[0][0] = _mm256_fmadd_ps(v, b0, s[0][0]);
-            s[0][1] = _mm256_fmadd_ps(v, b1, s[0][1]);
+            s0l = _mm256_fmadd_ps(v, bl, s0l);
+            s0r = _mm256_fmadd_ps(v, br, s0r);
             v = _mm256_broadcast_ss(a1 + k);
-            s[1][0] = _mm256_fmadd_ps(v, b0, s[1][0]);
-            s[1][1] = _mm256_fmadd_ps(v, b1, s[1][1]);
+            s1l = _mm256_fmadd_ps(v, bl, s1l);
+            s1r = _mm256_fmadd_ps(v, br, s1r);
             v = _mm256_broadcast_ss(a2 + k);
-            s[2][0] = _mm256_fmadd_ps(v, b0, s[2][0]);
-            s[2][1] = _mm256_fmadd_ps(v, b1, s[2][1]);
+            s2l = _mm256_fmadd_ps(v, bl, s2l);
+            s2r = _mm256_fmadd_ps(v, br, s2r);
             v = _mm256_broadcast_ss(a3 + k);
-            s[3][0] = _mm256_fmadd_ps(v, b0, s[3][0]);
-            s[3][1] = _mm256_fmadd_ps(v, b1, s[3][1]);
+            s3l = _mm256_fmadd_ps(v, bl, s3l);
+            s3r = _mm256_fmadd_ps(v, br, s3r);
             v = _mm256_broadcast_ss(a4 + k);
-            s[4][0] = _mm256_fmadd_ps(v, b0, s[4][0]);
-            s[4][1] = _mm256_fmadd_ps(v, b1, s[4][1]);
+            s4l = _mm256_fmadd_ps(v, bl, s4l);
+            s4r = _mm256_fmadd_ps(v, br, s4r);
             v = _mm256_broadcast_ss(a5 + k);
-            s[5][0] = _mm256_fmadd_ps(v, b0, s[5][0]);
-            s[5][1] = _mm256_fmadd_ps(v, b1, s[5][1]);
+            s5l = _mm256_fmadd_ps(v, bl, s5l);
+            s5r = _mm256_fmadd_ps(v, br, s5r);
         }
     }
-    switch (m) { /* every case also stores the rows before it */
-    default:
-        store_row(s[5][0], s[5][1], n, c[5], acc);
-        /* fall through */
-    case 5:
-        store_row(s[4][0], s[4][1], n, c[4], acc);
-        /* fall through */
-    case 4:
-        store_row(s[3][0], s[3][1], n, c[3], acc);
-        /* fall through */
-    case 3:
-        store_row(s[2][0], s[2][1], n, c[2], acc);
-        /* fall through */
-    case 2:
-        store_row(s[1][0], s[1][1], n, c[1], acc);
-        /* fall through */
-    case 1:
-        store_row(s[0][0], s[0][1], n, c[0], acc);
+    store_row(s0l, s0r, n, c[0], acc);
+    if (m > 1) {
+        store_row(s1l, s1r, n, c[1], acc);
+    }
+    if (m > 2) {
+        store_row(s2l, s2r, n, c[2], acc);
+    }
+    if (m > 3) {
+        store_row(s3l, s3r, n, c[3], acc);
+    }
+    if (m > 4) {
+        store_row(s4l, s4r, n, c[4], acc);
+    }
+    if (m > 5) {
+        store_row(s5l, s5r, n, c[5], acc);
     }
 }
 
-/* With m constant the loops over rows unroll and a tail of channels costs only what it needs. */
+/* With m constant its tests vanish, and a tail of channels costs only what it needs. */
 static inline __attribute__((always_inline)) void outer(size_t depth, const float *a,
                                                         const float *b, const size_t m, size_t n,
                                                         float *c, size_t ldc, int acc) {
-    __m256 s[MR][2];
-    for (size_t i = 0; i < m; i++) {
-        s[i][0] = s[i][1] = _mm256_setzero_ps();
-    }
+    const __m256 zero = _mm256_setzero_ps();
+    __m256 s0l = zero, s0r = zero, s1l = zero, s1r = zero, s2l = zero, s2r = zero, s3l = zero,
+           s3r = zero, s4l = zero, s4r = zero, s5l = zero, s5r = zero;
     for (size_t k = 0; k < depth; k++, a += MR, b += NR) {
-        __m256 b0 = _mm256_load_ps(b), b1 = _mm256_load_ps(b + 8);
-        for (size_t i = 0; i < m; i++) {
-            __m256 v = _mm256_broadcast_ss(a + i);
-            s[i][0] = _mm256_fmadd_ps(v, b0, s[i][0]);
-            s[i][1] = _mm256_fmadd_ps(v, b1, s[i][1]);
+        __m256 bl = _mm256_load_ps(b), br = _mm256_load_ps(b + 8), v;
+        v = _mm256_broadcast_ss(a);
+        s0l = _mm256_fmadd_ps(v, bl, s0l);
+        s0r = _mm256_fmadd_ps(v, br, s0r);
+        if (m > 1) {
+            v = _mm256_broadcast_ss(a + 1);
+            s1l = _mm256_fmadd_ps(v, bl, s1l);
+            s1r = _mm256_fmadd_ps(v, br, s1r);
+        }
+        if (m > 2) {
+            v = _mm256_broadcast_ss(a + 2);
+            s2l = _mm256_fmadd_ps(v, bl, s2l);
+            s2r = _mm256_fmadd_ps(v, br, s2r);
+        }
+        if (m > 3) {
+            v = _mm256_broadcast_ss(a + 3);
+            s3l = _mm256_fmadd_ps(v, bl, s3l);
+            s3r = _mm256_fmadd_ps(v, br, s3r);
+        }
+        if (m > 4) {
+            v = _mm256_broadcast_ss(a + 4);
+            s4l = _mm256_fmadd_ps(v, bl, s4l);
+            s4r = _mm256_fmadd_ps(v, br, s4r);
+        }
+        if (m > 5) {
+            v = _mm256_broadcast_ss(a + 5);
+            s5l = _mm256_fmadd_ps(v, bl, s5l);
+            s5r = _mm256_fmadd_ps(v, br, s5r);
         }
     }
-    for (size_t i = 0; i < m; i++) {
-        store_row(s[i][0], s[i][1], n, c + i * ldc, acc);
+    store_row(s0l, s0r, n, c, acc);
+    if (m > 1) {
+        store_row(s1l, s1r, n, c + 1 * ldc, acc);
+    }
+    if (m > 2) {
+        store_row(s2l, s2r, n, c + 2 * ldc, acc);
+    }
+    if (m > 3) {
+        store_row(s3l, s3r, n, c + 3 * ldc, acc);
+    }
+    if (m > 4) {
+        store_row(s4l, s4r, n, c + 4 * ldc, acc);
+    }
+    if (m > 5) {
+        store_row(s5l, s5r, n, c + 5 * ldc, acc);
     }
 }
 

@@ -22,8 +22,10 @@ static inline float bnn_sin_quarter(float x, int quarter) {
     float s = ((-1.9515295891e-4f * z + 8.3321608736e-3f) * z - 1.6666654611e-1f) * z * r + r;
     float c = ((2.443315711809948e-5f * z - 1.388731625493765e-3f) * z + 4.166664568298827e-2f);
     c = c * z * z - 0.5f * z + 1.0f;
-    float v = octant & 1 ? c : s;
-    return octant & 2 ? -v : v;
+    /* Selections as products with 0 and 1, which are exact, and which no compiler makes a branch.
+     */
+    float odd = (float)(octant & 1), sign = 1.0f - (float)(octant & 2);
+    return (odd * c + (1.0f - odd) * s) * sign;
 }
 
 /* True if the functions above hold for all of x[n]. */
@@ -35,16 +37,15 @@ static inline int bnn_sincos_in_range(size_t n, const float *x) {
     return !bad;
 }
 
-/* bnn_fourier_slope(x, n) where |x| <= 1, else 0; for 0.2 (n + 1) <= BNN_SINCOS_MAX. */
+/* bnn_fourier_slope(x, n) where |x| <= 1, else 0; for 0.2 (n + 1) <= BNN_SINCOS_MAX. F is even, so
+ * an angle held away from 0 stands in for its limit there. */
 static inline float bnn_fourier_inside(float x, float n) {
     const float two_w_over_pi = 2.0f * BNN_FOURIER_OMEGA / 3.14159265358979f;
-    int inside = fabsf(x) <= 1.0f;
-    float a = BNN_FOURIER_OMEGA * (inside ? x : 0.0f);
-    int small = fabsf(a) < 1e-4f;
-    float ratio =
-        bnn_sin_quarter(2.0f * (n + 1.0f) * a, 0) / (small ? 1.0f : bnn_sin_quarter(a, 0));
-    float slope = two_w_over_pi * (small ? 2.0f * (n + 1.0f) : ratio);
-    return inside ? slope : 0.0f;
+    float m = fabsf(x), inside = (float)(m <= 1.0f);
+    float a = BNN_FOURIER_OMEGA * (m < 1.0f ? m : 1.0f);
+    a = a > 1e-6f ? a : 1e-6f;
+    float ratio = bnn_sin_quarter(2.0f * (n + 1.0f) * a, 0) / bnn_sin_quarter(a, 0);
+    return inside * (two_w_over_pi * ratio);
 }
 
 #endif

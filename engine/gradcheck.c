@@ -43,8 +43,7 @@ static double slope_at_start(const check *c, double step) {
 static void run_backward(const check *c) {
     bnn_graph_forward(c->graph);
     if (c->gy) {
-        memcpy(c->graph->tensors[c->graph->root].grad, c->gy,
-               root_count(c->graph) * sizeof(float));
+        memcpy(c->graph->tensors[c->graph->root].grad, c->gy, root_count(c->graph) * sizeof(float));
     }
     bnn_graph_backward(c->graph);
     memcpy(c->grad, c->leaf->grad, c->leaf->count * sizeof(float));

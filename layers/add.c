@@ -21,9 +21,11 @@ static void backward(const bnn_graph *g, const bnn_node *node) {
     const float *gy = bnn_grad(g, node->out[0]);
     for (int i = 0; i < 2; i++) {
         float *gx = bnn_grad(g, node->in[i]);
+        size_t n = bnn_shape_count(bnn_shape_of(g, node->in[i]));
         if (node->want_grad[i] && gx != gy) {
-            bnn_graph_kernels(g)->copy(bnn_shape_count(bnn_shape_of(g, node->in[i])), gy, gx,
-                                       node->acc[i]);
+            bnn_graph_kernels(g)->copy(n, gy, gx, node->acc[i]);
+        } else if (node->want_grad[i] && i == 1) {
+            bnn_graph_kernels(g)->add(n, gy, gy, gx); /* x + x, its gradient in gy's place */
         }
     }
 }

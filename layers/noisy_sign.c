@@ -17,6 +17,8 @@ static bnn_code infer(bnn_graph *g, bnn_node *node) {
     }
     bnn_node_output(g, node, BNN_F32, s);
     node->saved_in = BNN_SAVED(X) | BNN_SAVED(S) | BNN_SAVED(ALPHA) | BNN_SAVED(N);
+    /* The kernel always makes x's gradient; where nobody wants it, it goes here. */
+    node->workspace = bnn_wants_grad(g, node->in[X]) ? 0 : n * sizeof(float);
     return BNN_OK;
 }
 
@@ -29,10 +31,11 @@ static void forward(const bnn_graph *g, const bnn_node *node) {
 
 static void backward(const bnn_graph *g, const bnn_node *node) {
     size_t rows = rows_of(g, node), n = bnn_shape_count(bnn_shape_of(g, node->in[X]));
+    float *gx = node->want_grad[X] ? bnn_grad(g, node->in[X]) : node->ws_backward;
     bnn_graph_kernels(g)->noisy_sign_backward(
         rows, n / rows, bnn_grad(g, node->out[0]), bnn_f32(g, node->in[X]), bnn_f32(g, node->in[S]),
-        *bnn_f32(g, node->in[ALPHA]), *bnn_f32(g, node->in[N]), bnn_grad(g, node->in[X]),
-        node->acc[X], node->want_grad[LIN] ? bnn_grad(g, node->in[LIN]) : NULL, node->acc[LIN]);
+        *bnn_f32(g, node->in[ALPHA]), *bnn_f32(g, node->in[N]), gx, node->acc[X],
+        node->want_grad[LIN] ? bnn_grad(g, node->in[LIN]) : NULL, node->acc[LIN]);
 }
 
 const bnn_op bnn_noisy_sign_op = {

@@ -1,0 +1,113 @@
+/* bnn-export: from a checkpoint to a file for deployment. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "models/loaded.h"
+#include "models/packed.h"
+#include "tools/interrupt.h"
+#include "tools/options.h"
+
+static const char *const formats[] = {"packed", NULL};
+static const char *format = "packed", *output;
+static const char *operands[1];
+
+static bnn_option options[] = {
+    {"format", BNN_OPTION_STRING, &format, "NAME",
+     "packed: one file with 1-bit weights, batch norms folded to integer thresholds where a sign "
+     "follows, run by bnn-eval and libbnn.",
+     .default_text = NULL, .choices = formats},
+    {"output", BNN_OPTION_STRING, &output, "FILE", "File to write.",
+     .default_text = "MODEL's name with .bnn"},
+};
+
+static bnn_program program = {
+    .name = "bnn-export",
+    .summary = "export a trained network for deployment",
+    .usage = "MODEL [options]",
+    .description = "Reads MODEL, a checkpoint of bnn-train, and writes it for deployment. The "
+                   "exported network gives exactly the checkpoint's predictions.",
+    .examples =
+        "bnn-export runs/reactnet-resnet20-fashion_mnist/best.safetensors --output model.bnn",
+    .options = options,
+    .option_count = sizeof options / sizeof *options,
+    .operands = operands,
+    .min_operands = 1,
+    .max_operands = 1,
+};
+
+static bnn_code check_exportable(const bnn_loaded *model, bnn_error *err) {
+    const bnn_binarizer *algo = model->spec.binarizer;
+    if (model->packed) {
+        return bnn_fail(err, BNN_ERR_ARGUMENT, "%s: is packed already", model->path);
+    }
+    if (algo && model->spec.phase < algo->phases - 1) {
+        return bnn_fail(err, BNN_ERR_UNSUPPORTED,
+                        "%s: %s was stopped before its last epoch, so its operands are not bits "
+                        "yet; finish the training (bnn-train --resume) and export again",
+                        model->path, algo->name);
+    }
+    return BNN_OK;
+}
+
+/* The folded network with thresholds, which is what the file holds. */
+static bnn_code pack(const bnn_loaded *model, const char *path, size_t *bytes, bnn_error *err) {
+    bnn_net net;
+    bnn_fold *fold = NULL;
+    bnn_code code = bnn_net_build(&model->spec, model->kernels, model->params, 1, 0, &net, err);
+    if (code != BNN_OK) {
+        return code;
+    }
+    if (!(code = bnn_fold_create(net.graph, net.input, net.logits, 1, &fold, err)) &&
+        !(code = bnn_graph_bind(bnn_fold_graph(fold), NULL, err)) &&
+        !(code = bnn_fold_evaluate(fold, err))) {
+        code = bnn_packed_save(path, &model->spec, fold, bytes, err);
+    }
+    bnn_fold_free(fold);
+    bnn_graph_free(net.graph);
+    return code;
+}
+
+static const char *default_output(const char *model, char *buffer, size_t size) {
+    const char *dot = strrchr(model, '.');
+    int stem = (int)(dot && !strchr(dot, '/') ? (size_t)(dot - model) : strlen(model));
+    snprintf(buffer, size, "%.*s.bnn", stem, model);
+    return buffer;
+}
+
+static void print_result(const bnn_loaded *model, const char *path, size_t bytes) {
+    double float_bytes = 4.0 * (double)model->parameters;
+    printf("%s: %zu bytes, %.2f times smaller than float weights (%zu binary weights of %zu)\n",
+           path, bytes, float_bytes / (double)bytes, model->binary_weights, model->parameters);
+    if (model->spec.binarizer && model->spec.binarizer->float_work) {
+        printf("note: %s keeps float work in every binary layer: %s\n", model->spec.binarizer->name,
+               model->spec.binarizer->float_work);
+    }
+}
+
+int main(int argc, char **argv) {
+    bnn_loaded model = {0};
+    bnn_error err = {0};
+    char buffer[4200];
+    const char *why;
+    size_t bytes = 0;
+    bnn_parse_result parsed = bnn_options_parse(&program, argc, argv);
+    if (parsed != BNN_PARSE_RUN) {
+        return parsed == BNN_PARSE_DONE ? EXIT_SUCCESS : EXIT_FAILURE;
+    }
+    bnn_interrupt_catch();
+    const char *path = output ? output : default_output(operands[0], buffer, sizeof buffer);
+    const bnn_kernels *kernels = bnn_cpu_kernels(NULL, &why);
+    bnn_code code = kernels ? bnn_loaded_open(operands[0], kernels, &model, &err)
+                            : bnn_fail(&err, BNN_ERR_UNSUPPORTED, "%s", why);
+    if (code == BNN_OK && (code = check_exportable(&model, &err)) == BNN_OK) {
+        code = pack(&model, path, &bytes, &err);
+    }
+    if (code == BNN_OK) {
+        print_result(&model, path, bytes);
+    } else {
+        fprintf(stderr, "bnn-export: %s\n", err.text);
+    }
+    bnn_loaded_close(&model);
+    return code == BNN_OK ? EXIT_SUCCESS : EXIT_FAILURE;
+}
