@@ -2,11 +2,14 @@
  * a byte of a vector being eight input bits of one channel. For a nibble of a pixel the table row
  * T[nibble][w] = popcount(nibble xor w) is broadcast, and one shuffle looks 32 channels up. Sums
  * are bytes, widened every 31 bytes of K (8 a byte at most); the bound is the two shuffle ports. */
+#include "cpu/micro.h"
+
+#if defined(__x86_64__) /* elsewhere this file is empty but for declarations */
+
 #include <immintrin.h>
 #include <string.h>
 
 #include "cpu/bits_avx2.h"
-#include "cpu/micro.h"
 
 enum { MR = 4, WIDEN = 31, DRAIN = WIDEN * 256 /* bytes of K a 16-bit sum can hold */ };
 
@@ -230,3 +233,5 @@ const bnn_micro bnn_micro_avx2 = {
     .b1_tile = bnn_b1_tile_avx2,
     .b1_finish = bnn_b1_finish_avx2,
 };
+
+#endif

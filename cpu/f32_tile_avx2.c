@@ -1,11 +1,15 @@
 /* The float tiles with AVX2 and FMA: 6 x 16 sums in twelve registers, two for a row of B, one for a
  * value of A broadcast from where it lies. The bound is then the two FMA ports. */
+#include "cpu/micro.h"
+
+#if defined(__x86_64__) /* elsewhere this file is empty but for declarations */
+
 #include <immintrin.h>
 #include <string.h>
 
-#include "cpu/micro.h"
-
-enum { MR = 6, NR = 16 };
+/* A sum of floats loses about a bit every time it grows fourfold, so no run of a register is longer
+ * than RUN products; runs are added up in the result, which costs two percent. */
+enum { MR = 6, NR = 16, RUN = 128 };
 
 static inline void store_row(__m256 s0, __m256 s1, size_t n, float *c, int acc) {
     if (n == NR) {
@@ -27,13 +31,14 @@ static inline void store_row(__m256 s0, __m256 s1, size_t n, float *c, int acc) 
 
 /* The sums have names instead of an array: gcc keeps an array of vectors in memory and stores every
  * sum in every step. */
-void bnn_f32_indirect_avx2(size_t taps, size_t depth, const float *const *a, const float *b,
-                           size_t m, size_t n, float *const *c, int acc) {
+static void run(size_t taps, size_t first, size_t depth, const float *const *a, const float *b,
+                size_t m, size_t n, float *const *c, int acc) {
     const __m256 zero = _mm256_setzero_ps();
     __m256 s0l = zero, s0r = zero, s1l = zero, s1r = zero, s2l = zero, s2r = zero, s3l = zero,
            s3r = zero, s4l = zero, s4r = zero, s5l = zero, s5r = zero;
     for (size_t t = 0; t < taps; t++, a += MR) {
-        const float *a0 = a[0], *a1 = a[1], *a2 = a[2], *a3 = a[3], *a4 = a[4], *a5 = a[5];
+        const float *a0 = a[0] + first, *a1 = a[1] + first, *a2 = a[2] + first;
+        const float *a3 = a[3] + first, *a4 = a[4] + first, *a5 = a[5] + first;
         for (size_t k = 0; k < depth; k++, b += NR) {
             __m256 bl = _mm256_load_ps(b), br = _mm256_load_ps(b + 8), v;
             v = _mm256_broadcast_ss(a0 + k);
@@ -71,6 +76,19 @@ void bnn_f32_indirect_avx2(size_t taps, size_t depth, const float *const *a, con
     }
     if (m > 5) {
         store_row(s5l, s5r, n, c[5], acc);
+    }
+}
+
+void bnn_f32_indirect_avx2(size_t taps, size_t depth, const float *const *a, const float *b,
+                           size_t m, size_t n, float *const *c, int acc) {
+    size_t at_once = depth < RUN ? RUN / depth : 1;
+    for (size_t t = 0; t < taps; t += at_once) {
+        size_t here = taps - t < at_once ? taps - t : at_once;
+        for (size_t first = 0; first < depth; first += RUN) {
+            size_t count = depth - first < RUN ? depth - first : RUN;
+            run(here, first, count, a + t * MR, b + (t * depth + first) * NR, m, n, c,
+                acc || t + first > 0);
+        }
     }
 }
 
@@ -153,3 +171,5 @@ void bnn_f32_outer_avx2(size_t depth, const float *a, const float *b, size_t m, 
         break;
     }
 }
+
+#endif

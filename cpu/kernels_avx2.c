@@ -1,5 +1,9 @@
 /* The kernel table of this instruction set: the shared loops compiled with this file's flags, over
  * its own bit primitives and machine kernels. */
+#include "cpu/micro.h"
+
+#if defined(__x86_64__) /* elsewhere this file is empty but for declarations */
+
 #include <math.h>
 #include <string.h>
 
@@ -16,3 +20,5 @@
 #include "cpu/norm.inc"
 #include "cpu/pool.inc"
 #include "cpu/table.inc"
+
+#endif

@@ -37,15 +37,13 @@ static inline int bnn_sincos_in_range(size_t n, const float *x) {
     return !bad;
 }
 
-/* bnn_fourier_slope(x, n) where |x| <= 1, else 0; for 0.2 (n + 1) <= BNN_SINCOS_MAX. F is even, so
- * an angle held away from 0 stands in for its limit there. */
-static inline float bnn_fourier_inside(float x, float n) {
+/* bnn_fourier_slope(m, n) for BNN_FOURIER_LEAST <= m <= 1 and 0.2 (n + 1) <= BNN_SINCOS_MAX. The
+ * slope is even, and at the least m it equals its limit at 0. */
+#define BNN_FOURIER_LEAST 1e-5f
+static inline float bnn_fourier_at(float m, float n) {
     const float two_w_over_pi = 2.0f * BNN_FOURIER_OMEGA / 3.14159265358979f;
-    float m = fabsf(x), inside = (float)(m <= 1.0f);
-    float a = BNN_FOURIER_OMEGA * (m < 1.0f ? m : 1.0f);
-    a = a > 1e-6f ? a : 1e-6f;
-    float ratio = bnn_sin_quarter(2.0f * (n + 1.0f) * a, 0) / bnn_sin_quarter(a, 0);
-    return inside * (two_w_over_pi * ratio);
+    float a = BNN_FOURIER_OMEGA * m;
+    return two_w_over_pi * (bnn_sin_quarter(2.0f * (n + 1.0f) * a, 0) / bnn_sin_quarter(a, 0));
 }
 
 #endif

@@ -29,7 +29,7 @@ typedef struct bnn_loader_options {
 /* The dataset must outlive the loader. */
 bnn_code bnn_loader_create(const bnn_dataset *dataset, const bnn_loader_options *options,
                            bnn_loader **out, bnn_error *err);
-void bnn_loader_free(bnn_loader *loader); /* NULL is fine; joins the threads */
+void bnn_loader_free(bnn_loader *loader);          /* NULL is fine; joins the threads */
 size_t bnn_loader_steps(const bnn_loader *loader); /* batches an epoch */
 /* Begins `epoch` at batch `first_step`; drops what was prefetched of another epoch. */
 bnn_code bnn_loader_start(bnn_loader *loader, uint32_t epoch, size_t first_step, bnn_error *err);

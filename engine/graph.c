@@ -81,20 +81,25 @@ static int reserve(void **array, size_t *capacity, size_t count, size_t item) {
     return p != NULL;
 }
 
-static bnn_t add_tensor(bnn_graph *graph, bnn_tensor tensor) {
-    if (graph->error.code != BNN_OK) {
-        return BNN_NONE;
-    }
-    bnn_shape s = tensor.shape;
+/* So large a tensor is a mistake, and below this no count of bytes overflows. */
+static int check_shape(bnn_graph *graph, bnn_shape s, const char *name) {
     if (s.n < 1 || s.h < 1 || s.w < 1 || s.c < 1 || (double)s.n * s.h * s.w * s.c > 1e12) {
-        return bnn_graph_fail(graph, BNN_ERR_SHAPE, "a tensor of shape [%d,%d,%d,%d]%s%s", s.n, s.h,
-                              s.w, s.c, tensor.name ? " for " : "", tensor.name ? tensor.name : "");
+        bnn_graph_fail(graph, BNN_ERR_SHAPE, "%s of shape [%d,%d,%d,%d] cannot be computed with",
+                       name ? name : "a tensor", s.n, s.h, s.w, s.c);
+    }
+    return graph->error.code == BNN_OK;
+}
+
+static bnn_t add_tensor(bnn_graph *graph, bnn_tensor tensor) {
+    if (graph->error.code != BNN_OK || !check_shape(graph, tensor.shape, tensor.name)) {
+        return BNN_NONE;
     }
     if (!reserve((void **)&graph->tensors, &graph->tensor_capacity, graph->tensor_count,
                  sizeof tensor)) {
         return bnn_graph_fail(graph, BNN_ERR_MEMORY, "out of memory for the graph");
     }
     tensor.buffer = tensor.grad_buffer = -1;
+    tensor.scale = BNN_NONE;
     graph->tensors[graph->tensor_count] = tensor;
     return (bnn_t)graph->tensor_count++;
 }
@@ -110,13 +115,19 @@ bnn_t bnn_graph_input(bnn_graph *graph, const char *name, bnn_dtype dtype, bnn_s
 }
 
 bnn_t bnn_graph_param(bnn_graph *graph, const bnn_param *desc) {
-    if (graph->error.code != BNN_OK) {
+    if (graph->error.code != BNN_OK || !check_shape(graph, desc->memory, desc->name)) {
         return BNN_NONE;
     }
     bnn_error err;
     const bnn_param *param = bnn_params_register(graph->params, desc, &err);
     if (!param) {
         return bnn_graph_fail(graph, err.code, "%s", err.text);
+    }
+    /* One tensor, so that the gradients of all its uses add up. */
+    for (size_t t = 0; t < graph->tensor_count; t++) {
+        if (graph->tensors[t].param == param) {
+            return (bnn_t)t;
+        }
     }
     return add_tensor(graph,
                       (bnn_tensor){.dtype = BNN_F32,
@@ -154,6 +165,23 @@ void bnn_node_output(bnn_graph *graph, bnn_node *node, bnn_dtype dtype, bnn_shap
     node->out[node->out_count++] = t;
 }
 
+bnn_t bnn_scale_of(const bnn_graph *graph, bnn_t t) {
+    return t < 0 ? BNN_NONE : graph->tensors[t].scale;
+}
+
+void bnn_set_scale(bnn_graph *graph, bnn_t t, bnn_t scale) {
+    if (t >= 0) {
+        graph->tensors[t].scale = scale;
+    }
+}
+
+bnn_t bnn_graph_value(bnn_graph *graph, bnn_t t) {
+    bnn_t scale = bnn_scale_of(graph, t);
+    return scale == BNN_NONE
+               ? t
+               : bnn_graph_add(graph, &bnn_unscale_op, NULL, 0, 2, (bnn_t[]){t, scale});
+}
+
 bnn_t bnn_graph_add(bnn_graph *graph, const bnn_op *op, const void *attr, size_t attr_bytes,
                     int in_count, const bnn_t *in) {
     if (graph->error.code != BNN_OK) {
@@ -162,8 +190,8 @@ bnn_t bnn_graph_add(bnn_graph *graph, const bnn_op *op, const void *attr, size_t
     bnn_node node = {.op = op, .attr_bytes = attr_bytes, .in_count = in_count};
     int requires_grad = 0;
     for (int k = 0; k < in_count; k++) {
-        node.in[k] = in[k];
-        requires_grad |= in[k] >= 0 && graph->tensors[in[k]].requires_grad;
+        node.in[k] = op->takes_scale || op->passes_scale ? in[k] : bnn_graph_value(graph, in[k]);
+        requires_grad |= bnn_wants_grad(graph, node.in[k]);
     }
     void *copy = NULL;
     if (attr_bytes) {
@@ -181,6 +209,9 @@ bnn_t bnn_graph_add(bnn_graph *graph, const bnn_op *op, const void *attr, size_t
         return bnn_graph_fail(graph, BNN_ERR_MEMORY, "out of memory for the graph");
     }
     graph->tensors[node.out[0]].requires_grad = requires_grad && !op->detached;
+    if (op->passes_scale) {
+        bnn_set_scale(graph, node.out[0], bnn_scale_of(graph, node.in[0]));
+    }
     graph->nodes[graph->node_count++] = node;
     return node.out[0];
 }

@@ -12,6 +12,7 @@ typedef struct bnn_tensor {
     const char *name;       /* inputs */
     const bnn_param *param; /* parameters and buffers */
     int producer;           /* node, or -1 */
+    bnn_t scale; /* the value is data times this, channel by channel (op.h), or BNN_NONE */
     int requires_grad, keep, has_grad;
     void *data;
     float *grad;

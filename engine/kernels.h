@@ -62,6 +62,7 @@ typedef struct bnn_kernels {
                            uint64_t *bits);
 
     /* ---- the three products ------------------------------------------------------------------ */
+    /* For as many threads as are set now (bnn_set_threads): set them before graphs are built. */
     size_t (*conv_workspace)(const bnn_conv *s);
     /* y = x * w (zero padding contributes exactly 0). Both operands bits: XNOR-popcount, and
      * y = (xscale * wscale) * (float)integer, the scales multiplied first. Both float: float
@@ -96,16 +97,20 @@ typedef struct bnn_kernels {
     /* ---- batch normalization over the rows of [rows][c] (Ioffe & Szegedy 2015) ----------------
      */
     size_t (*batch_norm_workspace)(size_t rows, size_t c);
-    /* Training. Keeps mean[c] and rstd[c] = 1/sqrt(biased variance + eps) for the backward; running
-     * statistics r += momentum * (batch - r), with the unbiased variance (PyTorch's rule). */
-    void (*batch_norm_forward)(size_t rows, size_t c, const float *x, const float *weight,
-                               const float *bias, float eps, float momentum, float *running_mean,
-                               float *running_var, float *mean, float *rstd, float *y, void *ws);
-    /* gx may be g when gx_acc = 0. gx may be NULL (no gradient wanted). */
+    /* Training, of the value x * scale (scale[c] >= 0, or NULL for 1): an exact integer times the
+     * scale of a binary product stays exact up to the one rounding of y, which is what decides the
+     * next sign. Keeps mean[c] of x and rstd[c] = 1/sqrt(biased variance of the value + eps) for
+     * the backward; running statistics, of the value, r += momentum * (batch - r), with the
+     * unbiased variance (PyTorch's rule). */
+    void (*batch_norm_forward)(size_t rows, size_t c, const float *x, const float *scale,
+                               const float *weight, const float *bias, float eps, float momentum,
+                               float *running_mean, float *running_var, float *mean, float *rstd,
+                               float *y, void *ws);
+    /* gx is the gradient of the value; it may be g when gx_acc = 0, and NULL (none wanted). */
     void (*batch_norm_backward)(size_t rows, size_t c, const float *g, const float *x,
-                                const float *weight, const float *mean, const float *rstd,
-                                float *gx, int gx_acc, float *gweight, float *gbias, int gp_acc,
-                                void *ws);
+                                const float *scale, const float *weight, const float *mean,
+                                const float *rstd, float *gx, int gx_acc, float *gweight,
+                                float *gbias, int gp_acc, void *ws);
 
     /* ---- statistics over the values of each row of [rows][len] ---------------------------------
      */

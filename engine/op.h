@@ -38,8 +38,13 @@ struct bnn_op {
     /* NULL only where `detached`: no gradient passes, on purpose (a stop-gradient). */
     void (*backward)(const bnn_graph *graph, const bnn_node *node);
     int detached;
-    int in_place;      /* out[0] may take in[0]'s memory where nobody reads in[0] afterwards */
-    int view;          /* out[0] is in[0]'s memory; in[0] is not an input of the graph */
+    int in_place; /* out[0] may take in[0]'s memory where nobody reads in[0] afterwards */
+    int view;     /* out[0] is in[0]'s memory; in[0] is not an input of the graph */
+    /* The result of a binary product is an exact integer times a scale a channel. The scale waits
+     * on the tensor (bnn_set_scale) until an op wants it: to an op with `takes_scale` such an input
+     * comes as it is; one with `passes_scale` hands it on (a maximum: scales are not negative); for
+     * all others the product is made (bnn_unscale_op). A gradient is always that of the value. */
+    int takes_scale, passes_scale;
     int grad_in_place; /* in[0]'s gradient may take out[0]'s gradient's memory */
     /* Inference: if with its parameters fixed the node is y = a[c] x + b[c] on in[0], composes that
      * onto a[] and b[] (a' = f a, b' = f b + h) and returns 1; else 0. With a = NULL only answers
@@ -56,6 +61,12 @@ bnn_role bnn_role_of(const bnn_graph *graph, bnn_t t);
 /* Will anything ask this graph for a gradient of `t`? */
 int bnn_wants_grad(const bnn_graph *graph, bnn_t t);
 int bnn_graph_training(const bnn_graph *graph);
+/* The scale that waits on `t`, or BNN_NONE. */
+bnn_t bnn_scale_of(const bnn_graph *graph, bnn_t t);
+/* `t`, or the product with the scale that waits on it: for results that are read from outside. */
+bnn_t bnn_graph_value(bnn_graph *graph, bnn_t t);
+/* Lets `scale` [1,1,1,C] wait on `t`. */
+void bnn_set_scale(bnn_graph *graph, bnn_t t, bnn_t scale);
 /* Fails with "OP: text" as the graph's error. */
 bnn_code bnn_node_fail(bnn_graph *graph, const bnn_node *node, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
@@ -77,5 +88,9 @@ float *bnn_grad(const bnn_graph *graph, bnn_t t);
  */
 bnn_t bnn_graph_add(bnn_graph *graph, const bnn_op *op, const void *attr, size_t attr_bytes,
                     int in_count, const bnn_t *in);
+
+/* value = data * scale[c]: what graph_add puts between a scaled tensor and an op that wants the
+ * value. */
+extern const bnn_op bnn_unscale_op;
 
 #endif

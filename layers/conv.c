@@ -4,9 +4,12 @@
 
 enum { X, W, X_SCALE, W_SCALE };
 
+/* A filter's scale is a factor of its channel of the output, where it waits (op.h), so that the
+ * product itself stays an integer; the backward needs it with the filters. */
+
 static int out_size(int size, int kernel, int stride, int pad, int dil) {
     int span = dil * (kernel - 1) + 1;
-    return size + 2 * pad < span ? 0 : (size + 2 * pad - span) / stride + 1;
+    return stride < 1 || size + 2 * pad < span ? 0 : (size + 2 * pad - span) / stride + 1;
 }
 
 bnn_conv bnn_conv_of(const bnn_graph *g, const bnn_node *node) {
@@ -62,12 +65,21 @@ static bnn_code infer(bnn_graph *g, bnn_node *node) {
                              s.c, s.o, cg, s.groups);
     }
     if (s.stride_h < 1 || s.stride_w < 1 || s.dil_h < 1 || s.dil_w < 1 || s.pad_h < 0 ||
-        s.pad_w < 0 || s.oh < 1 || s.ow < 1) {
+        s.pad_w < 0) {
+        return bnn_node_fail(g, node, "stride %dx%d, dilation %dx%d, padding %dx%d", s.stride_h,
+                             s.stride_w, s.dil_h, s.dil_w, s.pad_h, s.pad_w);
+    }
+    if (s.oh < 1 || s.ow < 1) {
         return bnn_node_fail(g, node, "a %dx%d kernel does not fit an image of %dx%d", s.kh, s.kw,
                              s.h, s.w);
     }
-    if (check_scale(g, node, X, X_SCALE) || check_scale(g, node, W, W_SCALE)) {
+    if (check_scale(g, node, X, X_SCALE)) {
         return BNN_ERR_SHAPE;
+    }
+    if (node->in[W_SCALE] >= 0 &&
+        bnn_shape_count(bnn_shape_of(g, node->in[W_SCALE])) != (size_t)s.o) {
+        return bnn_node_fail(g, node, "%zu scales for %d filters",
+                             bnn_shape_count(bnn_shape_of(g, node->in[W_SCALE])), s.o);
     }
     bnn_node_output(g, node, BNN_F32, (bnn_shape){s.n, s.oh, s.ow, s.o});
     if (bnn_wants_grad(g, node->in[X])) {
@@ -83,6 +95,7 @@ static bnn_code infer(bnn_graph *g, bnn_node *node) {
 static void forward(const bnn_graph *g, const bnn_node *node) {
     bnn_conv s = bnn_conv_of(g, node);
     bnn_operand x = operand(g, node, X, X_SCALE), w = operand(g, node, W, W_SCALE);
+    w.scale = NULL;
     bnn_graph_kernels(g)->conv_forward(&s, &x, &w, bnn_f32(g, node->out[0]), node->ws);
 }
 
@@ -104,6 +117,8 @@ const bnn_op bnn_conv_op = {
     .name = "conv", .infer = infer, .forward = forward, .backward = backward};
 
 bnn_t bnn_op_conv(bnn_graph *g, bnn_value x, bnn_value w, const bnn_conv_config *config) {
-    return bnn_graph_add(g, &bnn_conv_op, config, sizeof *config, 4,
-                         (bnn_t[]){x.t, w.t, x.scale, w.scale});
+    bnn_t y = bnn_graph_add(g, &bnn_conv_op, config, sizeof *config, 4,
+                            (bnn_t[]){x.t, w.t, x.scale, w.scale});
+    bnn_set_scale(g, y, w.scale);
+    return y;
 }

@@ -7,17 +7,16 @@
 #include "layers/ops.h"
 
 /* Inputs of a conv node; the scale that travels with a filter's bits is its last. */
-enum { CONV_X, CONV_W, CONV_X_SCALE, CONV_W_SCALE };
+enum { CONV_X, CONV_W, CONV_X_SCALE };
 
 /* How a constant of the folded graph comes from the source graph: a copy of a constant tensor, or
- * the coefficients of a run of per-channel nodes first..last (behind an optional scale of the
- * filters), or the threshold such a run leads to. */
+ * the coefficients of a run of per-channel nodes, or the threshold such a run leads to. */
 typedef enum recipe_kind { COPY, COEFFICIENT_A, COEFFICIENT_B, THRESHOLD } recipe_kind;
 
 typedef struct recipe {
     recipe_kind kind;
     bnn_t target; /* in the folded graph */
-    bnn_t source; /* COPY: the tensor; others: the filters' scale or BNN_NONE */
+    bnn_t source; /* COPY: the tensor */
     int run;      /* first node of the run in fold->run */
     int length;
     int bound; /* THRESHOLD: the integers lie in [-bound, bound] */
@@ -28,9 +27,8 @@ struct bnn_fold {
     bnn_t input, output;
     unsigned char *constant, *needed; /* a source tensor's */
     int *uses;
-    bnn_t *map;     /* source tensor -> folded tensor */
-    bnn_t *pending; /* source tensor -> filters' scale not yet applied to map[], or BNN_NONE */
-    int *integer;   /* folded value of this source tensor is an integer of at most this magnitude */
+    bnn_t *map;   /* source tensor -> folded tensor */
+    int *integer; /* folded value of this source tensor is an integer of at most this magnitude */
     unsigned char *done; /* a source node's: absorbed by a run */
     int *run;            /* source nodes of all runs, one after the other */
     int run_count;
@@ -52,7 +50,7 @@ static void classify(bnn_fold *f, bnn_t output) {
     for (size_t t = 0; t < tensors; t++) {
         bnn_role role = bnn_role_of(f->source, (bnn_t)t);
         f->constant[t] = role == BNN_ROLE_PARAM || role == BNN_ROLE_BUFFER;
-        f->map[t] = f->pending[t] = BNN_NONE;
+        f->map[t] = BNN_NONE;
     }
     for (size_t i = 0; i < nodes; i++) {
         const bnn_node *node = node_at(f, (int)i);
@@ -96,8 +94,8 @@ static bnn_t add_constant(bnn_fold *f, bnn_dtype dtype, bnn_shape shape, recipe 
     return r.target;
 }
 
-/* The folded tensor of a source tensor as it stands, the scale of its filters still pending. */
-static bnn_t raw(bnn_fold *f, bnn_t t) {
+/* The folded tensor of a source tensor; constants come in as they are asked for. */
+static bnn_t value(bnn_fold *f, bnn_t t) {
     if (t >= 0 && f->map[t] == BNN_NONE && f->constant[t]) {
         f->map[t] = add_constant(f, bnn_dtype_of(f->source, t), bnn_shape_of(f->source, t),
                                  (recipe){.kind = COPY, .source = t});
@@ -105,30 +103,19 @@ static bnn_t raw(bnn_fold *f, bnn_t t) {
     return t < 0 ? BNN_NONE : f->map[t];
 }
 
-/* y = a x + b with the coefficients of `length` run nodes behind `scale`. */
-static bnn_t emit_affine(bnn_fold *f, bnn_t x, bnn_t scale, int run, int length) {
+/* y = a x + b with the coefficients of `length` run nodes. */
+static bnn_t emit_affine(bnn_fold *f, bnn_t x, int run, int length) {
     bnn_shape vector = bnn_vector(bnn_shape_of(f->graph, x).c);
     int has_b = 0;
     for (int i = 0; i < length; i++) {
         const bnn_node *node = node_at(f, f->run[run + i]);
-        has_b |= node->op != &bnn_affine_op || node->in[2] >= 0;
+        has_b |= node->op == &bnn_affine_op ? node->in[2] >= 0 : node->op != &bnn_unscale_op;
     }
-    recipe r = {.kind = COEFFICIENT_A, .source = scale, .run = run, .length = length};
+    recipe r = {.kind = COEFFICIENT_A, .run = run, .length = length};
     bnn_t a = add_constant(f, BNN_F32, vector, r);
     r.kind = COEFFICIENT_B;
     bnn_t b = has_b ? add_constant(f, BNN_F32, vector, r) : BNN_NONE;
     return bnn_op_affine(f->graph, x, a, b);
-}
-
-/* The folded value of a source tensor, nothing pending. */
-static bnn_t value(bnn_fold *f, bnn_t t) {
-    bnn_t x = raw(f, t);
-    if (t >= 0 && f->pending[t] != BNN_NONE) {
-        f->map[t] = x = emit_affine(f, x, f->pending[t], f->run_count, 0);
-        f->pending[t] = BNN_NONE;
-        f->integer[t] = 0;
-    }
-    return x;
 }
 
 /* ---- runs of per-channel nodes
@@ -167,16 +154,15 @@ static int only_reader(const bnn_fold *f, bnn_t t) {
 }
 
 /* Emits the run as affines and clamps. */
-static bnn_t emit_run(bnn_fold *f, bnn_t x, bnn_t scale, int run, int length) {
+static bnn_t emit_run(bnn_fold *f, bnn_t x, int run, int length) {
     int i = 0;
-    while (i < length || scale != BNN_NONE) {
+    while (i < length) {
         int end = i;
         while (end < length && !is_clamp(node_at(f, f->run[run + end]))) {
             end++;
         }
-        if (end > i || scale != BNN_NONE) {
-            x = emit_affine(f, x, scale, run + i, end - i);
-            scale = BNN_NONE;
+        if (end > i) {
+            x = emit_affine(f, x, run + i, end - i);
         }
         if (end < length) {
             const bnn_node *clamp = node_at(f, f->run[run + end]);
@@ -198,20 +184,16 @@ static void fold_run(bnn_fold *f, int first, int thresholds) {
         next = only_reader(f, last);
     }
     int length = f->run_count - run;
-    bnn_t x = raw(f, in), scale = f->pending[in];
+    bnn_t x = value(f, in);
     const bnn_node *sign =
         next >= 0 && node_at(f, next)->op == &bnn_sign_op ? node_at(f, next) : NULL;
     if (thresholds && sign && f->integer[in]) {
-        recipe r = {.kind = THRESHOLD,
-                    .source = scale,
-                    .run = run,
-                    .length = length,
-                    .bound = f->integer[in]};
+        recipe r = {.kind = THRESHOLD, .run = run, .length = length, .bound = f->integer[in]};
         bnn_t t = add_constant(f, BNN_I32, bnn_vector(bnn_shape_of(f->graph, x).c), r);
         f->map[sign->out[0]] = bnn_op_threshold(f->graph, x, t);
         f->done[next] = 1;
     } else {
-        f->map[last] = emit_run(f, x, scale, run, length);
+        f->map[last] = emit_run(f, x, run, length);
     }
 }
 
@@ -219,14 +201,12 @@ static void fold_run(bnn_fold *f, int first, int thresholds) {
  * -----------------------------------------------------------------------------------------------
  */
 
+/* The filters' scale stays behind: whoever takes it folds it. */
 static void fold_conv(bnn_fold *f, const bnn_node *node) {
-    bnn_t scale = node->in[CONV_W_SCALE];
-    bnn_t in[4] = {value(f, node->in[CONV_X]), raw(f, node->in[CONV_W]),
+    bnn_t in[4] = {value(f, node->in[CONV_X]), value(f, node->in[CONV_W]),
                    value(f, node->in[CONV_X_SCALE]), BNN_NONE};
-    bnn_t y = bnn_graph_add(f->graph, node->op, node->attr, node->attr_bytes, 4, in);
     bnn_shape w = bnn_shape_of(f->source, node->in[CONV_W]);
-    f->map[node->out[0]] = y;
-    f->pending[node->out[0]] = scale;
+    f->map[node->out[0]] = bnn_graph_add(f->graph, node->op, node->attr, node->attr_bytes, 4, in);
     if (bnn_dtype_of(f->source, node->in[CONV_W]) == BNN_B1 && in[CONV_X_SCALE] == BNN_NONE) {
         f->integer[node->out[0]] = w.h * w.w * w.c;
     }
@@ -234,18 +214,10 @@ static void fold_conv(bnn_fold *f, const bnn_node *node) {
 
 static void fold_node(bnn_fold *f, int index, int thresholds) {
     const bnn_node *node = node_at(f, index);
-    bnn_t in0 = node->in[0];
     if (node->op == &bnn_conv_op && f->constant[node->in[CONV_W]]) {
         fold_conv(f, node);
     } else if (per_channel(f, node)) {
         fold_run(f, index, thresholds);
-    } else if (node->op == &bnn_max_pool_op) {
-        /* A scale that is a mean of magnitudes is not negative, so it may wait behind the max. */
-        bnn_t x = raw(f, in0);
-        f->map[node->out[0]] =
-            bnn_graph_add(f->graph, node->op, node->attr, node->attr_bytes, 1, &x);
-        f->pending[node->out[0]] = f->pending[in0];
-        f->integer[node->out[0]] = f->integer[in0];
     } else {
         bnn_t in[BNN_MAX_IN];
         for (int k = 0; k < node->in_count; k++) {
@@ -253,6 +225,9 @@ static void fold_node(bnn_fold *f, int index, int thresholds) {
         }
         f->map[node->out[0]] =
             bnn_graph_add(f->graph, node->op, node->attr, node->attr_bytes, node->in_count, in);
+        if (node->op == &bnn_max_pool_op) { /* one of its inputs */
+            f->integer[node->out[0]] = f->integer[node->in[0]];
+        }
     }
 }
 
@@ -263,13 +238,12 @@ static int allocate(bnn_fold *f) {
     f->needed = calloc(tensors, 1);
     f->uses = calloc(tensors, sizeof *f->uses);
     f->map = calloc(tensors, sizeof *f->map);
-    f->pending = calloc(tensors, sizeof *f->pending);
     f->integer = calloc(tensors, sizeof *f->integer);
     f->done = calloc(nodes, 1);
     f->run = calloc(nodes, sizeof *f->run);
     f->graph = bnn_graph_create(bnn_graph_kernels(f->source), NULL, 0);
-    return f->constant && f->needed && f->uses && f->map && f->pending && f->integer && f->done &&
-           f->run && f->graph;
+    return f->constant && f->needed && f->uses && f->map && f->integer && f->done && f->run &&
+           f->graph;
 }
 
 bnn_code bnn_fold_create(bnn_graph *source, bnn_t input, bnn_t output, int thresholds,
@@ -318,7 +292,6 @@ void bnn_fold_free(bnn_fold *f) {
     free(f->needed);
     free(f->uses);
     free(f->map);
-    free(f->pending);
     free(f->integer);
     free(f->done);
     free(f->run);
@@ -351,11 +324,9 @@ bnn_t bnn_fold_constant(const bnn_fold *fold, size_t index) {
 
 /* Coefficients of the affine that run nodes i.. compose to, up to a clamp or the end; returns the
  * index behind them. */
-static int compose(const bnn_fold *f, bnn_t scale, int run, int i, int length, int c, double *a,
-                   double *b) {
-    const float *s = scale == BNN_NONE ? NULL : bnn_f32(f->source, scale);
+static int compose(const bnn_fold *f, int run, int i, int length, int c, double *a, double *b) {
     for (int k = 0; k < c; k++) {
-        a[k] = s ? (double)s[k] : 1.0;
+        a[k] = 1.0;
         b[k] = 0.0;
     }
     for (; i < length && !is_clamp(node_at(f, f->run[run + i])); i++) {
@@ -414,11 +385,10 @@ static bnn_code evaluate_threshold(const bnn_fold *f, const recipe *r, int c, do
         return bnn_fail(err, BNN_ERR_MEMORY, "out of memory for thresholds");
     }
     int count = 0, i = 0;
-    bnn_t scale = r->source;
     float *free_floats = coefficients;
-    while (i < r->length || scale != BNN_NONE) {
-        int end = compose(f, scale, r->run, i, r->length, c, a, b);
-        if (end > i || scale != BNN_NONE) {
+    while (i < r->length) {
+        int end = compose(f, r->run, i, r->length, c, a, b);
+        if (end > i) {
             stage s = {.a = free_floats, .b = free_floats + c};
             for (int k = 0; k < c; k++) {
                 s.a[k] = (float)a[k];
@@ -426,7 +396,6 @@ static bnn_code evaluate_threshold(const bnn_fold *f, const recipe *r, int c, do
             }
             free_floats += 2 * c;
             stages[count++] = s;
-            scale = BNN_NONE;
         }
         if (end < r->length) {
             bnn_clamp_bounds bounds = bnn_clamp_of(node_at(f, f->run[r->run + end]));
@@ -461,7 +430,7 @@ static bnn_code evaluate_recipe(const bnn_fold *f, const recipe *r, bnn_error *e
     if (r->kind == THRESHOLD) {
         code = evaluate_threshold(f, r, c, a, b, err);
     } else {
-        compose(f, r->source, r->run, 0, r->length, c, a, b);
+        compose(f, r->run, 0, r->length, c, a, b);
         const double *from = r->kind == COEFFICIENT_A ? a : b;
         float *to = bnn_f32(f->graph, r->target);
         for (int k = 0; k < c; k++) {

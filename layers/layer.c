@@ -1,6 +1,7 @@
 /* Parameters and ops of a layer put together. The binarizer's hooks are called here only. */
 #include "layers/layer.h"
 
+#include <limits.h>
 #include <math.h>
 #include <stdio.h>
 
@@ -51,6 +52,10 @@ static bnn_t convolution(const bnn_build *b, const char *name, bnn_t x, const bn
         return BNN_NONE;
     }
     int groups = l->groups ? l->groups : 1, dilation = l->dilation ? l->dilation : 1;
+    if (groups < 1 || bnn_shape_of(b->graph, x).c % groups) {
+        return bnn_graph_fail(b->graph, BNN_ERR_SHAPE, "%s: %d channels do not make %d groups",
+                              name, bnn_shape_of(b->graph, x).c, groups);
+    }
     int rows = kind == BNN_CONV1D ? 1 : l->kernel;
     bnn_shape f = {l->out, rows, l->kernel, bnn_shape_of(b->graph, x).c / groups};
     /* Kaiming-normal, fan_out, relu gain: what a network trained from scratch starts from. */
@@ -83,7 +88,13 @@ bnn_t bnn_conv1d(const bnn_build *b, const char *name, bnn_t x, const bnn_conv_l
 
 bnn_t bnn_flatten(const bnn_build *b, bnn_t x) {
     bnn_shape s = bnn_shape_of(b->graph, x);
-    return bnn_op_reshape(b->graph, x, (bnn_shape){s.n, 1, 1, s.h * s.w * s.c});
+    double values = (double)s.h * s.w * s.c;
+    if (values > INT_MAX) {
+        return bnn_graph_fail(b->graph, BNN_ERR_SHAPE,
+                              "an image of %dx%d is too large for a classifier of all its pixels",
+                              s.h, s.w);
+    }
+    return bnn_op_reshape(b->graph, x, (bnn_shape){s.n, 1, 1, (int)values});
 }
 
 /* What the last reshape flattened, so that the file's column order (C,H,W) is known. */

@@ -41,8 +41,11 @@ static void backward(const bnn_graph *g, const bnn_node *node) {
                                             bnn_grad(g, node->in[0]), node->acc[0]);
 }
 
-const bnn_op bnn_max_pool_op = {
-    .name = "max_pool", .infer = infer, .forward = forward, .backward = backward};
+const bnn_op bnn_max_pool_op = {.name = "max_pool",
+                                .infer = infer,
+                                .forward = forward,
+                                .backward = backward,
+                                .passes_scale = 1};
 
 bnn_t bnn_op_max_pool(bnn_graph *g, bnn_t x, int kernel, int stride, int pad) {
     max_pool_attr attr = {kernel, stride, pad};

@@ -20,7 +20,8 @@ typedef struct bnn_conv_config {
 } bnn_conv_config;
 
 /* y[N,OH,OW,O] = x[N,H,W,C] * w[O,KH,KW,C/groups], both float or both bits; a linear layer is the
- * 1x1 case. Gradients are of the operands' scaled values. */
+ * 1x1 case. The filters' scale, one factor each, waits on the result (op.h). Gradients are of the
+ * operands' scaled values. */
 bnn_t bnn_op_conv(bnn_graph *g, bnn_value x, bnn_value w, const bnn_conv_config *config);
 
 /* Bits of sign(x), sign(0) = +1. `scale` (or BNN_NONE) travels with the bits; it multiplies the

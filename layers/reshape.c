@@ -8,6 +8,9 @@ static bnn_code infer(bnn_graph *g, bnn_node *node) {
                              bnn_shape_count(bnn_shape_of(g, node->in[0])), shape->n, shape->h,
                              shape->w, shape->c);
     }
+    if (bnn_role_of(g, node->in[0]) == BNN_ROLE_INPUT) {
+        return bnn_node_fail(g, node, "of an input of the graph; give the input this shape");
+    }
     bnn_node_output(g, node, BNN_F32, *shape);
     return BNN_OK;
 }

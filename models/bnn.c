@@ -10,13 +10,16 @@
 #include "models/loaded.h"
 #include "models/predictor.h"
 
-/* Images computed at once: enough to fill the machine, few enough to stay in cache. */
+/* Images computed at once: enough to fill the machine, few enough to stay in cache; of large ones
+ * fewer, at most this many values. */
 #define CHUNK 64
+#define CHUNK_VALUES ((size_t)1 << 24)
 
 struct bnn_model {
     bnn_loaded loaded;
     bnn_predictor *predictor;
-    float *normalized; /* [CHUNK] images */
+    size_t chunk;
+    float *normalized; /* [chunk] images */
 };
 
 static int report(char *error, const bnn_error *err) {
@@ -44,6 +47,11 @@ const char *bnn_architecture_name(size_t index) {
     return index < count ? bnn_archs[index]->name : NULL;
 }
 
+static size_t image_values(const bnn_model *model) {
+    const bnn_spec *s = &model->loaded.spec;
+    return (size_t)s->height * (size_t)s->width * (size_t)s->channels;
+}
+
 bnn_model *bnn_model_load(const char *path, char *error) {
     bnn_error err = {0};
     const char *why;
@@ -60,13 +68,15 @@ bnn_model *bnn_model_load(const char *path, char *error) {
         code = bnn_loaded_predictor(&model->loaded, &model->predictor, &err);
     }
     if (code == BNN_OK) {
-        const bnn_spec *spec = &model->loaded.spec;
-        model->normalized = bnn_alloc_aligned((size_t)CHUNK * (size_t)spec->height *
-                                              (size_t)spec->width * (size_t)spec->channels * 4);
         const bnn_fold *fold;
+        size_t values = image_values(model), most = CHUNK_VALUES / values;
+        model->chunk = most < 1 ? 1 : most < CHUNK ? most : CHUNK;
         /* Plans and fills the network now, so that what is wrong with a file is said at loading. */
-        code = model->normalized ? bnn_predictor_fold(model->predictor, 1, &fold, &err)
-                                 : bnn_fail(&err, BNN_ERR_MEMORY, "%s: out of memory", path);
+        code = bnn_predictor_fold(model->predictor, 1, &fold, &err);
+        model->normalized = code == BNN_OK ? bnn_alloc_aligned(model->chunk * values * 4) : NULL;
+        if (code == BNN_OK && !model->normalized) {
+            code = bnn_fail(&err, BNN_ERR_MEMORY, "%s: out of memory", path);
+        }
     }
     if (code != BNN_OK) {
         report(error, &err);
@@ -100,16 +110,11 @@ void bnn_model_describe(const bnn_model *model, bnn_model_info *info) {
                              .instruction_set = l->kernels->name};
 }
 
-static size_t image_values(const bnn_model *model) {
-    const bnn_spec *s = &model->loaded.spec;
-    return (size_t)s->height * (size_t)s->width * (size_t)s->channels;
-}
-
 int bnn_model_run(bnn_model *model, size_t n, const float *images, float *logits, char *error) {
     bnn_error err = {0};
     size_t classes = (size_t)model->loaded.spec.classes;
-    for (size_t i = 0; i < n; i += CHUNK) {
-        int count = (int)(n - i < CHUNK ? n - i : CHUNK);
+    for (size_t i = 0; i < n; i += model->chunk) {
+        int count = (int)(n - i < model->chunk ? n - i : model->chunk);
         if (bnn_predictor_run(model->predictor, count, images + i * image_values(model),
                               logits + i * classes, &err) != BNN_OK) {
             return report(error, &err);
@@ -122,8 +127,8 @@ int bnn_model_run_pixels(bnn_model *model, size_t n, const uint8_t *pixels, floa
                          char *error) {
     const bnn_spec *s = &model->loaded.spec;
     size_t values = image_values(model), channels = (size_t)s->channels;
-    for (size_t i = 0; i < n; i += CHUNK) {
-        size_t count = n - i < CHUNK ? n - i : CHUNK;
+    for (size_t i = 0; i < n; i += model->chunk) {
+        size_t count = n - i < model->chunk ? n - i : model->chunk;
         for (size_t k = 0; k < count * values; k++) {
             size_t c = k % channels < 3 ? k % channels : 2;
             model->normalized[k] = ((float)pixels[i * values + k] - s->mean[c]) / s->std[c];

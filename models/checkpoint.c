@@ -47,22 +47,43 @@ static int read_numbers(const char *text, char separator, int count, double *out
 }
 
 static bnn_code read_numbers_of(const char *path, const bnn_st_file *file, const char *key,
-                                char separator, int count, double low, double high, double *out,
-                                bnn_error *err) {
+                                int count, double low, double high, double *out, bnn_error *err) {
     const char *text = entry(path, file, key, err);
     if (!text) {
         return BNN_ERR_FORMAT;
     }
-    int ok = read_numbers(text, separator, count, out);
+    int ok = read_numbers(text, ' ', count, out);
     for (int i = 0; ok && i < count; i++) {
         ok = out[i] >= low && out[i] <= high;
     }
     return ok ? BNN_OK
-              : bnn_fail(err, BNN_ERR_FORMAT, "%s: metadata '%s' is '%.64s'", path, key, text);
+              : bnn_fail(err, BNN_ERR_FORMAT, "%s: metadata '%s' is '%.64s'; the file is damaged",
+                         path, key, text);
+}
+
+/* The same for whole numbers. */
+static bnn_code read_integers_of(const char *path, const bnn_st_file *file, const char *key,
+                                 int count, int low, int high, int *out, bnn_error *err) {
+    double number[3];
+    const char *text = entry(path, file, key, err);
+    if (!text) {
+        return BNN_ERR_FORMAT;
+    }
+    int ok = read_numbers(text, 'x', count, number);
+    for (int i = 0; ok && i < count; i++) {
+        ok = number[i] >= low && number[i] <= high && number[i] == floor(number[i]);
+        out[i] = ok ? (int)number[i] : 0;
+    }
+    return ok ? BNN_OK
+              : bnn_fail(err, BNN_ERR_FORMAT,
+                         "%s: metadata '%s' is '%.64s', but may hold whole numbers from %d to %d; "
+                         "the file is damaged",
+                         path, key, text, low, high);
 }
 
 bnn_code bnn_spec_read(const char *path, const bnn_st_file *file, bnn_spec *spec, bnn_error *err) {
-    double input[3], classes, phase, mean[3], std[3];
+    int input[3];
+    double mean[3], std[3];
     *spec = (bnn_spec){0};
     const char *arch = entry(path, file, "arch", err);
     const char *algo = arch ? entry(path, file, "algo", err) : NULL;
@@ -74,18 +95,17 @@ bnn_code bnn_spec_read(const char *path, const bnn_st_file *file, bnn_spec *spec
     if (code != BNN_OK) {
         return bnn_fail_in(err, code, "%s", path);
     }
-    if ((code = read_numbers_of(path, file, "input", 'x', 3, 1, 65536, input, err)) ||
-        (code = read_numbers_of(path, file, "classes", ' ', 1, 1, 1e6, &classes, err)) ||
-        (code = read_numbers_of(path, file, "phase", ' ', 1, 0, 100, &phase, err)) ||
-        (code = read_numbers_of(path, file, "mean", ' ', 3, -1e6, 1e6, mean, err)) ||
-        (code = read_numbers_of(path, file, "std", ' ', 3, 1e-6, 1e6, std, err))) {
+    if ((code = read_integers_of(path, file, "input", 3, 1, BNN_MAX_SIDE, input, err)) ||
+        (code =
+             read_integers_of(path, file, "classes", 1, 1, BNN_MAX_CLASSES, &spec->classes, err)) ||
+        (code = read_integers_of(path, file, "phase", 1, 0, 100, &spec->phase, err)) ||
+        (code = read_numbers_of(path, file, "mean", 3, -1e6, 1e6, mean, err)) ||
+        (code = read_numbers_of(path, file, "std", 3, 1e-6, 1e6, std, err))) {
         return code;
     }
-    spec->channels = (int)input[0];
-    spec->height = (int)input[1];
-    spec->width = (int)input[2];
-    spec->classes = (int)classes;
-    spec->phase = (int)phase;
+    spec->channels = input[0];
+    spec->height = input[1];
+    spec->width = input[2];
     for (int i = 0; i < 3; i++) {
         spec->mean[i] = (float)mean[i];
         spec->std[i] = (float)std[i];
@@ -99,6 +119,14 @@ bnn_code bnn_spec_read(const char *path, const bnn_st_file *file, bnn_spec *spec
 /* ---- writing
  * -------------------------------------------------------------------------------------- */
 
+static int has_nan(const float *x, size_t count) {
+    int found = 0;
+    for (size_t i = 0; i < count; i++) {
+        found |= isnan(x[i]) != 0;
+    }
+    return found;
+}
+
 /* Adds one tensor in file order; the copy lives in `copies` until the file is written. */
 static bnn_code add_tensor(bnn_st_writer *writer, const bnn_param *param, const char *name,
                            const float *memory, float **copy, bnn_error *err) {
@@ -108,6 +136,13 @@ static bnn_code add_tensor(bnn_st_writer *writer, const bnn_param *param, const 
     }
     bnn_param_to_file(param, memory, file);
     *copy = file;
+    /* Its sign would be taken as one bit or the other, silently. */
+    if (has_nan(file, param->count)) {
+        return bnn_fail(err, BNN_ERR_NUMERIC,
+                        "%s holds a value that is not a number; the training has diverged, and is "
+                        "not saved (try a lower --lr)",
+                        name);
+    }
     return bnn_st_add_tensor(writer, name, BNN_ST_F32, param->ndim, param->shape, file, err);
 }
 
@@ -182,9 +217,9 @@ static int same_shape(const bnn_st_tensor *t, const bnn_param *param) {
     return same;
 }
 
-static bnn_code read_tensor(const char *path, const bnn_st_file *file, const char *name,
-                            const bnn_param *param, float *memory, bnn_error *err) {
-    const bnn_st_tensor *t = bnn_st_find(file, name);
+static bnn_code find_tensor(const char *path, const bnn_st_file *file, const char *name,
+                            const bnn_param *param, const bnn_st_tensor **out, bnn_error *err) {
+    const bnn_st_tensor *t = *out = bnn_st_find(file, name);
     if (!t) {
         return bnn_fail(err, BNN_ERR_FORMAT,
                         "%s: tensor '%s' is missing; the file is of another network, or damaged",
@@ -195,14 +230,40 @@ static bnn_code read_tensor(const char *path, const bnn_st_file *file, const cha
                         "%s: tensor '%s' does not have the shape or type this network needs", path,
                         name);
     }
+    return BNN_OK;
+}
+
+static bnn_code read_tensor(const char *path, const bnn_st_file *file, const char *name,
+                            const bnn_param *param, float *memory, bnn_error *err) {
+    const bnn_st_tensor *t;
+    bnn_code code = find_tensor(path, file, name, param, &t, err);
+    if (code != BNN_OK) {
+        return code;
+    }
     float *copy = malloc(t->bytes + 1);
     if (!copy) {
         return bnn_fail(err, BNN_ERR_MEMORY, "%s: out of memory for '%s'", path, name);
     }
     memcpy(copy, t->data, t->bytes);
-    bnn_param_to_memory(param, copy, memory);
+    if (has_nan(copy, t->count)) {
+        code = bnn_fail(err, BNN_ERR_FORMAT,
+                        "%s: tensor '%s' holds a value that is not a number; the file is damaged",
+                        path, name);
+    } else {
+        bnn_param_to_memory(param, copy, memory);
+    }
     free(copy);
-    return BNN_OK;
+    return code;
+}
+
+bnn_code bnn_checkpoint_check_params(const char *path, const bnn_st_file *file,
+                                     const bnn_params *params, bnn_error *err) {
+    bnn_code code = BNN_OK;
+    for (size_t i = 0; code == BNN_OK && i < params->count; i++) {
+        const bnn_st_tensor *t;
+        code = find_tensor(path, file, params->list[i]->name, params->list[i], &t, err);
+    }
+    return code;
 }
 
 bnn_code bnn_checkpoint_read_params(const char *path, const bnn_st_file *file, bnn_params *params,

@@ -28,6 +28,9 @@ bnn_code bnn_spec_read(const char *path, const bnn_st_file *file, bnn_spec *spec
 #define BNN_SPEC_META 9
 size_t bnn_spec_meta(const bnn_spec *spec, bnn_arena *arena, bnn_meta meta[BNN_SPEC_META]);
 
+/* Whether all parameters and buffers are there, each in its shape; they need no memory for that. */
+bnn_code bnn_checkpoint_check_params(const char *path, const bnn_st_file *file,
+                                     const bnn_params *params, bnn_error *err);
 /* Reads all parameters and buffers (allocated before); every one must be there, in its shape. */
 bnn_code bnn_checkpoint_read_params(const char *path, const bnn_st_file *file, bnn_params *params,
                                     bnn_error *err);

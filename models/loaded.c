@@ -1,6 +1,5 @@
 #include "models/loaded.h"
 
-#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -25,31 +24,42 @@ static bnn_code open_params(bnn_loaded *l, bnn_error *err) {
         l->params = NULL;
         return BNN_OK;
     }
-    code = bnn_params_allocate(l->params, 0, err);
-    return code == BNN_OK ? bnn_checkpoint_read_params(l->path, l->file, l->params, err) : code;
+    /* What the metadata claims costs no memory before the file is seen to hold it. */
+    if ((code = bnn_checkpoint_check_params(l->path, l->file, l->params, err)) ||
+        (code = bnn_params_allocate(l->params, 0, err))) {
+        return code;
+    }
+    return bnn_checkpoint_read_params(l->path, l->file, l->params, err);
+}
+
+bnn_code bnn_loaded_from_file(const char *name, bnn_st_file *file, size_t file_bytes,
+                              const bnn_kernels *kernels, bnn_loaded *l, bnn_error *err) {
+    *l = (bnn_loaded){.kernels = kernels, .file = file, .file_bytes = file_bytes};
+    if (strlen(name) >= sizeof l->path) {
+        return bnn_fail(err, BNN_ERR_ARGUMENT, "%.64s...: the path is too long", name);
+    }
+    memcpy(l->path, name, strlen(name) + 1);
+    const char *format = bnn_st_metadata(file, "format");
+    l->packed = format && strcmp(format, BNN_PACKED_FORMAT) == 0;
+    if (!format || (!l->packed && strcmp(format, BNN_CHECKPOINT_FORMAT) != 0)) {
+        return bnn_fail(err, BNN_ERR_FORMAT,
+                        "%s: neither a checkpoint nor a packed model of this program", name);
+    }
+    bnn_code code = bnn_spec_read(name, file, &l->spec, err);
+    return code == BNN_OK ? open_params(l, err) : code;
 }
 
 bnn_code bnn_loaded_open(const char *path, const bnn_kernels *kernels, bnn_loaded *l,
                          bnn_error *err) {
-    *l = (bnn_loaded){.kernels = kernels};
     struct stat info;
-    if (strlen(path) >= sizeof l->path) {
-        return bnn_fail(err, BNN_ERR_ARGUMENT, "%.64s...: the path is too long", path);
-    }
-    memcpy(l->path, path, strlen(path) + 1);
-    bnn_code code = bnn_st_open(path, &l->file, err);
+    bnn_st_file *file;
+    *l = (bnn_loaded){0};
+    bnn_code code = bnn_st_open(path, &file, err);
     if (code != BNN_OK) {
         return code;
     }
-    l->file_bytes = stat(path, &info) == 0 ? (size_t)info.st_size : 0;
-    const char *format = bnn_st_metadata(l->file, "format");
-    l->packed = format && strcmp(format, BNN_PACKED_FORMAT) == 0;
-    if (!format || (!l->packed && strcmp(format, BNN_CHECKPOINT_FORMAT) != 0)) {
-        return bnn_fail(err, BNN_ERR_FORMAT,
-                        "%s: neither a checkpoint nor a packed model of this program", path);
-    }
-    code = bnn_spec_read(path, l->file, &l->spec, err);
-    return code == BNN_OK ? open_params(l, err) : code;
+    size_t bytes = stat(path, &info) == 0 ? (size_t)info.st_size : 0;
+    return bnn_loaded_from_file(path, file, bytes, kernels, l, err);
 }
 
 void bnn_loaded_close(bnn_loaded *l) {

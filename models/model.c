@@ -28,7 +28,8 @@ bnn_code bnn_net_build(const bnn_spec *spec, const bnn_kernels *kernels, bnn_par
     bnn_build build = {.graph = g, .binarizer = spec->binarizer, .phase = spec->phase};
     net->input = bnn_graph_input(g, "input", BNN_F32,
                                  (bnn_shape){batch, spec->height, spec->width, spec->channels});
-    net->logits = spec->arch->build(&build, spec->arch, net->input, spec->classes);
+    net->logits =
+        bnn_graph_value(g, spec->arch->build(&build, spec->arch, net->input, spec->classes));
     bnn_graph_keep(g, net->logits);
     bnn_code code;
     if (training) {

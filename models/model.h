@@ -8,6 +8,10 @@
 /* The name of the float twin beside the algorithms. */
 #define BNN_FLOAT_ALGORITHM "fp32"
 
+/* What a file may claim, far beyond any network here; one that claims more is damaged. */
+#define BNN_MAX_SIDE 4096 /* rows, columns or channels of an image */
+#define BNN_MAX_CLASSES 1000000
+
 typedef struct bnn_spec {
     const bnn_arch *arch;
     const bnn_binarizer *binarizer; /* NULL: float */

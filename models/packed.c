@@ -99,6 +99,16 @@ static bnn_code write_file(const char *path, const bnn_spec *spec, unsigned char
     return code;
 }
 
+static bnn_code check_values(const char *path, const slice *s, const char *why, bnn_error *err) {
+    const float *x = s->data;
+    for (size_t i = 0; s->kind == FLOATS && i < s->count; i++) {
+        if (!isfinite(x[i])) {
+            return bnn_fail(err, BNN_ERR_FORMAT, "%s: a value is not finite; %s", path, why);
+        }
+    }
+    return BNN_OK;
+}
+
 bnn_code bnn_packed_save(const char *path, const bnn_spec *spec, const bnn_fold *fold,
                          size_t *bytes, bnn_error *err) {
     size_t total[KINDS], used[KINDS] = {0};
@@ -121,6 +131,7 @@ bnn_code bnn_packed_save(const char *path, const bnn_spec *spec, const bnn_fold 
             memcpy(to, s.data, s.count * item);
         }
         used[s.kind] += s.count;
+        code = check_values(path, &s, "the network has diverged", err);
     }
     if (code == BNN_OK) {
         code = write_file(path, spec, data, total, err);
@@ -135,21 +146,9 @@ bnn_code bnn_packed_save(const char *path, const bnn_spec *spec, const bnn_fold 
     return code;
 }
 
-static bnn_code check_values(const char *path, const slice *s, bnn_error *err) {
-    const float *x = s->data;
-    for (size_t i = 0; s->kind == FLOATS && i < s->count; i++) {
-        if (!isfinite(x[i])) {
-            return bnn_fail(err, BNN_ERR_FORMAT, "%s: a value is not finite; the file is damaged",
-                            path);
-        }
-    }
-    return BNN_OK;
-}
-
-bnn_code bnn_packed_read(const char *path, const bnn_st_file *file, const bnn_fold *fold,
-                         bnn_error *err) {
-    size_t total[KINDS], used[KINDS] = {0};
-    const unsigned char *data[KINDS];
+static bnn_code find_data(const char *path, const bnn_st_file *file, const bnn_fold *fold,
+                          const unsigned char *data[KINDS], bnn_error *err) {
+    size_t total[KINDS];
     totals(fold, total);
     for (int k = 0; k < KINDS; k++) {
         const bnn_st_tensor *t = bnn_st_find(file, names[k]);
@@ -160,7 +159,20 @@ bnn_code bnn_packed_read(const char *path, const bnn_st_file *file, const bnn_fo
         }
         data[k] = t->data;
     }
-    bnn_code code = BNN_OK;
+    return BNN_OK;
+}
+
+bnn_code bnn_packed_check(const char *path, const bnn_st_file *file, const bnn_fold *fold,
+                          bnn_error *err) {
+    const unsigned char *data[KINDS];
+    return find_data(path, file, fold, data, err);
+}
+
+bnn_code bnn_packed_read(const char *path, const bnn_st_file *file, const bnn_fold *fold,
+                         bnn_error *err) {
+    size_t used[KINDS] = {0};
+    const unsigned char *data[KINDS];
+    bnn_code code = find_data(path, file, fold, data, err);
     for (size_t i = 0; code == BNN_OK && i < bnn_fold_constant_count(fold); i++) {
         slice s = slice_of(fold, i);
         size_t item = bnn_st_dtype_bytes(dtypes[s.kind]);
@@ -171,7 +183,7 @@ bnn_code bnn_packed_read(const char *path, const bnn_st_file *file, const bnn_fo
             memcpy(s.data, from, s.count * item);
         }
         used[s.kind] += s.count;
-        code = check_values(path, &s, err);
+        code = check_values(path, &s, "the file is damaged", err);
     }
     return code;
 }

@@ -12,6 +12,9 @@
 /* Writes the constants of an evaluated fold (atomic); *bytes gets the file's size. */
 bnn_code bnn_packed_save(const char *path, const bnn_spec *spec, const bnn_fold *fold,
                          size_t *bytes, bnn_error *err);
+/* Whether the file's tensors are as long as the fold's constants; the fold need not be bound. */
+bnn_code bnn_packed_check(const char *path, const bnn_st_file *file, const bnn_fold *fold,
+                          bnn_error *err);
 /* Fills the constants of a bound fold of the same network. */
 bnn_code bnn_packed_read(const char *path, const bnn_st_file *file, const bnn_fold *fold,
                          bnn_error *err);

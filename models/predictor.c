@@ -75,6 +75,9 @@ static bnn_code build(bnn_predictor *p, batch_plan *plan, int n, bnn_error *err)
         code = bnn_fold_create(plan->net.graph, plan->net.input, plan->net.logits,
                                p->packed != NULL, &plan->fold, err);
     }
+    if (code == BNN_OK && p->packed) { /* before memory is taken on its metadata's word */
+        code = bnn_packed_check(p->path, p->packed, plan->fold, err);
+    }
     if (code == BNN_OK) {
         code = bnn_graph_bind(bnn_fold_graph(plan->fold), NULL, err);
     }

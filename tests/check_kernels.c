@@ -612,15 +612,16 @@ END_TEST
 
 typedef struct norm_case {
     size_t rows, c;
-    float *x, *g, *weight, *bias;
+    float *x, *scale, *g, *weight, *bias; /* the value is x * scale, or x */
     double *mean, *var, *y, *gx, *gweight, *gbias;
 } norm_case;
 
-static norm_case norm_reference(size_t rows, size_t c, float shift, double eps) {
+static norm_case norm_reference(size_t rows, size_t c, float shift, double eps, int scaled) {
     size_t n = rows * c;
     norm_case t = {rows,
                    c,
                    random_floats(n),
+                   scaled ? random_floats(c) : NULL,
                    random_floats(n),
                    random_floats(c),
                    random_floats(c),
@@ -631,14 +632,15 @@ static norm_case norm_reference(size_t rows, size_t c, float shift, double eps) 
                    get(c * 8),
                    get(c * 8)};
     for (size_t j = 0; j < c; j++) {
+        double scale = scaled ? (double)(t.scale[j] = fabsf(t.scale[j]) + 0.1f) : 1.0;
         double sum = 0.0, square_sum = 0.0, sum_g = 0.0, sum_gx = 0.0, count = (double)rows;
         for (size_t i = j; i < n; i += c) {
             t.x[i] += shift;
-            sum += (double)t.x[i];
+            sum += (double)t.x[i] * scale;
         }
         t.mean[j] = sum / count;
         for (size_t i = j; i < n; i += c) {
-            double d = (double)t.x[i] - t.mean[j];
+            double d = (double)t.x[i] * scale - t.mean[j];
             square_sum += d * d;
             sum_g += (double)t.g[i];
             sum_gx += (double)t.g[i] * d;
@@ -647,7 +649,7 @@ static norm_case norm_reference(size_t rows, size_t c, float shift, double eps) 
         double r = 1.0 / sqrt(t.var[j] + eps);
         t.gweight[j] = sum_gx * r, t.gbias[j] = sum_g;
         for (size_t i = j; i < n; i += c) {
-            double d = ((double)t.x[i] - t.mean[j]) * r;
+            double d = ((double)t.x[i] * scale - t.mean[j]) * r;
             t.y[i] = (double)t.weight[j] * d + (double)t.bias[j];
             t.gx[i] =
                 (double)t.weight[j] * r * ((double)t.g[i] - sum_g / count - d * sum_gx * r / count);
@@ -669,43 +671,45 @@ static void check_norm(const bnn_kernels *k, const norm_case *t, float *y, float
         want_var[j] = 2.0 + 0.1 * (t->var[j] * unbias - 2.0);
         want_gw[j] = (double)gweight[j] + t->gweight[j];
     }
-    k->batch_norm_forward(rows, c, t->x, t->weight, t->bias, 1e-5f, 0.1f, run_mean, run_var, mean,
-                          rstd, y, ws);
+    k->batch_norm_forward(rows, c, t->x, t->scale, t->weight, t->bias, 1e-5f, 0.1f, run_mean,
+                          run_var, mean, rstd, y, ws);
     assert_near(n, y, t->y, tol, "batch_norm y");
     for (size_t j = 0; j < c; j++) {
         double bound = 1e-6 * (fabs(t->mean[j]) + sqrt(t->var[j]));
-        REQUIRE(fabs((double)mean[j] - t->mean[j]) <= bound);
+        double scale = t->scale ? (double)t->scale[j] : 1.0;
+        REQUIRE(fabs((double)mean[j] * scale - t->mean[j]) <= bound);
     }
     assert_near(c, run_mean, want_mean, 1e-6, "running mean");
     assert_near(c, run_var, want_var, 1e-5, "running var");
     memcpy(gbias, gweight, c * 4);
-    k->batch_norm_backward(rows, c, t->g, t->x, t->weight, mean, rstd, gx, 0, gweight, gbias, 1,
-                           ws);
+    k->batch_norm_backward(rows, c, t->g, t->x, t->scale, t->weight, mean, rstd, gx, 0, gweight,
+                           gbias, 1, ws);
     assert_near(c, gweight, want_gw, tol, "batch_norm gweight");
     if (rows > 1) {
         assert_near(n, gx, t->gx, tol, "batch_norm gx");
     }
     float *in_place = duplicate(n, t->g), *sum = duplicate(n, t->x);
-    k->batch_norm_backward(rows, c, in_place, t->x, t->weight, mean, rstd, in_place, 0, gweight,
-                           gbias, 0, ws);
+    k->batch_norm_backward(rows, c, in_place, t->x, t->scale, t->weight, mean, rstd, in_place, 0,
+                           gweight, gbias, 0, ws);
     assert_same(n * 4, in_place, gx, "batch_norm_backward in place");
     assert_near(c, gbias, t->gbias, 1e-5, "batch_norm gbias");
-    k->batch_norm_backward(rows, c, t->g, t->x, t->weight, mean, rstd, sum, 1, gweight, gbias, 0,
-                           ws);
+    k->batch_norm_backward(rows, c, t->g, t->x, t->scale, t->weight, mean, rstd, sum, 1, gweight,
+                           gbias, 0, ws);
     for (size_t i = 0; i < n; i++) {
         REQUIRE(sum[i] == t->x[i] + gx[i]);
     }
     float *none = duplicate(c, gweight);
-    k->batch_norm_backward(rows, c, t->g, t->x, t->weight, mean, rstd, NULL, 0, none, gbias, 0, ws);
+    k->batch_norm_backward(rows, c, t->g, t->x, t->scale, t->weight, mean, rstd, NULL, 0, none,
+                           gbias, 0, ws);
     assert_same(c * 4, none, gweight, "batch_norm_backward without gx");
 }
 
 START_TEST(test_batch_norm) {
     static const size_t shapes[][2] = {{1, 4}, {2, 65}, {300, 3}, {1030, 64}, {9000, 16}};
-    for (size_t s = 0; s < 10; s++) {
-        size_t rows = shapes[s / 2][0], c = shapes[s / 2][1], mark = buffer_count;
+    for (size_t s = 0; s < 20; s++) {
+        size_t rows = shapes[s / 4][0], c = shapes[s / 4][1], mark = buffer_count;
         float shift = s % 2 ? 100.0f : 0.0f; /* a mean that outweighs the deviation */
-        norm_case t = norm_reference(rows, c, shift, (double)1e-5f);
+        norm_case t = norm_reference(rows, c, shift, (double)1e-5f, s % 4 > 1);
         for (const bnn_kernels *k = next_table(NULL); k != NULL; k = next_table(k)) {
             float *y = NULL, *gx = NULL;
             for (int threads = 1; threads <= THREADS; threads++) {

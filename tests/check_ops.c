@@ -1,7 +1,6 @@
 /* Every op of the registry: its backward against finite differences of its forward, with inputs
  * that are inputs, parameters and results of other nodes (which take different memory), used once
- * and twice (where gradients must add). Ops with a sign in them have no such slope; they are
- * compared with their equation, value by value. */
+ * and twice (where gradients must add). (Signs have no such slope: check_signs.c.) */
 #include "tests/graph_fixture.h"
 
 #include "engine/gradcheck.h"
@@ -250,174 +249,83 @@ START_TEST(test_finite_differences) {
 }
 END_TEST
 
-/* ---- signs: value by value ------------------------------------------------------------------- */
+/* ---- a scale that waits (op.h) --------------------------------------------------------------- */
 
-static double slope_of(bnn_ste_kind kind, double p, double x) {
-    double m = fabs(x), sum = 0.0;
-    switch (kind) {
-    case BNN_STE_CLIP:
-        return m <= p;
-    case BNN_STE_CLIP_OPEN:
-        return m < p;
-    case BNN_STE_TRIANGLE:
-        return fmax(0.0, 2.0 - 2.0 * m);
-    case BNN_STE_FOURIER:
-        for (int i = 0; i <= (int)p; i++) { /* the sum itself, not the closed form */
-            sum += cos((2 * i + 1) * 0.1 * x);
-        }
-        return m <= 1.0 ? 4.0 * 0.1 / 3.14159265358979323846 * sum : 0.0;
-    }
-    return NAN;
-}
+typedef struct scaled_run {
+    float y[2 * 3 * 3 * 5], gx[2 * 6 * 6 * 5], gweight[5], running[5];
+} scaled_run;
 
-/* Spec 1.0 and 1.10: both ends of every window, and 0. */
-static const float corners[] = {-1.5f, -1.0f, -0.5f, 0.0f, 0.5f, 1.0f, 1.5f, -0.0f, 0.7f, -0.7f};
-
-typedef struct sign_case {
-    bnn_ste ste;
-    int scaled, in_grad, param, from_tensor, twice;
-} sign_case;
-
-static void compare_sign(const sign_case *c, const float *x, const float *scale, const float *gy,
-                         const uint64_t *bits, const float *gx, bnn_shape s) {
-    size_t len = bnn_shape_count(s) / 3, words = bnn_words((size_t)s.c);
-    for (size_t i = 0; i < bnn_shape_count(s); i++) {
-        size_t row = i / (size_t)s.c, k = i % (size_t)s.c;
-        int bit = (int)(bits[row * words + k / 64] >> (k % 64) & 1);
-        ck_assert_msg(bit == (x[i] >= 0.0f), "sign of %g is %d", (double)x[i], bit);
-        double want = (double)gy[i] * slope_of(c->ste.kind, (double)c->ste.p, (double)x[i]) *
-                      (c->scaled && c->in_grad ? (double)scale[i / len] : 1.0) *
-                      (c->twice ? 2.0 : 1.0);
-        ck_assert_msg(fabs((double)gx[i] - want) <= 2e-5 * (1.0 + fabs(want)),
-                      "surrogate %d at %g: %g, not %g", (int)c->ste.kind, (double)x[i],
-                      (double)gx[i], want);
-    }
-}
-
-/* The gradient of bits reaches a sign through a product; a 1x1 product with the identity's signs
- * would mix channels, so the bits themselves are the root. For `twice` they are not enough, and the
- * doubling comes from adding x to itself in front. */
-static void run_sign(const sign_case *c) {
-    bnn_shape s = {3, 2, 5, 7};
-    size_t n = bnn_shape_count(s);
-    bnn_params *params = bnn_params_create();
-    bnn_graph *g = bnn_graph_create(test_kernels(), params, 1);
-    bnn_rng rng = bnn_rng_start(5, 5);
-    bnn_t leaf = c->param ? plain_param(g, "x", s, 1) : bnn_graph_input(g, "x", BNN_F32, s);
-    bnn_graph_want_grad(g, leaf);
-    bnn_t x = leaf;
-    if (!c->param) {
-        x = c->twice ? bnn_op_add(g, leaf, leaf) : bnn_op_affine(g, leaf, BNN_NONE, BNN_NONE);
-    }
-    bnn_t scale = c->scaled ? bnn_op_abs_mean(g, x, 3) : BNN_NONE;
-    bnn_t p = c->from_tensor ? plain_param(g, "p", bnn_vector(1), 0) : BNN_NONE;
-    bnn_ste given = {c->ste.kind, c->from_tensor ? 99.0f : c->ste.p};
-    bnn_value y = bnn_op_sign(g, x, scale, c->in_grad, given, p);
-    bnn_graph_keep(g, y.t);
-    bnn_graph_keep(g, scale);
+/* Integers, their scale waiting or multiplied by a node of its own, pooled, and normalized. */
+static void run_scaled(int waiting, int training, scaled_run *r) {
+    bnn_shape s = {2, 6, 6, 5}, c = bnn_vector(5);
     bnn_error err = {0};
-    ck_ok(bnn_graph_compile(g, y.t, &err), err);
+    bnn_params *params = bnn_params_create();
+    bnn_graph *g = bnn_graph_create(test_kernels(), params, training);
+    bnn_graph_set_gradients(g, training);
+    bnn_t input = bnn_graph_input(g, "x", BNN_F32, s), scale = plain_param(g, "scale", c, 0);
+    bnn_t x = bnn_op_affine(g, input, BNN_NONE, BNN_NONE), value = x;
+    if (waiting) {
+        bnn_set_scale(g, x, scale);
+    } else {
+        value = bnn_op_affine(g, x, scale, BNN_NONE);
+    }
+    if (training) {
+        bnn_graph_want_grad(g, input);
+        bnn_graph_want_grad(g, x);
+        bnn_graph_want_grad(g, value);
+    }
+    bnn_t y = bnn_op_max_pool(g, value, 2, 2, 0), mean = plain_param(g, "mean", c, 0);
+    ck_assert_int_eq(bnn_scale_of(g, y), waiting ? scale : BNN_NONE);
+    y = bnn_op_batch_norm(g, y, plain_param(g, "weight", c, 1), plain_param(g, "bias", c, 1), mean,
+                          plain_param(g, "var", c, 0), 1e-5f, 0.1f);
+    bnn_graph_keep(g, y);
+    ck_ok(bnn_graph_compile(g, training ? y : BNN_NONE, &err), err);
     ck_ok(bnn_params_allocate(params, 1, &err), err);
     ck_ok(bnn_graph_bind(g, NULL, &err), err);
-    float *values = random_floats(&rng, OFF_KINKS, n), *gy = random_floats(&rng, SHIFTED, n);
-    memcpy(values, corners, sizeof corners);
-    float *seen = bnn_alloc_aligned(n * sizeof(float));
-    for (size_t i = 0; i < n; i++) {
-        seen[i] = values[i];
-        values[i] *= c->twice && !c->param ? 0.5f : 1.0f;
+    bnn_rng rng = bnn_rng_start(6, 6);
+    for (size_t i = 0; i < params->count; i++) {
+        fill_random(&rng, POSITIVE, 5, bnn_param_data(params, params->list[i]));
     }
-    if (c->param) {
-        memcpy(bnn_f32(g, leaf), values, n * sizeof(float));
-    } else {
-        bnn_graph_set(g, leaf, values);
+    float integers[2 * 6 * 6 * 5], gy[2 * 3 * 3 * 5];
+    for (size_t i = 0; i < sizeof integers / sizeof *integers; i++) {
+        integers[i] = (float)bnn_rng_below(&rng, 60) - 20.0f;
     }
-    if (c->from_tensor) {
-        *bnn_f32(g, p) = c->ste.p;
-    }
+    fill_random(&rng, SHIFTED, sizeof gy / sizeof *gy, gy);
+    bnn_graph_set(g, input, integers);
     bnn_graph_forward(g);
-    memcpy(bnn_grad(g, y.t), gy, n * sizeof(float));
-    bnn_graph_backward(g);
-    compare_sign(c, seen, bnn_f32(g, scale), gy, bnn_bits(g, y.t), bnn_grad(g, leaf), s);
-    free(values);
-    free(gy);
-    free(seen);
+    memcpy(r->y, bnn_f32(g, y), sizeof r->y);
+    memcpy(r->running, bnn_f32(g, mean), sizeof r->running);
+    if (training) {
+        memcpy(bnn_grad(g, y), gy, sizeof gy);
+        bnn_graph_backward(g);
+        memcpy(r->gx, bnn_grad(g, input), sizeof r->gx);
+        memcpy(r->gweight, bnn_param_grad(params, bnn_params_find(params, "weight")),
+               sizeof r->gweight);
+        for (size_t i = 0; !waiting && i < sizeof r->gx / sizeof(float); i++) {
+            r->gx[i] /= bnn_f32(g, scale)[i % 5]; /* the gradient of the value */
+        }
+    }
     bnn_graph_free(g);
     bnn_params_free(params);
 }
 
-START_TEST(test_sign) {
-    static const bnn_ste stes[] = {{BNN_STE_CLIP, 1.0f},      {BNN_STE_CLIP, 0.5f},
-                                   {BNN_STE_CLIP_OPEN, 1.0f}, {BNN_STE_TRIANGLE, 1.0f},
-                                   {BNN_STE_FOURIER, 9.0f},   {BNN_STE_FOURIER, 17.0f}};
-    for (size_t i = 0; i < sizeof stes / sizeof *stes; i++) {
-        for (int flags = 0; flags < 32; flags++) {
-            sign_case c = {stes[i],        flags & 1,      flags >> 1 & 1,
-                           flags >> 2 & 1, flags >> 3 & 1, flags >> 4 & 1};
-            if (!(c.param && c.twice)) {
-                run_sign(&c);
-            }
+static void check_close(const float *a, const float *b, size_t n, const char *what) {
+    for (size_t i = 0; i < n; i++) {
+        if (!(fabsf(a[i] - b[i]) <= 2e-5f * (1.0f + fabsf(b[i])))) {
+            ck_abort_msg("%s[%zu]: %g waiting, %g multiplied", what, i, (double)a[i], (double)b[i]);
         }
     }
 }
-END_TEST
 
-/* FDA: s (sign x + alpha (lin + 0.1 sin x)) and what the Fourier surrogate makes of it. */
-static void run_noisy_sign(int with_lin, int with_s, float alpha, float n_value) {
-    bnn_shape s = {3, 2, 2, 5};
-    size_t n = bnn_shape_count(s);
-    bnn_graph *g = bnn_graph_create(test_kernels(), NULL, 1);
-    bnn_rng rng = bnn_rng_start(5, 6);
-    bnn_t x = bnn_graph_input(g, "x", BNN_F32, s), lin = BNN_NONE, sc = BNN_NONE;
-    bnn_graph_want_grad(g, x);
-    bnn_t a = bnn_graph_input(g, "alpha", BNN_F32, bnn_vector(1));
-    bnn_t terms = bnn_graph_input(g, "n", BNN_F32, bnn_vector(1));
-    float *xs = random_floats(&rng, OFF_KINKS, n), *lins = random_floats(&rng, SHIFTED, n);
-    float *ss = random_floats(&rng, POSITIVE, 3), *gy = random_floats(&rng, SHIFTED, n);
-    memcpy(xs, corners, sizeof corners);
-    if (with_lin) {
-        lin = bnn_graph_input(g, "lin", BNN_F32, s);
-        bnn_graph_want_grad(g, lin);
-        bnn_graph_set(g, lin, lins);
-    }
-    if (with_s) {
-        sc = bnn_graph_input(g, "s", BNN_F32, bnn_vector(3));
-        bnn_graph_set(g, sc, ss);
-    }
-    bnn_t y = bnn_op_noisy_sign(g, x, lin, sc, a, terms);
-    bnn_error err = {0};
-    ck_ok(bnn_graph_compile(g, y, &err), err);
-    ck_ok(bnn_graph_bind(g, NULL, &err), err);
-    bnn_graph_set(g, x, xs);
-    bnn_graph_set(g, a, &alpha);
-    bnn_graph_set(g, terms, &n_value);
-    bnn_graph_forward(g);
-    for (size_t i = 0; i < n; i++) {
-        double scale = with_s ? (double)ss[i / (n / 3)] : 1.0, v = (double)xs[i];
-        double want = scale * ((v >= 0.0 ? 1.0 : -1.0) +
-                               (double)alpha * ((with_lin ? (double)lins[i] : 0.0) + 0.1 * sin(v)));
-        ck_assert_msg(fabs((double)bnn_f32(g, y)[i] - want) < 1e-5, "at %g", v);
-    }
-    memcpy(bnn_grad(g, y), gy, n * sizeof(float));
-    bnn_graph_backward(g);
-    for (size_t i = 0; i < n; i++) {
-        double u = (with_s ? (double)ss[i / (n / 3)] : 1.0) * (double)gy[i], v = (double)xs[i];
-        double want =
-            u * (slope_of(BNN_STE_FOURIER, (double)n_value, v) + (double)alpha * 0.1 * cos(v));
-        ck_assert_msg(fabs((double)bnn_grad(g, x)[i] - want) < 1e-4, "slope at %g: %g, not %g", v,
-                      (double)bnn_grad(g, x)[i], want);
-        ck_assert(!with_lin || fabs((double)bnn_grad(g, lin)[i] - (double)alpha * u) < 1e-5);
-    }
-    free(xs);
-    free(lins);
-    free(ss);
-    free(gy);
-    bnn_graph_free(g);
-}
-
-START_TEST(test_noisy_sign) {
-    for (int flags = 0; flags < 8; flags++) {
-        run_noisy_sign(flags & 1, flags >> 1 & 1, 0.1f, flags & 4 ? 17.0f : 9.0f);
-        run_noisy_sign(flags & 1, flags >> 1 & 1, 0.0f, 13.0f);
+START_TEST(test_waiting_scale) {
+    for (int training = 0; training < 2; training++) {
+        static scaled_run a, b;
+        run_scaled(1, training, &a);
+        run_scaled(0, training, &b);
+        check_close(a.y, b.y, sizeof a.y / sizeof(float), "y");
+        check_close(a.running, b.running, 5, "running mean");
+        check_close(a.gx, b.gx, sizeof a.gx / sizeof(float), "gradient");
+        check_close(a.gweight, b.gweight, 5, "weight's gradient");
     }
 }
 END_TEST
@@ -425,7 +333,7 @@ END_TEST
 /* ---- the registry ---------------------------------------------------------------------------- */
 
 static int covered(const bnn_op *op) {
-    int found = op == &bnn_sign_op; /* test_sign */
+    int found = op == &bnn_sign_op; /* check_signs.c */
     for (int i = 0; i < CASES; i++) {
         found |= cases[i].op == op;
     }
@@ -450,8 +358,7 @@ int main(void) {
     TCase *tcase = tcase_create("ops");
     tcase_set_timeout(tcase, 120);
     tcase_add_loop_test(tcase, test_finite_differences, 0, CASES);
-    tcase_add_test(tcase, test_sign);
-    tcase_add_test(tcase, test_noisy_sign);
+    tcase_add_test(tcase, test_waiting_scale);
     tcase_add_test(tcase, test_registry);
     suite_add_tcase(suite, tcase);
     SRunner *runner = srunner_create(suite);

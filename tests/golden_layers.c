@@ -144,7 +144,7 @@ static void check_folded(layer_case *c, const bnn_build *training, bnn_layer_kin
     bnn_fold *fold = NULL;
     b.graph = bnn_graph_create(bnn_graph_kernels(c->graph), c->params, 0);
     bnn_t in = bnn_graph_input(b.graph, "x", BNN_F32, c->x_order.memory);
-    bnn_t out = build_layer(c, &b, kind, in);
+    bnn_t out = bnn_graph_value(b.graph, build_layer(c, &b, kind, in));
     if (bnn_fold_create(b.graph, in, out, 1, &fold, &err) != BNN_OK ||
         bnn_graph_bind(bnn_fold_graph(fold), NULL, &err) != BNN_OK ||
         bnn_fold_evaluate(fold, &err) != BNN_OK) {
@@ -166,7 +166,7 @@ static void run(layer_case *c, const bnn_build *b, bnn_layer_kind kind) {
     bnn_graph_set_gradients(c->graph, 1);
     c->x = bnn_graph_input(c->graph, "x", BNN_F32, c->x_order.memory);
     bnn_graph_want_grad(c->graph, c->x);
-    c->y = build_layer(c, b, kind, c->x);
+    c->y = bnn_graph_value(c->graph, build_layer(c, b, kind, c->x));
     bnn_graph_keep(c->graph, c->y);
     if (bnn_graph_compile(c->graph, c->y, &err) != BNN_OK ||
         bnn_params_allocate(c->params, 1, &err) != BNN_OK ||

@@ -86,6 +86,13 @@ bnn_code bnn_evaluate(bnn_predictor *predictor, const bnn_dataset *dataset,
     int classes = dataset->info->classes;
     float *logits = malloc(batch_size * (size_t)classes * sizeof(float));
     bnn_progress progress;
+    /* What is wrong with a model file is said before the work begins. */
+    const bnn_fold *fold;
+    if (logits && (code = bnn_predictor_fold(predictor, (int)batch_size, &fold, err)) != BNN_OK) {
+        free(logits);
+        bnn_loader_free(loader);
+        return code;
+    }
     if (how->label) {
         bnn_progress_start(&progress, how->label, dataset->count, "images", 0);
     }

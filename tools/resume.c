@@ -64,7 +64,8 @@ static bnn_code apply_arguments(bnn_program *program, const char *checkpoint, co
         code = bnn_options_from_json(program, checkpoint, args, strlen(args), err);
     }
     for (size_t i = 0; code == BNN_OK && i < n; i++) {
-        char *now = before[i] ? json_of(&program->options[i]) : NULL;
+        /* What the run's arguments do not mention, the run was started without. */
+        char *now = before[i] && program->options[i].given ? json_of(&program->options[i]) : NULL;
         if (before[i] && (!now || strcmp(now, before[i]) != 0)) {
             code = bnn_fail(err, BNN_ERR_ARGUMENT,
                             "--%s differs from the run's own; a run is resumed with the arguments "

@@ -107,6 +107,21 @@ static bnn_code save_last(trainer *t, bnn_error *err) {
     return code == BNN_OK ? save(t, "last.safetensors", err) : code;
 }
 
+/* The arguments made the network; what else the file says of it must agree. */
+static bnn_code check_same_network(const trainer *t, const bnn_spec *spec, bnn_error *err) {
+    const bnn_spec *own = &t->spec;
+    if (spec->arch == own->arch && spec->binarizer == own->binarizer &&
+        spec->classes == own->classes && spec->height == own->height && spec->width == own->width &&
+        spec->channels == own->channels) {
+        return BNN_OK;
+    }
+    return bnn_fail(err, BNN_ERR_FORMAT,
+                    "%s: holds a %s with %s, but its arguments are of a %s with %s; the file is "
+                    "damaged",
+                    t->set->resume, spec->arch->name, bnn_spec_algorithm(spec), own->arch->name,
+                    bnn_spec_algorithm(own));
+}
+
 static bnn_code load(trainer *t, bnn_error *err) {
     const char *path = t->set->resume;
     bnn_st_file *file;
@@ -117,6 +132,7 @@ static bnn_code load(trainer *t, bnn_error *err) {
     }
     if (!(code = bnn_train_state_read(path, file, &t->state, err)) &&
         !(code = bnn_spec_read(path, file, &spec, err)) &&
+        !(code = check_same_network(t, &spec, err)) &&
         !(code = bnn_checkpoint_read_params(path, file, t->params, err)) &&
         !(code = bnn_checkpoint_read_optimizer(path, file, t->params, &t->optimizer, err))) {
         t->optimizer.steps = t->state.steps;
@@ -220,8 +236,12 @@ static bnn_code finish_epoch(trainer *t, bnn_error *err) {
                           .label = "  test"};
     bnn_predictor_refresh(t->predictor, t->spec.phase);
     bnn_code code = bnn_evaluate(t->predictor, t->set->test, &how, &score, err);
-    if (code != BNN_OK || score.stopped) {
-        return code;
+    if (code != BNN_OK) {
+        return bnn_fail_in(err, code, "after step %llu (epoch %u)", (unsigned long long)s->steps,
+                           (unsigned)s->epoch + 1);
+    }
+    if (score.stopped) {
+        return BNN_OK;
     }
     double top1 = 100.0 * (double)score.top1 / (double)score.images;
     double top5 = 100.0 * (double)score.top5 / (double)score.images;

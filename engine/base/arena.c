@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define BLOCK_BYTES 65536
 
@@ -80,6 +81,11 @@ void *bnn_alloc_aligned(size_t bytes) {
     size_t rounded = (bytes + 63) / 64 * 64;
     if (rounded == 0) {
         rounded = 64;
+    }
+    /* Linux promises memory that it does not have and kills whoever comes to use it. */
+    long pages = sysconf(_SC_PHYS_PAGES), page = sysconf(_SC_PAGESIZE);
+    if (pages > 0 && page > 0 && rounded / (size_t)page > (size_t)pages) {
+        return NULL;
     }
     void *p = aligned_alloc(64, rounded);
     if (p) {

@@ -16,7 +16,8 @@ char *bnn_arena_format(bnn_arena *arena, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
 /* Zeroed memory aligned to a cache line (64 bytes), for tensors; released by free(). NULL when
- * memory is out or `bytes` overflows. bytes = 0 gives a valid pointer. */
+ * memory is out, `bytes` overflows or is more than the machine has. bytes = 0 gives a valid
+ * pointer. */
 void *bnn_alloc_aligned(size_t bytes);
 
 #endif

@@ -21,7 +21,8 @@ typedef struct bnn_error {
     char text[512];
 } bnn_error;
 
-/* Fills `err` (may be NULL) printf-like and returns `code`, so that a check reads
+/* Fills `err` (may be NULL) printf-like, control characters replaced by '?', and returns `code`, so
+ * that a check reads
  * `return bnn_fail(err, BNN_ERR_IO, "%s: ...", path);`. */
 bnn_code bnn_fail(bnn_error *err, bnn_code code, const char *format, ...)
     __attribute__((format(printf, 3, 4)));

@@ -12,7 +12,7 @@
 
 typedef struct bnn_npy {
     bnn_map map;
-    char kind;     /* 'u', 'i', 'f', 'b' */
+    char kind;      /* 'u', 'i', 'f', 'b' */
     int item_bytes; /* 1, 2, 4, 8; little-endian */
     int ndim;
     int64_t shape[BNN_NPY_MAX_DIMS];

@@ -85,17 +85,6 @@ typedef struct source {
 
 #define NAME_FORMAT "tensor \"%.100s\""
 
-/* Names from the file end up in messages; a newline or an escape sequence in them must not. */
-static void keep_one_line(bnn_error *err) {
-    if (err) {
-        for (char *p = err->text; *p; p++) {
-            if ((unsigned char)*p < 0x20 || *p == 0x7f) {
-                *p = '?';
-            }
-        }
-    }
-}
-
 static size_t read_length(const unsigned char *bytes) {
     uint64_t n = 0;
     for (int i = LENGTH_BYTES - 1; i >= 0; i--) {
@@ -362,7 +351,6 @@ bnn_code bnn_st_parse(const char *name, const void *bytes, size_t size, bnn_st_f
         code = read_tensors(&src, file);
     }
     if (code != BNN_OK) {
-        keep_one_line(err);
         bnn_st_close(file);
         return code;
     }
@@ -477,9 +465,6 @@ static bnn_code add_string(json_t *object, const char *key, json_t *value, const
                      "safetensors: %s \"%.100s\" cannot be stored; is it UTF-8 text?", what, key);
     }
     json_decref(value);
-    if (code != BNN_OK) {
-        keep_one_line(err);
-    }
     return code;
 }
 

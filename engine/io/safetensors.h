@@ -11,16 +11,28 @@
 
 #define BNN_ST_MAX_DIMS 8
 
-typedef enum bnn_st_dtype { BNN_ST_F32, BNN_ST_F64, BNN_ST_F16, BNN_ST_BF16, BNN_ST_I64, BNN_ST_I32,
-                            BNN_ST_I16, BNN_ST_I8, BNN_ST_U64, BNN_ST_U32, BNN_ST_U16, BNN_ST_U8,
-                            BNN_ST_BOOL } bnn_st_dtype;
+typedef enum bnn_st_dtype {
+    BNN_ST_F32,
+    BNN_ST_F64,
+    BNN_ST_F16,
+    BNN_ST_BF16,
+    BNN_ST_I64,
+    BNN_ST_I32,
+    BNN_ST_I16,
+    BNN_ST_I8,
+    BNN_ST_U64,
+    BNN_ST_U32,
+    BNN_ST_U16,
+    BNN_ST_U8,
+    BNN_ST_BOOL
+} bnn_st_dtype;
 
 typedef struct bnn_st_tensor {
     const char *name;
     bnn_st_dtype dtype;
     int ndim;
     int64_t shape[BNN_ST_MAX_DIMS];
-    size_t count; /* elements */
+    size_t count;     /* elements */
     const void *data; /* not aligned */
     size_t bytes;
 } bnn_st_tensor;

@@ -1,0 +1,19 @@
+#!/bin/sh
+# All tests, with sanitizers: installs what is needed, builds, runs ctest; then the kernels' and
+# networks' tests once more for each instruction set, in a release build. Closes with a count.
+set -eu
+cd "$(dirname "$0")/.."
+./scripts/packages.sh gcc clang clang-format libomp-dev libc6-dev make cmake pkg-config \
+    zlib1g-dev libjansson-dev check dataset-fashion-mnist shellcheck
+jobs=$(nproc)
+cmake -S . -B build-test -DCMAKE_BUILD_TYPE=RelWithDebInfo -DBNN_SANITIZE=ON >/dev/null
+cmake --build build-test -j"$jobs"
+# clang sees other warnings; it only has to build.
+CC=clang cmake -S . -B build-clang -DCMAKE_BUILD_TYPE=Release >/dev/null
+cmake --build build-clang -j"$jobs"
+ctest --test-dir build-test --output-on-failure -j"$jobs"
+for isa in generic avx2; do
+    echo "== BNN_ISA=$isa"
+    BNN_ISA=$isa ctest --test-dir build-clang --output-on-failure -j"$jobs" \
+        -R '^(check_kernels|check_binarizers|check_fold|golden)$'
+done

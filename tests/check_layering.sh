@@ -1,0 +1,107 @@
+#!/bin/sh
+# check_layering [ROOT]: who may include whom (and what a library may not do), held by a script since
+# no compiler does. An include of ours is written from the root, so the path is the dependency.
+# Prints each violation as file:line: text.
+set -eu
+cd "${1:-$(dirname "$0")/..}"
+found=$(mktemp)
+trap 'rm -f "$found"' EXIT
+
+rooms="engine cpu cuda layers optim data_loaders models tools tests"
+# shellcheck disable=SC2086 # a list
+sources() {
+    find $rooms -type f \( -name '*.[ch]' -o -name '*.inc' -o -name '*.cu' -o -name '*.cuh' \) |
+        LC_ALL=C sort
+}
+
+# What a file may include: paths, a folder's with a slash at the end. The first fitting line holds.
+may_include() {
+    case $1 in
+    engine/base/*) echo "engine/base/" ;;
+    engine/*) echo "engine/" ;;
+    cpu/*) echo "engine/kernels.h engine/ste.h cpu/" ;;
+    cuda/*) echo "engine/kernels.h engine/ste.h cuda/" ;;
+    layers/*) echo "engine/ layers/" ;;
+    optim/*) echo "engine/base/ engine/kernels.h optim/" ;;
+    data_loaders/*) echo "engine/base/ engine/io/ data_loaders/" ;;
+    models/*) echo "engine/ layers/ optim/ models/" ;;
+    tools/*) echo "engine/ cpu/ cuda/ layers/ optim/ data_loaders/ models/ tools/" ;;
+    tests/*) echo "engine/ cpu/ cuda/ layers/ optim/ data_loaders/ models/ tools/ tests/" ;;
+    esac
+}
+
+# Both forms of include: <engine/...> would be ours too.
+check_includes() {
+    grep -nE '^[[:space:]]*#[[:space:]]*include' "$1" |
+        sed -nE 's/^([0-9]+):[^"<]*(["<])([^">]*)[">].*/\1 \2 \3/p' |
+        while read -r line quote path; do
+            case "$quote ${path%%/*}" in
+            "< engine" | "< cpu" | "< cuda" | "< layers" | "< optim" | "< data_loaders" | \
+                "< models" | "< tools" | "< tests" | '"'*) ;;
+            *) continue ;;
+            esac
+            allowed=no
+            for start in $(may_include "$1"); do
+                case $path in
+                "$start" | "${start%/}"/*) allowed=yes ;;
+                esac
+            done
+            if [ ! -f "$path" ]; then
+                echo "$1:$line: no file of the repository is called $path (from its root)"
+            elif [ $allowed = no ]; then
+                echo "$1:$line: may not include $path"
+            fi
+        done
+}
+
+# Lines without comments and strings, so that only code is searched.
+code_of() {
+    awk -v name="$1" '{
+        text = $0; code = ""
+        while (text != "") {
+            if (inside) {
+                end = index(text, "*/")
+                if (!end) { text = ""; break }
+                text = substr(text, end + 2); inside = 0
+            } else if (match(text, /\/\*|\/\/|"([^"\\]|\\.)*"|'\''([^'\''\\]|\\.)+'\''/)) {
+                mark = substr(text, RSTART, 2)
+                code = code substr(text, 1, RSTART - 1) " "
+                text = mark == "//" ? "" : substr(text, RSTART + RLENGTH)
+                inside = mark == "/*"
+            } else {
+                code = code text; text = ""
+            }
+        }
+        print name ":" NR ": " code
+    }' "$1"
+}
+
+sources | while read -r file; do
+    check_includes "$file"
+    case $file in
+    cuda/*) ;;
+    *)
+        code_of "$file" | grep -E '^[^:]*:[0-9]+: *# *(if|ifdef|ifndef|elif|elifdef)\b.*CUDA' |
+            sed 's/$/   <- device code belongs into cuda\//' || true
+        ;;
+    esac
+    case $file in
+    tools/* | tests/*) ;;
+    *)
+        code_of "$file" |
+            grep -E '(^|[^A-Za-z0-9_])(abort|_?exit|_Exit|quick_exit|assert|v?printf|puts|putchar|perror) *\(|(^|[^A-Za-z0-9_])(stdout|stderr)([^A-Za-z0-9_]|$)' |
+            sed 's/$/   <- the library returns statuses; it never exits, aborts or prints/' || true
+        ;;
+    esac
+done >"$found"
+find . -path './build*' -prune -o -path ./.git -prune -o -type f \
+    \( -name CMakeLists.txt -o -name '*.cmake' -o -name '*.cmake.in' \) \
+    -exec grep -nHE 'm(arch|cpu|tune)=native' {} + |
+    sed 's/$/   <- one instruction set, one file; never native/' >>"$found" || true
+
+if [ -s "$found" ]; then
+    cat "$found"
+    echo "$(wc -l <"$found") violations of the layering"
+    exit 1
+fi
+echo "$(sources | wc -l) files, no violation"

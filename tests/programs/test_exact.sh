@@ -1,0 +1,71 @@
+#!/bin/sh
+# The same bits: of a checkpoint and its packed file, of any instruction set, of any number of
+# threads; for every algorithm there is.
+# shellcheck source=tests/programs/lib.sh
+. "$(dirname "$0")/lib.sh"
+
+"$train" --list >list
+algorithms=$(sed -n '/^algorithms/,/^arch/s/^  \([^ ]*\) .*/\1/p' list)
+equal 'algorithms' "$(echo "$algorithms" | wc -l | tr -d ' ')" 9
+
+predict() { # NAME MODEL FILE IMAGES
+    check "$1" "$evaluate" "$2" --data-dir cifar --quiet --predictions "$3" --limit-test "$4"
+    equal "$1: predictions" "$(count_lines "$3")" "$4"
+}
+
+# No more than 1.05 times a bit for each binary weight and 4 bytes for each other parameter.
+# shellcheck disable=SC2317 # check calls it
+fits() { # FILE ALGORITHM
+    "$train" --dry-run --arch resnet20 --data cifar10 --algo "$2" >plan
+    awk -v bytes="$(wc -c <"$1")" '
+        $1 == "parameters" && NF == 2 { all = $2 }
+        $1 == "binary" && $2 == "weights" { binary = $3 }
+        END {
+            most = 1.05 * (binary / 8 + 4 * (all - binary))
+            printf "%d bytes, at most %d\n", bytes, most
+            exit !(all > 0 && bytes <= most)
+        }' plan
+}
+
+for algo in $algorithms; do
+    run "$algo" "$algo" --algo "$algo" --limit-test 20
+    check "$algo: export" "$pack" "$algo/last.safetensors" --output "$algo.bnn"
+    check "$algo: size" fits "$algo.bnn" "$algo"
+    predict "$algo: checkpoint" "$algo/last.safetensors" checkpoint 80
+    predict "$algo: packed" "$algo.bnn" packed 80
+    same "$algo: checkpoint and packed" checkpoint packed
+    export BNN_ISA=generic # the other end from what this machine has
+    predict "$algo: generic" "$algo.bnn" generic 12
+    unset BNN_ISA
+    head -n 12 packed >few
+    same "$algo: packed, without special instructions" generic few
+    # A network that says the same of every picture would agree with anything.
+    [ "$(sort -u packed | wc -l)" -gt 1 ] || fail "$algo: predicts one class only" packed
+    checks=$((checks + 1))
+done
+
+export BNN_ISA=avx2 # generic, too, where there is none
+predict 'avx2' fda.bnn avx2 80
+predict 'avx2: checkpoint' fda/last.safetensors checkpoint 80
+unset BNN_ISA
+predict 'the best there is' fda.bnn packed 80
+same 'packed, with avx2' avx2 packed
+same 'a checkpoint and packed, with avx2' avx2 checkpoint
+
+check 'export again' "$pack" bnn/last.safetensors --output again.bnn
+same 'export again' bnn.bnn again.bnn
+check 'export beside the model' "$pack" bnn/best.safetensors
+matches 'export beside the model' "^bnn/best.bnn: $(wc -c <bnn/best.bnn | tr -d ' ') bytes" .out
+
+for algo in reactnet fda fp32; do
+    for threads in 1 2 3; do
+        run "$algo: $threads threads" "threads$threads" --algo "$algo" --epochs 1 \
+            --limit-train 24 --limit-test 10 --threads $threads --overwrite
+    done
+    for file in last.safetensors best.safetensors metrics.csv; do
+        same "$algo: 1 and 2 threads: $file" "threads1/$file" "threads2/$file"
+        same "$algo: 1 and 3 threads: $file" "threads1/$file" "threads3/$file"
+    done
+done
+
+done_testing

@@ -1,0 +1,112 @@
+#!/bin/sh
+# A run that was killed or interrupted, at any moment, and resumed ends as one that never stopped.
+# shellcheck source=tests/programs/lib.sh
+. "$(dirname "$0")/lib.sh"
+
+command -v timeout >/dev/null || exit 77
+small="$small --epochs 3 --limit-train 56 --limit-test 20" # 4 steps an epoch, the last smaller
+
+reference() { # OPTIONS...: trains without a stop into whole, and takes the time: $whole seconds
+    start=$(date +%s.%N)
+    run "$*" whole --overwrite "$@"
+    whole=$(awk -v start="$start" -v end="$(date +%s.%N)" 'BEGIN { print end - start }')
+}
+
+state() { # KEY, of the run in part
+    "$helper" metadata part/last.safetensors "$1"
+}
+
+# Whether the signal came while there was something to lose: for a kill, after the run began; for the
+# others, within an epoch.
+came_early() { # SIGNAL
+    [ ! -e part/last.safetensors ] || { [ "$1" != KILL ] && [ "$(state steps)" -eq 0 ]; }
+}
+came_between() { # SIGNAL
+    [ "$1" != KILL ] && [ "$(state step)" -eq 0 ]
+}
+
+# Begins the run in part and ends it by the signal after this part of the time the whole took; where
+# that misses, tries other times.
+interrupt() { # SIGNAL PART OPTIONS...
+    signal=$1
+    low=0
+    high=$(awk -v whole="$whole" 'BEGIN { print 2 * whole }')
+    pause=$(awk -v whole="$whole" -v part="$2" 'BEGIN { print part * whole }')
+    shift 2
+    for _ in 1 2 3 4 5 6 7 8 9 10 11 12; do
+        rm -rf part
+        # shellcheck disable=SC2086 # words
+        timeout --preserve-status --foreground -s "$signal" "$pause" \
+            "$train" $small --output part "$@" >.out 2>.err
+        ended=$?
+        if [ $ended -eq 0 ]; then
+            high=$pause
+        elif came_early "$signal"; then
+            low=$pause
+        elif came_between "$signal"; then
+            high=$(awk -v high="$pause" 'BEGIN { print high * 0.97 }')
+        else
+            return
+        fi
+        pause=$(awk -v low="$low" -v high="$high" 'BEGIN { print (low + high) / 2 }')
+    done
+    fail "$signal never came in the middle of: $*"
+}
+
+ends_alike() { # NAME
+    check "$1: resumed" "$train" --resume part
+    for name in last.safetensors best.safetensors metrics.csv config.json; do
+        same "$1: $name" part/$name whole/$name
+    done
+    equal "$1: steps.jsonl" "$(count_lines part/steps.jsonl)" 12
+    check "$1: steps.jsonl" "$helper" json-lines part/steps.jsonl
+    equal "$1: temporary files" "$(find part -name '*.tmp*')" ''
+}
+
+stopped() { # NAME: with the exit status and the advice of a run that was interrupted
+    equal "$1: exit status" "$ended" 130
+    matches "$1: advice" '^interrupted; go on with: bnn-train --resume part$' .out
+}
+
+# ---- signals, within an epoch ----
+reference --algo reactnet
+interrupt INT 0.4 --algo reactnet
+stopped 'reactnet, SIGINT'
+check 'reactnet, SIGINT: it loads' "$evaluate" part/last.safetensors --data-dir cifar --limit-test 2
+ends_alike 'reactnet, SIGINT'
+
+reference --algo recu
+interrupt TERM 0.6 --algo recu
+stopped 'recu, SIGTERM'
+ends_alike 'recu, SIGTERM'
+
+reference --algo fda
+interrupt INT 0.4 --algo fda
+stopped 'fda, SIGINT'
+ends_alike 'fda, SIGINT'
+
+# An epoch of noise, interrupted, holds no bits yet.
+interrupt TERM 0.2 --algo fda
+stopped 'fda, SIGTERM'
+expect_fail 'a noisy fda is not exported' 'fda was stopped before its last epoch.*--resume' \
+    "$pack" part/last.safetensors --output noisy.bnn
+refuse 'a noisy fda is not exported' test -e noisy.bnn
+check 'a noisy fda is evaluated' "$evaluate" part/last.safetensors --data-dir cifar --limit-test 2
+
+# ---- kill -9, and again while it is resumed ----
+sgd="--algo xnor --optimizer sgd --nesterov --lr 0.05 --scheduler step --milestones 1,2"
+# shellcheck disable=SC2086 # words
+reference $sgd
+for part in 0.4 0.8; do
+    # shellcheck disable=SC2086
+    interrupt KILL $part $sgd
+    equal "kill -9 after $part" "$ended" 137
+    pause=$(awk -v whole="$whole" 'BEGIN { print 0.4 * whole }')
+    timeout --foreground -s KILL "$pause" "$train" --resume part >.out 2>.err
+    ended=$?
+    [ $ended -eq 0 ] || equal "kill -9 after $part, and again" $ended 137
+    rm -f part/*.tmp-* # a killed program cannot remove what it was writing
+    ends_alike "kill -9 after $part"
+done
+
+done_testing
