@@ -77,7 +77,7 @@ judge() { # NAME REGEX OTHER STATUS PROGRAM
     if [ "$4" -ne 1 ]; then
         fail "$1: exit status $4, expected 1" "$work/.err"
     elif [ "$test_said" -ne 1 ] || [ "$test_lines" -ne 1 ]; then
-        fail "$1: $test_lines lines on stderr, $test_said of them a message, expected one" "$work/.err"
+        fail "$1: $test_lines lines on stderr, $test_said a message, expected one" "$work/.err"
     elif ! grep -Eq -e "^$5: .*($2)" "$work/.err"; then
         fail "$1: the message does not match '$2'" "$work/.err"
     fi

@@ -6,7 +6,8 @@
 # ---- unknown names, and the nearest known one ----
 expect_fail 'unknown flag' 'unknown option --algoo.*--algo\?' "$train" --algoo bnn
 expect_fail 'unknown short flag' 'unknown option -x' "$train" -x
-expect_fail 'unknown flag of bnn-eval' '--preditcions.*--predictions\?' "$evaluate" m --preditcions p
+expect_fail 'unknown flag of bnn-eval' '--preditcions.*--predictions\?' \
+    "$evaluate" m --preditcions p
 expect_fail 'unknown flag of bnn-export' '--outptu.*--output\?' "$pack" m --outptu p
 expect_fail 'a word' 'unexpected word resnet20' "$train" resnet20
 expect_fail 'two models' 'too many arguments, at b' "$evaluate" a b
@@ -58,8 +59,8 @@ done
 expect_fail 'tiny images' '--image-size 4: must be' "$train" --dry-run --image-size 4
 
 # ---- configuration files ----
-for text in '{' '[]' '{"epoch": 3}' '{"epochs": 0}' '{"epochs": "3"}' '{"algo": "bn"}' '{"lr": 1e999}' \
-    '{"epochs": 1, "epochs": 2}' '{"resume": "x"}' ''; do
+for text in '{' '[]' '{"epoch": 3}' '{"epochs": 0}' '{"epochs": "3"}' '{"algo": "bn"}' \
+    '{"lr": 1e999}' '{"epochs": 1, "epochs": 2}' '{"resume": "x"}' ''; do
     printf '%s' "$text" >config
     expect_fail "configuration $text" 'config: ' "$train" --dry-run --config config
 done

@@ -52,7 +52,7 @@ for kind in checkpoint packed; do
     broken $kind input-damaged "'input' is '3x32'"
     broken $kind input-huge '65536|memory|large'
     broken $kind classes-damaged "'classes'"
-    broken $kind overlap 'inside the tensor before|damaged'
+    broken $kind overlap 'inside the tensor before it'
     broken $kind overflow 'do not lie in'
     broken $kind negative-offset 'do not lie in'
     broken $kind reversed-offsets 'do not lie in|damaged'

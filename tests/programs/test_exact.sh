@@ -9,7 +9,8 @@ algorithms=$(sed -n '/^algorithms/,/^arch/s/^  \([^ ]*\) .*/\1/p' list)
 equal 'algorithms' "$(echo "$algorithms" | wc -l | tr -d ' ')" 9
 
 predict() { # NAME MODEL FILE IMAGES
-    check "$1" "$evaluate" "$2" --data-dir cifar --quiet --predictions "$3" --limit-test "$4"
+    check "$1" "$evaluate" "$2" --data-dir cifar --quiet --limit-test "$4" --predictions "$3" \
+        --json "$3.json"
     equal "$1: predictions" "$(count_lines "$3")" "$4"
 }
 
@@ -34,6 +35,9 @@ for algo in $algorithms; do
     predict "$algo: checkpoint" "$algo/last.safetensors" checkpoint 80
     predict "$algo: packed" "$algo.bnn" packed 80
     same "$algo: checkpoint and packed" checkpoint packed
+    # A wrong bit may change no prediction, but it changes the loss.
+    equal "$algo: checkpoint and packed: loss" "$(json packed.json loss 6)" \
+        "$(json checkpoint.json loss 6)"
     export BNN_ISA=generic # the other end from what this machine has
     predict "$algo: generic" "$algo.bnn" generic 12
     unset BNN_ISA

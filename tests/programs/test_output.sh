@@ -55,7 +55,8 @@ equal 'predictions: foreign lines' "$(grep -vc '^[0-9]$' predictions)" 0
 equal 'predictions: top-1' "$(json score.json top1)" \
     "$(awk '$1 == (NR - 1) * 7 % 10 { n++ } END { printf "%.2f", 100 * n / NR }' predictions)"
 equal 'predictions: a class' "$(json score.json classes.3.top1)" "$(awk '
-    (NR - 1) * 7 % 10 == 3 { all++; n += $1 == 3 } END { printf "%.2f", 100 * n / all }' predictions)"
+    (NR - 1) * 7 % 10 == 3 { all++; n += $1 == 3 }
+    END { printf "%.2f", 100 * n / all }' predictions)"
 check '--quiet' "$evaluate" $last --data-dir cifar --limit-test 10 --quiet --batch-size 3
 equal '--quiet: lines' "$(count_lines .out)" 2
 check 'another batch size' "$evaluate" $last --data-dir cifar --limit-test 40 --batch-size 7 \

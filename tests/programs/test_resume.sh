@@ -16,8 +16,8 @@ state() { # KEY, of the run in part
     "$helper" metadata part/last.safetensors "$1"
 }
 
-# Whether the signal came while there was something to lose: for a kill, after the run began; for the
-# others, within an epoch.
+# Whether the signal came while there was something to lose: for a kill, after the run began; for
+# the others, within an epoch.
 came_early() { # SIGNAL
     [ ! -e part/last.safetensors ] || { [ "$1" != KILL ] && [ "$(state steps)" -eq 0 ]; }
 }

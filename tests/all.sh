@@ -3,7 +3,7 @@
 # networks' tests once more for each instruction set, in a release build. Closes with a count.
 set -eu
 cd "$(dirname "$0")/.."
-./scripts/packages.sh gcc clang clang-format libomp-dev libc6-dev make cmake pkg-config \
+tools/packages.sh gcc clang clang-format libomp-dev libc6-dev make cmake pkg-config \
     zlib1g-dev libjansson-dev check dataset-fashion-mnist shellcheck
 jobs=$(nproc)
 cmake -S . -B build-test -DCMAKE_BUILD_TYPE=RelWithDebInfo -DBNN_SANITIZE=ON >/dev/null
