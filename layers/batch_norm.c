@@ -20,6 +20,9 @@ static bnn_code infer(bnn_graph *g, bnn_node *node) {
                                  bnn_shape_count(bnn_shape_of(g, node->in[i])), s.c);
         }
     }
+    if (!bnn_graph_training(g) && bnn_wants_grad(g, node->in[X])) {
+        return bnn_node_fail(g, node, "has no gradient in evaluation mode");
+    }
     bnn_node_output(g, node, BNN_F32, s);
     /* Inference keeps its two coefficients a channel in the same places. */
     bnn_node_output(g, node, BNN_F32, bnn_vector(s.c));

@@ -94,8 +94,8 @@ refuse 'no room for the first checkpoint: there is one' test -e full/last.safete
 equal 'no room for the first checkpoint: files' "$(find full -name '*.tmp*')" ''
 
 # shellcheck disable=SC2086
-timeout --preserve-status --foreground -s INT 2 "$train" $small --epochs 10000 --algo bnn --output long \
-    >.out 2>.err
+timeout --preserve-status --foreground -s INT 2 \
+    "$train" $small --epochs 10000 --algo bnn --output long >.out 2>.err
 equal 'interrupted' $? 130
 cp long/last.safetensors kept
 limited 2000 "$train" --resume long >.out 2>.err
