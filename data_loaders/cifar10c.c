@@ -56,7 +56,7 @@ typedef struct corrupted {
     const int32_t *label;      /* [N] */
 } corrupted;
 
-/* ---- opening ------------------------------------------------------------------------------ */
+/* ---- opening ---- */
 static int index_of(const char *file, size_t stem) {
     for (int i = 0; i < KNOWN; i++) {
         if (strlen(known_names[i]) == stem && memcmp(known_names[i], file, stem) == 0) {
@@ -153,7 +153,7 @@ static bnn_code open_array(bnn_corruptions *c, const char *dir, int known, bnn_e
     return BNN_OK;
 }
 
-/* ---- labels ------------------------------------------------------------------------------- */
+/* ---- labels ---- */
 /* Little-endian integer of any width; an unsigned one above 2^63 turns negative, which no label
  * is. */
 static int64_t read_integer(const unsigned char *p, int bytes, int is_signed) {
@@ -214,7 +214,7 @@ static bnn_code open_labels(bnn_corruptions *c, const char *dir, bnn_error *err)
     return code;
 }
 
-/* ---- the interface ------------------------------------------------------------------------ */
+/* ---- the interface ---- */
 static bnn_code open_all(bnn_corruptions *c, const char *dir, bnn_error *err) {
     int present[KNOWN] = {0};
     bnn_code code = bnn_data_check_folder(dir, CURE, err);

@@ -59,8 +59,7 @@ bnn_code bnn_dataset_open(const bnn_dataset_info *info, const char *dir, bnn_spl
                           size_t limit, bnn_dataset **out, bnn_error *err);
 void bnn_dataset_close(bnn_dataset *dataset); /* NULL is fine */
 
-/* ---- CIFAR-10-C layout: <name>.npy uint8 [5*N,32,32,3] and labels.npy [5*N] -------------------
- */
+/* ---- CIFAR-10-C layout: <name>.npy uint8 [5*N,32,32,3] and labels.npy [5*N] ---- */
 #define BNN_SEVERITIES 5
 
 typedef struct bnn_corruptions bnn_corruptions;

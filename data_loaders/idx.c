@@ -22,7 +22,7 @@
 #define MAGIC_IMAGES 2051u
 #define DEFLATE_MAX_RATIO 1032 /* no deflate stream grows more than this when it is unpacked */
 
-/* ---- bytes, unpacked if need be ----------------------------------------------------------- */
+/* ---- bytes, unpacked if need be ---- */
 typedef struct reader {
     const unsigned char *bytes;
     size_t left;
@@ -99,7 +99,7 @@ static size_t reader_read(reader *r, unsigned char *out, size_t n) {
     return n;
 }
 
-/* ---- the format --------------------------------------------------------------------------- */
+/* ---- the format ---- */
 static bnn_code fail_short(const reader *r, const char *name, uint64_t got, uint64_t expected,
                            bnn_error *err) {
     if (r->fault) {
@@ -245,7 +245,7 @@ bnn_image bnn_idx_image(const unsigned char *data, size_t index) {
                        .channel = 0};
 }
 
-/* ---- the datasets ------------------------------------------------------------------------- */
+/* ---- the datasets ---- */
 typedef struct idx_dataset {
     bnn_dataset base;
     bnn_normalizer normalizer;

@@ -26,7 +26,7 @@ bnn_code bnn_data_check_file(const char *path, const char *cure, bnn_error *err)
 bnn_code bnn_data_join(char out[BNN_DATA_PATH_MAX], const char *dir, const char *name,
                        bnn_error *err);
 
-/* ---- CIFAR-10, binary version ------------------------------------------------------------- */
+/* ---- CIFAR-10, binary version ---- */
 #define BNN_CIFAR10_RECORD 3073 /* label, then 32x32 planes of red, green, blue */
 
 /* Checks a batch file's bytes: size and every label. `name` is for messages. */
@@ -35,7 +35,7 @@ bnn_code bnn_cifar10_parse(const char *name, const unsigned char *bytes, size_t 
 /* The picture of one record of a parsed file. */
 bnn_image bnn_cifar10_image(const unsigned char *bytes, size_t record);
 
-/* ---- IDX ---------------------------------------------------------------------------------- */
+/* ---- IDX ---- */
 #define BNN_IDX_SIDE 28
 
 typedef enum bnn_idx_kind { BNN_IDX_IMAGES, BNN_IDX_LABELS } bnn_idx_kind;

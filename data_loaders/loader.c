@@ -53,7 +53,7 @@ static size_t batch_count(const bnn_loader *loader, size_t step) {
     return left < loader->options.batch_size ? left : loader->options.batch_size;
 }
 
-/* ---- workers ------------------------------------------------------------------------------ */
+/* ---- workers ---- */
 /* With the mutex held. */
 static int claim(bnn_loader *loader, chunk *out) {
     if (loader->claim_step >= loader->steps ||
@@ -112,7 +112,7 @@ static void *work(void *argument) {
     return NULL;
 }
 
-/* ---- creating ----------------------------------------------------------------------------- */
+/* ---- creating ---- */
 static bnn_code check_options(const bnn_dataset *dataset, const bnn_loader_options *options,
                               bnn_error *err) {
     const char *name = dataset->info->name;
@@ -250,7 +250,7 @@ void bnn_loader_free(bnn_loader *loader) {
     free(loader);
 }
 
-/* ---- the caller's side -------------------------------------------------------------------- */
+/* ---- the caller's side ---- */
 size_t bnn_loader_steps(const bnn_loader *loader) {
     return loader->steps;
 }

@@ -53,8 +53,7 @@ void bnn_graph_forward(bnn_graph *graph);
  * caller wrote to bnn_grad(graph, root). Gradients of parameters are replaced, not added to. */
 void bnn_graph_backward(bnn_graph *graph);
 
-/* ---- reading a graph
- * ----------------------------------------------------------------------------- */
+/* ---- reading a graph ---- */
 size_t bnn_graph_node_count(const bnn_graph *graph);
 const bnn_node *bnn_graph_node(const bnn_graph *graph, size_t index);
 size_t bnn_graph_tensor_count(const bnn_graph *graph);

@@ -44,7 +44,7 @@ typedef struct bnn_operand {
 typedef struct bnn_kernels {
     const char *name; /* backend and instruction set, "cpu avx2" */
 
-    /* ---- bits ------------------------------------------------------------------------------ */
+    /* ---- bits ---- */
     /* bits[rows][words(c)] of x[rows][c]. */
     void (*sign_pack)(size_t rows, size_t c, const float *x, uint64_t *bits);
     /* x[rows][c] = +-1, times scale[row / rows_per_scale] where scale is not NULL. */
@@ -61,7 +61,7 @@ typedef struct bnn_kernels {
     void (*threshold_pack)(size_t rows, size_t c, const float *x, const int32_t *threshold,
                            uint64_t *bits);
 
-    /* ---- the three products ------------------------------------------------------------------ */
+    /* ---- the three products ---- */
     /* For as many threads as are set now (bnn_set_threads): set them before graphs are built. */
     size_t (*conv_workspace)(const bnn_conv *s);
     /* y = x * w (zero padding contributes exactly 0). Both operands bits: XNOR-popcount, and
@@ -77,7 +77,7 @@ typedef struct bnn_kernels {
     void (*conv_backward_w)(const bnn_conv *s, const float *gy, const bnn_operand *x, float *gw,
                             int acc, void *ws);
 
-    /* ---- element-wise ------------------------------------------------------------------------ */
+    /* ---- element-wise ---- */
     void (*fill)(size_t n, float value, float *x);
     void (*copy)(size_t n, const float *x, float *y, int acc);
     /* y = a + b; y may be a or b. */
@@ -94,8 +94,7 @@ typedef struct bnn_kernels {
     void (*channel_sums)(size_t rows, size_t c, const float *g, const float *x, float *sum,
                          float *dot, int acc, void *ws);
 
-    /* ---- batch normalization over the rows of [rows][c] (Ioffe & Szegedy 2015) ----------------
-     */
+    /* ---- batch normalization over the rows of [rows][c] (Ioffe & Szegedy 2015) ---- */
     size_t (*batch_norm_workspace)(size_t rows, size_t c);
     /* Training, of the value x * scale (scale[c] >= 0, or NULL for 1): an exact integer times the
      * scale of a binary product stays exact up to the one rounding of y, which is what decides the
@@ -112,8 +111,7 @@ typedef struct bnn_kernels {
                                 const float *rstd, float *gx, int gx_acc, float *gweight,
                                 float *gbias, int gp_acc, void *ws);
 
-    /* ---- statistics over the values of each row of [rows][len] ---------------------------------
-     */
+    /* ---- statistics over the values of each row of [rows][len] ---- */
     /* out[r] = mean |x[r][:]| */
     void (*row_abs_mean)(size_t rows, size_t len, const float *x, float *out);
     /* y = gain * (x - center * mean) * r, r = (unbiased variance + eps)^-1/2, or 1 if !scale.
@@ -126,8 +124,7 @@ typedef struct bnn_kernels {
                                     int center, int scale, float gain, const float *mean,
                                     const float *r, float *gx, int acc);
 
-    /* ---- algorithm-specific element-wise
-     * --------------------------------------------------------- */
+    /* ---- algorithm-specific element-wise ---- */
     /* XNOR-Net++: y[n][i][j][c] = x * so[c] * sh[i] * sv[j] (rank-1 scale, Bulat & Tzimiropoulos
      * 2019); sh may be NULL (ones), and gsh with it. y may be x when acc = 0. */
     void (*outer_scale)(size_t n, size_t h, size_t w, size_t c, const float *x, const float *so,
@@ -147,8 +144,7 @@ typedef struct bnn_kernels {
                                 const float *s, float alpha, float n, float *gx, int gx_acc,
                                 float *glin, int glin_acc);
 
-    /* ---- pooling --------------------------------------------------------------------------------
-     */
+    /* ---- pooling ---- */
     /* Max over kernel x kernel windows of [n,h,w,c], padding never wins; index (may be NULL) keeps
      * which tap won (the first of equals), one byte a value, for the backward. kernel <= 15. */
     void (*max_pool)(int n, int h, int w, int c, int kernel, int stride, int pad, const float *x,
@@ -160,8 +156,7 @@ typedef struct bnn_kernels {
     void (*global_avg_pool_backward)(size_t n, size_t hw, size_t c, const float *g, float *gx,
                                      int acc);
 
-    /* ---- loss ---------------------------------------------------------------------------------
-     */
+    /* ---- loss ---- */
     /* Mean softmax cross-entropy of logits[n][classes] against label[n]; keeps
      * probability[n][classes] for the backward. Not finite if any logit is not. */
     void (*cross_entropy)(size_t n, size_t classes, const float *logits, const int32_t *label,
@@ -171,8 +166,7 @@ typedef struct bnn_kernels {
                                    const int32_t *label, const float *gloss, float *glogits,
                                    int acc);
 
-    /* ---- optimizers over flat buffers, one pass (semantics of torch.optim)
-     * ----------------------- */
+    /* ---- optimizers over flat buffers, one pass (semantics of torch.optim) ---- */
     /* g += weight_decay * w; v = momentum * v + g (first step: v = g); w -= lr * (nesterov ?
      * g + momentum * v : v). v may be NULL when momentum = 0. */
     void (*sgd_step)(size_t n, float *w, const float *g, float *v, float lr, float momentum,

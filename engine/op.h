@@ -52,7 +52,7 @@ struct bnn_op {
     int (*fold)(const bnn_graph *graph, const bnn_node *node, double *a, double *b);
 };
 
-/* ---- for infer ------------------------------------------------------------------------------- */
+/* ---- for infer ---- */
 /* Declares the next output. */
 void bnn_node_output(bnn_graph *graph, bnn_node *node, bnn_dtype dtype, bnn_shape shape);
 bnn_shape bnn_shape_of(const bnn_graph *graph, bnn_t t);
@@ -72,8 +72,7 @@ bnn_code bnn_node_fail(bnn_graph *graph, const bnn_node *node, const char *forma
     __attribute__((format(printf, 3, 4)));
 #define BNN_SAVED(i) (1u << (i))
 
-/* ---- for forward and backward; NULL for BNN_NONE ------------------------------------------------
- */
+/* ---- for forward and backward; NULL for BNN_NONE ---- */
 const bnn_kernels *bnn_graph_kernels(const bnn_graph *graph);
 float *bnn_f32(const bnn_graph *graph, bnn_t t);
 int32_t *bnn_i32(const bnn_graph *graph, bnn_t t);
@@ -81,8 +80,7 @@ uint8_t *bnn_u8(const bnn_graph *graph, bnn_t t);
 uint64_t *bnn_bits(const bnn_graph *graph, bnn_t t);
 float *bnn_grad(const bnn_graph *graph, bnn_t t);
 
-/* ---- for builders
- * -------------------------------------------------------------------------------- */
+/* ---- for builders ---- */
 /* Appends a node; its attr (attr_bytes, may be 0) is copied. Returns out[0], or BNN_NONE and leaves
  * the graph's error. An input that is BNN_NONE after an earlier error is passed through silently.
  */

@@ -116,8 +116,7 @@ bnn_code bnn_spec_read(const char *path, const bnn_st_file *file, bnn_spec *spec
     return BNN_OK;
 }
 
-/* ---- writing
- * -------------------------------------------------------------------------------------- */
+/* ---- writing ---- */
 
 static int has_nan(const float *x, size_t count) {
     int found = 0;
@@ -206,8 +205,7 @@ bnn_code bnn_checkpoint_save(const char *path, const bnn_spec *spec, const bnn_p
     return code;
 }
 
-/* ---- reading
- * -------------------------------------------------------------------------------------- */
+/* ---- reading ---- */
 
 static int same_shape(const bnn_st_tensor *t, const bnn_param *param) {
     int same = t->dtype == BNN_ST_F32 && t->ndim == param->ndim;

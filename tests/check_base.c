@@ -17,7 +17,7 @@ static int all_equal(const unsigned char *p, size_t bytes, unsigned char value) 
     return equal;
 }
 
-/* ---- status ---------------------------------------------------------------------------------- */
+/* ---- status ---- */
 
 START_TEST(test_status) {
     bnn_error err = {0};
@@ -47,7 +47,7 @@ START_TEST(test_long_status) {
 }
 END_TEST
 
-/* ---- random numbers -------------------------------------------------------------------------- */
+/* ---- random numbers ---- */
 
 /* Random123's kat_vectors, philox4x32 with 10 rounds: counter, key, result. */
 static const struct {
@@ -152,7 +152,7 @@ START_TEST(test_permutation) {
 }
 END_TEST
 
-/* ---- arena ----------------------------------------------------------------------------------- */
+/* ---- arena ---- */
 
 START_TEST(test_arena) {
     bnn_arena *arena = bnn_arena_create();

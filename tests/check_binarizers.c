@@ -58,7 +58,7 @@ static const struct {
     {"weight_noise.fc2.weight", REF_WEIGHT_FC2},
 };
 
-/* ---- building -------------------------------------------------------------------------------- */
+/* ---- building ---- */
 
 static void build(layer_test *t, const bnn_binarizer *algo, const layer_shape *s, int phase) {
     bnn_build b = {.graph = t->graph, .binarizer = algo, .phase = phase};
@@ -143,7 +143,7 @@ static double buffer_value(const layer_test *t, const char *name, double missing
     return p && !p->trainable ? (double)*bnn_param_data(t->params, p) : missing;
 }
 
-/* ---- comparing ------------------------------------------------------------------------------- */
+/* ---- comparing ---- */
 
 static double loss(layer_test *t) {
     ref_run(&t->ref, 0);
@@ -311,7 +311,7 @@ START_TEST(test_layers) {
 }
 END_TEST
 
-/* ---- schedules ------------------------------------------------------------------------------- */
+/* ---- schedules ---- */
 
 START_TEST(test_schedules) {
     bnn_scheduled v[BNN_MAX_SCHEDULED];

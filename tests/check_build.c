@@ -25,8 +25,7 @@ static void stop(bed *b) {
     bnn_params_free(b->params);
 }
 
-/* ---- mistakes: each builder returns BNN_NONE and the error names `word` -----------------------
- */
+/* ---- mistakes: each builder returns BNN_NONE and the error names `word` ---- */
 
 static bnn_t conv(const bed *b, bnn_shape w, bnn_conv_config c) {
     return bnn_op_conv(b->graph, bnn_plain(b->x), bnn_plain(plain_param(b->graph, "w", w, 1)), &c);
@@ -198,7 +197,7 @@ START_TEST(test_mistakes) {
 }
 END_TEST
 
-/* ---- parameters asked for twice -------------------------------------------------------------- */
+/* ---- parameters asked for twice ---- */
 
 /* The same layer at two places: its gradient is the sum of both. */
 START_TEST(test_shared_weights) {

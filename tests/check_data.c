@@ -19,7 +19,7 @@
 #define SIDE 32
 #define SAMPLE (SIDE * SIDE * 3)
 
-/* ---- a folder of its own for each test ---------------------------------------------------- */
+/* ---- a folder of its own for each test ---- */
 static char folder[64];
 
 static void make_folder(void) {
@@ -114,7 +114,7 @@ static void expect_crop(const float *x, unsigned char source[SIDE][SIDE][3],
     ck_abort_msg("the sample is no crop of its picture");
 }
 
-/* ---- table and augmentation --------------------------------------------------------------- */
+/* ---- table and augmentation ---- */
 START_TEST(table) {
     const char *const names[] = {"fashion_mnist", "cifar10", "mnist"};
     for (int i = 0; i < 3; i++) {
@@ -185,7 +185,7 @@ START_TEST(augmentation_draws) {
 }
 END_TEST
 
-/* ---- CIFAR-10 ----------------------------------------------------------------------------- */
+/* ---- CIFAR-10 ---- */
 /* Picture `image` is number `image` of the set; labels count up. */
 static void write_cifar(const char *name, size_t first, size_t records) {
     unsigned char *bytes = malloc(records * BNN_CIFAR10_RECORD);
@@ -324,7 +324,7 @@ START_TEST(unreadable) {
 }
 END_TEST
 
-/* ---- IDX ---------------------------------------------------------------------------------- */
+/* ---- IDX ---- */
 static unsigned char idx_bytes[16 + 100 * 784];
 
 static void put32(unsigned char *p, uint32_t value) {
@@ -558,7 +558,7 @@ START_TEST(fashion_mnist_real) {
 }
 END_TEST
 
-/* ---- CIFAR-10-C --------------------------------------------------------------------------- */
+/* ---- CIFAR-10-C ---- */
 /* An .npy file, version 1; `type` such as "|u1", `shape` such as "(5,)". */
 static void write_npy(const char *name, const char *type, const char *shape, const void *data,
                       size_t size) {
@@ -719,7 +719,7 @@ START_TEST(corruptions_arrays) {
 }
 END_TEST
 
-/* ---- with the loader ---------------------------------------------------------------------- */
+/* ---- with the loader ---- */
 /* The whole way, on files: the loader gives what the dataset gives. */
 START_TEST(loader_of_files) {
     static float x[SAMPLE];

@@ -142,7 +142,7 @@ START_TEST(test_vgg_small) {
 }
 END_TEST
 
-/* ---- the list of constants ------------------------------------------------------------------- */
+/* ---- the list of constants ---- */
 
 static void same_constants(const char *arch, const bnn_binarizer *algo, int thresholds) {
     network a, b;
@@ -175,7 +175,7 @@ START_TEST(test_constants) {
 }
 END_TEST
 
-/* ---- thresholds, integer by integer ---------------------------------------------------------- */
+/* ---- thresholds, integer by integer ---- */
 
 enum { IN = 13, OUT = 64, BOUND = 9 * IN };
 

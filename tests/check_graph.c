@@ -8,7 +8,7 @@
 #include "models/model.h"
 #include "optim/optimizer.h"
 
-/* ---- counting allocations -------------------------------------------------------------------- */
+/* ---- counting allocations ---- */
 
 /* OpenMP allocates for every parallel region; how much, empty ones tell, and that is not counted.
  */
@@ -96,7 +96,7 @@ static void count_allocations(void) {
     ck_assert_int_eq(threads, 4 * 64);
 }
 
-/* ---- memory of one's own --------------------------------------------------------------------- */
+/* ---- memory of one's own ---- */
 
 static void *poisoned(size_t bytes) {
     void *p = bnn_alloc_aligned(bytes);
@@ -139,7 +139,7 @@ static size_t bind_apart(bnn_graph *g, void **list) {
     return total;
 }
 
-/* ---- random graphs --------------------------------------------------------------------------- */
+/* ---- random graphs ---- */
 
 enum { NODES = 24, CHANNELS = 6, MOST_TENSORS = 400 };
 static const bnn_shape image = {2, 4, 4, CHANNELS};
@@ -295,7 +295,7 @@ START_TEST(test_planned_memory) {
 }
 END_TEST
 
-/* ---- whole networks -------------------------------------------------------------------------- */
+/* ---- whole networks ---- */
 
 typedef struct trained {
     bnn_params *params;

@@ -79,7 +79,7 @@ START_TEST(test_tables) {
 }
 END_TEST
 
-/* ---- names ----------------------------------------------------------------------------------- */
+/* ---- names ---- */
 
 typedef struct name_list {
     char text[240][96];
@@ -194,7 +194,7 @@ START_TEST(test_shapes) {
 }
 END_TEST
 
-/* ---- every pair ------------------------------------------------------------------------------ */
+/* ---- every pair ---- */
 
 static void build_pair(const char *arch, const bnn_binarizer *algo) {
     const char *algorithm = algo ? algo->name : BNN_FLOAT_ALGORITHM;

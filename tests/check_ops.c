@@ -30,7 +30,7 @@ typedef struct op_case {
     int arg[7];
 } op_case;
 
-/* ---- builders -------------------------------------------------------------------------------- */
+/* ---- builders ---- */
 
 static bnn_t build_conv(bed *b, const bnn_t *in, const int *arg) {
     bnn_conv_config c = {arg[0], arg[1], arg[2], arg[3], arg[4], arg[5], arg[6]};
@@ -145,7 +145,7 @@ static const op_case cases[] = {
 };
 enum { CASES = sizeof cases / sizeof *cases };
 
-/* ---- finite differences ---------------------------------------------------------------------- */
+/* ---- finite differences ---- */
 
 static bnn_t make_leaf(bed *b, const leaf_spec *spec, int index, leaf_role role) {
     char name[16];
@@ -249,7 +249,7 @@ START_TEST(test_finite_differences) {
 }
 END_TEST
 
-/* ---- a scale that waits (op.h) --------------------------------------------------------------- */
+/* ---- a scale that waits (op.h) ---- */
 
 typedef struct scaled_run {
     float y[2 * 3 * 3 * 5], gx[2 * 6 * 6 * 5], gweight[5], running[5];
@@ -330,7 +330,7 @@ START_TEST(test_waiting_scale) {
 }
 END_TEST
 
-/* ---- the registry ---------------------------------------------------------------------------- */
+/* ---- the registry ---- */
 
 static int covered(const bnn_op *op) {
     int found = op == &bnn_sign_op; /* check_signs.c */

@@ -96,7 +96,7 @@ START_TEST(test_registry) {
 }
 END_TEST
 
-/* ---- schedules ------------------------------------------------------------------------------- */
+/* ---- schedules ---- */
 
 static void expect(const bnn_schedule *s, int epoch, uint64_t step, double want) {
     double got = bnn_schedule_lr(s, epoch, step);

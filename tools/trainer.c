@@ -31,8 +31,7 @@ typedef struct trainer {
     uint64_t timed;
 } trainer;
 
-/* ---- building
- * ----------------------------------------------------------------------------------------- */
+/* ---- building ---- */
 
 static void free_nets(trainer *t) {
     bnn_graph_free(t->full.graph);
@@ -82,8 +81,7 @@ static bnn_code enter_epoch(trainer *t, bnn_error *err) {
     return build_nets(t, err);
 }
 
-/* ---- checkpoints
- * ---------------------------------------------------------------------------------------- */
+/* ---- checkpoints ---- */
 
 static bnn_code save(trainer *t, const char *name, bnn_error *err) {
     char path[4200];
@@ -148,8 +146,7 @@ static bnn_code load(trainer *t, bnn_error *err) {
     return code;
 }
 
-/* ---- one epoch
- * ---------------------------------------------------------------------------------------------- */
+/* ---- one epoch ---- */
 
 static void count_batch(trainer *t, const bnn_net *net, const bnn_batch *batch, double *loss,
                         double *top1) {
@@ -217,8 +214,7 @@ static bnn_code train_epoch(trainer *t, bnn_error *err) {
     return code;
 }
 
-/* ---- between epochs
- * -------------------------------------------------------------------------------------------- */
+/* ---- between epochs ---- */
 
 static void begin_next_epoch(bnn_train_state *s) {
     s->epoch++;
@@ -289,9 +285,7 @@ static bnn_code train_all(trainer *t, bnn_train_result *result, bnn_error *err) 
     return code;
 }
 
-/* ---- setting up
- * ---------------------------------------------------------------------------------------------------
- */
+/* ---- setting up ---- */
 
 static bnn_code create_loader(trainer *t, bnn_error *err) {
     bnn_loader_options options = {.batch_size = t->set->batch_size,

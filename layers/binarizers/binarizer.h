@@ -44,8 +44,7 @@ struct bnn_binarizer {
 extern const bnn_binarizer *const bnn_binarizers[];
 const bnn_binarizer *bnn_binarizer_find(const char *name); /* or NULL */
 
-/* ---- pieces the algorithms share (binarizer.c)
- * ---------------------------------------------------- */
+/* ---- pieces the algorithms share (binarizer.c) ---- */
 /* A parameter or buffer LAYER.SUFFIX that is a vector of c values, in PyTorch's `ndim` dimensions
  * with the values at dimension `at`. */
 bnn_t bnn_layer_vector(const bnn_binary_layer *layer, const char *suffix, int c, int ndim, int at,

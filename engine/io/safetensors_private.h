@@ -1,0 +1,17 @@
+/* What reading and writing safetensors files share. */
+#ifndef BNN_ENGINE_IO_SAFETENSORS_PRIVATE_H
+#define BNN_ENGINE_IO_SAFETENSORS_PRIVATE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#define LENGTH_BYTES 8
+#define MAX_HEADER_BYTES 100000000 /* the reference implementation's limit */
+#define METADATA_KEY "__metadata__"
+#define NAME_FORMAT "tensor \"%.100s\""
+
+/* count = the product of the shape, bytes = count * item; 0 when either does not fit. Dimensions
+ * of 0 do not excuse the others from fitting: somebody may compute strides from them. */
+int bnn_st_size(int ndim, const int64_t *shape, size_t item, size_t *count, size_t *bytes);
+
+#endif
