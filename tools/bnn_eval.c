@@ -12,6 +12,7 @@
 #include "tools/interrupt.h"
 #include "tools/names.h"
 #include "tools/options.h"
+#include "tools/wait_policy.h"
 
 static const char *data, *data_dir, *corruptions, *json_file, *predictions;
 static int64_t batch_size = 100, threads = 0, limit_test = 0;
@@ -210,6 +211,7 @@ static bnn_code evaluate(evaluation *e, bnn_error *err) {
 int main(int argc, char **argv) {
     evaluation e = {0};
     bnn_error err = {0};
+    bnn_wait_politely(argv);
     bnn_names_fill();
     bnn_parse_result parsed = bnn_options_parse(&program, argc, argv);
     if (parsed != BNN_PARSE_RUN) {

@@ -12,6 +12,7 @@
 #include "tools/options.h"
 #include "tools/resume.h"
 #include "tools/trainer.h"
+#include "tools/wait_policy.h"
 
 /* Values below an option's least mean "not chosen": the data set's recipe decides. */
 static const char *algo = "reactnet", *arch = "resnet18", *data = "fashion_mnist", *data_dir;
@@ -255,6 +256,7 @@ static int train(bnn_train_settings *s) {
 
 int main(int argc, char **argv) {
     bnn_error err = {0};
+    bnn_wait_politely(argv);
     bnn_names_fill();
     bnn_parse_result parsed = bnn_options_parse(&program, argc, argv);
     if (parsed != BNN_PARSE_RUN) {
