@@ -45,6 +45,8 @@ extern const bnn_kernels bnn_kernels_generic;
 #if defined(__x86_64__)
 extern const bnn_micro bnn_micro_avx2;
 extern const bnn_kernels bnn_kernels_avx2;
+extern const bnn_micro bnn_micro_avx512;
+extern const bnn_kernels bnn_kernels_avx512;
 #endif
 
 /* The inner loops by file; each instruction set's bnn_micro picks from them. */
@@ -71,6 +73,13 @@ void bnn_b1_tile_avx2(size_t kb, size_t width, const uint8_t *tile, const uint8_
                       int32_t *count);
 void bnn_b1_finish_avx2(size_t n, const int32_t *count, const int32_t *offset, float xscale,
                         const float *wscale, float *y);
+void bnn_b1_expand_avx512(size_t n, const uint64_t *row, size_t first, float scale, float *out);
+void bnn_b1_pack_w_avx512(size_t kb, size_t n, size_t width, const uint8_t *w, uint8_t *panel);
+void bnn_b1_pack_a_avx512(size_t kb, const uint8_t *rows, uint8_t *tile);
+void bnn_b1_tile_avx512(size_t kb, size_t width, const uint8_t *tile, const uint8_t *panel,
+                        int32_t *count);
+void bnn_b1_finish_avx512(size_t n, const int32_t *count, const int32_t *offset, float xscale,
+                          const float *wscale, float *y);
 #endif
 
 #endif
