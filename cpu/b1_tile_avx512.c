@@ -154,6 +154,7 @@ const bnn_micro bnn_micro_avx512 = {
     .f32_indirect = bnn_f32_indirect_avx2,
     .f32_outer = bnn_f32_outer_avx2,
     .b1_expand = bnn_b1_expand_avx512,
+    .mixed = &bnn_mixed_avx512,
     .b1_mr = MR,
     .b1_a_bytes = 1,
     .b1_pack_w = bnn_b1_pack_w_avx512,
