@@ -119,7 +119,7 @@ void bnn_b1_tile_avx512(size_t kb, size_t width, const uint8_t *tile, const uint
 }
 
 static inline __mmask16 first_lanes(size_t n) {
-    return n >= 16 ? 0xffff : (__mmask16)((1u << n) - 1);
+    return (__mmask16)(n >= 16 ? 0xffffu : (1u << n) - 1);
 }
 
 void bnn_b1_finish_avx512(size_t n, const int32_t *count, const int32_t *offset, float xscale,

@@ -22,7 +22,7 @@ static inline uint64_t bits_ge_some(const float *x, size_t n, float t) {
     __m512 bound = _mm512_set1_ps(t);
     uint64_t word = 0;
     for (size_t i = 0; i < n; i += 16) {
-        __mmask16 in = n - i >= 16 ? 0xffff : (__mmask16)((1u << (n - i)) - 1);
+        __mmask16 in = (__mmask16)(n - i >= 16 ? 0xffffu : (1u << (n - i)) - 1);
         __m512 v = _mm512_maskz_loadu_ps(in, x + i);
         word |= (uint64_t)_mm512_mask_cmp_ps_mask(in, v, bound, _CMP_GE_OQ) << i;
     }
@@ -32,7 +32,7 @@ static inline uint64_t bits_ge_some(const float *x, size_t n, float t) {
 /* Square roots in place, as sqrtf rounds them. */
 static inline void square_roots(size_t n, float *x) {
     for (size_t i = 0; i < n; i += 16) {
-        __mmask16 in = n - i >= 16 ? 0xffff : (__mmask16)((1u << (n - i)) - 1);
+        __mmask16 in = (__mmask16)(n - i >= 16 ? 0xffffu : (1u << (n - i)) - 1);
         _mm512_mask_storeu_ps(x + i, in, _mm512_sqrt_ps(_mm512_maskz_loadu_ps(in, x + i)));
     }
 }

@@ -24,12 +24,18 @@ typedef struct plan {
 } plan;
 
 typedef struct own {
-    float *tables;   /* [images * rows][ow][quads][table] */
-    float *scaled;   /* [quads * 4] */
-    const float **a; /* [taps][mr] */
-    int first, last; /* rows of gy that the block has */
-    size_t image;    /* its first image */
+    float *tables;    /* [images * rows][ow][quads][table] */
+    float *scaled;    /* [quads * 4] */
+    const float **a;  /* [taps][mr] */
+    ptrdiff_t *delta; /* [taps] */
+    int first, last;  /* rows of gy that the block has */
+    size_t image;     /* its first image */
 } own;
+
+/* Result pixels with top <= i < bottom and left <= j < right have all taps inside. */
+typedef struct margins {
+    int top, bottom, left, right;
+} margins;
 
 static size_t thread_layout(const bnn_mixed *mixed, const bnn_conv *s, const plan *p, void *base,
                             own *mine) {
@@ -38,6 +44,7 @@ static size_t thread_layout(const bnn_mixed *mixed, const bnn_conv *s, const pla
     mine->tables = bnn_take(base, &used, pixels * p->pixel * sizeof(float));
     mine->scaled = bnn_take(base, &used, p->quads * 4 * sizeof(float));
     mine->a = bnn_take(base, &used, taps * mixed->mr * sizeof(float *));
+    mine->delta = bnn_take(base, &used, taps * sizeof(ptrdiff_t));
     return used;
 }
 
@@ -123,14 +130,47 @@ static void build(const bnn_mixed *mixed, const bnn_conv *s, const plan *p, cons
     }
 }
 
+static void extent(int taps, const int *off, int *lo, int *hi) {
+    *lo = *hi = off[0];
+    for (int k = 1; k < taps; k++) {
+        *lo = off[k] < *lo ? off[k] : *lo;
+        *hi = off[k] > *hi ? off[k] : *hi;
+    }
+}
+
+/* How far from a result pixel's own place its taps' tables lie, and how far a pixel must keep from
+ * the border to have all taps inside. */
+static void measure(const bnn_conv *s, const plan *p, const phase *g, const own *mine,
+                    margins *inner) {
+    ptrdiff_t *delta = mine->delta;
+    for (int ky = 0; ky < g->th; ky++) {
+        for (int kx = 0; kx < g->tw; kx++) {
+            *delta++ = ((ptrdiff_t)g->off_h[ky] * s->ow + g->off_w[kx]) * (ptrdiff_t)p->pixel;
+        }
+    }
+    extent(g->th, g->off_h, &inner->top, &inner->bottom);
+    extent(g->tw, g->off_w, &inner->left, &inner->right);
+    inner->top = -inner->top, inner->bottom = s->oh - inner->bottom;
+    inner->left = -inner->left, inner->right = s->ow - inner->right;
+}
+
 /* Where the tables of result pixel (image, i, j) of the phase lie, for row `row` of a tile. */
 static void point(const bnn_mixed *mixed, const bnn_conv *s, const plan *p, const phase *g,
-                  size_t image, int i, int j, size_t row, const own *mine) {
+                  const margins *inner, size_t image, int i, int j, size_t row, const own *mine) {
     const float **a = mine->a + row;
+    size_t first = image * (size_t)(mine->last - mine->first);
+    if (i >= inner->top && i < inner->bottom && j >= inner->left && j < inner->right) {
+        ptrdiff_t line = (ptrdiff_t)first + i - mine->first;
+        ptrdiff_t place = (line * s->ow + j) * (ptrdiff_t)p->pixel;
+        size_t taps = (size_t)g->th * (size_t)g->tw;
+        for (size_t t = 0; t < taps; t++) {
+            a[t * mixed->mr] = mine->tables + (place + mine->delta[t]);
+        }
+        return;
+    }
     for (int ky = 0; ky < g->th; ky++) {
         int y = i + g->off_h[ky], inside = y >= 0 && y < s->oh;
-        size_t at = image * (size_t)(mine->last - mine->first);
-        at = inside ? (at + (size_t)(y - mine->first)) * (size_t)s->ow : 0;
+        size_t at = inside ? (first + (size_t)(y - mine->first)) * (size_t)s->ow : 0;
         for (int kx = 0; kx < g->tw; kx++, a += mixed->mr) {
             int x = j + g->off_w[kx];
             *a = inside && x >= 0 && x < s->ow ? mine->tables + (at + (size_t)x) * p->pixel
@@ -148,6 +188,8 @@ static void look_up(const bnn_mixed *mixed, const bnn_conv *s, const plan *p, co
     size_t pixels = images * (size_t)(i1 - i0) * (size_t)g->gw;
     size_t chunks = bnn_ceil_div(p->vectors, mixed->nv), image = 0;
     int i = i0, j = 0;
+    margins inner;
+    measure(s, p, g, mine, &inner);
     for (size_t at = 0; at < pixels; at += mixed->mr) {
         float *out[16];
         bnn_mix m = {.taps = taps, .quads = p->quads, .tables = mine->a, .out = out, .acc = acc};
@@ -159,7 +201,7 @@ static void look_up(const bnn_mixed *mixed, const bnn_conv *s, const plan *p, co
                 }
                 continue;
             }
-            point(mixed, s, p, g, image, i, j, r, mine);
+            point(mixed, s, p, g, &inner, image, i, j, r, mine);
             size_t y = (mine->image + image) * (size_t)s->h + (size_t)(g->out_y + i * s->stride_h);
             size_t pixel = y * (size_t)s->w + (size_t)(g->out_x + j * s->stride_w);
             out[r] = gx + pixel * c + group * p->cg;
@@ -181,14 +223,6 @@ static void look_up(const bnn_mixed *mixed, const bnn_conv *s, const plan *p, co
             }
             mixed->tile(&m);
         }
-    }
-}
-
-static void extent(int taps, const int *off, int *lo, int *hi) {
-    *lo = *hi = off[0];
-    for (int k = 1; k < taps; k++) {
-        *lo = off[k] < *lo ? off[k] : *lo;
-        *hi = off[k] > *hi ? off[k] : *hi;
     }
 }
 

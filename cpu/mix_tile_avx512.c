@@ -41,7 +41,7 @@ void bnn_mix_tables_avx512(size_t n, const float *const v[4], size_t step, float
 }
 
 static inline void store(__m512 sum, size_t n, float *c, int acc) {
-    __mmask16 in = n >= LANES ? 0xffff : (__mmask16)((1u << n) - 1);
+    __mmask16 in = (__mmask16)(n >= LANES ? 0xffffu : (1u << n) - 1);
     if (acc) {
         sum = _mm512_add_ps(_mm512_maskz_loadu_ps(in, c), sum);
     }
