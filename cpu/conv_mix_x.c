@@ -1,7 +1,8 @@
 /* gx = gy w^T with the filters as bits: the mixed product. gy becomes tables, four channels each,
  * once for a block of pixels, and all taps and all filters look up in them; the filters' scales are
- * multiplied into gy before. A tap on padding reads tables of zeros. Strided convolutions go phase
- * by phase as in conv_f32.c. A result is one sum in one order, whatever the blocks. */
+ * multiplied into gy before. A tap on padding reads tables of zeros. Of a strided
+ * convolution one block serves all phases (conv_f32.c says what they are). A result is one sum in
+ * one order, whatever the blocks. */
 #include "cpu/conv.h"
 
 #define BLOCK_FLOATS 65536 /* of tables, unless a few rows need more: they stay in L2 */
@@ -11,13 +12,16 @@
 typedef struct phase {
     int out_y, out_x, gh, gw, th, tw;
     int *off_h, *off_w, *tap_h, *tap_w;
+    size_t codes; /* where its codes begin: [groups][vectors][taps][words][lanes] */
 } phase;
 
 typedef struct plan {
     size_t groups, cg, og, quads, words, vectors, pixel; /* pixel: floats of its tables */
-    uint32_t *codes;                                     /* [groups][vectors][taps][words][lanes] */
+    uint32_t *codes;                                     /* of all phases */
     float *zeros;
-    int *off;
+    phase *phases;
+    int *off;   /* the phases' off_h, tap_h, off_w, tap_w */
+    int lo, hi; /* least and greatest off_h of all */
     char *threads;
     size_t thread_bytes, used;
     size_t images, rows; /* of gy in a block: whole images, or rows of one if that is too much */
@@ -70,6 +74,7 @@ static plan lay_out(const bnn_mixed *mixed, const bnn_conv *s, void *ws) {
     }
     p.codes = bnn_take(ws, &p.used,
                        p.groups * p.vectors * taps * p.words * mixed->lanes * sizeof(uint32_t));
+    p.phases = bnn_take(ws, &p.used, (size_t)s->stride_h * (size_t)s->stride_w * sizeof(phase));
     p.zeros = bnn_take(ws, &p.used, p.pixel * sizeof(float));
     p.off = bnn_take(ws, &p.used, 2 * ((size_t)s->kh + (size_t)s->kw) * sizeof(int));
     p.thread_bytes = thread_layout(mixed, s, &p, NULL, &mine);
@@ -83,9 +88,11 @@ size_t bnn_conv_mix_x_bytes(const bnn_mixed *mixed, const bnn_conv *s) {
 
 /* Vector `vector` of a group: a word of codes holds one bit of each of 32 filters. */
 static void pack_codes(const bnn_mixed *mixed, const bnn_conv *s, const plan *p, const phase *g,
-                       const uint64_t *w, size_t group, size_t vector, uint32_t *codes) {
+                       const uint64_t *w, size_t group, size_t vector) {
     size_t taps = (size_t)s->kh * (size_t)s->kw, words = bnn_words(p->cg);
     size_t channel = vector * mixed->lanes, n = bnn_min_size(mixed->lanes, p->cg - channel);
+    size_t per_vector = (size_t)(g->th * g->tw) * p->words * mixed->lanes;
+    uint32_t *codes = p->codes + g->codes + (group * p->vectors + vector) * per_vector;
     for (int t = 0; t < g->th * g->tw; t++) {
         size_t tap = (size_t)g->tap_h[t / g->tw] * (size_t)s->kw + (size_t)g->tap_w[t % g->tw];
         for (size_t o = 0; o < p->og; o += 32, codes += mixed->lanes) {
@@ -217,7 +224,7 @@ static void look_up(const bnn_mixed *mixed, const bnn_conv *s, const plan *p, co
             size_t first = p->vectors * chunk / chunks, last = p->vectors * (chunk + 1) / chunks;
             m.vectors = last - first;
             for (size_t v = first; v < last; v++) {
-                m.codes[v - first] = p->codes + (group * p->vectors + v) * per_vector;
+                m.codes[v - first] = p->codes + g->codes + (group * p->vectors + v) * per_vector;
                 m.column[v - first] = v * mixed->lanes;
                 m.lanes[v - first] = bnn_min_size(mixed->lanes, p->cg - v * mixed->lanes);
             }
@@ -230,50 +237,62 @@ static int clip(int v, int most) {
     return v < 0 ? 0 : v > most ? most : v;
 }
 
-static void backward_phase(const bnn_mixed *mixed, const bnn_conv *s, const plan *p, const phase *g,
-                           const float *gy, const bnn_operand *w, float *gx, int acc) {
-    size_t per_vector = (size_t)g->th * (size_t)g->tw * p->words * mixed->lanes;
-    int lo, hi;
-    extent(g->th, g->off_h, &lo, &hi);
-    /* As many result rows as the rows of gy that fit have all taps of. */
-    int strip = p->rows == (size_t)s->oh ? g->gh : (int)p->rows - (hi - lo);
-    size_t strips = bnn_ceil_div((size_t)g->gh, (size_t)strip);
-    size_t blocks = bnn_ceil_div((size_t)s->n, p->images) * strips;
-#pragma omp parallel
-    {
-        own mine;
-        size_t first, last;
-        thread_layout(mixed, s, p, p->threads + p->thread_bytes * (size_t)omp_get_thread_num(),
-                      &mine);
-        bnn_share(p->groups * p->vectors, &first, &last);
-        for (size_t v = first; v < last; v++) {
-            pack_codes(mixed, s, p, g, w->b1, v / p->vectors, v % p->vectors,
-                       p->codes + v * per_vector);
+/* Fills in all phases; `per_tap` is the words of codes a tap of a vector takes. */
+static void find_phases(const bnn_conv *s, const plan *p, size_t per_tap) {
+    int *off_h = p->off, *tap_h = off_h + s->kh, taps_h = 0;
+    int *all_off_w = tap_h + s->kh, *all_tap_w = all_off_w + s->kw;
+    size_t codes = 0;
+    phase *g = p->phases;
+    for (int y = 0; y < s->stride_h; y++) {
+        int *off_w = all_off_w, *tap_w = all_tap_w;
+        int th = bnn_phase_taps(y, s->kh, s->stride_h, s->pad_h, s->dil_h, off_h + taps_h,
+                                tap_h + taps_h);
+        for (int x = 0; x < s->stride_w; x++, g++) {
+            g->out_y = y, g->out_x = x;
+            g->gh = y < s->h ? (s->h - y + s->stride_h - 1) / s->stride_h : 0;
+            g->gw = x < s->w ? (s->w - x + s->stride_w - 1) / s->stride_w : 0;
+            g->off_h = off_h + taps_h, g->tap_h = tap_h + taps_h;
+            g->off_w = off_w, g->tap_w = tap_w, g->th = th;
+            g->tw = bnn_phase_taps(x, s->kw, s->stride_w, s->pad_w, s->dil_w, off_w, tap_w);
+            g->codes = codes;
+            codes += p->groups * p->vectors * (size_t)(g->th * g->tw) * per_tap;
+            off_w += g->tw, tap_w += g->tw;
         }
-#pragma omp barrier
-        bnn_share(p->groups * blocks, &first, &last);
-        for (size_t item = first; item < last; item++) {
-            size_t group = item / blocks, block = item % blocks;
-            int i0 = (int)(block % strips) * strip, i1 = clip(i0 + strip, g->gh);
-            mine.image = block / strips * p->images;
-            size_t images = bnn_min_size(p->images, (size_t)s->n - mine.image);
-            mine.first = clip(i0 + lo, s->oh), mine.last = clip(i1 + hi, s->oh);
-            mine.last = mine.last < mine.first ? mine.first : mine.last;
-            build(mixed, s, p, gy, w, group, images, &mine);
-            look_up(mixed, s, p, g, group, images, i0, i1, &mine, gx, acc);
+        taps_h += th;
+    }
+}
+
+/* The result pixels of a phase that no tap reaches, in rows [i0, i1) of the block's images. */
+static void zero_pixels(const bnn_conv *s, const phase *g, size_t image, size_t images, int i0,
+                        int i1, size_t first, size_t count, float *gx) {
+    for (size_t n = image; n < image + images; n++) {
+        for (int i = i0; i < i1; i++) {
+            size_t row = n * (size_t)s->h + (size_t)(g->out_y + i * s->stride_h);
+            for (int j = 0; j < g->gw; j++) {
+                size_t pixel = row * (size_t)s->w + (size_t)(g->out_x + j * s->stride_w);
+                memset(gx + pixel * (size_t)s->c + first, 0, count * sizeof(float));
+            }
         }
     }
 }
 
-/* A phase that no tap reaches. */
-static void zero_phase(const bnn_conv *s, const phase *g, float *gx) {
-    for (size_t image = 0; image < (size_t)s->n; image++) {
-        for (int i = 0; i < g->gh; i++) {
-            size_t row = image * (size_t)s->h + (size_t)(g->out_y + i * s->stride_h);
-            for (int j = 0; j < g->gw; j++) {
-                size_t pixel = row * (size_t)s->w + (size_t)(g->out_x + j * s->stride_w);
-                memset(gx + pixel * (size_t)s->c, 0, (size_t)s->c * sizeof(float));
-            }
+/* All result pixels whose rows within their phase are [i0, i1). */
+static void block_of(const bnn_mixed *mixed, const bnn_conv *s, const plan *p, const float *gy,
+                     const bnn_operand *w, size_t group, int i0, int i1, own *mine, float *gx,
+                     int acc) {
+    size_t images = bnn_min_size(p->images, (size_t)s->n - mine->image);
+    mine->first = clip(i0 + p->lo, s->oh);
+    mine->last = clip(i1 + p->hi, s->oh);
+    build(mixed, s, p, gy, w, group, images, mine);
+    for (const phase *g = p->phases; g < p->phases + s->stride_h * s->stride_w; g++) {
+        int end = clip(i1, g->gh);
+        if (i0 >= end || g->gw == 0) {
+            continue;
+        }
+        if (g->th * g->tw > 0) {
+            look_up(mixed, s, p, g, group, images, i0, end, mine, gx, acc);
+        } else if (!acc) {
+            zero_pixels(s, g, mine->image, images, i0, end, group * p->cg, p->cg, gx);
         }
     }
 }
@@ -281,21 +300,34 @@ static void zero_phase(const bnn_conv *s, const phase *g, float *gx) {
 void bnn_conv_mix_x(const bnn_mixed *mixed, const bnn_conv *s, const float *gy,
                     const bnn_operand *w, float *gx, int acc, void *ws) {
     plan p = lay_out(mixed, s, ws);
-    phase g = {.off_h = p.off, .off_w = p.off + s->kh, .tap_h = p.off + s->kh + s->kw};
-    g.tap_w = g.tap_h + s->kh;
+    size_t phases = (size_t)s->stride_h * (size_t)s->stride_w, per_group = phases * p.vectors;
+    int grid_rows = (s->h + s->stride_h - 1) / s->stride_h;
     memset(p.zeros, 0, p.pixel * sizeof(float));
-    for (g.out_y = 0; g.out_y < s->stride_h && g.out_y < s->h; g.out_y++) {
-        g.gh = (s->h - g.out_y + s->stride_h - 1) / s->stride_h;
-        g.th = bnn_phase_taps(g.out_y, s->kh, s->stride_h, s->pad_h, s->dil_h, g.off_h, g.tap_h);
-        for (g.out_x = 0; g.out_x < s->stride_w && g.out_x < s->w; g.out_x++) {
-            g.gw = (s->w - g.out_x + s->stride_w - 1) / s->stride_w;
-            g.tw =
-                bnn_phase_taps(g.out_x, s->kw, s->stride_w, s->pad_w, s->dil_w, g.off_w, g.tap_w);
-            if (g.th * g.tw > 0) {
-                backward_phase(mixed, s, &p, &g, gy, w, gx, acc);
-            } else if (!acc) {
-                zero_phase(s, &g, gx);
-            }
+    find_phases(s, &p, p.words * mixed->lanes);
+    extent(s->kh, p.off, &p.lo, &p.hi);
+    /* As many result rows as the rows of gy that fit have all taps of. */
+    int strip = p.rows == (size_t)s->oh ? grid_rows : (int)p.rows - (p.hi - p.lo);
+    size_t strips = bnn_ceil_div((size_t)grid_rows, (size_t)strip);
+    size_t blocks = bnn_ceil_div((size_t)s->n, p.images) * strips;
+#pragma omp parallel
+    {
+        own mine;
+        size_t first, last;
+        thread_layout(mixed, s, &p, p.threads + p.thread_bytes * (size_t)omp_get_thread_num(),
+                      &mine);
+        bnn_share(p.groups * per_group, &first, &last);
+        for (size_t item = first; item < last; item++) {
+            pack_codes(mixed, s, &p, p.phases + item % phases, w->b1, item / per_group,
+                       item / phases % p.vectors);
+        }
+#pragma omp barrier
+        bnn_share(p.groups * blocks, &first, &last);
+        for (size_t item = first; item < last; item++) {
+            size_t block = item % blocks;
+            int i0 = (int)(block % strips) * strip;
+            mine.image = block / strips * p.images;
+            block_of(mixed, s, &p, gy, w, item / blocks, i0, clip(i0 + strip, grid_rows), &mine, gx,
+                     acc);
         }
     }
 }
