@@ -226,6 +226,7 @@ const bnn_micro bnn_micro_avx2 = {
     .f32_indirect = bnn_f32_indirect_avx2,
     .f32_outer = bnn_f32_outer_avx2,
     .b1_expand = bnn_b1_expand_avx2,
+    .mixed = &bnn_mixed_avx2,
     .b1_mr = MR,
     .b1_a_bytes = 2,
     .b1_pack_w = bnn_b1_pack_w_avx2,

@@ -64,6 +64,7 @@ const bnn_micro bnn_micro_generic = {
     .f32_indirect = bnn_f32_indirect_generic,
     .f32_outer = bnn_f32_outer_generic,
     .b1_expand = bnn_b1_expand_generic,
+    .mixed = &bnn_mixed_generic,
     .b1_mr = MR,
     .b1_a_bytes = 1,
     .b1_pack_w = bnn_b1_pack_w_generic,

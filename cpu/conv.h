@@ -53,4 +53,34 @@ size_t bnn_conv_b1_bytes(const bnn_micro *micro, const bnn_conv *s);
 size_t bnn_conv_f32_bytes(const bnn_micro *micro, const bnn_conv *s);
 size_t bnn_conv_weights_bytes(const bnn_micro *micro, const bnn_conv *s);
 
+/* The taps of one axis that reach pixels of phase `phase`: pixel p hears from output pixel
+ * (p + pad - k*dil) / stride if that divides. Returns how many. */
+int bnn_phase_taps(int phase, int kernel, int stride, int pad, int dil, int *off, int *tap);
+
+/* The backward products with bits as one operand, conv_mix_x.c and conv_mix_w.c, for the shapes
+ * that fill their tables and lanes; for the others the bits are expanded to floats. */
+static inline int bnn_conv_mix_x_pays(const bnn_conv *s) {
+    return s->c / s->groups >= 8 && s->o / s->groups >= 3;
+}
+
+void bnn_conv_mix_x(const bnn_mixed *mixed, const bnn_conv *s, const float *gy,
+                    const bnn_operand *w, float *gx, int acc, void *ws);
+size_t bnn_conv_mix_x_bytes(const bnn_mixed *mixed, const bnn_conv *s);
+int bnn_conv_mix_w_pays(const bnn_conv *s);
+/* Whether it can also do with the factors of this input. */
+int bnn_conv_mix_w_fits(const bnn_conv *s, const bnn_operand *x);
+void bnn_conv_mix_w(const bnn_mixed *mixed, const bnn_conv *s, const float *gy,
+                    const bnn_operand *x, float *gw, int acc, void *ws);
+size_t bnn_conv_mix_w_bytes(const bnn_mixed *mixed, const bnn_conv *s);
+
+/* n <= 32 bits of a row from `first` on; the bits above them are anything. */
+static inline uint32_t bnn_bits_at(const uint64_t *row, size_t first, size_t n) {
+    size_t shift = first % 64;
+    uint64_t v = row[first / 64] >> shift;
+    if (shift + n > 64) {
+        v |= row[first / 64 + 1] << (64 - shift);
+    }
+    return (uint32_t)v;
+}
+
 #endif

@@ -235,9 +235,7 @@ static void conv_forward_f32(const bnn_micro *micro, const bnn_conv *s, const fl
     }
 }
 
-/* The taps of one axis that reach pixels of phase `phase`: pixel p hears from output pixel
- * (p + pad - k*dil) / stride if that divides. Returns how many. */
-static int phase_taps(int phase, int kernel, int stride, int pad, int dil, int *off, int *tap) {
+int bnn_phase_taps(int phase, int kernel, int stride, int pad, int dil, int *off, int *tap) {
     int count = 0;
     for (int k = 0; k < kernel; k++) {
         int from = phase + pad - k * dil;
@@ -286,6 +284,10 @@ static void backward_phase(const bnn_micro *micro, const bnn_conv *s, const bnn_
 void bnn_conv_backward_x(const bnn_micro *micro, const bnn_conv *s, const float *gy,
                          const bnn_operand *w, float *gx, int acc, void *ws) {
     size_t groups = (size_t)s->groups, cg = (size_t)s->c / groups, og = (size_t)s->o / groups;
+    if (w->b1 != NULL && bnn_conv_mix_x_pays(s)) {
+        bnn_conv_mix_x(micro->mixed, s, gy, w, gx, acc, ws);
+        return;
+    }
     area m = lay_out(micro, s, og, cg, ws);
     grid g = {.n = (size_t)s->n, .step_h = 1, .step_w = 1};
     g.off_h = m.off, g.off_w = m.off + s->kh;
@@ -296,10 +298,11 @@ void bnn_conv_backward_x(const bnn_micro *micro, const bnn_conv *s, const float 
     memset(m.zeros, 0, og * sizeof(float));
     for (g.out_y = 0; g.out_y < s->stride_h && g.out_y < s->h; g.out_y++) {
         g.gh = (s->h - g.out_y + s->stride_h - 1) / s->stride_h;
-        g.th = phase_taps(g.out_y, s->kh, s->stride_h, s->pad_h, s->dil_h, g.off_h, g.tap_h);
+        g.th = bnn_phase_taps(g.out_y, s->kh, s->stride_h, s->pad_h, s->dil_h, g.off_h, g.tap_h);
         for (g.out_x = 0; g.out_x < s->stride_w && g.out_x < s->w; g.out_x++) {
             g.gw = (s->w - g.out_x + s->stride_w - 1) / s->stride_w;
-            g.tw = phase_taps(g.out_x, s->kw, s->stride_w, s->pad_w, s->dil_w, g.off_w, g.tap_w);
+            g.tw =
+                bnn_phase_taps(g.out_x, s->kw, s->stride_w, s->pad_w, s->dil_w, g.off_w, g.tap_w);
             backward_phase(micro, s, w, &g, &m, acc);
         }
     }
@@ -318,5 +321,9 @@ size_t bnn_conv_workspace(const bnn_micro *micro, const bnn_conv *s) {
     size_t most = bnn_conv_f32_bytes(micro, s), other = bnn_conv_b1_bytes(micro, s);
     most = other > most ? other : most;
     other = bnn_conv_weights_bytes(micro, s);
+    most = other > most ? other : most;
+    other = bnn_conv_mix_x_pays(s) ? bnn_conv_mix_x_bytes(micro->mixed, s) : 0;
+    most = other > most ? other : most;
+    other = bnn_conv_mix_w_pays(s) ? bnn_conv_mix_w_bytes(micro->mixed, s) : 0;
     return other > most ? other : most;
 }

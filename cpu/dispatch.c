@@ -24,12 +24,22 @@ static int has_avx2(void) {
     return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
            __builtin_cpu_supports("bmi2");
 }
+static int has_avx512(void) {
+    return has_avx2() && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+           __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") &&
+           __builtin_cpu_supports("avx512vbmi") && __builtin_cpu_supports("avx512vpopcntdq");
+}
 #define AVX2_TABLE &bnn_kernels_avx2
+#define AVX512_TABLE &bnn_kernels_avx512
 #else
 static int has_avx2(void) {
     return 0;
 }
+static int has_avx512(void) {
+    return 0;
+}
 #define AVX2_TABLE NULL
+#define AVX512_TABLE NULL
 #endif
 
 /* From the least to the most capable; a cap cuts off what stands behind it. */
@@ -37,7 +47,8 @@ static const isa isas[] = {
     {"generic", &bnn_kernels_generic, always, ""},
     {"neon", NULL, always, "neon: not built in yet"},
     {"avx2", AVX2_TABLE, has_avx2, "avx2: this CPU or build lacks AVX2, FMA or BMI2"},
-    {"avx512", NULL, always, "avx512: not built in yet"},
+    {"avx512", AVX512_TABLE, has_avx512,
+     "avx512: this CPU or build lacks AVX-512 (F, BW, DQ, VL, VBMI, VPOPCNTDQ)"},
     {"amx", NULL, always, "amx: not built in yet"},
 };
 

@@ -685,7 +685,7 @@ static void check_norm(const bnn_kernels *k, const norm_case *t, float *y, float
     k->batch_norm_backward(rows, c, t->g, t->x, t->scale, t->weight, mean, rstd, gx, 0, gweight,
                            gbias, 1, ws);
     assert_near(c, gweight, want_gw, tol, "batch_norm gweight");
-    if (rows > 1) {
+    if (rows > 2) { /* of one row it is nothing, of two what eps leaves: less than the rounding */
         assert_near(n, gx, t->gx, tol, "batch_norm gx");
     }
     float *in_place = duplicate(n, t->g), *sum = duplicate(n, t->x);

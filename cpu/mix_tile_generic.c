@@ -1,0 +1,87 @@
+/* The mixed product in portable C: floats times signs as plain additions and subtractions. A
+ * "table" here is just its four floats. The reference of every other mixed tile. */
+#include <string.h>
+
+#include "cpu/micro.h"
+
+enum { MR = 4, NV = 2, LANES = 8, RUN = 32 /* quads; see f32_tile_avx2.c */ };
+
+void bnn_mix_codes_generic(size_t n, const uint32_t *rows, uint32_t *codes) {
+    for (size_t lane = 0; lane < LANES; lane++) {
+        uint32_t v = 0;
+        for (size_t j = 0; j < n; j++) {
+            v |= (rows[j] >> lane & 1) << j;
+        }
+        codes[lane] = v;
+    }
+}
+
+void bnn_mix_tables_generic(size_t n, const float *const v[4], size_t step, float factor,
+                            float *tables, size_t table_step) {
+    for (size_t i = 0; i < n; i++) {
+        for (size_t j = 0; j < 4; j++) {
+            tables[i * table_step + j] = v[j][i * step] * factor;
+        }
+    }
+}
+
+static inline float with_sign(float v, uint32_t plus) {
+    uint32_t u;
+    memcpy(&u, &v, 4);
+    u ^= ~plus << 31;
+    memcpy(&v, &u, 4);
+    return v;
+}
+
+/* One row and one vector over quads [first, first + count) of all taps [t, t + taps). */
+static void run(const bnn_mix *m, size_t t, size_t taps, size_t first, size_t count, size_t row,
+                size_t vector, float *total) {
+    size_t words = (m->quads + 7) / 8;
+    float sum[LANES] = {0};
+    for (size_t tap = t; tap < t + taps; tap++) {
+        const float *table = m->tables[tap * MR + row] + 4 * first;
+        const uint32_t *codes = m->codes[vector] + tap * words * LANES;
+        for (size_t q = first; q < first + count; q++, table += 4) {
+            const uint32_t *code = codes + q / 8 * LANES;
+            size_t shift = q % 8 * 4;
+            for (size_t j = 0; j < 4; j++) {
+                for (size_t lane = 0; lane < LANES; lane++) {
+                    sum[lane] += with_sign(table[j], code[lane] >> (shift + j));
+                }
+            }
+        }
+    }
+    for (size_t lane = 0; lane < LANES; lane++) {
+        total[lane] += sum[lane];
+    }
+}
+
+void bnn_mix_tile_generic(const bnn_mix *m) {
+    size_t at_once = m->quads < RUN ? RUN / m->quads : 1;
+    for (size_t row = 0; row < m->rows; row++) {
+        for (size_t vector = 0; vector < m->vectors; vector++) {
+            float total[LANES] = {0};
+            for (size_t t = 0; t < m->taps; t += at_once) {
+                size_t taps = m->taps - t < at_once ? m->taps - t : at_once;
+                for (size_t first = 0; first < m->quads; first += RUN) {
+                    size_t count = m->quads - first < RUN ? m->quads - first : RUN;
+                    run(m, t, taps, first, count, row, vector, total);
+                }
+            }
+            float *c = m->out[row] + m->column[vector];
+            for (size_t lane = 0; lane < m->lanes[vector]; lane++) {
+                c[lane] = m->acc ? c[lane] + total[lane] : total[lane];
+            }
+        }
+    }
+}
+
+const bnn_mixed bnn_mixed_generic = {
+    .mr = MR,
+    .nv = NV,
+    .lanes = LANES,
+    .table = 4,
+    .codes = bnn_mix_codes_generic,
+    .tables = bnn_mix_tables_generic,
+    .tile = bnn_mix_tile_generic,
+};
