@@ -102,16 +102,18 @@ bnn_code bnn_apply_motion_blur(bnn_corruption_job *job) {
     return BNN_OK;
 }
 
-/* The factors are counted as numpy.arange counts them, rounding included: where (end - 1) / step
- * falls a little over a whole number, the end itself is one of them. */
+/* The factors are those of numpy.arange(1, end, step), rounding included: where (end - 1) / step
+ * falls a little over a whole number, the end itself is one of them, and the step is the distance
+ * of the first two. Both decide how some factors round to whole pixels. */
 bnn_code bnn_apply_zoom_blur(bnn_corruption_job *job) {
     const double end = job->set->zoom_blur[job->level].end;
     const double step = job->set->zoom_blur[job->level].step;
     const int zooms = (int)ceil((end - 1.0) / step);
+    const double distance = (1.0 + step) - 1.0;
     double *sum = bnn_job_take(job, 3 * job->pixels);
     memcpy(sum, job->x, 3 * job->pixels * sizeof *sum);
     for (int i = 0; i < zooms; i++) {
-        bnn_filter_add_zoom(job, job->x, 3, 1.0 + i * step, sum);
+        bnn_filter_add_zoom(job, job->x, 3, 1.0 + i * distance, sum);
     }
     for (size_t i = 0; i < 3 * job->pixels; i++) {
         sum[i] /= zooms + 1;
