@@ -86,7 +86,8 @@ static bnn_code load_photograph(const char *path, double scale, bnn_texture *out
     if (code != BNN_OK) {
         return code;
     }
-    code = strcmp(path + strlen(path) - 4, ".png") == 0
+    /* What it is says its beginning, not its name. */
+    code = map.size >= 8 && memcmp(map.data, "\x89PNG\r\n\x1a\n", 8) == 0
                ? decode_png(path, &map, &whole, err)
                : bnn_jpeg_decode(path, map.data, map.size, &whole, err);
     bnn_map_close(&map);

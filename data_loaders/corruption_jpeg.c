@@ -134,7 +134,7 @@ bnn_code bnn_jpeg_decode(const char *name, const unsigned char *bytes, size_t si
         if (d.owned) {
             free(d.image.data);
         }
-        return bnn_fail(err, BNN_ERR_FORMAT, "%s: no JPEG image that can be read (%s)", name,
+        return bnn_fail(err, BNN_ERR_FORMAT, "%s: no PNG or JPEG image that can be read (%s)", name,
                         d.errors.text);
     }
     *out = d.image;

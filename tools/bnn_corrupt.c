@@ -116,7 +116,9 @@ static bnn_code write_severity(work *w, int kind, int severity, bnn_npy_writer *
         if (code != BNN_OK) {
             return code;
         }
-        bnn_npy_write(writer, w->corrupted, n * w->image_bytes);
+        if (!bnn_npy_write(writer, w->corrupted, n * w->image_bytes)) {
+            break; /* the disk is full; commit says so */
+        }
         bnn_progress_update(&w->progress, w->done += n, bnn_corruption_names[kind]);
     }
     *change /= (double)count * (double)w->image_bytes;

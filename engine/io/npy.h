@@ -33,8 +33,9 @@ typedef struct bnn_npy_writer bnn_npy_writer;
 
 bnn_code bnn_npy_write_open(const char *path, int ndim, const int64_t *shape, bnn_npy_writer **out,
                             bnn_error *err);
-/* The next `size` bytes of the array, in C order. Errors are left to commit. */
-void bnn_npy_write(bnn_npy_writer *writer, const uint8_t *bytes, size_t size);
+/* The next `size` bytes of the array, in C order. 0 if they cannot be written, which commit will
+ * explain. */
+int bnn_npy_write(bnn_npy_writer *writer, const uint8_t *bytes, size_t size);
 /* Refuses when fewer or more bytes were written than the shape says; frees in any case. */
 bnn_code bnn_npy_write_commit(bnn_npy_writer *writer, bnn_error *err);
 void bnn_npy_write_abandon(bnn_npy_writer *writer); /* NULL is fine */

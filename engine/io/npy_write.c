@@ -67,14 +67,14 @@ bnn_code bnn_npy_write_open(const char *path, int ndim, const int64_t *shape, bn
     return BNN_OK;
 }
 
-void bnn_npy_write(bnn_npy_writer *writer, const uint8_t *bytes, size_t size) {
-    fwrite(bytes, 1, size, bnn_atomic_stream(writer->file));
+int bnn_npy_write(bnn_npy_writer *writer, const uint8_t *bytes, size_t size) {
     writer->written += size;
+    return fwrite(bytes, 1, size, bnn_atomic_stream(writer->file)) == size;
 }
 
 bnn_code bnn_npy_write_commit(bnn_npy_writer *writer, bnn_error *err) {
     bnn_code code;
-    if (writer->written != writer->expected) {
+    if (writer->written != writer->expected && !ferror(bnn_atomic_stream(writer->file))) {
         bnn_atomic_abandon(writer->file);
         code = bnn_fail(err, BNN_ERR_ARGUMENT,
                         "%s: %" PRIu64 " bytes were written, but the shape has %" PRIu64,
