@@ -207,15 +207,16 @@ static bnn_code run(work *w, bnn_error *err) {
     double change[BNN_CORRUPTION_KINDS][BNN_SEVERITIES];
     char path[4096];
     size_t i = 0;
-    bnn_code code = write_labels(w, err);
-    if (code != BNN_OK) {
-        return code;
-    }
+    bnn_code code = BNN_OK;
     bnn_corruption_list_note(&w->list, frost_dir, "bnn-corrupt");
     bnn_progress_start(&w->progress, "corrupting", w->list.count * BNN_SEVERITIES * w->clean->count,
                        "images", 0);
     for (; i < w->list.count && code == BNN_OK && !bnn_interrupted(); i++) {
         code = write_corruption(w, w->list.kind[i], change[i], err);
+        /* Not before: where nothing could be made, the labels of an older set are right. */
+        if (i == 0 && code == BNN_OK && !bnn_interrupted()) {
+            code = write_labels(w, err);
+        }
     }
     bnn_progress_end(&w->progress, NULL);
     if (code != BNN_OK || bnn_interrupted()) {
