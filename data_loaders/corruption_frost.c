@@ -119,17 +119,38 @@ bnn_code bnn_frost_load(const char *dir, double scale, int height, int width,
 /* ---- computed ----------------------------------------------------------------------------- */
 #define FRACTAL 256
 
-/* Ridges of a fractal as crystals, on a slow change of light. */
-static void paint(const double *crystal, const double *light, bnn_texture *t) {
+/* What each texture looks like: its mean colour and its deviation, as those of the photographs. */
+static const struct {
+    double colour[3], deviation;
+} looks[BNN_FROST_TEXTURES] = {{{78, 149, 166}, 16},
+                               {{201, 205, 214}, 18},
+                               {{199, 206, 212}, 18},
+                               {{138, 153, 166}, 26},
+                               {{112, 123, 135}, 34}};
+
+/* Ridges of a rough fractal as crystals, on a slow change of light; mean 0, deviation 1. */
+static void combine(double *crystal, const double *light, size_t n) {
+    double sum = 0.0, square = 0.0;
+    for (size_t i = 0; i < n; i++) {
+        double ridge = 1.0 - fabs(2.0 * crystal[i] - 1.0);
+        crystal[i] = ridge + 0.3 * light[i];
+        sum += crystal[i];
+        square += crystal[i] * crystal[i];
+    }
+    const double mean = sum / (double)n, deviation = sqrt(square / (double)n - mean * mean);
+    for (size_t i = 0; i < n; i++) {
+        crystal[i] = (crystal[i] - mean) / deviation;
+    }
+}
+
+static void paint(const double *crystal, const double colour[3], double deviation, bnn_texture *t) {
     for (int y = 0; y < t->height; y++) {
         for (int x = 0; x < t->width; x++) {
-            size_t i = (size_t)(y % FRACTAL) * FRACTAL + (size_t)(x % FRACTAL);
-            double ridge = 1.0 - fabs(2.0 * crystal[i] - 1.0);
-            double v = 0.25 + 0.35 * light[i] + 0.4 * ridge * ridge * ridge;
+            double v = deviation * crystal[(size_t)(y % FRACTAL) * FRACTAL + (size_t)(x % FRACTAL)];
             uint8_t *to = t->data + 3 * ((size_t)y * (size_t)t->width + (size_t)x);
-            to[0] = (uint8_t)(255.0 * v * 0.92);
-            to[1] = (uint8_t)(255.0 * v * 0.97);
-            to[2] = (uint8_t)(255.0 * v);
+            for (int c = 0; c < 3; c++) {
+                to[c] = (uint8_t)fmin(fmax(colour[c] + v, 0.0), 255.0);
+            }
         }
     }
 }
@@ -150,9 +171,10 @@ bnn_code bnn_frost_make(int height, int width, bnn_texture texture[BNN_FROST_TEX
         }
         /* The same textures whatever the user's seed: they stand for five fixed photographs. */
         bnn_rng rng = bnn_rng_start((uint64_t)i, bnn_hash_name("corruption.frost texture"));
-        bnn_fractal(&rng, FRACTAL, 1.35, crystal);
+        bnn_fractal(&rng, FRACTAL, 1.1, crystal);
         bnn_fractal(&rng, FRACTAL, 2.2, crystal + cells);
-        paint(crystal, crystal + cells, t);
+        combine(crystal, crystal + cells, cells);
+        paint(crystal, looks[i].colour, looks[i].deviation, t);
     }
     free(crystal);
     return code;
