@@ -64,3 +64,16 @@ void bnn_image_write(const bnn_image *image, const bnn_normalizer *normalizer,
         x += (size_t)width * BNN_IMAGE_CHANNELS;
     }
 }
+
+void bnn_image_copy(const bnn_image *image, int height, int width, uint8_t *bytes) {
+    for (int y = 0; y < height; y++) {
+        for (int x = 0; x < width; x++) {
+            int row = y - image->top, column = x - image->left;
+            int inside = row >= 0 && row < image->height && column >= 0 && column < image->width;
+            for (size_t c = 0; c < BNN_IMAGE_CHANNELS; c++) {
+                size_t at = inside ? (size_t)row * image->row + (size_t)column * image->column : 0;
+                *bytes++ = inside ? image->data[at + c * image->channel] : 0;
+            }
+        }
+    }
+}

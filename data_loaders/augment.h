@@ -42,6 +42,9 @@ bnn_augmentation bnn_augment_draw(uint64_t seed, uint32_t epoch, size_t index, i
 void bnn_image_write(const bnn_image *image, const bnn_normalizer *normalizer,
                      bnn_augmentation augmentation, int height, int width, float *x);
 
+/* The same of an image not augmented, and not normalized: bytes[height,width,3]. */
+void bnn_image_copy(const bnn_image *image, int height, int width, uint8_t *bytes);
+
 /* The random stream of one use of the data ("data.shuffle"), epoch and sample: for one use no two
  * (epoch, index) share a stream. */
 uint64_t bnn_data_stream(const char *use, uint32_t epoch, uint32_t index);

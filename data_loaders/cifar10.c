@@ -63,21 +63,35 @@ bnn_image bnn_cifar10_image(const unsigned char *bytes, size_t record) {
                        .channel = (size_t)SIDE * SIDE};
 }
 
+/* The file that holds sample `index`, and its number there. */
+static const unsigned char *find_record(const cifar10 *d, size_t index, size_t *record) {
+    int file = 0;
+    while (index >= d->records[file]) {
+        index -= d->records[file++];
+    }
+    *record = index;
+    return d->map[file].data;
+}
+
 static void cifar10_sample(const bnn_dataset *dataset, size_t index, int augment, uint64_t seed,
                            uint32_t epoch, float *x, int32_t *label) {
     const cifar10 *d = (const cifar10 *)dataset;
-    size_t record = index;
-    int file = 0;
-    while (record >= d->records[file]) {
-        record -= d->records[file++];
-    }
-    const unsigned char *bytes = d->map[file].data;
+    size_t record;
+    const unsigned char *bytes = find_record(d, index, &record);
     bnn_augmentation augmentation = {0};
     if (augment) {
         augmentation = bnn_augment_draw(seed, epoch, index, CROP_PADDING, 1);
     }
     bnn_image image = bnn_cifar10_image(bytes, record);
     bnn_image_write(&image, &d->normalizer, augmentation, SIDE, SIDE, x);
+    *label = bytes[record * BNN_CIFAR10_RECORD];
+}
+
+static void cifar10_pixels(const bnn_dataset *dataset, size_t index, uint8_t *out, int32_t *label) {
+    size_t record;
+    const unsigned char *bytes = find_record((const cifar10 *)dataset, index, &record);
+    bnn_image image = bnn_cifar10_image(bytes, record);
+    bnn_image_copy(&image, SIDE, SIDE, out);
     *label = bytes[record * BNN_CIFAR10_RECORD];
 }
 
@@ -131,6 +145,7 @@ static bnn_code cifar10_open(const bnn_dataset_info *info, const char *dir, bnn_
     }
     d->base.info = info;
     d->base.sample = cifar10_sample;
+    d->base.pixels = cifar10_pixels;
     d->base.close = cifar10_close;
     bnn_normalizer_set(&d->normalizer, info->mean, info->std);
     const char *const *name = split == BNN_SPLIT_TRAIN ? train_files : test_files;

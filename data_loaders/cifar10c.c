@@ -9,41 +9,20 @@
 #include <string.h>
 
 #include "data_loaders/augment.h"
+#include "data_loaders/corruption.h"
 #include "data_loaders/dataset.h"
 #include "data_loaders/internal.h"
 #include "engine/io/npy.h"
 
-#define KNOWN 19
 #define CURE                                                                                       \
     "the folder must be CIFAR-10-C unpacked (CIFAR-10-C.tar, https://zenodo.org/record/2535967)"
-
-/* The official order: the 15 of the benchmark, then the 4 extra ones. */
-static const char *const known_names[KNOWN] = {"gaussian_noise",
-                                               "shot_noise",
-                                               "impulse_noise",
-                                               "defocus_blur",
-                                               "glass_blur",
-                                               "motion_blur",
-                                               "zoom_blur",
-                                               "snow",
-                                               "frost",
-                                               "fog",
-                                               "brightness",
-                                               "contrast",
-                                               "elastic_transform",
-                                               "pixelate",
-                                               "jpeg_compression",
-                                               "speckle_noise",
-                                               "gaussian_blur",
-                                               "spatter",
-                                               "saturate"};
 
 struct bnn_corruptions {
     const bnn_dataset_info *info;
     bnn_normalizer normalizer;
     size_t count;
-    int known[KNOWN]; /* [count], indices into known_names, ascending */
-    bnn_npy array[KNOWN];
+    int known[BNN_CORRUPTION_KINDS]; /* [count], indices into bnn_corruption_names, ascending */
+    bnn_npy array[BNN_CORRUPTION_KINDS];
     size_t images; /* N, the images of one severity */
     size_t labels; /* N or 5*N */
     int32_t *label;
@@ -58,8 +37,9 @@ typedef struct corrupted {
 
 /* ---- opening ---- */
 static int index_of(const char *file, size_t stem) {
-    for (int i = 0; i < KNOWN; i++) {
-        if (strlen(known_names[i]) == stem && memcmp(known_names[i], file, stem) == 0) {
+    for (int i = 0; i < BNN_CORRUPTION_KINDS; i++) {
+        if (strlen(bnn_corruption_names[i]) == stem &&
+            memcmp(bnn_corruption_names[i], file, stem) == 0) {
             return i;
         }
     }
@@ -67,7 +47,8 @@ static int index_of(const char *file, size_t stem) {
 }
 
 /* Marks in `present` what the folder holds. */
-static bnn_code scan_entry(const char *dir, const char *file, int present[KNOWN], bnn_error *err) {
+static bnn_code scan_entry(const char *dir, const char *file, int present[BNN_CORRUPTION_KINDS],
+                           bnn_error *err) {
     size_t length = strlen(file);
     if (length <= 4 || strcmp(file + length - 4, ".npy") != 0 || file[0] == '.' ||
         strcmp(file, "labels.npy") == 0) {
@@ -78,13 +59,13 @@ static bnn_code scan_entry(const char *dir, const char *file, int present[KNOWN]
         return bnn_fail(err, BNN_ERR_FORMAT,
                         "%s/%s: none of the %d corruptions of CIFAR-10-C (gaussian_noise, ..., "
                         "saturate) has this name; rename or remove the file",
-                        dir, file, KNOWN);
+                        dir, file, BNN_CORRUPTION_KINDS);
     }
     present[known] = 1;
     return BNN_OK;
 }
 
-static bnn_code scan_folder(const char *dir, int present[KNOWN], bnn_error *err) {
+static bnn_code scan_folder(const char *dir, int present[BNN_CORRUPTION_KINDS], bnn_error *err) {
     DIR *folder = opendir(dir);
     if (!folder) {
         return bnn_fail(err, BNN_ERR_IO, "%s: cannot be listed (%s)", dir, strerror(errno));
@@ -125,7 +106,7 @@ static bnn_code check_array(const bnn_dataset_info *info, const char *path, cons
 
 static bnn_code open_array(bnn_corruptions *c, const char *dir, int known, bnn_error *err) {
     char path[BNN_DATA_PATH_MAX], file[32];
-    snprintf(file, sizeof file, "%s.npy", known_names[known]);
+    snprintf(file, sizeof file, "%s.npy", bnn_corruption_names[known]);
     bnn_code code = bnn_data_join(path, dir, file, err);
     if (code == BNN_OK) {
         code = bnn_data_check_file(path, CURE, err);
@@ -147,7 +128,7 @@ static bnn_code open_array(bnn_corruptions *c, const char *dir, int known, bnn_e
         return bnn_fail(err, BNN_ERR_FORMAT,
                         "%s: %zu images a severity, but %s.npy has %zu; the files are not of one "
                         "set, download them again",
-                        path, images, known_names[c->known[0]], c->images);
+                        path, images, bnn_corruption_names[c->known[0]], c->images);
     }
     c->images = images;
     return BNN_OK;
@@ -216,12 +197,12 @@ static bnn_code open_labels(bnn_corruptions *c, const char *dir, bnn_error *err)
 
 /* ---- the interface ---- */
 static bnn_code open_all(bnn_corruptions *c, const char *dir, bnn_error *err) {
-    int present[KNOWN] = {0};
+    int present[BNN_CORRUPTION_KINDS] = {0};
     bnn_code code = bnn_data_check_folder(dir, CURE, err);
     if (code == BNN_OK) {
         code = scan_folder(dir, present, err);
     }
-    for (int i = 0; i < KNOWN && code == BNN_OK; i++) {
+    for (int i = 0; i < BNN_CORRUPTION_KINDS && code == BNN_OK; i++) {
         if (present[i]) {
             code = open_array(c, dir, i, err);
         }
@@ -272,7 +253,7 @@ size_t bnn_corruptions_count(const bnn_corruptions *c) {
 }
 
 const char *bnn_corruptions_name(const bnn_corruptions *c, size_t index) {
-    return known_names[c->known[index]];
+    return bnn_corruption_names[c->known[index]];
 }
 
 /* Never augmented: these images are only evaluated. */

@@ -45,6 +45,9 @@ struct bnn_dataset {
      * the test transform. Called from several threads at once. */
     void (*sample)(const bnn_dataset *dataset, size_t index, int augment, uint64_t seed,
                    uint32_t epoch, float *x, int32_t *label);
+    /* Writes sample `index` as it is stored, before normalization: bytes[height*width*3]. From
+     * several threads at once. NULL: this data set cannot. */
+    void (*pixels)(const bnn_dataset *dataset, size_t index, uint8_t *bytes, int32_t *label);
     void (*close)(bnn_dataset *dataset);
 };
 

@@ -265,6 +265,13 @@ static void idx_sample(const bnn_dataset *dataset, size_t index, int augment, ui
     *label = d->labels.data[index];
 }
 
+static void idx_pixels(const bnn_dataset *dataset, size_t index, uint8_t *bytes, int32_t *label) {
+    const idx_dataset *d = (const idx_dataset *)dataset;
+    bnn_image image = bnn_idx_image(d->images.data, index);
+    bnn_image_copy(&image, SIDE, SIDE, bytes);
+    *label = d->labels.data[index];
+}
+
 static void idx_close(bnn_dataset *dataset) {
     idx_dataset *d = (idx_dataset *)dataset;
     bnn_idx_free(&d->images);
@@ -352,6 +359,7 @@ static bnn_code idx_open(const bnn_dataset_info *info, const char *dir, bnn_spli
     }
     d->base.info = info;
     d->base.sample = idx_sample;
+    d->base.pixels = idx_pixels;
     d->base.close = idx_close;
     d->may_flip = may_flip;
     bnn_normalizer_set(&d->normalizer, info->mean, info->std);

@@ -227,6 +227,7 @@ static void fill_source(size_t image, unsigned char source[SIDE][SIDE][3]) {
 
 START_TEST(cifar10_samples) {
     static unsigned char source[SIDE][SIDE][3];
+    static unsigned char bytes[SAMPLE];
     static float plain[SAMPLE], x[SAMPLE], again[SAMPLE];
     if (_i == 1) {
         ck_assert_int_eq(mkdir(in_folder("cifar-10-batches-bin"), 0777), 0);
@@ -245,6 +246,10 @@ START_TEST(cifar10_samples) {
             plain_transform(source, d->info, 4, 4, 0, plain);
             ck_assert_int_eq(label, (int)(image % 10));
             ck_assert_mem_eq(x, plain, sizeof x);
+            label = -1;
+            d->pixels(d, i, bytes, &label);
+            ck_assert_int_eq(label, (int)(image % 10));
+            ck_assert_mem_eq(bytes, source, sizeof bytes);
             d->sample(d, i, 1, 1, 2, x, &label);
             expect_crop(x, source, d->info, &place);
             places |= place != 80;

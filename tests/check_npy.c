@@ -230,6 +230,47 @@ START_TEST(open_maps_a_file) {
 }
 END_TEST
 
+START_TEST(what_is_written_is_read) {
+    char folder[] = "/tmp/bnn-check-npy-XXXXXX", path[64];
+    const int64_t shapes[3][4] = {{6}, {2, 3}, {50000, 32, 32, 3}};
+    const int dims[3] = {1, 2, 4};
+    const uint8_t six[6] = {1, 2, 3, 250, 251, 252};
+    bnn_npy_writer *w;
+    bnn_npy npy;
+    bnn_error err = {0};
+    ck_assert_ptr_nonnull(mkdtemp(folder));
+    snprintf(path, sizeof path, "%s/a.npy", folder);
+    for (int i = 0; i < 2; i++) {
+        ck_assert_int_eq(bnn_npy_write_open(path, dims[i], shapes[i], &w, &err), BNN_OK);
+        bnn_npy_write(w, six, 4);
+        bnn_npy_write(w, six + 4, 2);
+        ck_assert_int_eq(bnn_npy_write_commit(w, &err), BNN_OK);
+        ck_assert_int_eq(bnn_npy_open(path, &npy, &err), BNN_OK);
+        ck_assert_int_eq(npy.kind, 'u');
+        ck_assert_int_eq(npy.ndim, dims[i]);
+        ck_assert_mem_eq(npy.shape, shapes[i], (size_t)dims[i] * sizeof(int64_t));
+        ck_assert_mem_eq(npy.data, six, sizeof six);
+        ck_assert_uint_eq(npy.map.size, 128 + 6);
+        bnn_npy_close(&npy);
+    }
+    /* What is not complete never replaces what was there. */
+    ck_assert_int_eq(bnn_npy_write_open(path, 4, shapes[2], &w, &err), BNN_OK);
+    bnn_npy_write(w, six, 6);
+    ck_assert_int_eq(bnn_npy_write_commit(w, &err), BNN_ERR_ARGUMENT);
+    ck_assert_ptr_nonnull(strstr(err.text, "6 bytes were written, but the shape has 153600000"));
+    ck_assert_int_eq(bnn_npy_write_open(path, 4, shapes[2], &w, &err), BNN_OK);
+    bnn_npy_write_abandon(w);
+    bnn_npy_write_abandon(NULL);
+    ck_assert_int_eq(bnn_npy_open(path, &npy, &err), BNN_OK);
+    ck_assert_uint_eq(npy.count, 6);
+    bnn_npy_close(&npy);
+    unlink(path);
+    ck_assert_int_eq(rmdir(folder), 0); /* and leaves nothing behind */
+    ck_assert_int_eq(bnn_npy_write_open(path, 1, shapes[0], &w, &err), BNN_ERR_IO);
+    ck_assert_int_eq(bnn_npy_write_open(path, 9, shapes[0], &w, &err), BNN_ERR_ARGUMENT);
+}
+END_TEST
+
 int main(void) {
     Suite *suite = suite_create("npy");
     TCase *tests = tcase_create("npy");
@@ -240,6 +281,7 @@ int main(void) {
     tcase_add_test(tests, every_truncation_is_refused);
     tcase_add_test(tests, refuses_other_files_and_versions);
     tcase_add_test(tests, open_maps_a_file);
+    tcase_add_test(tests, what_is_written_is_read);
     suite_add_tcase(suite, tests);
     SRunner *runner = srunner_create(suite);
     srunner_set_fork_status(runner, CK_FORK);

@@ -21,7 +21,7 @@ quiet() {
 quiet "$cmake" --install "$build" --prefix "$work/first"
 mv first moved
 prefix=$work/moved
-for file in bin/bnn-train bin/bnn-eval bin/bnn-export include/bnn.h; do
+for file in bin/bnn-train bin/bnn-eval bin/bnn-export bin/bnn-corrupt include/bnn.h; do
     [ -s "$prefix/$file" ] || fail "$file is not installed"
 done
 for program in "$prefix"/bin/*; do

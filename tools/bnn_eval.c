@@ -14,8 +14,8 @@
 #include "tools/options.h"
 #include "tools/wait_policy.h"
 
-static const char *data, *data_dir, *corruptions, *json_file, *predictions;
-static int64_t batch_size = 100, threads = 0, limit_test = 0;
+static const char *data, *data_dir, *corruptions, *corruption, *frost_dir, *json_file, *predictions;
+static int64_t batch_size = 100, threads = 0, limit_test = 0, severity = 0, seed = 0;
 static bool quiet;
 static const char *operands[1];
 
@@ -26,8 +26,19 @@ static bnn_option options[] = {
      .default_text = "where the system keeps Fashion-MNIST; others must be given"},
     {"corruptions", BNN_OPTION_STRING, &corruptions, "DIR",
      "Also evaluate on the corrupted test sets of this folder, in the layout of CIFAR-10-C "
-     "(NAME.npy, labels.npy; any subset of the names).",
+     "(NAME.npy, labels.npy; any subset of the names). The word make: needs no files, makes the "
+     "corruptions while it evaluates, as bnn-corrupt does.",
      .default_text = NULL},
+    {"corruption", BNN_OPTION_STRING, &corruption, "NAME,...", "Only these corruptions.",
+     .default_text = "all there are"},
+    {"severity", BNN_OPTION_INT, &severity, "N", "Only this severity of theirs.",
+     .default_text = "all five", .min = 1, .max = BNN_SEVERITIES},
+    {"frost-dir", BNN_OPTION_STRING, &frost_dir, "DIR",
+     "With --corruptions make: folder of the frost photographs of CIFAR-10-C (frost1.png, "
+     "frost2.png, frost3.png, frost4.jpg, frost5.jpg).",
+     .default_text = "computed textures"},
+    {"seed", BNN_OPTION_INT, &seed, "N",
+     "With --corruptions make: of the corruptions' random numbers.", .min = 0, .max = 9e15},
     {"limit-test", BNN_OPTION_INT, &limit_test, "N", "Use the first N test images.",
      .default_text = "all", .min = 1, .max = 1e9},
     {"batch-size", BNN_OPTION_INT, &batch_size, "N", "Images at a time; no result depends on it.",
@@ -51,7 +62,8 @@ static bnn_program program = {
     .examples =
         "bnn-eval runs/reactnet-resnet20-fashion_mnist/best.safetensors\n"
         "bnn-eval model.bnn --data cifar10 --data-dir cifar-10-batches-bin --json out.json\n"
-        "bnn-eval best.safetensors --data-dir cifar-10-batches-bin --corruptions CIFAR-10-C",
+        "bnn-eval best.safetensors --data-dir cifar-10-batches-bin --corruptions CIFAR-10-C\n"
+        "bnn-eval best.safetensors --corruptions make --corruption fog,snow --severity 3",
     .options = options,
     .option_count = sizeof options / sizeof *options,
     .operands = operands,
@@ -66,6 +78,8 @@ typedef struct evaluation {
     bnn_dataset *test;
     bnn_evaluation how;
     bnn_score score;
+    bnn_corruption_source source;
+    bnn_corruptor *corruptor;
     bnn_corruption_table *table;
 } evaluation;
 
@@ -150,14 +164,53 @@ static bnn_code check_fit(const evaluation *e, bnn_error *err) {
     return BNN_OK;
 }
 
+/* What is wrong with the options of the corruptions is said before the work begins. */
+static bnn_code check_corruptions(evaluation *e, bnn_error *err) {
+    int make = corruptions && strcmp(corruptions, "make") == 0;
+    if (!corruptions && (corruption || severity || frost_dir)) {
+        return bnn_fail(err, BNN_ERR_ARGUMENT,
+                        "--%s says nothing without --corruptions DIR or --corruptions make",
+                        corruption ? "corruption"
+                        : severity ? "severity"
+                                   : "frost-dir");
+    }
+    if (corruptions && !make && frost_dir) {
+        return bnn_fail(err, BNN_ERR_ARGUMENT,
+                        "--frost-dir goes with --corruptions make; the files of %s are as they are",
+                        corruptions);
+    }
+    e->source.folder = make ? NULL : corruptions;
+    e->source.all = corruption == NULL;
+    e->source.severity = (int)severity;
+    e->source.limit = (size_t)limit_test;
+    return bnn_corruption_list_parse(corruption, &e->source.list, err);
+}
+
+static bnn_code open_corruptor(evaluation *e, bnn_error *err) {
+    e->source.info = e->info;
+    e->source.clean = e->test;
+    if (!corruptions || e->source.folder) {
+        return BNN_OK;
+    }
+    bnn_code code = bnn_corruptor_create(e->info->height, e->info->width, (uint64_t)seed, frost_dir,
+                                         &e->corruptor, err);
+    e->source.corruptor = e->corruptor;
+    if (code == BNN_OK) {
+        bnn_corruption_list_note(&e->source.list, frost_dir, program.name);
+    }
+    return code;
+}
+
 static bnn_code open_all(evaluation *e, bnn_error *err) {
     const char *why;
     const bnn_kernels *kernels = bnn_cpu_kernels(NULL, &why);
     if (!kernels) {
         return bnn_fail(err, BNN_ERR_UNSUPPORTED, "%s", why);
     }
-    bnn_code code = bnn_loaded_open(operands[0], kernels, &e->model, err);
-    if (code != BNN_OK || (code = bnn_loaded_predictor(&e->model, &e->predictor, err)) != BNN_OK) {
+    bnn_code code = check_corruptions(e, err);
+    if (code != BNN_OK ||
+        (code = bnn_loaded_open(operands[0], kernels, &e->model, err)) != BNN_OK ||
+        (code = bnn_loaded_predictor(&e->model, &e->predictor, err)) != BNN_OK) {
         return code;
     }
     e->info = bnn_dataset_find(data ? data : e->model.spec.dataset);
@@ -167,7 +220,8 @@ static bnn_code open_all(evaluation *e, bnn_error *err) {
     }
     if ((code = check_fit(e, err)) != BNN_OK ||
         (code = bnn_dataset_open(e->info, data_dir, BNN_SPLIT_TEST, (size_t)limit_test, &e->test,
-                                 err)) != BNN_OK) {
+                                 err)) != BNN_OK ||
+        (code = open_corruptor(e, err)) != BNN_OK) {
         return code;
     }
     size_t classes = (size_t)e->info->classes;
@@ -191,9 +245,8 @@ static bnn_code evaluate(evaluation *e, bnn_error *err) {
     if (corruptions && !e->score.stopped) {
         bnn_evaluation how = {.batch_size = e->how.batch_size,
                               .loader_threads = e->how.loader_threads};
-        code =
-            bnn_corruption_table_run(e->predictor, e->info, corruptions, (size_t)limit_test, &how,
-                                     percent(e->score.top1, e->score.images), &e->table, err);
+        code = bnn_corruption_table_run(e->predictor, &e->source, &how,
+                                        percent(e->score.top1, e->score.images), &e->table, err);
         if (code != BNN_OK) {
             return code;
         }
@@ -223,6 +276,7 @@ int main(int argc, char **argv) {
         code = evaluate(&e, &err);
     }
     bnn_corruption_table_free(e.table);
+    bnn_corruptor_free(e.corruptor);
     bnn_dataset_close(e.test);
     bnn_predictor_free(e.predictor);
     bnn_loaded_close(&e.model);

@@ -1,5 +1,6 @@
 #include "tools/corruption_table.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -7,22 +8,26 @@
 #include "tools/progress.h"
 
 typedef struct row {
-    char name[40];
-    double top1[BNN_SEVERITIES]; /* percent */
+    const char *name;
+    double top1[BNN_SEVERITIES]; /* percent; NAN: not wanted */
 } row;
 
 struct bnn_corruption_table {
     double clean;
     size_t count; /* complete rows */
-    row rows[];
+    row rows[BNN_CORRUPTION_KINDS];
 };
 
 static double mean_of(const row *r) {
     double sum = 0.0;
+    int count = 0;
     for (int s = 0; s < BNN_SEVERITIES; s++) {
-        sum += r->top1[s];
+        if (!isnan(r->top1[s])) {
+            sum += r->top1[s];
+            count++;
+        }
     }
-    return sum / BNN_SEVERITIES;
+    return count ? sum / count : 0.0;
 }
 
 static double mean_of_all(const bnn_corruption_table *table) {
@@ -33,17 +38,86 @@ static double mean_of_all(const bnn_corruption_table *table) {
     return table->count ? sum / (double)table->count : 0.0;
 }
 
-static bnn_code run_row(bnn_predictor *predictor, const bnn_corruptions *c, size_t index,
-                        size_t limit, const bnn_evaluation *how, row *r, bnn_error *err) {
-    snprintf(r->name, sizeof r->name, "%s", bnn_corruptions_name(c, index));
-    for (int s = 0; s < BNN_SEVERITIES; s++) {
-        bnn_dataset *dataset;
-        bnn_score score;
-        bnn_code code = bnn_corruptions_dataset(c, index, s + 1, limit, &dataset, err);
-        if (code == BNN_OK) {
-            code = bnn_evaluate(predictor, dataset, how, &score, err);
-            bnn_dataset_close(dataset);
+/* ---- where the images come from ----------------------------------------------------------- */
+/* The rows to come, and what opens them: the folder's files, or the corruptor. */
+typedef struct plan {
+    const bnn_corruption_source *source;
+    bnn_corruptions *files; /* NULL: made */
+    size_t count;
+    size_t index[BNN_CORRUPTION_KINDS]; /* among the files, or the kind */
+    const char *name[BNN_CORRUPTION_KINDS];
+} plan;
+
+static int find_file(const bnn_corruptions *files, const char *name, size_t *index) {
+    for (size_t i = 0; i < bnn_corruptions_count(files); i++) {
+        if (strcmp(bnn_corruptions_name(files, i), name) == 0) {
+            *index = i;
+            return 1;
         }
+    }
+    return 0;
+}
+
+static bnn_code make_plan(const bnn_corruption_source *source, plan *p, bnn_error *err) {
+    *p = (plan){.source = source};
+    bnn_code code = source->folder
+                        ? bnn_corruptions_open(source->info, source->folder, &p->files, err)
+                        : BNN_OK;
+    for (size_t i = 0; i < source->list.count && code == BNN_OK; i++) {
+        size_t index = (size_t)source->list.kind[i];
+        const char *name = bnn_corruption_names[index];
+        if (p->files && !find_file(p->files, name, &index)) {
+            if (!source->all) {
+                code = bnn_fail(err, BNN_ERR_IO,
+                                "%s/%s.npy: no such file; --corruptions make needs none",
+                                source->folder, name);
+            }
+            continue;
+        }
+        p->index[p->count] = index;
+        p->name[p->count++] = name;
+    }
+    if (code != BNN_OK) {
+        bnn_corruptions_close(p->files);
+    }
+    return code;
+}
+
+static bnn_code open_cell(const plan *p, size_t i, int severity, bnn_dataset **out,
+                          bnn_error *err) {
+    const bnn_corruption_source *source = p->source;
+    return p->files
+               ? bnn_corruptions_dataset(p->files, p->index[i], severity, source->limit, out, err)
+               : bnn_corrupted_open(source->corruptor, source->clean, (int)p->index[i], severity,
+                                    out, err);
+}
+
+/* ---- running ------------------------------------------------------------------------------ */
+static bnn_code run_cell(bnn_predictor *predictor, const plan *p, size_t i, int severity,
+                         const bnn_evaluation *how, bnn_score *score, bnn_error *err) {
+    bnn_dataset *dataset;
+    bnn_code code = open_cell(p, i, severity, &dataset, err);
+    if (code != BNN_OK) {
+        return code;
+    }
+    code = bnn_evaluate(predictor, dataset, how, score, err);
+    if (code == BNN_OK && !p->files) {
+        code = bnn_corrupted_status(dataset, err);
+    }
+    bnn_dataset_close(dataset);
+    return code;
+}
+
+static bnn_code run_row(bnn_predictor *predictor, const plan *p, size_t i,
+                        const bnn_evaluation *how, row *r, bnn_error *err) {
+    r->name = p->name[i];
+    for (int s = 0; s < BNN_SEVERITIES; s++) {
+        r->top1[s] = NAN;
+        if (p->source->severity != 0 && p->source->severity != s + 1) {
+            continue;
+        }
+        bnn_score score;
+        bnn_code code = run_cell(predictor, p, i, s + 1, how, &score, err);
         if (code != BNN_OK || score.stopped) {
             return code;
         }
@@ -52,25 +126,24 @@ static bnn_code run_row(bnn_predictor *predictor, const bnn_corruptions *c, size
     return BNN_OK;
 }
 
-bnn_code bnn_corruption_table_run(bnn_predictor *predictor, const bnn_dataset_info *info,
-                                  const char *folder, size_t limit, const bnn_evaluation *how,
-                                  double clean, bnn_corruption_table **out, bnn_error *err) {
-    bnn_corruptions *c;
+bnn_code bnn_corruption_table_run(bnn_predictor *predictor, const bnn_corruption_source *source,
+                                  const bnn_evaluation *how, double clean,
+                                  bnn_corruption_table **out, bnn_error *err) {
+    plan p;
     bnn_progress progress;
-    bnn_code code = bnn_corruptions_open(info, folder, &c, err);
+    bnn_code code = make_plan(source, &p, err);
     if (code != BNN_OK) {
         return code;
     }
-    size_t count = bnn_corruptions_count(c);
-    bnn_corruption_table *table = calloc(1, sizeof *table + count * sizeof(row));
+    bnn_corruption_table *table = calloc(1, sizeof *table);
     if (!table) {
-        bnn_corruptions_close(c);
+        bnn_corruptions_close(p.files);
         return bnn_fail(err, BNN_ERR_MEMORY, "out of memory for the corruption table");
     }
     table->clean = clean;
-    bnn_progress_start(&progress, "corruptions", count, "corruptions", 0);
-    for (size_t i = 0; code == BNN_OK && i < count; i++) {
-        code = run_row(predictor, c, i, limit, how, &table->rows[i], err);
+    bnn_progress_start(&progress, "corruptions", p.count, "corruptions", 0);
+    for (size_t i = 0; code == BNN_OK && i < p.count; i++) {
+        code = run_row(predictor, &p, i, how, &table->rows[i], err);
         if (bnn_interrupted()) {
             break;
         }
@@ -78,7 +151,7 @@ bnn_code bnn_corruption_table_run(bnn_predictor *predictor, const bnn_dataset_in
         bnn_progress_update(&progress, i + 1, table->rows[i].name);
     }
     bnn_progress_end(&progress, NULL);
-    bnn_corruptions_close(c);
+    bnn_corruptions_close(p.files);
     if (code != BNN_OK) {
         free(table);
         return code;
@@ -98,7 +171,11 @@ void bnn_corruption_table_print(const bnn_corruption_table *table, FILE *out) {
         const row *r = &table->rows[i];
         fprintf(out, "%-20s", r->name);
         for (int s = 0; s < BNN_SEVERITIES; s++) {
-            fprintf(out, " %7.2f", r->top1[s]);
+            if (isnan(r->top1[s])) {
+                fprintf(out, " %7s", "-");
+            } else {
+                fprintf(out, " %7.2f", r->top1[s]);
+            }
         }
         fprintf(out, " %8.2f %8.2f\n", mean_of(r), table->clean - mean_of(r));
     }
@@ -111,10 +188,13 @@ json_t *bnn_corruption_table_json(const bnn_corruption_table *table) {
     json_t *rows = json_array();
     for (size_t i = 0; i < table->count; i++) {
         const row *r = &table->rows[i];
-        json_array_append_new(rows, json_pack("{s:s, s:[f,f,f,f,f], s:f, s:f}", "corruption",
-                                              r->name, "top1", r->top1[0], r->top1[1], r->top1[2],
-                                              r->top1[3], r->top1[4], "mean", mean_of(r), "gap",
-                                              table->clean - mean_of(r)));
+        json_t *top1 = json_array();
+        for (int s = 0; s < BNN_SEVERITIES; s++) {
+            json_array_append_new(top1, isnan(r->top1[s]) ? json_null() : json_real(r->top1[s]));
+        }
+        json_array_append_new(rows,
+                              json_pack("{s:s, s:o, s:f, s:f}", "corruption", r->name, "top1", top1,
+                                        "mean", mean_of(r), "gap", table->clean - mean_of(r)));
     }
     double mean = mean_of_all(table);
     return json_pack("{s:f, s:f, s:f, s:o}", "clean", table->clean, "mean", mean, "gap",

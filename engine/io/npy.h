@@ -1,4 +1,5 @@
-/* NumPy .npy files, versions 1 to 3, C order, read-only; mapped, never loaded whole. */
+/* NumPy .npy files, C order: versions 1 to 3 are read, mapped and never loaded whole; version 1 is
+ * written, piece by piece. */
 #ifndef BNN_ENGINE_IO_NPY_H
 #define BNN_ENGINE_IO_NPY_H
 
@@ -26,5 +27,17 @@ bnn_code bnn_npy_open(const char *path, bnn_npy *out, bnn_error *err);
 bnn_code bnn_npy_parse(const char *name, const void *bytes, size_t size, bnn_npy *out,
                        bnn_error *err);
 void bnn_npy_close(bnn_npy *npy);
+
+/* A file of bytes (numpy.uint8) being written; it appears whole, in commit, or not at all. */
+typedef struct bnn_npy_writer bnn_npy_writer;
+
+bnn_code bnn_npy_write_open(const char *path, int ndim, const int64_t *shape, bnn_npy_writer **out,
+                            bnn_error *err);
+/* The next `size` bytes of the array, in C order. 0 if they cannot be written, which commit will
+ * explain. */
+int bnn_npy_write(bnn_npy_writer *writer, const uint8_t *bytes, size_t size);
+/* Refuses when fewer or more bytes were written than the shape says; frees in any case. */
+bnn_code bnn_npy_write_commit(bnn_npy_writer *writer, bnn_error *err);
+void bnn_npy_write_abandon(bnn_npy_writer *writer); /* NULL is fine */
 
 #endif

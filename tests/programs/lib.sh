@@ -8,6 +8,8 @@ train=$1/bnn-train
 evaluate=$1/bnn-eval
 # shellcheck disable=SC2034 # used by those who source this
 pack=$1/bnn-export
+# shellcheck disable=SC2034 # used by those who source this
+corrupt=$1/bnn-corrupt
 helper=$2/make_data
 work=$(mktemp -d "${TMPDIR:-/tmp}/bnn-test.XXXXXX") || exit 1
 trap 'rm -rf "$work"' EXIT
