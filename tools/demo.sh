@@ -9,7 +9,7 @@ cmake -S . -B build -DCMAKE_BUILD_TYPE=Release -DBNN_TESTS=OFF >/dev/null
 cmake --build build -j"$(nproc)" >/dev/null
 run=runs/demo
 build/bnn-train --algo reactnet --arch resnet20 --data fashion_mnist --epochs 2 \
-    --limit-train 20000 --output $run --overwrite
+    --limit-train 30000 --output $run --overwrite
 build/bnn-eval $run/best.safetensors
 build/bnn-export $run/best.safetensors --output $run/model.bnn
 build/bnn-eval $run/model.bnn --quiet
