@@ -169,12 +169,27 @@ static void fold_conv(bnn_fold *f, const bnn_node *node) {
     }
 }
 
+/* XNOR-Net++ trains scales for the longest of images; of those, this network's rows and columns. */
+static bnn_t first_values(bnn_fold *f, bnn_t t, int count) {
+    return t < 0 ? BNN_NONE
+                 : add_constant(f, BNN_F32, bnn_vector(count), (recipe){.kind = COPY, .source = t});
+}
+
+static void fold_outer_scale(bnn_fold *f, const bnn_node *node) {
+    bnn_shape s = bnn_shape_of(f->source, node->in[0]);
+    bnn_t in[4] = {value(f, node->in[0]), value(f, node->in[1]), first_values(f, node->in[2], s.h),
+                   first_values(f, node->in[3], s.w)};
+    f->map[node->out[0]] = bnn_graph_add(f->graph, node->op, node->attr, node->attr_bytes, 4, in);
+}
+
 static void fold_node(bnn_fold *f, int index, int thresholds) {
     const bnn_node *node = node_at(f, index);
     if (node->op == &bnn_conv_op && f->constant[node->in[CONV_W]]) {
         fold_conv(f, node);
     } else if (per_channel(f, node)) {
         fold_run(f, index, thresholds);
+    } else if (node->op == &bnn_outer_scale_op) {
+        fold_outer_scale(f, node);
     } else {
         bnn_t in[BNN_MAX_IN];
         for (int k = 0; k < node->in_count; k++) {
