@@ -101,3 +101,7 @@ int bnn_set_threads(int n) {
     omp_set_num_threads(n);
     return n;
 }
+
+int bnn_threads(void) {
+    return omp_get_max_threads();
+}

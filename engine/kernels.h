@@ -184,5 +184,7 @@ const bnn_kernels *bnn_cpu_kernels(const char *isa, const char **why);
 
 /* Threads the CPU kernels use from now on; n < 1 means all processors. Returns the number set. */
 int bnn_set_threads(int n);
+/* Threads they use now. */
+int bnn_threads(void);
 
 #endif

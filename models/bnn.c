@@ -1,6 +1,7 @@
 /* The public library on top of the predictor. */
 #include "models/bnn.h"
 
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,6 +15,9 @@
  * fewer, at most this many values. */
 #define CHUNK 64
 #define CHUNK_VALUES ((size_t)1 << 24)
+
+/* Models that are loaded; see bnn_model_set_threads. */
+static atomic_int models;
 
 struct bnn_model {
     bnn_loaded loaded;
@@ -63,6 +67,7 @@ bnn_model *bnn_model_load(const char *path, char *error) {
         free(model);
         return NULL;
     }
+    atomic_fetch_add(&models, 1);
     bnn_code code = bnn_loaded_open(path, kernels, &model->loaded, &err);
     if (code == BNN_OK) {
         code = bnn_loaded_predictor(&model->loaded, &model->predictor, &err);
@@ -92,6 +97,7 @@ void bnn_model_free(bnn_model *model) {
         bnn_loaded_close(&model->loaded);
         free(model->normalized);
         free(model);
+        atomic_fetch_sub(&models, 1);
     }
 }
 
@@ -143,5 +149,6 @@ int bnn_model_run_pixels(bnn_model *model, size_t n, const uint8_t *pixels, floa
 }
 
 int bnn_model_set_threads(int n) {
-    return bnn_set_threads(n);
+    int now = bnn_threads();
+    return atomic_load(&models) > 0 && (n < 1 || n > now) ? now : bnn_set_threads(n);
 }

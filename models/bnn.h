@@ -49,7 +49,9 @@ int bnn_model_run(bnn_model *model, size_t n, const float *images, float *logits
 int bnn_model_run_pixels(bnn_model *model, size_t n, const uint8_t *pixels, float *logits,
                          char *error);
 
-/* Threads of all models from now on; n < 1: all processors. Returns the number. */
+/* Threads of all models from now on; n < 1: all processors. Returns the number in force: a loaded
+ * model has room for as many as there were when it was loaded, so while one is loaded the number
+ * can only be lowered. */
 int bnn_model_set_threads(int n);
 
 #ifdef __cplusplus

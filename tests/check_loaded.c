@@ -5,7 +5,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
+#include "models/bnn.h"
 #include "models/checkpoint.h"
 #include "models/loaded.h"
 
@@ -101,6 +103,38 @@ static void run_once(const bnn_spec *spec, bnn_params *params) {
     bnn_predictor_free(predictor);
 }
 
+/* A loaded model's memory is for the threads there were: raising their number later must not reach
+ * its kernels. */
+START_TEST(threads_of_loaded) {
+    char path[] = "/tmp/bnn-check-loaded-XXXXXX", error[BNN_ERROR_BYTES];
+    bnn_error err = {0};
+    bnn_net net;
+    bnn_spec spec = {.height = 32, .width = 32, .channels = 3, .classes = 10, .dataset = "cifar10"};
+    static float image[32 * 32 * 3], before[10], after[10];
+    bnn_params *params = bnn_params_create();
+    spec.std[0] = spec.std[1] = spec.std[2] = 1.0f;
+    ck_assert(params && bnn_spec_find(&spec, "resnet20", "bnn", &err) == BNN_OK);
+    ck_assert(bnn_net_build(&spec, kernels(), params, 1, 0, &net, &err) == BNN_OK);
+    bnn_graph_free(net.graph);
+    ck_assert(bnn_params_allocate(params, 0, &err) == BNN_OK);
+    bnn_params_initialize(params, 1);
+    close(mkstemp(path));
+    ck_assert(bnn_checkpoint_save(path, &spec, params, NULL, NULL, 0, &err) == BNN_OK);
+    bnn_params_free(params);
+    ck_assert_int_eq(bnn_model_set_threads(2), 2);
+    bnn_model *model = bnn_model_load(path, error);
+    ck_assert_msg(model != NULL, "%s", error);
+    ck_assert_int_eq(bnn_model_run(model, 1, image, before, error), 0);
+    ck_assert_int_eq(bnn_model_set_threads(7), 2);
+    ck_assert_int_eq(bnn_model_run(model, 1, image, after, error), 0);
+    ck_assert_mem_eq(before, after, sizeof before);
+    ck_assert_int_eq(bnn_model_set_threads(1), 1);
+    bnn_model_free(model);
+    ck_assert_int_eq(bnn_model_set_threads(3), 3);
+    unlink(path);
+}
+END_TEST
+
 START_TEST(small_image) {
     static const int sizes[][2] = {{1, 1}, {1, 40}, {40, 1}, {2, 3}, {8, 8}};
     const char *arch = bnn_archs[_i]->name;
@@ -135,6 +169,7 @@ int main(void) {
     }
     tcase_add_loop_test(files, claim, 0, sizeof claims / sizeof claims[0]);
     tcase_add_test(files, other_format);
+    tcase_add_test(files, threads_of_loaded);
     tcase_add_loop_test(networks, small_image, 0, archs);
     tcase_set_timeout(networks, 300);
     suite_add_tcase(suite, files);
