@@ -1,6 +1,5 @@
 /* The constants of a folded graph from the parameters behind its source: copies, composed
  * coefficients, and thresholds found by asking the very operations they replace. */
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 

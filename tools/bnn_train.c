@@ -1,10 +1,8 @@
 /* bnn-train: options in, a run folder out. The loop itself is trainer.c. */
-#include <math.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "models/summary.h"
 #include "tools/interrupt.h"

@@ -3,7 +3,6 @@
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "data_loaders/loader.h"
 #include "engine/base/arena.h"
@@ -64,8 +63,6 @@ static bnn_code build_nets(trainer *t, bnn_error *err) {
                         "out of memory: a step needs %zu MiB; use a smaller --batch-size",
                         bytes >> 20);
     }
-    /* What a phase leaves out must not keep an older gradient. */
-    memset(t->params->grads, 0, t->params->value_count * sizeof(float));
     code = bnn_graph_bind(t->full.graph, t->memory, err);
     return code == BNN_OK && t->tail.graph ? bnn_graph_bind(t->tail.graph, t->memory, err) : code;
 }
