@@ -187,19 +187,71 @@ void bnn_b1_tile_avx2(size_t kb, size_t width, const uint8_t *tile, const uint8_
     }
 }
 
-void bnn_b1_finish_avx2(size_t n, const int32_t *count, const int32_t *offset, float xscale,
-                        const float *wscale, float *y) {
-    const __m256 x = _mm256_set1_ps(xscale);
-    size_t j = 0;
-    for (; j + 8 <= n; j += 8) {
-        __m256i c = _mm256_loadu_si256((const __m256i *)(const void *)(count + j));
-        __m256i o = _mm256_loadu_si256((const __m256i *)(const void *)(offset + j));
-        __m256 value = _mm256_cvtepi32_ps(_mm256_sub_epi32(o, _mm256_add_epi32(c, c)));
-        __m256 scale = _mm256_mul_ps(x, _mm256_loadu_ps(wscale + j));
-        _mm256_storeu_ps(y + j, _mm256_mul_ps(scale, value));
+/* Channels j .. j+8 of pixel i. */
+static inline __m256i integers(const bnn_finish *f, size_t i, size_t j) {
+    const int32_t *count = f->count + i * f->width + j, *offset = f->offset + f->class_at[i] + j;
+    __m256i c = _mm256_loadu_si256((const __m256i *)(const void *)count);
+    __m256i o = _mm256_loadu_si256((const __m256i *)(const void *)offset);
+    return _mm256_sub_epi32(o, _mm256_add_epi32(c, c));
+}
+
+/* A factor of one changes nothing, a term of zero would change -0. */
+static void finish_f32(const bnn_finish *f) {
+    const bnn_result *y = f->y;
+    for (size_t j = 0; j < f->n; j += 8) {
+        __m256 a = _mm256_set1_ps(1.0f), b = _mm256_setzero_ps();
+        a = y->a == NULL ? a : _mm256_loadu_ps(y->a + f->column + j);
+        b = y->b == NULL ? b : _mm256_loadu_ps(y->b + f->column + j);
+        float *to = y->f32 + f->first * f->channels + f->column + j;
+        for (size_t i = 0; i < f->pixels; i++, to += f->channels) {
+            __m256 v = _mm256_cvtepi32_ps(integers(f, i, j));
+            v = _mm256_mul_ps(a, _mm256_mul_ps(_mm256_set1_ps(f->xscale[i]), v));
+            v = y->b == NULL ? v : _mm256_add_ps(v, b);
+            _mm256_storeu_ps(to, v);
+        }
     }
-    for (; j < n; j++) {
-        y[j] = (xscale * wscale[j]) * (float)(offset[j] - 2 * count[j]);
+}
+
+static void finish_i16(const bnn_finish *f) {
+    for (size_t j = 0; j < f->n; j += 8) {
+        int16_t *to = f->y->i16 + f->first * f->channels + f->column + j;
+        for (size_t i = 0; i < f->pixels; i++, to += f->channels) {
+            __m256i v = integers(f, i, j);
+            v = _mm256_permute4x64_epi64(_mm256_packs_epi32(v, v), 0x08);
+            _mm_storeu_si128((__m128i *)(void *)to, _mm256_castsi256_si128(v));
+        }
+    }
+}
+
+static void finish_b1(const bnn_finish *f) {
+    uint64_t bits[BNN_FINISH_PIXELS] = {0};
+    size_t words = bnn_words(f->channels);
+    for (size_t j = 0; j < f->n; j += 8) {
+        const int32_t *threshold = f->y->threshold + f->column + j;
+        __m256i t = _mm256_loadu_si256((const __m256i *)(const void *)threshold);
+        int flip = _mm256_movemask_ps(_mm256_castsi256_ps(_mm256_slli_epi32(t, 31)));
+        t = _mm256_srai_epi32(t, 1);
+        for (size_t i = 0; i < f->pixels; i++) {
+            __m256i less = _mm256_cmpgt_epi32(t, integers(f, i, j));
+            int hit = _mm256_movemask_ps(_mm256_castsi256_ps(less)) ^ 0xff;
+            bits[i] |= (uint64_t)(unsigned)(hit ^ flip) << j;
+        }
+    }
+    for (size_t i = 0; i < f->pixels; i++) {
+        bnn_put_bits(f->y->b1 + (f->first + i) * words, f->column, f->n, bits[i]);
+    }
+}
+
+/* Vectors, if they come out even; else as in portable C. */
+void bnn_b1_finish_avx2(const bnn_finish *f) {
+    if (f->n % 8 != 0) {
+        bnn_b1_finish_generic(f);
+    } else if (f->y->f32 != NULL) {
+        finish_f32(f);
+    } else if (f->y->i16 != NULL) {
+        finish_i16(f);
+    } else {
+        finish_b1(f);
     }
 }
 

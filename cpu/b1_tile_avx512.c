@@ -20,11 +20,6 @@ void bnn_b1_pack_w_avx512(size_t kb, size_t n, size_t width, const uint8_t *w, u
     }
 }
 
-/* A tile is its pixels' rows as they are. */
-void bnn_b1_pack_a_avx512(size_t kb, const uint8_t *rows, uint8_t *tile) {
-    memcpy(tile, rows, MR * kb);
-}
-
 static inline __m512i pixel_bits(const uint8_t *p) {
     long long v;
     memcpy(&v, p, 8);
@@ -122,16 +117,67 @@ static inline __mmask16 first_lanes(size_t n) {
     return (__mmask16)(n >= 16 ? 0xffffu : (1u << n) - 1);
 }
 
-void bnn_b1_finish_avx512(size_t n, const int32_t *count, const int32_t *offset, float xscale,
-                          const float *wscale, float *y) {
-    const __m512 x = _mm512_set1_ps(xscale);
-    for (size_t j = 0; j < n; j += 16) {
-        __mmask16 in = first_lanes(n - j);
-        __m512i c = _mm512_maskz_loadu_epi32(in, count + j);
-        __m512i o = _mm512_maskz_loadu_epi32(in, offset + j);
-        __m512 value = _mm512_cvtepi32_ps(_mm512_sub_epi32(o, _mm512_add_epi32(c, c)));
-        __m512 scale = _mm512_mul_ps(x, _mm512_maskz_loadu_ps(in, wscale + j));
-        _mm512_mask_storeu_ps(y + j, in, _mm512_mul_ps(scale, value));
+/* Channels j .. j+16 of pixel i; what lies behind the last channel is anything. */
+static inline __m512i integers(const bnn_finish *f, size_t i, size_t j, __mmask16 in) {
+    __m512i count = _mm512_loadu_si512(f->count + i * f->width + j);
+    __m512i offset = _mm512_maskz_loadu_epi32(in, f->offset + f->class_at[i] + j);
+    return _mm512_sub_epi32(offset, _mm512_add_epi32(count, count));
+}
+
+/* A factor of one changes nothing, a term of zero would change -0. */
+static void finish_f32(const bnn_finish *f) {
+    const bnn_result *y = f->y;
+    for (size_t j = 0; j < f->n; j += 16) {
+        __mmask16 in = first_lanes(f->n - j);
+        __m512 a = _mm512_set1_ps(1.0f), b = _mm512_setzero_ps();
+        a = y->a == NULL ? a : _mm512_maskz_loadu_ps(in, y->a + f->column + j);
+        b = y->b == NULL ? b : _mm512_maskz_loadu_ps(in, y->b + f->column + j);
+        float *to = y->f32 + f->first * f->channels + f->column + j;
+        for (size_t i = 0; i < f->pixels; i++, to += f->channels) {
+            __m512 v = _mm512_cvtepi32_ps(integers(f, i, j, in));
+            v = _mm512_mul_ps(a, _mm512_mul_ps(_mm512_set1_ps(f->xscale[i]), v));
+            v = y->b == NULL ? v : _mm512_add_ps(v, b);
+            _mm512_mask_storeu_ps(to, in, v);
+        }
+    }
+}
+
+static void finish_i16(const bnn_finish *f) {
+    for (size_t j = 0; j < f->n; j += 16) {
+        __mmask16 in = first_lanes(f->n - j);
+        int16_t *to = f->y->i16 + f->first * f->channels + f->column + j;
+        for (size_t i = 0; i < f->pixels; i++, to += f->channels) {
+            __m256i v = _mm512_cvtepi32_epi16(integers(f, i, j, in));
+            _mm256_mask_storeu_epi16(to, in, v);
+        }
+    }
+}
+
+static void finish_b1(const bnn_finish *f) {
+    uint64_t bits[BNN_FINISH_PIXELS] = {0};
+    size_t words = bnn_words(f->channels);
+    for (size_t j = 0; j < f->n; j += 16) {
+        __mmask16 in = first_lanes(f->n - j);
+        __m512i t = _mm512_maskz_loadu_epi32(in, f->y->threshold + f->column + j);
+        __mmask16 flip = _mm512_movepi32_mask(_mm512_slli_epi32(t, 31));
+        t = _mm512_srai_epi32(t, 1);
+        for (size_t i = 0; i < f->pixels; i++) {
+            __mmask16 hit = _mm512_cmpge_epi32_mask(integers(f, i, j, in), t);
+            bits[i] |= (uint64_t)(uint16_t)((hit ^ flip) & in) << j;
+        }
+    }
+    for (size_t i = 0; i < f->pixels; i++) {
+        bnn_put_bits(f->y->b1 + (f->first + i) * words, f->column, f->n, bits[i]);
+    }
+}
+
+void bnn_b1_finish_avx512(const bnn_finish *f) {
+    if (f->y->f32 != NULL) {
+        finish_f32(f);
+    } else if (f->y->i16 != NULL) {
+        finish_i16(f);
+    } else {
+        finish_b1(f);
     }
 }
 
@@ -158,7 +204,6 @@ const bnn_micro bnn_micro_avx512 = {
     .b1_mr = MR,
     .b1_a_bytes = 1,
     .b1_pack_w = bnn_b1_pack_w_avx512,
-    .b1_pack_a = bnn_b1_pack_a_avx512,
     .b1_tile = bnn_b1_tile_avx512,
     .b1_finish = bnn_b1_finish_avx512,
 };

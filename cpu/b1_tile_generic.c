@@ -24,10 +24,6 @@ void bnn_b1_pack_w_generic(size_t kb, size_t n, size_t width, const uint8_t *w, 
     memset(panel + n * kb, 0, (width - n) * kb);
 }
 
-void bnn_b1_pack_a_generic(size_t kb, const uint8_t *rows, uint8_t *tile) {
-    memcpy(tile, rows, MR * kb);
-}
-
 void bnn_b1_tile_generic(size_t kb, size_t width, const uint8_t *tile, const uint8_t *panel,
                          int32_t *count) {
     for (size_t j = 0; j < width; j++) {
@@ -45,10 +41,35 @@ void bnn_b1_tile_generic(size_t kb, size_t width, const uint8_t *tile, const uin
     }
 }
 
-void bnn_b1_finish_generic(size_t n, const int32_t *count, const int32_t *offset, float xscale,
-                           const float *wscale, float *y) {
-    for (size_t j = 0; j < n; j++) {
-        y[j] = (xscale * wscale[j]) * (float)(offset[j] - 2 * count[j]);
+static void finish_pixel(const bnn_finish *f, size_t i, const int32_t *integer) {
+    const bnn_result *y = f->y;
+    size_t at = (f->first + i) * f->channels + f->column;
+    uint64_t bits = 0;
+    for (size_t j = 0; j < f->n; j++) {
+        if (y->f32 != NULL) {
+            float v = f->xscale[i] * (float)integer[j];
+            v = y->a == NULL ? v : y->a[f->column + j] * v;
+            y->f32[at + j] = y->b == NULL ? v : v + y->b[f->column + j];
+        } else if (y->i16 != NULL) {
+            y->i16[at + j] = (int16_t)integer[j];
+        } else {
+            int32_t threshold = y->threshold[f->column + j], flip = threshold & 1;
+            bits |= (uint64_t)((integer[j] >= (threshold - flip) / 2) != flip) << j;
+        }
+    }
+    if (y->b1 != NULL) {
+        bnn_put_bits(y->b1 + (f->first + i) * bnn_words(f->channels), f->column, f->n, bits);
+    }
+}
+
+void bnn_b1_finish_generic(const bnn_finish *f) {
+    for (size_t i = 0; i < f->pixels; i++) {
+        const int32_t *count = f->count + i * f->width, *offset = f->offset + f->class_at[i];
+        int32_t integer[64];
+        for (size_t j = 0; j < f->n; j++) {
+            integer[j] = offset[j] - 2 * count[j];
+        }
+        finish_pixel(f, i, integer);
     }
 }
 
@@ -68,7 +89,6 @@ const bnn_micro bnn_micro_generic = {
     .b1_mr = MR,
     .b1_a_bytes = 1,
     .b1_pack_w = bnn_b1_pack_w_generic,
-    .b1_pack_a = bnn_b1_pack_a_generic,
     .b1_tile = bnn_b1_tile_generic,
     .b1_finish = bnn_b1_finish_generic,
 };

@@ -1,44 +1,56 @@
 /* The binary product: XNOR-popcount over bit rows. For a tile of output pixels the windows' bits
  * are gathered into one row of bytes per pixel, whole bytes per tap (so 16 channels take 2 bytes,
- * not a word), then met with packed channels. A tap on padding is gathered as zero bits, which
- * would count as -1; `offset[class][o]` takes that back exactly: pixels with the same set of valid
- * taps are one class, and classes are few (corners, edges, inside). y = offset - 2 * popcount. */
+ * not a word), then met with packed channels. The lines a run of windows slides over are laid out
+ * first, pixels side by side with zeros for padding; a window then is a few copies without a
+ * branch. Those zero bits would count as -1; `offset[class][o]` takes that back exactly: pixels
+ * with the same set of valid taps are one class, and classes are few (corners, edges, inside). The
+ * integer is offset - 2 * popcount. */
 #include "cpu/conv.h"
 
 /* What stands where in the workspace. */
 typedef struct plan {
     size_t groups, cg, og, taps, tap_bytes, kb;
+    size_t runs, run;          /* a window's runs of taps side by side in a line; bytes of one */
     size_t tail_width, panels; /* panels of 64 channels, the last one perhaps narrower */
     size_t group_bytes;        /* of the packed filters of a group */
     size_t pixels, block_rows, blocks;
     int row_classes, col_classes;
-    int32_t *row_class, *col_class; /* [oh], [ow] */
+    int32_t *row_class, *col_class; /* [oh], [ow]: where in `offset` the class begins */
     int32_t *row_taps, *col_taps;   /* first and last + 1 valid tap of each class */
     int32_t *tap_count;             /* popcount of filter o at tap: [o][taps] */
     int32_t *offset;                /* [row class][col class][o] */
-    float *wscale;                  /* [o] */
     uint8_t *filters;               /* [groups][group_bytes] */
     char *threads;
-    size_t thread_bytes;
+    size_t line_bytes, thread_bytes;
     size_t used;
 } plan;
 
 /* A thread's own. */
 typedef struct own {
-    uint8_t *rows;        /* gathered, not yet packed */
-    uint8_t *tiles;       /* a block of packed pixels */
-    int32_t *pixel_class; /* [block_rows] */
+    uint8_t *lines;       /* [kh][line_bytes] */
+    const uint8_t **runs; /* [runs]: where a segment's first window finds its runs */
+    uint8_t *rows;        /* a block of windows, not yet packed */
+    uint8_t *tiles;       /* packed */
+    int32_t *class_at;    /* [block_rows] */
     float *xscale;        /* [block_rows] */
-    int32_t *count;       /* [mr][64] */
+    int32_t *count;       /* [pixels of a finish][width] */
 } own;
 
-static size_t thread_layout(const bnn_micro *micro, const plan *p, void *base, own *mine) {
-    size_t used = 0;
-    mine->rows = bnn_take(base, &used, 64 * p->kb + 64);
-    mine->tiles = bnn_take(base, &used, p->block_rows * p->kb * micro->b1_a_bytes);
-    mine->pixel_class = bnn_take(base, &used, p->block_rows * sizeof(int32_t));
+enum { COUNTS = 1024 }; /* finished at once: 4 KiB that stay in L1 */
+
+static size_t thread_layout(const bnn_micro *micro, const bnn_conv *s, const plan *p, void *base,
+                            own *mine) {
+    size_t used = 0, rows = p->block_rows < 64 ? 64 : p->block_rows; /* or a panel of filters */
+    mine->lines = bnn_take(base, &used, (size_t)s->kh * p->line_bytes);
+    mine->runs = bnn_take(base, &used, p->runs * sizeof *mine->runs);
+    mine->rows = bnn_take(base, &used, rows * p->kb + 64);
+    mine->tiles = mine->rows;
+    if (micro->b1_pack_a != NULL) {
+        mine->tiles = bnn_take(base, &used, p->block_rows * p->kb * micro->b1_a_bytes);
+    }
+    mine->class_at = bnn_take(base, &used, p->block_rows * sizeof(int32_t));
     mine->xscale = bnn_take(base, &used, p->block_rows * sizeof(float));
-    mine->count = bnn_take(base, &used, micro->b1_mr * 64 * sizeof(int32_t));
+    mine->count = bnn_take(base, &used, COUNTS * sizeof(int32_t));
     return used;
 }
 
@@ -82,6 +94,8 @@ static plan lay_out(const bnn_micro *micro, const bnn_conv *s, void *ws) {
     p.cg = (size_t)s->c / p.groups, p.og = o / p.groups;
     p.tap_bytes = (p.cg + 7) / 8;
     p.kb = (p.taps * p.tap_bytes + 7) & ~(size_t)7;
+    p.runs = s->dil_w == 1 ? (size_t)s->kh : p.taps;
+    p.run = p.taps / p.runs * p.tap_bytes;
     p.panels = bnn_ceil_div(p.og, 64);
     size_t tail = p.og - (p.panels - 1) * 64;
     p.tail_width = tail <= 16 ? 16 : tail <= 32 ? 32 : 64;
@@ -90,6 +104,9 @@ static plan lay_out(const bnn_micro *micro, const bnn_conv *s, void *ws) {
     size_t tiles = 65536 / (p.kb * mr * micro->b1_a_bytes);
     p.block_rows = mr * (tiles < 2 ? 2 : tiles > 16 ? 16 : tiles);
     p.blocks = bnn_ceil_div(p.pixels, p.block_rows);
+    size_t segment = bnn_min_size(p.block_rows, (size_t)s->ow);
+    size_t columns = (segment - 1) * (size_t)s->stride_w + (size_t)((s->kw - 1) * s->dil_w) + 1;
+    p.line_bytes = (columns * p.tap_bytes + 16 + 63) & ~(size_t)63;
     p.row_classes = classify(s->oh, s->stride_h, s->pad_h, s->dil_h, s->kh, s->h, NULL, NULL);
     p.col_classes = classify(s->ow, s->stride_w, s->pad_w, s->dil_w, s->kw, s->w, NULL, NULL);
     size_t classes = (size_t)p.row_classes * (size_t)p.col_classes;
@@ -99,9 +116,8 @@ static plan lay_out(const bnn_micro *micro, const bnn_conv *s, void *ws) {
     p.col_taps = bnn_take(ws, &p.used, 2 * (size_t)p.col_classes * sizeof(int32_t));
     p.tap_count = bnn_take(ws, &p.used, o * p.taps * sizeof(int32_t));
     p.offset = bnn_take(ws, &p.used, classes * o * sizeof(int32_t));
-    p.wscale = bnn_take(ws, &p.used, o * sizeof(float));
     p.filters = bnn_take(ws, &p.used, p.groups * p.group_bytes);
-    p.thread_bytes = thread_layout(micro, &p, NULL, &mine);
+    p.thread_bytes = thread_layout(micro, s, &p, NULL, &mine);
     p.threads = bnn_take(ws, &p.used, (size_t)omp_get_max_threads() * p.thread_bytes);
     return p;
 }
@@ -117,26 +133,33 @@ static int32_t popcount64(uint64_t v) {
     return (int32_t)(v * 0x0101010101010101u >> 56);
 }
 
-/* Classes, scales and offsets; small beside the product. */
-static void prepare(const bnn_conv *s, const bnn_operand *w, const plan *p) {
-    size_t words = bnn_words(p->cg), o_count = (size_t)s->o;
+/* Classes as places in `offset`. */
+static void number_classes(const bnn_conv *s, const plan *p) {
     classify(s->oh, s->stride_h, s->pad_h, s->dil_h, s->kh, s->h, p->row_class, p->row_taps);
     classify(s->ow, s->stride_w, s->pad_w, s->dil_w, s->kw, s->w, p->col_class, p->col_taps);
-    for (size_t o = 0; o < o_count; o++) {
-        p->wscale[o] = bnn_row_scale(w, o * p->taps);
-        for (size_t t = 0; t < p->taps; t++) {
-            int32_t count = 0;
-            for (size_t i = 0; i < words; i++) {
-                count += popcount64(w->b1[(o * p->taps + t) * words + i]);
-            }
-            p->tap_count[o * p->taps + t] = count;
+    for (int i = 0; i < s->oh; i++) {
+        p->row_class[i] *= p->col_classes * s->o;
+    }
+    for (int i = 0; i < s->ow; i++) {
+        p->col_class[i] *= s->o;
+    }
+}
+
+/* Offsets of filters first .. last for every class. */
+static void compute_offsets(const bnn_conv *s, const plan *p, const uint64_t *w, size_t first,
+                            size_t last) {
+    size_t words = bnn_words(p->cg);
+    for (size_t t = first * p->taps; t < last * p->taps; t++) {
+        p->tap_count[t] = 0;
+        for (size_t i = 0; i < words; i++) {
+            p->tap_count[t] += popcount64(w[t * words + i]);
         }
     }
     for (int class = 0; class < p->row_classes * p->col_classes; class ++) {
         const int32_t *rows = p->row_taps + 2 * (class / p->col_classes);
         const int32_t *cols = p->col_taps + 2 * (class % p->col_classes);
         int32_t valid = (rows[1] - rows[0]) * (cols[1] - cols[0]) * (int32_t)p->cg;
-        for (size_t o = 0; o < o_count; o++) {
+        for (size_t o = first; o < last; o++) {
             const int32_t *count = p->tap_count + o * p->taps;
             int32_t invalid = 0;
             for (int ky = 0; ky < s->kh; ky++) {
@@ -145,9 +168,26 @@ static void prepare(const bnn_conv *s, const bnn_operand *w, const plan *p) {
                     invalid += in ? 0 : *count;
                 }
             }
-            p->offset[(size_t) class * o_count + o] = valid + 2 * invalid;
+            p->offset[(size_t) class * (size_t)s->o + o] = valid + 2 * invalid;
         }
     }
+}
+
+/* Packs one panel of filters, gathered to the same rows of whole bytes per tap. */
+static void pack_filters(const bnn_micro *micro, const bnn_conv *s, const plan *p,
+                         const uint64_t *w, size_t group, size_t panel, const own *mine) {
+    size_t words = bnn_words(p->cg), first = group * p->og + panel * 64;
+    size_t n = bnn_min_size(64, p->og - panel * 64);
+    compute_offsets(s, p, w, first, first + n);
+    for (size_t j = 0; j < n; j++) {
+        uint8_t *row = mine->rows + j * p->kb, *to = row;
+        for (size_t t = 0; t < p->taps; t++, to += p->tap_bytes) {
+            memcpy(to, w + ((first + j) * p->taps + t) * words, words * 8);
+        }
+        memset(to, 0, (size_t)(row + p->kb - to));
+    }
+    micro->b1_pack_w(p->kb, n, panel + 1 == p->panels ? p->tail_width : 64, mine->rows,
+                     p->filters + group * p->group_bytes + panel * 64 * p->kb);
 }
 
 /* Bits first .. first+n of `from`, a row of `total` bits, to `to`, in whole words; what lies behind
@@ -172,130 +212,178 @@ static void copy_bits(const uint64_t *from, size_t total, size_t first, size_t n
     }
 }
 
-/* The window of output pixel (image, oy, ox) as one row of kb bytes. */
-static void gather(const bnn_conv *s, const plan *p, const uint64_t *x, size_t image, int oy,
-                   int ox, size_t group, uint8_t *row) {
-    size_t words = bnn_words((size_t)s->c), count = bnn_words(p->cg);
-    int one_word = words == 1 && p->groups == 1;
-    uint8_t *to = row;
-    for (int ky = 0; ky < s->kh; ky++) {
-        int y = oy * s->stride_h - s->pad_h + ky * s->dil_h, ix = ox * s->stride_w - s->pad_w;
-        int inside = y >= 0 && y < s->h;
-        const uint64_t *line = x;
-        line += inside ? (image * (size_t)s->h + (size_t)y) * (size_t)s->w * words : 0;
-        for (int kx = 0; kx < s->kw; kx++, to += p->tap_bytes, ix += s->dil_w) {
-            int valid = inside && ix >= 0 && ix < s->w;
-            if (one_word) {
-                uint64_t v = valid ? line[ix] : 0;
-                memcpy(to, &v, 8);
-            } else if (valid) {
-                copy_bits(line + (size_t)ix * words, (size_t)s->c, group * p->cg, p->cg, to);
-            } else {
-                for (size_t i = 0; i < count; i++) {
-                    memset(to + 8 * i, 0, 8);
-                }
+/* Pixels x0 .. x0+n of an input row, the channels of a group: tap_bytes each, side by side, with
+ * zeros where there is no image. Returns where that is: in `to`, or in the image itself. */
+static const uint8_t *lay_line(const bnn_conv *s, const plan *p, const uint64_t *x, size_t image,
+                               int y, int x0, int n, size_t group, uint8_t *to) {
+    size_t words = bnn_words((size_t)s->c), size = p->tap_bytes;
+    int inside = y >= 0 && y < s->h;
+    int lo = !inside || -x0 > n ? n : x0 < 0 ? -x0 : 0;
+    int hi = !inside || s->w - x0 < lo ? lo : s->w - x0 > n ? n : s->w - x0;
+    uint8_t *at = to + (size_t)lo * size;
+    memset(to, 0, (size_t)lo * size);
+    if (lo < hi) {
+        size_t count = (size_t)(hi - lo), row = image * (size_t)s->h + (size_t)y;
+        const uint64_t *from = x + (row * (size_t)s->w + (size_t)(x0 + lo)) * words;
+        if (size == 8 * words && hi - lo == n) {
+            return (const uint8_t *)from;
+        }
+        if (size == 8 * words) {
+            memcpy(at, from, count * size);
+        } else if (words == 1 && s->groups == 1) {
+            for (size_t i = 0; i < count; i++) {
+                memcpy(at + i * size, from + i, 8);
+            }
+        } else {
+            for (size_t i = 0; i < count; i++) {
+                copy_bits(from + i * words, (size_t)s->c, group * p->cg, p->cg, at + i * size);
             }
         }
     }
-    for (; to < row + p->kb; to++) { /* less than a word */
-        *to = 0;
+    memset(to + (size_t)hi * size, 0, (size_t)(n - hi) * size + 8);
+    return to;
+}
+
+/* `n` windows, `step` bytes from each other, to rows of kb bytes: of every run `words` whole words
+ * and, under a mask, what is left. Bytes behind a run are overwritten by the next one; rows are
+ * written in order, so that holds from row to row too. */
+static inline void copy_windows(const plan *p, const uint8_t *const *from, size_t runs,
+                                size_t words, int rest, size_t step, size_t n, uint8_t *row) {
+    uint64_t v, mask = ((uint64_t)1 << p->run % 8 * 8) - 1;
+    for (size_t at = 0; n-- > 0; at += step, row += p->kb) {
+        uint8_t *to = row;
+        memset(row + p->kb - 8, 0, 8);
+        for (size_t k = 0; k < runs; k++, to += p->run) {
+            memcpy(to, from[k] + at, 8 * words);
+            if (rest) {
+                memcpy(&v, from[k] + at + 8 * words, 8);
+                v &= mask;
+                memcpy(to + 8 * words, &v, 8);
+            }
+        }
     }
 }
 
-/* Packs one panel of filters, gathered to the same rows of whole bytes per tap. */
-static void pack_filters(const bnn_micro *micro, const plan *p, const uint64_t *w, size_t group,
-                         size_t panel, const own *mine) {
-    size_t words = bnn_words(p->cg), first = group * p->og + panel * 64;
-    size_t n = bnn_min_size(64, p->og - panel * 64);
-    for (size_t j = 0; j < n; j++) {
-        uint8_t *row = mine->rows + j * p->kb, *to = row;
-        for (size_t t = 0; t < p->taps; t++, to += p->tap_bytes) {
-            memcpy(to, w + ((first + j) * p->taps + t) * words, words * 8);
+/* The windows of `n` neighbours in a row of the output. */
+static void gather(const bnn_conv *s, const plan *p, const uint64_t *x, size_t image, int oy,
+                   int ox, size_t n, size_t group, uint8_t *row, const own *mine) {
+    int columns = ((int)n - 1) * s->stride_w + (s->kw - 1) * s->dil_w + 1;
+    size_t step = (size_t)s->stride_w * p->tap_bytes, words = p->run / 8;
+    size_t per_line = p->runs / (size_t)s->kh;
+    for (int ky = 0; ky < s->kh; ky++) {
+        const uint8_t *line = lay_line(s, p, x, image, oy * s->stride_h - s->pad_h + ky * s->dil_h,
+                                       ox * s->stride_w - s->pad_w, columns, group,
+                                       mine->lines + (size_t)ky * p->line_bytes);
+        for (size_t i = 0; i < per_line; i++) {
+            mine->runs[(size_t)ky * per_line + i] = line + i * (size_t)s->dil_w * p->tap_bytes;
         }
-        memset(to, 0, (size_t)(row + p->kb - to));
     }
-    micro->b1_pack_w(p->kb, n, panel + 1 == p->panels ? p->tail_width : 64, mine->rows,
-                     p->filters + group * p->group_bytes + panel * 64 * p->kb);
+    /* Constants make the copies of the usual windows a few moves. */
+    if (p->runs == 3 && p->run < 8) {
+        copy_windows(p, mine->runs, 3, 0, 1, step, n, row);
+    } else if (p->runs == 3 && p->run == 12) {
+        copy_windows(p, mine->runs, 3, 1, 1, step, n, row);
+    } else if (p->runs == 3 && p->run == 24) {
+        copy_windows(p, mine->runs, 3, 3, 0, step, n, row);
+    } else {
+        copy_windows(p, mine->runs, p->runs, words, p->run % 8 != 0, step, n, row);
+    }
+}
+
+/* A window's pixels share their factor; it is taken where the window begins. */
+static void find_scales(const bnn_conv *s, const bnn_operand *x, size_t image, int oy, int ox,
+                        size_t n, float *scale) {
+    int iy = oy * s->stride_h - s->pad_h;
+    while (iy < 0) {
+        iy += s->dil_h;
+    }
+    iy = iy >= s->h ? s->h - 1 : iy;
+    size_t line = image * (size_t)s->h + (size_t)iy;
+    for (size_t i = 0; i < n; i++, ox++) {
+        int ix = ox * s->stride_w - s->pad_w;
+        while (ix < 0) {
+            ix += s->dil_w;
+        }
+        ix = ix >= s->w ? s->w - 1 : ix;
+        scale[i] = bnn_row_scale(x, line * (size_t)s->w + (size_t)ix);
+    }
 }
 
 /* Gathers and packs a block of output pixels for one group. */
 static void pack_block(const bnn_micro *micro, const bnn_conv *s, const plan *p,
                        const bnn_operand *x, size_t group, size_t first, size_t count,
                        const own *mine) {
-    size_t mr = micro->b1_mr, ow = (size_t)s->ow, oh = (size_t)s->oh;
-    size_t image = first / ow / oh;
-    int oy = (int)(first / ow % oh), ox = (int)(first % ow);
-    for (size_t at = 0; at < count; at += mr) {
-        size_t valid = bnn_min_size(mr, count - at);
-        for (size_t i = 0; i < valid; i++, ox++) {
-            if (ox == s->ow) {
-                ox = 0;
-                if (++oy == s->oh) {
-                    oy = 0;
-                    image++;
-                }
-            }
-            int row = p->row_class[oy], col = p->col_class[ox];
-            gather(s, p, x->b1, image, oy, ox, group, mine->rows + i * p->kb);
-            mine->pixel_class[at + i] = row * p->col_classes + col;
-            mine->xscale[at + i] = 1.0f;
-            if (x->scale != NULL) {
-                /* A window's pixels share their factor; take it where the window begins. */
-                int y = oy * s->stride_h - s->pad_h + p->row_taps[2 * row] * s->dil_h;
-                int ix = ox * s->stride_w - s->pad_w + p->col_taps[2 * col] * s->dil_w;
-                y = y < 0 ? 0 : y >= s->h ? s->h - 1 : y;
-                ix = ix < 0 ? 0 : ix >= s->w ? s->w - 1 : ix;
-                size_t line = image * (size_t)s->h + (size_t)y;
-                mine->xscale[at + i] = bnn_row_scale(x, line * (size_t)s->w + (size_t)ix);
-            }
+    size_t mr = micro->b1_mr, ow = (size_t)s->ow, oh = (size_t)s->oh, n;
+    for (size_t at = 0; at < count; at += n) {
+        size_t pixel = first + at, image = pixel / ow / oh;
+        int oy = (int)(pixel / ow % oh), ox = (int)(pixel % ow);
+        n = bnn_min_size(ow - (size_t)ox, count - at);
+        gather(s, p, x->b1, image, oy, ox, n, group, mine->rows + at * p->kb, mine);
+        for (size_t i = 0; i < n; i++) {
+            mine->class_at[at + i] = p->row_class[oy] + p->col_class[(size_t)ox + i];
         }
-        memset(mine->rows + valid * p->kb, 0, (mr - valid) * p->kb);
-        micro->b1_pack_a(p->kb, mine->rows, mine->tiles + at * p->kb * micro->b1_a_bytes);
+        if (x->scale != NULL) {
+            find_scales(s, x, image, oy, ox, n, mine->xscale + at);
+        }
+    }
+    size_t filled = bnn_ceil_div(count, mr) * mr;
+    memset(mine->rows + count * p->kb, 0, (filled - count) * p->kb);
+    for (size_t at = 0; micro->b1_pack_a != NULL && at < filled; at += mr) {
+        micro->b1_pack_a(p->kb, mine->rows + at * p->kb,
+                         mine->tiles + at * p->kb * micro->b1_a_bytes);
     }
 }
 
-static void block_times_panel(const bnn_micro *micro, const bnn_conv *s, const plan *p,
-                              size_t group, size_t panel, size_t first, size_t count,
-                              const own *mine, float *y) {
-    size_t mr = micro->b1_mr, o = (size_t)s->o;
-    size_t column = group * p->og + panel * 64, n = bnn_min_size(64, p->og - panel * 64);
+static void block_times_panel(const bnn_micro *micro, const plan *p, size_t group, size_t panel,
+                              size_t first, size_t count, const own *mine, const bnn_result *y) {
+    size_t mr = micro->b1_mr, column = group * p->og + panel * 64;
     size_t width = panel + 1 == p->panels ? p->tail_width : 64;
     const uint8_t *w = p->filters + group * p->group_bytes + panel * 64 * p->kb;
-    for (size_t at = 0; at < count; at += mr) {
-        size_t valid = bnn_min_size(mr, count - at);
-        micro->b1_tile(p->kb, width, mine->tiles + at * p->kb * micro->b1_a_bytes, w, mine->count);
-        for (size_t i = 0; i < valid; i++) {
-            const int32_t *offset = p->offset + (size_t)mine->pixel_class[at + i] * o + column;
-            micro->b1_finish(n, mine->count + i * width, offset, mine->xscale[at + i],
-                             p->wscale + column, y + (first + at + i) * o + column);
+    bnn_finish f = {.n = bnn_min_size(64, p->og - panel * 64), .width = width};
+    f.count = mine->count, f.offset = p->offset + column, f.column = column;
+    f.channels = p->groups * p->og, f.y = y;
+    for (size_t at = 0; at < count; at += f.pixels) {
+        f.pixels = bnn_min_size(COUNTS / width, count - at);
+        for (size_t i = 0; i < f.pixels; i += mr) {
+            micro->b1_tile(p->kb, width, mine->tiles + (at + i) * p->kb * micro->b1_a_bytes, w,
+                           mine->count + i * width);
         }
+        f.first = first + at, f.class_at = mine->class_at + at, f.xscale = mine->xscale + at;
+        micro->b1_finish(&f);
     }
 }
 
 void bnn_conv_forward_b1(const bnn_micro *micro, const bnn_conv *s, const bnn_operand *x,
-                         const bnn_operand *w, float *y, void *ws) {
+                         const bnn_operand *w, const bnn_result *y, void *ws) {
     plan p = lay_out(micro, s, ws);
-    prepare(s, w, &p);
+    size_t units = p.groups * p.panels;
+    /* Groups may share words of bits: then whoever has a pixel has all of its channels. */
+    size_t together = y->b1 != NULL && p.groups > 1 ? units : 1;
+    number_classes(s, &p);
 #pragma omp parallel
     {
         own mine;
         size_t first, last, packed = SIZE_MAX;
-        thread_layout(micro, &p, p.threads + p.thread_bytes * (size_t)omp_get_thread_num(), &mine);
-        bnn_share(p.groups * p.panels, &first, &last);
+        void *base = p.threads + p.thread_bytes * (size_t)omp_get_thread_num();
+        thread_layout(micro, s, &p, base, &mine);
+        bnn_share(units, &first, &last);
         for (size_t i = first; i < last; i++) {
-            pack_filters(micro, &p, w->b1, i / p.panels, i % p.panels, &mine);
+            pack_filters(micro, s, &p, w->b1, i / p.panels, i % p.panels, &mine);
+        }
+        for (size_t i = 0; x->scale == NULL && i < p.block_rows; i++) {
+            mine.xscale[i] = 1.0f;
         }
 #pragma omp barrier
-        bnn_share(p.groups * p.blocks * p.panels, &first, &last);
-        for (size_t i = first; i < last; i++) {
-            size_t panel = i % p.panels, block = i / p.panels % p.blocks;
-            size_t group = i / p.panels / p.blocks, row = block * p.block_rows;
-            size_t count = bnn_min_size(p.block_rows, p.pixels - row);
+        bnn_share(p.blocks * units / together, &first, &last);
+        for (size_t i = first * together; i < last * together; i++) {
+            size_t panel = i % p.panels, group = i / p.panels % p.groups, row = i / units;
+            size_t count = bnn_min_size(p.block_rows, p.pixels - row * p.block_rows);
+            row *= p.block_rows;
             if (packed != i / p.panels) {
                 packed = i / p.panels;
                 pack_block(micro, s, &p, x, group, row, count, &mine);
             }
-            block_times_panel(micro, s, &p, group, panel, row, count, &mine, y);
+            block_times_panel(micro, &p, group, panel, row, count, &mine, y);
         }
     }
 }

@@ -25,6 +25,7 @@ typedef struct grid {
     int out_h, out_w, out_y, out_x, out_sy, out_sx;
     size_t out_channels, cols;
     size_t groups;
+    const float *scale, *shift; /* of the result's channels, or NULL */
 } grid;
 
 /* Where things stand in the workspace. */
@@ -130,6 +131,20 @@ static void gather(size_t mr, size_t taps, size_t depth, size_t tiles, const flo
     }
 }
 
+/* y = a y + b of one tile, while it is in cache; the two roundings of the `affine` kernel. */
+static void scale_shift(const float *a, const float *b, size_t m, size_t n, float *const *y) {
+    for (size_t i = 0; a != NULL && i < m; i++) {
+        for (size_t j = 0; j < n; j++) {
+            y[i][j] *= a[j];
+        }
+    }
+    for (size_t i = 0; b != NULL && i < m; i++) {
+        for (size_t j = 0; j < n; j++) {
+            y[i][j] += b[j];
+        }
+    }
+}
+
 /* A thread's share of all (group, block, panel) triples. Each result is computed by one tile in one
  * order, whoever does it. */
 static void walk(const bnn_micro *micro, const grid *g, const area *m, int acc) {
@@ -158,6 +173,7 @@ static void walk(const bnn_micro *micro, const grid *g, const area *m, int acc) 
         }
         const float *b = m->panels + (group * panels + panel) * k * nr;
         size_t n = bnn_min_size(nr, g->cols - panel * nr), tile_taps = gathers ? 1 : taps;
+        size_t column = group * g->cols + panel * nr;
         for (size_t tile = 0; tile < tiles; tile++) {
             float *out[16];
             size_t valid = bnn_min_size(mr, here - tile * mr);
@@ -166,6 +182,8 @@ static void walk(const bnn_micro *micro, const grid *g, const area *m, int acc) 
             }
             micro->f32_indirect(tile_taps, k / tile_taps, a + tile * tile_taps * mr, b, valid, n,
                                 out, acc);
+            scale_shift(g->scale == NULL ? NULL : g->scale + column,
+                        g->shift == NULL ? NULL : g->shift + column, valid, n, out);
         }
     }
 }
@@ -204,7 +222,7 @@ static void pack_backward(const bnn_micro *micro, const bnn_conv *s, const grid 
 }
 
 static void conv_forward_f32(const bnn_micro *micro, const bnn_conv *s, const float *x,
-                             const float *w, float *y, void *ws) {
+                             const float *w, const bnn_result *y, void *ws) {
     size_t groups = (size_t)s->groups, cg = (size_t)s->c / groups, og = (size_t)s->o / groups;
     size_t nr = micro->f32_nr, panels = bnn_ceil_div(og, nr);
     size_t k = (size_t)s->kh * (size_t)s->kw * cg;
@@ -213,7 +231,8 @@ static void conv_forward_f32(const bnn_micro *micro, const bnn_conv *s, const fl
     g.step_w = s->stride_w, g.th = s->kh, g.tw = s->kw;
     g.off_h = m.off, g.off_w = m.off + s->kh;
     g.a = x, g.ah = s->h, g.aw = s->w, g.a_channels = (size_t)s->c, g.depth = cg;
-    g.out = y, g.out_h = s->oh, g.out_w = s->ow, g.out_sy = 1, g.out_sx = 1;
+    g.out = y->f32, g.out_h = s->oh, g.out_w = s->ow, g.out_sy = 1, g.out_sx = 1;
+    g.scale = y->a, g.shift = y->b;
     g.out_channels = (size_t)s->o, g.cols = og, g.groups = groups;
     for (int i = 0; i < s->kh; i++) {
         g.off_h[i] = i * s->dil_h - s->pad_h;
@@ -309,7 +328,7 @@ void bnn_conv_backward_x(const bnn_micro *micro, const bnn_conv *s, const float 
 }
 
 void bnn_conv_forward(const bnn_micro *micro, const bnn_conv *s, const bnn_operand *x,
-                      const bnn_operand *w, float *y, void *ws) {
+                      const bnn_operand *w, const bnn_result *y, void *ws) {
     if (x->b1 != NULL) {
         bnn_conv_forward_b1(micro, s, x, w, y, ws);
     } else {

@@ -37,6 +37,31 @@ typedef struct bnn_mixed {
     void (*tile)(const bnn_mix *m);
 } bnn_mixed;
 
+/* The end of a binary product: counts of unequal bits become integers, offset - 2 * count, and
+ * those the result. For n channels from `column` on, of `pixels` pixels from `first` on. */
+typedef struct bnn_finish {
+    size_t pixels, n, width; /* at most BNN_FINISH_PIXELS; n <= width <= 64 */
+    const int32_t *count;    /* [pixels][width] */
+    const int32_t *offset;   /* a channel's, from `column` on, for class 0 */
+    const int32_t *class_at; /* [pixels]: how much further on a pixel's class stands */
+    const float *xscale;     /* [pixels] */
+    size_t first, column, channels;
+    const bnn_result *y; /* of the whole product */
+} bnn_finish;
+
+#define BNN_FINISH_PIXELS 64
+
+/* n <= 64 bits to a row, from bit `column` on; whoever writes a row writes it in ascending order,
+ * so that a word's first bits also clear the rest of it. */
+static inline void bnn_put_bits(uint64_t *row, size_t column, size_t n, uint64_t bits) {
+    size_t shift = column % 64;
+    row += column / 64;
+    *row = shift == 0 ? bits : *row | bits << shift;
+    if (shift + n > 64) {
+        row[1] = bits >> (64 - shift);
+    }
+}
+
 typedef struct bnn_micro {
     /* ---- float products ---- */
     size_t f32_mr, f32_nr;
@@ -53,19 +78,17 @@ typedef struct bnn_micro {
     const bnn_mixed *mixed;
 
     /* ---- binary product over rows of kb bytes; kb is a multiple of 8 ---- */
-    /* b1_mr pixels (at most 16) at a time; a packed tile of them takes b1_a_bytes a byte of K and
-     * pixel. Panels are 16, 32 or 64 channels wide (`width`) and take kb * width bytes. */
+    /* b1_mr pixels (a divisor of 16) at a time; a packed tile of them takes b1_a_bytes a byte of K
+     * and pixel. Panels are 16, 32 or 64 channels wide (`width`) and take kb * width bytes. */
     size_t b1_mr, b1_a_bytes;
     /* Channels: row j < n at w + j*kb; the rest of the width becomes zero. */
     void (*b1_pack_w)(size_t kb, size_t n, size_t width, const uint8_t *w, uint8_t *panel);
-    /* Pixels: b1_mr rows of kb bytes. */
+    /* Pixels: b1_mr rows of kb bytes. NULL if a tile is its rows as they are. */
     void (*b1_pack_a)(size_t kb, const uint8_t *rows, uint8_t *tile);
     /* count[i*width + j] = popcount(pixel i xor channel j). */
     void (*b1_tile)(size_t kb, size_t width, const uint8_t *tile, const uint8_t *panel,
                     int32_t *count);
-    /* y[j] = (xscale * wscale[j]) * (float)(offset[j] - 2 * count[j]), j < n. */
-    void (*b1_finish)(size_t n, const int32_t *count, const int32_t *offset, float xscale,
-                      const float *wscale, float *y);
+    void (*b1_finish)(const bnn_finish *f);
 } bnn_micro;
 
 extern const bnn_micro bnn_micro_generic;
@@ -87,11 +110,9 @@ void bnn_f32_outer_generic(size_t depth, const float *a, const float *b, size_t 
                            float *c, size_t ldc, int acc);
 void bnn_b1_expand_generic(size_t n, const uint64_t *row, size_t first, float scale, float *out);
 void bnn_b1_pack_w_generic(size_t kb, size_t n, size_t width, const uint8_t *w, uint8_t *panel);
-void bnn_b1_pack_a_generic(size_t kb, const uint8_t *rows, uint8_t *tile);
 void bnn_b1_tile_generic(size_t kb, size_t width, const uint8_t *tile, const uint8_t *panel,
                          int32_t *count);
-void bnn_b1_finish_generic(size_t n, const int32_t *count, const int32_t *offset, float xscale,
-                           const float *wscale, float *y);
+void bnn_b1_finish_generic(const bnn_finish *f);
 void bnn_mix_codes_generic(size_t n, const uint32_t *rows, uint32_t *codes);
 void bnn_mix_tables_generic(size_t n, const float *const v[4], size_t step, float factor,
                             float *tables, size_t table_step);
@@ -106,15 +127,12 @@ void bnn_b1_pack_w_avx2(size_t kb, size_t n, size_t width, const uint8_t *w, uin
 void bnn_b1_pack_a_avx2(size_t kb, const uint8_t *rows, uint8_t *tile);
 void bnn_b1_tile_avx2(size_t kb, size_t width, const uint8_t *tile, const uint8_t *panel,
                       int32_t *count);
-void bnn_b1_finish_avx2(size_t n, const int32_t *count, const int32_t *offset, float xscale,
-                        const float *wscale, float *y);
+void bnn_b1_finish_avx2(const bnn_finish *f);
 void bnn_b1_expand_avx512(size_t n, const uint64_t *row, size_t first, float scale, float *out);
 void bnn_b1_pack_w_avx512(size_t kb, size_t n, size_t width, const uint8_t *w, uint8_t *panel);
-void bnn_b1_pack_a_avx512(size_t kb, const uint8_t *rows, uint8_t *tile);
 void bnn_b1_tile_avx512(size_t kb, size_t width, const uint8_t *tile, const uint8_t *panel,
                         int32_t *count);
-void bnn_b1_finish_avx512(size_t n, const int32_t *count, const int32_t *offset, float xscale,
-                          const float *wscale, float *y);
+void bnn_b1_finish_avx512(const bnn_finish *f);
 void bnn_mix_codes_avx2(size_t n, const uint32_t *rows, uint32_t *codes);
 void bnn_mix_tables_avx2(size_t n, const float *const v[4], size_t step, float factor,
                          float *tables, size_t table_step);

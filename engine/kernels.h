@@ -41,6 +41,16 @@ typedef struct bnn_operand {
     size_t rows_per_scale;
 } bnn_operand;
 
+/* What becomes of a forward product: exactly one of f32, i16 and b1 is set. i16 and b1 take exact
+ * integers, so both operands are bits and the input has no scale. */
+typedef struct bnn_result {
+    float *f32;         /* [n,oh,ow,o]: the product, then as `affine` does it, value for value, */
+    const float *a, *b; /* [o], either may be NULL: a * y + b */
+    int16_t *i16;       /* [n,oh,ow,o]; kh * kw * c / groups <= 32767 */
+    uint64_t *b1;       /* rows of words(o): the product compared as `threshold_pack` does it */
+    const int32_t *threshold; /* [o] */
+} bnn_result;
+
 typedef struct bnn_kernels {
     const char *name; /* backend and instruction set, "cpu avx2" */
 
@@ -64,11 +74,11 @@ typedef struct bnn_kernels {
     /* ---- the three products ---- */
     /* For as many threads as are set now (bnn_set_threads): set them before graphs are built. */
     size_t (*conv_workspace)(const bnn_conv *s);
-    /* y = x * w (zero padding contributes exactly 0). Both operands bits: XNOR-popcount, and
-     * y = (xscale * wscale) * (float)integer, the scales multiplied first. Both float: float
-     * product. Never mixed. */
-    void (*conv_forward)(const bnn_conv *s, const bnn_operand *x, const bnn_operand *w, float *y,
-                         void *ws);
+    /* y = x * w (zero padding contributes exactly 0). Both operands bits: XNOR-popcount, and the
+     * integer times the input's scale; the filters' is not looked at (a factor of a channel can
+     * wait, and what is left is exact). Both float: float product. Never mixed. */
+    void (*conv_forward)(const bnn_conv *s, const bnn_operand *x, const bnn_operand *w,
+                         const bnn_result *y, void *ws);
     /* gx = dL/dx given gy[n,oh,ow,o] and the filters as fed to the forward (float, or +-1 bits with
      * their scale: the mixed product). */
     void (*conv_backward_x)(const bnn_conv *s, const float *gy, const bnn_operand *w, float *gx,

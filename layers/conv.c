@@ -95,8 +95,8 @@ static bnn_code infer(bnn_graph *g, bnn_node *node) {
 static void forward(const bnn_graph *g, const bnn_node *node) {
     bnn_conv s = bnn_conv_of(g, node);
     bnn_operand x = operand(g, node, X, X_SCALE), w = operand(g, node, W, W_SCALE);
-    w.scale = NULL;
-    bnn_graph_kernels(g)->conv_forward(&s, &x, &w, bnn_f32(g, node->out[0]), node->ws);
+    bnn_result y = {.f32 = bnn_f32(g, node->out[0])};
+    bnn_graph_kernels(g)->conv_forward(&s, &x, &w, &y, node->ws);
 }
 
 static void backward(const bnn_graph *g, const bnn_node *node) {

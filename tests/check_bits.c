@@ -9,8 +9,8 @@ static bnn_kernels counting;
 static const bnn_kernels *real;
 static struct { int forward_float, forward_bits, x_float, x_bits, w_float, w_bits; } calls;
 
-static void count_forward(const bnn_conv *s, const bnn_operand *x, const bnn_operand *w, float *y,
-                          void *ws) {
+static void count_forward(const bnn_conv *s, const bnn_operand *x, const bnn_operand *w,
+                          const bnn_result *y, void *ws) {
     ck_assert((x->b1 != NULL) == (w->b1 != NULL));
     *(x->b1 ? &calls.forward_bits : &calls.forward_float) += 1;
     real->conv_forward(s, x, w, y, ws);

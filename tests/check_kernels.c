@@ -221,7 +221,8 @@ static void check_product(const bnn_kernels *k, const bnn_conv *s, int which, co
         for (int acc = 0; acc < (which == 0 ? 1 : 2); acc++) {
             float *out = acc ? duplicate(n, start) : get_floats(n);
             if (which == 0) {
-                k->conv_forward(s, x, w, out, ws);
+                bnn_result y = {.f32 = out};
+                k->conv_forward(s, x, w, &y, ws);
             } else if (which == 1) {
                 k->conv_backward_x(s, gy, w, out, acc, ws);
             } else {
@@ -269,6 +270,56 @@ static float *unpacked(size_t rows, size_t c, const bnn_operand *v) {
     return x;
 }
 
+/* What may be done to a forward product on its way out is what the kernels of that name do to a
+ * float map, to the bit. */
+static void check_epilogue(const bnn_kernels *k, const bnn_conv *s, const bnn_operand *x,
+                           const bnn_operand *w, const float *plain, void *ws) {
+    size_t o = (size_t)s->o, n = out_size(s), rows = n / o;
+    float *want = get_floats(n), *vector[2] = {random_floats(o), random_floats(o)};
+    for (int which = 1; which < 4; which++) {
+        bnn_result y = {.f32 = get_floats(n), .a = which & 1 ? vector[0] : NULL};
+        y.b = which & 2 ? vector[1] : NULL;
+        k->conv_forward(s, x, w, &y, ws);
+        k->affine(rows, o, plain, y.a, y.b, want, 0);
+        assert_same(n * sizeof(float), y.f32, want, "a product with scale and shift");
+    }
+    if (x->b1 == NULL || x->scale != NULL) {
+        return;
+    }
+    if (s->kh * s->kw * s->c / s->groups <= 32767) {
+        bnn_result y = {.i16 = get(n * sizeof(int16_t))};
+        k->conv_forward(s, x, w, &y, ws);
+        for (size_t i = 0; i < n; i++) {
+            REQUIRE((float)y.i16[i] == plain[i]);
+        }
+    }
+    size_t bytes = rows * bnn_words(o) * 8;
+    int32_t *threshold = get(o * sizeof(int32_t));
+    for (size_t i = 0; i < o; i++) { /* at a value that occurs, or next to it */
+        size_t row = (size_t)below((int)rows);
+        threshold[i] = 2 * ((int32_t)plain[row * o + i] + below(3) - 1) + below(2);
+    }
+    bnn_result y = {.b1 = get(bytes), .threshold = threshold};
+    uint64_t *bits = get(bytes);
+    k->conv_forward(s, x, w, &y, ws);
+    k->threshold_pack(rows, o, plain, threshold, bits);
+    assert_same(bytes, y.b1, bits, "a product with thresholds");
+}
+
+static void check_epilogues(const bnn_conv *s, const bnn_operand *x, const bnn_operand *w) {
+    for (const bnn_kernels *k = next_table(NULL); k != NULL; k = next_table(k)) {
+        for (int threads = 1; threads <= THREADS; threads += THREADS - 1) {
+            size_t mark = buffer_count;
+            bnn_set_threads(threads);
+            void *ws = get(k->conv_workspace(s));
+            bnn_result y = {.f32 = get_floats(out_size(s))};
+            k->conv_forward(s, x, w, &y, ws);
+            check_epilogue(k, s, x, w, y.f32, ws);
+            release(mark);
+        }
+    }
+}
+
 static void check_conv(const bnn_conv *s) {
     size_t mark = buffer_count, c = (size_t)s->c, cg = (size_t)(s->c / s->groups);
     size_t taps = (size_t)(s->kh * s->kw), filter_rows = (size_t)s->o * taps;
@@ -281,6 +332,7 @@ static void check_conv(const bnn_conv *s) {
         check_product(k, s, 1, gy, &x, &w, real.gx);
         check_product(k, s, 2, gy, &x, &w, real.gw);
     }
+    check_epilogues(s, &x, &w);
     bnn_operand xb = {.b1 = pack(in_rows(s), c, xf)}, wb = {.b1 = pack(filter_rows, cg, wf)};
     for (int scaled = 0; scaled < 2; scaled++) {
         if (scaled) {
@@ -289,10 +341,14 @@ static void check_conv(const bnn_conv *s) {
             wb.rows_per_scale = below(2) ? taps : filter_rows;
             wb.scale = scales(filter_rows, wb.rows_per_scale);
         }
-        products signs =
-            run_reference(s, unpacked(in_rows(s), c, &xb), unpacked(filter_rows, cg, &wb), gy);
+        /* The forward does not look at the filters' scale. */
+        bnn_operand plain = {.b1 = wb.b1};
+        const float *xs = unpacked(in_rows(s), c, &xb);
+        products signs = run_reference(s, xs, unpacked(filter_rows, cg, &wb), gy);
+        products forward = run_reference(s, xs, unpacked(filter_rows, cg, &plain), gy);
+        check_epilogues(s, &xb, &wb);
         for (const bnn_kernels *k = next_table(NULL); k != NULL; k = next_table(k)) {
-            check_product(k, s, 0, gy, &xb, &wb, signs.y);
+            check_product(k, s, 0, gy, &xb, &wb, forward.y);
             check_product(k, s, 1, gy, &x, &wb, signs.gx);
             check_product(k, s, 2, gy, &xb, &w, signs.gw);
         }
