@@ -94,6 +94,17 @@ const bnn_kernels *bnn_cpu_kernels(const char *name, const char **why) {
     return NULL;
 }
 
+void bnn_for_each(size_t count, void (*body)(void *context, size_t i, int worker), void *context) {
+    if (count == 1) {
+        body(context, 0, 0);
+        return;
+    }
+#pragma omp parallel for schedule(static)
+    for (size_t i = 0; i < count; i++) {
+        body(context, i, omp_get_thread_num());
+    }
+}
+
 int bnn_set_threads(int n) {
     if (n < 1) {
         n = omp_get_num_procs();

@@ -143,4 +143,7 @@ void bnn_mix_tables_avx512(size_t n, const float *const v[4], size_t step, float
 void bnn_mix_tile_avx512(const bnn_mix *m);
 #endif
 
+/* bnn_kernels.for_each, with OpenMP. */
+void bnn_for_each(size_t count, void (*body)(void *context, size_t i, int worker), void *context);
+
 #endif

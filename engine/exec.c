@@ -1,4 +1,7 @@
-/* Running a bound graph: node after node, no decisions left. */
+/* Running a bound graph: step after step, no decisions left. A row-wise step runs all its actions
+ * on a block of rows, then on the next; pieces of rows go to threads. */
+#include <string.h>
+
 #include "engine/graph_private.h"
 
 void bnn_graph_set(bnn_graph *graph, bnn_t input, const void *data) {
@@ -6,10 +9,102 @@ void bnn_graph_set(bnn_graph *graph, bnn_t input, const void *data) {
     graph->tensors[input].data = (void *)(uintptr_t)data;
 }
 
+/* ---- a block's memory ---- */
+
+static void *locate(const bnn_block *block, bnn_t t, int grad, size_t first_byte) {
+    const bnn_step *step = block->step;
+    for (int i = 0; step && i < step->local_count; i++) {
+        if (step->locals[i].t == t && step->locals[i].grad == grad) {
+            return block->scratch + step->locals[i].offset;
+        }
+    }
+    const bnn_tensor *tensor = &block->graph->tensors[t];
+    return (unsigned char *)(grad ? tensor->grad : tensor->data) + first_byte;
+}
+
+float *bnn_block_f32(const bnn_block *block, bnn_t t) {
+    return t < 0 ? NULL : locate(block, t, 0, block->first * block->c * sizeof(float));
+}
+
+float *bnn_block_grad(const bnn_block *block, bnn_t t) {
+    return t < 0 ? NULL : locate(block, t, 1, block->first * block->c * sizeof(float));
+}
+
+bnn_numbers bnn_block_numbers(const bnn_block *block, bnn_t t) {
+    if (block->graph->tensors[t].dtype == BNN_I16) {
+        return (bnn_numbers){.i16 = locate(block, t, 0, block->first * block->c * 2)};
+    }
+    return (bnn_numbers){.f32 = bnn_block_f32(block, t)};
+}
+
+uint64_t *bnn_block_bits(const bnn_block *block, bnn_t t) {
+    int rows = block->graph->tensors[t].dtype == BNN_B1;
+    size_t words = rows ? block->first * bnn_words(block->c) : block->first * block->c / 64;
+    return locate(block, t, 0, words * sizeof(uint64_t));
+}
+
+/* ---- steps ---- */
+
+typedef struct pass {
+    const bnn_graph *graph;
+    const bnn_step *step;
+} pass;
+
+static void run_action(const bnn_action *a, const bnn_node *node, bnn_block *block) {
+    const bnn_rows *rows = a->backward ? &node->op->backward_rows : &node->op->forward_rows;
+    block->again = a->again;
+    (a->phase == BNN_REDUCE ? rows->reduce : rows->map)(block, node);
+}
+
+static size_t piece_first(const bnn_step *step, size_t piece) {
+    size_t units = (step->rows + step->unit - 1) / step->unit;
+    size_t row = units * piece / step->pieces * step->unit;
+    return row < step->rows ? row : step->rows;
+}
+
+static void run_piece(void *context, size_t piece, int worker) {
+    const pass *p = context;
+    const bnn_graph *graph = p->graph;
+    const bnn_step *step = p->step;
+    size_t begin = piece_first(step, piece), end = piece_first(step, piece + 1);
+    bnn_block block = {.graph = graph,
+                       .c = step->c,
+                       .piece = piece,
+                       .step = step,
+                       .scratch = graph->scratch + (size_t)worker * graph->scratch_bytes};
+    for (block.first = begin; block.first < end; block.first += block.rows) {
+        size_t left = end - block.first;
+        block.rows = left < step->block_rows ? left : step->block_rows;
+        block.opens = block.first == begin;
+        for (int i = step->first; i < step->first + step->count; i++) {
+            const bnn_action *a = &graph->actions[i];
+            run_action(a, &graph->nodes[a->node], &block);
+        }
+    }
+}
+
+static void run_step(const bnn_graph *graph, const bnn_step *step) {
+    if (!step->row_wise) {
+        const bnn_action *a = &graph->actions[step->first];
+        const bnn_node *node = &graph->nodes[a->node];
+        (a->backward ? node->op->backward : node->op->forward)(graph, node);
+        return;
+    }
+    pass p = {graph, step};
+    graph->kernels->for_each(step->pieces, run_piece, &p);
+    for (int i = step->first; i < step->first + step->count; i++) {
+        const bnn_action *a = &graph->actions[i];
+        const bnn_node *node = &graph->nodes[a->node];
+        if (a->finish) {
+            (a->backward ? node->op->backward_rows : node->op->forward_rows)
+                .finish(graph, node, step->pieces);
+        }
+    }
+}
+
 void bnn_graph_forward(bnn_graph *graph) {
-    for (size_t i = 0; i < graph->node_count; i++) {
-        const bnn_node *node = &graph->nodes[i];
-        node->op->forward(graph, node);
+    for (size_t i = 0; i < graph->forward_steps; i++) {
+        run_step(graph, &graph->steps[i]);
     }
 }
 
@@ -26,10 +121,26 @@ void bnn_graph_backward(bnn_graph *graph) {
             graph->kernels->fill(tensor->param->count, 0.0f, tensor->grad);
         }
     }
-    for (size_t i = graph->node_count; i-- > 0;) {
-        const bnn_node *node = &graph->nodes[i];
-        if (node->backward) {
-            node->op->backward(graph, node);
-        }
+    for (size_t i = graph->forward_steps; i < graph->step_count; i++) {
+        run_step(graph, &graph->steps[i]);
+    }
+}
+
+void bnn_node_forward(const bnn_graph *graph, const bnn_node *node) {
+    const bnn_rows *rows = &node->op->forward_rows;
+    if (!bnn_row_wise(node->op)) {
+        node->op->forward(graph, node);
+        return;
+    }
+    bnn_shape s = bnn_shape_of(graph, node->in[0]);
+    bnn_block all = {.graph = graph, .rows = bnn_shape_rows(s), .c = (size_t)s.c, .opens = 1};
+    if (rows->reduce) {
+        rows->reduce(&all, node);
+    }
+    if (rows->finish && rows->reduce) {
+        rows->finish(graph, node, 1);
+    }
+    if (rows->map) {
+        rows->map(&all, node);
     }
 }

@@ -34,7 +34,11 @@ void bnn_graph_free(bnn_graph *graph) {
     }
     free(graph->tensors);
     free(graph->nodes);
+    free(graph->actions);
+    free(graph->steps);
     free(graph->buffers);
+    free(graph->agains);
+    free(graph->locals);
     free(graph->own_memory);
     bnn_arena_free(graph->arena);
     free(graph);
@@ -68,7 +72,7 @@ bnn_code bnn_graph_status(const bnn_graph *graph, bnn_error *err) {
     return graph->error.code;
 }
 
-static int reserve(void **array, size_t *capacity, size_t count, size_t item) {
+int bnn_reserve(void **array, size_t *capacity, size_t count, size_t item) {
     if (count < *capacity) {
         return 1;
     }
@@ -94,8 +98,8 @@ static bnn_t add_tensor(bnn_graph *graph, bnn_tensor tensor) {
     if (graph->error.code != BNN_OK || !check_shape(graph, tensor.shape, tensor.name)) {
         return BNN_NONE;
     }
-    if (!reserve((void **)&graph->tensors, &graph->tensor_capacity, graph->tensor_count,
-                 sizeof tensor)) {
+    if (!bnn_reserve((void **)&graph->tensors, &graph->tensor_capacity, graph->tensor_count,
+                     sizeof tensor)) {
         return bnn_graph_fail(graph, BNN_ERR_MEMORY, "out of memory for the graph");
     }
     tensor.buffer = tensor.grad_buffer = -1;
@@ -177,9 +181,22 @@ void bnn_set_scale(bnn_graph *graph, bnn_t t, bnn_t scale) {
 
 bnn_t bnn_graph_value(bnn_graph *graph, bnn_t t) {
     bnn_t scale = bnn_scale_of(graph, t);
-    return scale == BNN_NONE
-               ? t
-               : bnn_graph_add(graph, &bnn_unscale_op, NULL, 0, 2, (bnn_t[]){t, scale});
+    if (t < 0 || (scale == BNN_NONE && graph->tensors[t].dtype != BNN_I16)) {
+        return t;
+    }
+    return bnn_op_unscale(graph, t, scale, BNN_NONE);
+}
+
+/* Input k of a new node, made float with its scale or without as the op asks. */
+static bnn_t presented(bnn_graph *graph, const bnn_op *op, bnn_t t) {
+    if (op->takes_scale || t < 0) {
+        return t;
+    }
+    if (op->passes_scale) {
+        return graph->tensors[t].dtype == BNN_I16 ? bnn_op_unscale(graph, t, BNN_NONE, BNN_NONE)
+                                                  : t;
+    }
+    return bnn_graph_value(graph, t);
 }
 
 bnn_t bnn_graph_add(bnn_graph *graph, const bnn_op *op, const void *attr, size_t attr_bytes,
@@ -190,7 +207,7 @@ bnn_t bnn_graph_add(bnn_graph *graph, const bnn_op *op, const void *attr, size_t
     bnn_node node = {.op = op, .attr_bytes = attr_bytes, .in_count = in_count};
     int requires_grad = 0;
     for (int k = 0; k < in_count; k++) {
-        node.in[k] = op->takes_scale || op->passes_scale ? in[k] : bnn_graph_value(graph, in[k]);
+        node.in[k] = presented(graph, op, in[k]);
         requires_grad |= bnn_wants_grad(graph, node.in[k]);
     }
     void *copy = NULL;
@@ -205,12 +222,13 @@ bnn_t bnn_graph_add(bnn_graph *graph, const bnn_op *op, const void *attr, size_t
     if (op->infer(graph, &node) != BNN_OK || graph->error.code != BNN_OK) {
         return bnn_graph_fail(graph, BNN_ERR_SHAPE, "%s: invalid inputs", op->name);
     }
-    if (!reserve((void **)&graph->nodes, &graph->node_capacity, graph->node_count, sizeof node)) {
+    if (!bnn_reserve((void **)&graph->nodes, &graph->node_capacity, graph->node_count,
+                     sizeof node)) {
         return bnn_graph_fail(graph, BNN_ERR_MEMORY, "out of memory for the graph");
     }
     graph->tensors[node.out[0]].requires_grad = requires_grad && !op->detached;
     if (op->passes_scale) {
-        bnn_set_scale(graph, node.out[0], bnn_scale_of(graph, node.in[0]));
+        bnn_set_scale(graph, node.out[0], bnn_scale_of(graph, in[0]));
     }
     graph->nodes[graph->node_count++] = node;
     return node.out[0];
@@ -222,6 +240,9 @@ bnn_code bnn_graph_compile(bnn_graph *graph, bnn_t root, bnn_error *err) {
     }
     graph->root = root;
     bnn_autograd_plan(graph);
+    if (!bnn_schedule(graph)) {
+        return bnn_fail(err, BNN_ERR_MEMORY, "out of memory for the schedule");
+    }
     return bnn_memory_plan(graph, err);
 }
 
@@ -253,7 +274,15 @@ float *bnn_f32(const bnn_graph *graph, bnn_t t) {
     return t < 0 ? NULL : graph->tensors[t].data;
 }
 
+int16_t *bnn_i16(const bnn_graph *graph, bnn_t t) {
+    return t < 0 ? NULL : graph->tensors[t].data;
+}
+
 int32_t *bnn_i32(const bnn_graph *graph, bnn_t t) {
+    return t < 0 ? NULL : graph->tensors[t].data;
+}
+
+double *bnn_f64(const bnn_graph *graph, bnn_t t) {
     return t < 0 ? NULL : graph->tensors[t].data;
 }
 

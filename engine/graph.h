@@ -62,7 +62,9 @@ const bnn_param *bnn_graph_param_of(const bnn_graph *graph, bnn_t t);
 /* The node that makes a tensor, or NULL. */
 const bnn_node *bnn_graph_producer(const bnn_graph *graph, bnn_t t);
 const bnn_params *bnn_graph_params(const bnn_graph *graph);
-/* Runs one node outside a bound plan, its tensors' memory given by bnn_graph_place (folding). */
+/* Runs one node's forward outside a bound plan, its tensors' memory given by bnn_graph_place and
+ * its workspace set by the caller (folding). */
+void bnn_node_forward(const bnn_graph *graph, const bnn_node *node);
 void bnn_graph_place(bnn_graph *graph, bnn_t t, void *data);
 void *bnn_graph_data(const bnn_graph *graph, bnn_t t);
 

@@ -1,5 +1,5 @@
-/* The inside of a graph, for the files that make one up: graph.c (building), autograd.c, plan.c,
- * exec.c. */
+/* The inside of a graph, for the files that make one up: graph.c (building), autograd.c
+ * (gradients), keep.c and schedule.c (what runs when), plan.c (where it lies), exec.c. */
 #ifndef BNN_ENGINE_GRAPH_PRIVATE_H
 #define BNN_ENGINE_GRAPH_PRIVATE_H
 
@@ -14,17 +14,53 @@ typedef struct bnn_tensor {
     int producer;           /* node, or -1 */
     bnn_t scale; /* the value is data times this, channel by channel (op.h), or BNN_NONE */
     int requires_grad, keep, has_grad;
+    int held; /* keep.c: stays for the backward; a row-wise value that does not is computed again */
     void *data;
     float *grad;
     int buffer, grad_buffer; /* of the plan, or -1 */
 } bnn_tensor;
 
-/* A piece of planned memory, alive from step `first` to step `last` of the schedule: forward nodes
- * 0..n-1, then backward nodes n-1..0 as steps n..2n-1. */
+/* One node's part in one step. */
+typedef enum bnn_phase { BNN_WHOLE, BNN_REDUCE, BNN_MAP } bnn_phase;
+typedef struct bnn_action {
+    int node, step;
+    bnn_phase phase;
+    unsigned char backward;
+    unsigned char again;  /* a forward map whose value comes back for the backward */
+    unsigned char finish; /* the node's finish runs when the step is done */
+} bnn_action;
+
+/* A value or gradient that lives in one step only: in its threads' scratch, a block at a time. */
+typedef struct bnn_local {
+    bnn_t t;
+    int grad;
+    size_t offset;
+} bnn_local;
+
+/* What runs without a pause: one node over whole tensors, or a pass of row-wise actions. */
+typedef struct bnn_step {
+    int first, count; /* actions */
+    int row_wise;
+    size_t rows, c, sample; /* row-wise: of its tensors; rows that must not be parted, or 0 */
+    size_t unit, pieces, block_rows;
+    const bnn_local *locals;
+    int local_count;
+} bnn_step;
+
+/* A piece of planned memory, alive from action `first` to action `last` of the schedule; `step` is
+ * where a local one lives, -1 for the others. */
 typedef struct bnn_buffer {
     size_t bytes, offset;
     int first, last;
+    int whole; /* touched other than block by block */
+    int step;
 } bnn_buffer;
+
+/* A value that is computed again in step `step` of the backward. */
+typedef struct bnn_again {
+    int step, buffer;
+    bnn_t t;
+} bnn_again;
 
 struct bnn_graph {
     const bnn_kernels *kernels;
@@ -37,11 +73,43 @@ struct bnn_graph {
     bnn_node *nodes;
     size_t node_count, node_capacity;
     bnn_t root;
+    bnn_action *actions;
+    size_t action_count, action_capacity;
+    bnn_step *steps;
+    size_t step_count, step_capacity, forward_steps;
     bnn_buffer *buffers;
     size_t buffer_count, buffer_capacity;
+    bnn_again *agains;
+    size_t again_count, again_capacity;
+    bnn_local *locals;
+    size_t scratch_offset, scratch_bytes; /* a thread's blocks of local values */
     size_t bytes;
     void *own_memory;
+    unsigned char *scratch;
 };
+
+/* Makes room for one more item; 0 where memory is out. */
+int bnn_reserve(void **array, size_t *capacity, size_t count, size_t item);
+
+/* A row-wise op has a map or, for a sum alone, a reduce. */
+static inline int bnn_row_wise(const bnn_op *op) {
+    return op->forward_rows.map != NULL || op->forward_rows.reduce != NULL;
+}
+
+/* Is in[k], or out[k], read or written row by row? */
+static inline int bnn_row_in(const bnn_node *node, int k) {
+    return (int)(node->op->row_in >> k & 1);
+}
+static inline int bnn_row_out(const bnn_node *node, int k) {
+    return (int)(node->op->row_out >> k & 1);
+}
+
+/* schedule.c: actions and steps of a forward and, where there is a root, a backward. */
+int bnn_schedule(bnn_graph *graph);
+/* keep.c: sets `held`. */
+int bnn_decide_held(bnn_graph *graph);
+/* Is `t` computed again where `reader`'s backward reads it? */
+int bnn_comes_again(const bnn_graph *graph, bnn_t t);
 
 /* autograd.c: which nodes run backward, which gradients they want and which add up. */
 void bnn_autograd_plan(bnn_graph *graph);

@@ -41,6 +41,12 @@ typedef struct bnn_operand {
     size_t rows_per_scale;
 } bnn_operand;
 
+/* Values a row-wise kernel reads: exactly one is set, or none where they are optional. */
+typedef struct bnn_numbers {
+    const float *f32;
+    const int16_t *i16;
+} bnn_numbers;
+
 /* What becomes of a forward product: exactly one of f32, i16 and b1 is set. i16 and b1 take exact
  * integers, so both operands are bits and the input has no scale. */
 typedef struct bnn_result {
@@ -54,20 +60,31 @@ typedef struct bnn_result {
 typedef struct bnn_kernels {
     const char *name; /* backend and instruction set, "cpu avx2" */
 
+    /* ---- blocks ---- */
+    /* Kernels marked (block) work on a block of consecutive rows and on the thread that calls them;
+     * `first` is the block's first row where a row's number matters. About so many values of a
+     * tensor are best given to them at a time; all rows may be. */
+    size_t block_values;
+    /* Calls body(context, i, worker) for all i < count, on the threads that are set now; worker <
+     * bnn_threads(). */
+    void (*for_each)(size_t count, void (*body)(void *context, size_t i, int worker),
+                     void *context);
+
     /* ---- bits ---- */
-    /* bits[rows][words(c)] of x[rows][c]. */
+    /* (block) bits[rows][words(c)] of x[rows][c]. */
     void (*sign_pack)(size_t rows, size_t c, const float *x, uint64_t *bits);
     /* x[rows][c] = +-1, times scale[row / rows_per_scale] where scale is not NULL. */
     void (*sign_unpack)(size_t rows, size_t c, const bnn_operand *bits, float *x);
-    /* plane bit = slope of a mask-like surrogate (bnn_ste_is_mask) at x, over n values. */
+    /* (block) plane bit = slope of a mask-like surrogate (bnn_ste_is_mask) at x, over n values. */
     void (*ste_plane)(size_t n, const float *x, bnn_ste ste, uint64_t *plane);
-    /* gx = plane ? g : 0. gx may be g when acc = 0. */
+    /* (block) gx = plane ? g : 0. gx may be g when acc = 0. */
     void (*plane_backward)(size_t n, const float *g, const uint64_t *plane, float *gx, int acc);
-    /* gx[r][i] = g[r][i] * slope(x[r][i]) * (scale ? scale[r] : 1). gx may be g when acc = 0. */
-    void (*ste_backward)(size_t rows, size_t len, const float *g, const float *x, bnn_ste ste,
-                         const float *scale, float *gx, int acc);
-    /* bits of (x >= t), per channel: threshold[c] = 2t + flip, bit = (x >= t) != flip. x holds
-     * integers of magnitude below 2^24. */
+    /* (block) gx[r][i] = g[r][i] * slope(x[r][i]) * s, s = scale[(first + r) / per_scale], or 1. gx
+     * may be g when acc = 0. */
+    void (*ste_backward)(size_t first, size_t rows, size_t c, size_t per_scale, const float *g,
+                         const float *x, bnn_ste ste, const float *scale, float *gx, int acc);
+    /* (block) bits of (x >= t), per channel: threshold[c] = 2t + flip, bit = (x >= t) != flip. x
+     * holds integers of magnitude below 2^24. */
     void (*threshold_pack)(size_t rows, size_t c, const float *x, const int32_t *threshold,
                            uint64_t *bits);
 
@@ -89,70 +106,106 @@ typedef struct bnn_kernels {
 
     /* ---- element-wise ---- */
     void (*fill)(size_t n, float value, float *x);
+    /* (block) */
     void (*copy)(size_t n, const float *x, float *y, int acc);
-    /* y = a + b; y may be a or b. */
+    /* (block) y = a + b; y may be a or b. */
     void (*add)(size_t n, const float *a, const float *b, float *y);
-    /* y = min(max(x, lo), hi); plane (may be NULL) bit = lo < x && x < hi. A NaN stays a NaN. y may
-     * be x. */
+    /* (block) y = s[(first + r) / per_scale] * x, or x where s is NULL. */
+    void (*to_float)(size_t first, size_t rows, size_t c, size_t per_scale, const int16_t *x,
+                     const float *s, float *y);
+    /* (block) y = min(max(x, lo), hi); plane (may be NULL) bit = lo < x && x < hi. A NaN stays a
+     * NaN. y may be x. */
     void (*clamp)(size_t n, const float *x, float lo, float hi, float *y, uint64_t *plane);
-    /* y[r][c] = (a ? a[c] : 1) * x[r][c] + (b ? b[c] : 0). y may be x when acc = 0. */
+    /* (block) y[r][c] = (a ? a[c] : 1) * x[r][c] + (b ? b[c] : 0). y may be x when acc = 0. */
     void (*affine)(size_t rows, size_t c, const float *x, const float *a, const float *b, float *y,
                    int acc);
-    /* sum[c] = sum over rows of g (sum may be NULL), dot[c] = sum over rows of g * x (x and dot may
-     * be NULL together). acc applies to both. */
-    size_t (*channel_sums_workspace)(size_t rows, size_t c);
-    void (*channel_sums)(size_t rows, size_t c, const float *g, const float *x, float *sum,
-                         float *dot, int acc, void *ws);
+
+    /* ---- sums of channels, over the rows of [rows][c] ---- */
+    /* A piece's sums take sums_bytes(c), 8-byte aligned; those of all pieces lie one behind the
+     * other. `opens` starts them anew, else a block's are added. */
+    size_t (*sums_bytes)(size_t c);
+    /* (block) What mean and variance of x need. */
+    void (*channel_moments)(size_t rows, size_t c, bnn_numbers x, int opens, void *sums);
+    /* (block) Sums of g, and of g * (x - centre) where x is given; centre[c] may be NULL, for 0. */
+    void (*channel_sums)(size_t rows, size_t c, const float *g, bnn_numbers x, const double *centre,
+                         int opens, void *sums);
+    /* sum[c] and dot[c] of channel_sums without centre; either may be NULL. */
+    void (*channel_sums_finish)(size_t c, size_t pieces, const void *sums, float *sum, float *dot,
+                                int acc);
 
     /* ---- batch normalization over the rows of [rows][c] (Ioffe & Szegedy 2015) ---- */
-    size_t (*batch_norm_workspace)(size_t rows, size_t c);
-    /* Training, of the value x * scale (scale[c] >= 0, or NULL for 1): an exact integer times the
-     * scale of a binary product stays exact up to the one rounding of y, which is what decides the
-     * next sign. Keeps mean[c] of x and rstd[c] = 1/sqrt(biased variance of the value + eps) for
-     * the backward; running statistics, of the value, r += momentum * (batch - r), with the
-     * unbiased variance (PyTorch's rule). */
-    void (*batch_norm_forward)(size_t rows, size_t c, const float *x, const float *scale,
-                               const float *weight, const float *bias, float eps, float momentum,
-                               float *running_mean, float *running_var, float *mean, float *rstd,
-                               float *y, void *ws);
-    /* gx is the gradient of the value; it may be g when gx_acc = 0, and NULL (none wanted). */
-    void (*batch_norm_backward)(size_t rows, size_t c, const float *g, const float *x,
-                                const float *scale, const float *weight, const float *mean,
-                                const float *rstd, float *gx, int gx_acc, float *gweight,
-                                float *gbias, int gp_acc, void *ws);
+    /* Of the value x * scale (scale[c] >= 0, or NULL for 1): an exact integer times the scale of a
+     * binary product stays exact up to the one rounding of y, which is what decides the next sign.
+     * From moments to state[4c]: factor and shift of each channel of x, mean of x, and
+     * 1/sqrt(biased variance of the value + eps); running statistics, of the value, r += momentum *
+     * (batch - r), with the unbiased variance (PyTorch's rule). */
+    void (*batch_norm_finish)(size_t c, size_t pieces, const void *sums, const float *scale,
+                              const float *weight, const float *bias, float eps, float momentum,
+                              float *running_mean, float *running_var, double *state);
+    /* Factor and shift from running statistics. */
+    void (*batch_norm_fixed)(size_t c, const float *scale, const float *weight, const float *bias,
+                             float eps, const float *running_mean, const float *running_var,
+                             double *state);
+    /* (block) y = state[c] * x + state[c + C], rounded once. */
+    void (*batch_norm)(size_t rows, size_t c, bnn_numbers x, const double *state, float *y);
+    /* From channel_sums of g and x about state + 2C to the parameters' gradients and
+     * coefficient[3c]. */
+    void (*batch_norm_backward_finish)(size_t c, size_t pieces, const void *sums,
+                                       const float *scale, const float *weight, const double *state,
+                                       float *gweight, float *gbias, int acc, double *coefficient);
+    /* (block) The gradient of the value. gx may be g when acc = 0. */
+    void (*batch_norm_backward)(size_t rows, size_t c, const float *g, bnn_numbers x,
+                                const double *coefficient, float *gx, int acc);
 
-    /* ---- statistics over the values of each row of [rows][len] ---- */
-    /* out[r] = mean |x[r][:]| */
-    void (*row_abs_mean)(size_t rows, size_t len, const float *x, float *out);
-    /* y = gain * (x - center * mean) * r, r = (unbiased variance + eps)^-1/2, or 1 if !scale.
-     * Keeps mean[rows] and r[rows] for the backward. y may not be x. */
-    void (*normalize_rows)(size_t rows, size_t len, const float *x, int center, int scale,
-                           float gain, float eps, float *mean, float *r, float *y);
-    /* gx = gain * [r (g - center * mean(g)) - r^3 (x - mean) * sum(g * (x - center * mean)) /
-     * (len-1)], the second term only if scale. */
-    void (*normalize_rows_backward)(size_t rows, size_t len, const float *g, const float *x,
-                                    int center, int scale, float gain, const float *mean,
-                                    const float *r, float *gx, int acc);
+    /* ---- statistics of groups: each per_group consecutive rows of [rows][c] ---- */
+    /* (block) Sums of |x|, one a group; a block's are added unless the group begins in it. */
+    void (*group_abs_sums)(size_t first, size_t rows, size_t c, size_t per_group, const float *x,
+                           double *sums);
+    /* mean = sums / len */
+    void (*group_abs_mean)(size_t groups, size_t len, const double *sums, float *mean);
+    /* (block) Three numbers a group: what mean and variance need. */
+    void (*group_moments)(size_t first, size_t rows, size_t c, size_t per_group, const float *x,
+                          double *sums);
+    /* mean[groups] and r = (unbiased variance + eps)^-1/2, or 1 if !scale, over len values each. */
+    void (*normalize_finish)(size_t groups, size_t len, const double *sums, int scale, float eps,
+                             float *mean, float *r);
+    /* (block) y = gain * (x - center * mean) * r */
+    void (*normalize)(size_t first, size_t rows, size_t c, size_t per_group, const float *x,
+                      int center, float gain, const float *mean, const float *r, float *y);
+    /* (block) Two numbers a group: sums of g, and of g * (x - center * mean); x = NULL where
+     * nothing is divided by a deviation. */
+    void (*group_dots)(size_t first, size_t rows, size_t c, size_t per_group, const float *g,
+                       const float *x, int center, const float *mean, double *sums);
+    /* (block) gx = gain * [r (g - center * mean(g)) - r^3 (x - mean) * sum(g * (x - center * mean))
+     * / (len-1)], without the second term if x is NULL. */
+    void (*normalize_backward)(size_t first, size_t rows, size_t c, size_t per_group,
+                               const float *g, const float *x, int center, float gain,
+                               const float *mean, const float *r, const double *sums, float *gx,
+                               int acc);
 
     /* ---- algorithm-specific element-wise ---- */
-    /* XNOR-Net++: y[n][i][j][c] = x * so[c] * sh[i] * sv[j] (rank-1 scale, Bulat & Tzimiropoulos
-     * 2019); sh may be NULL (ones), and gsh with it. y may be x when acc = 0. */
-    void (*outer_scale)(size_t n, size_t h, size_t w, size_t c, const float *x, const float *so,
-                        const float *sh, const float *sv, float *y, int acc);
-    /* Gradients of so[c], sh[h], sv[w]. */
-    size_t (*outer_scale_workspace)(size_t n, size_t h, size_t w, size_t c);
-    void (*outer_scale_backward)(size_t n, size_t h, size_t w, size_t c, const float *g,
-                                 const float *x, const float *so, const float *sh, const float *sv,
-                                 float *gso, float *gsh, float *gsv, int acc, void *ws);
-    /* FDA: y[r][i] = s[r] * (sign(x) + alpha * (lin + 0.1 sin(x))); lin and s may be NULL (0 and
-     * 1). */
-    void (*noisy_sign)(size_t rows, size_t len, const float *x, const float *lin, const float *s,
-                       float alpha, float *y);
-    /* With u = s * g: gx = u * (F_n(x) 1[|x| <= 1] + alpha * 0.1 cos(x)), glin = alpha * u
-     * (glin may be NULL). */
-    void (*noisy_sign_backward)(size_t rows, size_t len, const float *g, const float *x,
-                                const float *s, float alpha, float n, float *gx, int gx_acc,
-                                float *glin, int glin_acc);
+    /* (block) XNOR-Net++: y[n][i][j][c] = x * so[c] * sh[i] * sv[j] (rank-1 scale, Bulat &
+     * Tzimiropoulos 2019); a row is a pixel; sh may be NULL (ones). y may be x when acc = 0. */
+    void (*outer_scale)(size_t first, size_t rows, size_t h, size_t w, size_t c, const float *x,
+                        const float *so, const float *sh, const float *sv, float *y, int acc);
+    /* Gradients of so[c], sh[h], sv[w]: sums by piece, outer_sums_bytes(c) each, and one number a
+     * pixel (block); then gsh is NULL with sh. */
+    size_t (*outer_sums_bytes)(size_t c);
+    void (*outer_scale_sums)(size_t first, size_t rows, size_t h, size_t w, size_t c,
+                             const float *g, const float *x, const float *so, const float *sh,
+                             const float *sv, int opens, void *sums, float *dot);
+    void (*outer_scale_finish)(size_t n, size_t h, size_t w, size_t c, size_t pieces,
+                               const void *sums, const float *dot, const float *sh, const float *sv,
+                               float *gso, float *gsh, float *gsv, int acc);
+    /* (block) FDA: y[r][i] = s * (sign(x) + alpha * (lin + 0.1 sin(x))), s[(first + r) /
+     * per_scale]; lin and s may be NULL (0 and 1). */
+    void (*noisy_sign)(size_t first, size_t rows, size_t c, size_t per_scale, const float *x,
+                       const float *lin, const float *s, float alpha, float *y);
+    /* (block) With u = s * g: gx = u * (F_n(x) 1[|x| <= 1] + alpha * 0.1 cos(x)), glin = alpha * u;
+     * either may be NULL. */
+    void (*noisy_sign_backward)(size_t first, size_t rows, size_t c, size_t per_scale,
+                                const float *g, const float *x, const float *s, float alpha,
+                                float n, float *gx, int gx_acc, float *glin, int glin_acc);
 
     /* ---- pooling ---- */
     /* Max over kernel x kernel windows of [n,h,w,c], padding never wins; index (may be NULL) keeps

@@ -12,6 +12,18 @@
 typedef struct bnn_graph bnn_graph;
 typedef struct bnn_op bnn_op;
 
+/* Rows [first, first + rows) of every tensor a row-wise op reads and writes row by row. */
+typedef struct bnn_block {
+    const bnn_graph *graph;
+    size_t first, rows, c;
+    size_t piece; /* sums are kept by piece, so that their order does not depend on threads */
+    int opens;    /* the first block of its piece */
+    int again;    /* a forward value comes back for the backward: only out[0] is written */
+    /* Where values live that nobody needs outside this pass; see bnn_block_f32. */
+    const struct bnn_step *step;
+    unsigned char *scratch;
+} bnn_block;
+
 typedef struct bnn_node {
     const bnn_op *op;
     const void *attr; /* the op's own struct, in the graph's arena */
@@ -25,25 +37,47 @@ typedef struct bnn_node {
     /* Set by autograd: which inputs want a gradient, and whether it adds to one already there. */
     unsigned char want_grad[BNN_MAX_IN], acc[BNN_MAX_IN];
     int backward; /* out[0]'s gradient exists: backward runs */
-    /* Set by the plan: scratch of the forward and of the backward; nothing is kept in it. */
+    /* Set by the plan: scratch of the forward and of the backward; nothing is kept in it but from
+     * a row-wise op's `reduce` to its `map`. */
     int ws_buffer, ws_backward_buffer;
     void *ws, *ws_backward;
 } bnn_node;
+
+/* One direction of a row-wise op. `map` computes rows from rows. What it needs to know of all rows
+ * beforehand, `reduce` adds up by piece and `finish` puts together. Without `reduce`, a `finish`
+ * follows the map, which then has added up sums by piece on its way (gradients of channels). A sum
+ * without a map is a result of its own. Each may be NULL. Consecutive row-wise ops run as one pass
+ * over their tensors, block by block; what only such neighbours need is never written to memory. */
+typedef struct bnn_rows {
+    void (*reduce)(const bnn_block *block, const bnn_node *node);
+    void (*finish)(const bnn_graph *graph, const bnn_node *node, size_t pieces);
+    void (*map)(const bnn_block *block, const bnn_node *node);
+} bnn_rows;
+
+/* Most pieces that rows are cut into. */
+#define BNN_PIECES 32
 
 struct bnn_op {
     const char *name;
     /* Checks the inputs, declares outputs (bnn_node_output), what is saved, and workspace. */
     bnn_code (*infer)(bnn_graph *graph, bnn_node *node);
+    /* Over whole tensors... */
     void (*forward)(const bnn_graph *graph, const bnn_node *node);
-    /* NULL only where `detached`: no gradient passes, on purpose (a stop-gradient). */
     void (*backward)(const bnn_graph *graph, const bnn_node *node);
+    /* ...or row-wise: in[0], and the inputs and outputs of these masks (bit i), have as many values
+     * in the same order, and value i needs no other than value i. */
+    bnn_rows forward_rows, backward_rows;
+    uint32_t row_in, row_out;
+    int by_sample; /* its sums are of samples: a sample is in one piece */
+    /* A backward, of either kind, is missing only where no gradient passes, on purpose. */
     int detached;
     int in_place; /* out[0] may take in[0]'s memory where nobody reads in[0] afterwards */
     int view;     /* out[0] is in[0]'s memory; in[0] is not an input of the graph */
     /* The result of a binary product is an exact integer times a scale a channel. The scale waits
      * on the tensor (bnn_set_scale) until an op wants it: to an op with `takes_scale` such an input
-     * comes as it is; one with `passes_scale` hands it on (a maximum: scales are not negative); for
-     * all others the product is made (bnn_unscale_op). A gradient is always that of the value. */
+     * comes as it is, I16 or F32; one with `passes_scale` hands it on (a maximum: scales are not
+     * negative); for all others the product is made (bnn_unscale_op). A gradient is always that of
+     * the value. */
     int takes_scale, passes_scale;
     int grad_in_place; /* in[0]'s gradient may take out[0]'s gradient's memory */
     /* Inference: if with its parameters fixed the node is y = a[c] x + b[c] on in[0], composes that
@@ -70,15 +104,29 @@ void bnn_set_scale(bnn_graph *graph, bnn_t t, bnn_t scale);
 /* Fails with "OP: text" as the graph's error. */
 bnn_code bnn_node_fail(bnn_graph *graph, const bnn_node *node, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
-#define BNN_SAVED(i) (1u << (i))
+#define BNN_BIT(i) (1u << (i))
+#define BNN_SAVED(i) BNN_BIT(i)
+/* Can the samples' rows be cut into so many equal groups of consecutive rows? (by_sample) */
+static inline int bnn_groups_fit(bnn_shape s, int groups) {
+    size_t rows = bnn_shape_rows(s), sample = (size_t)s.h * (size_t)s.w;
+    return groups > 0 && rows % (size_t)groups == 0 && sample % (rows / (size_t)groups) == 0;
+}
 
 /* ---- for forward and backward; NULL for BNN_NONE ---- */
 const bnn_kernels *bnn_graph_kernels(const bnn_graph *graph);
 float *bnn_f32(const bnn_graph *graph, bnn_t t);
+int16_t *bnn_i16(const bnn_graph *graph, bnn_t t);
 int32_t *bnn_i32(const bnn_graph *graph, bnn_t t);
 uint8_t *bnn_u8(const bnn_graph *graph, bnn_t t);
 uint64_t *bnn_bits(const bnn_graph *graph, bnn_t t);
+double *bnn_f64(const bnn_graph *graph, bnn_t t);
 float *bnn_grad(const bnn_graph *graph, bnn_t t);
+
+/* ---- for row-wise ops: a block's first row, wherever it lives; NULL for BNN_NONE ---- */
+float *bnn_block_f32(const bnn_block *block, bnn_t t);
+bnn_numbers bnn_block_numbers(const bnn_block *block, bnn_t t); /* F32 or I16 */
+uint64_t *bnn_block_bits(const bnn_block *block, bnn_t t);      /* B1 or PLANE */
+float *bnn_block_grad(const bnn_block *block, bnn_t t);
 
 /* ---- for builders ---- */
 /* Appends a node; its attr (attr_bytes, may be 0) is copied. Returns out[0], or BNN_NONE and leaves
@@ -87,8 +135,11 @@ float *bnn_grad(const bnn_graph *graph, bnn_t t);
 bnn_t bnn_graph_add(bnn_graph *graph, const bnn_op *op, const void *attr, size_t attr_bytes,
                     int in_count, const bnn_t *in);
 
-/* value = data * scale[c]: what graph_add puts between a scaled tensor and an op that wants the
- * value. */
+/* value = data * scale[c] in float: what graph_add puts between the result of a binary product and
+ * an op that wants the value. */
 extern const bnn_op bnn_unscale_op;
+/* x times channels[c] and the factor of its row, one for every rows(x) / count(rows) of them;
+ * either may be BNN_NONE. A factor of rows is for integers only. */
+bnn_t bnn_op_unscale(bnn_graph *graph, bnn_t x, bnn_t channels, bnn_t rows);
 
 #endif

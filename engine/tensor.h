@@ -15,6 +15,8 @@ typedef int bnn_t;
 
 typedef enum bnn_dtype {
     BNN_F32,
+    BNN_F64, /* statistics that a rounding would harm */
+    BNN_I16, /* what a product of bits comes to, at most 32767 in magnitude */
     BNN_I32,
     BNN_U8,
     BNN_B1,    /* sign bits, a row of words per pixel (kernels.h) */
@@ -56,6 +58,10 @@ static inline size_t bnn_tensor_bytes(bnn_dtype dtype, bnn_shape s) {
     case BNN_F32:
     case BNN_I32:
         return 4 * bnn_shape_count(s);
+    case BNN_F64:
+        return 8 * bnn_shape_count(s);
+    case BNN_I16:
+        return 2 * bnn_shape_count(s);
     case BNN_U8:
         return bnn_shape_count(s);
     case BNN_B1:

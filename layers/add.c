@@ -11,29 +11,30 @@ static bnn_code infer(bnn_graph *g, bnn_node *node) {
     return BNN_OK;
 }
 
-static void forward(const bnn_graph *g, const bnn_node *node) {
-    bnn_graph_kernels(g)->add(bnn_shape_count(bnn_shape_of(g, node->in[0])),
-                              bnn_f32(g, node->in[0]), bnn_f32(g, node->in[1]),
-                              bnn_f32(g, node->out[0]));
+static void forward(const bnn_block *b, const bnn_node *node) {
+    bnn_graph_kernels(b->graph)->add(b->rows * b->c, bnn_block_f32(b, node->in[0]),
+                                     bnn_block_f32(b, node->in[1]), bnn_block_f32(b, node->out[0]));
 }
 
-static void backward(const bnn_graph *g, const bnn_node *node) {
-    const float *gy = bnn_grad(g, node->out[0]);
+static void backward(const bnn_block *b, const bnn_node *node) {
+    const bnn_kernels *k = bnn_graph_kernels(b->graph);
+    const float *gy = bnn_block_grad(b, node->out[0]);
     for (int i = 0; i < 2; i++) {
-        float *gx = bnn_grad(g, node->in[i]);
-        size_t n = bnn_shape_count(bnn_shape_of(g, node->in[i]));
-        if (node->want_grad[i] && gx != gy) {
-            bnn_graph_kernels(g)->copy(n, gy, gx, node->acc[i]);
-        } else if (node->want_grad[i] && i == 1) {
-            bnn_graph_kernels(g)->add(n, gy, gy, gx); /* x + x, its gradient in gy's place */
+        float *gx = node->want_grad[i] ? bnn_block_grad(b, node->in[i]) : NULL;
+        if (gx && gx != gy) {
+            k->copy(b->rows * b->c, gy, gx, node->acc[i]);
+        } else if (gx && i == 1) {
+            k->add(b->rows * b->c, gy, gy, gx); /* x + x, its gradient in gy's place */
         }
     }
 }
 
 const bnn_op bnn_add_op = {.name = "add",
                            .infer = infer,
-                           .forward = forward,
-                           .backward = backward,
+                           .forward_rows = {.map = forward},
+                           .backward_rows = {.map = backward},
+                           .row_in = BNN_BIT(0) | BNN_BIT(1),
+                           .row_out = BNN_BIT(0),
                            .in_place = 1,
                            .grad_in_place = 1};
 

@@ -18,36 +18,40 @@ static bnn_code infer(bnn_graph *g, bnn_node *node) {
         node->saved_in |= BNN_SAVED(X);
     }
     if (bnn_wants_grad(g, node->in[A]) || bnn_wants_grad(g, node->in[B])) {
-        node->workspace =
-            bnn_graph_kernels(g)->channel_sums_workspace(bnn_shape_rows(s), (size_t)s.c);
+        node->workspace = BNN_PIECES * bnn_graph_kernels(g)->sums_bytes((size_t)s.c);
     }
     return BNN_OK;
 }
 
-static void forward(const bnn_graph *g, const bnn_node *node) {
-    bnn_shape s = bnn_shape_of(g, node->in[X]);
-    bnn_graph_kernels(g)->affine(bnn_shape_rows(s), (size_t)s.c, bnn_f32(g, node->in[X]),
-                                 bnn_f32(g, node->in[A]), bnn_f32(g, node->in[B]),
-                                 bnn_f32(g, node->out[0]), 0);
+static void forward(const bnn_block *b, const bnn_node *node) {
+    bnn_graph_kernels(b->graph)->affine(
+        b->rows, b->c, bnn_block_f32(b, node->in[X]), bnn_f32(b->graph, node->in[A]),
+        bnn_f32(b->graph, node->in[B]), bnn_block_f32(b, node->out[0]), 0);
 }
 
-static void backward(const bnn_graph *g, const bnn_node *node) {
-    const bnn_kernels *k = bnn_graph_kernels(g);
-    bnn_shape s = bnn_shape_of(g, node->in[X]);
-    size_t rows = bnn_shape_rows(s), c = (size_t)s.c;
-    const float *gy = bnn_grad(g, node->out[0]);
-    if (node->want_grad[A]) {
-        k->channel_sums(rows, c, gy, bnn_f32(g, node->in[X]), NULL, bnn_grad(g, node->in[A]),
-                        node->acc[A], node->ws_backward);
-    }
-    if (node->want_grad[B]) {
-        k->channel_sums(rows, c, gy, NULL, bnn_grad(g, node->in[B]), NULL, node->acc[B],
-                        node->ws_backward);
+static void backward(const bnn_block *b, const bnn_node *node) {
+    const bnn_kernels *k = bnn_graph_kernels(b->graph);
+    const float *gy = bnn_block_grad(b, node->out[0]);
+    if (node->want_grad[A] || node->want_grad[B]) {
+        bnn_numbers x = {.f32 = node->want_grad[A] ? bnn_block_f32(b, node->in[X]) : NULL};
+        k->channel_sums(b->rows, b->c, gy, x, NULL, b->opens,
+                        (char *)node->ws_backward + b->piece * k->sums_bytes(b->c));
     }
     /* Last: it may overwrite gy. */
-    float *gx = bnn_grad(g, node->in[X]);
-    if (node->want_grad[X] && (gx != gy || node->in[A] >= 0)) {
-        k->affine(rows, c, gy, bnn_f32(g, node->in[A]), NULL, gx, node->acc[X]);
+    float *gx = node->want_grad[X] ? bnn_block_grad(b, node->in[X]) : NULL;
+    if (gx && (gx != gy || node->in[A] >= 0)) {
+        k->affine(b->rows, b->c, gy, bnn_f32(b->graph, node->in[A]), NULL, gx, node->acc[X]);
+    }
+}
+
+static void backward_finish(const bnn_graph *g, const bnn_node *node, size_t pieces) {
+    for (int i = A; i <= B; i++) {
+        float *gp = node->want_grad[i] ? bnn_grad(g, node->in[i]) : NULL;
+        if (gp) {
+            bnn_graph_kernels(g)->channel_sums_finish((size_t)bnn_shape_of(g, node->in[X]).c,
+                                                      pieces, node->ws_backward, i == B ? gp : NULL,
+                                                      i == A ? gp : NULL, node->acc[i]);
+        }
     }
 }
 
@@ -62,8 +66,10 @@ static int fold(const bnn_graph *g, const bnn_node *node, double *a, double *b) 
 
 const bnn_op bnn_affine_op = {.name = "affine",
                               .infer = infer,
-                              .forward = forward,
-                              .backward = backward,
+                              .forward_rows = {.map = forward},
+                              .backward_rows = {.map = backward, .finish = backward_finish},
+                              .row_in = BNN_BIT(X),
+                              .row_out = BNN_BIT(0),
                               .in_place = 1,
                               .grad_in_place = 1,
                               .fold = fold};

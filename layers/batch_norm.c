@@ -1,16 +1,25 @@
 /* Batch normalization, of an exact integer times a waiting scale too (op.h). In training it keeps
- * its input and two numbers a channel; in inference it is a per-channel affine, and says so to the
+ * its input and four numbers a channel; in inference it is a per-channel affine, and says so to the
  * folding. */
 #include "layers/ops.h"
 
 #include <math.h>
 
 enum { X, WEIGHT, BIAS, RUNNING_MEAN, RUNNING_VAR, X_SCALE };
-enum { Y, MEAN, RSTD };
+enum { Y, STATE };
 
 typedef struct batch_norm_attr {
     float eps, momentum;
 } batch_norm_attr;
+
+static size_t coefficient_bytes(size_t c) {
+    return 3 * c * sizeof(double);
+}
+
+static void *sums_of(const bnn_graph *g, const bnn_node *node, void *ws, size_t piece) {
+    size_t c = (size_t)bnn_shape_of(g, node->in[X]).c;
+    return (char *)ws + coefficient_bytes(c) + piece * bnn_graph_kernels(g)->sums_bytes(c);
+}
 
 static bnn_code infer(bnn_graph *g, bnn_node *node) {
     bnn_shape s = bnn_shape_of(g, node->in[X]);
@@ -24,12 +33,12 @@ static bnn_code infer(bnn_graph *g, bnn_node *node) {
         return bnn_node_fail(g, node, "has no gradient in evaluation mode");
     }
     bnn_node_output(g, node, BNN_F32, s);
-    /* Inference keeps its two coefficients a channel in the same places. */
-    bnn_node_output(g, node, BNN_F32, bnn_vector(s.c));
-    bnn_node_output(g, node, BNN_F32, bnn_vector(s.c));
+    bnn_node_output(g, node, BNN_F64, bnn_vector(4 * s.c));
     node->saved_in = BNN_SAVED(X) | BNN_SAVED(WEIGHT) | BNN_SAVED(X_SCALE);
-    node->saved_out = BNN_SAVED(MEAN) | BNN_SAVED(RSTD);
-    node->workspace = bnn_graph_kernels(g)->batch_norm_workspace(bnn_shape_rows(s), (size_t)s.c);
+    node->saved_out = BNN_SAVED(STATE);
+    /* Sums of pieces; in front, for the backward, three coefficients a channel. */
+    node->workspace =
+        coefficient_bytes((size_t)s.c) + BNN_PIECES * bnn_graph_kernels(g)->sums_bytes((size_t)s.c);
     return BNN_OK;
 }
 
@@ -49,47 +58,69 @@ static int fold(const bnn_graph *g, const bnn_node *node, double *a, double *b) 
     return 1;
 }
 
-static void forward(const bnn_graph *g, const bnn_node *node) {
-    const batch_norm_attr *attr = node->attr;
-    const bnn_kernels *k = bnn_graph_kernels(g);
-    bnn_shape s = bnn_shape_of(g, node->in[X]);
-    size_t rows = bnn_shape_rows(s), c = (size_t)s.c;
-    const float *weight = bnn_f32(g, node->in[WEIGHT]), *bias = bnn_f32(g, node->in[BIAS]);
-    float *running_mean = bnn_f32(g, node->in[RUNNING_MEAN]);
-    float *running_var = bnn_f32(g, node->in[RUNNING_VAR]);
-    const float *scale = bnn_f32(g, node->in[X_SCALE]);
-    float *mean = bnn_f32(g, node->out[MEAN]), *rstd = bnn_f32(g, node->out[RSTD]);
-    if (bnn_graph_training(g)) {
-        k->batch_norm_forward(rows, c, bnn_f32(g, node->in[X]), scale, weight, bias, attr->eps,
-                              attr->momentum, running_mean, running_var, mean, rstd,
-                              bnn_f32(g, node->out[Y]), node->ws);
-        return;
+static void reduce(const bnn_block *b, const bnn_node *node) {
+    if (bnn_graph_training(b->graph)) {
+        bnn_graph_kernels(b->graph)->channel_moments(b->rows, b->c,
+                                                     bnn_block_numbers(b, node->in[X]), b->opens,
+                                                     sums_of(b->graph, node, node->ws, b->piece));
     }
-    for (size_t i = 0; i < c; i++) {
-        double f = (double)weight[i] / sqrt((double)running_var[i] + (double)attr->eps);
-        rstd[i] = (float)(f * (scale ? (double)scale[i] : 1.0));
-        mean[i] = (float)((double)bias[i] - (double)running_mean[i] * f);
-    }
-    k->affine(rows, c, bnn_f32(g, node->in[X]), rstd, mean, bnn_f32(g, node->out[Y]), 0);
 }
 
-static void backward(const bnn_graph *g, const bnn_node *node) {
-    bnn_shape s = bnn_shape_of(g, node->in[X]);
-    bnn_graph_kernels(g)->batch_norm_backward(
-        bnn_shape_rows(s), (size_t)s.c, bnn_grad(g, node->out[Y]), bnn_f32(g, node->in[X]),
-        bnn_f32(g, node->in[X_SCALE]), bnn_f32(g, node->in[WEIGHT]), bnn_f32(g, node->out[MEAN]),
-        bnn_f32(g, node->out[RSTD]), node->want_grad[X] ? bnn_grad(g, node->in[X]) : NULL,
-        node->acc[X], bnn_grad(g, node->in[WEIGHT]), bnn_grad(g, node->in[BIAS]), node->acc[WEIGHT],
+static void finish(const bnn_graph *g, const bnn_node *node, size_t pieces) {
+    const batch_norm_attr *attr = node->attr;
+    const bnn_kernels *k = bnn_graph_kernels(g);
+    size_t c = (size_t)bnn_shape_of(g, node->in[X]).c;
+    const float *scale = bnn_f32(g, node->in[X_SCALE]), *weight = bnn_f32(g, node->in[WEIGHT]);
+    const float *bias = bnn_f32(g, node->in[BIAS]);
+    float *mean = bnn_f32(g, node->in[RUNNING_MEAN]), *var = bnn_f32(g, node->in[RUNNING_VAR]);
+    double *state = bnn_f64(g, node->out[STATE]);
+    if (bnn_graph_training(g)) {
+        k->batch_norm_finish(c, pieces, sums_of(g, node, node->ws, 0), scale, weight, bias,
+                             attr->eps, attr->momentum, mean, var, state);
+    } else {
+        k->batch_norm_fixed(c, scale, weight, bias, attr->eps, mean, var, state);
+    }
+}
+
+static void map(const bnn_block *b, const bnn_node *node) {
+    bnn_graph_kernels(b->graph)->batch_norm(b->rows, b->c, bnn_block_numbers(b, node->in[X]),
+                                            bnn_f64(b->graph, node->out[STATE]),
+                                            bnn_block_f32(b, node->out[Y]));
+}
+
+static void backward_reduce(const bnn_block *b, const bnn_node *node) {
+    bnn_graph_kernels(b->graph)->channel_sums(
+        b->rows, b->c, bnn_block_grad(b, node->out[Y]), bnn_block_numbers(b, node->in[X]),
+        bnn_f64(b->graph, node->out[STATE]) + 2 * b->c, b->opens,
+        sums_of(b->graph, node, node->ws_backward, b->piece));
+}
+
+static void backward_finish(const bnn_graph *g, const bnn_node *node, size_t pieces) {
+    bnn_graph_kernels(g)->batch_norm_backward_finish(
+        (size_t)bnn_shape_of(g, node->in[X]).c, pieces, sums_of(g, node, node->ws_backward, 0),
+        bnn_f32(g, node->in[X_SCALE]), bnn_f32(g, node->in[WEIGHT]), bnn_f64(g, node->out[STATE]),
+        bnn_grad(g, node->in[WEIGHT]), bnn_grad(g, node->in[BIAS]), node->acc[WEIGHT],
         node->ws_backward);
 }
 
-const bnn_op bnn_batch_norm_op = {.name = "batch_norm",
-                                  .infer = infer,
-                                  .forward = forward,
-                                  .backward = backward,
-                                  .grad_in_place = 1,
-                                  .takes_scale = 1,
-                                  .fold = fold};
+static void backward_map(const bnn_block *b, const bnn_node *node) {
+    if (node->want_grad[X]) {
+        bnn_graph_kernels(b->graph)->batch_norm_backward(
+            b->rows, b->c, bnn_block_grad(b, node->out[Y]), bnn_block_numbers(b, node->in[X]),
+            node->ws_backward, bnn_block_grad(b, node->in[X]), node->acc[X]);
+    }
+}
+
+const bnn_op bnn_batch_norm_op = {
+    .name = "batch_norm",
+    .infer = infer,
+    .forward_rows = {.reduce = reduce, .finish = finish, .map = map},
+    .backward_rows = {.reduce = backward_reduce, .finish = backward_finish, .map = backward_map},
+    .row_in = BNN_BIT(X),
+    .row_out = BNN_BIT(Y),
+    .grad_in_place = 1,
+    .takes_scale = 1,
+    .fold = fold};
 
 bnn_t bnn_op_batch_norm(bnn_graph *g, bnn_t x, bnn_t weight, bnn_t bias, bnn_t running_mean,
                         bnn_t running_var, float eps, float momentum) {

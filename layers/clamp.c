@@ -17,23 +17,26 @@ static bnn_code infer(bnn_graph *g, bnn_node *node) {
     return BNN_OK;
 }
 
-static void forward(const bnn_graph *g, const bnn_node *node) {
+static void forward(const bnn_block *b, const bnn_node *node) {
     bnn_clamp_bounds a = bnn_clamp_of(node);
-    bnn_graph_kernels(g)->clamp(bnn_shape_count(bnn_shape_of(g, node->in[0])),
-                                bnn_f32(g, node->in[0]), a.lo, a.hi, bnn_f32(g, node->out[Y]),
-                                node->out_count > PLANE ? bnn_bits(g, node->out[PLANE]) : NULL);
+    int plane = node->out_count > PLANE && !b->again;
+    bnn_graph_kernels(b->graph)->clamp(b->rows * b->c, bnn_block_f32(b, node->in[0]), a.lo, a.hi,
+                                       bnn_block_f32(b, node->out[Y]),
+                                       plane ? bnn_block_bits(b, node->out[PLANE]) : NULL);
 }
 
-static void backward(const bnn_graph *g, const bnn_node *node) {
-    bnn_graph_kernels(g)->plane_backward(bnn_shape_count(bnn_shape_of(g, node->in[0])),
-                                         bnn_grad(g, node->out[Y]), bnn_bits(g, node->out[PLANE]),
-                                         bnn_grad(g, node->in[0]), node->acc[0]);
+static void backward(const bnn_block *b, const bnn_node *node) {
+    bnn_graph_kernels(b->graph)->plane_backward(b->rows * b->c, bnn_block_grad(b, node->out[Y]),
+                                                bnn_block_bits(b, node->out[PLANE]),
+                                                bnn_block_grad(b, node->in[0]), node->acc[0]);
 }
 
 const bnn_op bnn_clamp_op = {.name = "clamp",
                              .infer = infer,
-                             .forward = forward,
-                             .backward = backward,
+                             .forward_rows = {.map = forward},
+                             .backward_rows = {.map = backward},
+                             .row_in = BNN_BIT(0),
+                             .row_out = BNN_BIT(Y) | BNN_BIT(PLANE),
                              .in_place = 1,
                              .grad_in_place = 1};
 

@@ -54,6 +54,14 @@ static bnn_code check_scale(bnn_graph *g, bnn_node *node, int t, int scale) {
     return BNN_OK;
 }
 
+/* A product of bits is an integer. Training keeps it for the backward, so in half the bytes, and an
+ * input's scale is applied to it by a node of its own; in inference it is the scaled float. */
+static bnn_dtype result_type(const bnn_graph *g, const bnn_node *node, const bnn_conv *s) {
+    int bits = bnn_dtype_of(g, node->in[X]) == BNN_B1;
+    int fits = (double)s->kh * s->kw * s->c / s->groups <= INT16_MAX;
+    return bits && fits && bnn_graph_training(g) ? BNN_I16 : BNN_F32;
+}
+
 static bnn_code infer(bnn_graph *g, bnn_node *node) {
     bnn_conv s = bnn_conv_of(g, node);
     int cg = bnn_shape_of(g, node->in[W]).c;
@@ -81,7 +89,7 @@ static bnn_code infer(bnn_graph *g, bnn_node *node) {
         return bnn_node_fail(g, node, "%zu scales for %d filters",
                              bnn_shape_count(bnn_shape_of(g, node->in[W_SCALE])), s.o);
     }
-    bnn_node_output(g, node, BNN_F32, (bnn_shape){s.n, s.oh, s.ow, s.o});
+    bnn_node_output(g, node, result_type(g, node, &s), (bnn_shape){s.n, s.oh, s.ow, s.o});
     if (bnn_wants_grad(g, node->in[X])) {
         node->saved_in |= BNN_SAVED(W) | BNN_SAVED(W_SCALE);
     }
@@ -96,6 +104,10 @@ static void forward(const bnn_graph *g, const bnn_node *node) {
     bnn_conv s = bnn_conv_of(g, node);
     bnn_operand x = operand(g, node, X, X_SCALE), w = operand(g, node, W, W_SCALE);
     bnn_result y = {.f32 = bnn_f32(g, node->out[0])};
+    if (bnn_dtype_of(g, node->out[0]) == BNN_I16) {
+        y = (bnn_result){.i16 = bnn_i16(g, node->out[0])};
+        x.scale = NULL;
+    }
     bnn_graph_kernels(g)->conv_forward(&s, &x, &w, &y, node->ws);
 }
 
@@ -119,6 +131,9 @@ const bnn_op bnn_conv_op = {
 bnn_t bnn_op_conv(bnn_graph *g, bnn_value x, bnn_value w, const bnn_conv_config *config) {
     bnn_t y = bnn_graph_add(g, &bnn_conv_op, config, sizeof *config, 4,
                             (bnn_t[]){x.t, w.t, x.scale, w.scale});
+    if (y >= 0 && bnn_dtype_of(g, y) == BNN_I16 && x.scale >= 0) {
+        y = bnn_op_unscale(g, y, BNN_NONE, x.scale);
+    }
     bnn_set_scale(g, y, w.scale);
     return y;
 }

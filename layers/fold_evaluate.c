@@ -156,7 +156,7 @@ static bnn_code run_constant_nodes(bnn_fold *f, void **memory, bnn_error *err) {
         if (!node.ws) {
             return bnn_fail(err, BNN_ERR_MEMORY, "out of memory for folding");
         }
-        node.op->forward(f->source, &node);
+        bnn_node_forward(f->source, &node);
         free(node.ws);
     }
     return BNN_OK;

@@ -19,48 +19,73 @@ static bnn_code infer(bnn_graph *g, bnn_node *node) {
     }
     bnn_node_output(g, node, BNN_F32, s);
     node->saved_in = BNN_SAVED(X) | BNN_SAVED(O) | BNN_SAVED(H) | BNN_SAVED(V);
-    node->workspace = bnn_graph_kernels(g)->outer_scale_workspace((size_t)s.n, (size_t)s.h,
-                                                                  (size_t)s.w, (size_t)s.c);
+    /* Sums of pieces, then a number a pixel. */
+    node->workspace = BNN_PIECES * bnn_graph_kernels(g)->outer_sums_bytes((size_t)s.c) +
+                      bnn_shape_rows(s) * sizeof(float);
     return BNN_OK;
 }
 
-static void forward(const bnn_graph *g, const bnn_node *node) {
+static void scale_rows(const bnn_block *b, const bnn_node *node, const float *x, float *y,
+                       int acc) {
+    const bnn_graph *g = b->graph;
     bnn_shape s = bnn_shape_of(g, node->in[X]);
-    bnn_graph_kernels(g)->outer_scale((size_t)s.n, (size_t)s.h, (size_t)s.w, (size_t)s.c,
-                                      bnn_f32(g, node->in[X]), bnn_f32(g, node->in[O]),
-                                      bnn_f32(g, node->in[H]), bnn_f32(g, node->in[V]),
-                                      bnn_f32(g, node->out[0]), 0);
+    bnn_graph_kernels(g)->outer_scale(b->first, b->rows, (size_t)s.h, (size_t)s.w, b->c, x,
+                                      bnn_f32(g, node->in[O]), bnn_f32(g, node->in[H]),
+                                      bnn_f32(g, node->in[V]), y, acc);
 }
 
-static void backward(const bnn_graph *g, const bnn_node *node) {
+static void forward(const bnn_block *b, const bnn_node *node) {
+    scale_rows(b, node, bnn_block_f32(b, node->in[X]), bnn_block_f32(b, node->out[0]), 0);
+}
+
+static float *pixel_sums(const bnn_graph *g, const bnn_node *node) {
+    size_t c = (size_t)bnn_shape_of(g, node->in[X]).c;
+    return (float *)(void *)((char *)node->ws_backward +
+                             BNN_PIECES * bnn_graph_kernels(g)->outer_sums_bytes(c));
+}
+
+static void backward(const bnn_block *b, const bnn_node *node) {
+    const bnn_graph *g = b->graph;
     const bnn_kernels *k = bnn_graph_kernels(g);
     bnn_shape s = bnn_shape_of(g, node->in[X]);
-    size_t n = (size_t)s.n, h = (size_t)s.h, w = (size_t)s.w, c = (size_t)s.c;
-    const float *gy = bnn_grad(g, node->out[0]), *x = bnn_f32(g, node->in[X]);
-    const float *so = bnn_f32(g, node->in[O]), *sh = bnn_f32(g, node->in[H]);
-    const float *sv = bnn_f32(g, node->in[V]);
+    const float *gy = bnn_block_grad(b, node->out[0]);
     if (node->want_grad[O]) {
-        /* The three vectors are parameters of one layer, so their gradients begin together. What
-         * lies behind the image's size has none. */
-        for (int i = H; i <= V && !node->acc[O]; i++) {
-            if (node->in[i] == BNN_NONE) {
-                continue;
-            }
+        k->outer_scale_sums(
+            b->first, b->rows, (size_t)s.h, (size_t)s.w, b->c, gy, bnn_block_f32(b, node->in[X]),
+            bnn_f32(g, node->in[O]), bnn_f32(g, node->in[H]), bnn_f32(g, node->in[V]), b->opens,
+            (char *)node->ws_backward + b->piece * k->outer_sums_bytes(b->c), pixel_sums(g, node));
+    }
+    if (node->want_grad[X]) { /* last: it may overwrite gy */
+        scale_rows(b, node, gy, bnn_block_grad(b, node->in[X]), node->acc[X]);
+    }
+}
+
+static void backward_finish(const bnn_graph *g, const bnn_node *node, size_t pieces) {
+    const bnn_kernels *k = bnn_graph_kernels(g);
+    bnn_shape s = bnn_shape_of(g, node->in[X]);
+    if (!node->want_grad[O]) {
+        return;
+    }
+    /* The three vectors are parameters of one layer, so their gradients begin together. What lies
+     * behind the image's size has none. */
+    for (int i = H; i <= V && !node->acc[O]; i++) {
+        if (node->in[i] != BNN_NONE) {
             k->fill(bnn_shape_count(bnn_shape_of(g, node->in[i])), 0.0f, bnn_grad(g, node->in[i]));
         }
-        k->outer_scale_backward(n, h, w, c, gy, x, so, sh, sv, bnn_grad(g, node->in[O]),
-                                bnn_grad(g, node->in[H]), bnn_grad(g, node->in[V]), node->acc[O],
-                                node->ws_backward);
     }
-    if (node->want_grad[X]) {
-        k->outer_scale(n, h, w, c, gy, so, sh, sv, bnn_grad(g, node->in[X]), node->acc[X]);
-    }
+    k->outer_scale_finish((size_t)s.n, (size_t)s.h, (size_t)s.w, (size_t)s.c, pieces,
+                          node->ws_backward, pixel_sums(g, node), bnn_f32(g, node->in[H]),
+                          bnn_f32(g, node->in[V]), bnn_grad(g, node->in[O]),
+                          bnn_grad(g, node->in[H]), bnn_grad(g, node->in[V]), node->acc[O]);
 }
 
 const bnn_op bnn_outer_scale_op = {.name = "outer_scale",
                                    .infer = infer,
-                                   .forward = forward,
-                                   .backward = backward,
+                                   .forward_rows = {.map = forward},
+                                   .backward_rows = {.map = backward, .finish = backward_finish},
+                                   .row_in = BNN_BIT(X),
+                                   .row_out = BNN_BIT(0),
+                                   .in_place = 1,
                                    .grad_in_place = 1};
 
 bnn_t bnn_op_outer_scale(bnn_graph *g, bnn_t x, bnn_t o, bnn_t h, bnn_t v) {

@@ -4,32 +4,36 @@
 
 #include <math.h>
 
-enum { Q, ROW_MEAN };
-
 static bnn_code infer(bnn_graph *g, bnn_node *node) {
     bnn_node_output(g, node, BNN_F32, bnn_vector(1));
-    bnn_node_output(g, node, BNN_F32, bnn_vector(bnn_shape_of(g, node->in[0]).n));
+    node->workspace = (size_t)bnn_shape_of(g, node->in[0]).n * sizeof(double);
     return BNN_OK;
 }
 
-static void forward(const bnn_graph *g, const bnn_node *node) {
-    bnn_shape s = bnn_shape_of(g, node->in[0]);
-    size_t rows = (size_t)s.n;
-    float *row_mean = bnn_f32(g, node->out[ROW_MEAN]);
-    /* A filter at a time: parallel, and the mean of equal rows' means is the mean of all. */
-    bnn_graph_kernels(g)->row_abs_mean(rows, bnn_shape_count(s) / rows, bnn_f32(g, node->in[0]),
-                                       row_mean);
-    double sum = 0.0;
-    for (size_t i = 0; i < rows; i++) {
-        sum += (double)row_mean[i];
-    }
-    double tau = (double)*bnn_f32(g, node->in[1]);
-    *bnn_f32(g, node->out[Q]) =
-        tau < 1.0 ? (float)(-sum / (double)rows * log(2.0 - 2.0 * tau)) : INFINITY;
+/* A filter at a time: its sum lies in one piece. */
+static void reduce(const bnn_block *b, const bnn_node *node) {
+    bnn_shape s = bnn_shape_of(b->graph, node->in[0]);
+    bnn_graph_kernels(b->graph)->group_abs_sums(b->first, b->rows, b->c, (size_t)s.h * (size_t)s.w,
+                                                bnn_block_f32(b, node->in[0]), node->ws);
 }
 
-const bnn_op bnn_recu_bound_op = {
-    .name = "recu_bound", .infer = infer, .forward = forward, .detached = 1};
+static void finish(const bnn_graph *g, const bnn_node *node, size_t pieces) {
+    bnn_shape s = bnn_shape_of(g, node->in[0]);
+    double sum = 0.0, tau = (double)*bnn_f32(g, node->in[1]);
+    (void)pieces;
+    for (int i = 0; i < s.n; i++) {
+        sum += ((const double *)node->ws)[i];
+    }
+    *bnn_f32(g, node->out[0]) =
+        tau < 1.0 ? (float)(-sum / (double)bnn_shape_count(s) * log(2.0 - 2.0 * tau)) : INFINITY;
+}
+
+const bnn_op bnn_recu_bound_op = {.name = "recu_bound",
+                                  .infer = infer,
+                                  .forward_rows = {.reduce = reduce, .finish = finish},
+                                  .row_in = BNN_BIT(0),
+                                  .by_sample = 1,
+                                  .detached = 1};
 
 bnn_t bnn_op_recu_bound(bnn_graph *g, bnn_t w1, bnn_t tau) {
     return bnn_graph_add(g, &bnn_recu_bound_op, NULL, 0, 2, (bnn_t[]){w1, tau});

@@ -20,8 +20,8 @@ static bnn_code infer(bnn_graph *g, bnn_node *node) {
     const sign_attr *a = node->attr;
     bnn_shape s = bnn_shape_of(g, node->in[X]);
     size_t factors = bnn_shape_count(bnn_shape_of(g, node->in[SCALE]));
-    if (node->in[SCALE] >= 0 && bnn_shape_count(s) % factors) {
-        return bnn_node_fail(g, node, "%zu scales for %zu values", factors, bnn_shape_count(s));
+    if (node->in[SCALE] >= 0 && bnn_shape_rows(s) % factors) {
+        return bnn_node_fail(g, node, "%zu scales for %zu rows", factors, bnn_shape_rows(s));
     }
     bnn_node_output(g, node, BNN_B1, s);
     if (!bnn_wants_grad(g, node->in[X])) {
@@ -43,34 +43,41 @@ static bnn_ste surrogate(const bnn_graph *g, const bnn_node *node) {
     return (bnn_ste){a->ste.kind, p ? *p : a->ste.p};
 }
 
-static void forward(const bnn_graph *g, const bnn_node *node) {
-    const bnn_kernels *k = bnn_graph_kernels(g);
-    bnn_shape s = bnn_shape_of(g, node->in[X]);
-    const float *x = bnn_f32(g, node->in[X]);
-    k->sign_pack(bnn_shape_rows(s), (size_t)s.c, x, bnn_bits(g, node->out[BITS]));
+static void forward(const bnn_block *b, const bnn_node *node) {
+    const bnn_kernels *k = bnn_graph_kernels(b->graph);
+    const float *x = bnn_block_f32(b, node->in[X]);
+    k->sign_pack(b->rows, b->c, x, bnn_block_bits(b, node->out[BITS]));
     if (node->out_count > PLANE) {
-        k->ste_plane(bnn_shape_count(s), x, surrogate(g, node), bnn_bits(g, node->out[PLANE]));
+        k->ste_plane(b->rows * b->c, x, surrogate(b->graph, node),
+                     bnn_block_bits(b, node->out[PLANE]));
     }
 }
 
-static void backward(const bnn_graph *g, const bnn_node *node) {
+static void backward(const bnn_block *b, const bnn_node *node) {
+    const bnn_graph *g = b->graph;
     const bnn_kernels *k = bnn_graph_kernels(g);
     const sign_attr *a = node->attr;
-    size_t n = bnn_shape_count(bnn_shape_of(g, node->in[X]));
-    const float *gy = bnn_grad(g, node->out[BITS]);
-    float *gx = bnn_grad(g, node->in[X]);
+    const float *gy = bnn_block_grad(b, node->out[BITS]);
+    float *gx = bnn_block_grad(b, node->in[X]);
     if (node->out_count > PLANE) {
-        k->plane_backward(n, gy, bnn_bits(g, node->out[PLANE]), gx, node->acc[X]);
+        k->plane_backward(b->rows * b->c, gy, bnn_block_bits(b, node->out[PLANE]), gx,
+                          node->acc[X]);
         return;
     }
-    int scaled = a->scale_in_grad && node->in[SCALE] >= 0;
-    size_t rows = scaled ? bnn_shape_count(bnn_shape_of(g, node->in[SCALE])) : 1;
-    k->ste_backward(rows, n / rows, gy, bnn_f32(g, node->in[X]), surrogate(g, node),
-                    scaled ? bnn_f32(g, node->in[SCALE]) : NULL, gx, node->acc[X]);
+    const float *scale = a->scale_in_grad ? bnn_f32(g, node->in[SCALE]) : NULL;
+    size_t rows = bnn_shape_rows(bnn_shape_of(g, node->in[X]));
+    size_t scales = scale ? bnn_shape_count(bnn_shape_of(g, node->in[SCALE])) : 1;
+    k->ste_backward(b->first, b->rows, b->c, rows / scales, gy, bnn_block_f32(b, node->in[X]),
+                    surrogate(g, node), scale, gx, node->acc[X]);
 }
 
-const bnn_op bnn_sign_op = {
-    .name = "sign", .infer = infer, .forward = forward, .backward = backward, .grad_in_place = 1};
+const bnn_op bnn_sign_op = {.name = "sign",
+                            .infer = infer,
+                            .forward_rows = {.map = forward},
+                            .backward_rows = {.map = backward},
+                            .row_in = BNN_BIT(X),
+                            .row_out = BNN_BIT(BITS) | BNN_BIT(PLANE),
+                            .grad_in_place = 1};
 
 bnn_value bnn_op_sign(bnn_graph *g, bnn_t x, bnn_t scale, int scale_in_grad, bnn_ste ste,
                       bnn_t ste_p) {

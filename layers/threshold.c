@@ -12,14 +12,18 @@ static bnn_code infer(bnn_graph *g, bnn_node *node) {
     return BNN_OK;
 }
 
-static void forward(const bnn_graph *g, const bnn_node *node) {
-    bnn_shape s = bnn_shape_of(g, node->in[0]);
-    bnn_graph_kernels(g)->threshold_pack(bnn_shape_rows(s), (size_t)s.c, bnn_f32(g, node->in[0]),
-                                         bnn_i32(g, node->in[1]), bnn_bits(g, node->out[0]));
+static void forward(const bnn_block *b, const bnn_node *node) {
+    bnn_graph_kernels(b->graph)->threshold_pack(b->rows, b->c, bnn_block_f32(b, node->in[0]),
+                                                bnn_i32(b->graph, node->in[1]),
+                                                bnn_block_bits(b, node->out[0]));
 }
 
-const bnn_op bnn_threshold_op = {
-    .name = "threshold", .infer = infer, .forward = forward, .detached = 1};
+const bnn_op bnn_threshold_op = {.name = "threshold",
+                                 .infer = infer,
+                                 .forward_rows = {.map = forward},
+                                 .row_in = BNN_BIT(0),
+                                 .row_out = BNN_BIT(0),
+                                 .detached = 1};
 
 bnn_t bnn_op_threshold(bnn_graph *g, bnn_t x, bnn_t threshold) {
     return bnn_graph_add(g, &bnn_threshold_op, NULL, 0, 2, (bnn_t[]){x, threshold});

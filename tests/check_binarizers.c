@@ -154,8 +154,8 @@ static double loss(layer_test *t) {
     return sum;
 }
 
-/* Binary products are integers, to the last bit (the input's scale is a factor; the filters' waits
- * on the result, op.h). */
+/* Binary products are integers, to the last bit (the input's scale is a factor of a float result;
+ * the filters' waits on it, op.h). */
 static void check_integers(const layer_test *t) {
     const bnn_graph *g = t->graph;
     if (t->ref.noisy) {
@@ -171,8 +171,12 @@ static void check_integers(const layer_test *t) {
     double *integers = malloc(n * sizeof *integers);
     ref_integers(&t->ref, integers);
     for (size_t i = 0; i < n; i++) {
-        float scale = xs ? xs[i / per_scale] : 1.0f;
-        float want = scale * (float)integers[i], got = bnn_f32(g, t->conv->out[0])[i];
+        bnn_t product = t->conv->out[0];
+        int plain = !xs || bnn_dtype_of(g, product) == BNN_I16;
+        float scale = plain ? 1.0f : xs[i / per_scale];
+        float want = scale * (float)integers[i];
+        float got = bnn_dtype_of(g, product) == BNN_I16 ? (float)bnn_i16(g, product)[i]
+                                                        : bnn_f32(g, product)[i];
         ck_assert_msg(got == want, "%s: product %zu is %.9g, not %g * %g", t->what, i, (double)got,
                       (double)scale, integers[i]);
     }

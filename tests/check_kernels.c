@@ -522,9 +522,9 @@ START_TEST(test_ste) {
             float *base = random_floats(rows * len);
             float *gx = get_floats(rows * len), *in_place = duplicate(rows * len, g);
             float *sum = duplicate(rows * len, base);
-            k->ste_backward(rows, len, g, x, ste, scale, gx, 0);
-            k->ste_backward(rows, len, in_place, x, ste, scale, in_place, 0);
-            k->ste_backward(rows, len, g, x, ste, NULL, sum, 1);
+            k->ste_backward(0, rows, len, 1, g, x, ste, scale, gx, 0);
+            k->ste_backward(0, rows, len, 1, in_place, x, ste, scale, in_place, 0);
+            k->ste_backward(0, rows, len, 1, g, x, ste, NULL, sum, 1);
             assert_same(rows * len * 4, gx, in_place, "ste_backward in place");
             for (size_t j = 0; j < rows * len; j++) {
                 float slope = bnn_ste_slope(ste, x[j]);
@@ -625,6 +625,40 @@ START_TEST(test_affine) {
 }
 END_TEST
 
+/* ---- row-wise kernels, as a graph runs them: pieces, and blocks of a piece ---- */
+
+static size_t piece_first(size_t rows, size_t pieces, size_t piece) {
+    return rows * piece / pieces;
+}
+
+/* Walks blocks of at most `most` rows: for (walk w = start(...); next(&w);). */
+typedef struct walk {
+    size_t rows, pieces, most;
+    size_t piece, first, n;
+    int opens;
+} walk;
+
+static walk start(size_t rows, size_t pieces, size_t most) {
+    return (walk){.rows = rows, .pieces = pieces < rows ? pieces : rows, .most = most};
+}
+
+static int next(walk *w) {
+    size_t at = w->first + w->n;
+    w->opens = w->n == 0;
+    while (w->piece < w->pieces && at >= piece_first(w->rows, w->pieces, w->piece + 1)) {
+        w->piece++;
+        w->opens = 1;
+    }
+    size_t left = w->piece < w->pieces ? piece_first(w->rows, w->pieces, w->piece + 1) - at : 0;
+    w->first = at;
+    w->n = left < w->most ? left : w->most;
+    return w->n > 0;
+}
+
+/* How rows are cut in these tests. */
+static const size_t cuts[][2] = {{1, 100000}, {1, 64}, {5, 200}, {32, 17}};
+#define CUTS 4
+
 START_TEST(test_channel_sums) {
     static const size_t shapes[][2] = {{1, 5}, {255, 3}, {1000, 64}, {9000, 17}};
     for (size_t s = 0; s < 4; s++) {
@@ -640,22 +674,25 @@ START_TEST(test_channel_sums) {
                 }
             }
             for (const bnn_kernels *k = next_table(NULL); k != NULL; k = next_table(k)) {
-                float *first[2] = {NULL, NULL};
-                for (int threads = 1; threads <= THREADS; threads++) {
-                    bnn_set_threads(threads);
-                    void *ws = get(k->channel_sums_workspace(rows, c));
+                for (int cut = 0; cut < CUTS; cut++) {
+                    walk both = start(rows, cuts[cut][0], cuts[cut][1]), one = both;
+                    char *sums = get(both.pieces * k->sums_bytes(c));
                     float *a = duplicate(c, base), *b = duplicate(c, base);
-                    float *only_dot = duplicate(c, base), *only_sum = duplicate(c, base);
-                    k->channel_sums(rows, c, g, x, a, b, acc, ws);
-                    k->channel_sums(rows, c, g, NULL, only_sum, NULL, acc, ws);
-                    k->channel_sums(rows, c, g, x, NULL, only_dot, acc, ws);
+                    float *only_sum = duplicate(c, base);
+                    while (next(&both)) {
+                        size_t at = both.first * c;
+                        k->channel_sums(both.n, c, g + at, (bnn_numbers){.f32 = x + at}, NULL,
+                                        both.opens, sums + both.piece * k->sums_bytes(c));
+                    }
+                    k->channel_sums_finish(c, both.pieces, sums, a, b, acc);
+                    while (next(&one)) {
+                        k->channel_sums(one.n, c, g + one.first * c, (bnn_numbers){NULL, NULL},
+                                        NULL, one.opens, sums + one.piece * k->sums_bytes(c));
+                    }
+                    k->channel_sums_finish(c, one.pieces, sums, only_sum, NULL, acc);
                     assert_near(c, a, sum, 2e-6, "channel sum");
                     assert_near(c, b, dot, 2e-6, "channel dot");
-                    assert_same(c * 4, only_dot, b, "dot alone");
                     assert_same(c * 4, only_sum, a, "sum alone");
-                    first[0] = threads == 1 ? a : first[0], first[1] = threads == 1 ? b : first[1];
-                    assert_same(c * 4, first[0], a, "sum by threads");
-                    assert_same(c * 4, first[1], b, "dot by threads");
                 }
             }
         }
@@ -714,50 +751,98 @@ static norm_case norm_reference(size_t rows, size_t c, float shift, double eps, 
     return t;
 }
 
-static void check_norm(const bnn_kernels *k, const norm_case *t, float *y, float *gx, double tol) {
+typedef struct norm_run {
+    const bnn_kernels *k;
+    const norm_case *t;
+    const size_t *cut;
+    bnn_numbers x;
+    double *state, *coefficient;
+    char *sums;
+} norm_run;
+
+static bnn_numbers numbers_at(bnn_numbers x, size_t at) {
+    return x.f32 ? (bnn_numbers){.f32 = x.f32 + at} : (bnn_numbers){.i16 = x.i16 + at};
+}
+
+static void norm_forward(const norm_run *r, float *run_mean, float *run_var, float *y) {
+    const norm_case *t = r->t;
+    walk w = start(t->rows, r->cut[0], r->cut[1]), again = w;
+    while (next(&w)) {
+        r->k->channel_moments(w.n, t->c, numbers_at(r->x, w.first * t->c), w.opens,
+                              r->sums + w.piece * r->k->sums_bytes(t->c));
+    }
+    r->k->batch_norm_finish(t->c, w.pieces, r->sums, t->scale, t->weight, t->bias, 1e-5f, 0.1f,
+                            run_mean, run_var, r->state);
+    while (next(&again)) {
+        size_t at = again.first * t->c;
+        r->k->batch_norm(again.n, t->c, numbers_at(r->x, at), r->state, y + at);
+    }
+}
+
+static void norm_backward(const norm_run *r, const float *g, float *gx, int gx_acc, float *gweight,
+                          float *gbias, int acc) {
+    const norm_case *t = r->t;
+    walk w = start(t->rows, r->cut[0], r->cut[1]), again = w;
+    while (next(&w)) {
+        size_t at = w.first * t->c;
+        r->k->channel_sums(w.n, t->c, g + at, numbers_at(r->x, at), r->state + 2 * t->c, w.opens,
+                           r->sums + w.piece * r->k->sums_bytes(t->c));
+    }
+    r->k->batch_norm_backward_finish(t->c, w.pieces, r->sums, t->scale, t->weight, r->state,
+                                     gweight, gbias, acc, r->coefficient);
+    while (next(&again)) {
+        size_t at = again.first * t->c;
+        r->k->batch_norm_backward(again.n, t->c, g + at, numbers_at(r->x, at), r->coefficient,
+                                  gx + at, gx_acc);
+    }
+}
+
+static void check_norm(const norm_run *r, double tol) {
+    const norm_case *t = r->t;
     size_t rows = t->rows, c = t->c, n = rows * c;
-    float *mean = get_floats(c), *rstd = get_floats(c), *run_mean = get_floats(c);
+    float *y = get_floats(n), *gx = get_floats(n), *run_mean = get_floats(c);
     float *run_var = get_floats(c), *gweight = random_floats(c), *gbias = get_floats(c);
     double *want_mean = get(c * 8), *want_var = get(c * 8), *want_gw = get(c * 8);
     double unbias = rows > 1 ? (double)rows / (double)(rows - 1) : 1.0;
-    void *ws = get(k->batch_norm_workspace(rows, c));
     for (size_t j = 0; j < c; j++) {
         run_mean[j] = 3.0f, run_var[j] = 2.0f;
         want_mean[j] = 3.0 + 0.1 * (t->mean[j] - 3.0);
         want_var[j] = 2.0 + 0.1 * (t->var[j] * unbias - 2.0);
         want_gw[j] = (double)gweight[j] + t->gweight[j];
     }
-    k->batch_norm_forward(rows, c, t->x, t->scale, t->weight, t->bias, 1e-5f, 0.1f, run_mean,
-                          run_var, mean, rstd, y, ws);
+    norm_forward(r, run_mean, run_var, y);
     assert_near(n, y, t->y, tol, "batch_norm y");
     for (size_t j = 0; j < c; j++) {
         double bound = 1e-6 * (fabs(t->mean[j]) + sqrt(t->var[j]));
         double scale = t->scale ? (double)t->scale[j] : 1.0;
-        REQUIRE(fabs((double)mean[j] * scale - t->mean[j]) <= bound);
+        REQUIRE(fabs(r->state[2 * c + j] * scale - t->mean[j]) <= bound);
     }
     assert_near(c, run_mean, want_mean, 1e-6, "running mean");
     assert_near(c, run_var, want_var, 1e-5, "running var");
     memcpy(gbias, gweight, c * 4);
-    k->batch_norm_backward(rows, c, t->g, t->x, t->scale, t->weight, mean, rstd, gx, 0, gweight,
-                           gbias, 1, ws);
+    norm_backward(r, t->g, gx, 0, gweight, gbias, 1);
     assert_near(c, gweight, want_gw, tol, "batch_norm gweight");
     if (rows > 2) { /* of one row it is nothing, of two what eps leaves: less than the rounding */
         assert_near(n, gx, t->gx, tol, "batch_norm gx");
     }
-    float *in_place = duplicate(n, t->g), *sum = duplicate(n, t->x);
-    k->batch_norm_backward(rows, c, in_place, t->x, t->scale, t->weight, mean, rstd, in_place, 0,
-                           gweight, gbias, 0, ws);
+    float *in_place = duplicate(n, t->g), *sum = duplicate(n, t->g);
+    norm_backward(r, in_place, in_place, 0, gweight, gbias, 0);
     assert_same(n * 4, in_place, gx, "batch_norm_backward in place");
     assert_near(c, gbias, t->gbias, 1e-5, "batch_norm gbias");
-    k->batch_norm_backward(rows, c, t->g, t->x, t->scale, t->weight, mean, rstd, sum, 1, gweight,
-                           gbias, 0, ws);
+    norm_backward(r, t->g, sum, 1, gweight, gbias, 0);
     for (size_t i = 0; i < n; i++) {
-        REQUIRE(sum[i] == t->x[i] + gx[i]);
+        REQUIRE(sum[i] == t->g[i] + gx[i]);
     }
-    float *none = duplicate(c, gweight);
-    k->batch_norm_backward(rows, c, t->g, t->x, t->scale, t->weight, mean, rstd, NULL, 0, none,
-                           gbias, 0, ws);
-    assert_same(c * 4, none, gweight, "batch_norm_backward without gx");
+    /* From running statistics: the same, were they those of the batch. */
+    double *fixed = get(4 * c * 8);
+    for (size_t j = 0; j < c; j++) {
+        run_mean[j] = (float)t->mean[j], run_var[j] = (float)t->var[j];
+    }
+    r->k->batch_norm_fixed(c, t->scale, t->weight, t->bias, 1e-5f, run_mean, run_var, fixed);
+    if (rows > 2) {
+        r->k->batch_norm(rows, c, r->x, fixed, y);
+        assert_near(n, y, t->y, 10.0 * tol, "batch_norm from running statistics");
+    }
 }
 
 START_TEST(test_batch_norm) {
@@ -767,14 +852,56 @@ START_TEST(test_batch_norm) {
         float shift = s % 2 ? 100.0f : 0.0f; /* a mean that outweighs the deviation */
         norm_case t = norm_reference(rows, c, shift, (double)1e-5f, s % 4 > 1);
         for (const bnn_kernels *k = next_table(NULL); k != NULL; k = next_table(k)) {
-            float *y = NULL, *gx = NULL;
-            for (int threads = 1; threads <= THREADS; threads++) {
-                float *y_now = get_floats(rows * c), *gx_now = get_floats(rows * c);
-                bnn_set_threads(threads);
-                check_norm(k, &t, y_now, gx_now, rows < 3 ? 1e-2 : s % 2 ? 1e-4 : 1e-5);
-                y = threads == 1 ? y_now : y, gx = threads == 1 ? gx_now : gx;
-                assert_same(rows * c * 4, y, y_now, "batch_norm y by threads");
-                assert_same(rows * c * 4, gx, gx_now, "batch_norm gx by threads");
+            for (int cut = 0; cut < CUTS; cut++) {
+                norm_run r = {k,
+                              &t,
+                              cuts[cut],
+                              {.f32 = t.x},
+                              get(4 * c * 8),
+                              get(3 * c * 8),
+                              get(32 * k->sums_bytes(c))};
+                check_norm(&r, rows < 3 ? 1e-2 : s % 2 ? 1e-4 : 1e-5);
+            }
+        }
+        release(mark);
+    }
+}
+END_TEST
+
+/* 16-bit integers are read as the floats they equal. */
+START_TEST(test_batch_norm_integers) {
+    static const size_t shapes[][2] = {{300, 3}, {700, 16}, {1030, 64}, {500, 49}};
+    for (size_t s = 0; s < 4; s++) {
+        size_t rows = shapes[s][0], c = shapes[s][1], n = rows * c, mark = buffer_count;
+        norm_case t = norm_reference(rows, c, 0.0f, 1e-5, 1);
+        int16_t *x = get(n * 2);
+        for (size_t i = 0; i < n; i++) {
+            x[i] = (int16_t)(below(65535) - 32767);
+            t.x[i] = (float)x[i];
+        }
+        for (const bnn_kernels *k = next_table(NULL); k != NULL; k = next_table(k)) {
+            float *first = NULL, *wide = get_floats(n);
+            k->to_float(0, rows, c, 1, x, NULL, wide);
+            assert_same(n * 4, wide, t.x, "to_float");
+            k->to_float(5, rows - 5, c, 4, x + 5 * c, t.scale, wide);
+            for (size_t i = 5 * c; i < n && i < 4 * c * c; i++) {
+                REQUIRE(wide[i - 5 * c] == t.scale[i / c / 4] * t.x[i]);
+            }
+            for (int i16 = 0; i16 < 2; i16++) {
+                norm_run r = {k,
+                              &t,
+                              cuts[2],
+                              {.f32 = t.x},
+                              get(4 * c * 8),
+                              get(3 * c * 8),
+                              get(32 * k->sums_bytes(c))};
+                r.x = i16 ? (bnn_numbers){.i16 = x} : r.x;
+                float *all = get_floats(2 * n + 4 * c), *params = all + 2 * n;
+                memset(params, 0, 4 * c * 4);
+                norm_forward(&r, params, params + c, all);
+                norm_backward(&r, t.g, all + n, 0, params + 2 * c, params + 3 * c, 0);
+                first = i16 ? first : all;
+                assert_same((2 * n + 4 * c) * 4, all, first, "batch norm of integers");
             }
         }
         release(mark);
@@ -816,15 +943,39 @@ START_TEST(test_rows) {
         for (const bnn_kernels *k = next_table(NULL); k != NULL; k = next_table(k)) {
             float *m = get_floats(rows), *f = get_floats(rows), *out = get_floats(n);
             float *back = get_floats(n), *sum = duplicate(n, x);
-            k->row_abs_mean(rows, len, x, m);
-            assert_near(rows, m, abs_mean, 1e-6, "row_abs_mean");
-            k->normalize_rows(rows, len, x, center, scale, gain, 1e-3f, m, f, out);
-            assert_near(rows, m, mean, 1e-6, "normalize_rows mean");
-            k->normalize_rows_backward(rows, len, g, x, center, scale, gain, m, f, back, 0);
-            k->normalize_rows_backward(rows, len, g, x, center, scale, gain, m, f, sum, 1);
+            /* Groups of one row, or of as many as len has factors. */
+            size_t c = s % 2 && len % 7 == 0 ? 7 : s % 2 && len % 13 == 0 ? 13 : len;
+            size_t per = len / c, all = rows * per;
+            double *sums = get(rows * 3 * 8);
+            for (walk w = start(all, 1, 5); next(&w);) {
+                k->group_abs_sums(w.first, w.n, c, per, x + w.first * c, sums);
+            }
+            k->group_abs_mean(rows, len, sums, m);
+            assert_near(rows, m, abs_mean, 1e-6, "group_abs_mean");
+            for (walk w = start(all, 1, 5); next(&w);) {
+                k->group_moments(w.first, w.n, c, per, x + w.first * c, sums);
+            }
+            k->normalize_finish(rows, len, sums, scale, 1e-3f, m, f);
+            assert_near(rows, m, mean, 1e-6, "normalize mean");
+            for (walk w = start(all, 1, 5); next(&w);) {
+                k->normalize(w.first, w.n, c, per, x + w.first * c, center, gain, m, f,
+                             out + w.first * c);
+            }
+            for (walk w = start(all, 1, 5); next(&w);) {
+                k->group_dots(w.first, w.n, c, per, g + w.first * c, scale ? x + w.first * c : NULL,
+                              center, m, sums);
+            }
+            for (walk w = start(all, 1, 5); next(&w);) {
+                size_t at = w.first * c;
+                const float *xs = scale ? x + at : NULL;
+                k->normalize_backward(w.first, w.n, c, per, g + at, xs, center, gain, m, f, sums,
+                                      back + at, 0);
+                k->normalize_backward(w.first, w.n, c, per, g + at, xs, center, gain, m, f, sums,
+                                      sum + at, 1);
+            }
             if (len > 1) {
-                assert_near(n, out, y, 1e-5, "normalize_rows");
-                assert_near(n, back, gx, 1e-5, "normalize_rows_backward");
+                assert_near(n, out, y, 1e-5, "normalize");
+                assert_near(n, back, gx, 1e-5, "normalize_backward");
             }
             for (size_t i = 0; i < n; i++) {
                 REQUIRE(sum[i] == x[i] + back[i]);
@@ -859,21 +1010,23 @@ START_TEST(test_outer_scale) {
             go[i % c] += gx * b * v, gh[i / c / w % h] += gx * o * v, gv[i / c % w] += gx * o * b;
         }
         for (const bnn_kernels *k = next_table(NULL); k != NULL; k = next_table(k)) {
-            float *first = NULL;
-            for (int threads = 1; threads <= THREADS; threads++) {
-                bnn_set_threads(threads);
-                float *out = duplicate(total, base), *all = get_floats(c + h + w);
+            for (int cut = 0; cut < CUTS; cut++) {
+                float *out = duplicate(total, base), *dot = get_floats(n * h * w);
                 float *a = duplicate(c, base), *b = duplicate(h, base), *v = duplicate(w, base);
-                k->outer_scale(n, h, w, c, x, so, sh, sv, out, acc);
-                k->outer_scale_backward(n, h, w, c, g, x, so, sh, sv, a, b, v, acc,
-                                        get(k->outer_scale_workspace(n, h, w, c)));
+                walk at = start(n * h * w, cuts[cut][0], cuts[cut][1]);
+                char *sums = get(at.pieces * k->outer_sums_bytes(c));
+                while (next(&at)) {
+                    const float *xs = x + at.first * c, *gs = g + at.first * c;
+                    k->outer_scale(at.first, at.n, h, w, c, xs, so, sh, sv, out + at.first * c,
+                                   acc);
+                    k->outer_scale_sums(at.first, at.n, h, w, c, gs, xs, so, sh, sv, at.opens,
+                                        sums + at.piece * k->outer_sums_bytes(c), dot);
+                }
+                k->outer_scale_finish(n, h, w, c, at.pieces, sums, dot, sh, sv, a, b, v, acc);
                 assert_near(total, out, y, 1e-6, "outer_scale");
                 assert_near(c, a, go, 1e-5, "outer_scale gso");
                 assert_near(h, b, gh, 1e-5, "outer_scale gsh");
                 assert_near(w, v, gv, 1e-5, "outer_scale gsv");
-                memcpy(all, a, c * 4), memcpy(all + c, b, h * 4), memcpy(all + c + h, v, w * 4);
-                first = threads == 1 ? all : first;
-                assert_same((c + h + w) * 4, first, all, "outer_scale_backward by threads");
             }
         }
         release(mark);
@@ -896,8 +1049,9 @@ START_TEST(test_noisy_sign) {
             const float *l = form & 1 ? lin : NULL, *sc = form & 2 ? s : NULL;
             float *y = get_floats(n), *gx = duplicate(n, base), *glin = duplicate(n, base);
             int gx_acc = form & 1, glin_acc = form >> 1;
-            k->noisy_sign(rows, len, x, l, sc, alpha, y);
-            k->noisy_sign_backward(rows, len, g, x, sc, alpha, 9.0f, gx, gx_acc, glin, glin_acc);
+            k->noisy_sign(0, rows, len, 1, x, l, sc, alpha, y);
+            k->noisy_sign_backward(0, rows, len, 1, g, x, sc, alpha, 9.0f, gx, gx_acc, glin,
+                                   glin_acc);
             for (size_t i = 0; i < n; i++) {
                 double v = (double)x[i], scale = sc ? (double)s[i / len] : 1.0;
                 double want = (v >= 0.0 ? 1.0 : -1.0) + (double)alpha * 0.1 * sin(v) +
@@ -910,7 +1064,7 @@ START_TEST(test_noisy_sign) {
                 REQUIRE(fabs((double)glin[i] - ((double)alpha * u + (glin_acc ? b : 0.0))) <= 1e-6);
             }
         }
-        k->noisy_sign_backward(rows, len, g, x, NULL, alpha, 9.0f, get_floats(n), 0, NULL, 0);
+        k->noisy_sign_backward(0, rows, len, 1, g, x, NULL, alpha, 9.0f, get_floats(n), 0, NULL, 0);
     }
     release(mark);
 }
@@ -1158,6 +1312,7 @@ int main(void) {
     tcase_add_test(tcase, test_affine);
     tcase_add_test(tcase, test_channel_sums);
     tcase_add_test(tcase, test_batch_norm);
+    tcase_add_test(tcase, test_batch_norm_integers);
     tcase_add_test(tcase, test_rows);
     tcase_add_test(tcase, test_outer_scale);
     tcase_add_test(tcase, test_noisy_sign);

@@ -1,0 +1,135 @@
+/* What stays for the backward. A row-wise value that some backward reads is computed again there,
+ * inside the pass that reads it, if that is cheap: a few row-wise ops from values that stay anyway.
+ * So of a block of a residual network there remain the products' integers, bits, and every second
+ * sum. What is read more than once in the forward is written to memory there and is the better one
+ * to hold. */
+#include <stdlib.h>
+
+#include "engine/graph_private.h"
+
+/* So many ops at most bring a value back. */
+#define MOST_OPS 5
+
+static const bnn_node *row_wise_producer(const bnn_graph *graph, bnn_t t) {
+    const bnn_node *node = bnn_graph_producer(graph, t);
+    return node && node->op->forward_rows.map && node->out[0] == t ? node : NULL;
+}
+
+static int same_rows(const bnn_graph *graph, bnn_t a, bnn_t b) {
+    bnn_shape s = bnn_shape_of(graph, a), t = bnn_shape_of(graph, b);
+    return bnn_shape_rows(s) == bnn_shape_rows(t) && s.c == t.c;
+}
+
+static int in_memory(const bnn_graph *graph, bnn_t t) {
+    const bnn_tensor *tensor = &graph->tensors[t];
+    return tensor->held || tensor->keep || tensor->role != BNN_ROLE_ACTIVATION;
+}
+
+/* Ops that bring `t` back; *extra counts the bytes of values that would have to stay for it. */
+static int ops_for(const bnn_graph *graph, bnn_t t, bnn_t like, size_t *extra) {
+    const bnn_node *node = row_wise_producer(graph, t);
+    if (in_memory(graph, t)) {
+        return 0;
+    }
+    if (!node || !same_rows(graph, t, like)) {
+        *extra += bnn_tensor_bytes(graph->tensors[t].dtype, graph->tensors[t].shape);
+        return 0;
+    }
+    int ops = 1;
+    for (int k = 0; k < node->in_count && ops <= MOST_OPS; k++) {
+        ops +=
+            node->in[k] >= 0 && bnn_row_in(node, k) ? ops_for(graph, node->in[k], like, extra) : 0;
+    }
+    return ops;
+}
+
+/* Holds what `t` is computed again from. */
+static void hold_leaves(bnn_graph *graph, bnn_t t, bnn_t like) {
+    const bnn_node *node = row_wise_producer(graph, t);
+    if (in_memory(graph, t)) {
+        return;
+    }
+    if (!node || !same_rows(graph, t, like)) {
+        graph->tensors[t].held = 1;
+        return;
+    }
+    for (int k = 0; k < node->in_count; k++) {
+        if (node->in[k] >= 0 && bnn_row_in(node, k)) {
+            hold_leaves(graph, node->in[k], like);
+        }
+    }
+}
+
+/* The first value above or at `t` that has several readers, or BNN_NONE. */
+static bnn_t nearest_shared(const bnn_graph *graph, const int *readers, bnn_t t) {
+    const bnn_node *node = row_wise_producer(graph, t);
+    if (in_memory(graph, t) || !node) {
+        return BNN_NONE;
+    }
+    if (readers[t] > 1) {
+        return t;
+    }
+    for (int k = 0; k < node->in_count; k++) {
+        bnn_t found = node->in[k] >= 0 && bnn_row_in(node, k)
+                          ? nearest_shared(graph, readers, node->in[k])
+                          : BNN_NONE;
+        if (found != BNN_NONE) {
+            return found;
+        }
+    }
+    return BNN_NONE;
+}
+
+static void decide(bnn_graph *graph, const int *readers, bnn_t t) {
+    while (!in_memory(graph, t)) {
+        size_t extra = 0;
+        int ops = ops_for(graph, t, t, &extra);
+        if (ops <= MOST_OPS &&
+            extra <= bnn_tensor_bytes(graph->tensors[t].dtype, graph->tensors[t].shape)) {
+            hold_leaves(graph, t, t);
+            return;
+        }
+        bnn_t shared = nearest_shared(graph, readers, t);
+        graph->tensors[shared == BNN_NONE ? t : shared].held = 1;
+    }
+}
+
+int bnn_decide_held(bnn_graph *graph) {
+    int *readers = calloc(graph->tensor_count + 1, 2 * sizeof *readers);
+    int *again = readers ? readers + graph->tensor_count : NULL;
+    if (!readers) {
+        return 0;
+    }
+    for (size_t i = 0; i < graph->node_count; i++) {
+        const bnn_node *node = &graph->nodes[i];
+        for (int k = 0; k < node->in_count; k++) {
+            bnn_t t = node->in[k];
+            if (t < 0) {
+                continue;
+            }
+            readers[t]++;
+            if (!node->backward || !(node->saved_in >> k & 1)) {
+                continue;
+            }
+            int by_rows = bnn_row_wise(node->op) && bnn_row_in(node, k) &&
+                          row_wise_producer(graph, t) && same_rows(graph, t, node->in[0]);
+            *(by_rows ? &again[t] : &graph->tensors[t].held) = 1;
+        }
+        for (int k = 0; k < node->out_count; k++) {
+            if (node->backward && (node->saved_out >> k & 1)) {
+                graph->tensors[node->out[k]].held = 1;
+            }
+        }
+    }
+    for (size_t t = 0; t < graph->tensor_count; t++) {
+        if (again[t]) {
+            decide(graph, readers, (bnn_t)t);
+        }
+    }
+    free(readers);
+    return 1;
+}
+
+int bnn_comes_again(const bnn_graph *graph, bnn_t t) {
+    return !in_memory(graph, t) && row_wise_producer(graph, t) != NULL;
+}
