@@ -136,26 +136,26 @@ typedef struct bnn_kernels {
     /* ---- batch normalization over the rows of [rows][c] (Ioffe & Szegedy 2015) ---- */
     /* Of the value x * scale (scale[c] >= 0, or NULL for 1): an exact integer times the scale of a
      * binary product stays exact up to the one rounding of y, which is what decides the next sign.
-     * From moments to state[4c]: factor and shift of each channel of x, mean of x, and
-     * 1/sqrt(biased variance of the value + eps); running statistics, of the value, r += momentum *
-     * (batch - r), with the unbiased variance (PyTorch's rule). */
+     * From moments to state[4c], of which the third c are the channels' means of x; running
+     * statistics, of the value, r += momentum * (batch - r), with the unbiased variance (PyTorch's
+     * rule). */
     void (*batch_norm_finish)(size_t c, size_t pieces, const void *sums, const float *scale,
                               const float *weight, const float *bias, float eps, float momentum,
                               float *running_mean, float *running_var, double *state);
-    /* Factor and shift from running statistics. */
+    /* The same from running statistics; without the means. */
     void (*batch_norm_fixed)(size_t c, const float *scale, const float *weight, const float *bias,
                              float eps, const float *running_mean, const float *running_var,
                              double *state);
-    /* (block) y = state[c] * x + state[c + C], rounded once. */
+    /* (block) y = (value - mean) / sqrt(variance + eps) * weight + bias, rounded as if once. */
     void (*batch_norm)(size_t rows, size_t c, bnn_numbers x, const double *state, float *y);
     /* From channel_sums of g and x about state + 2C to the parameters' gradients and
-     * coefficient[3c]. */
+     * coefficient[4c]. */
     void (*batch_norm_backward_finish)(size_t c, size_t pieces, const void *sums,
                                        const float *scale, const float *weight, const double *state,
-                                       float *gweight, float *gbias, int acc, double *coefficient);
+                                       float *gweight, float *gbias, int acc, float *coefficient);
     /* (block) The gradient of the value. gx may be g when acc = 0. */
     void (*batch_norm_backward)(size_t rows, size_t c, const float *g, bnn_numbers x,
-                                const double *coefficient, float *gx, int acc);
+                                const float *coefficient, float *gx, int acc);
 
     /* ---- statistics of groups: each per_group consecutive rows of [rows][c] ---- */
     /* (block) Sums of |x|, one a group; a block's are added unless the group begins in it. */

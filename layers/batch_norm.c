@@ -13,7 +13,7 @@ typedef struct batch_norm_attr {
 } batch_norm_attr;
 
 static size_t coefficient_bytes(size_t c) {
-    return 3 * c * sizeof(double);
+    return 4 * c * sizeof(float);
 }
 
 static void *sums_of(const bnn_graph *g, const bnn_node *node, void *ws, size_t piece) {
@@ -36,7 +36,7 @@ static bnn_code infer(bnn_graph *g, bnn_node *node) {
     bnn_node_output(g, node, BNN_F64, bnn_vector(4 * s.c));
     node->saved_in = BNN_SAVED(X) | BNN_SAVED(WEIGHT) | BNN_SAVED(X_SCALE);
     node->saved_out = BNN_SAVED(STATE);
-    /* Sums of pieces; in front, for the backward, three coefficients a channel. */
+    /* Sums of pieces; in front, for the backward, four coefficients a channel. */
     node->workspace =
         coefficient_bytes((size_t)s.c) + BNN_PIECES * bnn_graph_kernels(g)->sums_bytes((size_t)s.c);
     return BNN_OK;

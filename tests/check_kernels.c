@@ -756,7 +756,8 @@ typedef struct norm_run {
     const norm_case *t;
     const size_t *cut;
     bnn_numbers x;
-    double *state, *coefficient;
+    double *state;
+    float *coefficient;
     char *sums;
 } norm_run;
 
@@ -858,7 +859,7 @@ START_TEST(test_batch_norm) {
                               cuts[cut],
                               {.f32 = t.x},
                               get(4 * c * 8),
-                              get(3 * c * 8),
+                              get_floats(4 * c),
                               get(32 * k->sums_bytes(c))};
                 check_norm(&r, rows < 3 ? 1e-2 : s % 2 ? 1e-4 : 1e-5);
             }
@@ -893,7 +894,7 @@ START_TEST(test_batch_norm_integers) {
                               cuts[2],
                               {.f32 = t.x},
                               get(4 * c * 8),
-                              get(3 * c * 8),
+                              get_floats(4 * c),
                               get(32 * k->sums_bytes(c))};
                 r.x = i16 ? (bnn_numbers){.i16 = x} : r.x;
                 float *all = get_floats(2 * n + 4 * c), *params = all + 2 * n;
