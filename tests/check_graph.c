@@ -210,7 +210,7 @@ static bnn_t random_node(random_net *net, int kind, bnn_t x, bnn_t other) {
 
 /* The same graph for the same seed. Inputs of a node lean towards the latest tensors, so that there
  * are chains, branches and dead ends. */
-static void build_random(random_net *net, uint64_t seed) {
+static void build_random(random_net *net, uint64_t seed, int keep_all) {
     *net = (random_net){.params = bnn_params_create()};
     net->graph = bnn_graph_create(test_kernels(), net->params, 1);
     bnn_rng rng = bnn_rng_start(seed, 1);
@@ -225,6 +225,9 @@ static void build_random(random_net *net, uint64_t seed) {
         made[i + 1] = random_node(net, kind, made[x], made[other]);
     }
     net->root = bnn_graph_value(net->graph, made[NODES]);
+    for (int t = 0; keep_all && t < (int)bnn_graph_tensor_count(net->graph); t++) {
+        bnn_graph_keep(net->graph, t);
+    }
     bnn_error err = {0};
     ck_ok(bnn_graph_compile(net->graph, net->root, &err), err);
     ck_ok(bnn_params_allocate(net->params, 1, &err), err);
@@ -256,13 +259,17 @@ static void compare_random(const random_net *a, const random_net *b, uint64_t se
         "graph %d: the input's gradient differs", (int)seed);
 }
 
+/* Against the same graph with every tensor in memory of its own: there nothing is a block's own or
+ * computed again, but the sums are the same. */
 START_TEST(test_planned_memory) {
-    size_t planned = 0, apart = 0, moving = 0;
+    size_t planned = 0, apart = 0, moving = 0, again = 0;
     for (uint64_t seed = 0; seed < 120; seed++) {
         random_net a, b;
         void *list[MOST_TENSORS] = {NULL};
-        build_random(&a, seed);
-        build_random(&b, seed);
+        build_random(&a, seed, 0);
+        build_random(&b, seed, 1);
+        again += a.graph->again_count;
+        ck_assert_uint_eq(b.graph->again_count, 0);
         void *memory = poisoned(bnn_graph_bytes(a.graph));
         ck_assert_int_eq(bnn_graph_bind(a.graph, memory, NULL), BNN_OK);
         planned += bnn_graph_bytes(a.graph);
@@ -292,6 +299,7 @@ START_TEST(test_planned_memory) {
     }
     ck_assert_uint_lt(2 * planned, apart); /* and it does share */
     ck_assert_uint_gt(moving, 10000);
+    ck_assert_uint_gt(again, 100); /* and does compute again */
 }
 END_TEST
 
@@ -302,14 +310,14 @@ typedef struct trained {
     bnn_net net;
     bnn_optimizer optimizer;
     float *x;
-    int32_t label[8];
+    int32_t label[64];
 } trained;
 
 /* Threads come first: kernels plan their workspaces for as many as there are when a graph is
  * built. */
-static void start_training(trained *t, const char *algorithm, int batch, int threads) {
+static void start_training_on(const bnn_kernels *kernels, trained *t, const char *algorithm,
+                              int batch, int threads) {
     bnn_error err = {0};
-    const bnn_kernels *kernels = test_kernels();
     ck_assert_int_eq(bnn_set_threads(threads), threads);
     bnn_spec spec = {.height = 12, .width = 12, .channels = 3, .classes = 10};
     ck_ok(bnn_spec_find(&spec, "resnet20", algorithm, &err), err);
@@ -331,9 +339,13 @@ static void start_training(trained *t, const char *algorithm, int batch, int thr
     t->optimizer.lr = 1e-3;
     bnn_rng rng = bnn_rng_start(9, 9);
     t->x = random_floats(&rng, SHIFTED, (size_t)batch * 12 * 12 * 3);
-    for (int i = 0; i < 8; i++) {
+    for (int i = 0; i < 64; i++) {
         t->label[i] = 3 * i % 10;
     }
+}
+
+static void start_training(trained *t, const char *algorithm, int batch, int threads) {
+    start_training_on(test_kernels(), t, algorithm, batch, threads);
 }
 
 static void bind_training(trained *t, void *memory) {
@@ -396,6 +408,59 @@ static void check_threads(const char *algorithm) {
     free(first);
 }
 
+static double norm_apart(const float *a, const float *b, size_t n) {
+    double apart = 0.0, norm = 0.0;
+    for (size_t i = 0; i < n; i++) {
+        apart += ((double)a[i] - (double)b[i]) * ((double)a[i] - (double)b[i]);
+        norm += (double)a[i] * (double)a[i];
+    }
+    return sqrt(apart / norm);
+}
+
+/* Blocks of any size, and whole tensors at once: only the order of sums differs, which in a binary
+ * network turns a sign here and there. */
+static void check_blocks(const char *algorithm, size_t block_values, double tolerance) {
+    bnn_kernels other = *test_kernels();
+    trained a, b;
+    other.block_values = block_values;
+    start_training(&a, algorithm, 8, 2);
+    start_training_on(&other, &b, algorithm, 8, 2);
+    bind_training(&a, NULL);
+    bind_training(&b, NULL);
+    double loss = (double)train_step(&a), other_loss = (double)train_step(&b);
+    double apart = norm_apart(a.params->grads, b.params->grads, a.params->value_count);
+    ck_assert_msg(fabs(loss - other_loss) <= tolerance * loss && apart < tolerance,
+                  "%s in blocks of %zu: loss %g, not %g; gradients %g apart", algorithm,
+                  block_values, other_loss, loss, apart);
+    stop_training(&a);
+    stop_training(&b);
+}
+
+START_TEST(test_blocks) {
+    static const size_t sizes[] = {64, 1000, SIZE_MAX / 4};
+    for (int i = 0; i < 3; i++) {
+        check_blocks("fp32", sizes[i], 1e-4);
+        check_blocks("recu", sizes[i], 0.05);
+    }
+}
+END_TEST
+
+/* Planned bytes: a binary network's step takes less than its float twin's. */
+START_TEST(test_less_memory) {
+    static const char *const algorithms[] = {"bnn",    "xnor",     "dorefa", "xnorpp",
+                                             "bireal", "reactnet", "recu"};
+    size_t bytes[8];
+    for (int i = 0; i < 8; i++) {
+        trained t;
+        start_training(&t, i ? algorithms[i - 1] : "fp32", 64, 1);
+        bytes[i] = bnn_graph_bytes(t.net.graph);
+        ck_assert_msg(i == 0 || 10 * bytes[i] < 7 * bytes[0], "%s: %zu bytes beside %zu",
+                      i ? algorithms[i - 1] : "", bytes[i], bytes[0]);
+        stop_training(&t);
+    }
+}
+END_TEST
+
 START_TEST(test_threads) {
     check_threads("reactnet");
     check_threads("recu");
@@ -445,6 +510,8 @@ int main(void) {
     tcase_set_timeout(tcase, 120);
     tcase_add_test(tcase, test_planned_memory);
     tcase_add_test(tcase, test_no_allocation);
+    tcase_add_test(tcase, test_blocks);
+    tcase_add_test(tcase, test_less_memory);
     tcase_add_test(tcase, test_threads);
     tcase_add_test(tcase, test_tail_batch);
     suite_add_tcase(suite, tcase);
