@@ -78,7 +78,12 @@ static void run_piece(void *context, size_t piece, int worker) {
         block.opens = block.first == begin;
         for (int i = step->first; i < step->first + step->count; i++) {
             const bnn_action *a = &graph->actions[i];
+            double start = graph->profile ? bnn_profile_clock() : 0.0;
             run_action(a, &graph->nodes[a->node], &block);
+            if (graph->profile) {
+                graph->action_seconds[(size_t)worker * graph->action_count + (size_t)i] +=
+                    bnn_profile_clock() - start;
+            }
         }
     }
 }
@@ -102,10 +107,18 @@ static void run_step(const bnn_graph *graph, const bnn_step *step) {
     }
 }
 
-void bnn_graph_forward(bnn_graph *graph) {
-    for (size_t i = 0; i < graph->forward_steps; i++) {
+static void run_steps(const bnn_graph *graph, size_t first, size_t end) {
+    for (size_t i = first; i < end; i++) {
+        double start = graph->profile ? bnn_profile_clock() : 0.0;
         run_step(graph, &graph->steps[i]);
+        if (graph->profile) {
+            bnn_profile_step(graph, &graph->steps[i], bnn_profile_clock() - start);
+        }
     }
+}
+
+void bnn_graph_forward(bnn_graph *graph) {
+    run_steps(graph, 0, graph->forward_steps);
 }
 
 void bnn_graph_backward(bnn_graph *graph) {
@@ -121,9 +134,7 @@ void bnn_graph_backward(bnn_graph *graph) {
             graph->kernels->fill(tensor->param->count, 0.0f, tensor->grad);
         }
     }
-    for (size_t i = graph->forward_steps; i < graph->step_count; i++) {
-        run_step(graph, &graph->steps[i]);
-    }
+    run_steps(graph, graph->forward_steps, graph->step_count);
 }
 
 void bnn_node_forward(const bnn_graph *graph, const bnn_node *node) {

@@ -3,7 +3,7 @@
 #ifndef BNN_ENGINE_GRAPH_PRIVATE_H
 #define BNN_ENGINE_GRAPH_PRIVATE_H
 
-#include "engine/graph.h"
+#include "engine/profile.h"
 
 typedef struct bnn_tensor {
     bnn_dtype dtype;
@@ -86,6 +86,8 @@ struct bnn_graph {
     size_t bytes;
     void *own_memory;
     unsigned char *scratch;
+    bnn_cost *profile;      /* [nodes][BNN_COST_KINDS], or NULL */
+    double *action_seconds; /* [threads][actions], of the step that runs */
 };
 
 /* Makes room for one more item; 0 where memory is out. */
@@ -104,6 +106,9 @@ static inline int bnn_row_out(const bnn_node *node, int k) {
     return (int)(node->op->row_out >> k & 1);
 }
 
+/* profile.c: seconds since some moment; adds what a step took to its nodes. */
+double bnn_profile_clock(void);
+void bnn_profile_step(const bnn_graph *graph, const bnn_step *step, double seconds);
 /* schedule.c: actions and steps of a forward and, where there is a root, a backward. */
 int bnn_schedule(bnn_graph *graph);
 /* keep.c: sets `held`. */

@@ -18,7 +18,7 @@ static const char *optimizer, *scheduler, *output, *init_from, *resume, *milesto
 static int64_t epochs = 0, batch_size = 0, warmup_epochs = -1, seed = 1, threads = 0;
 static int64_t limit_train = 0, limit_test = 0, image_size = 0;
 static double lr = -1.0, momentum = -1.0, weight_decay = -1.0;
-static bool nesterov, overwrite, list, dry_run;
+static bool nesterov, overwrite, list, dry_run, profile;
 
 static bnn_option options[] = {
     {"algo", BNN_OPTION_STRING, &algo, "NAME",
@@ -72,6 +72,9 @@ static bnn_option options[] = {
     {"resume", BNN_OPTION_OPTIONAL_STRING, &resume, "RUN",
      "Go on with an interrupted run, exactly: a run folder or its last.safetensors; without RUN "
      "the one in --output.",
+     .default_text = NULL},
+    {"profile", BNN_OPTION_FLAG, &profile, NULL,
+     "At the end, print where the steps' time and memory traffic went, by kind of op.",
      .default_text = NULL},
     {"image-size", BNN_OPTION_INT, &image_size, "N",
      "For --dry-run: images of N by N pixels instead of the data set's.",
@@ -166,6 +169,7 @@ static bnn_code settings_from_options(bnn_train_settings *s, bnn_error *err) {
     s->seed = (uint64_t)seed;
     s->init_from = init_from;
     s->overwrite = overwrite;
+    s->profile = profile;
     s->output = output;
     s->loader_threads = bnn_set_threads((int)threads);
     return parse_milestones(&s->schedule, err);
@@ -249,6 +253,9 @@ static int train(bnn_train_settings *s) {
     bnn_dataset_close(test_set);
     free(args);
     free(config);
+    if (code == BNN_OK && profile && result.timed_steps) {
+        bnn_profile_table_print(&result.profile, result.timed_steps, stdout);
+    }
     return code == BNN_OK ? print_result(s, &result) : fail(&err);
 }
 

@@ -28,16 +28,28 @@ typedef struct trainer {
     bnn_train_state state;
     double seconds; /* spent in steps */
     uint64_t timed;
+    bnn_profile_table profile;
 } trainer;
 
 /* ---- building ---- */
 
 static void free_nets(trainer *t) {
+    if (t->set->profile && t->full.graph) {
+        bnn_profile_table_add(&t->profile, t->full.graph);
+    }
+    if (t->set->profile && t->tail.graph) {
+        bnn_profile_table_add(&t->profile, t->tail.graph);
+    }
     bnn_graph_free(t->full.graph);
     bnn_graph_free(t->tail.graph);
     free(t->memory);
     t->full = t->tail = (bnn_net){0};
     t->memory = NULL;
+}
+
+static bnn_code bind_net(trainer *t, bnn_graph *graph, bnn_error *err) {
+    bnn_code code = bnn_graph_bind(graph, t->memory, err);
+    return code == BNN_OK && t->set->profile ? bnn_profile_start(graph, err) : code;
 }
 
 /* The training graphs of the present phase. */
@@ -63,8 +75,8 @@ static bnn_code build_nets(trainer *t, bnn_error *err) {
                         "out of memory: a step needs %zu MiB; use a smaller --batch-size",
                         bytes >> 20);
     }
-    code = bnn_graph_bind(t->full.graph, t->memory, err);
-    return code == BNN_OK && t->tail.graph ? bnn_graph_bind(t->tail.graph, t->memory, err) : code;
+    code = bind_net(t, t->full.graph, err);
+    return code == BNN_OK && t->tail.graph ? bind_net(t, t->tail.graph, err) : code;
 }
 
 /* Puts the binarizer's schedule into effect; graphs change where its phase does. */
@@ -176,8 +188,17 @@ static bnn_code train_step(trainer *t, const bnn_batch *batch, bnn_error *err) {
     }
     bnn_graph_backward(net->graph);
     t->optimizer.lr = bnn_schedule_lr(&t->schedule, (int)s->epoch, s->steps);
+    double updating = bnn_now();
     bnn_optimizer_step(&t->optimizer, t->params->values, t->params->grads);
     double seconds = bnn_now() - start;
+    if (t->set->profile) { /* the gradient is read; values and state are read and written */
+        int arrays = 1 + 2;
+        for (int i = 0; t->optimizer.kind->slots[i]; i++) {
+            arrays += 2;
+        }
+        bnn_profile_table_extra(&t->profile, "optimizer", bnn_now() - updating,
+                                arrays * 4.0 * (double)t->params->value_count);
+    }
     t->seconds += seconds;
     t->timed++;
     bnn_code code = bnn_run_log_step(&t->run, s->steps, s->epoch, loss, top1, t->optimizer.lr,
@@ -366,12 +387,14 @@ bnn_code bnn_train(const bnn_train_settings *settings, bnn_train_result *result,
     }
     result->best_top1 = t.state.best_top1;
     result->steps = t.state.steps;
+    result->timed_steps = t.timed;
     result->seconds_per_step = t.timed ? t.seconds / (double)t.timed : 0.0;
     bnn_predictor_free(t.predictor);
     bnn_loader_free(t.loader);
     bnn_run_close(&t.run);
     bnn_optimizer_free(&t.optimizer);
     free_nets(&t);
+    result->profile = t.profile;
     bnn_params_free(t.params);
     return code;
 }

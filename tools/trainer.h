@@ -7,6 +7,7 @@
 #include "models/model.h"
 #include "optim/optimizer.h"
 #include "optim/schedule.h"
+#include "tools/profile_table.h"
 #include "tools/run_folder.h"
 
 typedef struct bnn_train_settings {
@@ -27,13 +28,16 @@ typedef struct bnn_train_settings {
     const char *config;    /* JSON, for a new run's folder */
     const char *output;
     int overwrite;
+    int profile; /* measure nodes; result->profile is filled */
 } bnn_train_settings;
 
 typedef struct bnn_train_result {
     int interrupted;
     double best_top1; /* percent */
     uint64_t steps;
-    double seconds_per_step; /* of this session; 0: none was done */
+    uint64_t timed_steps; /* of this session */
+    double seconds_per_step;
+    bnn_profile_table profile;
 } bnn_train_result;
 
 bnn_code bnn_train(const bnn_train_settings *settings, bnn_train_result *result, bnn_error *err);

@@ -27,6 +27,14 @@ last_row=$(tail -n 1 run/metrics.csv)
 best=$(printf '%.2f' "$(echo "$last_row" | cut -d, -f8)")
 matches 'the best accuracy' "^best test accuracy $best%; .* run/best.safetensors\$" .out
 
+# ---- where the time went ----
+run 'a profile' profiled --algo reactnet --profile
+matches 'profile: products' '^conv of bits  *[0-9.]* *[0-9.]* *[0-9.]* *[0-9.]* *[0-9.]*% *[0-9.]*$' .out
+matches 'profile: the optimizer' '^optimizer ' .out
+total=$(awk '/^ms a step/ { on = 1; next } /^total/ { print sum - $5 < 0.02 && $5 - sum < 0.02; exit }
+    on { sum += $(NF - 2) }' .out)
+equal 'profile: rows add up to the total' "$total" 1
+
 # ---- a score ----
 last=run/last.safetensors
 check 'a score' "$evaluate" $last --data-dir cifar --limit-test 40 --json score.json \
