@@ -178,31 +178,37 @@ static bnn_code check_options(const command *c, bnn_error *err) {
 
 /* ---- what is asked for ---- */
 
-/* Points into a copy of the list, which lives as long as the program. */
+/* The table's own name for name[0..length), or NULL and an error. */
+static const char *find_algorithm(const char *name, int length, bnn_error *err) {
+    char text[64];
+    snprintf(text, sizeof text, "%.*s", length, name);
+    for (size_t i = 0; bnn_algorithm_names[i]; i++) {
+        if (strcmp(text, bnn_algorithm_names[i]) == 0) {
+            return bnn_algorithm_names[i];
+        }
+    }
+    const char *near = bnn_nearest_name(text, bnn_algorithm_names);
+    bnn_fail(err, BNN_ERR_ARGUMENT,
+             near ? "--algo %s: there is none of that name (did you mean %s?)"
+                  : "--algo %s: there is none of that name; bnn-train --list has them",
+             text, near);
+    return NULL;
+}
+
 static bnn_code split_algorithms(const char *text, bnn_bench *bench, bnn_error *err) {
     size_t count = 0;
-    char *name = strdup(text);
-    if (!name) {
-        return bnn_fail(err, BNN_ERR_MEMORY, "out of memory");
-    }
-    for (char *next; name; name = next) {
-        next = strchr(name, ',');
-        if (next) {
-            *next++ = '\0';
-        }
-        if (!bnn_binarizer_find(name) && strcmp(name, BNN_FLOAT_ALGORITHM) != 0) {
-            const char *near = bnn_nearest_name(name, bnn_algorithm_names);
-            return bnn_fail(err, BNN_ERR_ARGUMENT,
-                            near ? "--algo %.64s: there is none of that name (did you mean %s?)"
-                                 : "--algo %.64s: there is none of that name; bnn-train --list "
-                                   "has them",
-                            name, near);
-        }
+    for (const char *name = text; name;) {
+        const char *comma = strchr(name, ',');
+        int length = comma ? (int)(comma - name) : (int)strlen(name);
         if (count + 1 == BNN_BENCH_ALGORITHMS) {
             return bnn_fail(err, BNN_ERR_ARGUMENT, "--algo: at most %d of them",
                             BNN_BENCH_ALGORITHMS - 1);
         }
-        bench->algorithms[count++] = name;
+        bench->algorithms[count] = find_algorithm(name, length, err);
+        if (!bench->algorithms[count++]) {
+            return err->code;
+        }
+        name = comma ? comma + 1 : NULL;
     }
     return BNN_OK;
 }
