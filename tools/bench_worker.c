@@ -86,7 +86,6 @@ static void become(const char *const *argv, int fd) {
     int nowhere = open("/dev/null", O_WRONLY);
     if (nowhere >= 0 && dup2(fd, STDIN_FILENO) >= 0 && dup2(fd, STDOUT_FILENO) >= 0 &&
         dup2(nowhere, STDERR_FILENO) >= 0) {
-        unsetenv("GOMP_SPINCOUNT"); /* bnn_wait_politely's, for our own loops */
         execvp(argv[0], (char *const *)(size_t)argv);
     }
     _exit(EXIT_FAILURE);
