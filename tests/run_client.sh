@@ -21,7 +21,8 @@ quiet() {
 quiet "$cmake" --install "$build" --prefix "$work/first"
 mv first moved
 prefix=$work/moved
-for file in bin/bnn-train bin/bnn-eval bin/bnn-export bin/bnn-corrupt include/bnn.h; do
+for file in bin/bnn-train bin/bnn-eval bin/bnn-export bin/bnn-corrupt bin/bnn-bench include/bnn.h \
+    share/bnn/torch_step.py; do
     [ -s "$prefix/$file" ] || fail "$file is not installed"
 done
 for program in "$prefix"/bin/*; do

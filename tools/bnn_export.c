@@ -3,10 +3,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "models/loaded.h"
-#include "models/packed.h"
 #include "tools/interrupt.h"
 #include "tools/options.h"
+#include "tools/pack.h"
 
 static const char *const formats[] = {"packed", NULL};
 static const char *format = "packed", *output;
@@ -35,38 +34,6 @@ static bnn_program program = {
     .min_operands = 1,
     .max_operands = 1,
 };
-
-static bnn_code check_exportable(const bnn_loaded *model, bnn_error *err) {
-    const bnn_binarizer *algo = model->spec.binarizer;
-    if (model->packed) {
-        return bnn_fail(err, BNN_ERR_ARGUMENT, "%s: is packed already", model->path);
-    }
-    if (algo && model->spec.phase < algo->phases - 1) {
-        return bnn_fail(err, BNN_ERR_UNSUPPORTED,
-                        "%s: %s was stopped before its last epoch, so its operands are not bits "
-                        "yet; finish the training (bnn-train --resume) and export again",
-                        model->path, algo->name);
-    }
-    return BNN_OK;
-}
-
-/* The folded network with thresholds, which is what the file holds. */
-static bnn_code pack(const bnn_loaded *model, const char *path, size_t *bytes, bnn_error *err) {
-    bnn_net net;
-    bnn_fold *fold = NULL;
-    bnn_code code = bnn_net_build(&model->spec, model->kernels, model->params, 1, 0, &net, err);
-    if (code != BNN_OK) {
-        return code;
-    }
-    if (!(code = bnn_fold_create(net.graph, net.input, net.logits, 1, &fold, err)) &&
-        !(code = bnn_graph_bind(bnn_fold_graph(fold), NULL, err)) &&
-        !(code = bnn_fold_evaluate(fold, err))) {
-        code = bnn_packed_save(path, &model->spec, fold, bytes, err);
-    }
-    bnn_fold_free(fold);
-    bnn_graph_free(net.graph);
-    return code;
-}
 
 static const char *default_output(const char *model, char *buffer, size_t size) {
     const char *dot = strrchr(model, '.');
@@ -100,8 +67,8 @@ int main(int argc, char **argv) {
     const bnn_kernels *kernels = bnn_cpu_kernels(NULL, &why);
     bnn_code code = kernels ? bnn_loaded_open(operands[0], kernels, &model, &err)
                             : bnn_fail(&err, BNN_ERR_UNSUPPORTED, "%s", why);
-    if (code == BNN_OK && (code = check_exportable(&model, &err)) == BNN_OK) {
-        code = pack(&model, path, &bytes, &err);
+    if (code == BNN_OK) {
+        code = bnn_pack(&model, path, &bytes, &err);
     }
     if (code == BNN_OK) {
         print_result(&model, path, bytes);

@@ -4,7 +4,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "data_loaders/loader.h"
 #include "engine/base/arena.h"
 #include "models/checkpoint.h"
 #include "models/predictor.h"
@@ -305,13 +304,18 @@ static bnn_code train_all(trainer *t, bnn_train_result *result, bnn_error *err) 
 
 /* ---- setting up ---- */
 
+bnn_loader_options bnn_train_loader_options(size_t batch_size, uint64_t seed, int threads) {
+    return (bnn_loader_options){.batch_size = batch_size,
+                                .shuffle = 1,
+                                .augment = 1,
+                                .seed = seed,
+                                .threads = threads,
+                                .prefetch = 3};
+}
+
 static bnn_code create_loader(trainer *t, bnn_error *err) {
-    bnn_loader_options options = {.batch_size = t->set->batch_size,
-                                  .shuffle = 1,
-                                  .augment = 1,
-                                  .seed = t->set->seed,
-                                  .threads = t->set->loader_threads,
-                                  .prefetch = 3};
+    bnn_loader_options options =
+        bnn_train_loader_options(t->set->batch_size, t->set->seed, t->set->loader_threads);
     t->tail_size = t->set->train->count % t->set->batch_size;
     bnn_code code = bnn_loader_create(t->set->train, &options, &t->loader, err);
     if (code == BNN_OK) {

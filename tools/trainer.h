@@ -3,7 +3,7 @@
 #ifndef BNN_TOOLS_TRAINER_H
 #define BNN_TOOLS_TRAINER_H
 
-#include "data_loaders/dataset.h"
+#include "data_loaders/loader.h"
 #include "models/model.h"
 #include "optim/optimizer.h"
 #include "optim/schedule.h"
@@ -41,6 +41,9 @@ typedef struct bnn_train_result {
 } bnn_train_result;
 
 bnn_code bnn_train(const bnn_train_settings *settings, bnn_train_result *result, bnn_error *err);
+
+/* How training reads its data. */
+bnn_loader_options bnn_train_loader_options(size_t batch_size, uint64_t seed, int threads);
 
 /* Planned bytes of a training step: parameters, gradients, optimizer, graph. Needs no data. */
 bnn_code bnn_train_plan(const bnn_train_settings *settings, bnn_params *params, bnn_net *net,

@@ -33,6 +33,7 @@ eval_fails 'a foreign file' 'foreign.safetensors: ' foreign.safetensors
 broken() { # KIND NAME REGEX: the variant of this name
     eval_fails "$1: $2" "$2: .*($3)" "bad/$1/$2"
     expect_fail "bnn-export: $1: $2" "$2: .*($3)" "$pack" "bad/$1/$2" --output exported.bnn
+    expect_fail "bnn-bench: $1: $2" "$2: .*($3)" "$bench" infer "bad/$1/$2"
 }
 
 for kind in checkpoint packed; do

@@ -1,0 +1,192 @@
+#!/bin/sh
+# bnn-bench: its rows, tables and refusals. How long anything takes is not looked at.
+# shellcheck source=tests/programs/lib.sh
+. "$(dirname "$0")/lib.sh"
+mkdir temporary
+export TMPDIR="$work/temporary"
+
+# Each row of FILE: all keys, ratios that are what they say. Prints the number of rows.
+# shellcheck disable=SC2317 # check calls it
+rows_are_sound() { # FILE
+    rows=$(json "$1" '#')
+    [ "$rows" -gt 0 ] || return 1
+    i=0
+    while [ "$i" -lt "$rows" ]; do
+        for key in case seconds baseline peak_bytes cpu isa threads repeat; do
+            json "$1" "$i.$key" >/dev/null || return 1
+        done
+        if json "$1" "$i.baseline_seconds" 12 >number; then
+            awk -v a="$(json "$1" "$i.seconds" 12)" -v b="$(cat number)" \
+                -v r="$(json "$1" "$i.ratio" 12)" -v p="$(json "$1" "$i.peak_bytes" 0)" \
+                -v q="$(json "$1" "$i.baseline_peak_bytes" 0)" \
+                -v m="$(json "$1" "$i.memory_ratio" 12)" 'BEGIN {
+                    exit !(a > 0 && b > 0 && (r * a / b - 1)^2 < 1e-8 && p > 0 && q > 0 &&
+                        (m * p / q - 1)^2 < 1e-8)
+                }' || return 1
+        else
+            json "$1" "$i.baseline" | grep -q OpenBLAS || return 1
+        fi
+        i=$((i + 1))
+    done
+}
+
+measure() { # NAME ROWS COMMAND OPTIONS...
+    test_label=$1
+    test_rows=$2
+    shift 2
+    check "$test_label" "$bench" "$@" --repeat 1 --json out.json
+    cp .out table
+    cp .err notes
+    check "$test_label: rows" rows_are_sound out.json
+    equal "$test_label: how many rows" "$(json out.json '#')" "$test_rows"
+}
+
+cases() { # the names, a line each, of out.json
+    i=0
+    while [ "$i" -lt "$(json out.json '#')" ]; do
+        json out.json "$i.case"
+        i=$((i + 1))
+    done
+}
+
+# ---- gemm: five shapes of ResNet-20 in six products; three groups, two rows each where there is a
+# baseline ----
+tiny='--arch resnet20 --image-size 8 --batch-size 2'
+if "$bench" gemm --arch resnet20 --image-size 8 --batch-size 1 --repeat 1 --case '16->16' 2>&1 |
+    grep -q 'libopenblas0'; then
+    summaries=0
+else
+    summaries=6
+fi
+# shellcheck disable=SC2086 # words
+measure 'gemm' $((30 + summaries)) gemm $tiny
+equal 'gemm: one note at most' "$(grep -c . notes)" "$((summaries ? 0 : 1))"
+cases >names
+for group in 'gemm binary 3x3' 'gemm mixed dX 3x3' 'gemm mixed dW 3x3' 'gemm float forward 3x3' \
+    'gemm float dX 3x3' 'gemm float dW 3x3'; do
+    equal "$group: shapes" "$(grep -c "^$group" names)" 5
+done
+matches 'a shape with a stride' '^gemm binary 3x3 16->32 /2 at 8x8 batch 2$' names
+matches 'the table has it too' '^gemm binary 3x3 16->32 /2 at 8x8 batch 2 +1 ' table
+equal 'one thread' "$(json out.json 0.threads)" 1
+if [ "$summaries" -gt 0 ]; then
+    matches 'the group is summed up' '^gemm mixed against OpenBLAS sgemm: geometric mean .* worst' \
+        table
+    matches 'in the file too' '^gemm mixed: geometric mean of 10$' names
+    equal 'and marked' "$(json out.json 30.summary)" 'geometric mean'
+    equal 'the worst' "$(json out.json 31.summary)" worst
+    matches 'what OpenBLAS is' '^OpenBLAS sgemm: OpenBLAS ' table
+fi
+# shellcheck disable=SC2086
+measure 'two threads' 1 gemm $tiny --case 'gemm float dW 3x3 64->64' --threads 2
+equal 'two threads' "$(json out.json 0.threads)" 2
+# shellcheck disable=SC2086
+BNN_ISA=generic measure 'generic' 1 gemm $tiny --case 'gemm binary 3x3 64->64'
+equal 'the instruction set' "$(json out.json 0.isa)" 'cpu generic'
+
+# ---- conv ----
+# shellcheck disable=SC2086
+measure 'conv' 12 conv $tiny --algo bnn,xnor
+equal 'conv: case' "$(json out.json 0.case)" 'conv binary bnn 3x3 16->16 at 8x8 batch 2'
+equal 'conv: baseline' "$(json out.json 0.baseline)" fp32
+
+# ---- train ----
+# shellcheck disable=SC2086
+measure 'train' 11 train $tiny --threads 1
+equal 'train: all algorithms, both phases of fda' "$(cases | head -n 9 | tr '\n' ',')" \
+    'train bnn,train xnor,train dorefa,train bireal,train xnorpp,train reactnet,train recu,'\
+'train fda,train fda silent,'
+# shellcheck disable=SC2086
+measure 'scaling, with data' 2 train --arch resnet20 --batch-size 8 --algo bnn --threads 2 \
+    --scaling --with-data --data-dir cifar
+equal 'scaling: case' "$(json out.json 0.case)" 'train bnn scaling'
+equal 'scaling: baseline' "$(json out.json 0.baseline)" '1 thread'
+equal 'with data: case' "$(json out.json 1.case)" 'train bnn with data'
+equal 'with data: baseline' "$(json out.json 1.baseline)" 'no loader'
+
+# ---- PyTorch: one that is played, none at all, one that fails ----
+cat >python <<'EOF'
+#!/bin/sh
+echo "ready PyTorch $3 $4 $5 $6 $7"
+while read -r runs seconds; do
+    echo "done 0.$runs 1048576"
+done
+EOF
+printf '#!/bin/sh\necho error torch is tired\n' >tired
+chmod +x python tired
+mkdir without
+echo 'raise ImportError("no torch in the test")' >without/torch.py
+export PYTHONPATH="$work/without"
+# shellcheck disable=SC2086
+BNN_PYTHON=$work/python measure 'PyTorch' 3 train $tiny --algo bnn --threads 1 --compare-torch
+equal 'own baseline first' "$(json out.json 0.baseline)" fp32
+equal 'its precision' "$(json out.json 1.baseline)" 'torch fp32'
+equal 'the other' "$(json out.json 2.baseline)" 'torch bf16'
+equal 'its seconds' "$(json out.json 2.baseline_seconds 3)" 0.100
+equal 'its memory' "$(json out.json 1.baseline_peak_bytes 0)" 1048576
+equal 'what it was asked for' "$(json out.json 2.baseline_version)" 'PyTorch 2 8 10 1 bf16'
+# shellcheck disable=SC2086
+check 'no PyTorch' "$bench" train $tiny --algo bnn --compare-torch --repeat 1 --json out.json
+equal 'no PyTorch: one note' "$(grep -c '^bnn-bench: note: .*python3' .err)" 1
+matches 'no PyTorch: a row without' '^train bnn .* torch bf16 +- +- +- +-$' .out
+refuse 'no PyTorch: no seconds' json out.json 1.baseline_seconds
+refuse 'no PyTorch: no ratio' json out.json 1.ratio
+# shellcheck disable=SC2086
+BNN_PYTHON=$work/tired expect_fail 'PyTorch fails' 'torch is tired' \
+    "$bench" train $tiny --algo bnn --compare-torch
+
+# ---- infer ----
+# shellcheck disable=SC2086
+measure 'infer' 8 infer $tiny --algo bnn,fda,fp32
+equal 'infer: case' "$(json out.json 0.case)" 'infer resnet20 bnn 8x8 batch 1'
+equal 'infer: the batch' "$(json out.json 1.case)" 'infer resnet20 bnn 8x8 batch 2'
+equal 'infer: float weights of ResNet-20' "$(json out.json 0.float_bytes 0)" $((4 * 272474))
+matches 'infer: sizes' 'file [0-9]+ bytes, float weights 1089896 bytes: size ratio [0-9.]+$' table
+run 'a model' model --algo reactnet --epochs 1
+check 'its packed file' "$pack" model/last.safetensors --output model.bnn
+for file in model.bnn model/last.safetensors; do
+    measure "infer $file" 4 infer $file --batch-size 2
+    equal "infer $file: case" "$(json out.json 0.case)" "infer ${file##*/} batch 1"
+    equal "infer $file: packed" "$(json out.json 0.file_bytes 0)" "$(wc -c <model.bnn | tr -d ' ')"
+done
+equal 'nothing left behind' "$(find temporary -mindepth 1)" ''
+
+# ---- stopped ----
+timeout --preserve-status --foreground -s INT 1 "$bench" infer --repeat 1000 --json stopped.json \
+    >.out 2>.err
+equal 'interrupted' $? 130
+equal 'interrupted: nothing left behind' "$(find temporary -mindepth 1)$(find . -name 'stopped*')" ''
+
+# ---- what is wrong ----
+bad() { # NAME REGEX OPTIONS...
+    test_name=$1
+    test_regex=$2
+    shift 2
+    expect_fail "$test_name" "$test_regex" "$bench" "$@"
+}
+bad 'no command' 'COMMAND is missing'
+bad 'unknown command' 'unknown command gemn \(did you mean gemm\?\)' gemn
+bad 'a command like none' 'unknown command qqqqqqqq .choices: gemm' qqqqqqqq
+bad 'unknown algorithm' '--algo reacnet: .*did you mean reactnet\?' conv --algo bnn,reacnet
+bad 'no algorithm' '--algo : there is none' conv --algo=
+bad 'no such case' '--case xyz: no case' gemm --case xyz
+bad 'repeat 0' '--repeat 0: must be' gemm --repeat 0
+bad 'an option of another command' '--algo says nothing to gemm' gemm --algo bnn
+bad 'PyTorch for infer' '--compare-torch says nothing to infer' infer --compare-torch
+bad 'a file for conv' 'conv takes no file, but got x' conv x
+bad 'two networks' '--arch is of a new network, but x is one' infer x --arch resnet20
+bad 'no such model' 'nowhere.bnn' infer nowhere.bnn
+bad 'data without a loader' '--data-dir says nothing without' train --data-dir cifar
+bad 'an image size for data' '--image-size is the data set.s' train --with-data --image-size 8
+bad 'no data' 'nowhere: no such folder' train --with-data --data-dir nowhere --algo bnn
+bad 'two comparisons' '--compare-torch does not go with --scaling' train --compare-torch --scaling
+bad 'no threads to scale to' '--scaling needs two threads' train --scaling --threads 1
+bad 'a JSON file nowhere' 'nowhere' gemm --json nowhere/out.json
+printf 'no model' >text
+bad 'no model' 'text: ' infer text
+BNN_ISA=sse9 expect_fail 'unknown instruction set' 'BNN_ISA names an unknown' "$bench" gemm
+check 'help' "$bench" --help
+matches 'help' '--compare-torch' .out
+equal 'nothing left behind at last' "$(find temporary -mindepth 1)" ''
+
+done_testing

@@ -1,0 +1,306 @@
+/* bnn-bench: how fast everything is, and how much faster than what. The measurements themselves are
+ * bench_*.c. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "engine/base/file.h"
+#include "tools/bench.h"
+#include "tools/interrupt.h"
+#include "tools/names.h"
+#include "tools/options.h"
+#include "tools/wait_policy.h"
+
+static const char *arch = "resnet18", *algo, *filter, *json_file, *data = "cifar10", *data_dir;
+static int64_t batch_size = 0, image_size = 0, classes = 0, threads = 0, repeat = 7;
+static bool compare_torch, scaling, with_data;
+static const char *operands[2];
+
+enum { GEMM = 1, CONV = 2, TRAIN = 4, INFER = 8, ALL = GEMM | CONV | TRAIN | INFER };
+
+static bnn_option options[] = {
+    {"arch", BNN_OPTION_STRING, &arch, "NAME",
+     "Network; gemm and conv measure the shapes of its binary layers.", .choices = bnn_arch_names},
+    {"algo", BNN_OPTION_STRING, &algo, "NAME,...", "Binarization algorithms, or fp32.",
+     .default_text = "all for train, reactnet for conv and infer"},
+    {"batch-size", BNN_OPTION_INT, &batch_size, "N", "Images at a time.",
+     .default_text = "64; gemm and conv measure 64 images of 32 pixels and 1 of 224", .min = 1,
+     .max = 65536},
+    {"image-size", BNN_OPTION_INT, &image_size, "N", "Images of N by N pixels.",
+     .default_text = "32", .min = 8, .max = 4096},
+    {"classes", BNN_OPTION_INT, &classes, "N", "Classes of the network.",
+     .default_text = "10; 1000 for images of 224 pixels and more", .min = 2, .max = 1e6},
+    {"compare-torch", BNN_OPTION_FLAG, &compare_torch, NULL,
+     "With train: also compare with PyTorch's float step of the same network, in fp32 and in bf16 "
+     "(autocast). Looks for a Python that has torch: $BNN_PYTHON, python3, /usr/bin/python3.",
+     .default_text = NULL},
+    {"scaling", BNN_OPTION_FLAG, &scaling, NULL,
+     "With train: a step with all threads against one with one thread.", .default_text = NULL},
+    {"with-data", BNN_OPTION_FLAG, &with_data, NULL,
+     "With train: a step that the loader feeds with augmented images against one without a loader.",
+     .default_text = NULL},
+    {"data", BNN_OPTION_STRING, &data, "NAME", "With --with-data: data set.",
+     .choices = bnn_dataset_names},
+    {"data-dir", BNN_OPTION_STRING, &data_dir, "DIR", "With --with-data: folder of its files.",
+     .default_text = "where the system keeps Fashion-MNIST; others must be given"},
+    {"threads", BNN_OPTION_INT, &threads, "N", "Processors to use, on either side.",
+     .default_text = "all for train, otherwise 1", .min = 1, .max = 1024},
+    {"repeat", BNN_OPTION_INT, &repeat, "N", "Repetitions of each side; medians are shown.",
+     .min = 1, .max = 1000},
+    {"case", BNN_OPTION_STRING, &filter, "TEXT", "Only cases whose names contain TEXT.",
+     .default_text = "all"},
+    {"json", BNN_OPTION_STRING, &json_file, "FILE", "Write all rows as a JSON array.",
+     .default_text = NULL},
+};
+
+/* Which sub-commands an option is for; those that are not listed are for all. */
+static const struct {
+    const char *name;
+    int commands;
+} limited[] = {
+    {"algo", CONV | TRAIN | INFER},
+    {"classes", TRAIN | INFER},
+    {"compare-torch", TRAIN},
+    {"scaling", TRAIN},
+    {"with-data", TRAIN},
+    {"data", TRAIN},
+    {"data-dir", TRAIN},
+};
+
+static bnn_program program = {
+    .name = "bnn-bench",
+    .summary = "measure speed and memory of binary networks",
+    .usage = "COMMAND [MODEL] [options]",
+    .description =
+        "Measures one thing against another, each in a process of its own, in turns, and prints "
+        "medians, the ratio of times (how many times faster than the baseline) and of peak "
+        "memory. COMMAND is one of\n"
+        "gemm: the products of a network's binary layers, forward and backward, on bits and on "
+        "floats, against OpenBLAS's sgemm;\n"
+        "conv: a binary layer, float map in and float map out, against the float layer;\n"
+        "train: a training step of each algorithm against the float twin's;\n"
+        "infer: a packed network against its float twin: MODEL, a packed file or a checkpoint, or "
+        "else a new network of --arch, --algo and --image-size.",
+    .examples =
+        "bnn-bench gemm --json gemm.json\n"
+        "bnn-bench gemm --case 'gemm binary' --batch-size 1 --image-size 224\n"
+        "bnn-bench train --arch resnet20 --batch-size 128 --algo reactnet,bnn --compare-torch\n"
+        "bnn-bench train --algo reactnet --scaling --with-data --data-dir cifar-10-batches-bin\n"
+        "bnn-bench infer --image-size 224\n"
+        "bnn-bench infer model.bnn",
+    .options = options,
+    .option_count = sizeof options / sizeof *options,
+    .operands = operands,
+    .min_operands = 1,
+    .max_operands = 2,
+};
+
+typedef struct command {
+    const char *name;
+    int bit;
+    bnn_code (*run)(const bnn_bench *bench, bnn_error *err);
+} command;
+
+static const command commands[] = {{"gemm", GEMM, bnn_bench_gemm},
+                                   {"conv", CONV, bnn_bench_conv},
+                                   {"train", TRAIN, bnn_bench_train},
+                                   {"infer", INFER, bnn_bench_infer}};
+
+enum { COMMANDS = sizeof commands / sizeof *commands };
+
+static const command *find_command(const char *name, bnn_error *err) {
+    const char *names[COMMANDS + 1] = {NULL};
+    for (size_t i = 0; i < COMMANDS; i++) {
+        names[i] = commands[i].name;
+        if (strcmp(name, names[i]) == 0) {
+            return &commands[i];
+        }
+    }
+    const char *near = bnn_nearest_name(name, names);
+    bnn_fail(err, BNN_ERR_ARGUMENT,
+             near ? "unknown command %.64s (did you mean %s?)"
+                  : "unknown command %.64s (choices: gemm, conv, train, infer)",
+             name, near);
+    return NULL;
+}
+
+/* ---- options that do not go together ---- */
+
+static int given(const char *name) {
+    for (size_t i = 0; i < program.option_count; i++) {
+        if (strcmp(options[i].name, name) == 0) {
+            return options[i].given;
+        }
+    }
+    return 0;
+}
+
+/* The first of the NULL-terminated names that was given, or NULL. */
+static const char *first_given(const char *const *names) {
+    while (*names && !given(*names)) {
+        names++;
+    }
+    return *names;
+}
+
+static bnn_code check_options(const command *c, bnn_error *err) {
+    static const char *const of_new[] = {"arch", "algo", "image-size", "classes", NULL};
+    static const char *const of_data[] = {"data", "data-dir", NULL};
+    static const char *const of_shape[] = {"image-size", "classes", NULL};
+    const char *name;
+    for (size_t i = 0; i < sizeof limited / sizeof *limited; i++) {
+        if (given(limited[i].name) && !(limited[i].commands & c->bit)) {
+            return bnn_fail(err, BNN_ERR_ARGUMENT, "--%s says nothing to %s", limited[i].name,
+                            c->name);
+        }
+    }
+    if (operands[1] && c->bit != INFER) {
+        return bnn_fail(err, BNN_ERR_ARGUMENT, "%s takes no file, but got %.80s", c->name,
+                        operands[1]);
+    }
+    if (operands[1] && (name = first_given(of_new))) {
+        return bnn_fail(err, BNN_ERR_ARGUMENT, "--%s is of a new network, but %.80s is one", name,
+                        operands[1]);
+    }
+    if (!with_data && (name = first_given(of_data))) {
+        return bnn_fail(err, BNN_ERR_ARGUMENT, "--%s says nothing without --with-data", name);
+    }
+    if (with_data && (name = first_given(of_shape))) {
+        return bnn_fail(err, BNN_ERR_ARGUMENT, "--%s is the data set's with --with-data", name);
+    }
+    if (compare_torch && (scaling || with_data)) {
+        return bnn_fail(err, BNN_ERR_ARGUMENT,
+                        "--compare-torch does not go with --%s, which compares our own steps",
+                        scaling ? "scaling" : "with-data");
+    }
+    return BNN_OK;
+}
+
+/* ---- what is asked for ---- */
+
+/* The table's own name for name[0..length), or NULL and an error. */
+static const char *find_algorithm(const char *name, int length, bnn_error *err) {
+    char text[64];
+    snprintf(text, sizeof text, "%.*s", length, name);
+    for (size_t i = 0; bnn_algorithm_names[i]; i++) {
+        if (strcmp(text, bnn_algorithm_names[i]) == 0) {
+            return bnn_algorithm_names[i];
+        }
+    }
+    const char *near = bnn_nearest_name(text, bnn_algorithm_names);
+    bnn_fail(err, BNN_ERR_ARGUMENT,
+             near ? "--algo %s: there is none of that name (did you mean %s?)"
+                  : "--algo %s: there is none of that name; bnn-train --list has them",
+             text, near);
+    return NULL;
+}
+
+static bnn_code split_algorithms(const char *text, bnn_bench *bench, bnn_error *err) {
+    size_t count = 0;
+    for (const char *name = text; name;) {
+        const char *comma = strchr(name, ',');
+        int length = comma ? (int)(comma - name) : (int)strlen(name);
+        if (count + 1 == BNN_BENCH_ALGORITHMS) {
+            return bnn_fail(err, BNN_ERR_ARGUMENT, "--algo: at most %d of them",
+                            BNN_BENCH_ALGORITHMS - 1);
+        }
+        bench->algorithms[count] = find_algorithm(name, length, err);
+        if (!bench->algorithms[count++]) {
+            return err->code;
+        }
+        name = comma ? comma + 1 : NULL;
+    }
+    return BNN_OK;
+}
+
+static bnn_code choose_algorithms(const command *c, bnn_bench *bench, bnn_error *err) {
+    if (algo || c->bit != TRAIN) {
+        return split_algorithms(algo ? algo : "reactnet", bench, err);
+    }
+    for (size_t i = 0; bnn_binarizers[i] && i + 1 < BNN_BENCH_ALGORITHMS; i++) {
+        bench->algorithms[i] = bnn_binarizers[i]->name;
+    }
+    return BNN_OK;
+}
+
+static bnn_code prepare(const command *c, bnn_bench *bench, bnn_error *err) {
+    const char *why;
+    *bench = (bnn_bench){.kernels = bnn_cpu_kernels(NULL, &why),
+                         .threads = bnn_set_threads(threads || c->bit == TRAIN ? (int)threads : 1),
+                         .repeat = (int)repeat,
+                         .filter = filter,
+                         .arch = bnn_arch_find(arch),
+                         .batch_size = (int)batch_size,
+                         .image_size = (int)image_size,
+                         .classes = (int)classes,
+                         .model = operands[1],
+                         .compare_torch = compare_torch,
+                         .scaling = scaling,
+                         .data = with_data ? data : NULL,
+                         .data_dir = data_dir};
+    if (!bench->kernels) {
+        return bnn_fail(err, BNN_ERR_UNSUPPORTED, "%s", why);
+    }
+    if (scaling && bench->threads < 2) {
+        return bnn_fail(err, BNN_ERR_ARGUMENT,
+                        "--scaling needs two threads or more, and --threads is 1%s",
+                        threads ? "" : ", as many as there are processors");
+    }
+    bench->report = bnn_bench_report_create(bench->kernels->name, bench->repeat);
+    return bench->report ? choose_algorithms(c, bench, err)
+                         : bnn_fail(err, BNN_ERR_MEMORY, "out of memory");
+}
+
+static bnn_code measure(const command *c, const bnn_bench *bench, FILE *json, bnn_error *err) {
+    bnn_code code = c->run(bench, err);
+    if (code != BNN_OK || bnn_interrupted()) {
+        return code;
+    }
+    if (!bnn_bench_report_count(bench->report)) {
+        return bnn_fail(err, BNN_ERR_ARGUMENT, "--case %.80s: no case has that in its name",
+                        filter ? filter : "");
+    }
+    code = bnn_bench_report_finish(bench->report, err);
+    return code == BNN_OK && json ? bnn_bench_report_write(bench->report, json, err) : code;
+}
+
+/* The file is begun before the measurements: whether it can be written is known in time. */
+static bnn_code measure_to_file(const command *c, const bnn_bench *bench, bnn_error *err) {
+    bnn_atomic_file *file;
+    if (!json_file) {
+        return measure(c, bench, NULL, err);
+    }
+    bnn_code code = bnn_atomic_open(json_file, &file, err);
+    if (code != BNN_OK) {
+        return code;
+    }
+    code = measure(c, bench, bnn_atomic_stream(file), err);
+    if (code == BNN_OK && !bnn_interrupted()) {
+        return bnn_atomic_commit(file, err);
+    }
+    bnn_atomic_abandon(file);
+    return code;
+}
+
+int main(int argc, char **argv) {
+    bnn_error err = {0};
+    bnn_bench bench = {0};
+    bnn_wait_politely(argv);
+    bnn_names_fill();
+    bnn_parse_result parsed = bnn_options_parse(&program, argc, argv);
+    if (parsed != BNN_PARSE_RUN) {
+        return parsed == BNN_PARSE_DONE ? EXIT_SUCCESS : EXIT_FAILURE;
+    }
+    bnn_interrupt_catch();
+    const command *c = find_command(operands[0], &err);
+    bnn_code code = c ? check_options(c, &err) : err.code;
+    if (code == BNN_OK && (code = prepare(c, &bench, &err)) == BNN_OK) {
+        code = measure_to_file(c, &bench, &err);
+    }
+    bnn_bench_report_free(bench.report);
+    if (code != BNN_OK) {
+        fprintf(stderr, "bnn-bench: %s\n", err.text);
+        return EXIT_FAILURE;
+    }
+    return bnn_interrupted() ? BNN_EXIT_INTERRUPTED : EXIT_SUCCESS;
+}
