@@ -81,13 +81,14 @@ static bnn_code run(void *self, bnn_error *err) {
     int bits = p->product->bits;
     bnn_operand x = {.f32 = bits ? NULL : p->x, .b1 = bits ? p->x_bits : NULL};
     bnn_operand w = {.f32 = bits ? NULL : p->w, .b1 = bits ? p->w_bits : NULL};
+    bnn_result y = {.f32 = p->y};
     (void)err;
     switch (p->product->pass) {
     case FORWARD:
         if (bits) {
             k->sign_pack(x_rows(&p->s), (size_t)p->s.c, p->x, p->x_bits);
         }
-        k->conv_forward(&p->s, &x, &w, p->y, p->ws);
+        k->conv_forward(&p->s, &x, &w, &y, p->ws);
         break;
     case BACKWARD_X:
         k->conv_backward_x(&p->s, p->y, &w, p->x, 0, p->ws);
