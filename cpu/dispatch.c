@@ -42,10 +42,16 @@ static int has_avx512(void) {
 #define AVX512_TABLE NULL
 #endif
 
+#if defined(__aarch64__) /* of which NEON is a part */
+#define NEON_TABLE &bnn_kernels_neon
+#else
+#define NEON_TABLE NULL
+#endif
+
 /* From the least to the most capable; a cap cuts off what stands behind it. */
 static const isa isas[] = {
     {"generic", &bnn_kernels_generic, always, ""},
-    {"neon", NULL, always, "neon: not built in yet"},
+    {"neon", NEON_TABLE, always, "neon: this CPU is no 64-bit ARM"},
     {"avx2", AVX2_TABLE, has_avx2, "avx2: this CPU or build lacks AVX2, FMA or BMI2"},
     {"avx512", AVX512_TABLE, has_avx512,
      "avx512: this CPU or build lacks AVX-512 (F, BW, DQ, VL, VBMI, VPOPCNTDQ)"},

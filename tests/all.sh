@@ -1,6 +1,7 @@
 #!/bin/sh
 # All tests, with sanitizers: installs what is needed, builds, runs ctest; then the kernels' and
-# networks' tests once more for each instruction set, in a release build. Closes with a count.
+# networks' tests once more for each instruction set, in a release build, NEON under an emulator.
+# Closes with a count.
 set -eu
 cd "$(dirname "$0")/.."
 tools/packages.sh gcc clang clang-format libomp-dev libc6-dev make cmake pkg-config \
@@ -13,12 +14,22 @@ cmake --build build-test -j"$jobs"
 CC=clang cmake -S . -B build-clang -DCMAKE_BUILD_TYPE=Release >/dev/null
 cmake --build build-clang -j"$jobs"
 ctest --test-dir build-test --output-on-failure -j"$jobs"
+skipped=0
 for isa in generic avx2 avx512; do
     if [ $isa = avx512 ] && ! grep -q avx512_vpopcntdq /proc/cpuinfo; then
         echo "SKIPPED: this processor has no AVX-512 with VPOPCNTDQ"
+        skipped=$((skipped + 1))
         continue
     fi
     echo "== BNN_ISA=$isa"
     BNN_ISA=$isa ctest --test-dir build-clang --output-on-failure -j"$jobs" \
         -R '^(check_kernels|check_mixed|check_binarizers|check_fold|golden)$'
 done
+status=0
+tests/neon.sh build-clang || status=$?
+case $status in
+0) ;;
+77) skipped=$((skipped + 1)) ;;
+*) exit $status ;;
+esac
+echo "$skipped instruction sets skipped"

@@ -426,6 +426,29 @@ START_TEST(test_conv_shapes) {
 }
 END_TEST
 
+/* Pixels and filters that differ in every bit: random ones differ in half, which no narrow sum
+ * overflows from. */
+START_TEST(test_conv_opposite) {
+    static const int depths[] = {8, 250, 256, 992, 1000, 2100, 70000};
+    for (size_t d = 0; d < sizeof depths / sizeof depths[0]; d++) {
+        size_t mark = buffer_count, c = (size_t)depths[d];
+        bnn_conv s = square(5, 1, depths[d], 49, 1, 1, 0, 1);
+        float *ones = get_floats(5 * c), *minus = get_floats(49 * c);
+        double *want = get(5 * 49 * 8);
+        for (size_t i = 0; i < 49 * c; i++) {
+            minus[i] = -1.0f;
+            ones[i % (5 * c)] = 1.0f;
+            want[i % (5 * 49)] = -(double)c;
+        }
+        bnn_operand x = {.b1 = pack(5, c, ones)}, w = {.b1 = pack(49, c, minus)};
+        for (const bnn_kernels *k = next_table(NULL); k != NULL; k = next_table(k)) {
+            check_product(k, &s, 0, NULL, &x, &w, want);
+        }
+        release(mark);
+    }
+}
+END_TEST
+
 /* ---- bits ---- */
 
 static const float probes[] = {-1.5f, -1.0f, -0.5f, -0.0f, 0.0f, 0.5f, 1.0f, 1.5f};
@@ -1273,6 +1296,9 @@ START_TEST(test_dispatch) {
     ck_assert_ptr_nonnull(generic);
     ck_assert_str_eq(generic->name, "cpu generic");
     ck_assert_ptr_nonnull(bnn_cpu_kernels(NULL, &why));
+#if defined(__aarch64__)
+    ck_assert_str_eq(bnn_cpu_kernels(NULL, &why)->name, "cpu neon");
+#endif
     setenv("BNN_ISA", "generic", 1);
     ck_assert_ptr_eq(bnn_cpu_kernels(NULL, &why), generic);
     ck_assert_ptr_null(bnn_cpu_kernels("avx2", &why));
@@ -1305,6 +1331,7 @@ int main(void) {
     tcase_add_test(tcase, test_complete);
     tcase_add_test(tcase, test_conv_shapes);
     tcase_add_test(tcase, test_conv_random);
+    tcase_add_test(tcase, test_conv_opposite);
     tcase_add_test(tcase, test_sign_pack);
     tcase_add_test(tcase, test_threshold_pack);
     tcase_add_test(tcase, test_ste);
