@@ -99,20 +99,6 @@ void bnn_b1_tile_neon(size_t kb, size_t width, const uint8_t *tile, const uint8_
     }
 }
 
-void bnn_b1_finish_neon(size_t n, const int32_t *count, const int32_t *offset, float xscale,
-                        const float *wscale, float *y) {
-    size_t j = 0;
-    for (; j + 4 <= n; j += 4) {
-        int32x4_t c = vld1q_s32(count + j);
-        float32x4_t value = vcvtq_f32_s32(vsubq_s32(vld1q_s32(offset + j), vaddq_s32(c, c)));
-        float32x4_t scale = vmulq_n_f32(vld1q_f32(wscale + j), xscale);
-        vst1q_f32(y + j, vmulq_f32(scale, value));
-    }
-    for (; j < n; j++) {
-        y[j] = (xscale * wscale[j]) * (float)(offset[j] - 2 * count[j]);
-    }
-}
-
 void bnn_b1_expand_neon(size_t n, const uint64_t *row, size_t first, float scale, float *out) {
     const float32x4_t plus = vdupq_n_f32(scale), minus = vnegq_f32(plus);
     size_t i = 0;
@@ -141,7 +127,7 @@ const bnn_micro bnn_micro_neon = {
     .b1_pack_w = bnn_b1_pack_w_neon,
     .b1_pack_a = bnn_b1_pack_a_neon,
     .b1_tile = bnn_b1_tile_neon,
-    .b1_finish = bnn_b1_finish_neon,
+    .b1_finish = bnn_b1_finish_generic,
 };
 
 #endif

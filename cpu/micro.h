@@ -155,8 +155,6 @@ void bnn_b1_pack_w_neon(size_t kb, size_t n, size_t width, const uint8_t *w, uin
 void bnn_b1_pack_a_neon(size_t kb, const uint8_t *rows, uint8_t *tile);
 void bnn_b1_tile_neon(size_t kb, size_t width, const uint8_t *tile, const uint8_t *panel,
                       int32_t *count);
-void bnn_b1_finish_neon(size_t n, const int32_t *count, const int32_t *offset, float xscale,
-                        const float *wscale, float *y);
 void bnn_mix_codes_neon(size_t n, const uint32_t *rows, uint32_t *codes);
 void bnn_mix_tables_neon(size_t n, const float *const v[4], size_t step, float factor,
                          float *tables, size_t table_step);
