@@ -59,7 +59,7 @@ run 'a model' model --limit-train 16 --limit-test 2 --epochs 1 --algo bnn
 model=model/last.safetensors
 
 corruptions() { # NAME REGEX FOLDER
-    expect_late_fail "CIFAR-10-C: $1" "$2" "$evaluate" $model --data-dir cifar --limit-test 2 \
+    expect_fail "CIFAR-10-C: $1" "$2" "$evaluate" $model --data-dir cifar --limit-test 2 \
         --quiet --corruptions "$3"
 }
 
