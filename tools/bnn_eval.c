@@ -297,13 +297,12 @@ static bnn_code evaluate_corruptions(evaluation *e, bnn_error *err) {
     bnn_evaluation how = {.batch_size = e->how.batch_size, .loader_threads = e->how.loader_threads};
     size_t done, cells = bnn_results_cells(&e->now, &done);
     if (done) {
-        fprintf(stderr, "%s: note: %zu of %zu cells of the table are in %s already\n",
-                program.name, done, cells, json_file);
+        fprintf(stderr, "%s: note: %zu of %zu cells of the table are in %s already\n", program.name,
+                done, cells, json_file);
     }
-    bnn_code code = done == cells
-                        ? BNN_OK
-                        : bnn_corruption_table_run(e->predictor, &e->source, &e->files, &how,
-                                                   json_file, &e->now, err);
+    bnn_code code = done == cells ? BNN_OK
+                                  : bnn_corruption_table_run(e->predictor, &e->source, &e->files,
+                                                             &how, json_file, &e->now, err);
     if (code == BNN_OK && !bnn_interrupted()) {
         bnn_corruption_table_print(&e->now, stdout);
     }
