@@ -10,6 +10,8 @@ evaluate=$1/bnn-eval
 pack=$1/bnn-export
 # shellcheck disable=SC2034 # used by those who source this
 corrupt=$1/bnn-corrupt
+# shellcheck disable=SC2034 # used by those who source this
+report=$1/bnn-report
 helper=$2/make_data
 work=$(mktemp -d "${TMPDIR:-/tmp}/bnn-test.XXXXXX") || exit 1
 trap 'rm -rf "$work"' EXIT
