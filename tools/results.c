@@ -397,13 +397,12 @@ bnn_code bnn_results_continue(bnn_results *now, const bnn_results *old, const ch
 
 bnn_code bnn_results_same_score(const bnn_results *now, const bnn_results *old, const char *path,
                                 bnn_error *err) {
-    /* What is written has nine digits. */
-    if (!old->row_count || (old->top1 == now->top1 && old->top5 == now->top5 &&
-                            fabs(old->loss - now->loss) <= 1e-8 * fabs(now->loss))) {
-        return BNN_OK;
-    }
+    /* As they are written. */
     char was[32], is[32];
     snprintf(was, sizeof was, "%.9g", old->loss);
     snprintf(is, sizeof is, "%.9g", now->loss);
-    return refuse(path, err, "the loss on clean images", was, is);
+    return !old->row_count ||
+                   (old->top1 == now->top1 && old->top5 == now->top5 && strcmp(was, is) == 0)
+               ? BNN_OK
+               : refuse(path, err, "the loss on clean images", was, is);
 }
