@@ -214,7 +214,13 @@ START_TEST(charts_of_any_numbers) {
                               0);
         }
     }
-    ck_assert_uint_eq(count_of(chart_of(x, values[0], 4, 20), "&lt;n&gt;"), 20);
+    const char *svg = chart_of(x, values[0], 4, 20);
+    ck_assert_uint_eq(count_of(svg, "&lt;n&gt;"), 20);
+    /* Many names stay within the picture. */
+    for (const char *at = svg; (at = strstr(at, "<text class=\"t\" x=\"")); at++) {
+        double y = strtod(strstr(at, " y=\"") + 4, NULL);
+        ck_assert_msg(y > 0 && y < 290, "a name at %g", y);
+    }
 }
 END_TEST
 

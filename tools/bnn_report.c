@@ -133,6 +133,23 @@ static bnn_code compare_page(report *r, bnn_error *err) {
     return finish(file, code, err);
 }
 
+/* An option that would do nothing was meant otherwise. */
+static bnn_code check_options(const char *command, bnn_error *err) {
+    const struct {
+        const char *option, *value, *with, *or_with;
+    } uses[] = {{"output", output, "run", "compare"},
+                {"twin", twin, "run", "run"},
+                {"json", json_file, "robustness", "robustness"}};
+    for (size_t i = 0; i < sizeof uses / sizeof uses[0]; i++) {
+        if (uses[i].value && strcmp(command, uses[i].with) != 0 &&
+            strcmp(command, uses[i].or_with) != 0) {
+            return bnn_fail(err, BNN_ERR_ARGUMENT, "--%s goes with %s, not with %s", uses[i].option,
+                            uses[i].with, command);
+        }
+    }
+    return BNN_OK;
+}
+
 static bnn_code work(report *r, bnn_error *err) {
     static const char *const names[] = {"run", "compare", "robustness", NULL};
     static bnn_code (*const commands[])(report *, bnn_error *) = {run_page, compare_page,
@@ -147,7 +164,10 @@ static bnn_code work(report *r, bnn_error *err) {
                         operands[0], near ? " (did you mean " : "", near ? near : "",
                         near ? "?)" : "");
     }
-    bnn_code code = bnn_corruption_list_parse(corruption, &r->list, err);
+    bnn_code code = check_options(names[which], err);
+    if (code == BNN_OK) {
+        code = bnn_corruption_list_parse(corruption, &r->list, err);
+    }
     for (int i = 1; i < program.operand_count && code == BNN_OK; i++) {
         code = open_run(r, operands[i], err);
     }

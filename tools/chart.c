@@ -112,7 +112,8 @@ static void draw_mark(FILE *out, size_t style, double x, double y) {
 
 static void draw_line(FILE *out, const frame *f, const bnn_chart_line *line) {
     const size_t s = line->style % BNN_CHART_STYLES;
-    const size_t every = (line->count + MARKS - 1) / MARKS;
+    /* Lines close together are marked in different places. */
+    const size_t every = (line->count + MARKS - 1) / MARKS, first = every * s / BNN_CHART_STYLES;
     const char *move = "M";
     fprintf(out, "<path class=\"l c%zu\" stroke-dasharray=\"%s\" d=\"", s, dashes[s]);
     for (size_t i = 0; i < line->count; i++) {
@@ -125,7 +126,7 @@ static void draw_line(FILE *out, const frame *f, const bnn_chart_line *line) {
     }
     fputs("\"/>", out);
     for (size_t i = 0; i < line->count; i++) {
-        if (!isnan(line->y[i]) && (i % every == 0 || i + 1 == line->count)) {
+        if (!isnan(line->y[i]) && (i % every == first || i + 1 == line->count)) {
             draw_mark(out, s, place_x(f, line->x[i]), place_y(f, line->y[i]));
         }
     }
@@ -134,7 +135,8 @@ static void draw_line(FILE *out, const frame *f, const bnn_chart_line *line) {
 
 typedef struct label {
     const bnn_chart_line *line;
-    double x, y;
+    double x, y; /* of the line's end */
+    double at;   /* of the text, as y */
 } label;
 
 static int higher_first(const void *a, const void *b) {
@@ -142,7 +144,19 @@ static int higher_first(const void *a, const void *b) {
     return (x > y) - (x < y);
 }
 
-/* Names at the lines' ends, moved apart downwards, then back up where the room ends. */
+/* Apart, downwards, then back up where the room ends. */
+static void spread(label *labels, size_t n) {
+    const double step = fmin(LABEL_STEP, (double)(HEIGHT - TOP - BOTTOM) / (double)(n + 1));
+    double room = HEIGHT - BOTTOM;
+    for (size_t i = 0; i < n; i++) {
+        labels[i].at = i ? fmax(labels[i].y, labels[i - 1].at + step) : labels[i].y;
+    }
+    for (size_t i = n; i-- > 0; room = labels[i].at - step) {
+        labels[i].at = fmin(labels[i].at, room);
+    }
+}
+
+/* Names at the lines' ends; one that had to move is led to. */
 static void draw_labels(FILE *out, const frame *f, const bnn_chart_line *lines, size_t count) {
     label labels[MOST_LABELS];
     size_t n = 0;
@@ -153,23 +167,25 @@ static void draw_labels(FILE *out, const frame *f, const bnn_chart_line *lines, 
         }
         if (last > 0) {
             labels[n++] = (label){&lines[k], place_x(f, lines[k].x[last - 1]),
-                                  place_y(f, lines[k].y[last - 1])};
+                                  place_y(f, lines[k].y[last - 1]), 0.0};
         }
     }
     qsort(labels, n, sizeof *labels, higher_first);
-    for (size_t i = 1; i < n; i++) {
-        labels[i].y = fmax(labels[i].y, labels[i - 1].y + LABEL_STEP);
-    }
-    double room = HEIGHT - BOTTOM;
-    for (size_t i = n; i-- > 0; room = labels[i].y - LABEL_STEP) {
-        labels[i].y = fmin(labels[i].y, room);
-    }
+    spread(labels, n);
     for (size_t i = 0; i < n; i++) {
-        fprintf(out, "<text class=\"f%zu t\" x=\"%.1f\" y=\"%.1f\">",
-                labels[i].line->style % BNN_CHART_STYLES, labels[i].x + 9, labels[i].y + 4);
-        bnn_html_text(out, labels[i].line->name);
+        const label *l = &labels[i];
+        const size_t s = l->line->style % BNN_CHART_STYLES;
+        int moved = fabs(l->at - l->y) > 3.0;
+        if (moved) {
+            fprintf(out, "<path class=\"c%zu\" d=\"M%.1f %.1fL%.1f %.1f\"/>", s, l->x + 6, l->y,
+                    l->x + 17, l->at);
+        }
+        fprintf(out, "<text class=\"t\" x=\"%.1f\" y=\"%.1f\">", l->x + (moved ? 20 : 9),
+                l->at + 4);
+        bnn_html_text(out, l->line->name);
         fputs("</text>", out);
     }
+    fputs("\n", out);
 }
 
 static void begin_svg(FILE *out, int width, int height, const char *description) {

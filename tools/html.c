@@ -69,12 +69,13 @@ static const char style[] =
     ".f4{fill:var(--s4)}.f5{fill:var(--s5)}.f6{fill:var(--s6)}.f7{fill:var(--s7)}"
     ".hollow{fill:var(--card)}\n"
     ".wide{overflow-x:auto}table{border-collapse:collapse;font-variant-numeric:tabular-nums;"
-    "font-size:14px}table.heat{width:100%}\n"
+    "font-size:14px}table.heat{width:100%}.heat td,"
+    ".heat thead th{text-align:center}.heat thead th:first-child{text-align:left}\n"
     "th,td{padding:4px 10px;text-align:right;white-space:nowrap;border-bottom:1px solid "
     "var(--line)}th{font-weight:600}thead th{color:var(--soft);font-weight:500;"
     "vertical-align:bottom}tbody th,thead th:first-child{text-align:left}"
     "tbody th{font-weight:500}\n"
-    "td.h{background:rgba(var(--heat),var(--q));border:1px solid var(--card);min-width:58px}\n"
+    "td.h{background:rgba(var(--heat),var(--q));border:1px solid var(--card);min-width:52px}\n"
     "tr.sum th,tr.sum td{border-top:2px solid var(--line);font-weight:650}td.t,th.t{text-align:"
     "left}\n"
     ".facts{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,300px),1fr));"
@@ -87,7 +88,7 @@ static const char style[] =
     "text-align:left}details{margin-top:8px}summary{cursor:pointer}\n"
     "@media print{section{break-inside:avoid}body{background:none}}\n"
     "@media (max-width:560px){main{padding:18px 12px 36px}section{padding:14px 12px}"
-    "th,td{padding:4px 7px}h1{font-size:22px}}\n";
+    "th,td{padding:4px 6px}h1{font-size:22px}table{font-size:13px}td.h{min-width:0}}\n";
 
 void bnn_html_begin(FILE *out, const char *title, const char *subtitle) {
     fputs("<!DOCTYPE html>\n<html xmlns=\"http://www.w3.org/1999/xhtml\" lang=\"en\">\n<head>\n"

@@ -52,16 +52,16 @@ void bnn_report_heat_map(FILE *out, const bnn_report_run *run) {
     const bnn_results *r = &run->results;
     double low, high;
     range_of(r, &low, &high);
-    fputs("<div class=\"wide\"><table class=\"heat\"><thead><tr><th>corruption</th>", out);
+    fputs("<div class=\"wide\"><table class=\"heat\"><thead><tr><th>severity</th>", out);
     for (int s = 1; s <= BNN_SEVERITIES; s++) {
-        fprintf(out, "<th scope=\"col\">severity %d</th>", s);
+        fprintf(out, "<th scope=\"col\">%d</th>", s);
     }
     fputs("<th scope=\"col\">mean</th><th scope=\"col\">gap</th></tr></thead>\n<tbody>\n", out);
     heat_rows(out, r, low, high);
     fprintf(out,
             "</tbody></table></div>\n<p class=\"note\">Top-1 accuracy in percent, of %lld images; "
-            "clean: %.2f. gap: clean minus mean. The shade goes from %.2f (pale) to %.2f "
-            "(full).</p>\n",
+            "clean: %.2f. gap: clean minus mean. The shade goes from %.2f (faint) to %.2f "
+            "(strong).</p>\n",
             (long long)r->images, bnn_percent(r->top1, r->images), low, high);
 }
 
@@ -112,7 +112,7 @@ void bnn_report_corruption_means(FILE *out, const bnn_report_run *runs, size_t c
     }
     fprintf(out,
             "</tbody></table></div>\n<p class=\"note\">Top-1 accuracy in percent, mean over the "
-            "severities. The shade goes from %.2f (pale) to %.2f (full).</p>\n",
+            "severities. The shade goes from %.2f (faint) to %.2f (strong).</p>\n",
             low, high);
 }
 

@@ -158,6 +158,9 @@ wrong 'no run' 'missing' run
 wrong 'unknown command' 'robustnes: must be run.*did you mean robustness\?' robustnes b20
 wrong 'two runs of one' 'bnn-report compare RUN' run b20 f20
 wrong 'nowhere to write' 'compare: --output FILE must be given' compare b20 f20
+wrong 'an option of another command' '--json goes with robustness' run b20 --json x.json
+wrong 'an option of another command' '--twin goes with run' compare b20 --twin f20 --output x.html
+wrong 'an option of another command' '--output goes with run' robustness b20 f20 --output x.html
 wrong 'no folder' 'nowhere: not the folder of a run' run nowhere
 wrong 'a file' 'one.json: not the folder of a run' run one.json
 wrong 'unknown corruption' 'did you mean fog\?' robustness b20 f20 --corruption fogg
