@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <zlib.h>
 
 #include "data_loaders/augment.h"
 #include "data_loaders/corruption.h"
@@ -254,6 +255,11 @@ size_t bnn_corruptions_count(const bnn_corruptions *c) {
 
 const char *bnn_corruptions_name(const bnn_corruptions *c, size_t index) {
     return bnn_corruption_names[c->known[index]];
+}
+
+uint32_t bnn_corruptions_checksum(const bnn_corruptions *c, size_t index) {
+    uLong sum = crc32_z(0, (const Bytef *)c->label, c->labels * sizeof *c->label);
+    return (uint32_t)crc32_z(sum, c->array[index].data, c->array[index].count);
 }
 
 /* Never augmented: these images are only evaluated. */

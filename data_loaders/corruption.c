@@ -4,6 +4,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <zlib.h>
 
 #include "data_loaders/augment.h"
 #include "data_loaders/corruption_internal.h"
@@ -92,6 +93,15 @@ struct bnn_corruptor {
     uint64_t seed;
     bnn_texture frost[BNN_FROST_TEXTURES];
 };
+
+uint32_t bnn_corruptor_checksum(const bnn_corruptor *corruptor) {
+    uLong sum = 0;
+    for (int i = 0; i < BNN_FROST_TEXTURES; i++) {
+        const bnn_texture *t = &corruptor->frost[i];
+        sum = crc32_z(sum, t->data, 3 * (size_t)t->height * (size_t)t->width);
+    }
+    return (uint32_t)sum;
+}
 
 int bnn_corruption_find(const char *name) {
     for (int i = 0; i < BNN_CORRUPTION_KINDS; i++) {

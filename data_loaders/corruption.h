@@ -28,6 +28,9 @@ bnn_code bnn_corruptor_create(int height, int width, uint64_t seed, const char *
                               bnn_corruptor **out, bnn_error *err);
 void bnn_corruptor_free(bnn_corruptor *corruptor); /* NULL is fine */
 
+/* What identifies the textures of frost. */
+uint32_t bnn_corruptor_checksum(const bnn_corruptor *corruptor);
+
 /* in, out: [height,width,3] of red, green, blue; not the same memory. May be called from several
  * threads at once. */
 bnn_code bnn_corrupt(const bnn_corruptor *corruptor, int kind, int severity, size_t index,

@@ -75,6 +75,8 @@ void bnn_corruptions_close(bnn_corruptions *c); /* NULL is fine */
 size_t bnn_corruptions_count(const bnn_corruptions *c);
 /* In the official order (gaussian_noise first). */
 const char *bnn_corruptions_name(const bnn_corruptions *c, size_t index);
+/* What identifies its images and labels, whatever the folder is called. Reads the whole file. */
+uint32_t bnn_corruptions_checksum(const bnn_corruptions *c, size_t index);
 /* A dataset of one corruption at severity 1..5, of the first `limit` images if limit > 0; valid
  * while `c` is open. */
 bnn_code bnn_corruptions_dataset(const bnn_corruptions *c, size_t index, int severity, size_t limit,

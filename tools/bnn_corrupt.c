@@ -15,7 +15,7 @@
 
 #define CHUNK 500 /* images between two looks at the clock and for a signal */
 
-static const char *data = "cifar10", *data_dir, *output, *corruption, *frost_dir;
+static const char *data = "cifar10", *data_dir, *output, *corruption = "all", *frost_dir;
 static int64_t limit_test = 0, seed = 0, threads = 0;
 
 static bnn_option options[] = {
@@ -29,7 +29,8 @@ static bnn_option options[] = {
     {"corruption", BNN_OPTION_STRING, &corruption, "NAME,...",
      "Which to make: gaussian_noise, shot_noise, impulse_noise, defocus_blur, glass_blur, "
      "motion_blur, zoom_blur, snow, frost, fog, brightness, contrast, elastic_transform, pixelate, "
-     "jpeg_compression; speckle_noise, gaussian_blur, spatter, saturate.",
+     "jpeg_compression (these are main); speckle_noise, gaussian_blur, spatter, saturate (with "
+     "them, all).",
      .default_text = "all"},
     {"frost-dir", BNN_OPTION_STRING, &frost_dir, "DIR",
      "Folder of the frost photographs of CIFAR-10-C (frost1.png, frost2.png, frost3.png, "

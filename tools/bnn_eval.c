@@ -1,9 +1,11 @@
-/* bnn-eval: the score of a checkpoint or a packed file, on a data set and on its corruptions. */
-#include <jansson.h>
+/* bnn-eval: the score of a checkpoint or a packed file, on a data set and on its corruptions. What
+ * is done stands in the results file at any moment, so the same command goes on after a stop. */
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "engine/base/file.h"
 #include "models/loaded.h"
@@ -12,25 +14,29 @@
 #include "tools/interrupt.h"
 #include "tools/names.h"
 #include "tools/options.h"
+#include "tools/run_record.h"
 #include "tools/wait_policy.h"
 
 static const char *data, *data_dir, *corruptions, *corruption, *frost_dir, *json_file, *predictions;
+static const char main_corruptions[] = "main";
 static int64_t batch_size = 100, threads = 0, limit_test = 0, severity = 0, seed = 0;
-static bool quiet;
+static bool quiet, overwrite;
 static const char *operands[1];
 
 static bnn_option options[] = {
     {"data", BNN_OPTION_STRING, &data, "NAME", "Data set.",
      .default_text = "the one the model was trained on", .choices = bnn_dataset_names},
     {"data-dir", BNN_OPTION_STRING, &data_dir, "DIR", "Folder of the data set's files.",
-     .default_text = "where the system keeps Fashion-MNIST; others must be given"},
+     .default_text = "the run's own; where the system keeps Fashion-MNIST"},
     {"corruptions", BNN_OPTION_STRING, &corruptions, "DIR",
      "Also evaluate on the corrupted test sets of this folder, in the layout of CIFAR-10-C "
      "(NAME.npy, labels.npy; any subset of the names). The word make: needs no files, makes the "
      "corruptions while it evaluates, as bnn-corrupt does.",
      .default_text = NULL},
-    {"corruption", BNN_OPTION_STRING, &corruption, "NAME,...", "Only these corruptions.",
-     .default_text = "all there are"},
+    {"corruption", BNN_OPTION_STRING, &corruption, "NAME,...",
+     "Which corruptions; main: the 15 of the benchmark, all: these and the extra four. Of a "
+     "folder's files, those that are there.",
+     .default_text = main_corruptions},
     {"severity", BNN_OPTION_INT, &severity, "N", "Only this severity of theirs.",
      .default_text = "all five", .min = 1, .max = BNN_SEVERITIES},
     {"frost-dir", BNN_OPTION_STRING, &frost_dir, "DIR",
@@ -45,8 +51,12 @@ static bnn_option options[] = {
      .min = 1, .max = 65536},
     {"threads", BNN_OPTION_INT, &threads, "N", "Processors to use; results do not depend on it.",
      .default_text = "all", .min = 1, .max = 1024},
-    {"json", BNN_OPTION_STRING, &json_file, "FILE", "Write all numbers as JSON.",
-     .default_text = NULL},
+    {"json", BNN_OPTION_STRING, &json_file, "FILE",
+     "Write all numbers as JSON. With corruptions it is written after each severity, and the same "
+     "command goes on where it was stopped.",
+     .default_text = "RUN/" BNN_RESULTS_FILE " of a run's folder, or none"},
+    {"overwrite", BNN_OPTION_FLAG, &overwrite, NULL,
+     "Begin anew instead of going on with the results that are there.", .default_text = NULL},
     {"predictions", BNN_OPTION_STRING, &predictions, "FILE",
      "Write the predicted class of each test image, one index a line.", .default_text = NULL},
     {"quiet", BNN_OPTION_FLAG, &quiet, NULL, "No per-class table.", .default_text = NULL},
@@ -57,10 +67,13 @@ static bnn_program program = {
     .summary = "evaluate a trained or packed network",
     .usage = "MODEL [options]",
     .description =
-        "Evaluates MODEL, a checkpoint of bnn-train or a packed file of bnn-export, on a test set: "
-        "top-1 and top-5 accuracy, and accuracy per class.",
+        "Evaluates MODEL, a checkpoint of bnn-train, a packed file of bnn-export or a run's folder "
+        "(its best.safetensors), on a test set: top-1 and top-5 accuracy, and accuracy per class. "
+        "Interrupt it at any time; with a results file (--json, or a run's folder) the same "
+        "command goes on where it was, and ends with the same file, byte for byte.",
     .examples =
-        "bnn-eval runs/reactnet-resnet20-fashion_mnist/best.safetensors\n"
+        "bnn-eval runs/reactnet-resnet20-fashion_mnist\n"
+        "bnn-eval runs/bnn-resnet18-cifar10 --corruptions make\n"
         "bnn-eval model.bnn --data cifar10 --data-dir cifar-10-batches-bin --json out.json\n"
         "bnn-eval best.safetensors --data-dir cifar-10-batches-bin --corruptions CIFAR-10-C\n"
         "bnn-eval best.safetensors --corruptions make --corruption fog,snow --severity 3",
@@ -72,6 +85,9 @@ static bnn_program program = {
 };
 
 typedef struct evaluation {
+    char path[4200];    /* of the model */
+    char results[4200]; /* RUN/results.json */
+    bnn_arena *arena;
     bnn_loaded model;
     bnn_predictor *predictor;
     const bnn_dataset_info *info;
@@ -79,64 +95,23 @@ typedef struct evaluation {
     bnn_evaluation how;
     bnn_score score;
     bnn_corruption_source source;
+    bnn_corruption_files files;
     bnn_corruptor *corruptor;
-    bnn_corruption_table *table;
+    bnn_results now, old; /* old: what the results file held */
 } evaluation;
 
-static double percent(size_t part, size_t whole) {
-    return whole ? 100.0 * (double)part / (double)whole : 0.0;
-}
-
 static void print_score(const evaluation *e) {
-    printf("%s: %s, %s, %s%s\n", e->model.path, e->model.spec.arch->name,
-           bnn_spec_algorithm(&e->model.spec), e->model.packed ? "packed" : "checkpoint",
+    const bnn_results *r = &e->now;
+    printf("%s: %s, %s, %s%s\n", r->model, r->arch, r->algo, r->packed ? "packed" : "checkpoint",
            e->score.stopped ? " (interrupted)" : "");
-    printf("%s test: %zu images  top-1 %.2f%%  top-5 %.2f%%  loss %.4f  (%s)\n", e->info->name,
-           e->score.images, percent(e->score.top1, e->score.images),
-           percent(e->score.top5, e->score.images), e->score.loss, e->model.kernels->name);
-    for (int c = 0; !quiet && c < e->info->classes; c++) {
-        printf("  %-14s %6zu images  %6.2f%%\n", e->info->class_names[c], e->how.class_images[c],
-               percent(e->how.class_correct[c], e->how.class_images[c]));
+    printf("%s test: %zu images  top-1 %.2f%%  top-5 %.2f%%  loss %.4f  (%s)\n", r->data,
+           e->score.images, bnn_percent((int64_t)e->score.top1, (int64_t)e->score.images),
+           bnn_percent((int64_t)e->score.top5, (int64_t)e->score.images), e->score.loss, r->isa);
+    for (size_t c = 0; !quiet && c < r->class_count; c++) {
+        const bnn_class_result *of = &r->classes[c];
+        printf("  %-14s %6lld images  %6.2f%%\n", of->name, (long long)of->images,
+               bnn_percent(of->correct, of->images));
     }
-}
-
-static json_t *score_json(const evaluation *e) {
-    json_t *classes = json_array();
-    for (int c = 0; c < e->info->classes; c++) {
-        json_array_append_new(classes,
-                              json_pack("{s:s, s:I, s:f}", "class", e->info->class_names[c],
-                                        "images", (json_int_t)e->how.class_images[c], "top1",
-                                        percent(e->how.class_correct[c], e->how.class_images[c])));
-    }
-    json_t *root = json_pack(
-        "{s:s, s:s, s:s, s:b, s:s, s:s, s:I, s:f, s:f, s:f, s:o}", "model", e->model.path, "arch",
-        e->model.spec.arch->name, "algo", bnn_spec_algorithm(&e->model.spec), "packed",
-        e->model.packed, "data", e->info->name, "isa", e->model.kernels->name, "images",
-        (json_int_t)e->score.images, "top1", percent(e->score.top1, e->score.images), "top5",
-        percent(e->score.top5, e->score.images), "loss", e->score.loss, "classes", classes);
-    if (root && e->table) {
-        json_object_set_new(root, "corruptions", bnn_corruption_table_json(e->table));
-    }
-    return root;
-}
-
-static bnn_code write_json(const evaluation *e, bnn_error *err) {
-    bnn_atomic_file *file;
-    bnn_code code = bnn_atomic_open(json_file, &file, err);
-    if (code != BNN_OK) {
-        return code;
-    }
-    json_t *root = score_json(e);
-    int written = root && json_dumpf(root, bnn_atomic_stream(file),
-                                     JSON_INDENT(2) | JSON_REAL_PRECISION(9)) == 0;
-    json_decref(root);
-    if (!root) {
-        bnn_atomic_abandon(file);
-        return bnn_fail(err, BNN_ERR_MEMORY, "%s: out of memory", json_file);
-    }
-    (void)written; /* commit sees a stream's error and says more */
-    fputc('\n', bnn_atomic_stream(file));
-    return bnn_atomic_commit(file, err);
 }
 
 static bnn_code write_predictions(const evaluation *e, bnn_error *err) {
@@ -180,25 +155,111 @@ static bnn_code check_corruptions(evaluation *e, bnn_error *err) {
                         corruptions);
     }
     e->source.folder = make ? NULL : corruptions;
-    e->source.all = corruption == NULL;
     e->source.severity = (int)severity;
     e->source.limit = (size_t)limit_test;
-    return bnn_corruption_list_parse(corruption, &e->source.list, err);
+    e->source.seed = (uint64_t)seed;
+    return bnn_corruption_list_parse(corruption ? corruption : main_corruptions, &e->source.list,
+                                     err);
 }
 
-static bnn_code open_corruptor(evaluation *e, bnn_error *err) {
-    e->source.info = e->info;
-    e->source.clean = e->test;
-    if (!corruptions || e->source.folder) {
+static bnn_code open_corruptions(evaluation *e, bnn_error *err) {
+    bnn_code code = BNN_OK;
+    if (!corruptions) {
         return BNN_OK;
     }
-    bnn_code code = bnn_corruptor_create(e->info->height, e->info->width, (uint64_t)seed, frost_dir,
-                                         &e->corruptor, err);
-    e->source.corruptor = e->corruptor;
+    e->source.info = e->info;
+    e->source.clean = e->test;
+    if (!e->source.folder) {
+        code = bnn_corruptor_create(e->info->height, e->info->width, (uint64_t)seed, frost_dir,
+                                    &e->corruptor, err);
+        e->source.corruptor = e->corruptor;
+    }
     if (code == BNN_OK) {
-        bnn_corruption_list_note(&e->source.list, frost_dir, program.name);
+        code = bnn_corruption_table_begin(&e->source, &e->files, &e->now, err);
     }
     return code;
+}
+
+/* A run's folder stands for its best checkpoint, its results file and its data. */
+static bnn_code find_model(evaluation *e, bnn_error *err) {
+    struct stat info;
+    int length = snprintf(e->path, sizeof e->path, "%s", operands[0]);
+    if (stat(operands[0], &info) != 0 || !S_ISDIR(info.st_mode)) {
+        return BNN_OK;
+    }
+    while (length > 1 && e->path[length - 1] == '/') {
+        e->path[--length] = '\0';
+    }
+    bnn_run_config config;
+    bnn_code code = bnn_run_config_read(e->path, e->arena, &config, err);
+    if (code != BNN_OK) {
+        return code;
+    }
+    data_dir = data_dir || (data && strcmp(data, config.data) != 0) ? data_dir : config.data_dir;
+    snprintf(e->results, sizeof e->results, "%.*s/" BNN_RESULTS_FILE, length, operands[0]);
+    snprintf(e->path, sizeof e->path, "%.*s/best.safetensors", length, operands[0]);
+    json_file = json_file ? json_file : e->results;
+    return BNN_OK;
+}
+
+static bnn_code describe_model(evaluation *e, bnn_error *err) {
+    bnn_results *r = &e->now;
+    r->model = e->path;
+    r->arch = e->model.spec.arch->name;
+    r->algo = bnn_spec_algorithm(&e->model.spec);
+    r->packed = e->model.packed;
+    r->data = e->info->name;
+    r->isa = e->model.kernels->name;
+    r->images = (int64_t)e->test->count;
+    r->class_count = (size_t)e->info->classes;
+    r->classes = bnn_arena_alloc(e->arena, r->class_count * sizeof *r->classes);
+    if (!r->classes) {
+        return bnn_fail(err, BNN_ERR_MEMORY, "out of memory for the results");
+    }
+    for (size_t c = 0; c < r->class_count; c++) {
+        r->classes[c].name = e->info->class_names[c];
+    }
+    return bnn_results_checksum(r, err);
+}
+
+/* What the results file holds is gone on with. */
+static bnn_code open_results(evaluation *e, bnn_error *err) {
+    if (!json_file || overwrite || access(json_file, F_OK) != 0) {
+        return BNN_OK;
+    }
+    bnn_code code = bnn_results_read(json_file, &e->old, err);
+    if (code == BNN_OK) {
+        code = bnn_results_continue(&e->now, &e->old, json_file, err);
+    }
+    return code;
+}
+
+static bnn_code open_data(evaluation *e, bnn_error *err) {
+    e->info = bnn_dataset_find(data ? data : e->model.spec.dataset);
+    if (!e->info) {
+        return bnn_fail(err, BNN_ERR_ARGUMENT, "%s was trained on unknown data; say --data NAME",
+                        e->model.path);
+    }
+    bnn_code code = check_fit(e, err);
+    return code == BNN_OK ? bnn_dataset_open(e->info, data_dir, BNN_SPLIT_TEST, (size_t)limit_test,
+                                             &e->test, err)
+                          : code;
+}
+
+static bnn_code prepare(evaluation *e, bnn_error *err) {
+    if (e->corruptor) {
+        bnn_corruption_list_note(&e->source.list, frost_dir, program.name);
+    }
+    const size_t classes = (size_t)e->info->classes;
+    e->how = (bnn_evaluation){.batch_size = (size_t)batch_size,
+                              .loader_threads = bnn_set_threads((int)threads),
+                              .label = e->info->name};
+    e->how.prediction = bnn_arena_alloc(e->arena, e->test->count * sizeof *e->how.prediction);
+    e->how.class_images = bnn_arena_alloc(e->arena, classes * sizeof *e->how.class_images);
+    e->how.class_correct = bnn_arena_alloc(e->arena, classes * sizeof *e->how.class_correct);
+    return e->how.prediction && e->how.class_images && e->how.class_correct
+               ? BNN_OK
+               : bnn_fail(err, BNN_ERR_MEMORY, "out of memory for the predictions");
 }
 
 static bnn_code open_all(evaluation *e, bnn_error *err) {
@@ -207,33 +268,45 @@ static bnn_code open_all(evaluation *e, bnn_error *err) {
     if (!kernels) {
         return bnn_fail(err, BNN_ERR_UNSUPPORTED, "%s", why);
     }
+    e->now.arena = e->arena = bnn_arena_create();
+    if (!e->arena) {
+        return bnn_fail(err, BNN_ERR_MEMORY, "out of memory");
+    }
     bnn_code code = check_corruptions(e, err);
-    if (code != BNN_OK ||
-        (code = bnn_loaded_open(operands[0], kernels, &e->model, err)) != BNN_OK ||
-        (code = bnn_loaded_predictor(&e->model, &e->predictor, err)) != BNN_OK) {
+    if (code != BNN_OK || (code = find_model(e, err)) != BNN_OK ||
+        (code = bnn_loaded_open(e->path, kernels, &e->model, err)) != BNN_OK ||
+        (code = bnn_loaded_predictor(&e->model, &e->predictor, err)) != BNN_OK ||
+        (code = open_data(e, err)) != BNN_OK || (code = describe_model(e, err)) != BNN_OK ||
+        (code = open_corruptions(e, err)) != BNN_OK || (code = open_results(e, err)) != BNN_OK) {
         return code;
     }
-    e->info = bnn_dataset_find(data ? data : e->model.spec.dataset);
-    if (!e->info) {
-        return bnn_fail(err, BNN_ERR_ARGUMENT, "%s was trained on unknown data; say --data NAME",
-                        e->model.path);
+    return prepare(e, err);
+}
+
+static void take_score(evaluation *e) {
+    e->now.top1 = (int64_t)e->score.top1;
+    e->now.top5 = (int64_t)e->score.top5;
+    e->now.loss = e->score.loss;
+    for (size_t c = 0; c < e->now.class_count; c++) {
+        e->now.classes[c].images = (int64_t)e->how.class_images[c];
+        e->now.classes[c].correct = (int64_t)e->how.class_correct[c];
     }
-    if ((code = check_fit(e, err)) != BNN_OK ||
-        (code = bnn_dataset_open(e->info, data_dir, BNN_SPLIT_TEST, (size_t)limit_test, &e->test,
-                                 err)) != BNN_OK ||
-        (code = open_corruptor(e, err)) != BNN_OK) {
-        return code;
+}
+
+static bnn_code evaluate_corruptions(evaluation *e, bnn_error *err) {
+    bnn_evaluation how = {.batch_size = e->how.batch_size, .loader_threads = e->how.loader_threads};
+    size_t done, cells = bnn_results_cells(&e->now, &done);
+    if (done) {
+        fprintf(stderr, "%s: note: %zu of %zu cells of the table are in %s already\n", program.name,
+                done, cells, json_file);
     }
-    size_t classes = (size_t)e->info->classes;
-    e->how = (bnn_evaluation){.batch_size = (size_t)batch_size,
-                              .loader_threads = bnn_set_threads((int)threads),
-                              .label = e->info->name,
-                              .prediction = calloc(e->test->count, sizeof(int32_t)),
-                              .class_images = calloc(classes, sizeof(size_t)),
-                              .class_correct = calloc(classes, sizeof(size_t))};
-    return e->how.prediction && e->how.class_images && e->how.class_correct
-               ? BNN_OK
-               : bnn_fail(err, BNN_ERR_MEMORY, "out of memory for the predictions");
+    bnn_code code = done == cells ? BNN_OK
+                                  : bnn_corruption_table_run(e->predictor, &e->source, &e->files,
+                                                             &how, json_file, &e->now, err);
+    if (code == BNN_OK && !bnn_interrupted()) {
+        bnn_corruption_table_print(&e->now, stdout);
+    }
+    return code;
 }
 
 static bnn_code evaluate(evaluation *e, bnn_error *err) {
@@ -241,28 +314,30 @@ static bnn_code evaluate(evaluation *e, bnn_error *err) {
     if (code != BNN_OK) {
         return code;
     }
+    take_score(e);
     print_score(e);
-    if (corruptions && !e->score.stopped) {
-        bnn_evaluation how = {.batch_size = e->how.batch_size,
-                              .loader_threads = e->how.loader_threads};
-        code = bnn_corruption_table_run(e->predictor, &e->source, &how,
-                                        percent(e->score.top1, e->score.images), &e->table, err);
-        if (code != BNN_OK) {
-            return code;
-        }
-        bnn_corruption_table_print(e->table, stdout);
+    if (e->score.stopped) {
+        return BNN_OK;
     }
-    if (e->score.stopped || bnn_interrupted()) {
+    if (json_file && (code = bnn_results_same_score(&e->now, &e->old, json_file, err)) != BNN_OK) {
+        return code;
+    }
+    if (corruptions && (code = evaluate_corruptions(e, err)) != BNN_OK) {
+        return code;
+    }
+    if (bnn_interrupted()) {
+        printf("interrupted; %s\n", json_file ? "the same command goes on"
+                                              : "with --json FILE the same command could go on");
         return BNN_OK;
     }
     if (predictions && (code = write_predictions(e, err)) != BNN_OK) {
         return code;
     }
-    return json_file ? write_json(e, err) : BNN_OK;
+    return json_file ? bnn_results_write(json_file, &e->now, err) : BNN_OK;
 }
 
 int main(int argc, char **argv) {
-    evaluation e = {0};
+    static evaluation e;
     bnn_error err = {0};
     bnn_wait_politely(argv);
     bnn_names_fill();
@@ -275,14 +350,13 @@ int main(int argc, char **argv) {
     if (code == BNN_OK) {
         code = evaluate(&e, &err);
     }
-    bnn_corruption_table_free(e.table);
+    bnn_results_free(&e.old);
+    bnn_corruptions_close(e.files.files);
     bnn_corruptor_free(e.corruptor);
     bnn_dataset_close(e.test);
     bnn_predictor_free(e.predictor);
     bnn_loaded_close(&e.model);
-    free(e.how.prediction);
-    free(e.how.class_images);
-    free(e.how.class_correct);
+    bnn_arena_free(e.arena);
     if (code != BNN_OK) {
         fprintf(stderr, "bnn-eval: %s\n", err.text);
         return EXIT_FAILURE;

@@ -5,24 +5,40 @@
 
 #include "tools/options.h"
 
+/* How a corruption was chosen. */
+enum { NOT_CHOSEN, BY_WORD, BY_NAME };
+
+static bnn_code unknown(const char *text, bnn_error *err) {
+    const char *near = bnn_nearest_name(text, bnn_corruption_names);
+    return bnn_fail(err, BNN_ERR_ARGUMENT,
+                    near ? "--corruption %s: there is none of that name (did you mean %s?)"
+                         : "--corruption %s: there is none of that name; bnn-corrupt --help lists "
+                           "them",
+                    text, near);
+}
+
 static bnn_code mark(const char *name, int length, int chosen[BNN_CORRUPTION_KINDS],
                      bnn_error *err) {
     char text[64];
     snprintf(text, sizeof text, "%.*s", length, name);
+    int words = strcmp(text, "all") == 0    ? BNN_CORRUPTION_KINDS
+                : strcmp(text, "main") == 0 ? BNN_CORRUPTION_MAIN
+                                            : 0;
     int kind = length < (int)sizeof text ? bnn_corruption_find(text) : -1;
-    if (kind < 0) {
-        const char *near = bnn_nearest_name(text, bnn_corruption_names);
-        return bnn_fail(err, BNN_ERR_ARGUMENT,
-                        near ? "--corruption %s: there is none of that name (did you mean %s?)"
-                             : "--corruption %s: there is none of that name; --help lists them",
-                        text, near);
+    if (!words && kind < 0) {
+        return unknown(text, err);
     }
-    chosen[kind] = 1;
+    for (int i = 0; i < words; i++) {
+        chosen[i] = chosen[i] == BY_NAME ? BY_NAME : BY_WORD;
+    }
+    if (kind >= 0) {
+        chosen[kind] = BY_NAME;
+    }
     return BNN_OK;
 }
 
 bnn_code bnn_corruption_list_parse(const char *text, bnn_corruption_list *out, bnn_error *err) {
-    int chosen[BNN_CORRUPTION_KINDS] = {0};
+    int chosen[BNN_CORRUPTION_KINDS] = {NOT_CHOSEN};
     *out = (bnn_corruption_list){.count = 0};
     for (const char *name = text; name;) {
         const char *comma = strchr(name, ',');
@@ -34,7 +50,8 @@ bnn_code bnn_corruption_list_parse(const char *text, bnn_corruption_list *out, b
         name = comma ? comma + 1 : NULL;
     }
     for (int kind = 0; kind < BNN_CORRUPTION_KINDS; kind++) {
-        if (!text || chosen[kind]) {
+        if (chosen[kind] != NOT_CHOSEN) {
+            out->named[out->count] = chosen[kind] == BY_NAME;
             out->kind[out->count++] = kind;
         }
     }

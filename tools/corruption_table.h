@@ -3,13 +3,11 @@
 #ifndef BNN_TOOLS_CORRUPTION_TABLE_H
 #define BNN_TOOLS_CORRUPTION_TABLE_H
 
-#include <jansson.h>
 #include <stdio.h>
 
 #include "tools/corruption_list.h"
 #include "tools/evaluate.h"
-
-typedef struct bnn_corruption_table bnn_corruption_table;
+#include "tools/results.h"
 
 /* Where the corrupted images come from, and which are wanted. */
 typedef struct bnn_corruption_source {
@@ -17,20 +15,28 @@ typedef struct bnn_corruption_source {
     const char *folder; /* files in the layout of CIFAR-10-C; NULL: they are made, out of: */
     const bnn_dataset *clean;
     const bnn_corruptor *corruptor;
-    bnn_corruption_list list;
-    int all;      /* no corruption was named: of a folder's files, take those that are there */
-    int severity; /* 1..5; 0: all */
-    size_t limit; /* the first images of a folder's files; 0: all */
+    uint64_t seed;            /* the corruptor's */
+    bnn_corruption_list list; /* of a folder's files, those not named may be missing */
+    int severity;             /* 1..5; 0: all */
+    size_t limit;             /* the first images of a folder's files; 0: all */
 } bnn_corruption_source;
 
-/* `clean` is top-1 in percent. */
+/* The files, open; NULL where corruptions are made. */
+typedef struct bnn_corruption_files {
+    bnn_corruptions *files;
+    size_t index[BNN_CORRUPTION_KINDS]; /* of the results' rows among the files */
+} bnn_corruption_files;
+
+/* Opens the files and begins the table: `results` gets a row, without cells, for each corruption.
+ */
+bnn_code bnn_corruption_table_begin(const bnn_corruption_source *source,
+                                    bnn_corruption_files *files, bnn_results *results,
+                                    bnn_error *err);
+/* Evaluates the cells that are not done, and writes `results` to `path` (if not NULL) after each.
+ * Returns early, without an error, when interrupted. */
 bnn_code bnn_corruption_table_run(bnn_predictor *predictor, const bnn_corruption_source *source,
-                                  const bnn_evaluation *how, double clean,
-                                  bnn_corruption_table **out, bnn_error *err);
-void bnn_corruption_table_free(bnn_corruption_table *table); /* NULL is fine */
-void bnn_corruption_table_print(const bnn_corruption_table *table, FILE *out);
-/* {"clean", "mean", "gap", "rows": [{"corruption", "top1": [5], "mean", "gap"}]}; null in "top1"
- * where a severity was not wanted. */
-json_t *bnn_corruption_table_json(const bnn_corruption_table *table);
+                                  const bnn_corruption_files *files, const bnn_evaluation *how,
+                                  const char *path, bnn_results *results, bnn_error *err);
+void bnn_corruption_table_print(const bnn_results *results, FILE *out);
 
 #endif

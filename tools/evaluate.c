@@ -6,7 +6,6 @@
 
 #include "data_loaders/loader.h"
 #include "tools/interrupt.h"
-#include "tools/progress.h"
 
 bnn_ranking bnn_rank(const float *logits, int classes, int32_t label) {
     bnn_ranking r = {0, 0, 0.0};
@@ -55,6 +54,7 @@ static bnn_code run(bnn_predictor *predictor, bnn_loader *loader, int classes, f
                     const bnn_evaluation *how, bnn_progress *progress, bnn_score *score,
                     bnn_error *err) {
     bnn_batch batch;
+    const size_t before = how->whole ? how->whole->done : 0;
     bnn_code code = bnn_loader_start(loader, 0, 0, err);
     while (code == BNN_OK && !score->stopped && bnn_loader_next(loader, &batch)) {
         code = bnn_predictor_run(predictor, (int)batch.n, batch.x, logits, err);
@@ -66,6 +66,9 @@ static bnn_code run(bnn_predictor *predictor, bnn_loader *loader, int classes, f
             snprintf(note, sizeof note, "top-1 %.2f%%",
                      100.0 * (double)score->top1 / (double)(score->images ? score->images : 1));
             bnn_progress_update(progress, score->images, note);
+        }
+        if (how->whole) {
+            bnn_progress_update(how->whole, before + score->images, how->note);
         }
         score->stopped = bnn_interrupted();
     }

@@ -8,6 +8,7 @@
 #include "data_loaders/dataset.h"
 #include "engine/base/status.h"
 #include "models/predictor.h"
+#include "tools/progress.h"
 
 typedef struct bnn_score {
     size_t images, top1, top5;
@@ -19,6 +20,8 @@ typedef struct bnn_evaluation {
     size_t batch_size;
     int loader_threads;
     const char *label;    /* of the progress line; NULL: none */
+    bnn_progress *whole;  /* of larger work, where these images count on; or NULL */
+    const char *note;     /* behind it */
     int32_t *prediction;  /* [images], or NULL */
     size_t *class_images; /* [classes] both, or NULL */
     size_t *class_correct;

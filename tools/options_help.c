@@ -9,7 +9,8 @@
 enum { WIDTH = 80, WIDEST_LEFT = 30 };
 
 /* The programs that refer to each other in SEE ALSO. */
-static const char *const siblings[] = {"bnn-bench", "bnn-eval", "bnn-export", "bnn-train"};
+static const char *const siblings[] = {"bnn-bench",  "bnn-corrupt", "bnn-eval",
+                                       "bnn-export", "bnn-report",  "bnn-train"};
 
 /* ---- what both print ---- */
 

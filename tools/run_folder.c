@@ -16,7 +16,6 @@
 #include "engine/base/file.h"
 #include "tools/progress.h"
 
-#define METRICS_HEADER "epoch,lr,train_loss,train_top1,test_loss,test_top1,test_top5,best_top1"
 #define METRICS_COMMAS 7
 #define FLUSH_SECONDS 1.0
 
@@ -114,7 +113,7 @@ static bnn_code begin(bnn_run_folder *run, const char *config_json, bnn_error *e
         code = open_log(run, "metrics.csv", "w", &run->metrics, err);
     if (!code)
         code = open_log(run, "steps.jsonl", "w", &run->steps, err);
-    if (!code && (fputs(METRICS_HEADER "\n", run->metrics) < 0 || fflush(run->metrics)))
+    if (!code && (fputs(BNN_METRICS_HEADER "\n", run->metrics) < 0 || fflush(run->metrics)))
         code = fail_file(run, "metrics.csv", "write", err);
     return code;
 }
@@ -181,7 +180,7 @@ typedef struct log_kind {
     line_parser *parse;
 } log_kind;
 
-static const log_kind metrics_log = {"metrics.csv", METRICS_HEADER, parse_metrics};
+static const log_kind metrics_log = {"metrics.csv", BNN_METRICS_HEADER, parse_metrics};
 static const log_kind steps_log = {"steps.jsonl", NULL, parse_step};
 
 /* Numbers must rise, but may start late or leave some out: a log that was lost, and started anew at

@@ -9,6 +9,8 @@
 
 #include "engine/base/status.h"
 
+#define BNN_METRICS_HEADER "epoch,lr,train_loss,train_top1,test_loss,test_top1,test_top5,best_top1"
+
 typedef struct bnn_run_folder {
     char path[4096];
     FILE *metrics, *steps;

@@ -12,6 +12,8 @@ pack=$1/bnn-export
 corrupt=$1/bnn-corrupt
 # shellcheck disable=SC2034 # used by those who source this
 bench=$1/bnn-bench
+# shellcheck disable=SC2034 # used by those who source this
+report=$1/bnn-report
 helper=$2/make_data
 work=$(mktemp -d "${TMPDIR:-/tmp}/bnn-test.XXXXXX") || exit 1
 trap 'rm -rf "$work"' EXIT

@@ -59,7 +59,7 @@ run 'a model' model --limit-train 16 --limit-test 2 --epochs 1 --algo bnn
 model=model/last.safetensors
 
 corruptions() { # NAME REGEX FOLDER
-    expect_late_fail "CIFAR-10-C: $1" "$2" "$evaluate" $model --data-dir cifar --limit-test 2 \
+    expect_fail "CIFAR-10-C: $1" "$2" "$evaluate" $model --data-dir cifar --limit-test 2 \
         --quiet --corruptions "$3"
 }
 
@@ -73,6 +73,10 @@ corruptions 'damaged header' 'fog.npy: ' bad/c-header
 corruptions 'label' 'labels.npy: label 9 is 77' bad/c-label
 corruptions 'type' 'fog.npy: elements of type i1' bad/c-type
 corruptions 'shape' 'fog.npy: .*\[5,3,32,32\]' bad/c-shape
+cp -r cifar-c c-labels && cp cifar-c/labels.npy c-labels/fog.npy
+corruptions 'no images' 'fog.npy: .*expected \[5\*N,32,32,3\]' c-labels
+cp -r cifar-c c-picture && printf '\211PNG\r\n\032\n' >c-picture/fog.npy
+corruptions 'a picture' 'fog.npy: ' c-picture
 corruptions 'other count of images' 'fog.npy: 1 images a severity' bad/c-counts
 corruptions 'unknown name' 'fogg.npy: ' bad/c-name
 corruptions 'no labels' 'labels.npy: no such file' bad/c-no-labels

@@ -24,8 +24,7 @@ eval_fails 'no file' 'nowhere: ' nowhere
 eval_fails 'under a file' 'text/x: ' text/x
 eval_fails 'a text' 'text: .*not a safetensors' text
 eval_fails 'an empty file' 'empty: only 0 bytes' empty
-eval_fails 'a folder' 'folder: is a folder' folder
-eval_fails 'a run folder' 'run: is a folder' run
+eval_fails 'a folder' 'folder: not the folder of a run' folder
 eval_fails 'a device' '/dev/null: not a regular file' /dev/null
 eval_fails 'data' 'test_batch.bin: ' cifar/test_batch.bin
 eval_fails 'a foreign file' 'foreign.safetensors: ' foreign.safetensors

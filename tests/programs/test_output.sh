@@ -79,7 +79,7 @@ matches 'a packed model: print' '^model.bnn: resnet20, bnn, packed$' .out
 table() { # NAME FOLDER CORRUPTION...: the table has these rows, and its JSON the same numbers
     name=$1
     check "$name" "$evaluate" $last --data-dir cifar --limit-test 8 --quiet --corruptions "$2" \
-        --json table.json
+        --corruption all --json table.json --overwrite
     cp .out table
     shift 2
     equal "$name: rows" "$(json table.json 'corruptions.rows.#')" $#

@@ -111,7 +111,8 @@ judge 'no room for another packed file' 'small.bnn' '^$' $? bnn-export
 same 'no room for another packed file' small.bnn small.copy
 echo old >out.json
 cp out.json out.copy
-limited 1 "$evaluate" kept --data-dir cifar --limit-test 2 --quiet --json out.json >.out 2>.err
+limited 1 "$evaluate" kept --data-dir cifar --limit-test 2 --quiet --json out.json --overwrite \
+    >.out 2>.err
 judge 'no room for --json' 'out.json' "$progress" $? bnn-eval
 same 'no room for --json' out.json out.copy
 
