@@ -2,7 +2,7 @@
  * is the operands' dtype: bits x bits forward, float x bits backward, or float everywhere. */
 #include "layers/ops.h"
 
-enum { X, W, X_SCALE, W_SCALE };
+enum { X, W, X_SCALE, W_SCALE, A, B, THRESHOLD, INPUTS };
 
 /* A filter's scale is a factor of its channel of the output, where it waits (op.h), so that the
  * product itself stays an integer; the backward needs it with the filters. */
@@ -54,6 +54,26 @@ static bnn_code check_scale(bnn_graph *g, bnn_node *node, int t, int scale) {
     return BNN_OK;
 }
 
+/* What a folded conv does to its product: an affine, or a comparison of an exact integer. */
+static bnn_code check_end(bnn_graph *g, bnn_node *node, int o) {
+    for (int i = A; i <= THRESHOLD; i++) {
+        size_t count = bnn_shape_count(bnn_shape_of(g, node->in[i]));
+        if (node->in[i] >= 0 && count != (size_t)o) {
+            return bnn_node_fail(g, node, "%zu values for %d filters", count, o);
+        }
+        if (node->in[i] >= 0 &&
+            (bnn_wants_grad(g, node->in[X]) || bnn_wants_grad(g, node->in[W]))) {
+            return bnn_node_fail(g, node, "a folded product has no gradient");
+        }
+    }
+    if (node->in[THRESHOLD] >= 0 &&
+        (bnn_dtype_of(g, node->in[X]) != BNN_B1 || node->in[X_SCALE] >= 0 || node->in[A] >= 0 ||
+         node->in[B] >= 0)) {
+        return bnn_node_fail(g, node, "only a plain product of bits has thresholds");
+    }
+    return BNN_OK;
+}
+
 static bnn_code infer(bnn_graph *g, bnn_node *node) {
     bnn_conv s = bnn_conv_of(g, node);
     int cg = bnn_shape_of(g, node->in[W]).c;
@@ -81,7 +101,11 @@ static bnn_code infer(bnn_graph *g, bnn_node *node) {
         return bnn_node_fail(g, node, "%zu scales for %d filters",
                              bnn_shape_count(bnn_shape_of(g, node->in[W_SCALE])), s.o);
     }
-    bnn_node_output(g, node, BNN_F32, (bnn_shape){s.n, s.oh, s.ow, s.o});
+    if (check_end(g, node, s.o)) {
+        return BNN_ERR_SHAPE;
+    }
+    bnn_node_output(g, node, node->in[THRESHOLD] >= 0 ? BNN_B1 : BNN_F32,
+                    (bnn_shape){s.n, s.oh, s.ow, s.o});
     if (bnn_wants_grad(g, node->in[X])) {
         node->saved_in |= BNN_SAVED(W) | BNN_SAVED(W_SCALE);
     }
@@ -95,7 +119,13 @@ static bnn_code infer(bnn_graph *g, bnn_node *node) {
 static void forward(const bnn_graph *g, const bnn_node *node) {
     bnn_conv s = bnn_conv_of(g, node);
     bnn_operand x = operand(g, node, X, X_SCALE), w = operand(g, node, W, W_SCALE);
-    bnn_result y = {.f32 = bnn_f32(g, node->out[0])};
+    bnn_result y = {.a = bnn_f32(g, node->in[A]), .b = bnn_f32(g, node->in[B])};
+    if (bnn_dtype_of(g, node->out[0]) == BNN_B1) {
+        y.b1 = bnn_bits(g, node->out[0]);
+        y.threshold = bnn_i32(g, node->in[THRESHOLD]);
+    } else {
+        y.f32 = bnn_f32(g, node->out[0]);
+    }
     bnn_graph_kernels(g)->conv_forward(&s, &x, &w, &y, node->ws);
 }
 
@@ -117,8 +147,14 @@ const bnn_op bnn_conv_op = {
     .name = "conv", .infer = infer, .forward = forward, .backward = backward};
 
 bnn_t bnn_op_conv(bnn_graph *g, bnn_value x, bnn_value w, const bnn_conv_config *config) {
-    bnn_t y = bnn_graph_add(g, &bnn_conv_op, config, sizeof *config, 4,
-                            (bnn_t[]){x.t, w.t, x.scale, w.scale});
+    bnn_t in[INPUTS] = {x.t, w.t, x.scale, w.scale, BNN_NONE, BNN_NONE, BNN_NONE};
+    bnn_t y = bnn_graph_add(g, &bnn_conv_op, config, sizeof *config, INPUTS, in);
     bnn_set_scale(g, y, w.scale);
     return y;
+}
+
+bnn_t bnn_op_folded_conv(bnn_graph *g, bnn_value x, bnn_t w, const bnn_conv_end *end,
+                         const bnn_conv_config *config) {
+    bnn_t in[INPUTS] = {x.t, w, x.scale, BNN_NONE, end->a, end->b, end->threshold};
+    return bnn_graph_add(g, &bnn_conv_op, config, sizeof *config, INPUTS, in);
 }

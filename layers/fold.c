@@ -67,19 +67,17 @@ static bnn_t value(bnn_fold *f, bnn_t t) {
     return t < 0 ? BNN_NONE : f->map[t];
 }
 
-/* y = a x + b with the coefficients of `length` run nodes. */
-static bnn_t emit_affine(bnn_fold *f, bnn_t x, int run, int length) {
-    bnn_shape vector = bnn_vector(bnn_shape_of(f->graph, x).c);
+/* The coefficients a, b of `length` run nodes; b is BNN_NONE if there is nothing to add. */
+static void add_coefficients(bnn_fold *f, int c, int run, int length, bnn_t *a, bnn_t *b) {
     int has_b = 0;
     for (int i = 0; i < length; i++) {
         const bnn_node *node = node_at(f, f->run[run + i]);
         has_b |= node->op == &bnn_affine_op ? node->in[2] >= 0 : node->op != &bnn_unscale_op;
     }
     recipe r = {.kind = COEFFICIENT_A, .run = run, .length = length};
-    bnn_t a = add_constant(f, BNN_F32, vector, r);
+    *a = add_constant(f, BNN_F32, bnn_vector(c), r);
     r.kind = COEFFICIENT_B;
-    bnn_t b = has_b ? add_constant(f, BNN_F32, vector, r) : BNN_NONE;
-    return bnn_op_affine(f->graph, x, a, b);
+    *b = has_b ? add_constant(f, BNN_F32, bnn_vector(c), r) : BNN_NONE;
 }
 
 /* ---- runs of per-channel nodes ---- */
@@ -112,61 +110,96 @@ static int only_reader(const bnn_fold *f, bnn_t t) {
     return -1;
 }
 
-/* Emits the run as affines and clamps. */
-static bnn_t emit_run(bnn_fold *f, bnn_t x, int run, int length) {
-    int i = 0;
-    while (i < length) {
-        int end = i;
-        while (end < length && !is_clamp(node_at(f, f->run[run + end]))) {
-            end++;
-        }
-        if (end > i) {
-            x = emit_affine(f, x, run + i, end - i);
-        }
-        if (end < length) {
-            const bnn_node *clamp = node_at(f, f->run[run + end]);
-            x = bnn_graph_add(f->graph, clamp->op, clamp->attr, clamp->attr_bytes, 1, &x);
-            end++;
-        }
-        i = end;
-    }
-    return x;
-}
+/* A run of per-channel nodes, and the sign behind it if nobody else reads what it leads to. */
+typedef struct chain {
+    int run, length; /* in f->run */
+    bnn_t last;      /* source tensor at its end */
+    int sign;        /* node, or -1 */
+} chain;
 
-static void fold_run(bnn_fold *f, int first, int thresholds) {
-    int run = f->run_count, next = first;
-    bnn_t in = node_at(f, first)->in[0], last = in;
+/* The chain from source tensor `t` on, whose first node is `next` if that is per-channel. */
+static chain take_chain(bnn_fold *f, bnn_t t, int next) {
+    chain c = {.run = f->run_count, .last = t, .sign = -1};
     while (next >= 0 && per_channel(f, node_at(f, next))) {
         f->run[f->run_count++] = next;
         f->done[next] = 1;
-        last = node_at(f, next)->out[0];
-        next = only_reader(f, last);
+        c.last = node_at(f, next)->out[0];
+        next = only_reader(f, c.last);
     }
-    int length = f->run_count - run;
-    bnn_t x = value(f, in);
-    const bnn_node *sign =
-        next >= 0 && node_at(f, next)->op == &bnn_sign_op ? node_at(f, next) : NULL;
-    if (thresholds && sign && f->integer[in]) {
-        recipe r = {.kind = THRESHOLD, .run = run, .length = length, .bound = f->integer[in]};
-        bnn_t t = add_constant(f, BNN_I32, bnn_vector(bnn_shape_of(f->graph, x).c), r);
-        f->map[sign->out[0]] = bnn_op_threshold(f->graph, x, t);
-        f->done[next] = 1;
+    c.length = f->run_count - c.run;
+    c.sign = next >= 0 && node_at(f, next)->op == &bnn_sign_op ? next : -1;
+    return c;
+}
+
+/* How many of the run's nodes from `i` on an affine takes: those up to a clamp. */
+static int affine_length(const bnn_fold *f, const chain *c, int i) {
+    int end = i;
+    while (end < c->length && !is_clamp(node_at(f, f->run[c->run + end]))) {
+        end++;
+    }
+    return end - i;
+}
+
+/* Emits the run from its node `i` on as affines and clamps. */
+static void emit_run(bnn_fold *f, bnn_t x, const chain *c, int i) {
+    while (i < c->length) {
+        int length = affine_length(f, c, i);
+        if (length > 0) {
+            bnn_t a, b;
+            add_coefficients(f, bnn_shape_of(f->graph, x).c, c->run + i, length, &a, &b);
+            x = bnn_op_affine(f->graph, x, a, b);
+            i += length;
+        } else {
+            const bnn_node *clamp = node_at(f, f->run[c->run + i]);
+            x = bnn_graph_add(f->graph, clamp->op, clamp->attr, clamp->attr_bytes, 1, &x);
+            i++;
+        }
+    }
+    f->map[c->last] = x;
+}
+
+/* The threshold that replaces a chain on integers of at most `bound` up to the bits of its sign. */
+static bnn_t add_threshold(bnn_fold *f, const chain *c, int channels, int bound) {
+    recipe r = {.kind = THRESHOLD, .run = c->run, .length = c->length, .bound = bound};
+    f->done[c->sign] = 1;
+    return add_constant(f, BNN_I32, bnn_vector(channels), r);
+}
+
+static void fold_run(bnn_fold *f, int first, int thresholds) {
+    bnn_t in = node_at(f, first)->in[0], x = value(f, in);
+    chain c = take_chain(f, in, first);
+    if (thresholds && c.sign >= 0 && f->integer[in]) {
+        bnn_t t = add_threshold(f, &c, bnn_shape_of(f->graph, x).c, f->integer[in]);
+        f->map[node_at(f, c.sign)->out[0]] = bnn_op_threshold(f->graph, x, t);
     } else {
-        f->map[last] = emit_run(f, x, run, length);
+        emit_run(f, x, &c, 0);
     }
 }
 
 /* ---- the walk ---- */
 
-/* The filters' scale stays behind: whoever takes it folds it. */
-static void fold_conv(bnn_fold *f, const bnn_node *node) {
-    bnn_t in[4] = {value(f, node->in[CONV_X]), value(f, node->in[CONV_W]),
-                   value(f, node->in[CONV_X_SCALE]), BNN_NONE};
-    bnn_shape w = bnn_shape_of(f->source, node->in[CONV_W]);
-    f->map[node->out[0]] = bnn_graph_add(f->graph, node->op, node->attr, node->attr_bytes, 4, in);
-    if (bnn_dtype_of(f->source, node->in[CONV_W]) == BNN_B1 && in[CONV_X_SCALE] == BNN_NONE) {
-        f->integer[node->out[0]] = w.h * w.w * w.c;
+/* The product with what follows it, as far as that is an affine or a threshold. The filters' scale
+ * stays behind: whoever takes it folds it. */
+static void fold_conv(bnn_fold *f, const bnn_node *node, int thresholds) {
+    bnn_t y = node->out[0], w = value(f, node->in[CONV_W]);
+    bnn_value x = {value(f, node->in[CONV_X]), value(f, node->in[CONV_X_SCALE])};
+    bnn_shape filters = bnn_shape_of(f->source, node->in[CONV_W]);
+    bnn_conv_end end = {BNN_NONE, BNN_NONE, BNN_NONE};
+    int integer = bnn_dtype_of(f->source, node->in[CONV_W]) == BNN_B1 && x.scale == BNN_NONE;
+    int bound = integer ? filters.h * filters.w * filters.c : 0;
+    chain c = take_chain(f, y, only_reader(f, y));
+    if (thresholds && c.sign >= 0 && bound) {
+        end.threshold = add_threshold(f, &c, filters.n, bound);
+        f->map[node_at(f, c.sign)->out[0]] = bnn_op_folded_conv(f->graph, x, w, &end, node->attr);
+        return;
     }
+    int taken = affine_length(f, &c, 0);
+    if (taken > 0) {
+        add_coefficients(f, filters.n, c.run, taken, &end.a, &end.b);
+    } else {
+        f->integer[y] = bound;
+    }
+    emit_run(f, bnn_op_folded_conv(f->graph, x, w, &end, node->attr), &c, taken);
 }
 
 /* XNOR-Net++ trains scales for the longest of images; of those, this network's rows and columns. */
@@ -185,7 +218,7 @@ static void fold_outer_scale(bnn_fold *f, const bnn_node *node) {
 static void fold_node(bnn_fold *f, int index, int thresholds) {
     const bnn_node *node = node_at(f, index);
     if (node->op == &bnn_conv_op && f->constant[node->in[CONV_W]]) {
-        fold_conv(f, node);
+        fold_conv(f, node, thresholds);
     } else if (per_channel(f, node)) {
         fold_run(f, index, thresholds);
     } else if (node->op == &bnn_outer_scale_op) {

@@ -24,6 +24,14 @@ typedef struct bnn_conv_config {
  * operands' scaled values. */
 bnn_t bnn_op_conv(bnn_graph *g, bnn_value x, bnn_value w, const bnn_conv_config *config);
 
+/* Inference: what becomes of a product before it is written, each BNN_NONE or one value a filter:
+ * a y + b, or, of bits, the bits of a comparison (kernels.h, bnn_result). */
+typedef struct bnn_conv_end {
+    bnn_t a, b, threshold;
+} bnn_conv_end;
+bnn_t bnn_op_folded_conv(bnn_graph *g, bnn_value x, bnn_t w, const bnn_conv_end *end,
+                         const bnn_conv_config *config);
+
 /* Bits of sign(x), sign(0) = +1. `scale` (or BNN_NONE) travels with the bits; it multiplies the
  * gradient too only if `scale_in_grad` (spec algorithms 1.0, weight-scale gradient rule). The
  * surrogate's parameter comes from `ste_p` [1] where that is given (a schedule, ReCU's bound). */
