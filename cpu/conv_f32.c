@@ -221,11 +221,24 @@ static void pack_backward(const bnn_micro *micro, const bnn_conv *s, const grid 
     }
 }
 
+static void prepare_f32(const bnn_micro *micro, const bnn_conv *s, const float *w, float *panels) {
+    size_t groups = (size_t)s->groups, og = (size_t)s->o / groups, nr = micro->f32_nr;
+    size_t k = (size_t)s->kh * (size_t)s->kw * (size_t)s->c / groups;
+    size_t count = bnn_ceil_div(og, nr);
+#pragma omp parallel
+    {
+        size_t first, last;
+        bnn_share(groups * count, &first, &last);
+        for (size_t p = first; p < last; p++) {
+            size_t o0 = p % count * nr, n = bnn_min_size(nr, og - o0);
+            pack_forward(k, nr, n, w + (p / count * og + o0) * k, panels + p * k * nr);
+        }
+    }
+}
+
 static void conv_forward_f32(const bnn_micro *micro, const bnn_conv *s, const float *x,
-                             const float *w, const bnn_result *y, void *ws) {
+                             const bnn_operand *w, const bnn_result *y, void *ws) {
     size_t groups = (size_t)s->groups, cg = (size_t)s->c / groups, og = (size_t)s->o / groups;
-    size_t nr = micro->f32_nr, panels = bnn_ceil_div(og, nr);
-    size_t k = (size_t)s->kh * (size_t)s->kw * cg;
     area m = lay_out(micro, s, cg, og, ws);
     grid g = {.n = (size_t)s->n, .gh = s->oh, .gw = s->ow, .step_h = s->stride_h};
     g.step_w = s->stride_w, g.th = s->kh, g.tw = s->kw;
@@ -241,17 +254,13 @@ static void conv_forward_f32(const bnn_micro *micro, const bnn_conv *s, const fl
         g.off_w[i] = i * s->dil_w - s->pad_w;
     }
     memset(m.zeros, 0, cg * sizeof(float));
-#pragma omp parallel
-    {
-        size_t first, last;
-        bnn_share(groups * panels, &first, &last);
-        for (size_t p = first; p < last; p++) {
-            size_t o0 = p % panels * nr, n = bnn_min_size(nr, og - o0);
-            pack_forward(k, nr, n, w + (p / panels * og + o0) * k, m.panels + p * k * nr);
-        }
-#pragma omp barrier
-        walk(micro, &g, &m, 0);
+    if (w->prepared == NULL) {
+        prepare_f32(micro, s, w->f32, m.panels);
+    } else {
+        m.panels = (float *)(uintptr_t)w->prepared; /* only read */
     }
+#pragma omp parallel
+    walk(micro, &g, &m, 0);
 }
 
 int bnn_phase_taps(int phase, int kernel, int stride, int pad, int dil, int *off, int *tap) {
@@ -332,7 +341,25 @@ void bnn_conv_forward(const bnn_micro *micro, const bnn_conv *s, const bnn_opera
     if (x->b1 != NULL) {
         bnn_conv_forward_b1(micro, s, x, w, y, ws);
     } else {
-        conv_forward_f32(micro, s, x->f32, w->f32, y, ws);
+        conv_forward_f32(micro, s, x->f32, w, y, ws);
+    }
+}
+
+size_t bnn_conv_prepared_bytes(const bnn_micro *micro, const bnn_conv *s, int bits) {
+    if (bits) {
+        return bnn_conv_b1_prepared_bytes(micro, s);
+    }
+    size_t groups = (size_t)s->groups, nr = micro->f32_nr;
+    size_t columns = bnn_ceil_div((size_t)s->o / groups, nr) * nr;
+    return (size_t)s->kh * (size_t)s->kw * (size_t)s->c * columns * sizeof(float);
+}
+
+void bnn_conv_prepare(const bnn_micro *micro, const bnn_conv *s, const bnn_operand *w,
+                      void *prepared, void *ws) {
+    if (w->b1 != NULL) {
+        bnn_conv_prepare_b1(micro, s, w->b1, prepared, ws);
+    } else {
+        prepare_f32(micro, s, w->f32, prepared);
     }
 }
 

@@ -39,6 +39,7 @@ typedef struct bnn_operand {
     const uint64_t *b1;
     const float *scale;
     size_t rows_per_scale;
+    const void *prepared; /* filters of a forward: what conv_prepare made of them, or NULL */
 } bnn_operand;
 
 /* What becomes of a forward product: exactly one of f32, i16 and b1 is set. i16 and b1 take exact
@@ -79,6 +80,10 @@ typedef struct bnn_kernels {
      * wait, and what is left is exact). Both float: float product. Never mixed. */
     void (*conv_forward)(const bnn_conv *s, const bnn_operand *x, const bnn_operand *w,
                          const bnn_result *y, void *ws);
+    /* What the forward first makes of its filters (`bits`: they are bits) for a product of this
+     * shape depends on nothing else, so inference makes it once: in `prepared`, 64-byte aligned. */
+    size_t (*conv_prepared_bytes)(const bnn_conv *s, int bits);
+    void (*conv_prepare)(const bnn_conv *s, const bnn_operand *w, void *prepared, void *ws);
     /* gx = dL/dx given gy[n,oh,ow,o] and the filters as fed to the forward (float, or +-1 bits with
      * their scale: the mixed product). */
     void (*conv_backward_x)(const bnn_conv *s, const float *gy, const bnn_operand *w, float *gx,

@@ -2,7 +2,7 @@
  * is the operands' dtype: bits x bits forward, float x bits backward, or float everywhere. */
 #include "layers/ops.h"
 
-enum { X, W, X_SCALE, W_SCALE, A, B, THRESHOLD, INPUTS };
+enum { X, W, X_SCALE, W_SCALE, A, B, THRESHOLD, PREPARED, INPUTS };
 
 /* A filter's scale is a factor of its channel of the output, where it waits (op.h), so that the
  * product itself stays an integer; the backward needs it with the filters. */
@@ -113,12 +113,19 @@ static bnn_code infer(bnn_graph *g, bnn_node *node) {
         node->saved_in |= BNN_SAVED(X) | BNN_SAVED(X_SCALE);
     }
     node->workspace = bnn_graph_kernels(g)->conv_workspace(&s);
+    if (bnn_role_of(g, node->in[W]) == BNN_ROLE_CONSTANT) {
+        size_t bytes =
+            bnn_graph_kernels(g)->conv_prepared_bytes(&s, bnn_dtype_of(g, node->in[W]) == BNN_B1);
+        bnn_shape lines = {(int)((bytes + 63) / 64), 1, 1, 64};
+        node->in[PREPARED] = bnn_graph_constant(g, BNN_U8, lines);
+    }
     return BNN_OK;
 }
 
 static void forward(const bnn_graph *g, const bnn_node *node) {
     bnn_conv s = bnn_conv_of(g, node);
     bnn_operand x = operand(g, node, X, X_SCALE), w = operand(g, node, W, W_SCALE);
+    w.prepared = bnn_u8(g, node->in[PREPARED]);
     bnn_result y = {.a = bnn_f32(g, node->in[A]), .b = bnn_f32(g, node->in[B])};
     if (bnn_dtype_of(g, node->out[0]) == BNN_B1) {
         y.b1 = bnn_bits(g, node->out[0]);
@@ -147,7 +154,7 @@ const bnn_op bnn_conv_op = {
     .name = "conv", .infer = infer, .forward = forward, .backward = backward};
 
 bnn_t bnn_op_conv(bnn_graph *g, bnn_value x, bnn_value w, const bnn_conv_config *config) {
-    bnn_t in[INPUTS] = {x.t, w.t, x.scale, w.scale, BNN_NONE, BNN_NONE, BNN_NONE};
+    bnn_t none = BNN_NONE, in[INPUTS] = {x.t, w.t, x.scale, w.scale, none, none, none, none};
     bnn_t y = bnn_graph_add(g, &bnn_conv_op, config, sizeof *config, INPUTS, in);
     bnn_set_scale(g, y, w.scale);
     return y;
@@ -155,6 +162,18 @@ bnn_t bnn_op_conv(bnn_graph *g, bnn_value x, bnn_value w, const bnn_conv_config 
 
 bnn_t bnn_op_folded_conv(bnn_graph *g, bnn_value x, bnn_t w, const bnn_conv_end *end,
                          const bnn_conv_config *config) {
-    bnn_t in[INPUTS] = {x.t, w, x.scale, BNN_NONE, end->a, end->b, end->threshold};
+    bnn_t none = BNN_NONE;
+    bnn_t in[INPUTS] = {x.t, w, x.scale, none, end->a, end->b, end->threshold, none};
     return bnn_graph_add(g, &bnn_conv_op, config, sizeof *config, INPUTS, in);
+}
+
+void bnn_conv_prepare_filters(const bnn_graph *g) {
+    for (size_t i = 0; i < bnn_graph_node_count(g); i++) {
+        const bnn_node *node = bnn_graph_node(g, i);
+        if (node->op == &bnn_conv_op && node->in[PREPARED] >= 0) {
+            bnn_conv s = bnn_conv_of(g, node);
+            bnn_operand w = operand(g, node, W, W_SCALE);
+            bnn_graph_kernels(g)->conv_prepare(&s, &w, bnn_u8(g, node->in[PREPARED]), node->ws);
+        }
+    }
 }

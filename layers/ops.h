@@ -88,6 +88,10 @@ typedef struct bnn_clamp_bounds {
 bnn_clamp_bounds bnn_clamp_of(const bnn_node *node);
 bnn_conv bnn_conv_of(const bnn_graph *g, const bnn_node *node);
 
+/* Filters that are constants of the graph are brought into the form that the product wants once,
+ * not in every run: to be called when the constants of the bound graph are set. */
+void bnn_conv_prepare_filters(const bnn_graph *g);
+
 /* All ops, for tests that walk them: X(name) declares bnn_<name>_op. */
 #define BNN_OPS(X)                                                                                 \
     X(conv)                                                                                        \

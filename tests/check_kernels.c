@@ -314,7 +314,14 @@ static void check_epilogues(const bnn_conv *s, const bnn_operand *x, const bnn_o
             void *ws = get(k->conv_workspace(s));
             bnn_result y = {.f32 = get_floats(out_size(s))};
             k->conv_forward(s, x, w, &y, ws);
-            check_epilogue(k, s, x, w, y.f32, ws);
+            bnn_operand ready = *w;
+            void *prepared = get(k->conv_prepared_bytes(s, w->b1 != NULL));
+            k->conv_prepare(s, w, prepared, ws);
+            ready.prepared = prepared;
+            bnn_result same = {.f32 = get_floats(out_size(s))};
+            k->conv_forward(s, x, &ready, &same, ws);
+            assert_same(out_size(s) * sizeof(float), same.f32, y.f32, "with prepared filters");
+            check_epilogue(k, s, x, threads > 1 ? w : &ready, y.f32, ws);
             release(mark);
         }
     }
