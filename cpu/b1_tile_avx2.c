@@ -7,6 +7,7 @@
 #if defined(__x86_64__) /* elsewhere this file is empty but for declarations */
 
 #include <immintrin.h>
+#include <math.h>
 #include <string.h>
 
 #include "cpu/bits_avx2.h"
@@ -195,21 +196,30 @@ static inline __m256i integers(const bnn_finish *f, size_t i, size_t j) {
     return _mm256_sub_epi32(o, _mm256_add_epi32(c, c));
 }
 
-/* A factor of one changes nothing, a term of zero would change -0. */
+/* A factor of one and infinite bounds change nothing; a term of zero would change -0. */
 static void finish_f32(const bnn_finish *f) {
     const bnn_result *y = f->y;
+    const __m256 zero = _mm256_setzero_ps();
+    __m256 lo = _mm256_set1_ps(y->clamp == NULL ? -INFINITY : y->clamp[0]);
+    __m256 hi = _mm256_set1_ps(y->clamp == NULL ? INFINITY : y->clamp[1]);
+    uint64_t bits[BNN_FINISH_PIXELS] = {0};
     for (size_t j = 0; j < f->n; j += 8) {
-        __m256 a = _mm256_set1_ps(1.0f), b = _mm256_setzero_ps();
+        __m256 a = _mm256_set1_ps(1.0f), b = zero;
         a = y->a == NULL ? a : _mm256_loadu_ps(y->a + f->column + j);
         b = y->b == NULL ? b : _mm256_loadu_ps(y->b + f->column + j);
-        float *to = y->f32 + f->first * f->channels + f->column + j;
-        for (size_t i = 0; i < f->pixels; i++, to += f->channels) {
+        size_t at = f->first * f->channels + f->column + j;
+        for (size_t i = 0; i < f->pixels; i++, at += f->channels) {
             __m256 v = _mm256_cvtepi32_ps(integers(f, i, j));
             v = _mm256_mul_ps(a, _mm256_mul_ps(_mm256_set1_ps(f->xscale[i]), v));
             v = y->b == NULL ? v : _mm256_add_ps(v, b);
-            _mm256_storeu_ps(to, v);
+            v = y->add == NULL ? v : _mm256_add_ps(v, _mm256_loadu_ps(y->add + at));
+            v = _mm256_min_ps(hi, _mm256_max_ps(lo, v)); /* a NaN stays */
+            _mm256_storeu_ps(y->f32 + at, v);
+            int hit = _mm256_movemask_ps(_mm256_cmp_ps(v, zero, _CMP_GE_OQ));
+            bits[i] |= (uint64_t)(unsigned)hit << j;
         }
     }
+    bnn_finish_bits(f, y->sign, bits);
 }
 
 static void finish_i16(const bnn_finish *f) {
@@ -225,7 +235,6 @@ static void finish_i16(const bnn_finish *f) {
 
 static void finish_b1(const bnn_finish *f) {
     uint64_t bits[BNN_FINISH_PIXELS] = {0};
-    size_t words = bnn_words(f->channels);
     for (size_t j = 0; j < f->n; j += 8) {
         const int32_t *threshold = f->y->threshold + f->column + j;
         __m256i t = _mm256_loadu_si256((const __m256i *)(const void *)threshold);
@@ -237,9 +246,7 @@ static void finish_b1(const bnn_finish *f) {
             bits[i] |= (uint64_t)(unsigned)(hit ^ flip) << j;
         }
     }
-    for (size_t i = 0; i < f->pixels; i++) {
-        bnn_put_bits(f->y->b1 + (f->first + i) * words, f->column, f->n, bits[i]);
-    }
+    bnn_finish_bits(f, f->y->b1, bits);
 }
 
 /* Vectors, if they come out even; else as in portable C. */

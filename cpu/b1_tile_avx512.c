@@ -6,6 +6,7 @@
 #if defined(__x86_64__) /* elsewhere this file is empty but for declarations */
 
 #include <immintrin.h>
+#include <math.h>
 #include <string.h>
 
 enum { MR = 4 };
@@ -124,22 +125,30 @@ static inline __m512i integers(const bnn_finish *f, size_t i, size_t j, __mmask1
     return _mm512_sub_epi32(offset, _mm512_add_epi32(count, count));
 }
 
-/* A factor of one changes nothing, a term of zero would change -0. */
+/* A factor of one and infinite bounds change nothing; a term of zero would change -0. */
 static void finish_f32(const bnn_finish *f) {
     const bnn_result *y = f->y;
+    const __m512 zero = _mm512_setzero_ps();
+    __m512 lo = _mm512_set1_ps(y->clamp == NULL ? -INFINITY : y->clamp[0]);
+    __m512 hi = _mm512_set1_ps(y->clamp == NULL ? INFINITY : y->clamp[1]);
+    uint64_t bits[BNN_FINISH_PIXELS] = {0};
     for (size_t j = 0; j < f->n; j += 16) {
         __mmask16 in = first_lanes(f->n - j);
-        __m512 a = _mm512_set1_ps(1.0f), b = _mm512_setzero_ps();
+        __m512 a = _mm512_set1_ps(1.0f), b = zero;
         a = y->a == NULL ? a : _mm512_maskz_loadu_ps(in, y->a + f->column + j);
         b = y->b == NULL ? b : _mm512_maskz_loadu_ps(in, y->b + f->column + j);
-        float *to = y->f32 + f->first * f->channels + f->column + j;
-        for (size_t i = 0; i < f->pixels; i++, to += f->channels) {
+        size_t at = f->first * f->channels + f->column + j;
+        for (size_t i = 0; i < f->pixels; i++, at += f->channels) {
             __m512 v = _mm512_cvtepi32_ps(integers(f, i, j, in));
             v = _mm512_mul_ps(a, _mm512_mul_ps(_mm512_set1_ps(f->xscale[i]), v));
             v = y->b == NULL ? v : _mm512_add_ps(v, b);
-            _mm512_mask_storeu_ps(to, in, v);
+            v = y->add == NULL ? v : _mm512_add_ps(v, _mm512_maskz_loadu_ps(in, y->add + at));
+            v = _mm512_min_ps(hi, _mm512_max_ps(lo, v)); /* a NaN stays */
+            _mm512_mask_storeu_ps(y->f32 + at, in, v);
+            bits[i] |= (uint64_t)_mm512_mask_cmp_ps_mask(in, v, zero, _CMP_GE_OQ) << j;
         }
     }
+    bnn_finish_bits(f, y->sign, bits);
 }
 
 static void finish_i16(const bnn_finish *f) {
@@ -155,7 +164,6 @@ static void finish_i16(const bnn_finish *f) {
 
 static void finish_b1(const bnn_finish *f) {
     uint64_t bits[BNN_FINISH_PIXELS] = {0};
-    size_t words = bnn_words(f->channels);
     for (size_t j = 0; j < f->n; j += 16) {
         __mmask16 in = first_lanes(f->n - j);
         __m512i t = _mm512_maskz_loadu_epi32(in, f->y->threshold + f->column + j);
@@ -166,9 +174,7 @@ static void finish_b1(const bnn_finish *f) {
             bits[i] |= (uint64_t)(uint16_t)((hit ^ flip) & in) << j;
         }
     }
-    for (size_t i = 0; i < f->pixels; i++) {
-        bnn_put_bits(f->y->b1 + (f->first + i) * words, f->column, f->n, bits[i]);
-    }
+    bnn_finish_bits(f, f->y->b1, bits);
 }
 
 void bnn_b1_finish_avx512(const bnn_finish *f) {

@@ -41,15 +41,25 @@ void bnn_b1_tile_generic(size_t kb, size_t width, const uint8_t *tile, const uin
     }
 }
 
+static float finish_f32(const bnn_result *y, float v, size_t column, size_t at) {
+    v = y->a == NULL ? v : y->a[column] * v;
+    v = y->b == NULL ? v : v + y->b[column];
+    v = y->add == NULL ? v : v + y->add[at];
+    if (y->clamp != NULL) {
+        v = v < y->clamp[0] ? y->clamp[0] : v;
+        v = v > y->clamp[1] ? y->clamp[1] : v;
+    }
+    return y->f32[at] = v;
+}
+
 static void finish_pixel(const bnn_finish *f, size_t i, const int32_t *integer) {
     const bnn_result *y = f->y;
     size_t at = (f->first + i) * f->channels + f->column;
-    uint64_t bits = 0;
+    uint64_t bits = 0, *to = y->b1 != NULL ? y->b1 : y->sign;
     for (size_t j = 0; j < f->n; j++) {
         if (y->f32 != NULL) {
-            float v = f->xscale[i] * (float)integer[j];
-            v = y->a == NULL ? v : y->a[f->column + j] * v;
-            y->f32[at + j] = y->b == NULL ? v : v + y->b[f->column + j];
+            float v = finish_f32(y, f->xscale[i] * (float)integer[j], f->column + j, at + j);
+            bits |= (uint64_t)(v >= 0.0f) << j;
         } else if (y->i16 != NULL) {
             y->i16[at + j] = (int16_t)integer[j];
         } else {
@@ -57,8 +67,8 @@ static void finish_pixel(const bnn_finish *f, size_t i, const int32_t *integer) 
             bits |= (uint64_t)((integer[j] >= (threshold - flip) / 2) != flip) << j;
         }
     }
-    if (y->b1 != NULL) {
-        bnn_put_bits(y->b1 + (f->first + i) * bnn_words(f->channels), f->column, f->n, bits);
+    if (to != NULL) {
+        bnn_put_bits(to + (f->first + i) * bnn_words(f->channels), f->column, f->n, bits);
     }
 }
 

@@ -391,7 +391,7 @@ void bnn_conv_forward_b1(const bnn_micro *micro, const bnn_conv *s, const bnn_op
     plan p = lay_out(micro, s, (void *)(uintptr_t)w->prepared, ws); /* only read if it is there */
     size_t units = p.groups * p.panels;
     /* Groups may share words of bits: then whoever has a pixel has all of its channels. */
-    size_t together = y->b1 != NULL && p.groups > 1 ? units : 1;
+    size_t together = (y->b1 != NULL || y->sign != NULL) && p.groups > 1 ? units : 1;
     if (w->prepared == NULL) {
         prepare(micro, s, &p, w->b1);
     }

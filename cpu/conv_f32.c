@@ -25,7 +25,7 @@ typedef struct grid {
     int out_h, out_w, out_y, out_x, out_sy, out_sx;
     size_t out_channels, cols;
     size_t groups;
-    const float *scale, *shift; /* of the result's channels, or NULL */
+    const bnn_result *end; /* what is done to the sums, or NULL */
 } grid;
 
 /* Where things stand in the workspace. */
@@ -131,16 +131,23 @@ static void gather(size_t mr, size_t taps, size_t depth, size_t tiles, const flo
     }
 }
 
-/* y = a y + b of one tile, while it is in cache; the two roundings of the `affine` kernel. */
-static void scale_shift(const float *a, const float *b, size_t m, size_t n, float *const *y) {
-    for (size_t i = 0; a != NULL && i < m; i++) {
-        for (size_t j = 0; j < n; j++) {
-            y[i][j] *= a[j];
+/* What becomes of one tile's sums, columns from `column` on, while they are in cache. */
+static void finish(const bnn_result *y, size_t column, size_t m, size_t n, float *const *c) {
+    for (size_t i = 0; i < m; i++) {
+        float *v = c[i];
+        const float *add = y->add == NULL ? NULL : y->add + (v - y->f32);
+        for (size_t j = 0; y->a != NULL && j < n; j++) {
+            v[j] *= y->a[column + j];
         }
-    }
-    for (size_t i = 0; b != NULL && i < m; i++) {
-        for (size_t j = 0; j < n; j++) {
-            y[i][j] += b[j];
+        for (size_t j = 0; y->b != NULL && j < n; j++) {
+            v[j] += y->b[column + j];
+        }
+        for (size_t j = 0; add != NULL && j < n; j++) {
+            v[j] += add[j];
+        }
+        for (size_t j = 0; y->clamp != NULL && j < n; j++) {
+            v[j] = v[j] < y->clamp[0] ? y->clamp[0] : v[j];
+            v[j] = v[j] > y->clamp[1] ? y->clamp[1] : v[j];
         }
     }
 }
@@ -173,7 +180,6 @@ static void walk(const bnn_micro *micro, const grid *g, const area *m, int acc) 
         }
         const float *b = m->panels + (group * panels + panel) * k * nr;
         size_t n = bnn_min_size(nr, g->cols - panel * nr), tile_taps = gathers ? 1 : taps;
-        size_t column = group * g->cols + panel * nr;
         for (size_t tile = 0; tile < tiles; tile++) {
             float *out[16];
             size_t valid = bnn_min_size(mr, here - tile * mr);
@@ -182,8 +188,9 @@ static void walk(const bnn_micro *micro, const grid *g, const area *m, int acc) 
             }
             micro->f32_indirect(tile_taps, k / tile_taps, a + tile * tile_taps * mr, b, valid, n,
                                 out, acc);
-            scale_shift(g->scale == NULL ? NULL : g->scale + column,
-                        g->shift == NULL ? NULL : g->shift + column, valid, n, out);
+            if (g->end != NULL) {
+                finish(g->end, group * g->cols + panel * nr, valid, n, out);
+            }
         }
     }
 }
@@ -245,7 +252,7 @@ static void conv_forward_f32(const bnn_micro *micro, const bnn_conv *s, const fl
     g.off_h = m.off, g.off_w = m.off + s->kh;
     g.a = x, g.ah = s->h, g.aw = s->w, g.a_channels = (size_t)s->c, g.depth = cg;
     g.out = y->f32, g.out_h = s->oh, g.out_w = s->ow, g.out_sy = 1, g.out_sx = 1;
-    g.scale = y->a, g.shift = y->b;
+    g.end = y;
     g.out_channels = (size_t)s->o, g.cols = og, g.groups = groups;
     for (int i = 0; i < s->kh; i++) {
         g.off_h[i] = i * s->dil_h - s->pad_h;

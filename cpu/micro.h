@@ -62,6 +62,14 @@ static inline void bnn_put_bits(uint64_t *row, size_t column, size_t n, uint64_t
     }
 }
 
+/* The bits of all pixels of a finish. */
+static inline void bnn_finish_bits(const bnn_finish *f, uint64_t *to, const uint64_t *bits) {
+    size_t words = bnn_words(f->channels);
+    for (size_t i = 0; to != NULL && i < f->pixels; i++) {
+        bnn_put_bits(to + (f->first + i) * words, f->column, f->n, bits[i]);
+    }
+}
+
 typedef struct bnn_micro {
     /* ---- float products ---- */
     size_t f32_mr, f32_nr;

@@ -42,13 +42,16 @@ typedef struct bnn_operand {
     const void *prepared; /* filters of a forward: what conv_prepare made of them, or NULL */
 } bnn_operand;
 
-/* What becomes of a forward product: exactly one of f32, i16 and b1 is set. i16 and b1 take exact
- * integers, so both operands are bits and the input has no scale. */
+/* What becomes of a forward product, each step as the kernel of that name does it, value for value.
+ * Exactly one of f32, i16 and b1 is set; the latter two for bits without a scale of the input. */
 typedef struct bnn_result {
-    float *f32;         /* [n,oh,ow,o]: the product, then as `affine` does it, value for value, */
-    const float *a, *b; /* [o], either may be NULL: a * y + b */
-    int16_t *i16;       /* [n,oh,ow,o]; kh * kw * c / groups <= 32767 */
-    uint64_t *b1;       /* rows of words(o): the product compared as `threshold_pack` does it */
+    float *f32;               /* [n,oh,ow,o] */
+    const float *a, *b;       /* [o] or NULL: affine */
+    const float *add;         /* [n,oh,ow,o] or NULL: then add; not f32 itself */
+    const float *clamp;       /* {lo, hi} or NULL: then clamp */
+    uint64_t *sign;           /* of a product of bits, or NULL: sign_pack of f32 */
+    int16_t *i16;             /* [n,oh,ow,o]: the integer; kh * kw * c / groups <= 32767 */
+    uint64_t *b1;             /* threshold_pack of the integer */
     const int32_t *threshold; /* [o] */
 } bnn_result;
 

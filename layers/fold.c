@@ -58,8 +58,13 @@ static bnn_t add_constant(bnn_fold *f, bnn_dtype dtype, bnn_shape shape, recipe 
     return r.target;
 }
 
-/* The folded tensor of a source tensor; constants come in as they are asked for. */
+static void emit_product(bnn_fold *f, const product *p, bnn_t to);
+
+/* The folded tensor of a source tensor; constants and what waits come in as they are asked for. */
 static bnn_t value(bnn_fold *f, bnn_t t) {
+    if (t >= 0 && f->waiting[t].node) {
+        emit_product(f, &f->waiting[t], t);
+    }
     if (t >= 0 && f->map[t] == BNN_NONE && f->constant[t]) {
         f->map[t] = add_constant(f, bnn_dtype_of(f->source, t), bnn_shape_of(f->source, t),
                                  (recipe){.kind = COPY, .source = t});
@@ -115,6 +120,7 @@ typedef struct chain {
     int run, length; /* in f->run */
     bnn_t last;      /* source tensor at its end */
     int sign;        /* node, or -1 */
+    int sum;         /* instead, a sum is all that reads it, as its first term */
 } chain;
 
 /* The chain from source tensor `t` on, whose first node is `next` if that is per-channel. */
@@ -128,6 +134,7 @@ static chain take_chain(bnn_fold *f, bnn_t t, int next) {
     }
     c.length = f->run_count - c.run;
     c.sign = next >= 0 && node_at(f, next)->op == &bnn_sign_op ? next : -1;
+    c.sum = next >= 0 && node_at(f, next)->op == &bnn_add_op;
     return c;
 }
 
@@ -178,28 +185,73 @@ static void fold_run(bnn_fold *f, int first, int thresholds) {
 
 /* ---- the walk ---- */
 
+/* Appends a product whose result is source tensor `to`. Of bits, it also leaves their signs. */
+static void emit_product(bnn_fold *f, const product *p, bnn_t to) {
+    product now = *p;
+    int sign = -1;
+    for (size_t i = 0; i < bnn_graph_node_count(f->source) && sign < 0; i++) {
+        const bnn_node *node = node_at(f, (int)i);
+        sign =
+            f->needed[node->out[0]] && node->op == &bnn_sign_op && node->in[0] == to ? (int)i : -1;
+    }
+    now.end.sign = sign >= 0 && bnn_dtype_of(f->source, now.node->in[CONV_X]) == BNN_B1;
+    f->waiting[to].node = NULL;
+    f->map[to] = bnn_op_folded_conv(f->graph, now.x, now.w, now.node->attr, &now.end);
+    const bnn_node *made = bnn_graph_producer(f->graph, f->map[to]);
+    if (made && now.end.sign) {
+        f->map[node_at(f, sign)->out[0]] = made->out[1];
+        f->done[sign] = 1;
+    }
+}
+
+/* Appends a product and the run behind it from its node `i` on, the first part of which it may
+ * take: a clamp, or, if nothing else follows, a sum. */
+static void emit_with_run(bnn_fold *f, product *p, const chain *c, int i) {
+    if (i < c->length && is_clamp(node_at(f, f->run[c->run + i]))) {
+        p->end.clamp = bnn_clamp_of(node_at(f, f->run[c->run + i]));
+        i++;
+    } else if (i == c->length && p->end.add == BNN_NONE && c->sum) {
+        f->waiting[c->last] = *p;
+        return;
+    }
+    if (i == c->length) {
+        emit_product(f, p, c->last);
+    } else {
+        emit_run(f, bnn_op_folded_conv(f->graph, p->x, p->w, p->node->attr, &p->end), c, i);
+    }
+}
+
 /* The product with what follows it, as far as that is an affine or a threshold. The filters' scale
  * stays behind: whoever takes it folds it. */
 static void fold_conv(bnn_fold *f, const bnn_node *node, int thresholds) {
-    bnn_t y = node->out[0], w = value(f, node->in[CONV_W]);
-    bnn_value x = {value(f, node->in[CONV_X]), value(f, node->in[CONV_X_SCALE])};
+    product p = {.node = node, .end = bnn_conv_plain};
+    p.w = bnn_plain(value(f, node->in[CONV_W]));
+    p.x = (bnn_value){value(f, node->in[CONV_X]), value(f, node->in[CONV_X_SCALE])};
     bnn_shape filters = bnn_shape_of(f->source, node->in[CONV_W]);
-    bnn_conv_end end = {BNN_NONE, BNN_NONE, BNN_NONE};
-    int integer = bnn_dtype_of(f->source, node->in[CONV_W]) == BNN_B1 && x.scale == BNN_NONE;
+    int integer = bnn_dtype_of(f->source, node->in[CONV_W]) == BNN_B1 && p.x.scale == BNN_NONE;
     int bound = integer ? filters.h * filters.w * filters.c : 0;
-    chain c = take_chain(f, y, only_reader(f, y));
+    chain c = take_chain(f, node->out[0], only_reader(f, node->out[0]));
     if (thresholds && c.sign >= 0 && bound) {
-        end.threshold = add_threshold(f, &c, filters.n, bound);
-        f->map[node_at(f, c.sign)->out[0]] = bnn_op_folded_conv(f->graph, x, w, &end, node->attr);
+        p.end.threshold = add_threshold(f, &c, filters.n, bound);
+        f->map[node_at(f, c.sign)->out[0]] =
+            bnn_op_folded_conv(f->graph, p.x, p.w, node->attr, &p.end);
         return;
     }
     int taken = affine_length(f, &c, 0);
     if (taken > 0) {
-        add_coefficients(f, filters.n, c.run, taken, &end.a, &end.b);
-    } else {
-        f->integer[y] = bound;
+        add_coefficients(f, filters.n, c.run, taken, &p.end.a, &p.end.b);
     }
-    emit_run(f, bnn_op_folded_conv(f->graph, x, w, &end, node->attr), &c, taken);
+    f->integer[node->out[0]] = c.length == 0 ? bound : 0;
+    emit_with_run(f, &p, &c, taken);
+}
+
+/* A sum whose first term waits becomes that product's. */
+static void fold_sum(bnn_fold *f, const bnn_node *node) {
+    product p = f->waiting[node->in[0]];
+    f->waiting[node->in[0]].node = NULL;
+    p.end.add = value(f, node->in[1]);
+    chain c = take_chain(f, node->out[0], only_reader(f, node->out[0]));
+    emit_with_run(f, &p, &c, 0);
 }
 
 /* XNOR-Net++ trains scales for the longest of images; of those, this network's rows and columns. */
@@ -219,6 +271,8 @@ static void fold_node(bnn_fold *f, int index, int thresholds) {
     const bnn_node *node = node_at(f, index);
     if (node->op == &bnn_conv_op && f->constant[node->in[CONV_W]]) {
         fold_conv(f, node, thresholds);
+    } else if (node->op == &bnn_add_op && f->waiting[node->in[0]].node) {
+        fold_sum(f, node);
     } else if (per_channel(f, node)) {
         fold_run(f, index, thresholds);
     } else if (node->op == &bnn_outer_scale_op) {
@@ -244,11 +298,12 @@ static int allocate(bnn_fold *f) {
     f->uses = calloc(tensors, sizeof *f->uses);
     f->map = calloc(tensors, sizeof *f->map);
     f->integer = calloc(tensors, sizeof *f->integer);
+    f->waiting = calloc(tensors, sizeof *f->waiting);
     f->done = calloc(nodes, 1);
     f->run = calloc(nodes, sizeof *f->run);
     f->graph = bnn_graph_create(bnn_graph_kernels(f->source), NULL, 0);
-    return f->constant && f->needed && f->uses && f->map && f->integer && f->done && f->run &&
-           f->graph;
+    return f->constant && f->needed && f->uses && f->map && f->integer && f->waiting && f->done &&
+           f->run && f->graph;
 }
 
 bnn_code bnn_fold_create(bnn_graph *source, bnn_t input, bnn_t output, int thresholds,
@@ -300,6 +355,7 @@ void bnn_fold_free(bnn_fold *f) {
     free(f->integer);
     free(f->done);
     free(f->run);
+    free(f->waiting);
     free(f->recipes);
     free(f);
 }
