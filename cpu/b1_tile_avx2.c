@@ -196,30 +196,58 @@ static inline __m256i integers(const bnn_finish *f, size_t i, size_t j) {
     return _mm256_sub_epi32(o, _mm256_add_epi32(c, c));
 }
 
+/* What is done to eight columns of a float result. */
+typedef struct ending {
+    const bnn_result *y;
+    __m256 a, b, lo, hi;
+} ending;
+
 /* A factor of one and infinite bounds change nothing; a term of zero would change -0. */
+static inline ending ending_at(const bnn_result *y, size_t column) {
+    ending e = {.y = y, .a = _mm256_set1_ps(1.0f), .b = _mm256_setzero_ps()};
+    e.a = y->a == NULL ? e.a : _mm256_loadu_ps(y->a + column);
+    e.b = y->b == NULL ? e.b : _mm256_loadu_ps(y->b + column);
+    e.lo = _mm256_set1_ps(y->clamp == NULL ? -INFINITY : y->clamp[0]);
+    e.hi = _mm256_set1_ps(y->clamp == NULL ? INFINITY : y->clamp[1]);
+    return e;
+}
+
+static inline __m256 end_at(const ending *e, __m256 v, size_t at) {
+    v = _mm256_mul_ps(e->a, v);
+    v = e->y->b == NULL ? v : _mm256_add_ps(v, e->b);
+    v = e->y->add == NULL ? v : _mm256_add_ps(v, _mm256_loadu_ps(e->y->add + at));
+    v = _mm256_min_ps(e->hi, _mm256_max_ps(e->lo, v)); /* a NaN stays */
+    _mm256_storeu_ps(e->y->f32 + at, v);
+    return v;
+}
+
+/* Vectors, if they come out even; else as in portable C. */
+void bnn_f32_end_avx2(const bnn_result *y, size_t column, size_t m, size_t n, float *const *c) {
+    if (n % 8 != 0) {
+        bnn_f32_end_generic(y, column, m, n, c);
+        return;
+    }
+    for (size_t j = 0; j < n; j += 8) {
+        ending e = ending_at(y, column + j);
+        for (size_t i = 0; i < m; i++) {
+            end_at(&e, _mm256_loadu_ps(c[i] + j), (size_t)(c[i] + j - y->f32));
+        }
+    }
+}
+
 static void finish_f32(const bnn_finish *f) {
-    const bnn_result *y = f->y;
-    const __m256 zero = _mm256_setzero_ps();
-    __m256 lo = _mm256_set1_ps(y->clamp == NULL ? -INFINITY : y->clamp[0]);
-    __m256 hi = _mm256_set1_ps(y->clamp == NULL ? INFINITY : y->clamp[1]);
     uint64_t bits[BNN_FINISH_PIXELS] = {0};
     for (size_t j = 0; j < f->n; j += 8) {
-        __m256 a = _mm256_set1_ps(1.0f), b = zero;
-        a = y->a == NULL ? a : _mm256_loadu_ps(y->a + f->column + j);
-        b = y->b == NULL ? b : _mm256_loadu_ps(y->b + f->column + j);
+        ending e = ending_at(f->y, f->column + j);
         size_t at = f->first * f->channels + f->column + j;
         for (size_t i = 0; i < f->pixels; i++, at += f->channels) {
             __m256 v = _mm256_cvtepi32_ps(integers(f, i, j));
-            v = _mm256_mul_ps(a, _mm256_mul_ps(_mm256_set1_ps(f->xscale[i]), v));
-            v = y->b == NULL ? v : _mm256_add_ps(v, b);
-            v = y->add == NULL ? v : _mm256_add_ps(v, _mm256_loadu_ps(y->add + at));
-            v = _mm256_min_ps(hi, _mm256_max_ps(lo, v)); /* a NaN stays */
-            _mm256_storeu_ps(y->f32 + at, v);
-            int hit = _mm256_movemask_ps(_mm256_cmp_ps(v, zero, _CMP_GE_OQ));
+            v = end_at(&e, _mm256_mul_ps(_mm256_set1_ps(f->xscale[i]), v), at);
+            int hit = _mm256_movemask_ps(_mm256_cmp_ps(v, _mm256_setzero_ps(), _CMP_GE_OQ));
             bits[i] |= (uint64_t)(unsigned)hit << j;
         }
     }
-    bnn_finish_bits(f, y->sign, bits);
+    bnn_finish_bits(f, f->y->sign, bits);
 }
 
 static void finish_i16(const bnn_finish *f) {
@@ -249,7 +277,7 @@ static void finish_b1(const bnn_finish *f) {
     bnn_finish_bits(f, f->y->b1, bits);
 }
 
-/* Vectors, if they come out even; else as in portable C. */
+/* The same rule. */
 void bnn_b1_finish_avx2(const bnn_finish *f) {
     if (f->n % 8 != 0) {
         bnn_b1_finish_generic(f);
@@ -284,6 +312,7 @@ const bnn_micro bnn_micro_avx2 = {
     .f32_nr = 16,
     .f32_indirect = bnn_f32_indirect_avx2,
     .f32_outer = bnn_f32_outer_avx2,
+    .f32_end = bnn_f32_end_avx2,
     .b1_expand = bnn_b1_expand_avx2,
     .mixed = &bnn_mixed_avx2,
     .b1_mr = MR,

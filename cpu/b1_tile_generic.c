@@ -41,7 +41,7 @@ void bnn_b1_tile_generic(size_t kb, size_t width, const uint8_t *tile, const uin
     }
 }
 
-static float finish_f32(const bnn_result *y, float v, size_t column, size_t at) {
+static inline float end_at(const bnn_result *y, float v, size_t column, size_t at) {
     v = y->a == NULL ? v : y->a[column] * v;
     v = y->b == NULL ? v : v + y->b[column];
     v = y->add == NULL ? v : v + y->add[at];
@@ -52,13 +52,21 @@ static float finish_f32(const bnn_result *y, float v, size_t column, size_t at) 
     return y->f32[at] = v;
 }
 
+void bnn_f32_end_generic(const bnn_result *y, size_t column, size_t m, size_t n, float *const *c) {
+    for (size_t i = 0; i < m; i++) {
+        for (size_t j = 0; j < n; j++) {
+            end_at(y, c[i][j], column + j, (size_t)(c[i] + j - y->f32));
+        }
+    }
+}
+
 static void finish_pixel(const bnn_finish *f, size_t i, const int32_t *integer) {
     const bnn_result *y = f->y;
     size_t at = (f->first + i) * f->channels + f->column;
     uint64_t bits = 0, *to = y->b1 != NULL ? y->b1 : y->sign;
     for (size_t j = 0; j < f->n; j++) {
         if (y->f32 != NULL) {
-            float v = finish_f32(y, f->xscale[i] * (float)integer[j], f->column + j, at + j);
+            float v = end_at(y, f->xscale[i] * (float)integer[j], f->column + j, at + j);
             bits |= (uint64_t)(v >= 0.0f) << j;
         } else if (y->i16 != NULL) {
             y->i16[at + j] = (int16_t)integer[j];
@@ -94,6 +102,7 @@ const bnn_micro bnn_micro_generic = {
     .f32_nr = 8,
     .f32_indirect = bnn_f32_indirect_generic,
     .f32_outer = bnn_f32_outer_generic,
+    .f32_end = bnn_f32_end_generic,
     .b1_expand = bnn_b1_expand_generic,
     .mixed = &bnn_mixed_generic,
     .b1_mr = MR,

@@ -131,27 +131,6 @@ static void gather(size_t mr, size_t taps, size_t depth, size_t tiles, const flo
     }
 }
 
-/* What becomes of one tile's sums, columns from `column` on, while they are in cache. */
-static void finish(const bnn_result *y, size_t column, size_t m, size_t n, float *const *c) {
-    for (size_t i = 0; i < m; i++) {
-        float *v = c[i];
-        const float *add = y->add == NULL ? NULL : y->add + (v - y->f32);
-        for (size_t j = 0; y->a != NULL && j < n; j++) {
-            v[j] *= y->a[column + j];
-        }
-        for (size_t j = 0; y->b != NULL && j < n; j++) {
-            v[j] += y->b[column + j];
-        }
-        for (size_t j = 0; add != NULL && j < n; j++) {
-            v[j] += add[j];
-        }
-        for (size_t j = 0; y->clamp != NULL && j < n; j++) {
-            v[j] = v[j] < y->clamp[0] ? y->clamp[0] : v[j];
-            v[j] = v[j] > y->clamp[1] ? y->clamp[1] : v[j];
-        }
-    }
-}
-
 /* A thread's share of all (group, block, panel) triples. Each result is computed by one tile in one
  * order, whoever does it. */
 static void walk(const bnn_micro *micro, const grid *g, const area *m, int acc) {
@@ -189,7 +168,7 @@ static void walk(const bnn_micro *micro, const grid *g, const area *m, int acc) 
             micro->f32_indirect(tile_taps, k / tile_taps, a + tile * tile_taps * mr, b, valid, n,
                                 out, acc);
             if (g->end != NULL) {
-                finish(g->end, group * g->cols + panel * nr, valid, n, out);
+                micro->f32_end(g->end, group * g->cols + panel * nr, valid, n, out);
             }
         }
     }
