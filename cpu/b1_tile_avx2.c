@@ -7,6 +7,7 @@
 #if defined(__x86_64__) /* elsewhere this file is empty but for declarations */
 
 #include <immintrin.h>
+#include <math.h>
 #include <string.h>
 
 #include "cpu/bits_avx2.h"
@@ -195,21 +196,58 @@ static inline __m256i integers(const bnn_finish *f, size_t i, size_t j) {
     return _mm256_sub_epi32(o, _mm256_add_epi32(c, c));
 }
 
-/* A factor of one changes nothing, a term of zero would change -0. */
-static void finish_f32(const bnn_finish *f) {
-    const bnn_result *y = f->y;
-    for (size_t j = 0; j < f->n; j += 8) {
-        __m256 a = _mm256_set1_ps(1.0f), b = _mm256_setzero_ps();
-        a = y->a == NULL ? a : _mm256_loadu_ps(y->a + f->column + j);
-        b = y->b == NULL ? b : _mm256_loadu_ps(y->b + f->column + j);
-        float *to = y->f32 + f->first * f->channels + f->column + j;
-        for (size_t i = 0; i < f->pixels; i++, to += f->channels) {
-            __m256 v = _mm256_cvtepi32_ps(integers(f, i, j));
-            v = _mm256_mul_ps(a, _mm256_mul_ps(_mm256_set1_ps(f->xscale[i]), v));
-            v = y->b == NULL ? v : _mm256_add_ps(v, b);
-            _mm256_storeu_ps(to, v);
+/* What is done to eight columns of a float result. */
+typedef struct ending {
+    const bnn_result *y;
+    __m256 a, b, lo, hi;
+} ending;
+
+/* A factor of one and infinite bounds change nothing; a term of zero would change -0. */
+static inline ending ending_at(const bnn_result *y, size_t column) {
+    ending e = {.y = y, .a = _mm256_set1_ps(1.0f), .b = _mm256_setzero_ps()};
+    e.a = y->a == NULL ? e.a : _mm256_loadu_ps(y->a + column);
+    e.b = y->b == NULL ? e.b : _mm256_loadu_ps(y->b + column);
+    e.lo = _mm256_set1_ps(y->clamp == NULL ? -INFINITY : y->clamp[0]);
+    e.hi = _mm256_set1_ps(y->clamp == NULL ? INFINITY : y->clamp[1]);
+    return e;
+}
+
+static inline __m256 end_at(const ending *e, __m256 v, size_t at) {
+    v = _mm256_mul_ps(e->a, v);
+    v = e->y->b == NULL ? v : _mm256_add_ps(v, e->b);
+    v = e->y->add == NULL ? v : _mm256_add_ps(v, _mm256_loadu_ps(e->y->add + at));
+    v = _mm256_min_ps(e->hi, _mm256_max_ps(e->lo, v)); /* a NaN stays */
+    _mm256_storeu_ps(e->y->f32 + at, v);
+    return v;
+}
+
+/* Vectors, if they come out even; else as in portable C. */
+void bnn_f32_end_avx2(const bnn_result *y, size_t column, size_t m, size_t n, float *const *c) {
+    if (n % 8 != 0) {
+        bnn_f32_end_generic(y, column, m, n, c);
+        return;
+    }
+    for (size_t j = 0; j < n; j += 8) {
+        ending e = ending_at(y, column + j);
+        for (size_t i = 0; i < m; i++) {
+            end_at(&e, _mm256_loadu_ps(c[i] + j), (size_t)(c[i] + j - y->f32));
         }
     }
+}
+
+static void finish_f32(const bnn_finish *f) {
+    uint64_t bits[BNN_FINISH_PIXELS] = {0};
+    for (size_t j = 0; j < f->n; j += 8) {
+        ending e = ending_at(f->y, f->column + j);
+        size_t at = f->first * f->channels + f->column + j;
+        for (size_t i = 0; i < f->pixels; i++, at += f->channels) {
+            __m256 v = _mm256_cvtepi32_ps(integers(f, i, j));
+            v = end_at(&e, _mm256_mul_ps(_mm256_set1_ps(f->xscale[i]), v), at);
+            int hit = _mm256_movemask_ps(_mm256_cmp_ps(v, _mm256_setzero_ps(), _CMP_GE_OQ));
+            bits[i] |= (uint64_t)(unsigned)hit << j;
+        }
+    }
+    bnn_finish_bits(f, f->y->sign, bits);
 }
 
 static void finish_i16(const bnn_finish *f) {
@@ -225,7 +263,6 @@ static void finish_i16(const bnn_finish *f) {
 
 static void finish_b1(const bnn_finish *f) {
     uint64_t bits[BNN_FINISH_PIXELS] = {0};
-    size_t words = bnn_words(f->channels);
     for (size_t j = 0; j < f->n; j += 8) {
         const int32_t *threshold = f->y->threshold + f->column + j;
         __m256i t = _mm256_loadu_si256((const __m256i *)(const void *)threshold);
@@ -237,12 +274,10 @@ static void finish_b1(const bnn_finish *f) {
             bits[i] |= (uint64_t)(unsigned)(hit ^ flip) << j;
         }
     }
-    for (size_t i = 0; i < f->pixels; i++) {
-        bnn_put_bits(f->y->b1 + (f->first + i) * words, f->column, f->n, bits[i]);
-    }
+    bnn_finish_bits(f, f->y->b1, bits);
 }
 
-/* Vectors, if they come out even; else as in portable C. */
+/* The same rule. */
 void bnn_b1_finish_avx2(const bnn_finish *f) {
     if (f->n % 8 != 0) {
         bnn_b1_finish_generic(f);
@@ -277,6 +312,7 @@ const bnn_micro bnn_micro_avx2 = {
     .f32_nr = 16,
     .f32_indirect = bnn_f32_indirect_avx2,
     .f32_outer = bnn_f32_outer_avx2,
+    .f32_end = bnn_f32_end_avx2,
     .b1_expand = bnn_b1_expand_avx2,
     .mixed = &bnn_mixed_avx2,
     .b1_mr = MR,

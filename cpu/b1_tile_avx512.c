@@ -6,6 +6,7 @@
 #if defined(__x86_64__) /* elsewhere this file is empty but for declarations */
 
 #include <immintrin.h>
+#include <math.h>
 #include <string.h>
 
 enum { MR = 4 };
@@ -124,22 +125,54 @@ static inline __m512i integers(const bnn_finish *f, size_t i, size_t j, __mmask1
     return _mm512_sub_epi32(offset, _mm512_add_epi32(count, count));
 }
 
-/* A factor of one changes nothing, a term of zero would change -0. */
-static void finish_f32(const bnn_finish *f) {
-    const bnn_result *y = f->y;
-    for (size_t j = 0; j < f->n; j += 16) {
-        __mmask16 in = first_lanes(f->n - j);
-        __m512 a = _mm512_set1_ps(1.0f), b = _mm512_setzero_ps();
-        a = y->a == NULL ? a : _mm512_maskz_loadu_ps(in, y->a + f->column + j);
-        b = y->b == NULL ? b : _mm512_maskz_loadu_ps(in, y->b + f->column + j);
-        float *to = y->f32 + f->first * f->channels + f->column + j;
-        for (size_t i = 0; i < f->pixels; i++, to += f->channels) {
-            __m512 v = _mm512_cvtepi32_ps(integers(f, i, j, in));
-            v = _mm512_mul_ps(a, _mm512_mul_ps(_mm512_set1_ps(f->xscale[i]), v));
-            v = y->b == NULL ? v : _mm512_add_ps(v, b);
-            _mm512_mask_storeu_ps(to, in, v);
+/* What is done to sixteen columns of a float result. */
+typedef struct ending {
+    const bnn_result *y;
+    __mmask16 in;
+    __m512 a, b, lo, hi;
+} ending;
+
+/* A factor of one and infinite bounds change nothing; a term of zero would change -0. */
+static inline ending ending_at(const bnn_result *y, size_t column, __mmask16 in) {
+    ending e = {.y = y, .in = in, .a = _mm512_set1_ps(1.0f), .b = _mm512_setzero_ps()};
+    e.a = y->a == NULL ? e.a : _mm512_maskz_loadu_ps(in, y->a + column);
+    e.b = y->b == NULL ? e.b : _mm512_maskz_loadu_ps(in, y->b + column);
+    e.lo = _mm512_set1_ps(y->clamp == NULL ? -INFINITY : y->clamp[0]);
+    e.hi = _mm512_set1_ps(y->clamp == NULL ? INFINITY : y->clamp[1]);
+    return e;
+}
+
+static inline __m512 end_at(const ending *e, __m512 v, size_t at) {
+    v = _mm512_mul_ps(e->a, v);
+    v = e->y->b == NULL ? v : _mm512_add_ps(v, e->b);
+    v = e->y->add == NULL ? v : _mm512_add_ps(v, _mm512_maskz_loadu_ps(e->in, e->y->add + at));
+    v = _mm512_min_ps(e->hi, _mm512_max_ps(e->lo, v)); /* a NaN stays */
+    _mm512_mask_storeu_ps(e->y->f32 + at, e->in, v);
+    return v;
+}
+
+void bnn_f32_end_avx512(const bnn_result *y, size_t column, size_t m, size_t n, float *const *c) {
+    for (size_t j = 0; j < n; j += 16) {
+        ending e = ending_at(y, column + j, first_lanes(n - j));
+        for (size_t i = 0; i < m; i++) {
+            end_at(&e, _mm512_maskz_loadu_ps(e.in, c[i] + j), (size_t)(c[i] + j - y->f32));
         }
     }
+}
+
+static void finish_f32(const bnn_finish *f) {
+    uint64_t bits[BNN_FINISH_PIXELS] = {0};
+    for (size_t j = 0; j < f->n; j += 16) {
+        ending e = ending_at(f->y, f->column + j, first_lanes(f->n - j));
+        size_t at = f->first * f->channels + f->column + j;
+        for (size_t i = 0; i < f->pixels; i++, at += f->channels) {
+            __m512 v = _mm512_cvtepi32_ps(integers(f, i, j, e.in));
+            v = end_at(&e, _mm512_mul_ps(_mm512_set1_ps(f->xscale[i]), v), at);
+            __mmask16 hit = _mm512_mask_cmp_ps_mask(e.in, v, _mm512_setzero_ps(), _CMP_GE_OQ);
+            bits[i] |= (uint64_t)hit << j;
+        }
+    }
+    bnn_finish_bits(f, f->y->sign, bits);
 }
 
 static void finish_i16(const bnn_finish *f) {
@@ -155,7 +188,6 @@ static void finish_i16(const bnn_finish *f) {
 
 static void finish_b1(const bnn_finish *f) {
     uint64_t bits[BNN_FINISH_PIXELS] = {0};
-    size_t words = bnn_words(f->channels);
     for (size_t j = 0; j < f->n; j += 16) {
         __mmask16 in = first_lanes(f->n - j);
         __m512i t = _mm512_maskz_loadu_epi32(in, f->y->threshold + f->column + j);
@@ -166,9 +198,7 @@ static void finish_b1(const bnn_finish *f) {
             bits[i] |= (uint64_t)(uint16_t)((hit ^ flip) & in) << j;
         }
     }
-    for (size_t i = 0; i < f->pixels; i++) {
-        bnn_put_bits(f->y->b1 + (f->first + i) * words, f->column, f->n, bits[i]);
-    }
+    bnn_finish_bits(f, f->y->b1, bits);
 }
 
 void bnn_b1_finish_avx512(const bnn_finish *f) {
@@ -199,6 +229,7 @@ const bnn_micro bnn_micro_avx512 = {
     .f32_nr = 16,
     .f32_indirect = bnn_f32_indirect_avx2,
     .f32_outer = bnn_f32_outer_avx2,
+    .f32_end = bnn_f32_end_avx512,
     .b1_expand = bnn_b1_expand_avx512,
     .mixed = &bnn_mixed_avx512,
     .b1_mr = MR,

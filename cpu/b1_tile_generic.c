@@ -41,15 +41,33 @@ void bnn_b1_tile_generic(size_t kb, size_t width, const uint8_t *tile, const uin
     }
 }
 
+static inline float end_at(const bnn_result *y, float v, size_t column, size_t at) {
+    v = y->a == NULL ? v : y->a[column] * v;
+    v = y->b == NULL ? v : v + y->b[column];
+    v = y->add == NULL ? v : v + y->add[at];
+    if (y->clamp != NULL) {
+        v = v < y->clamp[0] ? y->clamp[0] : v;
+        v = v > y->clamp[1] ? y->clamp[1] : v;
+    }
+    return y->f32[at] = v;
+}
+
+void bnn_f32_end_generic(const bnn_result *y, size_t column, size_t m, size_t n, float *const *c) {
+    for (size_t i = 0; i < m; i++) {
+        for (size_t j = 0; j < n; j++) {
+            end_at(y, c[i][j], column + j, (size_t)(c[i] + j - y->f32));
+        }
+    }
+}
+
 static void finish_pixel(const bnn_finish *f, size_t i, const int32_t *integer) {
     const bnn_result *y = f->y;
     size_t at = (f->first + i) * f->channels + f->column;
-    uint64_t bits = 0;
+    uint64_t bits = 0, *to = y->b1 != NULL ? y->b1 : y->sign;
     for (size_t j = 0; j < f->n; j++) {
         if (y->f32 != NULL) {
-            float v = f->xscale[i] * (float)integer[j];
-            v = y->a == NULL ? v : y->a[f->column + j] * v;
-            y->f32[at + j] = y->b == NULL ? v : v + y->b[f->column + j];
+            float v = end_at(y, f->xscale[i] * (float)integer[j], f->column + j, at + j);
+            bits |= (uint64_t)(v >= 0.0f) << j;
         } else if (y->i16 != NULL) {
             y->i16[at + j] = (int16_t)integer[j];
         } else {
@@ -57,8 +75,8 @@ static void finish_pixel(const bnn_finish *f, size_t i, const int32_t *integer) 
             bits |= (uint64_t)((integer[j] >= (threshold - flip) / 2) != flip) << j;
         }
     }
-    if (y->b1 != NULL) {
-        bnn_put_bits(y->b1 + (f->first + i) * bnn_words(f->channels), f->column, f->n, bits);
+    if (to != NULL) {
+        bnn_put_bits(to + (f->first + i) * bnn_words(f->channels), f->column, f->n, bits);
     }
 }
 
@@ -84,6 +102,7 @@ const bnn_micro bnn_micro_generic = {
     .f32_nr = 8,
     .f32_indirect = bnn_f32_indirect_generic,
     .f32_outer = bnn_f32_outer_generic,
+    .f32_end = bnn_f32_end_generic,
     .b1_expand = bnn_b1_expand_generic,
     .mixed = &bnn_mixed_generic,
     .b1_mr = MR,

@@ -120,6 +120,7 @@ const bnn_micro bnn_micro_neon = {
     .f32_nr = 8,
     .f32_indirect = bnn_f32_indirect_neon,
     .f32_outer = bnn_f32_outer_neon,
+    .f32_end = bnn_f32_end_generic,
     .b1_expand = bnn_b1_expand_neon,
     .mixed = &bnn_mixed_neon,
     .b1_mr = MR,

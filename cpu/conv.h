@@ -41,6 +41,9 @@ static inline float bnn_row_scale(const bnn_operand *v, size_t row) {
 size_t bnn_conv_workspace(const bnn_micro *micro, const bnn_conv *s);
 void bnn_conv_forward(const bnn_micro *micro, const bnn_conv *s, const bnn_operand *x,
                       const bnn_operand *w, const bnn_result *y, void *ws);
+size_t bnn_conv_prepared_bytes(const bnn_micro *micro, const bnn_conv *s, int bits);
+void bnn_conv_prepare(const bnn_micro *micro, const bnn_conv *s, const bnn_operand *w,
+                      void *prepared, void *ws);
 void bnn_conv_backward_x(const bnn_micro *micro, const bnn_conv *s, const float *gy,
                          const bnn_operand *w, float *gx, int acc, void *ws);
 void bnn_conv_backward_w(const bnn_micro *micro, const bnn_conv *s, const float *gy,
@@ -49,6 +52,9 @@ void bnn_conv_backward_w(const bnn_micro *micro, const bnn_conv *s, const float 
 /* conv_b1.c, and the sizes of the parts for bnn_conv_workspace. */
 void bnn_conv_forward_b1(const bnn_micro *micro, const bnn_conv *s, const bnn_operand *x,
                          const bnn_operand *w, const bnn_result *y, void *ws);
+void bnn_conv_prepare_b1(const bnn_micro *micro, const bnn_conv *s, const uint64_t *w,
+                         void *prepared, void *ws);
+size_t bnn_conv_b1_prepared_bytes(const bnn_micro *micro, const bnn_conv *s);
 size_t bnn_conv_b1_bytes(const bnn_micro *micro, const bnn_conv *s);
 size_t bnn_conv_f32_bytes(const bnn_micro *micro, const bnn_conv *s);
 size_t bnn_conv_weights_bytes(const bnn_micro *micro, const bnn_conv *s);

@@ -15,13 +15,14 @@ typedef struct plan {
     size_t group_bytes;        /* of the packed filters of a group */
     size_t pixels, block_rows, blocks;
     int row_classes, col_classes;
+    /* What depends on the shape and the filters alone, in memory of its own if it was prepared. */
     int32_t *row_class, *col_class; /* [oh], [ow]: where in `offset` the class begins */
     int32_t *row_taps, *col_taps;   /* first and last + 1 valid tap of each class */
     int32_t *tap_count;             /* popcount of filter o at tap: [o][taps] */
     int32_t *offset;                /* [row class][col class][o] */
     uint8_t *filters;               /* [groups][group_bytes] */
     char *threads;
-    size_t line_bytes, thread_bytes;
+    size_t line_bytes, thread_bytes, prepared_bytes;
     size_t used;
 } plan;
 
@@ -87,7 +88,20 @@ static int classify(int outs, int stride, int pad, int dil, int kernel, int size
     return classes;
 }
 
-static plan lay_out(const bnn_micro *micro, const bnn_conv *s, void *ws) {
+static size_t filters_layout(const bnn_conv *s, plan *p, void *base) {
+    size_t used = 0, o = (size_t)s->o;
+    size_t classes = (size_t)p->row_classes * (size_t)p->col_classes;
+    p->row_class = bnn_take(base, &used, (size_t)s->oh * sizeof(int32_t));
+    p->col_class = bnn_take(base, &used, (size_t)s->ow * sizeof(int32_t));
+    p->row_taps = bnn_take(base, &used, 2 * (size_t)p->row_classes * sizeof(int32_t));
+    p->col_taps = bnn_take(base, &used, 2 * (size_t)p->col_classes * sizeof(int32_t));
+    p->tap_count = bnn_take(base, &used, o * p->taps * sizeof(int32_t));
+    p->offset = bnn_take(base, &used, classes * o * sizeof(int32_t));
+    p->filters = bnn_take(base, &used, p->groups * p->group_bytes);
+    return used;
+}
+
+static plan lay_out(const bnn_micro *micro, const bnn_conv *s, void *prepared, void *ws) {
     plan p = {.groups = (size_t)s->groups, .taps = (size_t)s->kh * (size_t)s->kw};
     size_t o = (size_t)s->o, mr = micro->b1_mr;
     own mine;
@@ -109,21 +123,19 @@ static plan lay_out(const bnn_micro *micro, const bnn_conv *s, void *ws) {
     p.line_bytes = (columns * p.tap_bytes + 16 + 63) & ~(size_t)63;
     p.row_classes = classify(s->oh, s->stride_h, s->pad_h, s->dil_h, s->kh, s->h, NULL, NULL);
     p.col_classes = classify(s->ow, s->stride_w, s->pad_w, s->dil_w, s->kw, s->w, NULL, NULL);
-    size_t classes = (size_t)p.row_classes * (size_t)p.col_classes;
-    p.row_class = bnn_take(ws, &p.used, (size_t)s->oh * sizeof(int32_t));
-    p.col_class = bnn_take(ws, &p.used, (size_t)s->ow * sizeof(int32_t));
-    p.row_taps = bnn_take(ws, &p.used, 2 * (size_t)p.row_classes * sizeof(int32_t));
-    p.col_taps = bnn_take(ws, &p.used, 2 * (size_t)p.col_classes * sizeof(int32_t));
-    p.tap_count = bnn_take(ws, &p.used, o * p.taps * sizeof(int32_t));
-    p.offset = bnn_take(ws, &p.used, classes * o * sizeof(int32_t));
-    p.filters = bnn_take(ws, &p.used, p.groups * p.group_bytes);
+    p.prepared_bytes = filters_layout(s, &p, NULL);
+    filters_layout(s, &p, prepared == NULL ? bnn_take(ws, &p.used, p.prepared_bytes) : prepared);
     p.thread_bytes = thread_layout(micro, s, &p, NULL, &mine);
     p.threads = bnn_take(ws, &p.used, (size_t)omp_get_max_threads() * p.thread_bytes);
     return p;
 }
 
 size_t bnn_conv_b1_bytes(const bnn_micro *micro, const bnn_conv *s) {
-    return lay_out(micro, s, NULL).used;
+    return lay_out(micro, s, NULL, NULL).used;
+}
+
+size_t bnn_conv_b1_prepared_bytes(const bnn_micro *micro, const bnn_conv *s) {
+    return lay_out(micro, s, NULL, NULL).prepared_bytes;
 }
 
 static int32_t popcount64(uint64_t v) {
@@ -188,6 +200,27 @@ static void pack_filters(const bnn_micro *micro, const bnn_conv *s, const plan *
     }
     micro->b1_pack_w(p->kb, n, panel + 1 == p->panels ? p->tail_width : 64, mine->rows,
                      p->filters + group * p->group_bytes + panel * 64 * p->kb);
+}
+
+static void prepare(const bnn_micro *micro, const bnn_conv *s, const plan *p, const uint64_t *w) {
+    number_classes(s, p);
+#pragma omp parallel
+    {
+        own mine;
+        size_t first, last;
+        void *base = p->threads + p->thread_bytes * (size_t)omp_get_thread_num();
+        thread_layout(micro, s, p, base, &mine);
+        bnn_share(p->groups * p->panels, &first, &last);
+        for (size_t i = first; i < last; i++) {
+            pack_filters(micro, s, p, w, i / p->panels, i % p->panels, &mine);
+        }
+    }
+}
+
+void bnn_conv_prepare_b1(const bnn_micro *micro, const bnn_conv *s, const uint64_t *w,
+                         void *prepared, void *ws) {
+    plan p = lay_out(micro, s, prepared, ws);
+    prepare(micro, s, &p, w);
 }
 
 /* Bits first .. first+n of `from`, a row of `total` bits, to `to`, in whole words; what lies behind
@@ -355,30 +388,27 @@ static void block_times_panel(const bnn_micro *micro, const plan *p, size_t grou
 
 void bnn_conv_forward_b1(const bnn_micro *micro, const bnn_conv *s, const bnn_operand *x,
                          const bnn_operand *w, const bnn_result *y, void *ws) {
-    plan p = lay_out(micro, s, ws);
+    plan p = lay_out(micro, s, (void *)(uintptr_t)w->prepared, ws); /* only read if it is there */
     size_t units = p.groups * p.panels;
     /* Groups may share words of bits: then whoever has a pixel has all of its channels. */
-    size_t together = y->b1 != NULL && p.groups > 1 ? units : 1;
-    number_classes(s, &p);
+    size_t together = (y->b1 != NULL || y->sign != NULL) && p.groups > 1 ? units : 1;
+    if (w->prepared == NULL) {
+        prepare(micro, s, &p, w->b1);
+    }
 #pragma omp parallel
     {
         own mine;
         size_t first, last, packed = SIZE_MAX;
         void *base = p.threads + p.thread_bytes * (size_t)omp_get_thread_num();
         thread_layout(micro, s, &p, base, &mine);
-        bnn_share(units, &first, &last);
-        for (size_t i = first; i < last; i++) {
-            pack_filters(micro, s, &p, w->b1, i / p.panels, i % p.panels, &mine);
-        }
         for (size_t i = 0; x->scale == NULL && i < p.block_rows; i++) {
             mine.xscale[i] = 1.0f;
         }
-#pragma omp barrier
         bnn_share(p.blocks * units / together, &first, &last);
         for (size_t i = first * together; i < last * together; i++) {
-            size_t panel = i % p.panels, group = i / p.panels % p.groups, row = i / units;
-            size_t count = bnn_min_size(p.block_rows, p.pixels - row * p.block_rows);
-            row *= p.block_rows;
+            size_t panel = i % p.panels, group = i / p.panels % p.groups;
+            size_t row = i / units * p.block_rows;
+            size_t count = bnn_min_size(p.block_rows, p.pixels - row);
             if (packed != i / p.panels) {
                 packed = i / p.panels;
                 pack_block(micro, s, &p, x, group, row, count, &mine);

@@ -25,7 +25,7 @@ typedef struct grid {
     int out_h, out_w, out_y, out_x, out_sy, out_sx;
     size_t out_channels, cols;
     size_t groups;
-    const float *scale, *shift; /* of the result's channels, or NULL */
+    const bnn_result *end; /* what is done to the sums, or NULL */
 } grid;
 
 /* Where things stand in the workspace. */
@@ -131,20 +131,6 @@ static void gather(size_t mr, size_t taps, size_t depth, size_t tiles, const flo
     }
 }
 
-/* y = a y + b of one tile, while it is in cache; the two roundings of the `affine` kernel. */
-static void scale_shift(const float *a, const float *b, size_t m, size_t n, float *const *y) {
-    for (size_t i = 0; a != NULL && i < m; i++) {
-        for (size_t j = 0; j < n; j++) {
-            y[i][j] *= a[j];
-        }
-    }
-    for (size_t i = 0; b != NULL && i < m; i++) {
-        for (size_t j = 0; j < n; j++) {
-            y[i][j] += b[j];
-        }
-    }
-}
-
 /* A thread's share of all (group, block, panel) triples. Each result is computed by one tile in one
  * order, whoever does it. */
 static void walk(const bnn_micro *micro, const grid *g, const area *m, int acc) {
@@ -173,7 +159,6 @@ static void walk(const bnn_micro *micro, const grid *g, const area *m, int acc) 
         }
         const float *b = m->panels + (group * panels + panel) * k * nr;
         size_t n = bnn_min_size(nr, g->cols - panel * nr), tile_taps = gathers ? 1 : taps;
-        size_t column = group * g->cols + panel * nr;
         for (size_t tile = 0; tile < tiles; tile++) {
             float *out[16];
             size_t valid = bnn_min_size(mr, here - tile * mr);
@@ -182,8 +167,9 @@ static void walk(const bnn_micro *micro, const grid *g, const area *m, int acc) 
             }
             micro->f32_indirect(tile_taps, k / tile_taps, a + tile * tile_taps * mr, b, valid, n,
                                 out, acc);
-            scale_shift(g->scale == NULL ? NULL : g->scale + column,
-                        g->shift == NULL ? NULL : g->shift + column, valid, n, out);
+            if (g->end != NULL) {
+                micro->f32_end(g->end, group * g->cols + panel * nr, valid, n, out);
+            }
         }
     }
 }
@@ -221,18 +207,31 @@ static void pack_backward(const bnn_micro *micro, const bnn_conv *s, const grid 
     }
 }
 
+static void prepare_f32(const bnn_micro *micro, const bnn_conv *s, const float *w, float *panels) {
+    size_t groups = (size_t)s->groups, og = (size_t)s->o / groups, nr = micro->f32_nr;
+    size_t k = (size_t)s->kh * (size_t)s->kw * (size_t)s->c / groups;
+    size_t count = bnn_ceil_div(og, nr);
+#pragma omp parallel
+    {
+        size_t first, last;
+        bnn_share(groups * count, &first, &last);
+        for (size_t p = first; p < last; p++) {
+            size_t o0 = p % count * nr, n = bnn_min_size(nr, og - o0);
+            pack_forward(k, nr, n, w + (p / count * og + o0) * k, panels + p * k * nr);
+        }
+    }
+}
+
 static void conv_forward_f32(const bnn_micro *micro, const bnn_conv *s, const float *x,
-                             const float *w, const bnn_result *y, void *ws) {
+                             const bnn_operand *w, const bnn_result *y, void *ws) {
     size_t groups = (size_t)s->groups, cg = (size_t)s->c / groups, og = (size_t)s->o / groups;
-    size_t nr = micro->f32_nr, panels = bnn_ceil_div(og, nr);
-    size_t k = (size_t)s->kh * (size_t)s->kw * cg;
     area m = lay_out(micro, s, cg, og, ws);
     grid g = {.n = (size_t)s->n, .gh = s->oh, .gw = s->ow, .step_h = s->stride_h};
     g.step_w = s->stride_w, g.th = s->kh, g.tw = s->kw;
     g.off_h = m.off, g.off_w = m.off + s->kh;
     g.a = x, g.ah = s->h, g.aw = s->w, g.a_channels = (size_t)s->c, g.depth = cg;
     g.out = y->f32, g.out_h = s->oh, g.out_w = s->ow, g.out_sy = 1, g.out_sx = 1;
-    g.scale = y->a, g.shift = y->b;
+    g.end = y;
     g.out_channels = (size_t)s->o, g.cols = og, g.groups = groups;
     for (int i = 0; i < s->kh; i++) {
         g.off_h[i] = i * s->dil_h - s->pad_h;
@@ -241,17 +240,13 @@ static void conv_forward_f32(const bnn_micro *micro, const bnn_conv *s, const fl
         g.off_w[i] = i * s->dil_w - s->pad_w;
     }
     memset(m.zeros, 0, cg * sizeof(float));
-#pragma omp parallel
-    {
-        size_t first, last;
-        bnn_share(groups * panels, &first, &last);
-        for (size_t p = first; p < last; p++) {
-            size_t o0 = p % panels * nr, n = bnn_min_size(nr, og - o0);
-            pack_forward(k, nr, n, w + (p / panels * og + o0) * k, m.panels + p * k * nr);
-        }
-#pragma omp barrier
-        walk(micro, &g, &m, 0);
+    if (w->prepared == NULL) {
+        prepare_f32(micro, s, w->f32, m.panels);
+    } else {
+        m.panels = (float *)(uintptr_t)w->prepared; /* only read */
     }
+#pragma omp parallel
+    walk(micro, &g, &m, 0);
 }
 
 int bnn_phase_taps(int phase, int kernel, int stride, int pad, int dil, int *off, int *tap) {
@@ -332,7 +327,25 @@ void bnn_conv_forward(const bnn_micro *micro, const bnn_conv *s, const bnn_opera
     if (x->b1 != NULL) {
         bnn_conv_forward_b1(micro, s, x, w, y, ws);
     } else {
-        conv_forward_f32(micro, s, x->f32, w->f32, y, ws);
+        conv_forward_f32(micro, s, x->f32, w, y, ws);
+    }
+}
+
+size_t bnn_conv_prepared_bytes(const bnn_micro *micro, const bnn_conv *s, int bits) {
+    if (bits) {
+        return bnn_conv_b1_prepared_bytes(micro, s);
+    }
+    size_t groups = (size_t)s->groups, nr = micro->f32_nr;
+    size_t columns = bnn_ceil_div((size_t)s->o / groups, nr) * nr;
+    return (size_t)s->kh * (size_t)s->kw * (size_t)s->c * columns * sizeof(float);
+}
+
+void bnn_conv_prepare(const bnn_micro *micro, const bnn_conv *s, const bnn_operand *w,
+                      void *prepared, void *ws) {
+    if (w->b1 != NULL) {
+        bnn_conv_prepare_b1(micro, s, w->b1, prepared, ws);
+    } else {
+        prepare_f32(micro, s, w->f32, prepared);
     }
 }
 

@@ -62,6 +62,14 @@ static inline void bnn_put_bits(uint64_t *row, size_t column, size_t n, uint64_t
     }
 }
 
+/* The bits of all pixels of a finish. */
+static inline void bnn_finish_bits(const bnn_finish *f, uint64_t *to, const uint64_t *bits) {
+    size_t words = bnn_words(f->channels);
+    for (size_t i = 0; to != NULL && i < f->pixels; i++) {
+        bnn_put_bits(to + (f->first + i) * words, f->column, f->n, bits[i]);
+    }
+}
+
 typedef struct bnn_micro {
     /* ---- float products ---- */
     size_t f32_mr, f32_nr;
@@ -72,6 +80,9 @@ typedef struct bnn_micro {
     /* c[i*ldc + 0..n) (+)= sum over k < depth of a[k*mr + i] * b[k*nr + ..], i < m. */
     void (*f32_outer)(size_t depth, const float *a, const float *b, size_t m, size_t n, float *c,
                       size_t ldc, int acc);
+    /* The steps from sums to a float result (bnn_result), in place: rows c[0..m) of it, each n
+     * columns from `column` on. */
+    void (*f32_end)(const bnn_result *y, size_t column, size_t m, size_t n, float *const *c);
     /* out[i] = +-scale by bit first + i of `row`, i < n. Reads no word without a bit it needs. */
     void (*b1_expand)(size_t n, const uint64_t *row, size_t first, float scale, float *out);
 
@@ -112,6 +123,7 @@ void bnn_f32_indirect_generic(size_t taps, size_t depth, const float *const *a, 
                               size_t m, size_t n, float *const *c, int acc);
 void bnn_f32_outer_generic(size_t depth, const float *a, const float *b, size_t m, size_t n,
                            float *c, size_t ldc, int acc);
+void bnn_f32_end_generic(const bnn_result *y, size_t column, size_t m, size_t n, float *const *c);
 void bnn_b1_expand_generic(size_t n, const uint64_t *row, size_t first, float scale, float *out);
 void bnn_b1_pack_w_generic(size_t kb, size_t n, size_t width, const uint8_t *w, uint8_t *panel);
 void bnn_b1_tile_generic(size_t kb, size_t width, const uint8_t *tile, const uint8_t *panel,
@@ -126,12 +138,14 @@ void bnn_f32_indirect_avx2(size_t taps, size_t depth, const float *const *a, con
                            size_t m, size_t n, float *const *c, int acc);
 void bnn_f32_outer_avx2(size_t depth, const float *a, const float *b, size_t m, size_t n, float *c,
                         size_t ldc, int acc);
+void bnn_f32_end_avx2(const bnn_result *y, size_t column, size_t m, size_t n, float *const *c);
 void bnn_b1_expand_avx2(size_t n, const uint64_t *row, size_t first, float scale, float *out);
 void bnn_b1_pack_w_avx2(size_t kb, size_t n, size_t width, const uint8_t *w, uint8_t *panel);
 void bnn_b1_pack_a_avx2(size_t kb, const uint8_t *rows, uint8_t *tile);
 void bnn_b1_tile_avx2(size_t kb, size_t width, const uint8_t *tile, const uint8_t *panel,
                       int32_t *count);
 void bnn_b1_finish_avx2(const bnn_finish *f);
+void bnn_f32_end_avx512(const bnn_result *y, size_t column, size_t m, size_t n, float *const *c);
 void bnn_b1_expand_avx512(size_t n, const uint64_t *row, size_t first, float scale, float *out);
 void bnn_b1_pack_w_avx512(size_t kb, size_t n, size_t width, const uint8_t *w, uint8_t *panel);
 void bnn_b1_tile_avx512(size_t kb, size_t width, const uint8_t *tile, const uint8_t *panel,

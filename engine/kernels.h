@@ -39,6 +39,7 @@ typedef struct bnn_operand {
     const uint64_t *b1;
     const float *scale;
     size_t rows_per_scale;
+    const void *prepared; /* filters of a forward: what conv_prepare made of them, or NULL */
 } bnn_operand;
 
 /* Values a row-wise kernel reads: exactly one is set, or none where they are optional. */
@@ -47,13 +48,16 @@ typedef struct bnn_numbers {
     const int16_t *i16;
 } bnn_numbers;
 
-/* What becomes of a forward product: exactly one of f32, i16 and b1 is set. i16 and b1 take exact
- * integers, so both operands are bits and the input has no scale. */
+/* What becomes of a forward product, each step as the kernel of that name does it, value for value.
+ * Exactly one of f32, i16 and b1 is set; the latter two for bits without a scale of the input. */
 typedef struct bnn_result {
-    float *f32;         /* [n,oh,ow,o]: the product, then as `affine` does it, value for value, */
-    const float *a, *b; /* [o], either may be NULL: a * y + b */
-    int16_t *i16;       /* [n,oh,ow,o]; kh * kw * c / groups <= 32767 */
-    uint64_t *b1;       /* rows of words(o): the product compared as `threshold_pack` does it */
+    float *f32;               /* [n,oh,ow,o] */
+    const float *a, *b;       /* [o] or NULL: affine */
+    const float *add;         /* [n,oh,ow,o] or NULL: then add; not f32 itself */
+    const float *clamp;       /* {lo, hi} or NULL: then clamp */
+    uint64_t *sign;           /* of a product of bits, or NULL: sign_pack of f32 */
+    int16_t *i16;             /* [n,oh,ow,o]: the integer; kh * kw * c / groups <= 32767 */
+    uint64_t *b1;             /* threshold_pack of the integer */
     const int32_t *threshold; /* [o] */
 } bnn_result;
 
@@ -96,6 +100,10 @@ typedef struct bnn_kernels {
      * wait, and what is left is exact). Both float: float product. Never mixed. */
     void (*conv_forward)(const bnn_conv *s, const bnn_operand *x, const bnn_operand *w,
                          const bnn_result *y, void *ws);
+    /* What the forward first makes of its filters (`bits`: they are bits) for a product of this
+     * shape depends on nothing else, so inference makes it once: in `prepared`, 64-byte aligned. */
+    size_t (*conv_prepared_bytes)(const bnn_conv *s, int bits);
+    void (*conv_prepare)(const bnn_conv *s, const bnn_operand *w, void *prepared, void *ws);
     /* gx = dL/dx given gy[n,oh,ow,o] and the filters as fed to the forward (float, or +-1 bits with
      * their scale: the mixed product). */
     void (*conv_backward_x)(const bnn_conv *s, const float *gy, const bnn_operand *w, float *gx,

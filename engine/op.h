@@ -6,7 +6,7 @@
 #include "engine/base/status.h"
 #include "engine/tensor.h"
 
-#define BNN_MAX_IN 8
+#define BNN_MAX_IN 9
 #define BNN_MAX_OUT 4
 
 typedef struct bnn_graph bnn_graph;

@@ -2,7 +2,16 @@
  * is the operands' dtype: bits x bits forward, float x bits backward, or float everywhere. */
 #include "layers/ops.h"
 
-enum { X, W, X_SCALE, W_SCALE };
+#include <math.h>
+
+enum { X, W, X_SCALE, W_SCALE, A, B, ADD, THRESHOLD, PREPARED, INPUTS };
+enum { Y, SIGN };
+
+typedef struct conv_attr {
+    bnn_conv_config config; /* first: also what bnn_conv_of reads */
+    float clamp[2];
+    int sign;
+} conv_attr;
 
 /* A filter's scale is a factor of its channel of the output, where it waits (op.h), so that the
  * product itself stays an integer; the backward needs it with the filters. */
@@ -13,7 +22,7 @@ static int out_size(int size, int kernel, int stride, int pad, int dil) {
 }
 
 bnn_conv bnn_conv_of(const bnn_graph *g, const bnn_node *node) {
-    const bnn_conv_config *a = node->attr;
+    const bnn_conv_config *a = &((const conv_attr *)node->attr)->config;
     bnn_shape x = bnn_shape_of(g, node->in[X]), w = bnn_shape_of(g, node->in[W]);
     return (bnn_conv){.n = x.n,
                       .h = x.h,
@@ -54,12 +63,49 @@ static bnn_code check_scale(bnn_graph *g, bnn_node *node, int t, int scale) {
     return BNN_OK;
 }
 
-/* A product of bits is an integer. Training keeps it for the backward, so in half the bytes, and an
- * input's scale is applied to it by a node of its own; in inference it is the scaled float. */
+/* A product of bits is an integer. What has a backward keeps it for that, so in half the bytes, and
+ * an input's scale is applied by a node of its own; else it is the scaled float, or what thresholds
+ * make of it. */
 static bnn_dtype result_type(const bnn_graph *g, const bnn_node *node, const bnn_conv *s) {
     int bits = bnn_dtype_of(g, node->in[X]) == BNN_B1;
     int fits = (double)s->kh * s->kw * s->c / s->groups <= INT16_MAX;
-    return bits && fits && bnn_graph_training(g) ? BNN_I16 : BNN_F32;
+    if (node->in[THRESHOLD] >= 0) {
+        return BNN_B1;
+    }
+    int backward = bnn_wants_grad(g, node->in[X]) || bnn_wants_grad(g, node->in[W]);
+    return bits && fits && backward ? BNN_I16 : BNN_F32;
+}
+
+/* NULL if there are no bounds. */
+static const float *clamp_of(const bnn_node *node) {
+    const conv_attr *attr = node->attr;
+    return attr->clamp[0] > -INFINITY || attr->clamp[1] < INFINITY ? attr->clamp : NULL;
+}
+
+/* What a folded conv does to its product. */
+static bnn_code check_end(bnn_graph *g, bnn_node *node, bnn_shape y) {
+    const conv_attr *attr = node->attr;
+    int bits = bnn_dtype_of(g, node->in[X]) == BNN_B1;
+    int floats = attr->sign || clamp_of(node) != NULL;
+    for (int i = A; i <= THRESHOLD; i++) {
+        bnn_shape s = bnn_shape_of(g, node->in[i]), want = i == ADD ? y : bnn_vector(y.c);
+        if (node->in[i] >= 0 && !bnn_shape_equal(s, want)) {
+            return bnn_node_fail(g, node, "%zu values for a result of %zu", bnn_shape_count(s),
+                                 bnn_shape_count(want));
+        }
+        floats |= i < THRESHOLD && node->in[i] >= 0;
+    }
+    int gradient = bnn_wants_grad(g, node->in[X]) || bnn_wants_grad(g, node->in[W]);
+    if (node->in[THRESHOLD] >= 0 && (!bits || node->in[X_SCALE] >= 0 || floats)) {
+        return bnn_node_fail(g, node, "only a plain product of bits has thresholds");
+    }
+    if (attr->sign && !bits) {
+        return bnn_node_fail(g, node, "only a product of bits gives signs");
+    }
+    if (gradient && (floats || node->in[THRESHOLD] >= 0)) {
+        return bnn_node_fail(g, node, "a folded product has no gradient");
+    }
+    return BNN_OK;
 }
 
 static bnn_code infer(bnn_graph *g, bnn_node *node) {
@@ -89,7 +135,14 @@ static bnn_code infer(bnn_graph *g, bnn_node *node) {
         return bnn_node_fail(g, node, "%zu scales for %d filters",
                              bnn_shape_count(bnn_shape_of(g, node->in[W_SCALE])), s.o);
     }
-    bnn_node_output(g, node, result_type(g, node, &s), (bnn_shape){s.n, s.oh, s.ow, s.o});
+    bnn_shape y = {s.n, s.oh, s.ow, s.o};
+    if (check_end(g, node, y)) {
+        return BNN_ERR_SHAPE;
+    }
+    bnn_node_output(g, node, result_type(g, node, &s), y);
+    if (((const conv_attr *)node->attr)->sign) {
+        bnn_node_output(g, node, BNN_B1, y);
+    }
     if (bnn_wants_grad(g, node->in[X])) {
         node->saved_in |= BNN_SAVED(W) | BNN_SAVED(W_SCALE);
     }
@@ -97,16 +150,33 @@ static bnn_code infer(bnn_graph *g, bnn_node *node) {
         node->saved_in |= BNN_SAVED(X) | BNN_SAVED(X_SCALE);
     }
     node->workspace = bnn_graph_kernels(g)->conv_workspace(&s);
+    if (bnn_role_of(g, node->in[W]) == BNN_ROLE_CONSTANT) {
+        size_t bytes =
+            bnn_graph_kernels(g)->conv_prepared_bytes(&s, bnn_dtype_of(g, node->in[W]) == BNN_B1);
+        bnn_shape lines = {(int)((bytes + 63) / 64), 1, 1, 64};
+        node->in[PREPARED] = bnn_graph_constant(g, BNN_U8, lines);
+    }
     return BNN_OK;
 }
 
 static void forward(const bnn_graph *g, const bnn_node *node) {
     bnn_conv s = bnn_conv_of(g, node);
     bnn_operand x = operand(g, node, X, X_SCALE), w = operand(g, node, W, W_SCALE);
-    bnn_result y = {.f32 = bnn_f32(g, node->out[0])};
-    if (bnn_dtype_of(g, node->out[0]) == BNN_I16) {
-        y = (bnn_result){.i16 = bnn_i16(g, node->out[0])};
+    w.prepared = bnn_u8(g, node->in[PREPARED]);
+    const conv_attr *attr = node->attr;
+    bnn_result y = {.clamp = clamp_of(node)};
+    if (bnn_dtype_of(g, node->out[Y]) == BNN_B1) {
+        y.b1 = bnn_bits(g, node->out[Y]);
+        y.threshold = bnn_i32(g, node->in[THRESHOLD]);
+    } else if (bnn_dtype_of(g, node->out[Y]) == BNN_I16) {
+        y.i16 = bnn_i16(g, node->out[Y]);
         x.scale = NULL;
+    } else {
+        y.f32 = bnn_f32(g, node->out[Y]);
+        y.a = bnn_f32(g, node->in[A]);
+        y.b = bnn_f32(g, node->in[B]);
+        y.add = bnn_f32(g, node->in[ADD]);
+        y.sign = attr->sign ? bnn_bits(g, node->out[SIGN]) : NULL;
     }
     bnn_graph_kernels(g)->conv_forward(&s, &x, &w, &y, node->ws);
 }
@@ -129,11 +199,35 @@ const bnn_op bnn_conv_op = {
     .name = "conv", .infer = infer, .forward = forward, .backward = backward};
 
 bnn_t bnn_op_conv(bnn_graph *g, bnn_value x, bnn_value w, const bnn_conv_config *config) {
-    bnn_t y = bnn_graph_add(g, &bnn_conv_op, config, sizeof *config, 4,
-                            (bnn_t[]){x.t, w.t, x.scale, w.scale});
+    bnn_t y = bnn_op_folded_conv(g, x, w, config, &bnn_conv_plain);
     if (y >= 0 && bnn_dtype_of(g, y) == BNN_I16 && x.scale >= 0) {
         y = bnn_op_unscale(g, y, BNN_NONE, x.scale);
     }
     bnn_set_scale(g, y, w.scale);
     return y;
+}
+
+const bnn_conv_end bnn_conv_plain = {.a = BNN_NONE,
+                                     .b = BNN_NONE,
+                                     .add = BNN_NONE,
+                                     .threshold = BNN_NONE,
+                                     .clamp = {-INFINITY, INFINITY}};
+
+bnn_t bnn_op_folded_conv(bnn_graph *g, bnn_value x, bnn_value w, const bnn_conv_config *config,
+                         const bnn_conv_end *end) {
+    conv_attr attr = {*config, {end->clamp.lo, end->clamp.hi}, end->sign};
+    bnn_t in[INPUTS] = {x.t,    w.t,      x.scale,        w.scale, end->a,
+                        end->b, end->add, end->threshold, BNN_NONE};
+    return bnn_graph_add(g, &bnn_conv_op, &attr, sizeof attr, INPUTS, in);
+}
+
+void bnn_conv_prepare_filters(const bnn_graph *g) {
+    for (size_t i = 0; i < bnn_graph_node_count(g); i++) {
+        const bnn_node *node = bnn_graph_node(g, i);
+        if (node->op == &bnn_conv_op && node->in[PREPARED] >= 0) {
+            bnn_conv s = bnn_conv_of(g, node);
+            bnn_operand w = operand(g, node, W, W_SCALE);
+            bnn_graph_kernels(g)->conv_prepare(&s, &w, bnn_u8(g, node->in[PREPARED]), node->ws);
+        }
+    }
 }

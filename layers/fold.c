@@ -1,5 +1,6 @@
 /* The structure of the folded graph: one walk over the source graph, in which runs of per-channel
- * nodes become one affine, or, in front of a sign and behind an integer, one threshold. */
+ * nodes become one affine, or, in front of a sign and behind an integer, one threshold; and a
+ * product takes as much of what follows it as it can do on its way out. */
 #include <stdlib.h>
 
 #include "layers/fold_private.h"
@@ -58,8 +59,13 @@ static bnn_t add_constant(bnn_fold *f, bnn_dtype dtype, bnn_shape shape, recipe 
     return r.target;
 }
 
-/* The folded tensor of a source tensor; constants come in as they are asked for. */
+static void emit_product(bnn_fold *f, const product *p, bnn_t to);
+
+/* The folded tensor of a source tensor; constants and what waits come in as they are asked for. */
 static bnn_t value(bnn_fold *f, bnn_t t) {
+    if (t >= 0 && f->waiting[t].node) {
+        emit_product(f, &f->waiting[t], t);
+    }
     if (t >= 0 && f->map[t] == BNN_NONE && f->constant[t]) {
         f->map[t] = add_constant(f, bnn_dtype_of(f->source, t), bnn_shape_of(f->source, t),
                                  (recipe){.kind = COPY, .source = t});
@@ -67,19 +73,17 @@ static bnn_t value(bnn_fold *f, bnn_t t) {
     return t < 0 ? BNN_NONE : f->map[t];
 }
 
-/* y = a x + b with the coefficients of `length` run nodes. */
-static bnn_t emit_affine(bnn_fold *f, bnn_t x, int run, int length) {
-    bnn_shape vector = bnn_vector(bnn_shape_of(f->graph, x).c);
+/* The coefficients a, b of `length` run nodes; b is BNN_NONE if there is nothing to add. */
+static void add_coefficients(bnn_fold *f, int c, int run, int length, bnn_t *a, bnn_t *b) {
     int has_b = 0;
     for (int i = 0; i < length; i++) {
         const bnn_node *node = node_at(f, f->run[run + i]);
         has_b |= node->op == &bnn_affine_op ? node->in[2] >= 0 : node->op != &bnn_unscale_op;
     }
     recipe r = {.kind = COEFFICIENT_A, .run = run, .length = length};
-    bnn_t a = add_constant(f, BNN_F32, vector, r);
+    *a = add_constant(f, BNN_F32, bnn_vector(c), r);
     r.kind = COEFFICIENT_B;
-    bnn_t b = has_b ? add_constant(f, BNN_F32, vector, r) : BNN_NONE;
-    return bnn_op_affine(f->graph, x, a, b);
+    *b = has_b ? add_constant(f, BNN_F32, bnn_vector(c), r) : BNN_NONE;
 }
 
 /* ---- runs of per-channel nodes ---- */
@@ -112,61 +116,143 @@ static int only_reader(const bnn_fold *f, bnn_t t) {
     return -1;
 }
 
-/* Emits the run as affines and clamps. */
-static bnn_t emit_run(bnn_fold *f, bnn_t x, int run, int length) {
-    int i = 0;
-    while (i < length) {
-        int end = i;
-        while (end < length && !is_clamp(node_at(f, f->run[run + end]))) {
-            end++;
-        }
-        if (end > i) {
-            x = emit_affine(f, x, run + i, end - i);
-        }
-        if (end < length) {
-            const bnn_node *clamp = node_at(f, f->run[run + end]);
-            x = bnn_graph_add(f->graph, clamp->op, clamp->attr, clamp->attr_bytes, 1, &x);
-            end++;
-        }
-        i = end;
-    }
-    return x;
-}
+/* A run of per-channel nodes, and the sign behind it if nobody else reads what it leads to. */
+typedef struct chain {
+    int run, length; /* in f->run */
+    bnn_t last;      /* source tensor at its end */
+    int sign;        /* node, or -1 */
+    int sum;         /* instead, a sum is all that reads it, as its first term */
+} chain;
 
-static void fold_run(bnn_fold *f, int first, int thresholds) {
-    int run = f->run_count, next = first;
-    bnn_t in = node_at(f, first)->in[0], last = in;
+/* The chain from source tensor `t` on, whose first node is `next` if that is per-channel. */
+static chain take_chain(bnn_fold *f, bnn_t t, int next) {
+    chain c = {.run = f->run_count, .last = t, .sign = -1};
     while (next >= 0 && per_channel(f, node_at(f, next))) {
         f->run[f->run_count++] = next;
         f->done[next] = 1;
-        last = node_at(f, next)->out[0];
-        next = only_reader(f, last);
+        c.last = node_at(f, next)->out[0];
+        next = only_reader(f, c.last);
     }
-    int length = f->run_count - run;
-    bnn_t x = value(f, in);
-    const bnn_node *sign =
-        next >= 0 && node_at(f, next)->op == &bnn_sign_op ? node_at(f, next) : NULL;
-    if (thresholds && sign && f->integer[in]) {
-        recipe r = {.kind = THRESHOLD, .run = run, .length = length, .bound = f->integer[in]};
-        bnn_t t = add_constant(f, BNN_I32, bnn_vector(bnn_shape_of(f->graph, x).c), r);
-        f->map[sign->out[0]] = bnn_op_threshold(f->graph, x, t);
-        f->done[next] = 1;
+    c.length = f->run_count - c.run;
+    c.sign = next >= 0 && node_at(f, next)->op == &bnn_sign_op ? next : -1;
+    c.sum = next >= 0 && node_at(f, next)->op == &bnn_add_op;
+    return c;
+}
+
+/* How many of the run's nodes from `i` on an affine takes: those up to a clamp. */
+static int affine_length(const bnn_fold *f, const chain *c, int i) {
+    int end = i;
+    while (end < c->length && !is_clamp(node_at(f, f->run[c->run + end]))) {
+        end++;
+    }
+    return end - i;
+}
+
+/* Emits the run from its node `i` on as affines and clamps. */
+static void emit_run(bnn_fold *f, bnn_t x, const chain *c, int i) {
+    while (i < c->length) {
+        int length = affine_length(f, c, i);
+        if (length > 0) {
+            bnn_t a, b;
+            add_coefficients(f, bnn_shape_of(f->graph, x).c, c->run + i, length, &a, &b);
+            x = bnn_op_affine(f->graph, x, a, b);
+            i += length;
+        } else {
+            const bnn_node *clamp = node_at(f, f->run[c->run + i]);
+            x = bnn_graph_add(f->graph, clamp->op, clamp->attr, clamp->attr_bytes, 1, &x);
+            i++;
+        }
+    }
+    f->map[c->last] = x;
+}
+
+/* The threshold that replaces a chain on integers of at most `bound` up to the bits of its sign. */
+static bnn_t add_threshold(bnn_fold *f, const chain *c, int channels, int bound) {
+    recipe r = {.kind = THRESHOLD, .run = c->run, .length = c->length, .bound = bound};
+    f->done[c->sign] = 1;
+    return add_constant(f, BNN_I32, bnn_vector(channels), r);
+}
+
+static void fold_run(bnn_fold *f, int first, int thresholds) {
+    bnn_t in = node_at(f, first)->in[0], x = value(f, in);
+    chain c = take_chain(f, in, first);
+    if (thresholds && c.sign >= 0 && f->integer[in]) {
+        bnn_t t = add_threshold(f, &c, bnn_shape_of(f->graph, x).c, f->integer[in]);
+        f->map[node_at(f, c.sign)->out[0]] = bnn_op_threshold(f->graph, x, t);
     } else {
-        f->map[last] = emit_run(f, x, run, length);
+        emit_run(f, x, &c, 0);
     }
 }
 
 /* ---- the walk ---- */
 
-/* The filters' scale stays behind: whoever takes it folds it. */
-static void fold_conv(bnn_fold *f, const bnn_node *node) {
-    bnn_t in[4] = {value(f, node->in[CONV_X]), value(f, node->in[CONV_W]),
-                   value(f, node->in[CONV_X_SCALE]), BNN_NONE};
-    bnn_shape w = bnn_shape_of(f->source, node->in[CONV_W]);
-    f->map[node->out[0]] = bnn_graph_add(f->graph, node->op, node->attr, node->attr_bytes, 4, in);
-    if (bnn_dtype_of(f->source, node->in[CONV_W]) == BNN_B1 && in[CONV_X_SCALE] == BNN_NONE) {
-        f->integer[node->out[0]] = w.h * w.w * w.c;
+/* Appends a product whose result is source tensor `to`. Of bits, it also leaves their signs. */
+static void emit_product(bnn_fold *f, const product *p, bnn_t to) {
+    product now = *p;
+    int sign = -1;
+    for (size_t i = 0; i < bnn_graph_node_count(f->source) && sign < 0; i++) {
+        const bnn_node *node = node_at(f, (int)i);
+        sign =
+            f->needed[node->out[0]] && node->op == &bnn_sign_op && node->in[0] == to ? (int)i : -1;
     }
+    now.end.sign = sign >= 0 && bnn_dtype_of(f->source, now.node->in[CONV_X]) == BNN_B1;
+    f->waiting[to].node = NULL;
+    f->map[to] = bnn_op_folded_conv(f->graph, now.x, now.w, now.node->attr, &now.end);
+    const bnn_node *made = bnn_graph_producer(f->graph, f->map[to]);
+    if (made && now.end.sign) {
+        f->map[node_at(f, sign)->out[0]] = made->out[1];
+        f->done[sign] = 1;
+    }
+}
+
+/* Appends a product and the run behind it from its node `i` on, the first part of which it may
+ * take: a clamp, or, if nothing else follows, a sum. */
+static void emit_with_run(bnn_fold *f, product *p, const chain *c, int i) {
+    if (i < c->length && is_clamp(node_at(f, f->run[c->run + i]))) {
+        p->end.clamp = bnn_clamp_of(node_at(f, f->run[c->run + i]));
+        i++;
+    } else if (i == c->length && p->end.add == BNN_NONE && c->sum) {
+        f->waiting[c->last] = *p;
+        return;
+    }
+    if (i == c->length) {
+        emit_product(f, p, c->last);
+    } else {
+        emit_run(f, bnn_op_folded_conv(f->graph, p->x, p->w, p->node->attr, &p->end), c, i);
+    }
+}
+
+/* The product with what follows it, as far as that is an affine or a threshold. The filters' scale
+ * stays behind: whoever takes it folds it. */
+static void fold_conv(bnn_fold *f, const bnn_node *node, int thresholds) {
+    product p = {.node = node, .end = bnn_conv_plain};
+    p.w = bnn_plain(value(f, node->in[CONV_W]));
+    p.x = (bnn_value){value(f, node->in[CONV_X]), value(f, node->in[CONV_X_SCALE])};
+    bnn_shape filters = bnn_shape_of(f->source, node->in[CONV_W]);
+    int integer = bnn_dtype_of(f->source, node->in[CONV_W]) == BNN_B1 && p.x.scale == BNN_NONE;
+    int bound = integer ? filters.h * filters.w * filters.c : 0;
+    chain c = take_chain(f, node->out[0], only_reader(f, node->out[0]));
+    if (thresholds && c.sign >= 0 && bound) {
+        p.end.threshold = add_threshold(f, &c, filters.n, bound);
+        f->map[node_at(f, c.sign)->out[0]] =
+            bnn_op_folded_conv(f->graph, p.x, p.w, node->attr, &p.end);
+        return;
+    }
+    int taken = affine_length(f, &c, 0);
+    if (taken > 0) {
+        add_coefficients(f, filters.n, c.run, taken, &p.end.a, &p.end.b);
+    }
+    f->integer[node->out[0]] = c.length == 0 ? bound : 0;
+    emit_with_run(f, &p, &c, taken);
+}
+
+/* A sum whose first term waits becomes that product's. */
+static void fold_sum(bnn_fold *f, const bnn_node *node) {
+    product p = f->waiting[node->in[0]];
+    f->waiting[node->in[0]].node = NULL;
+    p.end.add = value(f, node->in[1]);
+    chain c = take_chain(f, node->out[0], only_reader(f, node->out[0]));
+    emit_with_run(f, &p, &c, 0);
 }
 
 /* XNOR-Net++ trains scales for the longest of images; of those, this network's rows and columns. */
@@ -185,7 +271,9 @@ static void fold_outer_scale(bnn_fold *f, const bnn_node *node) {
 static void fold_node(bnn_fold *f, int index, int thresholds) {
     const bnn_node *node = node_at(f, index);
     if (node->op == &bnn_conv_op && f->constant[node->in[CONV_W]]) {
-        fold_conv(f, node);
+        fold_conv(f, node, thresholds);
+    } else if (node->op == &bnn_add_op && f->waiting[node->in[0]].node) {
+        fold_sum(f, node);
     } else if (per_channel(f, node)) {
         fold_run(f, index, thresholds);
     } else if (node->op == &bnn_outer_scale_op) {
@@ -211,11 +299,12 @@ static int allocate(bnn_fold *f) {
     f->uses = calloc(tensors, sizeof *f->uses);
     f->map = calloc(tensors, sizeof *f->map);
     f->integer = calloc(tensors, sizeof *f->integer);
+    f->waiting = calloc(tensors, sizeof *f->waiting);
     f->done = calloc(nodes, 1);
     f->run = calloc(nodes, sizeof *f->run);
     f->graph = bnn_graph_create(bnn_graph_kernels(f->source), NULL, 0);
-    return f->constant && f->needed && f->uses && f->map && f->integer && f->done && f->run &&
-           f->graph;
+    return f->constant && f->needed && f->uses && f->map && f->integer && f->waiting && f->done &&
+           f->run && f->graph;
 }
 
 bnn_code bnn_fold_create(bnn_graph *source, bnn_t input, bnn_t output, int thresholds,
@@ -267,6 +356,7 @@ void bnn_fold_free(bnn_fold *f) {
     free(f->integer);
     free(f->done);
     free(f->run);
+    free(f->waiting);
     free(f->recipes);
     free(f);
 }

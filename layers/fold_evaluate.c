@@ -176,5 +176,8 @@ bnn_code bnn_fold_evaluate(bnn_fold *f, bnn_error *err) {
         free(memory[t]);
     }
     free(memory);
+    if (code == BNN_OK) {
+        bnn_conv_prepare_filters(f->graph);
+    }
     return code;
 }

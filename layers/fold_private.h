@@ -19,6 +19,13 @@ typedef struct recipe {
     int bound; /* THRESHOLD: the integers lie in [-bound, bound] */
 } recipe;
 
+/* A product whose node is not there yet: the sum whose term it is may become its own. */
+typedef struct product {
+    const bnn_node *node; /* in the source graph; NULL: none waits */
+    bnn_value x, w;
+    bnn_conv_end end;
+} product;
+
 struct bnn_fold {
     bnn_graph *source, *graph;
     bnn_t input, output;
@@ -26,6 +33,7 @@ struct bnn_fold {
     int *uses;
     bnn_t *map;   /* source tensor -> folded tensor */
     int *integer; /* folded value of this source tensor is an integer of at most this magnitude */
+    product *waiting;    /* for the sum that reads this source tensor first */
     unsigned char *done; /* a source node's: absorbed by a run */
     int *run;            /* source nodes of all runs, one after the other */
     int run_count;

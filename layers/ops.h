@@ -24,6 +24,24 @@ typedef struct bnn_conv_config {
  * operands' scaled values. */
 bnn_t bnn_op_conv(bnn_graph *g, bnn_value x, bnn_value w, const bnn_conv_config *config);
 
+/* What a clamp node clamps to. */
+typedef struct bnn_clamp_bounds {
+    float lo, hi;
+} bnn_clamp_bounds;
+bnn_clamp_bounds bnn_clamp_of(const bnn_node *node);
+
+/* Inference: what becomes of a product before it is written (kernels.h, bnn_result). Tensors may be
+ * BNN_NONE. With `threshold`, of bits, the result is bits; with `sign` it is floats and their signs
+ * are the node's second result. The default is bnn_conv_plain. */
+typedef struct bnn_conv_end {
+    bnn_t a, b, add, threshold;
+    bnn_clamp_bounds clamp;
+    int sign;
+} bnn_conv_end;
+extern const bnn_conv_end bnn_conv_plain;
+bnn_t bnn_op_folded_conv(bnn_graph *g, bnn_value x, bnn_value w, const bnn_conv_config *config,
+                         const bnn_conv_end *end);
+
 /* Bits of sign(x), sign(0) = +1. `scale` (or BNN_NONE) travels with the bits; it multiplies the
  * gradient too only if `scale_in_grad` (spec algorithms 1.0, weight-scale gradient rule). The
  * surrogate's parameter comes from `ste_p` [1] where that is given (a schedule, ReCU's bound). */
@@ -72,13 +90,12 @@ bnn_t bnn_op_threshold(bnn_graph *g, bnn_t x, bnn_t threshold);
 /* Mean over [N,1,1,classes] logits with label I32 [N,1,1,1]; a scalar. */
 bnn_t bnn_op_cross_entropy(bnn_graph *g, bnn_t logits, bnn_t label);
 
-/* What a clamp node clamps to, and the convolution a conv node computes: for folding, counting and
- * tests. */
-typedef struct bnn_clamp_bounds {
-    float lo, hi;
-} bnn_clamp_bounds;
-bnn_clamp_bounds bnn_clamp_of(const bnn_node *node);
+/* The convolution a conv node computes: for folding, counting and tests. */
 bnn_conv bnn_conv_of(const bnn_graph *g, const bnn_node *node);
+
+/* Filters that are constants of the graph are brought into the form that the product wants once,
+ * not in every run: to be called when the constants of the bound graph are set. */
+void bnn_conv_prepare_filters(const bnn_graph *g);
 
 /* All ops, for tests that walk them: X(name) declares bnn_<name>_op. */
 #define BNN_OPS(X)                                                                                 \

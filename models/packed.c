@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 
 #include "engine/base/arena.h"
+#include "layers/ops.h"
 #include "models/checkpoint.h"
 
 enum { BITS, FLOATS, THRESHOLDS, KINDS };
@@ -184,6 +185,9 @@ bnn_code bnn_packed_read(const char *path, const bnn_st_file *file, const bnn_fo
         }
         used[s.kind] += s.count;
         code = check_values(path, &s, "the file is damaged", err);
+    }
+    if (code == BNN_OK) {
+        bnn_conv_prepare_filters(bnn_fold_graph(fold));
     }
     return code;
 }

@@ -134,6 +134,50 @@ static void check_network(const char *arch, const bnn_binarizer *algo, int batch
     stop(&t);
 }
 
+static int readers(const bnn_graph *g, bnn_t t) {
+    int count = 0;
+    for (size_t i = 0; i < bnn_graph_node_count(g); i++) {
+        const bnn_node *node = bnn_graph_node(g, i);
+        for (int k = 0; k < node->in_count; k++) {
+            count += node->in[k] == t;
+        }
+    }
+    return count;
+}
+
+/* Nothing that a product could have done on its way out is left behind it; a shift behind a clamp
+ * (ReActNet's) it could not. */
+static void check_ends(const bnn_graph *g, int shifts, int bits) {
+    int found = 0;
+    for (size_t i = 0; i < bnn_graph_node_count(g); i++) {
+        const bnn_node *node = bnn_graph_node(g, i);
+        const bnn_node *before = bnn_graph_producer(g, node->in[0]);
+        int behind = before && before->op == &bnn_conv_op && readers(g, node->in[0]) == 1;
+        ck_assert(!behind ||
+                  ((shifts || node->op != &bnn_affine_op) && node->op != &bnn_threshold_op &&
+                   node->op != &bnn_clamp_op && node->op != &bnn_add_op));
+        found += node->op == &bnn_conv_op && bnn_dtype_of(g, node->out[0]) == BNN_B1;
+    }
+    ck_assert_int_eq(found, bits);
+}
+
+START_TEST(test_ends) {
+    const bnn_binarizer *algo = bnn_binarizers[_i];
+    for (int thresholds = 0; thresholds < 2; thresholds++) {
+        network t;
+        bnn_error err = {0};
+        bnn_fold *fold = NULL;
+        start(&t, "resnet20", algo, 1);
+        ck_ok(bnn_fold_create(t.net.graph, t.net.input, t.net.logits, thresholds, &fold, &err),
+              err);
+        check_ends(bnn_fold_graph(fold), strcmp(algo->name, "reactnet") == 0,
+                   thresholds && !algo->float_work ? 9 : 0);
+        bnn_fold_free(fold);
+        stop(&t);
+    }
+}
+END_TEST
+
 START_TEST(test_resnet20) {
     check_network("resnet20", bnn_binarizers[_i], 2);
 }
@@ -282,6 +326,7 @@ int main(void) {
     TCase *tcase = tcase_create("fold");
     tcase_set_timeout(tcase, 120);
     tcase_add_loop_test(tcase, test_resnet20, 0, algorithms);
+    tcase_add_loop_test(tcase, test_ends, 0, algorithms);
     tcase_add_loop_test(tcase, test_vgg_small, 0, algorithms);
     tcase_add_loop_test(tcase, test_constants, 0, algorithms);
     tcase_add_test(tcase, test_thresholds);
