@@ -179,12 +179,12 @@ static void pack_backward(const bnn_micro *micro, const bnn_conv *s, const grid 
     }
     const float *at[2 * PIECE] = {NULL};
     for (size_t i = 0; i < known; i++) {
-        at[i] = g->w->f32 + row[i] * g->cols + column;
+        at[i] = g->w->f32 + row[i] * g->cols;
     }
-    micro->f32_rows(len, n, at, micro->f32_nr, panel);
+    micro->f32_rows(len, n, at, column, micro->f32_nr, panel);
     for (size_t i = len; i < known; i++) {
-        __builtin_prefetch(at[i], 0, 2);
-        __builtin_prefetch(at[i] + n - 1, 0, 2);
+        __builtin_prefetch(at[i] + column, 0, 2);
+        __builtin_prefetch(at[i] + column + n - 1, 0, 2);
     }
 }
 

@@ -63,16 +63,28 @@ void bnn_f32_columns_avx2(size_t k, size_t n, size_t ld, const float *rows, size
     bnn_f32_columns_generic(k, n - whole, ld, rows + whole * ld, nr, panel + whole);
 }
 
-void bnn_f32_rows_avx2(size_t k, size_t n, const float *const *rows, size_t nr, float *panel) {
-    for (size_t i = 0; i < k; i++, panel += nr) {
-        const float *row = rows[i];
-        size_t j = 0;
-        for (; j + LANES <= n; j += LANES) {
-            _mm256_storeu_ps(panel + j, _mm256_loadu_ps(row + j));
-        }
-        for (; j < n; j++) {
-            panel[j] = row[j];
-        }
+/* n >= 4 values by 4s or 8s; the last few are written twice where n is no multiple. */
+static inline void copy_row(size_t n, const float *from, float *to) {
+    if (n < LANES) {
+        __m128 left = _mm_loadu_ps(from), right = _mm_loadu_ps(from + n - 4);
+        _mm_storeu_ps(to, left);
+        _mm_storeu_ps(to + n - 4, right);
+        return;
+    }
+    for (size_t j = 0; j + LANES < n; j += LANES) {
+        _mm256_storeu_ps(to + j, _mm256_loadu_ps(from + j));
+    }
+    _mm256_storeu_ps(to + n - LANES, _mm256_loadu_ps(from + n - LANES));
+}
+
+void bnn_f32_rows_avx2(size_t k, size_t n, const float *const *rows, size_t first, size_t nr,
+                       float *panel) {
+    if (n < 4) {
+        bnn_f32_rows_generic(k, n, rows, first, nr, panel);
+        return;
+    }
+    for (size_t i = 0; i < k; i++) {
+        copy_row(n, rows[i] + first, panel + i * nr);
     }
 }
 

@@ -31,11 +31,12 @@ static inline void store(float *to, vec v, size_t n, int acc) {
 #define OUTER_NAME bnn_f32_outer_avx512
 #include "cpu/f32_tile.inc"
 
-void bnn_f32_rows_avx512(size_t k, size_t n, const float *const *rows, size_t nr, float *panel) {
+void bnn_f32_rows_avx512(size_t k, size_t n, const float *const *rows, size_t first, size_t nr,
+                         float *panel) {
     size_t wide = n > LANES, rest = wide ? n - LANES : n;
     __mmask16 mask = (__mmask16)(0xffffu >> (LANES - rest));
     for (size_t i = 0; i < k; i++, panel += nr) {
-        const float *row = rows[i];
+        const float *row = rows[i] + first;
         if (wide) {
             _mm512_storeu_ps(panel, _mm512_loadu_ps(row));
         }

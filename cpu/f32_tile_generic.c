@@ -66,10 +66,11 @@ void bnn_f32_columns_generic(size_t k, size_t n, size_t ld, const float *rows, s
     }
 }
 
-void bnn_f32_rows_generic(size_t k, size_t n, const float *const *rows, size_t nr, float *panel) {
+void bnn_f32_rows_generic(size_t k, size_t n, const float *const *rows, size_t first, size_t nr,
+                          float *panel) {
     for (size_t i = 0; i < k; i++) {
         for (size_t j = 0; j < n; j++) {
-            panel[i * nr + j] = rows[i][j];
+            panel[i * nr + j] = rows[i][first + j];
         }
     }
 }

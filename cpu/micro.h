@@ -58,10 +58,11 @@ typedef struct bnn_micro {
     /* c[i*ldc + 0..n) (+)= sum over k < depth of a[k*mr + i] * b[k*nr + ..], i < m. */
     void (*f32_outer)(size_t depth, const float *a, const float *b, size_t m, size_t n, float *c,
                       size_t ldc, int acc);
-    /* panel[i*nr + j] = rows[j*ld + i], i < k, j < n <= nr; for nr = f32_nr. */
+    /* panel[i*nr + j] = rows[j*ld + i], i < k, j < n <= nr = f32_nr. */
     void (*f32_columns)(size_t k, size_t n, size_t ld, const float *rows, size_t nr, float *panel);
-    /* panel[i*nr + j] = rows[i][j], i < k, j < n <= nr; for nr = f32_nr. */
-    void (*f32_rows)(size_t k, size_t n, const float *const *rows, size_t nr, float *panel);
+    /* panel[i*nr + j] = rows[i][first + j], i < k, j < n <= nr. */
+    void (*f32_rows)(size_t k, size_t n, const float *const *rows, size_t first, size_t nr,
+                     float *panel);
     /* out[i] = +-scale by bit first + i of `row`, i < n. Reads no word without a bit it needs. */
     void (*b1_expand)(size_t n, const uint64_t *row, size_t first, float scale, float *out);
 
@@ -101,7 +102,8 @@ void bnn_f32_outer_generic(size_t depth, const float *a, const float *b, size_t 
                            float *c, size_t ldc, int acc);
 void bnn_f32_columns_generic(size_t k, size_t n, size_t ld, const float *rows, size_t nr,
                              float *panel);
-void bnn_f32_rows_generic(size_t k, size_t n, const float *const *rows, size_t nr, float *panel);
+void bnn_f32_rows_generic(size_t k, size_t n, const float *const *rows, size_t first, size_t nr,
+                          float *panel);
 void bnn_b1_expand_generic(size_t n, const uint64_t *row, size_t first, float scale, float *out);
 void bnn_b1_pack_w_generic(size_t kb, size_t n, size_t width, const uint8_t *w, uint8_t *panel);
 void bnn_b1_pack_a_generic(size_t kb, const uint8_t *rows, uint8_t *tile);
@@ -119,7 +121,8 @@ void bnn_f32_outer_avx2(size_t depth, const float *a, const float *b, size_t m, 
                         size_t ldc, int acc);
 void bnn_f32_columns_avx2(size_t k, size_t n, size_t ld, const float *rows, size_t nr,
                           float *panel);
-void bnn_f32_rows_avx2(size_t k, size_t n, const float *const *rows, size_t nr, float *panel);
+void bnn_f32_rows_avx2(size_t k, size_t n, const float *const *rows, size_t first, size_t nr,
+                       float *panel);
 void bnn_b1_expand_avx2(size_t n, const uint64_t *row, size_t first, float scale, float *out);
 void bnn_b1_pack_w_avx2(size_t kb, size_t n, size_t width, const uint8_t *w, uint8_t *panel);
 void bnn_b1_pack_a_avx2(size_t kb, const uint8_t *rows, uint8_t *tile);
@@ -130,7 +133,8 @@ void bnn_b1_finish_avx2(size_t n, const int32_t *count, const int32_t *offset, f
 void bnn_f32_indirect_avx512(const bnn_f32_runs *p);
 void bnn_f32_outer_avx512(size_t depth, const float *a, const float *b, size_t m, size_t n,
                           float *c, size_t ldc, int acc);
-void bnn_f32_rows_avx512(size_t k, size_t n, const float *const *rows, size_t nr, float *panel);
+void bnn_f32_rows_avx512(size_t k, size_t n, const float *const *rows, size_t first, size_t nr,
+                         float *panel);
 void bnn_b1_expand_avx512(size_t n, const uint64_t *row, size_t first, float scale, float *out);
 void bnn_b1_pack_w_avx512(size_t kb, size_t n, size_t width, const uint8_t *w, uint8_t *panel);
 void bnn_b1_pack_a_avx512(size_t kb, const uint8_t *rows, uint8_t *tile);
