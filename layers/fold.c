@@ -1,5 +1,6 @@
 /* The structure of the folded graph: one walk over the source graph, in which runs of per-channel
- * nodes become one affine, or, in front of a sign and behind an integer, one threshold. */
+ * nodes become one affine, or, in front of a sign and behind an integer, one threshold; and a
+ * product takes as much of what follows it as it can do on its way out. */
 #include <stdlib.h>
 
 #include "layers/fold_private.h"

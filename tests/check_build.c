@@ -35,6 +35,42 @@ static bnn_t channels(const bed *b) {
     return conv(b, (bnn_shape){4, 3, 3, 11}, (bnn_conv_config){1, 1, 1, 1, 1, 1, 1});
 }
 
+static bnn_t folded(const bed *b, bnn_conv_end end) {
+    bnn_conv_config c = {1, 1, 1, 1, 1, 1, 1};
+    bnn_t w = plain_param(b->graph, "w", (bnn_shape){4, 3, 3, 12}, 1);
+    return bnn_op_folded_conv(b->graph, bnn_plain(b->x), bnn_plain(w), &c, &end);
+}
+
+static bnn_t float_thresholds(const bed *b) {
+    bnn_conv_end end = bnn_conv_plain;
+    end.threshold = bnn_graph_input(b->graph, "t", BNN_I32, bnn_vector(4));
+    return folded(b, end);
+}
+
+static bnn_t float_signs(const bed *b) {
+    bnn_conv_end end = bnn_conv_plain;
+    end.sign = 1;
+    return folded(b, end);
+}
+
+static bnn_t wide_shift(const bed *b) {
+    bnn_conv_end end = bnn_conv_plain;
+    end.b = bnn_graph_input(b->graph, "b", BNN_F32, bnn_vector(5));
+    return folded(b, end);
+}
+
+static bnn_t small_sum(const bed *b) {
+    bnn_conv_end end = bnn_conv_plain;
+    end.add = bnn_graph_input(b->graph, "y", BNN_F32, (bnn_shape){2, 5, 5, 4});
+    return folded(b, end);
+}
+
+static bnn_t folded_training(const bed *b) {
+    bnn_conv_end end = bnn_conv_plain;
+    end.clamp.lo = 0.0f;
+    return folded(b, end);
+}
+
 static bnn_t groups(const bed *b) {
     return conv(b, (bnn_shape){4, 3, 3, 4}, (bnn_conv_config){1, 1, 1, 1, 1, 1, 3});
 }
@@ -147,6 +183,11 @@ static const struct {
     {"layer without a stride", "stride 0x0", layer_stride},
     {"more groups than channels", "16 groups", layer_groups},
     {"layer without filters", "c.weight", layer_out},
+    {"float thresholds", "bits has thresholds", float_thresholds},
+    {"float signs", "bits gives signs", float_signs},
+    {"wide shift", "5 values for a result of 4", wide_shift},
+    {"small sum", "200 values", small_sum},
+    {"folded training", "no gradient", folded_training},
     {"sums", "add", sums},
     {"factors", "11", factors},
     {"norms", "11", norms},
