@@ -4,8 +4,8 @@
  * result pixels. The gradient of a strided convolution is walked phase by phase (pixel mod stride):
  * in one phase the same taps hit every pixel, and no product with an inserted zero is computed.
  * Filters are packed a piece at a time, just before a block of pixels uses the piece out of L1: a
- * block is large enough for that to cost next to nothing, and no packed copy goes through memory.
- */
+ * block is large enough for that to cost next to nothing, and no packed copy goes through memory;
+ * but with few pixels it would cost, so inference, whose filters stay, packs them once. */
 #include "cpu/conv.h"
 
 /* Result pixels of a block; a multiple of every tile's height. */
