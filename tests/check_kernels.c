@@ -327,20 +327,19 @@ static void check_end(const bnn_kernels *k, const bnn_conv *s, const bnn_operand
     assert_same(bytes, y.b1, bits, "a product with thresholds");
 }
 
+/* With prepared filters, against kernels on what the same product is without. */
 static void check_ends(const bnn_conv *s, const bnn_operand *x, const bnn_operand *w) {
     bnn_set_threads(THREADS);
     for (const bnn_kernels *k = next_table(NULL); k != NULL; k = next_table(k)) {
         size_t mark = buffer_count;
         void *ws = get(k->conv_workspace(s));
-        bnn_result y = {.f32 = get_floats(out_size(s))}, same = {.f32 = get_floats(out_size(s))};
-        k->conv_forward(s, x, w, &y, ws);
-        bnn_operand ready = *w;
         void *prepared = get(k->conv_prepared_bytes(s, w->b1 != NULL));
-        k->conv_prepare(s, w, prepared, ws);
+        bnn_result y = {.f32 = get_floats(out_size(s))};
+        bnn_operand ready = *w;
+        k->conv_forward(s, x, w, &y, ws);
         ready.prepared = prepared;
-        k->conv_forward(s, x, &ready, &same, ws);
-        assert_same(out_size(s) * sizeof(float), same.f32, y.f32, "with prepared filters");
-        check_end(k, s, x, below(2) ? w : &ready, y.f32, ws);
+        k->conv_prepare(s, w, prepared, ws);
+        check_end(k, s, x, &ready, y.f32, ws);
         release(mark);
     }
 }
