@@ -85,6 +85,19 @@ static void place(const grid *g, size_t group, size_t first, size_t rows, float 
     }
 }
 
+/* Asks for what the next tile of so many rows will read: the first panel of a block finds the image
+ * in memory, where pixels a stride apart are no pattern that a processor would foresee. */
+static void fetch_next(const bnn_f32_runs *p, size_t rows) {
+    for (size_t t = 0; t < p->taps; t++) {
+        for (size_t r = p->m; r < p->m + rows; r++) {
+            const float *run = p->a[t * p->lda + r] + p->first;
+            for (size_t k = 0; k < p->depth; k += 16) {
+                __builtin_prefetch(run + k);
+            }
+        }
+    }
+}
+
 /* One panel of columns for a block of pixels, whose pointers stand in `mine`. */
 static void multiply(const bnn_micro *micro, const bnn_conv *s, const grid *g, size_t group,
                      size_t column, size_t rows, const own *mine, int acc) {
@@ -112,6 +125,9 @@ static void multiply(const bnn_micro *micro, const bnn_conv *s, const grid *g, s
                 p.a = mine->a + t * BLOCK + r;
                 p.c = mine->c + r;
                 p.m = rows * (i + 1) / tiles - r;
+                if (column == 0) {
+                    fetch_next(&p, bnn_min_size(p.m, rows - r - p.m));
+                }
                 micro->f32_indirect(&p);
             }
         }
