@@ -87,6 +87,19 @@ static void place(const grid *g, size_t group, size_t first, size_t rows, float 
     }
 }
 
+/* Asks for what the next tile of so many rows will read: the first panel of a block finds the image
+ * in memory, where pixels a stride apart are no pattern that a processor would foresee. */
+static void fetch_next(const bnn_f32_runs *p, size_t rows) {
+    for (size_t t = 0; t < p->taps; t++) {
+        for (size_t r = p->m; r < p->m + rows; r++) {
+            const float *run = p->a[t * p->lda + r] + p->first;
+            for (size_t k = 0; k < p->depth; k += 16) {
+                __builtin_prefetch(run + k);
+            }
+        }
+    }
+}
+
 /* One panel of columns for a block of pixels, whose pointers stand in `mine`. */
 static void multiply(const bnn_micro *micro, const bnn_conv *s, const grid *g, size_t group,
                      size_t column, size_t rows, const own *mine, int acc) {
@@ -120,6 +133,9 @@ static void multiply(const bnn_micro *micro, const bnn_conv *s, const grid *g, s
                 p.a = mine->a + t * BLOCK + r;
                 p.c = mine->c + r;
                 p.m = rows * (i + 1) / tiles - r;
+                if (column == 0) {
+                    fetch_next(&p, bnn_min_size(p.m, rows - r - p.m));
+                }
                 micro->f32_indirect(&p);
             }
         }
@@ -160,17 +176,16 @@ static void pack_forward(const bnn_micro *micro, const bnn_conv *s, const grid *
     micro->f32_columns(len, n, k, w, micro->f32_nr, panel);
 }
 
-/* Row i of the filters, for `len` rows from `from` on, as a tap's filters in order. */
+/* Which rows of cg weights, [o][kh][kw], the rows from .. from + len of the product are. */
 static void filter_rows(const bnn_conv *s, const grid *g, size_t group, size_t from, size_t len,
                         size_t *row) {
-    size_t taps = (size_t)s->kh * (size_t)s->kw, i = from;
-    while (i < from + len) {
-        size_t t = i / g->in.depth, o = i % g->in.depth,
-               end = bnn_min_size(from + len, i + g->in.depth - o);
-        int ky = g->tap_h[t / (size_t)g->in.tw], kx = g->tap_w[t % (size_t)g->in.tw];
-        size_t at = (group * g->in.depth + o) * taps + (size_t)ky * (size_t)s->kw + (size_t)kx;
-        for (; i < end; i++, at += taps) {
-            row[i - from] = at;
+    size_t taps = (size_t)s->kh * (size_t)s->kw, depth = g->in.depth, tw = (size_t)g->in.tw, end;
+    for (size_t i = from; i < from + len; i = end) {
+        size_t t = i / depth, o = group * depth + i % depth;
+        size_t tap = (size_t)g->tap_h[t / tw] * (size_t)s->kw + (size_t)g->tap_w[t % tw];
+        end = bnn_min_size(from + len, (t + 1) * depth);
+        for (size_t r = i; r < end; r++) {
+            row[r - from] = (o + r - i) * taps + tap;
         }
     }
 }

@@ -1,4 +1,6 @@
-/* The windows of an image that taps see (see conv.h), as pointers to runs of channels. */
+/* What the taps of a float product see of an image, as pointers to runs of channels (conv.h has
+ * what a run is): with them the products read images where they are, and nothing is ever expanded
+ * to the matrix whose product a convolution is. */
 #include "cpu/conv.h"
 
 /* Runs shorter than this are joined to one for each row of taps: a tap's fixed cost would otherwise
@@ -42,32 +44,35 @@ size_t bnn_windows_runs(const bnn_windows *v, size_t *depth) {
     return (size_t)v->th * (joined ? 1 : (size_t)v->tw);
 }
 
-/* Which of `len` pixels, `step` apart from x on, lie inside a row with room for `last` as well. */
-static void inside(int x, int step, int last, size_t len, size_t *from, size_t *to) {
-    int lo = x < 0 ? (-x + step - 1) / step : 0, hi = x > last ? 0 : (last - x) / step + 1;
+/* Which of `len` pixels, `step` apart from x on, lie inside a row of w pixels. */
+static void inside(int x, int step, int w, size_t len, size_t *from, size_t *to) {
+    int lo = x < 0 ? (-x + step - 1) / step : 0, hi = x < w ? (w - 1 - x) / step + 1 : 0;
     *to = bnn_min_size((size_t)hi, len);
     *from = bnn_min_size((size_t)lo, *to);
 }
 
-/* The runs of one tap for `len` pixels in a row; row is NULL where all of it is padding. */
+/* The runs of one tap for `len` positions in a row; row is NULL where all of it is padding. */
 static void point_tap(const bnn_windows *v, const float *row, int x, size_t len, const float **a) {
-    size_t from = 0, to = 0, step = (size_t)v->step_w * v->channels;
+    size_t from = 0, to = 0;
     if (row != NULL) {
-        inside(x, v->step_w, v->w - 1, len, &from, &to);
+        inside(x, v->step_w, v->w, len, &from, &to);
     }
     for (size_t l = 0; l < from; l++) {
         a[l] = v->zeros;
     }
-    for (size_t l = from; l < to; l++) {
-        a[l] = row + (ptrdiff_t)x * (ptrdiff_t)v->channels + l * step;
+    if (from < to) {
+        const float *at = row + (size_t)(x + (int)from * v->step_w) * v->channels;
+        for (size_t l = from; l < to; l++) {
+            a[l] = at + (l - from) * (size_t)v->step_w * v->channels;
+        }
     }
     for (size_t l = to; l < len; l++) {
         a[l] = v->zeros;
     }
 }
 
-/* The same for a row of taps joined to one run; what is not one run in the image is copied, pixels
- * being `stride` apart in `joined`. */
+/* The same for a row of taps joined to one run; what is not one run in the image is copied,
+ * positions being `stride` values apart in `joined`. */
 static void point_joined(const bnn_windows *v, const float *row, int j, size_t len, float *joined,
                          size_t stride, const float **a) {
     int adjacent = v->depth == v->channels && v->off_w[v->tw - 1] - v->off_w[0] == v->tw - 1;

@@ -1,7 +1,7 @@
 /* The machine kernels (as in BLIS): the few inner loops that an instruction set writes by hand,
  * behind function pointers, so that the drivers of the products (conv_*.c) are written once.
  * A tile is a block of `mr` pixels or channels times `nr` columns held in registers. What a driver
- * packs is zero-padded to whole tiles, so tiles read no memory of the caller out of bounds; they
+ * packs has room for whole tiles, so tiles read no memory of the caller out of bounds; they
  * write only the m x n results asked for. */
 #ifndef BNN_CPU_MICRO_H
 #define BNN_CPU_MICRO_H
@@ -88,7 +88,8 @@ typedef struct bnn_micro {
     /* c[i][0..n) (+)= sum over t < taps, k < depth of a[t*lda + i][first + k] * b[t*depth + k][..].
      */
     void (*f32_indirect)(const bnn_f32_runs *p);
-    /* c[i*ldc + 0..n) (+)= sum over k < depth of a[k*mr + i] * b[k*nr + ..], i < m. */
+    /* c[i*ldc + 0..n) (+)= sum over k < depth of a[k*mr + i] * b[k*nr + ..], i < m; the rest of the
+     * rows of a may be anything. */
     void (*f32_outer)(size_t depth, const float *a, const float *b, size_t m, size_t n, float *c,
                       size_t ldc, int acc);
     /* The steps from sums to a float result (bnn_result), in place: rows c[0..m) of it, each n
