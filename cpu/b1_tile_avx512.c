@@ -225,10 +225,12 @@ void bnn_b1_expand_avx512(size_t n, const uint64_t *row, size_t first, float sca
 }
 
 const bnn_micro bnn_micro_avx512 = {
-    .f32_mr = 6,
-    .f32_nr = 16,
-    .f32_indirect = bnn_f32_indirect_avx2,
-    .f32_outer = bnn_f32_outer_avx2,
+    .f32_mr = 12,
+    .f32_nr = 32,
+    .f32_indirect = bnn_f32_indirect_avx512,
+    .f32_outer = bnn_f32_outer_avx512,
+    .f32_columns = bnn_f32_columns_avx2,
+    .f32_rows = bnn_f32_rows_avx512,
     .f32_end = bnn_f32_end_avx512,
     .b1_expand = bnn_b1_expand_avx512,
     .mixed = &bnn_mixed_avx512,

@@ -59,6 +59,33 @@ size_t bnn_conv_b1_bytes(const bnn_micro *micro, const bnn_conv *s);
 size_t bnn_conv_f32_bytes(const bnn_micro *micro, const bnn_conv *s);
 size_t bnn_conv_weights_bytes(const bnn_micro *micro, const bnn_conv *s);
 
+/* What the taps of a float product read of an image of rows of pixels: position (i, j) of a grid
+ * reads, for tap (ky, kx), pixel (i*step_h + off_h[ky], j*step_w + off_w[kx]). The `depth` channels
+ * of a group in one pixel are a run. Where that is short, the pixels of a row of taps make up one
+ * run together, since a run's fixed cost would outweigh its products. conv_windows.c. */
+typedef struct bnn_windows {
+    const float *image;
+    int h, w;
+    size_t channels, depth;
+    int gh, gw, step_h, step_w; /* the grid */
+    int th, tw;
+    int *off_h, *off_w; /* [th], [tw] */
+    float *zeros;       /* a run of them, for padding */
+} bnn_windows;
+
+/* Takes room for the arrays of *v out of a workspace, for any windows of this convolution. */
+void bnn_windows_lay_out(bnn_windows *v, const bnn_conv *s, size_t depth, void *ws, size_t *used);
+/* Output pixels and what they see of the input. */
+void bnn_windows_forward(bnn_windows *v, const bnn_conv *s, const float *x);
+/* How many runs a position has, and how long they are; th * tw * v->depth values together. */
+size_t bnn_windows_runs(const bnn_windows *v, size_t *depth);
+/* Values of a position that may have to be copied to make up runs. */
+size_t bnn_windows_joined(const bnn_conv *s, size_t depth);
+/* a[run * lda + p] = where the run of position first + p begins, p < count. `joined` has room for
+ * `count` times bnn_windows_joined values. */
+void bnn_windows_point(const bnn_windows *v, size_t group, size_t first, size_t count, size_t lda,
+                       const float **a, float *joined);
+
 /* The taps of one axis that reach pixels of phase `phase`: pixel p hears from output pixel
  * (p + pad - k*dil) / stride if that divides. Returns how many. */
 int bnn_phase_taps(int phase, int kernel, int stride, int pad, int dil, int *off, int *tap);

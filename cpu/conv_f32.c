@@ -1,252 +1,229 @@
 /* The float products y = x w and gx = gy w^T as implicit GEMM over indirection (as in XNNPACK): the
- * activations are never copied; a tile gets, for each tap, pointers to its pixels' channel runs, or
+ * activations are not copied; a tile gets, for each tap, pointers to its pixels' channel runs, or
  * to a row of zeros where the tap falls on padding. Both products are the same walk over a grid of
  * result pixels. The gradient of a strided convolution is walked phase by phase (pixel mod stride):
- * in one phase the same taps hit every pixel, and no product with an inserted zero is computed. */
+ * in one phase the same taps hit every pixel, and no product with an inserted zero is computed.
+ * Filters are packed a piece at a time, just before a block of pixels uses the piece out of L1: a
+ * block is large enough for that to cost next to nothing, and no packed copy goes through memory;
+ * but with few pixels it would cost, so inference, whose filters stay, packs them once. */
 #include "cpu/conv.h"
 
-/* Runs shorter than this are gathered into one long run per pixel: a tap's fixed cost would
- * otherwise outweigh its products (a stem with 3 channels). */
-#define GATHER_DEPTH 16
+/* Result pixels of a block; a multiple of every tile's height. */
+#define BLOCK 264
 
-/* Result pixel (i, j) of an image reads, for tap (ky, kx), pixel (i*step_h + off_h[ky],
- * j*step_w + off_w[kx]) of `a`, and stands at (out_y + i*out_sy, out_x + j*out_sx) of `out`. */
+/* The most products that one register adds up before the sum goes to the result: a piece of a panel
+ * of this length stays in L1, and a sum of floats loses about a bit each time it grows fourfold. */
+#define PIECE 192
+
+/* Result pixel (i, j) of an image, one for each position of the windows, stands at (out_y +
+ * i*out_sy, out_x + j*out_sx) of `out`. */
 typedef struct grid {
-    size_t n;
-    int gh, gw;
-    int step_h, step_w;
-    int th, tw;
-    int *off_h, *off_w; /* [th], [tw] */
-    int *tap_h, *tap_w; /* which filter rows and columns these taps are */
-    const float *a;
-    int ah, aw;
-    size_t a_channels, depth; /* of a pixel; of a group */
+    bnn_windows in;
+    int *tap_h, *tap_w; /* which filter rows and columns the windows' taps are */
     float *out;
-    int out_h, out_w, out_y, out_x, out_sy, out_sx;
-    size_t out_channels, cols;
-    size_t groups;
-    const bnn_result *end; /* what is done to the sums, or NULL */
-} grid;
-
-/* Where things stand in the workspace. */
-typedef struct area {
-    float *panels; /* [groups][ceil(cols/nr)][taps*depth][nr] */
-    float *zeros;
-    int *off; /* off_h, off_w, tap_h, tap_w */
+    size_t n, out_h, out_w, out_y, out_x, out_sy, out_sx;
+    size_t out_channels, cols, groups;
+    const bnn_operand *w;
+    const float *panels;   /* prepared filters, [groups][panels][taps*depth][nr], or NULL */
+    const bnn_result *end; /* what becomes of the sums, or NULL */
+    /* Rows from .. from + len, n columns, of one group's filters as [taps*depth][cols]. */
+    void (*pack)(const bnn_micro *micro, const bnn_conv *s, const struct grid *g, size_t group,
+                 size_t column, size_t n, size_t from, size_t len, float *panel);
     char *threads;
     size_t thread_bytes;
-    size_t used;
-} area;
+} grid;
 
-/* A block is what one thread walks with all panels of the filters before it goes on. */
-static size_t tiles_per_block(size_t depth) {
-    size_t tiles = 4096 / (depth == 0 ? 1 : depth);
-    return tiles < 4 ? 4 : tiles > 16 ? 16 : tiles;
-}
+/* What a thread has for itself. */
+typedef struct own {
+    const float **a; /* [runs][BLOCK] */
+    float **pixel;   /* [BLOCK]: of the result */
+    float **c;       /* [BLOCK]: the same, first column of a panel */
+    float *panel;    /* [PIECE][nr] */
+    float *joined;   /* [BLOCK] times bnn_windows_joined */
+} own;
 
-static size_t thread_layout(const bnn_micro *micro, size_t taps, size_t depth, void *base,
-                            const float ***a, float ***c, float **gathered) {
-    size_t used = 0, rows = tiles_per_block(depth) * micro->f32_mr;
-    *a = bnn_take(base, &used, rows * taps * sizeof(float *));
-    *c = bnn_take(base, &used, rows * sizeof(float *));
-    *gathered = bnn_take(base, &used, depth < GATHER_DEPTH ? rows * taps * depth * 4 : 0);
+static size_t thread_layout(const bnn_micro *micro, const bnn_conv *s, size_t depth, void *base,
+                            own *mine) {
+    size_t used = 0, taps = (size_t)s->kh * (size_t)s->kw;
+    mine->a = bnn_take(base, &used, BLOCK * taps * sizeof(float *));
+    mine->pixel = bnn_take(base, &used, BLOCK * sizeof(float *));
+    mine->c = bnn_take(base, &used, BLOCK * sizeof(float *));
+    mine->panel = bnn_take(base, &used, PIECE * micro->f32_nr * sizeof(float));
+    mine->joined = bnn_take(base, &used, BLOCK * bnn_windows_joined(s, depth) * sizeof(float));
     return used;
 }
 
-static area lay_out(const bnn_micro *micro, const bnn_conv *s, size_t depth, size_t cols,
-                    void *ws) {
-    area m = {0};
-    size_t taps = (size_t)s->kh * (size_t)s->kw, groups = (size_t)s->groups;
-    size_t padded = bnn_ceil_div(cols, micro->f32_nr) * micro->f32_nr;
-    const float **a;
-    float **c, *gathered;
-    m.panels = bnn_take(ws, &m.used, groups * padded * taps * depth * sizeof(float));
-    m.zeros = bnn_take(ws, &m.used, depth * sizeof(float));
-    m.off = bnn_take(ws, &m.used, 2 * ((size_t)s->kh + (size_t)s->kw) * sizeof(int));
-    m.thread_bytes = thread_layout(micro, taps, depth, NULL, &a, &c, &gathered);
-    m.threads = bnn_take(ws, &m.used, (size_t)omp_get_max_threads() * m.thread_bytes);
-    return m;
+/* Returns the bytes used. */
+static size_t lay_out(const bnn_micro *micro, const bnn_conv *s, size_t depth, void *ws, grid *g) {
+    size_t used = 0;
+    own mine;
+    bnn_windows_lay_out(&g->in, s, depth, ws, &used);
+    g->tap_h = bnn_take(ws, &used, (size_t)s->kh * sizeof(int));
+    g->tap_w = bnn_take(ws, &used, (size_t)s->kw * sizeof(int));
+    g->thread_bytes = thread_layout(micro, s, depth, NULL, &mine);
+    g->threads = bnn_take(ws, &used, (size_t)omp_get_max_threads() * g->thread_bytes);
+    return used;
 }
 
 size_t bnn_conv_f32_bytes(const bnn_micro *micro, const bnn_conv *s) {
-    size_t cg = (size_t)(s->c / s->groups), og = (size_t)(s->o / s->groups);
-    size_t forward = lay_out(micro, s, cg, og, NULL).used;
-    size_t backward = lay_out(micro, s, og, cg, NULL).used;
+    grid g;
+    size_t forward = lay_out(micro, s, (size_t)(s->c / s->groups), NULL, &g);
+    size_t backward = lay_out(micro, s, (size_t)(s->o / s->groups), NULL, &g);
     return forward > backward ? forward : backward;
 }
 
-/* Pointers for `rows` result pixels from `first` on; what fills the last tile up reads zeros. */
-static void point(const grid *g, size_t mr, const float *zeros, size_t group, size_t first,
-                  size_t rows, const float **a, float **c) {
-    size_t taps = (size_t)g->th * (size_t)g->tw, filled = bnn_ceil_div(rows, mr) * mr;
-    int j = (int)(first % (size_t)g->gw), i = (int)(first / (size_t)g->gw % (size_t)g->gh);
-    size_t image = first / ((size_t)g->gw * (size_t)g->gh);
-    for (size_t r = 0; r < filled; r++) {
-        const float **tap = a + r / mr * taps * mr + r % mr;
-        if (r >= rows) {
-            for (size_t t = 0; t < taps; t++) {
-                tap[t * mr] = zeros;
-            }
-            continue;
+/* Where `rows` result pixels from `first` on stand. */
+static void place(const grid *g, size_t group, size_t first, size_t rows, float **pixel) {
+    const bnn_windows *v = &g->in;
+    size_t gw = (size_t)v->gw, gh = (size_t)v->gh, len;
+    for (size_t r = 0; r < rows; r += len) {
+        size_t image = (first + r) / gw / gh, i = (first + r) / gw % gh, j = (first + r) % gw;
+        size_t row = image * g->out_h + g->out_y + i * g->out_sy;
+        float *to = g->out + (row * g->out_w + g->out_x + j * g->out_sx) * g->out_channels;
+        len = bnn_min_size(rows - r, gw - j);
+        for (size_t l = 0; l < len; l++) {
+            pixel[r + l] = to + group * g->cols + l * g->out_sx * g->out_channels;
         }
-        size_t out_row = image * (size_t)g->out_h + (size_t)(g->out_y + i * g->out_sy);
-        size_t out_pixel = out_row * (size_t)g->out_w + (size_t)(g->out_x + j * g->out_sx);
-        c[r] = g->out + out_pixel * g->out_channels + group * g->cols;
-        for (int ky = 0; ky < g->th; ky++) {
-            int y = i * g->step_h + g->off_h[ky];
-            int inside = y >= 0 && y < g->ah;
-            const float *row = g->a + group * g->depth;
-            row += inside ? (image * (size_t)g->ah + (size_t)y) * (size_t)g->aw * g->a_channels : 0;
-            for (int kx = 0; kx < g->tw; kx++, tap += mr) {
-                int x = j * g->step_w + g->off_w[kx];
-                *tap = inside && x >= 0 && x < g->aw ? row + (size_t)x * g->a_channels : zeros;
-            }
-        }
-        if (++j == g->gw) {
-            j = 0;
-            if (++i == g->gh) {
-                i = 0;
-                image++;
+    }
+}
+
+/* Asks for what the next tile of so many rows will read: the first panel of a block finds the image
+ * in memory, where pixels a stride apart are no pattern that a processor would foresee. */
+static void fetch_next(const bnn_f32_runs *p, size_t rows) {
+    for (size_t t = 0; t < p->taps; t++) {
+        for (size_t r = p->m; r < p->m + rows; r++) {
+            const float *run = p->a[t * p->lda + r] + p->first;
+            for (size_t k = 0; k < p->depth; k += 16) {
+                __builtin_prefetch(run + k);
             }
         }
     }
 }
 
-/* Replaces the taps' pointers of a block by one pointer a pixel to its values, gathered. */
-static void gather(size_t mr, size_t taps, size_t depth, size_t tiles, const float **a,
-                   float *gathered) {
-    for (size_t tile = 0; tile < tiles; tile++) {
-        for (size_t i = 0; i < mr; i++) {
-            float *run = gathered + (tile * mr + i) * taps * depth, *to = run;
-            for (size_t t = 0; t < taps; t++) {
-                const float *from = a[(tile * taps + t) * mr + i];
-                for (size_t k = 0; k < depth; k++) {
-                    *to++ = from[k];
+/* One panel of columns for a block of pixels, whose pointers stand in `mine`. */
+static void multiply(const bnn_micro *micro, const bnn_conv *s, const grid *g, size_t group,
+                     size_t column, size_t rows, const own *mine, int acc) {
+    size_t nr = micro->f32_nr, depth, runs = bnn_windows_runs(&g->in, &depth);
+    size_t pieces = bnn_ceil_div(depth, PIECE), longest = bnn_ceil_div(depth, pieces);
+    size_t together = pieces > 1 ? 1 : PIECE / depth;
+    together = bnn_ceil_div(runs, bnn_ceil_div(runs, together));
+    size_t tiles = bnn_ceil_div(rows, micro->f32_mr);
+    size_t k = (size_t)g->in.th * (size_t)g->in.tw * g->in.depth;
+    size_t panel = group * bnn_ceil_div(g->cols, nr) + column / nr;
+    bnn_f32_runs p = {.lda = BLOCK, .b = mine->panel, .n = bnn_min_size(nr, g->cols - column)};
+    if (p.n < nr) {
+        memset(mine->panel, 0, PIECE * nr * sizeof(float));
+    }
+    for (size_t r = 0; r < rows; r++) {
+        mine->c[r] = mine->pixel[r] + column;
+    }
+    for (size_t t = 0; t < runs; t += together) {
+        p.taps = bnn_min_size(together, runs - t);
+        for (p.first = 0; p.first < depth; p.first += longest) {
+            p.depth = bnn_min_size(longest, depth - p.first);
+            p.acc = acc || t + p.first > 0;
+            if (g->panels != NULL) {
+                p.b = g->panels + (panel * k + t * depth + p.first) * nr;
+            } else {
+                g->pack(micro, s, g, group, column, p.n, t * depth + p.first, p.taps * p.depth,
+                        mine->panel);
+            }
+            for (size_t i = 0; i < tiles; i++) { /* of even heights, one row apart at most */
+                size_t r = rows * i / tiles;
+                p.a = mine->a + t * BLOCK + r;
+                p.c = mine->c + r;
+                p.m = rows * (i + 1) / tiles - r;
+                if (column == 0) {
+                    fetch_next(&p, bnn_min_size(p.m, rows - r - p.m));
                 }
+                micro->f32_indirect(&p);
             }
         }
     }
-    for (size_t r = 0; r < tiles * mr; r++) {
-        a[r] = gathered + r * taps * depth;
+    if (g->end != NULL) {
+        micro->f32_end(g->end, group * g->cols + column, rows, p.n, mine->c);
     }
 }
 
 /* A thread's share of all (group, block, panel) triples. Each result is computed by one tile in one
  * order, whoever does it. */
-static void walk(const bnn_micro *micro, const grid *g, const area *m, int acc) {
-    size_t mr = micro->f32_mr, nr = micro->f32_nr;
-    size_t taps = (size_t)g->th * (size_t)g->tw, k = taps * g->depth;
-    size_t rows = g->n * (size_t)g->gh * (size_t)g->gw;
-    size_t block_rows = tiles_per_block(g->depth) * mr, blocks = bnn_ceil_div(rows, block_rows);
-    size_t panels = bnn_ceil_div(g->cols, nr);
-    int gathers = taps > 1 && g->depth < GATHER_DEPTH;
+static void walk(const bnn_micro *micro, const bnn_conv *s, const grid *g, int acc) {
+    size_t rows = g->n * (size_t)g->in.gh * (size_t)g->in.gw, blocks = bnn_ceil_div(rows, BLOCK);
+    size_t panels = bnn_ceil_div(g->cols, micro->f32_nr);
     size_t first, last, pointed = SIZE_MAX;
-    const float **a;
-    float **c, *gathered;
-    thread_layout(micro, taps, g->depth,
-                  m->threads + m->thread_bytes * (size_t)omp_get_thread_num(), &a, &c, &gathered);
+    own mine;
+    thread_layout(micro, s, g->in.depth,
+                  g->threads + g->thread_bytes * (size_t)omp_get_thread_num(), &mine);
     bnn_share(g->groups * blocks * panels, &first, &last);
     for (size_t item = first; item < last; item++) {
         size_t panel = item % panels, block = item / panels % blocks;
-        size_t group = item / panels / blocks, row = block * block_rows;
-        size_t here = bnn_min_size(block_rows, rows - row), tiles = bnn_ceil_div(here, mr);
+        size_t group = item / panels / blocks, row = block * BLOCK;
+        size_t here = bnn_min_size(BLOCK, rows - row);
         if (pointed != item / panels) {
             pointed = item / panels;
-            point(g, mr, m->zeros, group, row, here, a, c);
-            if (gathers) {
-                gather(mr, taps, g->depth, tiles, a, gathered);
-            }
+            bnn_windows_point(&g->in, group, row, here, BLOCK, mine.a, mine.joined);
+            place(g, group, row, here, mine.pixel);
         }
-        const float *b = m->panels + (group * panels + panel) * k * nr;
-        size_t n = bnn_min_size(nr, g->cols - panel * nr), tile_taps = gathers ? 1 : taps;
-        for (size_t tile = 0; tile < tiles; tile++) {
-            float *out[16];
-            size_t valid = bnn_min_size(mr, here - tile * mr);
-            for (size_t i = 0; i < valid; i++) {
-                out[i] = c[tile * mr + i] + panel * nr;
-            }
-            micro->f32_indirect(tile_taps, k / tile_taps, a + tile * tile_taps * mr, b, valid, n,
-                                out, acc);
-            if (g->end != NULL) {
-                micro->f32_end(g->end, group * g->cols + panel * nr, valid, n, out);
-            }
+        multiply(micro, s, g, group, panel * micro->f32_nr, here, &mine, acc);
+    }
+}
+
+/* Filters are the columns: w[o][k] transposed. */
+static void pack_forward(const bnn_micro *micro, const bnn_conv *s, const grid *g, size_t group,
+                         size_t column, size_t n, size_t from, size_t len, float *panel) {
+    size_t k = (size_t)s->kh * (size_t)s->kw * g->in.depth;
+    const float *w = g->w->f32 + (group * g->cols + column) * k + from;
+    micro->f32_columns(len, n, k, w, micro->f32_nr, panel);
+}
+
+/* Which rows of cg weights, [o][kh][kw], the rows from .. from + len of the product are. */
+static void filter_rows(const bnn_conv *s, const grid *g, size_t group, size_t from, size_t len,
+                        size_t *row) {
+    size_t taps = (size_t)s->kh * (size_t)s->kw, depth = g->in.depth, tw = (size_t)g->in.tw, end;
+    for (size_t i = from; i < from + len; i = end) {
+        size_t t = i / depth, o = group * depth + i % depth;
+        size_t tap = (size_t)g->tap_h[t / tw] * (size_t)s->kw + (size_t)g->tap_w[t % tw];
+        end = bnn_min_size(from + len, (t + 1) * depth);
+        for (size_t r = i; r < end; r++) {
+            row[r - from] = (o + r - i) * taps + tap;
         }
     }
 }
 
-/* One forward panel: filters o0 .. o0+n of w[o][k] become columns. */
-static void pack_forward(size_t k, size_t nr, size_t n, const float *w, float *panel) {
-    for (size_t i = 0; i < k; i++) {
-        for (size_t j = 0; j < n; j++) {
-            panel[i * nr + j] = w[j * k + i];
+/* Channels are the columns. Rows lie far apart, so those of the next piece are asked for now. */
+static void pack_backward(const bnn_micro *micro, const bnn_conv *s, const grid *g, size_t group,
+                          size_t column, size_t n, size_t from, size_t len, float *panel) {
+    size_t words = bnn_words(g->cols), k = (size_t)g->in.th * (size_t)g->in.tw * g->in.depth;
+    size_t row[2 * PIECE], known = bnn_min_size(2 * len, k - from);
+    filter_rows(s, g, group, from, known, row);
+    if (g->w->b1 != NULL) {
+        for (size_t i = 0; i < len; i++) {
+            micro->b1_expand(n, g->w->b1 + row[i] * words, column, bnn_row_scale(g->w, row[i]),
+                             panel + i * micro->f32_nr);
         }
-        for (size_t j = n; j < nr; j++) {
-            panel[i * nr + j] = 0.0f;
-        }
+        return;
     }
-}
-
-/* One backward panel: channels c0 .. c0+n of one group's filters, for the grid's taps. */
-static void pack_backward(const bnn_micro *micro, const bnn_conv *s, const grid *g,
-                          const bnn_operand *w, size_t group, size_t c0, float *panel) {
-    size_t nr = micro->f32_nr, cg = g->cols, n = bnn_min_size(nr, cg - c0);
-    size_t taps = (size_t)s->kh * (size_t)s->kw, words = bnn_words(cg);
-    for (int ky = 0; ky < g->th; ky++) {
-        for (int kx = 0; kx < g->tw; kx++) {
-            size_t tap = (size_t)g->tap_h[ky] * (size_t)s->kw + (size_t)g->tap_w[kx];
-            for (size_t o = group * g->depth; o < (group + 1) * g->depth; o++, panel += nr) {
-                size_t row = o * taps + tap;
-                if (w->b1 != NULL) {
-                    micro->b1_expand(n, w->b1 + row * words, c0, bnn_row_scale(w, row), panel);
-                } else {
-                    memcpy(panel, w->f32 + row * cg + c0, n * sizeof(float));
-                }
-                memset(panel + n, 0, (nr - n) * sizeof(float));
-            }
-        }
+    const float *at[2 * PIECE] = {NULL};
+    for (size_t i = 0; i < known; i++) {
+        at[i] = g->w->f32 + row[i] * g->cols;
     }
-}
-
-static void prepare_f32(const bnn_micro *micro, const bnn_conv *s, const float *w, float *panels) {
-    size_t groups = (size_t)s->groups, og = (size_t)s->o / groups, nr = micro->f32_nr;
-    size_t k = (size_t)s->kh * (size_t)s->kw * (size_t)s->c / groups;
-    size_t count = bnn_ceil_div(og, nr);
-#pragma omp parallel
-    {
-        size_t first, last;
-        bnn_share(groups * count, &first, &last);
-        for (size_t p = first; p < last; p++) {
-            size_t o0 = p % count * nr, n = bnn_min_size(nr, og - o0);
-            pack_forward(k, nr, n, w + (p / count * og + o0) * k, panels + p * k * nr);
-        }
+    micro->f32_rows(len, n, at, column, micro->f32_nr, panel);
+    for (size_t i = len; i < known; i++) {
+        __builtin_prefetch(at[i] + column, 0, 2);
+        __builtin_prefetch(at[i] + column + n - 1, 0, 2);
     }
 }
 
 static void conv_forward_f32(const bnn_micro *micro, const bnn_conv *s, const float *x,
                              const bnn_operand *w, const bnn_result *y, void *ws) {
-    size_t groups = (size_t)s->groups, cg = (size_t)s->c / groups, og = (size_t)s->o / groups;
-    area m = lay_out(micro, s, cg, og, ws);
-    grid g = {.n = (size_t)s->n, .gh = s->oh, .gw = s->ow, .step_h = s->stride_h};
-    g.step_w = s->stride_w, g.th = s->kh, g.tw = s->kw;
-    g.off_h = m.off, g.off_w = m.off + s->kh;
-    g.a = x, g.ah = s->h, g.aw = s->w, g.a_channels = (size_t)s->c, g.depth = cg;
-    g.out = y->f32, g.out_h = s->oh, g.out_w = s->ow, g.out_sy = 1, g.out_sx = 1;
-    g.end = y;
-    g.out_channels = (size_t)s->o, g.cols = og, g.groups = groups;
-    for (int i = 0; i < s->kh; i++) {
-        g.off_h[i] = i * s->dil_h - s->pad_h;
-    }
-    for (int i = 0; i < s->kw; i++) {
-        g.off_w[i] = i * s->dil_w - s->pad_w;
-    }
-    memset(m.zeros, 0, cg * sizeof(float));
-    if (w->prepared == NULL) {
-        prepare_f32(micro, s, w->f32, m.panels);
-    } else {
-        m.panels = (float *)(uintptr_t)w->prepared; /* only read */
-    }
+    grid g = {.out = y->f32, .n = (size_t)s->n, .out_h = (size_t)s->oh, .out_w = (size_t)s->ow};
+    g.out_sy = 1, g.out_sx = 1, g.groups = (size_t)s->groups;
+    g.out_channels = (size_t)s->o, g.cols = g.out_channels / g.groups;
+    g.w = w, g.pack = pack_forward, g.panels = w->prepared, g.end = y;
+    lay_out(micro, s, (size_t)(s->c / s->groups), ws, &g);
+    bnn_windows_forward(&g.in, s, x);
 #pragma omp parallel
-    walk(micro, &g, &m, 0);
+    walk(micro, s, &g, 0);
 }
 
 int bnn_phase_taps(int phase, int kernel, int stride, int pad, int dil, int *off, int *tap) {
@@ -261,63 +238,52 @@ int bnn_phase_taps(int phase, int kernel, int stride, int pad, int dil, int *off
     return count;
 }
 
-static void zero_phase(const grid *g) {
-    for (size_t image = 0; image < g->n; image++) {
-        for (int i = 0; i < g->gh; i++) {
-            size_t row = image * (size_t)g->out_h + (size_t)(g->out_y + i * g->out_sy);
-            for (int j = 0; j < g->gw; j++) {
-                size_t pixel = row * (size_t)g->out_w + (size_t)(g->out_x + j * g->out_sx);
-                memset(g->out + pixel * g->out_channels, 0, g->out_channels * sizeof(float));
-            }
-        }
+/* Whether each pixel along an axis is reached by some tap. */
+static int reaches_all(int kernel, int stride, int pad, int dil, int *off, int *tap) {
+    int all = 1;
+    for (int phase = 0; phase < stride; phase++) {
+        all &= bnn_phase_taps(phase, kernel, stride, pad, dil, off, tap) > 0;
     }
+    return all;
 }
 
-static void backward_phase(const bnn_micro *micro, const bnn_conv *s, const bnn_operand *w,
-                           const grid *g, const area *m, int acc) {
-    size_t nr = micro->f32_nr, panels = bnn_ceil_div(g->cols, nr);
-    size_t k = (size_t)g->th * (size_t)g->tw * g->depth;
-    if (k == 0) {
-        if (!acc) {
-            zero_phase(g);
-        }
-        return;
-    }
+static void clear(size_t n, float *x) {
 #pragma omp parallel
     {
         size_t first, last;
-        bnn_share(g->groups * panels, &first, &last);
-        for (size_t p = first; p < last; p++) {
-            pack_backward(micro, s, g, w, p / panels, p % panels * nr, m->panels + p * k * nr);
-        }
-#pragma omp barrier
-        walk(micro, g, m, acc);
+        bnn_share(n, &first, &last);
+        memset(x + first, 0, (last - first) * sizeof(float));
     }
 }
 
 void bnn_conv_backward_x(const bnn_micro *micro, const bnn_conv *s, const float *gy,
                          const bnn_operand *w, float *gx, int acc, void *ws) {
-    size_t groups = (size_t)s->groups, cg = (size_t)s->c / groups, og = (size_t)s->o / groups;
     if (w->b1 != NULL && bnn_conv_mix_x_pays(s)) {
         bnn_conv_mix_x(micro->mixed, s, gy, w, gx, acc, ws);
         return;
     }
-    area m = lay_out(micro, s, og, cg, ws);
-    grid g = {.n = (size_t)s->n, .step_h = 1, .step_w = 1};
-    g.off_h = m.off, g.off_w = m.off + s->kh;
-    g.tap_h = m.off + s->kh + s->kw, g.tap_w = g.tap_h + s->kh;
-    g.a = gy, g.ah = s->oh, g.aw = s->ow, g.a_channels = (size_t)s->o, g.depth = og;
-    g.out = gx, g.out_h = s->h, g.out_w = s->w, g.out_sy = s->stride_h, g.out_sx = s->stride_w;
-    g.out_channels = (size_t)s->c, g.cols = cg, g.groups = groups;
-    memset(m.zeros, 0, og * sizeof(float));
-    for (g.out_y = 0; g.out_y < s->stride_h && g.out_y < s->h; g.out_y++) {
-        g.gh = (s->h - g.out_y + s->stride_h - 1) / s->stride_h;
-        g.th = bnn_phase_taps(g.out_y, s->kh, s->stride_h, s->pad_h, s->dil_h, g.off_h, g.tap_h);
-        for (g.out_x = 0; g.out_x < s->stride_w && g.out_x < s->w; g.out_x++) {
-            g.gw = (s->w - g.out_x + s->stride_w - 1) / s->stride_w;
-            g.tw =
-                bnn_phase_taps(g.out_x, s->kw, s->stride_w, s->pad_w, s->dil_w, g.off_w, g.tap_w);
-            backward_phase(micro, s, w, &g, &m, acc);
+    grid g = {.out = gx, .n = (size_t)s->n, .out_h = (size_t)s->h, .out_w = (size_t)s->w};
+    g.out_sy = (size_t)s->stride_h, g.out_sx = (size_t)s->stride_w, g.groups = (size_t)s->groups;
+    g.out_channels = (size_t)s->c, g.cols = g.out_channels / g.groups;
+    g.w = w, g.pack = pack_backward;
+    lay_out(micro, s, (size_t)(s->o / s->groups), ws, &g);
+    bnn_windows *v = &g.in;
+    v->image = gy, v->h = s->oh, v->w = s->ow, v->channels = (size_t)s->o;
+    v->step_h = 1, v->step_w = 1;
+    if (!acc && !(reaches_all(s->kh, s->stride_h, s->pad_h, s->dil_h, v->off_h, g.tap_h) &&
+                  reaches_all(s->kw, s->stride_w, s->pad_w, s->dil_w, v->off_w, g.tap_w))) {
+        clear((size_t)s->n * g.out_h * g.out_w * g.out_channels, gx);
+    }
+    for (int y = 0; y < s->stride_h && y < s->h; y++) {
+        g.out_y = (size_t)y, v->gh = (s->h - y + s->stride_h - 1) / s->stride_h;
+        v->th = bnn_phase_taps(y, s->kh, s->stride_h, s->pad_h, s->dil_h, v->off_h, g.tap_h);
+        for (int x = 0; x < s->stride_w && x < s->w; x++) {
+            g.out_x = (size_t)x, v->gw = (s->w - x + s->stride_w - 1) / s->stride_w;
+            v->tw = bnn_phase_taps(x, s->kw, s->stride_w, s->pad_w, s->dil_w, v->off_w, g.tap_w);
+            if (v->th > 0 && v->tw > 0) {
+#pragma omp parallel
+                walk(micro, s, &g, acc);
+            }
         }
     }
 }
@@ -328,6 +294,22 @@ void bnn_conv_forward(const bnn_micro *micro, const bnn_conv *s, const bnn_opera
         bnn_conv_forward_b1(micro, s, x, w, y, ws);
     } else {
         conv_forward_f32(micro, s, x->f32, w, y, ws);
+    }
+}
+
+static void prepare_f32(const bnn_micro *micro, const bnn_conv *s, const float *w, float *panels) {
+    size_t groups = (size_t)s->groups, og = (size_t)s->o / groups, nr = micro->f32_nr;
+    size_t k = (size_t)s->kh * (size_t)s->kw * (size_t)s->c / groups;
+    size_t count = bnn_ceil_div(og, nr);
+    memset(panels, 0, bnn_conv_prepared_bytes(micro, s, 0));
+#pragma omp parallel
+    {
+        size_t first, last;
+        bnn_share(groups * count, &first, &last);
+        for (size_t p = first; p < last; p++) {
+            size_t o0 = p % count * nr, n = bnn_min_size(nr, og - o0);
+            micro->f32_columns(k, n, k, w + (p / count * og + o0) * k, nr, panels + p * k * nr);
+        }
     }
 }
 

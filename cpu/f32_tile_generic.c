@@ -28,23 +28,23 @@ static void store(const float *sum, size_t n, float *c, int acc) {
     }
 }
 
-void bnn_f32_indirect_generic(size_t taps, size_t depth, const float *const *a, const float *b,
-                              size_t m, size_t n, float *const *c, int acc) {
-    float total[MR][NR] = {{0}}, run[CHUNK * MR];
-    for (size_t t = 0; t < taps; t++, a += MR) {
-        for (size_t first = 0; first < depth; first += CHUNK) {
-            size_t count = depth - first < CHUNK ? depth - first : CHUNK;
+void bnn_f32_indirect_generic(const bnn_f32_runs *p) {
+    const float *const *a = p->a, *b = p->b;
+    float total[MR][NR] = {{0}}, run[CHUNK * MR] = {0};
+    for (size_t t = 0; t < p->taps; t++, a += p->lda) {
+        for (size_t done = 0; done < p->depth; done += CHUNK) {
+            size_t count = p->depth - done < CHUNK ? p->depth - done : CHUNK;
             for (size_t k = 0; k < count; k++) {
-                for (size_t i = 0; i < MR; i++) {
-                    run[k * MR + i] = a[i][first + k];
+                for (size_t i = 0; i < p->m; i++) {
+                    run[k * MR + i] = a[i][p->first + done + k];
                 }
             }
             multiply(count, run, b, total);
             b += count * NR;
         }
     }
-    for (size_t i = 0; i < m; i++) {
-        store(total[i], n, c[i], acc);
+    for (size_t i = 0; i < p->m; i++) {
+        store(total[i], p->n, p->c[i], p->acc);
     }
 }
 
@@ -54,5 +54,23 @@ void bnn_f32_outer_generic(size_t depth, const float *a, const float *b, size_t 
     multiply(depth, a, b, total);
     for (size_t i = 0; i < m; i++) {
         store(total[i], n, c + i * ldc, acc);
+    }
+}
+
+void bnn_f32_columns_generic(size_t k, size_t n, size_t ld, const float *rows, size_t nr,
+                             float *panel) {
+    for (size_t i = 0; i < k; i++) {
+        for (size_t j = 0; j < n; j++) {
+            panel[i * nr + j] = rows[j * ld + i];
+        }
+    }
+}
+
+void bnn_f32_rows_generic(size_t k, size_t n, const float *const *rows, size_t first, size_t nr,
+                          float *panel) {
+    for (size_t i = 0; i < k; i++) {
+        for (size_t j = 0; j < n; j++) {
+            panel[i * nr + j] = rows[i][first + j];
+        }
     }
 }

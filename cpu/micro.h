@@ -1,7 +1,7 @@
 /* The machine kernels (as in BLIS): the few inner loops that an instruction set writes by hand,
  * behind function pointers, so that the drivers of the products (conv_*.c) are written once.
  * A tile is a block of `mr` pixels or channels times `nr` columns held in registers. What a driver
- * packs is zero-padded to whole tiles, so tiles read no memory of the caller out of bounds; they
+ * packs has room for whole tiles, so tiles read no memory of the caller out of bounds; they
  * write only the m x n results asked for. */
 #ifndef BNN_CPU_MICRO_H
 #define BNN_CPU_MICRO_H
@@ -70,19 +70,37 @@ static inline void bnn_finish_bits(const bnn_finish *f, uint64_t *to, const uint
     }
 }
 
+/* A tile of a float product whose left operand lies in runs all over an image, and its share of the
+ * reduction: values first .. first + depth of the run of each tap. */
+typedef struct bnn_f32_runs {
+    size_t taps, first, depth;
+    const float *const *a; /* run of row i and tap t: a[t * lda + i] */
+    size_t lda;
+    const float *b;  /* [taps * depth][nr], columns from n on are anything */
+    size_t m, n;     /* 1 <= m <= mr, 1 <= n <= nr */
+    float *const *c; /* [m] */
+    int acc;
+} bnn_f32_runs;
+
 typedef struct bnn_micro {
     /* ---- float products ---- */
     size_t f32_mr, f32_nr;
-    /* c[i][0..n) (+)= sum over t < taps, k < depth of a[t*mr + i][k] * b[t*depth + k][..], i < m.
-     * All mr pointers of a tap are valid; b is [taps*depth][nr]. */
-    void (*f32_indirect)(size_t taps, size_t depth, const float *const *a, const float *b, size_t m,
-                         size_t n, float *const *c, int acc);
-    /* c[i*ldc + 0..n) (+)= sum over k < depth of a[k*mr + i] * b[k*nr + ..], i < m. */
+    /* c[i][0..n) (+)= sum over t < taps, k < depth of a[t*lda + i][first + k] * b[t*depth + k][..].
+     */
+    void (*f32_indirect)(const bnn_f32_runs *p);
+    /* c[i*ldc + 0..n) (+)= sum over k < depth of a[k*mr + i] * b[k*nr + ..], i < m; the rest of the
+     * rows of a may be anything. */
     void (*f32_outer)(size_t depth, const float *a, const float *b, size_t m, size_t n, float *c,
                       size_t ldc, int acc);
     /* The steps from sums to a float result (bnn_result), in place: rows c[0..m) of it, each n
      * columns from `column` on. */
     void (*f32_end)(const bnn_result *y, size_t column, size_t m, size_t n, float *const *c);
+
+    /* panel[i*nr + j] = rows[j*ld + i], i < k, j < n <= nr = f32_nr. */
+    void (*f32_columns)(size_t k, size_t n, size_t ld, const float *rows, size_t nr, float *panel);
+    /* panel[i*nr + j] = rows[i][first + j], i < k, j < n <= nr. */
+    void (*f32_rows)(size_t k, size_t n, const float *const *rows, size_t first, size_t nr,
+                     float *panel);
     /* out[i] = +-scale by bit first + i of `row`, i < n. Reads no word without a bit it needs. */
     void (*b1_expand)(size_t n, const uint64_t *row, size_t first, float scale, float *out);
 
@@ -119,11 +137,15 @@ extern const bnn_kernels bnn_kernels_neon;
 #endif
 
 /* The inner loops by file; each instruction set's bnn_micro picks from them. */
-void bnn_f32_indirect_generic(size_t taps, size_t depth, const float *const *a, const float *b,
-                              size_t m, size_t n, float *const *c, int acc);
+void bnn_f32_indirect_generic(const bnn_f32_runs *p);
 void bnn_f32_outer_generic(size_t depth, const float *a, const float *b, size_t m, size_t n,
                            float *c, size_t ldc, int acc);
 void bnn_f32_end_generic(const bnn_result *y, size_t column, size_t m, size_t n, float *const *c);
+
+void bnn_f32_columns_generic(size_t k, size_t n, size_t ld, const float *rows, size_t nr,
+                             float *panel);
+void bnn_f32_rows_generic(size_t k, size_t n, const float *const *rows, size_t first, size_t nr,
+                          float *panel);
 void bnn_b1_expand_generic(size_t n, const uint64_t *row, size_t first, float scale, float *out);
 void bnn_b1_pack_w_generic(size_t kb, size_t n, size_t width, const uint8_t *w, uint8_t *panel);
 void bnn_b1_tile_generic(size_t kb, size_t width, const uint8_t *tile, const uint8_t *panel,
@@ -134,11 +156,15 @@ void bnn_mix_tables_generic(size_t n, const float *const v[4], size_t step, floa
                             float *tables, size_t table_step);
 void bnn_mix_tile_generic(const bnn_mix *m);
 #if defined(__x86_64__)
-void bnn_f32_indirect_avx2(size_t taps, size_t depth, const float *const *a, const float *b,
-                           size_t m, size_t n, float *const *c, int acc);
+void bnn_f32_indirect_avx2(const bnn_f32_runs *p);
 void bnn_f32_outer_avx2(size_t depth, const float *a, const float *b, size_t m, size_t n, float *c,
                         size_t ldc, int acc);
 void bnn_f32_end_avx2(const bnn_result *y, size_t column, size_t m, size_t n, float *const *c);
+
+void bnn_f32_columns_avx2(size_t k, size_t n, size_t ld, const float *rows, size_t nr,
+                          float *panel);
+void bnn_f32_rows_avx2(size_t k, size_t n, const float *const *rows, size_t first, size_t nr,
+                       float *panel);
 void bnn_b1_expand_avx2(size_t n, const uint64_t *row, size_t first, float scale, float *out);
 void bnn_b1_pack_w_avx2(size_t kb, size_t n, size_t width, const uint8_t *w, uint8_t *panel);
 void bnn_b1_pack_a_avx2(size_t kb, const uint8_t *rows, uint8_t *tile);
@@ -146,6 +172,12 @@ void bnn_b1_tile_avx2(size_t kb, size_t width, const uint8_t *tile, const uint8_
                       int32_t *count);
 void bnn_b1_finish_avx2(const bnn_finish *f);
 void bnn_f32_end_avx512(const bnn_result *y, size_t column, size_t m, size_t n, float *const *c);
+
+void bnn_f32_indirect_avx512(const bnn_f32_runs *p);
+void bnn_f32_outer_avx512(size_t depth, const float *a, const float *b, size_t m, size_t n,
+                          float *c, size_t ldc, int acc);
+void bnn_f32_rows_avx512(size_t k, size_t n, const float *const *rows, size_t first, size_t nr,
+                         float *panel);
 void bnn_b1_expand_avx512(size_t n, const uint64_t *row, size_t first, float scale, float *out);
 void bnn_b1_pack_w_avx512(size_t kb, size_t n, size_t width, const uint8_t *w, uint8_t *panel);
 void bnn_b1_tile_avx512(size_t kb, size_t width, const uint8_t *tile, const uint8_t *panel,

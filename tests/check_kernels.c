@@ -437,8 +437,11 @@ START_TEST(test_conv_shapes) {
         square(1, 5, 128, 64, 3, 1, 1, 1),    /* */
         square(1, 3, 2, 5, 5, 1, 4, 1),       /* windows that see nothing but padding */
         square(2, 8, 128, 128, 3, 2, 1, 128), /* depthwise */
-        square(1, 6, 256, 32, 3, 1, 1, 2),    /* groups of whole words */
-        square(2, 7, 16, 24, 1, 2, 0, 1),     /* phases without taps */
+        square(3, 12, 3, 33, 3, 1, 1, 1),  /* short runs, in place and at both edges, two blocks */
+        square(2, 3, 3, 43, 7, 1, 3, 1),   /* short runs that all stick out */
+        square(1, 5, 200, 41, 3, 1, 1, 1), /* runs longer than a piece of the reduction */
+        square(1, 6, 256, 32, 3, 1, 1, 2), /* groups of whole words */
+        square(2, 7, 16, 24, 1, 2, 0, 1),  /* phases without taps */
         {3, 1, 50, 17, 20, 1, 5, 1, 0, 1, 3, 0, 2, 1, 2, 1}, /* 1-D */
     };
     for (size_t i = 0; i < sizeof shapes / sizeof shapes[0]; i++) {
