@@ -38,7 +38,7 @@ static inline float bnn_row_scale(const bnn_operand *v, size_t row) {
     return v->scale == NULL ? 1.0f : v->scale[row / v->rows_per_scale];
 }
 
-size_t bnn_conv_workspace(const bnn_micro *micro, const bnn_conv *s);
+size_t bnn_conv_workspace(const bnn_micro *micro, const bnn_conv *s, int bits);
 void bnn_conv_forward(const bnn_micro *micro, const bnn_conv *s, const bnn_operand *x,
                       const bnn_operand *w, float *y, void *ws);
 void bnn_conv_backward_x(const bnn_micro *micro, const bnn_conv *s, const float *gy,

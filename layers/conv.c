@@ -88,7 +88,8 @@ static bnn_code infer(bnn_graph *g, bnn_node *node) {
     if (bnn_wants_grad(g, node->in[W])) {
         node->saved_in |= BNN_SAVED(X) | BNN_SAVED(X_SCALE);
     }
-    node->workspace = bnn_graph_kernels(g)->conv_workspace(&s);
+    node->workspace =
+        bnn_graph_kernels(g)->conv_workspace(&s, bnn_dtype_of(g, node->in[X]) == BNN_B1);
     return BNN_OK;
 }
 
