@@ -38,7 +38,7 @@ static inline float bnn_row_scale(const bnn_operand *v, size_t row) {
     return v->scale == NULL ? 1.0f : v->scale[row / v->rows_per_scale];
 }
 
-size_t bnn_conv_workspace(const bnn_micro *micro, const bnn_conv *s);
+size_t bnn_conv_workspace(const bnn_micro *micro, const bnn_conv *s, int bits);
 void bnn_conv_forward(const bnn_micro *micro, const bnn_conv *s, const bnn_operand *x,
                       const bnn_operand *w, const bnn_result *y, void *ws);
 size_t bnn_conv_prepared_bytes(const bnn_micro *micro, const bnn_conv *s, int bits);
@@ -105,6 +105,30 @@ int bnn_conv_mix_w_fits(const bnn_conv *s, const bnn_operand *x);
 void bnn_conv_mix_w(const bnn_mixed *mixed, const bnn_conv *s, const float *gy,
                     const bnn_operand *x, float *gw, int acc, void *ws);
 size_t bnn_conv_mix_w_bytes(const bnn_mixed *mixed, const bnn_conv *s);
+
+/* A tile's sums over all its quads, of which no more than a run's are added one after another. */
+static inline void bnn_mix_sum(const bnn_mixed *mixed, const bnn_mix *m) {
+    if (m->taps * m->quads <= mixed->run) {
+        mixed->tile(m);
+        return;
+    }
+    size_t at_once = m->quads < mixed->run ? mixed->run / m->quads : 1;
+    bnn_mix part = *m;
+    for (size_t tap = 0; tap < m->taps; tap += at_once) {
+        part.taps = bnn_min_size(at_once, m->taps - tap);
+        for (size_t v = 0; v < m->vectors; v++) {
+            part.codes[v] = m->codes[v] + tap * m->words * mixed->lanes;
+        }
+        for (size_t first = 0; first < m->quads; first += mixed->run) {
+            ptrdiff_t start = m->delta[tap] + (ptrdiff_t)(first * mixed->table);
+            part.quads = bnn_min_size(mixed->run, m->quads - first);
+            part.skip = m->skip + first;
+            part.delta = part.taps > 1 ? m->delta + tap : &start;
+            mixed->tile(&part);
+            part.acc = 1;
+        }
+    }
+}
 
 /* n <= 32 bits of a row from `first` on; the bits above them are anything. */
 static inline uint32_t bnn_bits_at(const uint64_t *row, size_t first, size_t n) {

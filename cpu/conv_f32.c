@@ -331,13 +331,19 @@ void bnn_conv_prepare(const bnn_micro *micro, const bnn_conv *s, const bnn_opera
     }
 }
 
-size_t bnn_conv_workspace(const bnn_micro *micro, const bnn_conv *s) {
-    size_t most = bnn_conv_f32_bytes(micro, s), other = bnn_conv_b1_bytes(micro, s);
-    most = other > most ? other : most;
-    other = bnn_conv_weights_bytes(micro, s);
-    most = other > most ? other : most;
-    other = bnn_conv_mix_x_pays(s) ? bnn_conv_mix_x_bytes(micro->mixed, s) : 0;
-    most = other > most ? other : most;
-    other = bnn_conv_mix_w_pays(s) ? bnn_conv_mix_w_bytes(micro->mixed, s) : 0;
-    return other > most ? other : most;
+static size_t most(size_t a, size_t b) {
+    return a > b ? a : b;
+}
+
+size_t bnn_conv_workspace(const bnn_micro *micro, const bnn_conv *s, int bits) {
+    size_t weights = bnn_conv_weights_bytes(micro, s);
+    if (!bits) {
+        return most(bnn_conv_f32_bytes(micro, s), weights);
+    }
+    if (bnn_conv_mix_w_pays(s)) { /* the input's factors decide whether it fits, too */
+        weights = most(weights, bnn_conv_mix_w_bytes(micro->mixed, s));
+    }
+    size_t x = bnn_conv_mix_x_pays(s) ? bnn_conv_mix_x_bytes(micro->mixed, s)
+                                      : bnn_conv_f32_bytes(micro, s);
+    return most(bnn_conv_b1_bytes(micro, s), most(x, weights));
 }

@@ -16,9 +16,11 @@
  * lane of a vector of columns. A zero float is an exact zero whatever its sign bit says. */
 typedef struct bnn_mix {
     size_t taps, quads;         /* a tap is a run of quads */
-    const float *const *tables; /* [taps][mr]: where a row's tables begin; all valid */
+    const float *const *tables; /* [mr]: a row's place among the tables; all valid */
+    const ptrdiff_t *delta;     /* [taps]: floats from there to a tap's first table */
     size_t vectors;             /* at most nv */
-    const uint32_t *codes[4];   /* of a vector: [taps][ceil(quads / 8)][lanes], 8 quads a word */
+    const uint32_t *codes[4];   /* of a vector: [taps][words][lanes], 8 quads a word */
+    size_t words, skip;         /* from one tap to the next; quads before its first */
     size_t column[4], lanes[4]; /* where in a row of the result a vector stands; how many count */
     size_t rows;                /* at most mr */
     float *const *out;          /* [rows] */
@@ -29,11 +31,13 @@ typedef struct bnn_mix {
 typedef struct bnn_mixed {
     size_t mr, nv, lanes; /* rows and vectors of a tile, columns of a vector */
     size_t table;         /* floats of a table; tables are aligned to their size */
+    size_t run;           /* quads that a tile may sum in one register; bnn_mix_sum adds runs up */
     /* codes[lane] = the lane's bit of rows[0], rows[1], .. rows[n - 1], from bit 0 on; n <= 32. */
     void (*codes)(size_t n, const uint32_t *rows, uint32_t *codes);
-    /* n tables, `table_step` floats apart: of factor * v[0..4)[i * step] for the i-th. */
-    void (*tables)(size_t n, const float *const v[4], size_t step, float factor, float *tables,
-                   size_t table_step);
+    /* n tables, `table_step` floats apart: of factor[j] * v[j][i * step], j < 4, for the i-th. A
+     * missing v[j] (NULL) counts as zeros. */
+    void (*tables)(size_t n, const float *const v[4], size_t step, const float factor[4],
+                   float *tables, size_t table_step);
     void (*tile)(const bnn_mix *m);
 } bnn_mixed;
 
@@ -152,7 +156,7 @@ void bnn_b1_tile_generic(size_t kb, size_t width, const uint8_t *tile, const uin
                          int32_t *count);
 void bnn_b1_finish_generic(const bnn_finish *f);
 void bnn_mix_codes_generic(size_t n, const uint32_t *rows, uint32_t *codes);
-void bnn_mix_tables_generic(size_t n, const float *const v[4], size_t step, float factor,
+void bnn_mix_tables_generic(size_t n, const float *const v[4], size_t step, const float factor[4],
                             float *tables, size_t table_step);
 void bnn_mix_tile_generic(const bnn_mix *m);
 #if defined(__x86_64__)
@@ -184,11 +188,11 @@ void bnn_b1_tile_avx512(size_t kb, size_t width, const uint8_t *tile, const uint
                         int32_t *count);
 void bnn_b1_finish_avx512(const bnn_finish *f);
 void bnn_mix_codes_avx2(size_t n, const uint32_t *rows, uint32_t *codes);
-void bnn_mix_tables_avx2(size_t n, const float *const v[4], size_t step, float factor,
+void bnn_mix_tables_avx2(size_t n, const float *const v[4], size_t step, const float factor[4],
                          float *tables, size_t table_step);
 void bnn_mix_tile_avx2(const bnn_mix *m);
 void bnn_mix_codes_avx512(size_t n, const uint32_t *rows, uint32_t *codes);
-void bnn_mix_tables_avx512(size_t n, const float *const v[4], size_t step, float factor,
+void bnn_mix_tables_avx512(size_t n, const float *const v[4], size_t step, const float factor[4],
                            float *tables, size_t table_step);
 void bnn_mix_tile_avx512(const bnn_mix *m);
 #elif defined(__aarch64__)

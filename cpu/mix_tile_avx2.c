@@ -1,40 +1,41 @@
 /* The mixed product with AVX2: as with AVX-512, but a register holds only the eight sums in which
- * the fourth float counts positive. The other eight are their negatives: where a code's high bit is
- * clear its low bits are inverted, and the sign of what they pick is flipped. */
+ * the fourth float counts positive. What is picked is multiplied by the sign as it is added. */
 #include "cpu/micro.h"
 
 #if defined(__x86_64__) /* elsewhere this file is empty but for declarations */
 
-#include <immintrin.h>
+#include <string.h>
 
-enum { MR = 4, NV = 2, LANES = 8, TABLE = 8, RUN = 128 /* quads; see f32_tile_avx2.c */ };
+#include "cpu/mix_sums.h"
+
+enum { MR = 8, NV = 1, LANES = 8, TABLE = 8, RUN = 144 /* quads: a 3x3 filter of 64 channels */ };
 
 void bnn_mix_codes_avx2(size_t n, const uint32_t *rows, uint32_t *codes) {
-    const __m256i lane_bit = _mm256_setr_epi32(1, 2, 4, 8, 16, 32, 64, 128);
-    __m256i v = _mm256_setzero_si256(), bit = _mm256_set1_epi32(1);
-    for (size_t j = 0; j < n; j++) {
-        __m256i row = _mm256_and_si256(_mm256_set1_epi32((int)rows[j]), lane_bit);
-        __m256i set = _mm256_cmpeq_epi32(row, lane_bit);
-        v = _mm256_or_si256(v, _mm256_and_si256(set, bit));
-        bit = _mm256_add_epi32(bit, bit);
+    uint32_t all[32] = {0};
+    memcpy(all, rows, n * sizeof(uint32_t));
+    const __m256i byte = _mm256_set1_epi32(0xff);
+    __m256i part[4];
+    for (size_t i = 0; i < 4; i++) {
+        part[i] = _mm256_loadu_si256((const __m256i *)(const void *)(all + 8 * i));
+        part[i] = _mm256_and_si256(part[i], byte);
     }
-    _mm256_storeu_si256((__m256i *)(void *)codes, v);
+    __m256i v = _mm256_packus_epi16(_mm256_packus_epi32(part[0], part[1]),
+                                    _mm256_packus_epi32(part[2], part[3]));
+    /* Packing interleaved the halves of the registers, four rows at a time. */
+    v = _mm256_permutevar8x32_epi32(v, _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7));
+    const __m128i fourths = _mm_setr_epi8(3, 3, 3, 3, 7, 7, 7, 7, 11, 11, 11, 11, 15, 15, 15, 15);
+    __m256i fourth = _mm256_shuffle_epi8(v, _mm256_broadcastsi128_si256(fourths));
+    v = _mm256_xor_si256(v, _mm256_andnot_si256(fourth, _mm256_set1_epi32(0xffffff)));
+    for (size_t lane = LANES; lane-- > 0; v = _mm256_add_epi8(v, v)) {
+        codes[lane] = (uint32_t)_mm256_movemask_epi8(v);
+    }
 }
 
-void bnn_mix_tables_avx2(size_t n, const float *const v[4], size_t step, float factor,
+void bnn_mix_tables_avx2(size_t n, const float *const v[4], size_t step, const float factor[4],
                          float *tables, size_t table_step) {
-    const float f = factor;
-    const __m256 s0 = _mm256_setr_ps(-f, f, -f, f, -f, f, -f, f);
-    const __m256 s1 = _mm256_setr_ps(-f, -f, f, f, -f, -f, f, f);
-    const __m256 s2 = _mm256_setr_ps(-f, -f, -f, -f, f, f, f, f);
-    const __m256 s3 = _mm256_set1_ps(f);
-    const float *v0 = v[0], *v1 = v[1], *v2 = v[2], *v3 = v[3];
+    bnn_sums sums = bnn_sums_of(v, step, factor);
     for (size_t i = 0; i < n; i++, tables += table_step) {
-        __m256 sum = _mm256_mul_ps(s0, _mm256_broadcast_ss(v0 + i * step));
-        sum = _mm256_fmadd_ps(s1, _mm256_broadcast_ss(v1 + i * step), sum);
-        sum = _mm256_fmadd_ps(s2, _mm256_broadcast_ss(v2 + i * step), sum);
-        sum = _mm256_fmadd_ps(s3, _mm256_broadcast_ss(v3 + i * step), sum);
-        _mm256_store_ps(tables, sum);
+        _mm256_store_ps(tables, bnn_sums_next(&sums));
     }
 }
 
@@ -50,87 +51,49 @@ static inline void store(__m256 sum, size_t n, float *c, int acc) {
     }
 }
 
-/* The sign bits of the lanes' codes, inverted: set where the high bit of the lowest code is clear.
- */
-static inline __m256 flips(__m256i code) {
+/* +1 where the high bit of a lane's lowest code is set, else -1. */
+static inline __m256 signs(__m256i code) {
     const __m256i sign = _mm256_set1_epi32(INT32_MIN);
-    return _mm256_castsi256_ps(_mm256_andnot_si256(_mm256_slli_epi32(code, 28), sign));
+    __m256i minus = _mm256_andnot_si256(_mm256_slli_epi32(code, 28), sign);
+    return _mm256_or_ps(_mm256_castsi256_ps(minus), _mm256_set1_ps(1.0f));
 }
 
-static inline __m256i load_codes(const uint32_t *p) {
-    const __m256i high = _mm256_set1_epi32((int)0x88888888u);
-    __m256i v = _mm256_load_si256((const __m256i *)(const void *)p);
-    __m256i clear = _mm256_andnot_si256(v, high);
-    /* 8 - 1 in each nibble that has its high bit clear */
-    return _mm256_xor_si256(v, _mm256_sub_epi32(clear, _mm256_srli_epi32(clear, 3)));
+static inline __m256 add_sum(__m256 sum, const float *table, __m256i code, __m256 sign) {
+    return _mm256_fmadd_ps(_mm256_permutevar8x32_ps(_mm256_load_ps(table), code), sign, sum);
 }
 
-static inline __m256 add_sum(__m256 sum, __m256 table, __m256i code, __m256 flip) {
-    return _mm256_add_ps(sum, _mm256_xor_ps(_mm256_permutevar8x32_ps(table, code), flip));
-}
-
-/* With nv constant its tests vanish. The sums have names, or gcc would keep them in memory. */
-static inline __attribute__((always_inline)) void
-run(const bnn_mix *m, size_t t, size_t taps, size_t first, size_t count, const size_t nv, int acc) {
-    size_t words = (m->quads + 7) / 8;
+/* The sums have names, or gcc would keep them in memory. */
+void bnn_mix_tile_avx2(const bnn_mix *m) {
+    const float *a0 = m->tables[0], *a1 = m->tables[1], *a2 = m->tables[2], *a3 = m->tables[3];
+    const float *a4 = m->tables[4], *a5 = m->tables[5], *a6 = m->tables[6], *a7 = m->tables[7];
     const __m256 zero = _mm256_setzero_ps();
-    __m256 s0l = zero, s0r = zero, s1l = zero, s1r = zero, s2l = zero, s2r = zero, s3l = zero,
-           s3r = zero;
-    for (size_t tap = t; tap < t + taps; tap++) {
-        const float *const *a = m->tables + tap * MR;
-        const float *a0 = a[0] + first * TABLE, *a1 = a[1] + first * TABLE;
-        const float *a2 = a[2] + first * TABLE, *a3 = a[3] + first * TABLE;
-        size_t at = (tap * words + first / 8) * LANES, offset = 0;
-        for (size_t left = count; left > 0; at += LANES) {
-            size_t here = left < 8 ? left : 8;
-            __m256i left_code = load_codes(m->codes[0] + at), right_code = left_code;
-            if (nv > 1) {
-                right_code = load_codes(m->codes[1] + at);
-            }
+    __m256 s0 = zero, s1 = zero, s2 = zero, s3 = zero, s4 = zero, s5 = zero, s6 = zero, s7 = zero;
+    for (size_t tap = 0; tap < m->taps; tap++) {
+        ptrdiff_t offset = m->delta[tap];
+        const uint32_t *codes = m->codes[0] + (tap * m->words + m->skip / 8) * LANES;
+        size_t skip = m->skip % 8;
+        for (size_t left = m->quads; left > 0; codes += LANES, skip = 0) {
+            size_t here = left < 8 - skip ? left : 8 - skip;
+            __m256i code = _mm256_load_si256((const __m256i *)(const void *)codes);
+            code = _mm256_srl_epi32(code, _mm_cvtsi32_si128((int)(4 * skip)));
             left -= here;
             for (; here > 0; here--, offset += TABLE) {
-                __m256 fl = flips(left_code), fr = flips(right_code), table;
-                table = _mm256_load_ps(a0 + offset);
-                s0l = add_sum(s0l, table, left_code, fl);
-                s0r = nv > 1 ? add_sum(s0r, table, right_code, fr) : s0r;
-                table = _mm256_load_ps(a1 + offset);
-                s1l = add_sum(s1l, table, left_code, fl);
-                s1r = nv > 1 ? add_sum(s1r, table, right_code, fr) : s1r;
-                table = _mm256_load_ps(a2 + offset);
-                s2l = add_sum(s2l, table, left_code, fl);
-                s2r = nv > 1 ? add_sum(s2r, table, right_code, fr) : s2r;
-                table = _mm256_load_ps(a3 + offset);
-                s3l = add_sum(s3l, table, left_code, fl);
-                s3r = nv > 1 ? add_sum(s3r, table, right_code, fr) : s3r;
-                left_code = _mm256_srli_epi32(left_code, 4);
-                right_code = _mm256_srli_epi32(right_code, 4);
+                __m256 sign = signs(code);
+                s0 = add_sum(s0, a0 + offset, code, sign);
+                s1 = add_sum(s1, a1 + offset, code, sign);
+                s2 = add_sum(s2, a2 + offset, code, sign);
+                s3 = add_sum(s3, a3 + offset, code, sign);
+                s4 = add_sum(s4, a4 + offset, code, sign);
+                s5 = add_sum(s5, a5 + offset, code, sign);
+                s6 = add_sum(s6, a6 + offset, code, sign);
+                s7 = add_sum(s7, a7 + offset, code, sign);
+                code = _mm256_srli_epi32(code, 4);
             }
         }
     }
-    const __m256 sum[MR][NV] = {{s0l, s0r}, {s1l, s1r}, {s2l, s2r}, {s3l, s3r}};
+    const __m256 sum[MR] = {s0, s1, s2, s3, s4, s5, s6, s7};
     for (size_t i = 0; i < m->rows; i++) {
-        for (size_t v = 0; v < nv; v++) {
-            store(sum[i][v], m->lanes[v], m->out[i] + m->column[v], acc);
-        }
-    }
-}
-
-static inline __attribute__((always_inline)) void tile(const bnn_mix *m, const size_t nv) {
-    size_t at_once = m->quads < RUN ? RUN / m->quads : 1;
-    for (size_t t = 0; t < m->taps; t += at_once) {
-        size_t taps = m->taps - t < at_once ? m->taps - t : at_once;
-        for (size_t first = 0; first < m->quads; first += RUN) {
-            size_t count = m->quads - first < RUN ? m->quads - first : RUN;
-            run(m, t, taps, first, count, nv, m->acc || t + first > 0);
-        }
-    }
-}
-
-void bnn_mix_tile_avx2(const bnn_mix *m) {
-    if (m->vectors == 2) {
-        tile(m, 2);
-    } else {
-        tile(m, 1);
+        store(sum[i], m->lanes[0], m->out[i] + m->column[0], m->acc);
     }
 }
 
@@ -139,6 +102,7 @@ const bnn_mixed bnn_mixed_avx2 = {
     .nv = NV,
     .lanes = LANES,
     .table = TABLE,
+    .run = RUN,
     .codes = bnn_mix_codes_avx2,
     .tables = bnn_mix_tables_avx2,
     .tile = bnn_mix_tile_avx2,

@@ -16,11 +16,11 @@ void bnn_mix_codes_generic(size_t n, const uint32_t *rows, uint32_t *codes) {
     }
 }
 
-void bnn_mix_tables_generic(size_t n, const float *const v[4], size_t step, float factor,
+void bnn_mix_tables_generic(size_t n, const float *const v[4], size_t step, const float factor[4],
                             float *tables, size_t table_step) {
     for (size_t i = 0; i < n; i++) {
         for (size_t j = 0; j < 4; j++) {
-            tables[i * table_step + j] = v[j][i * step] * factor;
+            tables[i * table_step + j] = v[j] == NULL ? 0.0f : v[j][i * step] * factor[j];
         }
     }
 }
@@ -33,15 +33,12 @@ static inline float with_sign(float v, uint32_t plus) {
     return v;
 }
 
-/* One row and one vector over quads [first, first + count) of all taps [t, t + taps). */
-static void run(const bnn_mix *m, size_t t, size_t taps, size_t first, size_t count, size_t row,
-                size_t vector, float *total) {
-    size_t words = (m->quads + 7) / 8;
+static void one(const bnn_mix *m, size_t row, size_t vector) {
     float sum[LANES] = {0};
-    for (size_t tap = t; tap < t + taps; tap++) {
-        const float *table = m->tables[tap * MR + row] + 4 * first;
-        const uint32_t *codes = m->codes[vector] + tap * words * LANES;
-        for (size_t q = first; q < first + count; q++, table += 4) {
+    for (size_t tap = 0; tap < m->taps; tap++) {
+        const float *table = m->tables[row] + m->delta[tap];
+        const uint32_t *codes = m->codes[vector] + tap * m->words * LANES;
+        for (size_t q = m->skip; q < m->skip + m->quads; q++, table += 4) {
             const uint32_t *code = codes + q / 8 * LANES;
             size_t shift = q % 8 * 4;
             for (size_t j = 0; j < 4; j++) {
@@ -51,27 +48,16 @@ static void run(const bnn_mix *m, size_t t, size_t taps, size_t first, size_t co
             }
         }
     }
-    for (size_t lane = 0; lane < LANES; lane++) {
-        total[lane] += sum[lane];
+    float *c = m->out[row] + m->column[vector];
+    for (size_t lane = 0; lane < m->lanes[vector]; lane++) {
+        c[lane] = m->acc ? c[lane] + sum[lane] : sum[lane];
     }
 }
 
 void bnn_mix_tile_generic(const bnn_mix *m) {
-    size_t at_once = m->quads < RUN ? RUN / m->quads : 1;
-    for (size_t row = 0; row < m->rows; row++) {
+    for (size_t i = 0; i < m->rows; i++) {
         for (size_t vector = 0; vector < m->vectors; vector++) {
-            float total[LANES] = {0};
-            for (size_t t = 0; t < m->taps; t += at_once) {
-                size_t taps = m->taps - t < at_once ? m->taps - t : at_once;
-                for (size_t first = 0; first < m->quads; first += RUN) {
-                    size_t count = m->quads - first < RUN ? m->quads - first : RUN;
-                    run(m, t, taps, first, count, row, vector, total);
-                }
-            }
-            float *c = m->out[row] + m->column[vector];
-            for (size_t lane = 0; lane < m->lanes[vector]; lane++) {
-                c[lane] = m->acc ? c[lane] + total[lane] : total[lane];
-            }
+            one(m, i, vector);
         }
     }
 }
@@ -81,6 +67,7 @@ const bnn_mixed bnn_mixed_generic = {
     .nv = NV,
     .lanes = LANES,
     .table = 4,
+    .run = RUN,
     .codes = bnn_mix_codes_generic,
     .tables = bnn_mix_tables_generic,
     .tile = bnn_mix_tile_generic,

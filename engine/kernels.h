@@ -93,8 +93,9 @@ typedef struct bnn_kernels {
                            uint64_t *bits);
 
     /* ---- the three products ---- */
-    /* For as many threads as are set now (bnn_set_threads): set them before graphs are built. */
-    size_t (*conv_workspace)(const bnn_conv *s);
+    /* For operands that are bits, or float; all three products. For as many threads as are set now
+     * (bnn_set_threads): set them before graphs are built. */
+    size_t (*conv_workspace)(const bnn_conv *s, int bits);
     /* y = x * w (zero padding contributes exactly 0). Both operands bits: XNOR-popcount, and the
      * integer times the input's scale; the filters' is not looked at (a factor of a channel can
      * wait, and what is left is exact). Both float: float product. Never mixed. */

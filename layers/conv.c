@@ -149,10 +149,10 @@ static bnn_code infer(bnn_graph *g, bnn_node *node) {
     if (bnn_wants_grad(g, node->in[W])) {
         node->saved_in |= BNN_SAVED(X) | BNN_SAVED(X_SCALE);
     }
-    node->workspace = bnn_graph_kernels(g)->conv_workspace(&s);
+    int bits = bnn_dtype_of(g, node->in[X]) == BNN_B1;
+    node->workspace = bnn_graph_kernels(g)->conv_workspace(&s, bits);
     if (bnn_role_of(g, node->in[W]) == BNN_ROLE_CONSTANT) {
-        size_t bytes =
-            bnn_graph_kernels(g)->conv_prepared_bytes(&s, bnn_dtype_of(g, node->in[W]) == BNN_B1);
+        size_t bytes = bnn_graph_kernels(g)->conv_prepared_bytes(&s, bits);
         bnn_shape lines = {(int)((bytes + 63) / 64), 1, 1, 64};
         node->in[PREPARED] = bnn_graph_constant(g, BNN_U8, lines);
     }

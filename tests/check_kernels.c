@@ -217,7 +217,7 @@ static void check_product(const bnn_kernels *k, const bnn_conv *s, int which, co
              s->groups);
     for (int threads = 1; threads <= THREADS; threads++) {
         bnn_set_threads(threads);
-        void *ws = get(k->conv_workspace(s));
+        void *ws = get(k->conv_workspace(s, x->b1 != NULL || w->b1 != NULL));
         for (int acc = 0; acc < (which == 0 ? 1 : 2); acc++) {
             float *out = acc ? duplicate(n, start) : get_floats(n);
             if (which == 0) {
@@ -332,7 +332,7 @@ static void check_ends(const bnn_conv *s, const bnn_operand *x, const bnn_operan
     bnn_set_threads(THREADS);
     for (const bnn_kernels *k = next_table(NULL); k != NULL; k = next_table(k)) {
         size_t mark = buffer_count;
-        void *ws = get(k->conv_workspace(s));
+        void *ws = get(k->conv_workspace(s, x->b1 != NULL));
         void *prepared = get(k->conv_prepared_bytes(s, w->b1 != NULL));
         bnn_result y = {.f32 = get_floats(out_size(s))};
         bnn_operand ready = *w;

@@ -138,7 +138,7 @@ static void check_one(const bnn_kernels *k, const bnn_conv *s, values kind, int 
              s->pad_h, s->pad_w, s->dil_h, s->groups);
     for (int threads = 1; threads <= THREADS; threads++) {
         bnn_set_threads(threads);
-        void *ws = get(k->conv_workspace(s));
+        void *ws = get(k->conv_workspace(s, 1));
         for (int acc = 0; acc < 2; acc++) {
             float *out = get(n * sizeof(float));
             for (size_t i = 0; acc && i < n; i++) {
@@ -205,29 +205,31 @@ static bnn_conv shape(int n, int h, int w, int c, int o, int kernel, int stride,
     return s;
 }
 
-/* Blocks, strips, words of codes and vectors that end early. */
+/* Blocks, strips, words of codes, vectors and fours of images that end early. */
 static void check_all(values kind) {
-    bnn_conv groups = shape(2, 9, 9, 72, 24, 3, 1, 1), dilated = shape(2, 13, 11, 16, 12, 3, 1, 2);
-    bnn_conv strips = shape(1, 66, 67, 8, 20, 3, 1, 1), sparse = shape(2, 12, 12, 24, 5, 3, 2, 1);
+    bnn_conv groups = shape(4, 9, 9, 72, 24, 3, 1, 1), dilated = shape(3, 13, 11, 16, 12, 3, 1, 2);
+    bnn_conv strips = shape(3, 10, 67, 8, 20, 3, 1, 1), sparse = shape(5, 12, 12, 24, 5, 3, 2, 1);
     groups.groups = 3;
     dilated.dil_h = dilated.dil_w = 2;
     sparse.dil_h = 2, sparse.stride_h = 3;
     bnn_conv shapes[] = {
-        shape(5, 32, 32, 16, 16, 3, 1, 1), /* ResNet-20, images in several blocks */
+        shape(5, 32, 32, 16, 16, 3, 1, 1), /* ResNet-20, a four of images that is not full */
         shape(3, 16, 16, 16, 32, 3, 2, 1), /* its stride */
         shape(17, 8, 8, 64, 64, 3, 1, 1),  /* */
         shape(33, 4, 4, 48, 40, 3, 1, 1),  /* tails of vectors, rows and blocks */
-        shape(3, 7, 7, 40, 67, 3, 1, 1),   /* quads with three pixels; two chunks */
-        shape(2, 5, 35, 9, 3, 5, 1, 2),    /* the least that pays; a row longer than a word */
-        shape(2, 6, 9, 24, 16, 3, 1, 0),   /* a row of x longer than one of gy */
-        shape(2, 6, 6, 24, 16, 3, 1, 3),   /* windows of nothing but padding */
+        shape(3, 7, 7, 40, 67, 3, 1, 1),   /* quads with three channels; an odd vector */
+        shape(3, 5, 35, 9, 3, 5, 1, 2),    /* the least that pays; a row longer than a word */
+        shape(2, 5, 35, 9, 3, 5, 1, 2),    /* too few images for the mixed dW */
+        shape(4, 6, 9, 24, 16, 3, 1, 0),   /* a row of x longer than one of gy */
+        shape(6, 6, 6, 24, 16, 3, 1, 3),   /* windows of nothing but padding */
         shape(3, 1, 70, 16, 18, 7, 1, 3),  /* 1-D */
-        shape(1, 1, 600, 10, 9, 3, 1, 1),  /* runs longer than a register may sum */
-        shape(64, 1, 1, 100, 30, 1, 1, 0), /* linear, pixels of several samples in a quad */
+        shape(3, 1, 400, 10, 9, 3, 1, 1),  /* rows cut in pieces */
+        shape(6, 1, 100, 16, 12, 7, 3, 2), /* taps in three streams of columns */
+        shape(64, 1, 1, 100, 30, 1, 1, 0), /* linear */
         shape(7, 1, 1, 100, 30, 1, 1, 0),  /* linear, an odd batch */
         shape(3, 8, 4, 33, 300, 1, 1, 0),  /* pointwise */
-        shape(2, 9, 9, 20, 20, 1, 2, 0),   /* phases without taps */
-        shape(2, 3, 3, 16, 600, 3, 1, 1),  /* many quads */
+        shape(4, 9, 9, 20, 20, 1, 2, 0),   /* phases without taps */
+        shape(3, 3, 3, 16, 600, 3, 1, 1),  /* more quads than a run */
         groups,
         dilated,
         strips,
@@ -255,21 +257,21 @@ END_TEST
 
 /* A float on padding's neighbour, however large, must not leave a trace where it is not seen. */
 START_TEST(test_padding_is_nothing) {
-    bnn_conv s = shape(1, 8, 8, 16, 8, 3, 1, 1);
+    bnn_conv s = shape(3, 8, 8, 16, 8, 3, 1, 1);
     s.oh = s.ow = 8;
-    float *gy = get(8 * 8 * 8 * 4);
-    memset(gy, 0, 8 * 8 * 8 * 4);
+    float *gy = get(3 * 64 * 8 * 4);
+    memset(gy, 0, 3 * 64 * 8 * 4);
     for (size_t o = 0; o < 8; o++) {
-        gy[o] = 1e30f; /* the corner: five of its nine taps are padding */
+        gy[o] = 1e30f; /* a corner: five of its nine taps are padding */
     }
-    bnn_operand x = {.b1 = random_bits(64, 16)}, w = {.b1 = random_bits(72, 16)};
+    bnn_operand x = {.b1 = random_bits(3 * 64, 16)}, w = {.b1 = random_bits(72, 16)};
     for (size_t i = 0; i < ISAS; i++) {
         const bnn_kernels *k = bnn_cpu_kernels(isas[i], NULL);
         if (k == NULL) {
             continue;
         }
-        float *gw = get(72 * 16 * 4), *gx = get(64 * 16 * 4);
-        void *ws = get(k->conv_workspace(&s));
+        float *gw = get(72 * 16 * 4), *gx = get(3 * 64 * 16 * 4);
+        void *ws = get(k->conv_workspace(&s, 1));
         k->conv_backward_w(&s, gy, &x, gw, 0, ws);
         k->conv_backward_x(&s, gy, &w, gx, 0, ws);
         for (size_t j = 0; j < 72 * 16; j++) {
@@ -277,7 +279,7 @@ START_TEST(test_padding_is_nothing) {
             int seen = tap / 3 > 0 && tap % 3 > 0;
             ck_assert(fabsf(gw[j]) == (seen ? 1e30f : 0.0f));
         }
-        for (size_t j = 0; j < 64 * 16; j++) {
+        for (size_t j = 0; j < 3 * 64 * 16; j++) {
             size_t pixel = j / 16;
             ck_assert(gx[j] == 0.0f || (pixel / 8 < 2 && pixel % 8 < 2));
         }

@@ -64,7 +64,7 @@ static bnn_code set_up(void *self, char *version, bnn_error *err) {
     p->y = bnn_bench_floats((size_t)s->n * (size_t)s->oh * (size_t)s->ow * (size_t)s->o, 3);
     p->x_bits = bnn_alloc_aligned(x_rows(s) * bnn_words(c) * sizeof(uint64_t));
     p->w_bits = bnn_alloc_aligned(w_rows(s) * bnn_words(depth) * sizeof(uint64_t));
-    p->ws = bnn_alloc_aligned(p->kernels->conv_workspace(s));
+    p->ws = bnn_alloc_aligned(p->kernels->conv_workspace(s, p->product->bits));
     if (!p->x || !p->w || !p->y || !p->x_bits || !p->w_bits || !p->ws) {
         return bnn_fail(err, BNN_ERR_MEMORY,
                         "out of memory for a product; use a smaller --batch-size");
