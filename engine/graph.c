@@ -191,7 +191,7 @@ bnn_t bnn_graph_value(bnn_graph *graph, bnn_t t) {
 
 /* Input k of a new node, made float with its scale or without as the op asks. */
 static bnn_t presented(bnn_graph *graph, const bnn_op *op, bnn_t t) {
-    if (op->takes_scale || t < 0) {
+    if (op->takes_scale || t < 0 || (op->takes_integers && bnn_scale_of(graph, t) == BNN_NONE)) {
         return t;
     }
     if (op->passes_scale) {

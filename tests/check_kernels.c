@@ -284,7 +284,7 @@ static void check_float_end(const bnn_kernels *k, const bnn_conv *s, const bnn_o
     y.clamp = which & 8 ? bounds : NULL;
     y.sign = x->b1 != NULL && below(2) ? get(bytes) : NULL;
     k->conv_forward(s, x, w, &y, ws);
-    k->affine(n / o, o, plain, y.a, y.b, want, 0);
+    k->affine(n / o, o, (bnn_numbers){.f32 = plain}, y.a, y.b, want, 0);
     if (y.add != NULL) {
         k->add(n, want, y.add, want);
     }
@@ -663,8 +663,8 @@ START_TEST(test_affine) {
             const float *fa = form & 1 ? a : NULL, *fb = form & 2 ? b : NULL;
             float *base = random_floats(n), *y = duplicate(n, base), *same = duplicate(n, x);
             int acc = form >> 2;
-            k->affine(rows, c, x, fa, fb, y, acc);
-            k->affine(rows, c, same, fa, fb, same, 0);
+            k->affine(rows, c, (bnn_numbers){.f32 = x}, fa, fb, y, acc);
+            k->affine(rows, c, (bnn_numbers){.f32 = same}, fa, fb, same, 0);
             for (size_t i = 0; i < n; i++) {
                 float v = (fa ? a[i % c] : 1.0f) * x[i] + (fb ? b[i % c] : 0.0f);
                 REQUIRE(same[i] == v && y[i] == (acc ? base[i] + v : v));
@@ -1062,18 +1062,19 @@ START_TEST(test_outer_scale) {
         }
         for (const bnn_kernels *k = next_table(NULL); k != NULL; k = next_table(k)) {
             for (int cut = 0; cut < CUTS; cut++) {
-                float *out = duplicate(total, base), *dot = get_floats(n * h * w);
+                float *out = duplicate(total, base);
                 float *a = duplicate(c, base), *b = duplicate(h, base), *v = duplicate(w, base);
                 walk at = start(n * h * w, cuts[cut][0], cuts[cut][1]);
-                char *sums = get(at.pieces * k->outer_sums_bytes(c));
+                char *sums = get(at.pieces * k->outer_sums_bytes(h, w, c));
                 while (next(&at)) {
-                    const float *xs = x + at.first * c, *gs = g + at.first * c;
+                    const float *gs = g + at.first * c;
+                    bnn_numbers xs = {.f32 = x + at.first * c};
                     k->outer_scale(at.first, at.n, h, w, c, xs, so, sh, sv, out + at.first * c,
                                    acc);
-                    k->outer_scale_sums(at.first, at.n, h, w, c, gs, xs, so, sh, sv, at.opens,
-                                        sums + at.piece * k->outer_sums_bytes(c), dot);
+                    k->outer_scale_sums(at.first, at.n, h, w, c, gs, xs, sh, sv, at.opens,
+                                        sums + at.piece * k->outer_sums_bytes(h, w, c));
                 }
-                k->outer_scale_finish(n, h, w, c, at.pieces, sums, dot, sh, sv, a, b, v, acc);
+                k->outer_scale_finish(h, w, c, at.pieces, sums, so, sh, a, b, v, acc);
                 assert_near(total, out, y, 1e-6, "outer_scale");
                 assert_near(c, a, go, 1e-5, "outer_scale gso");
                 assert_near(h, b, gh, 1e-5, "outer_scale gsh");
