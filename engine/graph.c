@@ -236,18 +236,6 @@ bnn_t bnn_graph_add(bnn_graph *graph, const bnn_op *op, const void *attr, size_t
     return node.out[0];
 }
 
-bnn_code bnn_graph_compile(bnn_graph *graph, bnn_t root, bnn_error *err) {
-    if (graph->error.code != BNN_OK) {
-        return bnn_graph_status(graph, err);
-    }
-    graph->root = root;
-    bnn_autograd_plan(graph);
-    if (!bnn_schedule(graph)) {
-        return bnn_fail(err, BNN_ERR_MEMORY, "out of memory for the schedule");
-    }
-    return bnn_memory_plan(graph, err);
-}
-
 bnn_shape bnn_shape_of(const bnn_graph *graph, bnn_t t) {
     return t < 0 ? (bnn_shape){0, 0, 0, 0} : graph->tensors[t].shape;
 }
