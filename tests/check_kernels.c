@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cpu/micro.h"
 #include "engine/kernels.h"
 
 /* ---- buffers, random values, tables ---- */
@@ -1339,15 +1340,34 @@ START_TEST(test_dispatch) {
 }
 END_TEST
 
-/* A table's entries are pointers and nothing else behind the name: none may be missing. */
+/* Tables consist of pointers and positive sizes: none may be missing but the one at `optional`. */
+static void check_complete(const char *what, const void *table, size_t size, size_t optional) {
+    for (size_t at = 0; at < size; at += sizeof(uintptr_t)) {
+        uintptr_t entry;
+        memcpy(&entry, (const unsigned char *)table + at, sizeof entry);
+        ck_assert_msg(entry != 0 || at == optional, "%s: entry %zu is missing", what,
+                      at / sizeof entry);
+    }
+}
+
 START_TEST(test_complete) {
     for (const bnn_kernels *k = next_table(NULL); k != NULL; k = next_table(k)) {
-        const unsigned char *bytes = (const unsigned char *)k;
-        for (size_t at = 0; at < sizeof *k; at += sizeof(void *)) {
-            void *entry;
-            memcpy(&entry, bytes + at, sizeof entry);
-            ck_assert_msg(entry != NULL, "%s: entry %zu is missing", k->name, at / sizeof entry);
-        }
+        check_complete(k->name, k, sizeof *k, SIZE_MAX);
+    }
+    const bnn_micro *const all[] = {
+        &bnn_micro_generic,
+#if defined(__x86_64__)
+        &bnn_micro_avx2,
+        &bnn_micro_avx512,
+#elif defined(__aarch64__)
+        &bnn_micro_neon,
+#endif
+    };
+    for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) {
+        char what[32];
+        snprintf(what, sizeof what, "machine kernels %zu", i);
+        check_complete(what, all[i], sizeof *all[i], offsetof(bnn_micro, b1_pack_a));
+        check_complete(what, all[i]->mixed, sizeof *all[i]->mixed, SIZE_MAX);
     }
 }
 END_TEST
