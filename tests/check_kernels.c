@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "engine/kernels.h"
+#include "tests/kernel_tables.h"
 
 /* ---- buffers, random values, tables ---- */
 
@@ -108,12 +109,9 @@ static int bit(const uint64_t *bits, size_t i) {
 
 /* The first table after `k` that this machine has; the very first if k is NULL. */
 static const bnn_kernels *next_table(const bnn_kernels *k) {
-    static const char *const names[] = {"generic", "avx2", "avx512", "amx", "neon"};
     int passed = k == NULL;
-    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
-        const char *why = NULL;
-        const bnn_kernels *found = bnn_cpu_kernels(names[i], &why);
-        ck_assert(found != NULL || why != NULL);
+    for (size_t i = 0; i < KERNEL_TABLES; i++) {
+        const bnn_kernels *found = kernel_table(i);
         if (found != NULL && passed) {
             return found;
         }
@@ -1323,6 +1321,12 @@ START_TEST(test_dispatch) {
     ck_assert_ptr_nonnull(generic);
     ck_assert_str_eq(generic->name, "cpu generic");
     ck_assert_ptr_nonnull(bnn_cpu_kernels(NULL, &why));
+    ck_assert_str_ne(bnn_cpu_kernels(NULL, &why)->name, "cpu amx");
+    const bnn_kernels *amx = bnn_cpu_kernels("amx", &why);
+    ck_assert((amx == NULL) == (why != NULL));
+    setenv("BNN_ISA", "amx", 1); /* only so is it the best */
+    ck_assert((bnn_cpu_kernels(NULL, &why) == amx) == (amx != NULL));
+    unsetenv("BNN_ISA");
 #if defined(__aarch64__)
     ck_assert_str_eq(bnn_cpu_kernels(NULL, &why)->name, "cpu neon");
 #endif
