@@ -8,6 +8,7 @@
 #if defined(__aarch64__) /* elsewhere this file is empty but for declarations */
 
 #include <arm_neon.h>
+#include <math.h>
 #include <string.h>
 
 #include "cpu/bits_neon.h"
@@ -99,6 +100,107 @@ void bnn_b1_tile_neon(size_t kb, size_t width, const uint8_t *tile, const uint8_
     }
 }
 
+/* Channels j .. j+4 of pixel i. */
+static inline int32x4_t integers(const bnn_finish *f, size_t i, size_t j) {
+    const int32_t *count = f->count + i * f->width + j, *offset = f->offset + f->class_at[i] + j;
+    return vmlsq_n_s32(vld1q_s32(offset), vld1q_s32(count), 2);
+}
+
+/* Bit j is lane j, which has all bits set or clear. */
+static inline uint64_t bits_of(uint32x4_t hit) {
+    const uint32x4_t weight = {1, 2, 4, 8};
+    return vaddvq_u32(vandq_u32(hit, weight));
+}
+
+/* What is done to four columns of a float result. */
+typedef struct ending {
+    const bnn_result *y;
+    float32x4_t a, b, lo, hi;
+} ending;
+
+/* A factor of one and infinite bounds change nothing; a term of zero would change -0. */
+static inline ending ending_at(const bnn_result *y, size_t column) {
+    ending e = {.y = y, .a = vdupq_n_f32(1.0f), .b = vdupq_n_f32(0.0f)};
+    e.a = y->a == NULL ? e.a : vld1q_f32(y->a + column);
+    e.b = y->b == NULL ? e.b : vld1q_f32(y->b + column);
+    e.lo = vdupq_n_f32(y->clamp == NULL ? -INFINITY : y->clamp[0]);
+    e.hi = vdupq_n_f32(y->clamp == NULL ? INFINITY : y->clamp[1]);
+    return e;
+}
+
+/* Bounds by choice: NEON's minimum and maximum order zeros by their signs. */
+static inline float32x4_t end_at(const ending *e, float32x4_t v, size_t at) {
+    v = vmulq_f32(e->a, v);
+    v = e->y->b == NULL ? v : vaddq_f32(v, e->b);
+    v = e->y->add == NULL ? v : vaddq_f32(v, vld1q_f32(e->y->add + at));
+    v = vbslq_f32(vcltq_f32(v, e->lo), e->lo, v);
+    v = vbslq_f32(vcgtq_f32(v, e->hi), e->hi, v);
+    vst1q_f32(e->y->f32 + at, v);
+    return v;
+}
+
+/* Vectors, if they come out even; else as in portable C. */
+void bnn_f32_end_neon(const bnn_result *y, size_t column, size_t m, size_t n, float *const *c) {
+    if (n % 4 != 0) {
+        bnn_f32_end_generic(y, column, m, n, c);
+        return;
+    }
+    for (size_t j = 0; j < n; j += 4) {
+        ending e = ending_at(y, column + j);
+        for (size_t i = 0; i < m; i++) {
+            end_at(&e, vld1q_f32(c[i] + j), (size_t)(c[i] + j - y->f32));
+        }
+    }
+}
+
+static void finish_f32(const bnn_finish *f) {
+    uint64_t bits[BNN_FINISH_PIXELS] = {0};
+    for (size_t j = 0; j < f->n; j += 4) {
+        ending e = ending_at(f->y, f->column + j);
+        size_t at = f->first * f->channels + f->column + j;
+        for (size_t i = 0; i < f->pixels; i++, at += f->channels) {
+            float32x4_t v = vmulq_n_f32(vcvtq_f32_s32(integers(f, i, j)), f->xscale[i]);
+            bits[i] |= bits_of(vcgezq_f32(end_at(&e, v, at))) << j;
+        }
+    }
+    bnn_finish_bits(f, f->y->sign, bits);
+}
+
+static void finish_i16(const bnn_finish *f) {
+    for (size_t j = 0; j < f->n; j += 4) {
+        int16_t *to = f->y->i16 + f->first * f->channels + f->column + j;
+        for (size_t i = 0; i < f->pixels; i++, to += f->channels) {
+            vst1_s16(to, vmovn_s32(integers(f, i, j)));
+        }
+    }
+}
+
+static void finish_b1(const bnn_finish *f) {
+    uint64_t bits[BNN_FINISH_PIXELS] = {0};
+    for (size_t j = 0; j < f->n; j += 4) {
+        int32x4_t t = vld1q_s32(f->y->threshold + f->column + j);
+        uint32x4_t flip = vtstq_s32(t, vdupq_n_s32(1));
+        t = vshrq_n_s32(t, 1);
+        for (size_t i = 0; i < f->pixels; i++) {
+            bits[i] |= bits_of(veorq_u32(vcgeq_s32(integers(f, i, j), t), flip)) << j;
+        }
+    }
+    bnn_finish_bits(f, f->y->b1, bits);
+}
+
+/* The same rule. */
+void bnn_b1_finish_neon(const bnn_finish *f) {
+    if (f->n % 4 != 0) {
+        bnn_b1_finish_generic(f);
+    } else if (f->y->f32 != NULL) {
+        finish_f32(f);
+    } else if (f->y->i16 != NULL) {
+        finish_i16(f);
+    } else {
+        finish_b1(f);
+    }
+}
+
 void bnn_b1_expand_neon(size_t n, const uint64_t *row, size_t first, float scale, float *out) {
     const float32x4_t plus = vdupq_n_f32(scale), minus = vnegq_f32(plus);
     size_t i = 0;
@@ -120,7 +222,9 @@ const bnn_micro bnn_micro_neon = {
     .f32_nr = 8,
     .f32_indirect = bnn_f32_indirect_neon,
     .f32_outer = bnn_f32_outer_neon,
-    .f32_end = bnn_f32_end_generic,
+    .f32_end = bnn_f32_end_neon,
+    .f32_columns = bnn_f32_columns_neon,
+    .f32_rows = bnn_f32_rows_generic,
     .b1_expand = bnn_b1_expand_neon,
     .mixed = &bnn_mixed_neon,
     .b1_mr = MR,
@@ -129,7 +233,7 @@ const bnn_micro bnn_micro_neon = {
     .b1_pack_w = bnn_b1_pack_w_neon,
     .b1_pack_a = bnn_b1_pack_a_neon,
     .b1_tile = bnn_b1_tile_neon,
-    .b1_finish = bnn_b1_finish_generic,
+    .b1_finish = bnn_b1_finish_neon,
 };
 
 #endif

@@ -206,17 +206,20 @@ void bnn_mix_tables_avx512(size_t n, const float *const v[4], size_t step, const
                            float *tables, size_t table_step);
 void bnn_mix_tile_avx512(const bnn_mix *m);
 #elif defined(__aarch64__)
-void bnn_f32_indirect_neon(size_t taps, size_t depth, const float *const *a, const float *b,
-                           size_t m, size_t n, float *const *c, int acc);
+void bnn_f32_indirect_neon(const bnn_f32_runs *p);
 void bnn_f32_outer_neon(size_t depth, const float *a, const float *b, size_t m, size_t n, float *c,
                         size_t ldc, int acc);
+void bnn_f32_end_neon(const bnn_result *y, size_t column, size_t m, size_t n, float *const *c);
+void bnn_f32_columns_neon(size_t k, size_t n, size_t ld, const float *rows, size_t nr,
+                          float *panel);
 void bnn_b1_expand_neon(size_t n, const uint64_t *row, size_t first, float scale, float *out);
 void bnn_b1_pack_w_neon(size_t kb, size_t n, size_t width, const uint8_t *w, uint8_t *panel);
 void bnn_b1_pack_a_neon(size_t kb, const uint8_t *rows, uint8_t *tile);
 void bnn_b1_tile_neon(size_t kb, size_t width, const uint8_t *tile, const uint8_t *panel,
                       int32_t *count);
+void bnn_b1_finish_neon(const bnn_finish *f);
 void bnn_mix_codes_neon(size_t n, const uint32_t *rows, uint32_t *codes);
-void bnn_mix_tables_neon(size_t n, const float *const v[4], size_t step, float factor,
+void bnn_mix_tables_neon(size_t n, const float *const v[4], size_t step, const float factor[4],
                          float *tables, size_t table_step);
 void bnn_mix_tile_neon(const bnn_mix *m);
 #endif

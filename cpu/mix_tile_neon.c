@@ -8,10 +8,12 @@
 
 #if defined(__aarch64__) /* elsewhere this file is empty but for declarations */
 
-#include <arm_neon.h>
 #include <string.h>
 
-enum { MR = 16, NV = 4, LANES = 32, TABLE = 4, SUMS = 16, QUADS = 16 /* at a time */ };
+#include "cpu/transpose_neon.h"
+
+enum { MR = 16, NV = 4, LANES = 32, TABLE = 4, SUMS = 16 };
+enum { QUADS = 16 /* whose sums are in memory */, RUN = 16 * QUADS };
 
 /* Bit r of byte c becomes bit c of byte r, in both halves (Warren, Hacker's Delight, 7-3). */
 static inline uint64x2_t transpose_bits(uint64x2_t x) {
@@ -36,24 +38,21 @@ void bnn_mix_codes_neon(size_t n, const uint32_t *rows, uint32_t *codes) {
     }
 }
 
-void bnn_mix_tables_neon(size_t n, const float *const v[4], size_t step, float factor,
+void bnn_mix_tables_neon(size_t n, const float *const v[4], size_t step, const float factor[4],
                          float *tables, size_t table_step) {
-    const float *v0 = v[0], *v1 = v[1], *v2 = v[2], *v3 = v[3];
-    for (size_t i = 0; i < n; i++, tables += table_step) {
-        float32x4_t quad = {v0[i * step], v1[i * step], v2[i * step], v3[i * step]};
-        vst1q_f32(tables, vmulq_n_f32(quad, factor));
+    static const float none = 0.0f;
+    const float32x4_t factors = vld1q_f32(factor);
+    const float *from[4];
+    size_t steps[4];
+    for (size_t j = 0; j < 4; j++) {
+        from[j] = v[j] == NULL ? &none : v[j];
+        steps[j] = v[j] == NULL ? 0 : step;
     }
-}
-
-static inline void transpose(float32x4_t v[4]) {
-    float64x2_t even0 = vreinterpretq_f64_f32(vtrn1q_f32(v[0], v[1]));
-    float64x2_t odd0 = vreinterpretq_f64_f32(vtrn2q_f32(v[0], v[1]));
-    float64x2_t even1 = vreinterpretq_f64_f32(vtrn1q_f32(v[2], v[3]));
-    float64x2_t odd1 = vreinterpretq_f64_f32(vtrn2q_f32(v[2], v[3]));
-    v[0] = vreinterpretq_f32_f64(vtrn1q_f64(even0, even1));
-    v[1] = vreinterpretq_f32_f64(vtrn1q_f64(odd0, odd1));
-    v[2] = vreinterpretq_f32_f64(vtrn2q_f64(even0, even1));
-    v[3] = vreinterpretq_f32_f64(vtrn2q_f64(odd0, odd1));
+    for (size_t i = 0; i < n; i++, tables += table_step) {
+        float32x4_t quad = {from[0][i * steps[0]], from[1][i * steps[1]], from[2][i * steps[2]],
+                            from[3][i * steps[3]]};
+        vst1q_f32(tables, vmulq_f32(quad, factors));
+    }
 }
 
 /* The sum of code `code` and, in the place of the opposite signs, its negative. */
@@ -62,14 +61,14 @@ static inline void put(float *sums, int code, float32x4_t sum) {
     vst1q_f32(sums + (15 - code) * MR, vnegq_f32(sum));
 }
 
-/* sums[code][row] of quad `quad` of a tap's tables. */
-static void build(const float *const *tables, size_t quad, float *sums) {
+/* sums[code][row] of the tables `offset` floats from where the rows' begin. */
+static void build(const float *const *tables, ptrdiff_t offset, float *sums) {
     for (int i = 0; i < MR; i += 4) {
         float32x4_t v[4];
         for (int j = 0; j < 4; j++) {
-            v[j] = vld1q_f32(tables[i + j] + quad * TABLE);
+            v[j] = vld1q_f32(tables[i + j] + offset);
         }
-        transpose(v);
+        bnn_transpose_neon(v);
         float32x4_t p01 = vaddq_f32(v[0], v[1]), m01 = vsubq_f32(v[0], v[1]);
         float32x4_t p23 = vaddq_f32(v[2], v[3]), m23 = vsubq_f32(v[3], v[2]);
         put(sums + i, 15, vaddq_f32(p23, p01));
@@ -83,14 +82,21 @@ static void build(const float *const *tables, size_t quad, float *sums) {
     }
 }
 
-/* Words of codes, in the order of all taps, whose quads' sums are in memory at a time. */
+/* Quads of one word of codes: where a vector's word begins, the first one's place in it. */
+typedef struct piece {
+    size_t word, quads;
+    uint32_t shift;
+} piece;
+
+/* The pieces, in the order of all taps, whose quads' sums are in memory at a time. */
 typedef struct chunk {
-    size_t words, quads[QUADS]; /* quads of each word */
+    size_t pieces;
+    piece piece[QUADS];
     float sums[QUADS][SUMS * MR];
 } chunk;
 
-/* total[0..2)[row] += what the codes of two columns pick. A total is added to once for a chunk, so
- * no run of a sum is long (see f32_tile_avx2.c). */
+/* total[0..2)[row] += what the codes of two columns pick. A total is added to once for a chunk: a
+ * sum of sums loses less than a long one, so that a tile may take a long run. */
 static inline void look_up(const chunk *c, const uint32_t *codes, float *total) {
     float32x4_t left[4], right[4];
     const float *sums = c->sums[0];
@@ -98,9 +104,10 @@ static inline void look_up(const chunk *c, const uint32_t *codes, float *total) 
     for (int i = 0; i < 4; i++) {
         left[i] = right[i] = vdupq_n_f32(0.0f);
     }
-    for (size_t word = 0; word < c->words; word++, codes += LANES) {
-        uint32_t left_code = codes[0], right_code = codes[1];
-        for (size_t quads = c->quads[word]; quads > 0; quads--, sums += SUMS * MR) {
+    for (const piece *p = c->piece; p < c->piece + c->pieces; p++) {
+        const uint32_t *code = codes + p->word;
+        uint32_t left_code = code[0] >> p->shift, right_code = code[1] >> p->shift;
+        for (size_t quads = p->quads; quads > 0; quads--, sums += SUMS * MR) {
             const float32x4x4_t l = vld1q_f32_x4(sums + left_code % 16 * MR);
             const float32x4x4_t r = vld1q_f32_x4(sums + right_code % 16 * MR);
 #pragma GCC unroll 4
@@ -119,22 +126,28 @@ static inline void look_up(const chunk *c, const uint32_t *codes, float *total) 
     }
 }
 
-/* Fills the chunk from word `first` on; returns the first word of the next. */
-static size_t fill(const bnn_mix *m, size_t first, chunk *c) {
-    size_t words = (m->quads + 7) / 8, word = first, used = 0;
-    c->words = 0;
-    while (word < m->taps * words) {
-        size_t quad = word % words * 8, left = m->quads - quad, here = left < 8 ? left : 8;
-        if (used + here > QUADS) {
-            break;
+static inline size_t least(size_t a, size_t b) {
+    return a < b ? a : b;
+}
+
+/* Fills the chunk from quad *quad of tap *tap on, and moves them to the first of the next. */
+static void fill(const bnn_mix *m, size_t *tap, size_t *quad, chunk *c) {
+    c->pieces = 0;
+    for (size_t used = 0; *tap < m->taps && used < QUADS;) {
+        size_t place = m->skip + *quad;
+        size_t here = least(least(8 - place % 8, m->quads - *quad), QUADS - used);
+        ptrdiff_t offset = m->delta[*tap] + (ptrdiff_t)(*quad * TABLE);
+        for (size_t q = 0; q < here; q++, offset += TABLE) {
+            build(m->tables, offset, c->sums[used++]);
         }
-        for (size_t q = 0; q < here; q++) {
-            build(m->tables + word / words * MR, quad + q, c->sums[used++]);
+        c->piece[c->pieces++] = (piece){.word = (*tap * m->words + place / 8) * LANES,
+                                        .quads = here,
+                                        .shift = (uint32_t)(place % 8 * 4)};
+        *quad += here;
+        if (*quad == m->quads) {
+            *quad = 0, ++*tap;
         }
-        c->quads[c->words++] = here;
-        word++;
     }
-    return word;
 }
 
 static inline void store(const float32x4_t sum, size_t n, float *c, int acc) {
@@ -157,7 +170,7 @@ static void store_vector(const bnn_mix *m, size_t vector, const float *total) {
             for (size_t j = 0; j < 4; j++) {
                 v[j] = vld1q_f32(total + (lane + j) * MR + row);
             }
-            transpose(v);
+            bnn_transpose_neon(v);
             for (size_t j = 0; j < 4 && row + j < m->rows; j++) {
                 store(v[j], m->lanes[vector] - lane, m->out[row + j] + m->column[vector] + lane,
                       m->acc);
@@ -167,20 +180,17 @@ static void store_vector(const bnn_mix *m, size_t vector, const float *total) {
 }
 
 void bnn_mix_tile_neon(const bnn_mix *m) {
-    size_t words = (m->quads + 7) / 8;
     float total[NV][LANES * MR];
     chunk c;
     memset(total, 0, m->vectors * sizeof total[0]);
-    for (size_t word = 0; word < m->taps * words;) {
-        size_t next = fill(m, word, &c);
+    for (size_t tap = 0, quad = 0; tap < m->taps;) {
+        fill(m, &tap, &quad, &c);
         for (size_t v = 0; v < m->vectors; v++) {
-            const uint32_t *codes = m->codes[v] + word * LANES;
             /* An odd last lane takes its neighbour along, whose total nobody reads. */
             for (size_t lane = 0; lane < m->lanes[v]; lane += 2) {
-                look_up(&c, codes + lane, total[v] + lane * MR);
+                look_up(&c, m->codes[v] + lane, total[v] + lane * MR);
             }
         }
-        word = next;
     }
     for (size_t v = 0; v < m->vectors; v++) {
         store_vector(m, v, total[v]);
@@ -192,6 +202,7 @@ const bnn_mixed bnn_mixed_neon = {
     .nv = NV,
     .lanes = LANES,
     .table = TABLE,
+    .run = RUN,
     .codes = bnn_mix_codes_neon,
     .tables = bnn_mix_tables_neon,
     .tile = bnn_mix_tile_neon,

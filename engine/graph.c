@@ -191,7 +191,7 @@ bnn_t bnn_graph_value(bnn_graph *graph, bnn_t t) {
 
 /* Input k of a new node, made float with its scale or without as the op asks. */
 static bnn_t presented(bnn_graph *graph, const bnn_op *op, bnn_t t) {
-    if (op->takes_scale || t < 0) {
+    if (op->takes_scale || t < 0 || (op->takes_integers && bnn_scale_of(graph, t) == BNN_NONE)) {
         return t;
     }
     if (op->passes_scale) {
@@ -234,18 +234,6 @@ bnn_t bnn_graph_add(bnn_graph *graph, const bnn_op *op, const void *attr, size_t
     }
     graph->nodes[graph->node_count++] = node;
     return node.out[0];
-}
-
-bnn_code bnn_graph_compile(bnn_graph *graph, bnn_t root, bnn_error *err) {
-    if (graph->error.code != BNN_OK) {
-        return bnn_graph_status(graph, err);
-    }
-    graph->root = root;
-    bnn_autograd_plan(graph);
-    if (!bnn_schedule(graph)) {
-        return bnn_fail(err, BNN_ERR_MEMORY, "out of memory for the schedule");
-    }
-    return bnn_memory_plan(graph, err);
 }
 
 bnn_shape bnn_shape_of(const bnn_graph *graph, bnn_t t) {

@@ -14,7 +14,8 @@ typedef struct bnn_tensor {
     int producer;           /* node, or -1 */
     bnn_t scale; /* the value is data times this, channel by channel (op.h), or BNN_NONE */
     int requires_grad, keep, has_grad;
-    int held; /* keep.c: stays for the backward; a row-wise value that does not is computed again */
+    int held;  /* keep.c: stays for the backward */
+    int again; /* keep.c: is computed again where it is read row by row once more */
     void *data;
     float *grad;
     int buffer, grad_buffer; /* of the plan, or -1 */
@@ -111,9 +112,9 @@ double bnn_profile_clock(void);
 void bnn_profile_step(const bnn_graph *graph, const bnn_step *step, double seconds);
 /* schedule.c: actions and steps of a forward and, where there is a root, a backward. */
 int bnn_schedule(bnn_graph *graph);
-/* keep.c: sets `held`. */
+/* keep.c: sets `held` and `again`. */
 int bnn_decide_held(bnn_graph *graph);
-/* Is `t` computed again where `reader`'s backward reads it? */
+/* Is `t` computed again where a backward reads it? */
 int bnn_comes_again(const bnn_graph *graph, bnn_t t);
 
 /* autograd.c: which nodes run backward, which gradients they want and which add up. */

@@ -94,6 +94,10 @@ static void decide(bnn_graph *graph, const int *readers, bnn_t t) {
     }
 }
 
+int bnn_comes_again(const bnn_graph *graph, bnn_t t) {
+    return !in_memory(graph, t) && row_wise_producer(graph, t) != NULL;
+}
+
 int bnn_decide_held(bnn_graph *graph) {
     int *readers = calloc(graph->tensor_count + 1, 2 * sizeof *readers);
     int *again = readers ? readers + graph->tensor_count : NULL;
@@ -126,10 +130,9 @@ int bnn_decide_held(bnn_graph *graph) {
             decide(graph, readers, (bnn_t)t);
         }
     }
+    for (size_t t = 0; t < graph->tensor_count; t++) {
+        graph->tensors[t].again = again[t] && readers[t] == 1 && bnn_comes_again(graph, (bnn_t)t);
+    }
     free(readers);
     return 1;
-}
-
-int bnn_comes_again(const bnn_graph *graph, bnn_t t) {
-    return !in_memory(graph, t) && row_wise_producer(graph, t) != NULL;
 }

@@ -126,7 +126,7 @@ typedef struct bnn_kernels {
      * NaN. y may be x. */
     void (*clamp)(size_t n, const float *x, float lo, float hi, float *y, uint64_t *plane);
     /* (block) y[r][c] = (a ? a[c] : 1) * x[r][c] + (b ? b[c] : 0). y may be x when acc = 0. */
-    void (*affine)(size_t rows, size_t c, const float *x, const float *a, const float *b, float *y,
+    void (*affine)(size_t rows, size_t c, bnn_numbers x, const float *a, const float *b, float *y,
                    int acc);
 
     /* ---- sums of channels, over the rows of [rows][c] ---- */
@@ -195,17 +195,17 @@ typedef struct bnn_kernels {
     /* ---- algorithm-specific element-wise ---- */
     /* (block) XNOR-Net++: y[n][i][j][c] = x * so[c] * sh[i] * sv[j] (rank-1 scale, Bulat &
      * Tzimiropoulos 2019); a row is a pixel; sh may be NULL (ones). y may be x when acc = 0. */
-    void (*outer_scale)(size_t first, size_t rows, size_t h, size_t w, size_t c, const float *x,
+    void (*outer_scale)(size_t first, size_t rows, size_t h, size_t w, size_t c, bnn_numbers x,
                         const float *so, const float *sh, const float *sv, float *y, int acc);
-    /* Gradients of so[c], sh[h], sv[w]: sums by piece, outer_sums_bytes(c) each, and one number a
-     * pixel (block); then gsh is NULL with sh. */
-    size_t (*outer_sums_bytes)(size_t c);
+    /* Gradients of so[c], sh[h], sv[w]: sums by piece (block), then the vectors; gsh is NULL with
+     * sh. */
+    size_t (*outer_sums_bytes)(size_t h, size_t w, size_t c);
     void (*outer_scale_sums)(size_t first, size_t rows, size_t h, size_t w, size_t c,
-                             const float *g, const float *x, const float *so, const float *sh,
-                             const float *sv, int opens, void *sums, float *dot);
-    void (*outer_scale_finish)(size_t n, size_t h, size_t w, size_t c, size_t pieces,
-                               const void *sums, const float *dot, const float *sh, const float *sv,
-                               float *gso, float *gsh, float *gsv, int acc);
+                             const float *g, bnn_numbers x, const float *sh, const float *sv,
+                             int opens, void *sums);
+    void (*outer_scale_finish)(size_t h, size_t w, size_t c, size_t pieces, const void *sums,
+                               const float *so, const float *sh, float *gso, float *gsh, float *gsv,
+                               int acc);
     /* (block) FDA: y[r][i] = s * (sign(x) + alpha * (lin + 0.1 sin(x))), s[(first + r) /
      * per_scale]; lin and s may be NULL (0 and 1). */
     void (*noisy_sign)(size_t first, size_t rows, size_t c, size_t per_scale, const float *x,

@@ -79,7 +79,8 @@ struct bnn_op {
      * negative); for all others the product is made (bnn_unscale_op). A gradient is always that of
      * the value. */
     int takes_scale, passes_scale;
-    int grad_in_place; /* in[0]'s gradient may take out[0]'s gradient's memory */
+    int takes_integers; /* in[0] may be I16, if no scale waits on it */
+    int grad_in_place;  /* in[0]'s gradient may take out[0]'s gradient's memory */
     /* Inference: if with its parameters fixed the node is y = a[c] x + b[c] on in[0], composes that
      * onto a[] and b[] (a' = f a, b' = f b + h) and returns 1; else 0. With a = NULL only answers
      * whether it is. NULL: never. */

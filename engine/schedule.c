@@ -95,15 +95,24 @@ static int bring_back(bnn_graph *graph, bnn_t t) {
     return append(graph, (bnn_action){.node = producer, .phase = BNN_MAP, .again = 1});
 }
 
+/* Does this action read in[k], a row-wise value, where it has to come again? In the backward, where
+ * it is saved but not held; in the forward, behind the sums of it, where nobody else reads it. */
+static int read_again(const bnn_graph *graph, const bnn_node *node, int k, bnn_phase phase,
+                      int backward) {
+    return backward ? (node->saved_in >> k & 1) && bnn_comes_again(graph, node->in[k])
+                    : phase == BNN_MAP && node->op->forward_rows.reduce &&
+                          graph->tensors[node->in[k]].again;
+}
+
 static int row_action(bnn_graph *graph, int index, bnn_phase phase, int backward, int *open) {
     const bnn_node *node = &graph->nodes[index];
     const bnn_rows *rows = direction(node, backward);
     if (!step_for(graph, node, backward, *open)) {
         return 0;
     }
-    for (int k = 0; backward && k < node->in_count; k++) {
-        if ((node->saved_in >> k & 1) && node->in[k] >= 0 && bnn_row_in(node, k) &&
-            bnn_comes_again(graph, node->in[k]) && !bring_back(graph, node->in[k])) {
+    for (int k = 0; k < node->in_count; k++) {
+        bnn_t t = bnn_row_in(node, k) ? node->in[k] : BNN_NONE;
+        if (t >= 0 && read_again(graph, node, k, phase, backward) && !bring_back(graph, t)) {
             return 0;
         }
     }

@@ -31,7 +31,7 @@ static void forward(const bnn_block *b, const bnn_node *node) {
         k->to_float(b->first, b->rows, b->c, all / scales, x.i16, rows, y);
     }
     if (channels) {
-        k->affine(b->rows, b->c, x.i16 ? y : x.f32, channels, NULL, y, 0);
+        k->affine(b->rows, b->c, x.i16 ? (bnn_numbers){.f32 = y} : x, channels, NULL, y, 0);
     }
 }
 

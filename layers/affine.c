@@ -25,7 +25,7 @@ static bnn_code infer(bnn_graph *g, bnn_node *node) {
 
 static void forward(const bnn_block *b, const bnn_node *node) {
     bnn_graph_kernels(b->graph)->affine(
-        b->rows, b->c, bnn_block_f32(b, node->in[X]), bnn_f32(b->graph, node->in[A]),
+        b->rows, b->c, bnn_block_numbers(b, node->in[X]), bnn_f32(b->graph, node->in[A]),
         bnn_f32(b->graph, node->in[B]), bnn_block_f32(b, node->out[0]), 0);
 }
 
@@ -33,14 +33,15 @@ static void backward(const bnn_block *b, const bnn_node *node) {
     const bnn_kernels *k = bnn_graph_kernels(b->graph);
     const float *gy = bnn_block_grad(b, node->out[0]);
     if (node->want_grad[A] || node->want_grad[B]) {
-        bnn_numbers x = {.f32 = node->want_grad[A] ? bnn_block_f32(b, node->in[X]) : NULL};
+        bnn_numbers none = {0}, x = node->want_grad[A] ? bnn_block_numbers(b, node->in[X]) : none;
         k->channel_sums(b->rows, b->c, gy, x, NULL, b->opens,
                         (char *)node->ws_backward + b->piece * k->sums_bytes(b->c));
     }
     /* Last: it may overwrite gy. */
     float *gx = node->want_grad[X] ? bnn_block_grad(b, node->in[X]) : NULL;
     if (gx && (gx != gy || node->in[A] >= 0)) {
-        k->affine(b->rows, b->c, gy, bnn_f32(b->graph, node->in[A]), NULL, gx, node->acc[X]);
+        k->affine(b->rows, b->c, (bnn_numbers){.f32 = gy}, bnn_f32(b->graph, node->in[A]), NULL, gx,
+                  node->acc[X]);
     }
 }
 
@@ -70,6 +71,7 @@ const bnn_op bnn_affine_op = {.name = "affine",
                               .backward_rows = {.map = backward, .finish = backward_finish},
                               .row_in = BNN_BIT(X),
                               .row_out = BNN_BIT(0),
+                              .takes_integers = 1,
                               .in_place = 1,
                               .grad_in_place = 1,
                               .fold = fold};

@@ -4,6 +4,11 @@
 
 enum { X, O, H, V };
 
+static size_t sums_bytes(const bnn_graph *g, const bnn_node *node) {
+    bnn_shape s = bnn_shape_of(g, node->in[X]);
+    return bnn_graph_kernels(g)->outer_sums_bytes((size_t)s.h, (size_t)s.w, (size_t)s.c);
+}
+
 static bnn_code infer(bnn_graph *g, bnn_node *node) {
     bnn_shape s = bnn_shape_of(g, node->in[X]);
     size_t o = bnn_shape_count(bnn_shape_of(g, node->in[O]));
@@ -19,14 +24,11 @@ static bnn_code infer(bnn_graph *g, bnn_node *node) {
     }
     bnn_node_output(g, node, BNN_F32, s);
     node->saved_in = BNN_SAVED(X) | BNN_SAVED(O) | BNN_SAVED(H) | BNN_SAVED(V);
-    /* Sums of pieces, then a number a pixel. */
-    node->workspace = BNN_PIECES * bnn_graph_kernels(g)->outer_sums_bytes((size_t)s.c) +
-                      bnn_shape_rows(s) * sizeof(float);
+    node->workspace = BNN_PIECES * sums_bytes(g, node);
     return BNN_OK;
 }
 
-static void scale_rows(const bnn_block *b, const bnn_node *node, const float *x, float *y,
-                       int acc) {
+static void scale_rows(const bnn_block *b, const bnn_node *node, bnn_numbers x, float *y, int acc) {
     const bnn_graph *g = b->graph;
     bnn_shape s = bnn_shape_of(g, node->in[X]);
     bnn_graph_kernels(g)->outer_scale(b->first, b->rows, (size_t)s.h, (size_t)s.w, b->c, x,
@@ -35,13 +37,7 @@ static void scale_rows(const bnn_block *b, const bnn_node *node, const float *x,
 }
 
 static void forward(const bnn_block *b, const bnn_node *node) {
-    scale_rows(b, node, bnn_block_f32(b, node->in[X]), bnn_block_f32(b, node->out[0]), 0);
-}
-
-static float *pixel_sums(const bnn_graph *g, const bnn_node *node) {
-    size_t c = (size_t)bnn_shape_of(g, node->in[X]).c;
-    return (float *)(void *)((char *)node->ws_backward +
-                             BNN_PIECES * bnn_graph_kernels(g)->outer_sums_bytes(c));
+    scale_rows(b, node, bnn_block_numbers(b, node->in[X]), bnn_block_f32(b, node->out[0]), 0);
 }
 
 static void backward(const bnn_block *b, const bnn_node *node) {
@@ -50,13 +46,13 @@ static void backward(const bnn_block *b, const bnn_node *node) {
     bnn_shape s = bnn_shape_of(g, node->in[X]);
     const float *gy = bnn_block_grad(b, node->out[0]);
     if (node->want_grad[O]) {
-        k->outer_scale_sums(
-            b->first, b->rows, (size_t)s.h, (size_t)s.w, b->c, gy, bnn_block_f32(b, node->in[X]),
-            bnn_f32(g, node->in[O]), bnn_f32(g, node->in[H]), bnn_f32(g, node->in[V]), b->opens,
-            (char *)node->ws_backward + b->piece * k->outer_sums_bytes(b->c), pixel_sums(g, node));
+        k->outer_scale_sums(b->first, b->rows, (size_t)s.h, (size_t)s.w, b->c, gy,
+                            bnn_block_numbers(b, node->in[X]), bnn_f32(g, node->in[H]),
+                            bnn_f32(g, node->in[V]), b->opens,
+                            (char *)node->ws_backward + b->piece * sums_bytes(g, node));
     }
     if (node->want_grad[X]) { /* last: it may overwrite gy */
-        scale_rows(b, node, gy, bnn_block_grad(b, node->in[X]), node->acc[X]);
+        scale_rows(b, node, (bnn_numbers){.f32 = gy}, bnn_block_grad(b, node->in[X]), node->acc[X]);
     }
 }
 
@@ -73,10 +69,10 @@ static void backward_finish(const bnn_graph *g, const bnn_node *node, size_t pie
             k->fill(bnn_shape_count(bnn_shape_of(g, node->in[i])), 0.0f, bnn_grad(g, node->in[i]));
         }
     }
-    k->outer_scale_finish((size_t)s.n, (size_t)s.h, (size_t)s.w, (size_t)s.c, pieces,
-                          node->ws_backward, pixel_sums(g, node), bnn_f32(g, node->in[H]),
-                          bnn_f32(g, node->in[V]), bnn_grad(g, node->in[O]),
-                          bnn_grad(g, node->in[H]), bnn_grad(g, node->in[V]), node->acc[O]);
+    k->outer_scale_finish((size_t)s.h, (size_t)s.w, (size_t)s.c, pieces, node->ws_backward,
+                          bnn_f32(g, node->in[O]), bnn_f32(g, node->in[H]),
+                          bnn_grad(g, node->in[O]), bnn_grad(g, node->in[H]),
+                          bnn_grad(g, node->in[V]), node->acc[O]);
 }
 
 const bnn_op bnn_outer_scale_op = {.name = "outer_scale",
@@ -85,6 +81,7 @@ const bnn_op bnn_outer_scale_op = {.name = "outer_scale",
                                    .backward_rows = {.map = backward, .finish = backward_finish},
                                    .row_in = BNN_BIT(X),
                                    .row_out = BNN_BIT(0),
+                                   .takes_integers = 1,
                                    .in_place = 1,
                                    .grad_in_place = 1};
 

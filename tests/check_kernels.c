@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cpu/micro.h"
 #include "engine/kernels.h"
 #include "tests/kernel_tables.h"
 
@@ -282,7 +283,7 @@ static void check_float_end(const bnn_kernels *k, const bnn_conv *s, const bnn_o
     y.clamp = which & 8 ? bounds : NULL;
     y.sign = x->b1 != NULL && below(2) ? get(bytes) : NULL;
     k->conv_forward(s, x, w, &y, ws);
-    k->affine(n / o, o, plain, y.a, y.b, want, 0);
+    k->affine(n / o, o, (bnn_numbers){.f32 = plain}, y.a, y.b, want, 0);
     if (y.add != NULL) {
         k->add(n, want, y.add, want);
     }
@@ -661,8 +662,8 @@ START_TEST(test_affine) {
             const float *fa = form & 1 ? a : NULL, *fb = form & 2 ? b : NULL;
             float *base = random_floats(n), *y = duplicate(n, base), *same = duplicate(n, x);
             int acc = form >> 2;
-            k->affine(rows, c, x, fa, fb, y, acc);
-            k->affine(rows, c, same, fa, fb, same, 0);
+            k->affine(rows, c, (bnn_numbers){.f32 = x}, fa, fb, y, acc);
+            k->affine(rows, c, (bnn_numbers){.f32 = same}, fa, fb, same, 0);
             for (size_t i = 0; i < n; i++) {
                 float v = (fa ? a[i % c] : 1.0f) * x[i] + (fb ? b[i % c] : 0.0f);
                 REQUIRE(same[i] == v && y[i] == (acc ? base[i] + v : v));
@@ -932,9 +933,10 @@ START_TEST(test_batch_norm_integers) {
             float *first = NULL, *wide = get_floats(n);
             k->to_float(0, rows, c, 1, x, NULL, wide);
             assert_same(n * 4, wide, t.x, "to_float");
-            k->to_float(5, rows - 5, c, 4, x + 5 * c, t.scale, wide);
-            for (size_t i = 5 * c; i < n && i < 4 * c * c; i++) {
-                REQUIRE(wide[i - 5 * c] == t.scale[i / c / 4] * t.x[i]);
+            size_t per = rows / c + 1; /* so that there are factors enough */
+            k->to_float(5, rows - 5, c, per, x + 5 * c, t.scale, wide);
+            for (size_t i = 5 * c; i < n; i++) {
+                REQUIRE(wide[i - 5 * c] == t.scale[i / c / per] * t.x[i]);
             }
             for (int i16 = 0; i16 < 2; i16++) {
                 norm_run r = {k,
@@ -1060,18 +1062,19 @@ START_TEST(test_outer_scale) {
         }
         for (const bnn_kernels *k = next_table(NULL); k != NULL; k = next_table(k)) {
             for (int cut = 0; cut < CUTS; cut++) {
-                float *out = duplicate(total, base), *dot = get_floats(n * h * w);
+                float *out = duplicate(total, base);
                 float *a = duplicate(c, base), *b = duplicate(h, base), *v = duplicate(w, base);
                 walk at = start(n * h * w, cuts[cut][0], cuts[cut][1]);
-                char *sums = get(at.pieces * k->outer_sums_bytes(c));
+                char *sums = get(at.pieces * k->outer_sums_bytes(h, w, c));
                 while (next(&at)) {
-                    const float *xs = x + at.first * c, *gs = g + at.first * c;
+                    const float *gs = g + at.first * c;
+                    bnn_numbers xs = {.f32 = x + at.first * c};
                     k->outer_scale(at.first, at.n, h, w, c, xs, so, sh, sv, out + at.first * c,
                                    acc);
-                    k->outer_scale_sums(at.first, at.n, h, w, c, gs, xs, so, sh, sv, at.opens,
-                                        sums + at.piece * k->outer_sums_bytes(c), dot);
+                    k->outer_scale_sums(at.first, at.n, h, w, c, gs, xs, sh, sv, at.opens,
+                                        sums + at.piece * k->outer_sums_bytes(h, w, c));
                 }
-                k->outer_scale_finish(n, h, w, c, at.pieces, sums, dot, sh, sv, a, b, v, acc);
+                k->outer_scale_finish(h, w, c, at.pieces, sums, so, sh, a, b, v, acc);
                 assert_near(total, out, y, 1e-6, "outer_scale");
                 assert_near(c, a, go, 1e-5, "outer_scale gso");
                 assert_near(h, b, gh, 1e-5, "outer_scale gsh");
@@ -1341,15 +1344,45 @@ START_TEST(test_dispatch) {
 }
 END_TEST
 
-/* A table's entries are pointers and nothing else behind the name: none may be missing. */
-START_TEST(test_complete) {
-    for (const bnn_kernels *k = next_table(NULL); k != NULL; k = next_table(k)) {
-        const unsigned char *bytes = (const unsigned char *)k;
-        for (size_t at = 0; at < sizeof *k; at += sizeof(void *)) {
-            void *entry;
-            memcpy(&entry, bytes + at, sizeof entry);
-            ck_assert_msg(entry != NULL, "%s: entry %zu is missing", k->name, at / sizeof entry);
+/* Tables consist of pointers and positive sizes: none may be missing but those at `optional`. */
+static void check_complete(const char *what, const void *table, size_t size,
+                           const size_t *optional) {
+    for (size_t at = 0; at < size; at += sizeof(uintptr_t)) {
+        uintptr_t entry;
+        memcpy(&entry, (const unsigned char *)table + at, sizeof entry);
+        if (*optional == at) {
+            optional++;
+            continue;
         }
+        ck_assert_msg(entry != 0, "%s: entry %zu is missing", what, at / sizeof entry);
+    }
+}
+
+START_TEST(test_complete) {
+    static const size_t none[] = {SIZE_MAX};
+    static const size_t of_micro[] = {offsetof(bnn_micro, b1_enter), offsetof(bnn_micro, b1_leave),
+                                      offsetof(bnn_micro, b1_pack_a),
+                                      offsetof(bnn_micro, b1_less_w), SIZE_MAX};
+    static const size_t of_mixed[] = {offsetof(bnn_mixed, enter), offsetof(bnn_mixed, leave),
+                                      SIZE_MAX};
+    for (const bnn_kernels *k = next_table(NULL); k != NULL; k = next_table(k)) {
+        check_complete(k->name, k, sizeof *k, none);
+    }
+    const bnn_micro *const all[] = {
+        &bnn_micro_generic,
+#if defined(__x86_64__)
+        &bnn_micro_avx2,
+        &bnn_micro_avx512,
+        &bnn_micro_amx,
+#elif defined(__aarch64__)
+        &bnn_micro_neon,
+#endif
+    };
+    for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) {
+        char what[32];
+        snprintf(what, sizeof what, "machine kernels %zu", i);
+        check_complete(what, all[i], sizeof *all[i], of_micro);
+        check_complete(what, all[i]->mixed, sizeof *all[i]->mixed, of_mixed);
     }
 }
 END_TEST

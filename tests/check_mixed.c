@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "engine/kernels.h"
+#include "models/model.h"
 #include "tests/kernel_tables.h"
 
 enum { GUARD = 64, MOST = 512, THREADS = 3 };
@@ -285,6 +285,101 @@ START_TEST(test_padding_is_nothing) {
 }
 END_TEST
 
+/* ---- the gradients of a real step ---- */
+
+/* Stands in a copy of a table and looks at each mixed product a training step asks for. */
+static struct {
+    const bnn_kernels *table;
+    int products[2];
+} spied;
+
+static void compare(const bnn_conv *s, const float *gy, const bnn_operand *v, int which,
+                    const float *got) {
+    size_t nx = pixels_of(s) * (size_t)s->c, taps = (size_t)(s->kh * s->kw);
+    size_t nw = (size_t)s->o * taps * (size_t)(s->c / s->groups), mark = taken;
+    double *gx = get(nx * 8), *gw = get(nw * 8);
+    float *gxf = get(nx * 4), *gwf = get(nw * 4);
+    memset(gx, 0, nx * 8), memset(gw, 0, nw * 8);
+    memset(gxf, 0, nx * 4), memset(gwf, 0, nw * 4);
+    bnn_operand any = {.b1 = which == 0 ? random_bits(pixels_of(s), (size_t)s->c)
+                                        : random_bits((size_t)s->o * taps, (size_t)s->c)};
+    reference(s, gy, which == 0 ? &any : v, which == 0 ? v : &any, gx, gxf, gw, gwf);
+    double error = which == 0 ? error_of(nx, got, gx) : error_of(nw, got, gw);
+    double bound = which == 0 ? error_of(nx, gxf, gx) : error_of(nw, gwf, gw);
+    ck_assert_msg(error <= bound + 6e-8, "%s, %s of %dx%dx%d to %d: error %g, plain loop %g",
+                  spied.table->name, which == 0 ? "dX" : "dW", s->h, s->w, s->c, s->o, error,
+                  bound);
+    spied.products[which]++;
+    ck_assert_uint_eq(mark, 0);
+    release();
+}
+
+static void spy_x(const bnn_conv *s, const float *gy, const bnn_operand *w, float *gx, int acc,
+                  void *ws) {
+    spied.table->conv_backward_x(s, gy, w, gx, acc, ws);
+    if (w->b1 != NULL && !acc) {
+        compare(s, gy, w, 0, gx);
+    }
+}
+
+static void spy_w(const bnn_conv *s, const float *gy, const bnn_operand *x, float *gw, int acc,
+                  void *ws) {
+    spied.table->conv_backward_w(s, gy, x, gw, acc, ws);
+    if (x->b1 != NULL && !acc) {
+        compare(s, gy, x, 1, gw);
+    }
+}
+
+static void check_step(const bnn_kernels *table) {
+    enum { N = 4, SIDE = 16 };
+    static float images[N * SIDE * SIDE * 3];
+    static const int32_t labels[N] = {3, 1, 4, 1};
+    bnn_kernels spy = *table;
+    bnn_error err = {0};
+    bnn_net net;
+    bnn_spec spec = {.height = SIDE, .width = SIDE, .channels = 3, .classes = 10};
+    bnn_params *params = bnn_params_create();
+    spied.table = table;
+    spied.products[0] = spied.products[1] = 0;
+    spy.conv_backward_x = spy_x;
+    spy.conv_backward_w = spy_w;
+    ck_assert_int_eq(bnn_spec_find(&spec, "resnet20", "reactnet", &err), BNN_OK);
+    ck_assert_msg(bnn_net_build(&spec, &spy, params, N, 1, &net, &err) == BNN_OK, "%s", err.text);
+    ck_assert_int_eq(bnn_params_allocate(params, 1, &err), BNN_OK);
+    bnn_params_initialize(params, 3);
+    for (size_t i = 0; i < params->count; i++) { /* blocks that do something from the start */
+        float *value = bnn_param_data(params, params->list[i]);
+        for (size_t k = 0;
+             strstr(params->list[i]->name, "bn2.weight") && k < params->list[i]->count; k++) {
+            value[k] = 0.5f;
+        }
+    }
+    for (size_t i = 0; i < sizeof images / sizeof *images; i++) { /* stripes and noise */
+        images[i] = sinf((float)(i / 3 % SIDE) * 0.7f + (float)(i / 3 / SIDE)) +
+                    0.2f * (float)(below(1000) - 500) / 500.0f;
+    }
+    ck_assert_int_eq(bnn_graph_bind(net.graph, NULL, &err), BNN_OK);
+    bnn_graph_set(net.graph, net.input, images);
+    bnn_graph_set(net.graph, net.label, labels);
+    bnn_graph_forward(net.graph);
+    bnn_graph_backward(net.graph);
+    ck_assert_int_eq(spied.products[0], 18); /* binary convolutions of a ResNet-20 */
+    ck_assert_int_eq(spied.products[1], 18);
+    bnn_graph_free(net.graph);
+    bnn_params_free(params);
+}
+
+START_TEST(test_real_step) {
+    bnn_set_threads(2);
+    for (size_t i = 0; i < KERNEL_TABLES; i++) {
+        const bnn_kernels *k = kernel_table(i);
+        if (k != NULL) {
+            check_step(k);
+        }
+    }
+}
+END_TEST
+
 int main(void) {
     Suite *suite = suite_create("mixed");
     TCase *tcase = tcase_create("mixed");
@@ -293,6 +388,7 @@ int main(void) {
     tcase_add_test(tcase, test_even);
     tcase_add_test(tcase, test_wide);
     tcase_add_test(tcase, test_padding_is_nothing);
+    tcase_add_test(tcase, test_real_step);
     suite_add_tcase(suite, tcase);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);

@@ -3,9 +3,9 @@
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/utsname.h>
 
 #include "tools/bench_stats.h"
+#include "tools/machine.h"
 
 typedef struct row {
     bnn_bench_row row;
@@ -20,31 +20,12 @@ struct bnn_bench_report {
     size_t count, capacity;
 };
 
-/* The processor's name where the system tells it, else what kind of machine it is. */
-static void name_cpu(char *name, size_t size) {
-    char line[256];
-    struct utsname machine;
-    snprintf(name, size, "%s", uname(&machine) == 0 ? machine.machine : "unknown");
-    FILE *file = fopen("/proc/cpuinfo", "r");
-    while (file && fgets(line, sizeof line, file)) {
-        const char *colon = strchr(line, ':');
-        if (colon && strncmp(line, "model name", 10) == 0) {
-            colon += 1 + strspn(colon + 1, " \t");
-            snprintf(name, size, "%.*s", (int)strcspn(colon, "\n"), colon);
-            break;
-        }
-    }
-    if (file) {
-        fclose(file);
-    }
-}
-
 bnn_bench_report *bnn_bench_report_create(const char *isa, int repeat) {
     bnn_bench_report *report = calloc(1, sizeof *report);
     if (report) {
         report->isa = isa;
         report->repeat = repeat;
-        name_cpu(report->cpu, sizeof report->cpu);
+        bnn_machine_cpu(report->cpu, sizeof report->cpu);
     }
     return report;
 }

@@ -10,7 +10,8 @@ cmake --build build -j"$(nproc)" >/dev/null
 run=runs/demo
 build/bnn-train --algo reactnet --arch resnet20 --data fashion_mnist --epochs 2 \
     --limit-train 30000 --output $run --overwrite
-build/bnn-eval $run/best.safetensors
+build/bnn-eval $run
 build/bnn-export $run/best.safetensors --output $run/model.bnn
 build/bnn-eval $run/model.bnn --quiet
-echo "checkpoint: $run/best.safetensors   packed model: $run/model.bnn   curve: $run/metrics.csv"
+build/bnn-report run $run
+echo "checkpoint: $run/best.safetensors   packed model: $run/model.bnn   report: $run/report.html"

@@ -14,6 +14,7 @@
 #include <jansson.h>
 
 #include "engine/base/file.h"
+#include "tools/machine.h"
 #include "tools/progress.h"
 
 #define METRICS_COMMAS 7
@@ -21,6 +22,7 @@
 
 enum { FLUSH_LINES = 100, LONGEST_LINE = 1 << 16 };
 
+static const char *const sessions = "sessions.jsonl";
 static const char *const checkpoints[] = {"last.safetensors", "best.safetensors"};
 
 bnn_code bnn_run_file(const bnn_run_folder *run, const char *name, char *out, size_t bytes,
@@ -76,17 +78,18 @@ static bnn_code refuse_old_run(const bnn_run_folder *run, bnn_error *err) {
                     run->path, checkpoints[0]);
 }
 
+static bnn_code remove_file(const bnn_run_folder *run, const char *name, bnn_error *err) {
+    char path[sizeof run->path];
+    bnn_code code = bnn_run_file(run, name, path, sizeof path, err);
+    return !code && unlink(path) && errno != ENOENT ? fail_file(run, name, "remove", err) : code;
+}
+
 /* An old checkpoint that outlived its run would be resumed under the new configuration. */
 static bnn_code remove_checkpoints(const bnn_run_folder *run, bnn_error *err) {
-    for (size_t i = 0; i < sizeof checkpoints / sizeof checkpoints[0]; i++) {
-        char path[sizeof run->path];
-        bnn_code code = bnn_run_file(run, checkpoints[i], path, sizeof path, err);
-        if (code)
-            return code;
-        if (unlink(path) && errno != ENOENT)
-            return fail_file(run, checkpoints[i], "remove", err);
-    }
-    return BNN_OK;
+    bnn_code code = BNN_OK;
+    for (size_t i = 0; !code && i < sizeof checkpoints / sizeof checkpoints[0]; i++)
+        code = remove_file(run, checkpoints[i], err);
+    return code;
 }
 
 /* The configuration is written first and committed last: that the folder can be written to is known
@@ -113,6 +116,8 @@ static bnn_code begin(bnn_run_folder *run, const char *config_json, bnn_error *e
         code = open_log(run, "metrics.csv", "w", &run->metrics, err);
     if (!code)
         code = open_log(run, "steps.jsonl", "w", &run->steps, err);
+    if (!code)
+        code = remove_file(run, sessions, err);
     if (!code && (fputs(BNN_METRICS_HEADER "\n", run->metrics) < 0 || fflush(run->metrics)))
         code = fail_file(run, "metrics.csv", "write", err);
     return code;
@@ -311,6 +316,20 @@ bnn_code bnn_run_log_step(bnn_run_folder *run, uint64_t step, uint64_t epoch, do
         run->flushed = now;
     }
     return failed || ferror(out) ? fail_file(run, "steps.jsonl", "write", err) : BNN_OK;
+}
+
+bnn_code bnn_run_log_session(const bnn_run_folder *run, uint64_t step, const char *isa, int threads,
+                             bnn_error *err) {
+    char cpu[96];
+    FILE *log;
+    bnn_code code = open_log(run, sessions, "a", &log, err);
+    if (code)
+        return code;
+    bnn_machine_cpu(cpu, sizeof cpu);
+    int failed = fprintf(log, "{\"step\":%llu,\"isa\":\"%s\",\"threads\":%d,\"cpu\":\"%s\"}\n",
+                         (unsigned long long)step, isa, threads, cpu) < 0;
+    failed |= fclose(log) != 0;
+    return failed ? fail_file(run, sessions, "write", err) : BNN_OK;
 }
 
 static bnn_code sync_log(const bnn_run_folder *run, FILE *log, const char *name, bnn_error *err) {

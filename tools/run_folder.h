@@ -1,6 +1,7 @@
 /* A run's folder: config.json, metrics.csv (a row an epoch), steps.jsonl (a line a step),
- * last.safetensors, best.safetensors. What was logged behind the checkpoint that is resumed from is
- * cut off, so that a resumed run's files continue as if it had never stopped. */
+ * sessions.jsonl (a line a start), last.safetensors, best.safetensors. What was logged behind the
+ * checkpoint that is resumed from is cut off, so that a resumed run's files continue as if it had
+ * never stopped. */
 #ifndef BNN_TOOLS_RUN_FOLDER_H
 #define BNN_TOOLS_RUN_FOLDER_H
 
@@ -42,6 +43,10 @@ bnn_code bnn_run_log_epoch(bnn_run_folder *run, uint64_t epoch, double lr, doubl
 bnn_code bnn_run_log_step(bnn_run_folder *run, uint64_t step, uint64_t epoch, double loss,
                           double top1, double lr, double seconds, double images_per_second,
                           bnn_error *err);
+/* Appends to sessions.jsonl: from step `step` on the run goes on this machine, with these kernels
+ * and threads. {"step":..,"isa":..,"threads":..,"cpu":..} */
+bnn_code bnn_run_log_session(const bnn_run_folder *run, uint64_t step, const char *isa, int threads,
+                             bnn_error *err);
 /* Brings the logs to the disk. Called before a checkpoint is written, so that no log lags behind
  * the checkpoint a killed run is resumed from. */
 bnn_code bnn_run_flush(bnn_run_folder *run, bnn_error *err);

@@ -338,13 +338,18 @@ static bnn_code start_values(trainer *t, bnn_error *err) {
     return code;
 }
 
+static bnn_code log_session(const trainer *t, bnn_error *err) {
+    return bnn_run_log_session(&t->run, t->state.steps, t->set->kernels->name, bnn_threads(), err);
+}
+
 static bnn_code open_run(trainer *t, bnn_error *err) {
     bnn_code code;
     if (t->set->resume) {
         if ((code = load(t, err)) != BNN_OK) {
             return code;
         }
-        return bnn_run_reopen(&t->run, t->set->output, t->state.epoch, t->state.steps, err);
+        code = bnn_run_reopen(&t->run, t->set->output, t->state.epoch, t->state.steps, err);
+        return code == BNN_OK ? log_session(t, err) : code;
     }
     if ((code = start_values(t, err)) != BNN_OK ||
         (code = bnn_run_create(&t->run, t->set->output, t->set->config, t->set->overwrite, err))) {
@@ -352,7 +357,8 @@ static bnn_code open_run(trainer *t, bnn_error *err) {
     }
     /* From its first moment on, a run can be resumed. */
     bnn_apply_schedule(t->spec.binarizer, t->params, 0, t->schedule.epochs);
-    return save_last(t, err);
+    code = save_last(t, err);
+    return code == BNN_OK ? log_session(t, err) : code;
 }
 
 static bnn_code set_up(trainer *t, bnn_error *err) {

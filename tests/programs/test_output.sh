@@ -14,6 +14,9 @@ equal 'steps.jsonl: lines' "$(count_lines run/steps.jsonl)" 6
 check 'steps.jsonl: JSON' "$helper" json-lines run/steps.jsonl
 equal 'steps.jsonl: steps' "$(sed 's/^{"step":\([0-9]*\),.*/\1/' run/steps.jsonl | tr '\n' ' ')" \
     '0 1 2 3 4 5 '
+check 'sessions.jsonl: JSON' "$helper" json-lines run/sessions.jsonl
+equal 'sessions.jsonl: a start' "$(cut -d, -f1 run/sessions.jsonl)" '{"step":0'
+matches 'sessions.jsonl: instruction set' '"isa":"cpu [a-z0-9]*","threads":[1-9]' run/sessions.jsonl
 equal 'config.json' "$(json run/config.json algo) $(json run/config.json epochs)" 'bnn 2'
 
 # check leaves what was printed.
