@@ -18,6 +18,7 @@
 #include "cpu/bits.inc"
 #include "cpu/elementwise.inc"
 #include "cpu/norm.inc"
+#include "cpu/groups.inc"
 #include "cpu/pool.inc"
 #include "cpu/table.inc"
 
