@@ -319,6 +319,7 @@ const bnn_micro bnn_micro_avx2 = {
     .mixed = &bnn_mixed_avx2,
     .b1_mr = MR,
     .b1_a_bytes = 2,
+    .b1_w_bytes = 1,
     .b1_pack_w = bnn_b1_pack_w_avx2,
     .b1_pack_a = bnn_b1_pack_a_avx2,
     .b1_tile = bnn_b1_tile_avx2,

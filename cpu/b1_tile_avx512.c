@@ -236,6 +236,7 @@ const bnn_micro bnn_micro_avx512 = {
     .mixed = &bnn_mixed_avx512,
     .b1_mr = MR,
     .b1_a_bytes = 1,
+    .b1_w_bytes = 1,
     .b1_pack_w = bnn_b1_pack_w_avx512,
     .b1_tile = bnn_b1_tile_avx512,
     .b1_finish = bnn_b1_finish_avx512,

@@ -109,6 +109,7 @@ const bnn_micro bnn_micro_generic = {
     .mixed = &bnn_mixed_generic,
     .b1_mr = MR,
     .b1_a_bytes = 1,
+    .b1_w_bytes = 1,
     .b1_pack_w = bnn_b1_pack_w_generic,
     .b1_tile = bnn_b1_tile_generic,
     .b1_finish = bnn_b1_finish_generic,

@@ -229,6 +229,7 @@ const bnn_micro bnn_micro_neon = {
     .mixed = &bnn_mixed_neon,
     .b1_mr = MR,
     .b1_a_bytes = 1,
+    .b1_w_bytes = 1,
     .b1_pack_w = bnn_b1_pack_w_neon,
     .b1_pack_a = bnn_b1_pack_a_neon,
     .b1_tile = bnn_b1_tile_neon,

@@ -33,6 +33,13 @@ static inline void bnn_share(size_t total, size_t *first, size_t *last) {
     *last = total * (thread + 1) / threads;
 }
 
+/* A machine kernel that not every instruction set has. */
+static inline void bnn_call(void (*kernel)(void)) {
+    if (kernel != NULL) {
+        kernel();
+    }
+}
+
 /* The factor of row `row` of an operand held as bits. */
 static inline float bnn_row_scale(const bnn_operand *v, size_t row) {
     return v->scale == NULL ? 1.0f : v->scale[row / v->rows_per_scale];

@@ -12,6 +12,7 @@ typedef struct plan {
     size_t groups, cg, og, taps, tap_bytes, kb;
     size_t runs, run;          /* a window's runs of taps side by side in a line; bytes of one */
     size_t tail_width, panels; /* panels of 64 channels, the last one perhaps narrower */
+    size_t channel_bytes;      /* of a packed filter */
     size_t group_bytes;        /* of the packed filters of a group */
     size_t pixels, block_rows, blocks;
     int row_classes, col_classes;
@@ -113,7 +114,8 @@ static plan lay_out(const bnn_micro *micro, const bnn_conv *s, void *prepared, v
     p.panels = bnn_ceil_div(p.og, 64);
     size_t tail = p.og - (p.panels - 1) * 64;
     p.tail_width = tail <= 16 ? 16 : tail <= 32 ? 32 : 64;
-    p.group_bytes = ((p.panels - 1) * 64 + p.tail_width) * p.kb;
+    p.channel_bytes = p.kb * micro->b1_w_bytes;
+    p.group_bytes = ((p.panels - 1) * 64 + p.tail_width) * p.channel_bytes;
     p.pixels = (size_t)s->n * (size_t)s->oh * (size_t)s->ow;
     size_t tiles = 65536 / (p.kb * mr * micro->b1_a_bytes);
     p.block_rows = mr * (tiles < 2 ? 2 : tiles > 16 ? 16 : tiles);
@@ -157,9 +159,10 @@ static void number_classes(const bnn_conv *s, const plan *p) {
     }
 }
 
-/* Offsets of filters first .. last for every class. */
-static void compute_offsets(const bnn_conv *s, const plan *p, const uint64_t *w, size_t first,
-                            size_t last) {
+/* Offsets of filters first .. last for every class. Counts less the filter's own bits want these
+ * taken back of the valid taps, in place of the others' added. */
+static void compute_offsets(const bnn_micro *micro, const bnn_conv *s, const plan *p,
+                            const uint64_t *w, size_t first, size_t last) {
     size_t words = bnn_words(p->cg);
     for (size_t t = first * p->taps; t < last * p->taps; t++) {
         p->tap_count[t] = 0;
@@ -173,14 +176,15 @@ static void compute_offsets(const bnn_conv *s, const plan *p, const uint64_t *w,
         int32_t valid = (rows[1] - rows[0]) * (cols[1] - cols[0]) * (int32_t)p->cg;
         for (size_t o = first; o < last; o++) {
             const int32_t *count = p->tap_count + o * p->taps;
-            int32_t invalid = 0;
+            int32_t bits[2] = {0, 0}; /* of invalid and valid taps */
             for (int ky = 0; ky < s->kh; ky++) {
                 for (int kx = 0; kx < s->kw; kx++, count++) {
                     int in = ky >= rows[0] && ky < rows[1] && kx >= cols[0] && kx < cols[1];
-                    invalid += in ? 0 : *count;
+                    bits[in] += *count;
                 }
             }
-            p->offset[(size_t) class * (size_t)s->o + o] = valid + 2 * invalid;
+            p->offset[(size_t) class * (size_t)s->o + o] =
+                valid + 2 * (micro->b1_less_w ? -bits[1] : bits[0]);
         }
     }
 }
@@ -190,7 +194,7 @@ static void pack_filters(const bnn_micro *micro, const bnn_conv *s, const plan *
                          const uint64_t *w, size_t group, size_t panel, const own *mine) {
     size_t words = bnn_words(p->cg), first = group * p->og + panel * 64;
     size_t n = bnn_min_size(64, p->og - panel * 64);
-    compute_offsets(s, p, w, first, first + n);
+    compute_offsets(micro, s, p, w, first, first + n);
     for (size_t j = 0; j < n; j++) {
         uint8_t *row = mine->rows + j * p->kb, *to = row;
         for (size_t t = 0; t < p->taps; t++, to += p->tap_bytes) {
@@ -199,7 +203,7 @@ static void pack_filters(const bnn_micro *micro, const bnn_conv *s, const plan *
         memset(to, 0, (size_t)(row + p->kb - to));
     }
     micro->b1_pack_w(p->kb, n, panel + 1 == p->panels ? p->tail_width : 64, mine->rows,
-                     p->filters + group * p->group_bytes + panel * 64 * p->kb);
+                     p->filters + group * p->group_bytes + panel * 64 * p->channel_bytes);
 }
 
 static void prepare(const bnn_micro *micro, const bnn_conv *s, const plan *p, const uint64_t *w) {
@@ -371,7 +375,7 @@ static void block_times_panel(const bnn_micro *micro, const plan *p, size_t grou
                               size_t first, size_t count, const own *mine, const bnn_result *y) {
     size_t mr = micro->b1_mr, column = group * p->og + panel * 64;
     size_t width = panel + 1 == p->panels ? p->tail_width : 64;
-    const uint8_t *w = p->filters + group * p->group_bytes + panel * 64 * p->kb;
+    const uint8_t *w = p->filters + group * p->group_bytes + panel * 64 * p->channel_bytes;
     bnn_finish f = {.n = bnn_min_size(64, p->og - panel * 64), .width = width};
     f.count = mine->count, f.offset = p->offset + column, f.column = column;
     f.channels = p->groups * p->og, f.y = y;
@@ -404,6 +408,7 @@ void bnn_conv_forward_b1(const bnn_micro *micro, const bnn_conv *s, const bnn_op
         for (size_t i = 0; x->scale == NULL && i < p.block_rows; i++) {
             mine.xscale[i] = 1.0f;
         }
+        bnn_call(micro->b1_enter);
         bnn_share(p.blocks * units / together, &first, &last);
         for (size_t i = first * together; i < last * together; i++) {
             size_t panel = i % p.panels, group = i / p.panels % p.groups;
@@ -415,5 +420,6 @@ void bnn_conv_forward_b1(const bnn_micro *micro, const bnn_conv *s, const bnn_op
             }
             block_times_panel(micro, &p, group, panel, row, count, &mine, y);
         }
+        bnn_call(micro->b1_leave);
     }
 }

@@ -242,6 +242,7 @@ void bnn_conv_mix_w(const bnn_mixed *mixed, const bnn_conv *s, const float *gy,
         }
 #pragma omp barrier
         bnn_share(p.groups * p.chunks * p.splits, &first, &last);
+        bnn_call(mixed->enter);
         for (size_t item = first; item < last; item++) {
             size_t split = item % p.splits, chunk = item / p.splits % p.chunks;
             place at = {.group = item / p.splits / p.chunks};
@@ -253,6 +254,7 @@ void bnn_conv_mix_w(const bnn_mixed *mixed, const bnn_conv *s, const float *gy,
             }
             piece(mixed, &p, gy, x, split, at, &mine, result);
         }
+        bnn_call(mixed->leave);
         if (p.splits > 1) {
 #pragma omp barrier
             bnn_share(whole, &first, &last);

@@ -328,6 +328,8 @@ void bnn_conv_mix_x(const bnn_mixed *mixed, const bnn_conv *s, const float *gy,
         }
 #pragma omp barrier
         bnn_share(p.groups * blocks * p.strips * (size_t)p.grid_h, &first, &last);
+        bnn_call(mixed->enter);
         items(mixed, &p, gy, first, last, &mine, gx, acc);
+        bnn_call(mixed->leave);
     }
 }

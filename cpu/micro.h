@@ -30,8 +30,10 @@ typedef struct bnn_mix {
 /* An instruction set's mixed product; by itself, since every one lays tables out its own way. */
 typedef struct bnn_mixed {
     size_t mr, nv, lanes; /* rows and vectors of a tile, columns of a vector */
-    size_t table;         /* floats of a table; tables are aligned to their size */
+    size_t table;         /* floats of a table; a power of two aligns tables to their size */
     size_t run;           /* quads that a tile may sum in one register; bnn_mix_sum adds runs up */
+    /* Around all tiles of a thread's share of a product. NULL if there is nothing to do. */
+    void (*enter)(void), (*leave)(void);
     /* codes[lane] = the lane's bit of rows[0], rows[1], .. rows[n - 1], from bit 0 on; n <= 32. */
     void (*codes)(size_t n, const uint32_t *rows, uint32_t *codes);
     /* n tables, `table_step` floats apart: of factor[j] * v[j][i * step], j < 4, for the i-th. A
@@ -111,14 +113,19 @@ typedef struct bnn_micro {
     const bnn_mixed *mixed;
 
     /* ---- binary product over rows of kb bytes; kb is a multiple of 8 ---- */
+    /* As bnn_mixed's. */
+    void (*b1_enter)(void), (*b1_leave)(void);
     /* b1_mr pixels (a divisor of 16) at a time; a packed tile of them takes b1_a_bytes a byte of K
-     * and pixel. Panels are 16, 32 or 64 channels wide (`width`) and take kb * width bytes. */
-    size_t b1_mr, b1_a_bytes;
+     * and pixel. Panels are 16, 32 or 64 channels wide (`width`) and take b1_w_bytes a byte of K
+     * and channel. */
+    size_t b1_mr, b1_a_bytes, b1_w_bytes;
     /* Channels: row j < n at w + j*kb; the rest of the width becomes zero. */
     void (*b1_pack_w)(size_t kb, size_t n, size_t width, const uint8_t *w, uint8_t *panel);
     /* Pixels: b1_mr rows of kb bytes. NULL if a tile is its rows as they are. */
     void (*b1_pack_a)(size_t kb, const uint8_t *rows, uint8_t *tile);
-    /* count[i*width + j] = popcount(pixel i xor channel j). */
+    /* count[i*width + j] = popcount(pixel i xor channel j), less popcount(channel j) if b1_less_w.
+     */
+    int b1_less_w;
     void (*b1_tile)(size_t kb, size_t width, const uint8_t *tile, const uint8_t *panel,
                     int32_t *count);
     void (*b1_finish)(const bnn_finish *f);
@@ -134,6 +141,9 @@ extern const bnn_kernels bnn_kernels_avx2;
 extern const bnn_micro bnn_micro_avx512;
 extern const bnn_mixed bnn_mixed_avx512;
 extern const bnn_kernels bnn_kernels_avx512;
+extern const bnn_micro bnn_micro_amx;
+extern const bnn_mixed bnn_mixed_amx;
+extern const bnn_kernels bnn_kernels_amx;
 #elif defined(__aarch64__)
 extern const bnn_micro bnn_micro_neon;
 extern const bnn_mixed bnn_mixed_neon;

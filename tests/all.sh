@@ -15,9 +15,14 @@ CC=clang cmake -S . -B build-clang -DCMAKE_BUILD_TYPE=Release >/dev/null
 cmake --build build-clang -j"$jobs"
 ctest --test-dir build-test --output-on-failure -j"$jobs"
 skipped=0
-for isa in generic avx2 avx512; do
-    if [ $isa = avx512 ] && ! grep -q avx512_vpopcntdq /proc/cpuinfo; then
-        echo "SKIPPED: this processor has no AVX-512 with VPOPCNTDQ"
+for isa in generic avx2 avx512 amx; do
+    case $isa in
+    avx512) flag=avx512_vpopcntdq ;;
+    amx) flag=amx_int8 ;;
+    *) flag= ;;
+    esac
+    if ! grep -q "$flag" /proc/cpuinfo; then
+        echo "SKIPPED: this processor has no $flag for $isa"
         skipped=$((skipped + 1))
         continue
     fi

@@ -12,6 +12,7 @@
 
 #include "cpu/micro.h"
 #include "engine/kernels.h"
+#include "tests/kernel_tables.h"
 
 /* ---- buffers, random values, tables ---- */
 
@@ -109,12 +110,9 @@ static int bit(const uint64_t *bits, size_t i) {
 
 /* The first table after `k` that this machine has; the very first if k is NULL. */
 static const bnn_kernels *next_table(const bnn_kernels *k) {
-    static const char *const names[] = {"generic", "avx2", "avx512", "amx", "neon"};
     int passed = k == NULL;
-    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
-        const char *why = NULL;
-        const bnn_kernels *found = bnn_cpu_kernels(names[i], &why);
-        ck_assert(found != NULL || why != NULL);
+    for (size_t i = 0; i < KERNEL_TABLES; i++) {
+        const bnn_kernels *found = kernel_table(i);
         if (found != NULL && passed) {
             return found;
         }
@@ -1326,6 +1324,12 @@ START_TEST(test_dispatch) {
     ck_assert_ptr_nonnull(generic);
     ck_assert_str_eq(generic->name, "cpu generic");
     ck_assert_ptr_nonnull(bnn_cpu_kernels(NULL, &why));
+    ck_assert_str_ne(bnn_cpu_kernels(NULL, &why)->name, "cpu amx");
+    const bnn_kernels *amx = bnn_cpu_kernels("amx", &why);
+    ck_assert((amx == NULL) == (why != NULL));
+    setenv("BNN_ISA", "amx", 1); /* only so is it the best */
+    ck_assert((bnn_cpu_kernels(NULL, &why) == amx) == (amx != NULL));
+    unsetenv("BNN_ISA");
 #if defined(__aarch64__)
     ck_assert_str_eq(bnn_cpu_kernels(NULL, &why)->name, "cpu neon");
 #endif
@@ -1340,25 +1344,36 @@ START_TEST(test_dispatch) {
 }
 END_TEST
 
-/* Tables consist of pointers and positive sizes: none may be missing but the one at `optional`. */
-static void check_complete(const char *what, const void *table, size_t size, size_t optional) {
+/* Tables consist of pointers and positive sizes: none may be missing but those at `optional`. */
+static void check_complete(const char *what, const void *table, size_t size,
+                           const size_t *optional) {
     for (size_t at = 0; at < size; at += sizeof(uintptr_t)) {
         uintptr_t entry;
         memcpy(&entry, (const unsigned char *)table + at, sizeof entry);
-        ck_assert_msg(entry != 0 || at == optional, "%s: entry %zu is missing", what,
-                      at / sizeof entry);
+        if (*optional == at) {
+            optional++;
+            continue;
+        }
+        ck_assert_msg(entry != 0, "%s: entry %zu is missing", what, at / sizeof entry);
     }
 }
 
 START_TEST(test_complete) {
+    static const size_t none[] = {SIZE_MAX};
+    static const size_t of_micro[] = {offsetof(bnn_micro, b1_enter), offsetof(bnn_micro, b1_leave),
+                                      offsetof(bnn_micro, b1_pack_a),
+                                      offsetof(bnn_micro, b1_less_w), SIZE_MAX};
+    static const size_t of_mixed[] = {offsetof(bnn_mixed, enter), offsetof(bnn_mixed, leave),
+                                      SIZE_MAX};
     for (const bnn_kernels *k = next_table(NULL); k != NULL; k = next_table(k)) {
-        check_complete(k->name, k, sizeof *k, SIZE_MAX);
+        check_complete(k->name, k, sizeof *k, none);
     }
     const bnn_micro *const all[] = {
         &bnn_micro_generic,
 #if defined(__x86_64__)
         &bnn_micro_avx2,
         &bnn_micro_avx512,
+        &bnn_micro_amx,
 #elif defined(__aarch64__)
         &bnn_micro_neon,
 #endif
@@ -1366,8 +1381,8 @@ START_TEST(test_complete) {
     for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) {
         char what[32];
         snprintf(what, sizeof what, "machine kernels %zu", i);
-        check_complete(what, all[i], sizeof *all[i], offsetof(bnn_micro, b1_pack_a));
-        check_complete(what, all[i]->mixed, sizeof *all[i]->mixed, SIZE_MAX);
+        check_complete(what, all[i], sizeof *all[i], of_micro);
+        check_complete(what, all[i]->mixed, sizeof *all[i]->mixed, of_mixed);
     }
 }
 END_TEST

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "models/model.h"
+#include "tests/kernel_tables.h"
 
 enum { GUARD = 64, MOST = 512, THREADS = 3 };
 
@@ -74,10 +75,6 @@ static float *random_floats(size_t n, values kind) {
     }
     return x;
 }
-
-static const char *const isas[] = {"generic", "avx2", "avx512", "amx", "neon"};
-
-enum { ISAS = sizeof isas / sizeof isas[0] };
 
 static size_t pixels_of(const bnn_conv *s) {
     return (size_t)s->n * (size_t)s->h * (size_t)s->w;
@@ -188,8 +185,8 @@ static void check_shape(bnn_conv s, values kind) {
     memset(gx, 0, nx * 8), memset(gw, 0, nw * 8);
     memset(gxf, 0, nx * 4), memset(gwf, 0, nw * 4);
     reference(&s, gy, &x, &w, gx, gxf, gw, gwf);
-    for (size_t i = 0; i < ISAS; i++) {
-        const bnn_kernels *k = bnn_cpu_kernels(isas[i], NULL);
+    for (size_t i = 0; i < KERNEL_TABLES; i++) {
+        const bnn_kernels *k = kernel_table(i);
         if (k != NULL) {
             check_one(k, &s, kind, 0, gy, &w, nx, gx, gxf);
             check_one(k, &s, kind, 1, gy, &x, nw, gw, gwf);
@@ -265,8 +262,8 @@ START_TEST(test_padding_is_nothing) {
         gy[o] = 1e30f; /* a corner: five of its nine taps are padding */
     }
     bnn_operand x = {.b1 = random_bits(3 * 64, 16)}, w = {.b1 = random_bits(72, 16)};
-    for (size_t i = 0; i < ISAS; i++) {
-        const bnn_kernels *k = bnn_cpu_kernels(isas[i], NULL);
+    for (size_t i = 0; i < KERNEL_TABLES; i++) {
+        const bnn_kernels *k = kernel_table(i);
         if (k == NULL) {
             continue;
         }
@@ -374,8 +371,8 @@ static void check_step(const bnn_kernels *table) {
 
 START_TEST(test_real_step) {
     bnn_set_threads(2);
-    for (size_t i = 0; i < ISAS; i++) {
-        const bnn_kernels *k = bnn_cpu_kernels(isas[i], NULL);
+    for (size_t i = 0; i < KERNEL_TABLES; i++) {
+        const bnn_kernels *k = kernel_table(i);
         if (k != NULL) {
             check_step(k);
         }
