@@ -1,7 +1,8 @@
 /* The binary tile with AVX2: a look-up of nibbles instead of a popcount. Channels lie in the lanes,
  * a byte of a vector being eight input bits of one channel. For a nibble of a pixel the table row
  * T[nibble][w] = popcount(nibble xor w) is broadcast, and one shuffle looks 32 channels up. Sums
- * are bytes, widened every 31 bytes of K (8 a byte at most); the bound is the two shuffle ports. */
+ * are bytes, widened every 31 bytes of K (8 a byte at most); the bound is one shuffle and one sum
+ * for 32 channels and four bits. */
 #include "cpu/micro.h"
 
 #if defined(__x86_64__) /* elsewhere this file is empty but for declarations */
@@ -33,18 +34,50 @@ static const uint8_t table[16][16] __attribute__((aligned(64))) = {
     {4, 3, 3, 2, 3, 2, 2, 1, 3, 2, 2, 1, 2, 1, 1, 0},
 };
 
-/* A panel is [kb][width]: a byte of K of all channels side by side. */
-void bnn_b1_pack_w_avx2(size_t kb, size_t n, size_t width, const uint8_t *w, uint8_t *panel) {
-    for (size_t k = 0; k < kb; k++) {
-        for (size_t j = 0; j < n; j++) {
-            panel[k * width + j] = w[j * kb + k];
+static inline __m128i load8(const uint8_t *p) {
+    return _mm_loadl_epi64((const __m128i *)(const void *)p);
+}
+
+/* Bytes 0 .. 7 of 16 rows become rows of 16: at each step the halves of the rows interleave. */
+static inline void transpose(__m128i row[16]) {
+    __m128i a[8], b[8];
+    for (size_t i = 0; i < 8; i++) {
+        a[i] = _mm_unpacklo_epi8(row[i], row[i + 8]);
+    }
+    for (size_t i = 0; i < 4; i++) {
+        b[i] = _mm_unpacklo_epi8(a[i], a[i + 4]);
+        b[i + 4] = _mm_unpackhi_epi8(a[i], a[i + 4]);
+    }
+    for (size_t i = 0; i < 8; i += 4) {
+        for (size_t j = 0; j < 2; j++) {
+            a[i + j] = _mm_unpacklo_epi8(b[i + j], b[i + j + 2]);
+            a[i + j + 2] = _mm_unpackhi_epi8(b[i + j], b[i + j + 2]);
         }
-        memset(panel + k * width + n, 0, width - n);
+    }
+    for (size_t i = 0; i < 8; i += 2) {
+        row[i] = _mm_unpacklo_epi8(a[i], a[i + 1]);
+        row[i + 1] = _mm_unpackhi_epi8(a[i], a[i + 1]);
     }
 }
 
-static inline __m128i load8(const uint8_t *p) {
-    return _mm_loadl_epi64((const __m128i *)(const void *)p);
+/* A panel is [kb][2][width]: the low and the high nibble of a byte of K of all channels. */
+void bnn_b1_pack_w_avx2(size_t kb, size_t n, size_t width, const uint8_t *w, uint8_t *panel) {
+    const __m128i nibble = _mm_set1_epi8(15);
+    for (size_t first = 0; first < width; first += 16) {
+        for (size_t k = 0; k < kb; k += 8) {
+            __m128i row[16];
+            for (size_t j = 0; j < 16; j++) {
+                row[j] = first + j < n ? load8(w + (first + j) * kb + k) : _mm_setzero_si128();
+            }
+            transpose(row);
+            for (size_t i = 0; i < 8; i++) {
+                __m128i *to = (__m128i *)(void *)(panel + (k + i) * 2 * width + first);
+                __m128i *high = (__m128i *)(void *)((uint8_t *)to + width);
+                _mm_storeu_si128(to, _mm_and_si128(row[i], nibble));
+                _mm_storeu_si128(high, _mm_and_si128(_mm_srli_epi16(row[i], 4), nibble));
+            }
+        }
+    }
 }
 
 /* A tile is [kb][MR][2]: where in `table` the rows of the low and the high nibble begin. */
@@ -77,8 +110,14 @@ static inline __m256i rows_of(const uint8_t *tile, size_t at) {
                                    _mm_load_si128((const __m128i *)high), 1);
 }
 
-static inline __m256i look_up(__m256i low, __m256i high, __m256i w_low, __m256i w_high) {
-    return _mm256_add_epi8(_mm256_shuffle_epi8(low, w_low), _mm256_shuffle_epi8(high, w_high));
+static inline __m256i load32(const uint8_t *p) {
+    return _mm256_loadu_si256((const __m256i *)(const void *)p);
+}
+
+/* The empty statement keeps gcc from summing in another order, for which it lacks registers. */
+static inline void add_counts(__m256i *sum, __m256i row, __m256i nibbles) {
+    *sum = _mm256_add_epi8(*sum, _mm256_shuffle_epi8(row, nibbles));
+    __asm__("" : "+x"(*sum));
 }
 
 static inline void widen(__m256i bytes, __m256i sum[2]) {
@@ -90,64 +129,82 @@ static inline void widen(__m256i bytes, __m256i sum[2]) {
 /* At most WIDEN bytes of K, one function for each width; `sum` follows [pixel][channel] in vectors
  * of 32 sums, each as two vectors of 16 bits. */
 static void run64(size_t kb, const uint8_t *tile, const uint8_t *w, __m256i sum[8][2]) {
-    const __m256i nibble = _mm256_set1_epi8(15);
-    __m256i s[MR][2];
-    for (size_t i = 0; i < MR; i++) {
-        s[i][0] = s[i][1] = _mm256_setzero_si256();
+    const __m256i zero = _mm256_setzero_si256();
+    __m256i s00 = zero, s01 = zero, s10 = zero, s11 = zero, s20 = zero, s21 = zero, s30 = zero,
+            s31 = zero;
+    for (size_t k = 0; k < kb; k++, tile += 2 * MR, w += 128) {
+        __m256i low0 = load32(w), low1 = load32(w + 32);
+        __m256i high0 = load32(w + 64), high1 = load32(w + 96);
+        /* In registers: else gcc would load them for every pixel. */
+        __asm__("" : "+x"(low0), "+x"(low1), "+x"(high0), "+x"(high1));
+        __m256i row = row_of(tile, 0);
+        add_counts(&s00, row, low0);
+        add_counts(&s01, row, low1);
+        row = row_of(tile, 1);
+        add_counts(&s00, row, high0);
+        add_counts(&s01, row, high1);
+        row = row_of(tile, 2);
+        add_counts(&s10, row, low0);
+        add_counts(&s11, row, low1);
+        row = row_of(tile, 3);
+        add_counts(&s10, row, high0);
+        add_counts(&s11, row, high1);
+        row = row_of(tile, 4);
+        add_counts(&s20, row, low0);
+        add_counts(&s21, row, low1);
+        row = row_of(tile, 5);
+        add_counts(&s20, row, high0);
+        add_counts(&s21, row, high1);
+        row = row_of(tile, 6);
+        add_counts(&s30, row, low0);
+        add_counts(&s31, row, low1);
+        row = row_of(tile, 7);
+        add_counts(&s30, row, high0);
+        add_counts(&s31, row, high1);
     }
-    for (size_t k = 0; k < kb; k++, tile += 2 * MR, w += 64) {
-        __m256i w0 = _mm256_loadu_si256((const __m256i *)(const void *)w);
-        __m256i w1 = _mm256_loadu_si256((const __m256i *)(const void *)(w + 32));
-        __m256i low0 = _mm256_and_si256(w0, nibble), low1 = _mm256_and_si256(w1, nibble);
-        __m256i high0 = _mm256_and_si256(_mm256_srli_epi16(w0, 4), nibble);
-        __m256i high1 = _mm256_and_si256(_mm256_srli_epi16(w1, 4), nibble);
-        for (size_t i = 0; i < MR; i++) {
-            __m256i low = row_of(tile, 2 * i), high = row_of(tile, 2 * i + 1);
-            s[i][0] = _mm256_add_epi8(s[i][0], look_up(low, high, low0, high0));
-            s[i][1] = _mm256_add_epi8(s[i][1], look_up(low, high, low1, high1));
-        }
-    }
-    for (size_t i = 0; i < MR; i++) {
-        widen(s[i][0], sum[2 * i]);
-        widen(s[i][1], sum[2 * i + 1]);
-    }
+    widen(s00, sum[0]);
+    widen(s01, sum[1]);
+    widen(s10, sum[2]);
+    widen(s11, sum[3]);
+    widen(s20, sum[4]);
+    widen(s21, sum[5]);
+    widen(s30, sum[6]);
+    widen(s31, sum[7]);
 }
 
 static void run32(size_t kb, const uint8_t *tile, const uint8_t *w, __m256i sum[8][2]) {
-    const __m256i nibble = _mm256_set1_epi8(15);
-    __m256i s[MR];
-    for (size_t i = 0; i < MR; i++) {
-        s[i] = _mm256_setzero_si256();
+    const __m256i zero = _mm256_setzero_si256();
+    __m256i s0 = zero, s1 = zero, s2 = zero, s3 = zero;
+    for (size_t k = 0; k < kb; k++, tile += 2 * MR, w += 64) {
+        __m256i low = load32(w), high = load32(w + 32);
+        add_counts(&s0, row_of(tile, 0), low);
+        add_counts(&s1, row_of(tile, 2), low);
+        add_counts(&s2, row_of(tile, 4), low);
+        add_counts(&s3, row_of(tile, 6), low);
+        add_counts(&s0, row_of(tile, 1), high);
+        add_counts(&s1, row_of(tile, 3), high);
+        add_counts(&s2, row_of(tile, 5), high);
+        add_counts(&s3, row_of(tile, 7), high);
     }
-    for (size_t k = 0; k < kb; k++, tile += 2 * MR, w += 32) {
-        __m256i v = _mm256_loadu_si256((const __m256i *)(const void *)w);
-        __m256i low = _mm256_and_si256(v, nibble);
-        __m256i high = _mm256_and_si256(_mm256_srli_epi16(v, 4), nibble);
-        for (size_t i = 0; i < MR; i++) {
-            __m256i count = look_up(row_of(tile, 2 * i), row_of(tile, 2 * i + 1), low, high);
-            s[i] = _mm256_add_epi8(s[i], count);
-        }
-    }
-    for (size_t i = 0; i < MR; i++) {
-        widen(s[i], sum[i]);
-    }
+    widen(s0, sum[0]);
+    widen(s1, sum[1]);
+    widen(s2, sum[2]);
+    widen(s3, sum[3]);
 }
 
 static void run16(size_t kb, const uint8_t *tile, const uint8_t *w, __m256i sum[8][2]) {
-    const __m256i nibble = _mm256_set1_epi8(15);
-    __m256i s[2] = {_mm256_setzero_si256(), _mm256_setzero_si256()};
-    for (size_t k = 0; k < kb; k++, tile += 2 * MR, w += 16) {
-        __m128i half = _mm_loadu_si128((const __m128i *)(const void *)w);
-        __m256i v = _mm256_broadcastsi128_si256(half);
-        __m256i low = _mm256_and_si256(v, nibble);
-        __m256i high = _mm256_and_si256(_mm256_srli_epi16(v, 4), nibble);
-        for (size_t i = 0; i < 2; i++) {
-            __m256i count = look_up(rows_of(tile, 4 * i), rows_of(tile, 4 * i + 1), low, high);
-            s[i] = _mm256_add_epi8(s[i], count);
-        }
+    __m256i s0 = _mm256_setzero_si256(), s1 = s0;
+    for (size_t k = 0; k < kb; k++, tile += 2 * MR, w += 32) {
+        const __m128i *half = (const __m128i *)(const void *)w;
+        __m256i low = _mm256_broadcastsi128_si256(_mm_loadu_si128(half));
+        __m256i high = _mm256_broadcastsi128_si256(_mm_loadu_si128(half + 1));
+        add_counts(&s0, rows_of(tile, 0), low);
+        add_counts(&s1, rows_of(tile, 4), low);
+        add_counts(&s0, rows_of(tile, 1), high);
+        add_counts(&s1, rows_of(tile, 5), high);
     }
-    widen(s[0], sum[0]);
-    widen(s[1], sum[1]);
+    widen(s0, sum[0]);
+    widen(s1, sum[1]);
 }
 
 /* Vector v's 32 sums, in order of their lanes, to 32-bit counts. */
@@ -172,7 +229,7 @@ void bnn_b1_tile_avx2(size_t kb, size_t width, const uint8_t *tile, const uint8_
         }
         for (size_t k = start; k < end; k += WIDEN) {
             size_t here = end - k < WIDEN ? end - k : WIDEN;
-            const uint8_t *a = tile + k * 2 * MR, *w = panel + k * width;
+            const uint8_t *a = tile + k * 2 * MR, *w = panel + k * 2 * width;
             if (width == 64) {
                 run64(here, a, w, sum);
             } else if (width == 32) {
@@ -319,7 +376,7 @@ const bnn_micro bnn_micro_avx2 = {
     .mixed = &bnn_mixed_avx2,
     .b1_mr = MR,
     .b1_a_bytes = 2,
-    .b1_w_bytes = 1,
+    .b1_w_bytes = 2,
     .b1_pack_w = bnn_b1_pack_w_avx2,
     .b1_pack_a = bnn_b1_pack_a_avx2,
     .b1_tile = bnn_b1_tile_avx2,

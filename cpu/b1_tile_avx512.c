@@ -11,13 +11,18 @@
 
 enum { MR = 4 };
 
-/* A panel is [kb / 8][width]: 64 bits of K of all channels side by side. */
+/* A panel is [kb / 8][width]: 64 bits of K of all channels side by side. Eight channels at a time:
+ * a line of the panel, and few enough lines of the filters to stay in the cache until read out. */
 void bnn_b1_pack_w_avx512(size_t kb, size_t n, size_t width, const uint8_t *w, uint8_t *panel) {
-    for (size_t k = 0; k < kb; k += 8, panel += 8 * width) {
-        for (size_t j = 0; j < n; j++) {
-            memcpy(panel + 8 * j, w + j * kb + k, 8);
+    for (size_t first = 0; first < width; first += 8) {
+        size_t count = first >= n ? 0 : n - first < 8 ? n - first : 8;
+        for (size_t k = 0; k < kb; k += 8) {
+            uint8_t *to = panel + k * width + 8 * first;
+            for (size_t j = 0; j < count; j++) {
+                memcpy(to + 8 * j, w + (first + j) * kb + k, 8);
+            }
+            memset(to + 8 * count, 0, 8 * (8 - count));
         }
-        memset(panel + 8 * n, 0, 8 * (width - n));
     }
 }
 
