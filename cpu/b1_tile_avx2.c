@@ -120,6 +120,11 @@ static inline void add_counts(__m256i *sum, __m256i row, __m256i nibbles) {
     __asm__("" : "+x"(*sum));
 }
 
+static inline void add_rows(__m256i *left, __m256i *right, __m256i row, __m256i w0, __m256i w1) {
+    add_counts(left, row, w0);
+    add_counts(right, row, w1);
+}
+
 static inline void widen(__m256i bytes, __m256i sum[2]) {
     const __m256i zero = _mm256_setzero_si256();
     sum[0] = _mm256_add_epi16(sum[0], _mm256_unpacklo_epi8(bytes, zero));
@@ -137,30 +142,14 @@ static void run64(size_t kb, const uint8_t *tile, const uint8_t *w, __m256i sum[
         __m256i high0 = load32(w + 64), high1 = load32(w + 96);
         /* In registers: else gcc would load them for every pixel. */
         __asm__("" : "+x"(low0), "+x"(low1), "+x"(high0), "+x"(high1));
-        __m256i row = row_of(tile, 0);
-        add_counts(&s00, row, low0);
-        add_counts(&s01, row, low1);
-        row = row_of(tile, 1);
-        add_counts(&s00, row, high0);
-        add_counts(&s01, row, high1);
-        row = row_of(tile, 2);
-        add_counts(&s10, row, low0);
-        add_counts(&s11, row, low1);
-        row = row_of(tile, 3);
-        add_counts(&s10, row, high0);
-        add_counts(&s11, row, high1);
-        row = row_of(tile, 4);
-        add_counts(&s20, row, low0);
-        add_counts(&s21, row, low1);
-        row = row_of(tile, 5);
-        add_counts(&s20, row, high0);
-        add_counts(&s21, row, high1);
-        row = row_of(tile, 6);
-        add_counts(&s30, row, low0);
-        add_counts(&s31, row, low1);
-        row = row_of(tile, 7);
-        add_counts(&s30, row, high0);
-        add_counts(&s31, row, high1);
+        add_rows(&s00, &s01, row_of(tile, 0), low0, low1);
+        add_rows(&s00, &s01, row_of(tile, 1), high0, high1);
+        add_rows(&s10, &s11, row_of(tile, 2), low0, low1);
+        add_rows(&s10, &s11, row_of(tile, 3), high0, high1);
+        add_rows(&s20, &s21, row_of(tile, 4), low0, low1);
+        add_rows(&s20, &s21, row_of(tile, 5), high0, high1);
+        add_rows(&s30, &s31, row_of(tile, 6), low0, low1);
+        add_rows(&s30, &s31, row_of(tile, 7), high0, high1);
     }
     widen(s00, sum[0]);
     widen(s01, sum[1]);
