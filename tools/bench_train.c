@@ -13,6 +13,7 @@
 /* The loader has three batches ready whenever a repetition begins; so many more show whether it
  * keeps up. */
 #define STEPS_WITH_DATA 12
+#define STEPS_SCALING 4 /* a second thread wakes up slowly */
 
 /* "train fda", and "train fda silent" for the last of several phases. */
 static void name_case(const bnn_spec *spec, const char *suffix, bnn_bench_row *row) {
@@ -104,7 +105,7 @@ static bnn_code thread_scaling(const bnn_bench *bench, bnn_step_config *config, 
     }
     single.threads = 1;
     bnn_work work = bnn_step_work(config), other = bnn_step_work(&single);
-    return bnn_bench_pair(bench, &row, &work, "1 thread", &other, 1, err);
+    return bnn_bench_pair(bench, &row, &work, "1 thread", &other, STEPS_SCALING, err);
 }
 
 static bnn_code loader_overlap(const bnn_bench *bench, bnn_step_config *config, bnn_error *err) {
