@@ -5,6 +5,7 @@
 #define BNN_CPU_CONV_H
 
 #include <omp.h>
+#include <stdatomic.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
@@ -31,6 +32,26 @@ static inline void bnn_share(size_t total, size_t *first, size_t *last) {
     size_t thread = (size_t)omp_get_thread_num(), threads = (size_t)omp_get_num_threads();
     *first = total * thread / threads;
     *last = total * (thread + 1) / threads;
+}
+
+/* Items that threads take in runs, long ones first: a thread that something else slows down takes
+ * fewer. No result may depend on where runs begin. */
+typedef struct bnn_queue {
+    size_t total;
+    _Atomic size_t taken;
+} bnn_queue;
+
+/* The next run of items, or 0 if none is left; call inside a parallel region. */
+static inline int bnn_next_run(bnn_queue *q, size_t *first, size_t *last) {
+    size_t threads = (size_t)omp_get_num_threads(), cuts = threads == 1 ? 1 : 2 * threads;
+    *first = q->taken;
+    do {
+        if (*first == q->total) {
+            return 0;
+        }
+        *last = *first + bnn_ceil_div(q->total - *first, cuts);
+    } while (!atomic_compare_exchange_weak(&q->taken, first, *last));
+    return 1;
 }
 
 /* A machine kernel that not every instruction set has. */

@@ -396,6 +396,7 @@ void bnn_conv_forward_b1(const bnn_micro *micro, const bnn_conv *s, const bnn_op
     size_t units = p.groups * p.panels;
     /* Groups may share words of bits: then whoever has a pixel has all of its channels. */
     size_t together = (y->b1 != NULL || y->sign != NULL) && p.groups > 1 ? units : 1;
+    bnn_queue items = {.total = p.blocks * units / together};
     if (w->prepared == NULL) {
         prepare(micro, s, &p, w->b1);
     }
@@ -409,16 +410,17 @@ void bnn_conv_forward_b1(const bnn_micro *micro, const bnn_conv *s, const bnn_op
             mine.xscale[i] = 1.0f;
         }
         bnn_call(micro->b1_enter);
-        bnn_share(p.blocks * units / together, &first, &last);
-        for (size_t i = first * together; i < last * together; i++) {
-            size_t panel = i % p.panels, group = i / p.panels % p.groups;
-            size_t row = i / units * p.block_rows;
-            size_t count = bnn_min_size(p.block_rows, p.pixels - row);
-            if (packed != i / p.panels) {
-                packed = i / p.panels;
-                pack_block(micro, s, &p, x, group, row, count, &mine);
+        while (bnn_next_run(&items, &first, &last)) {
+            for (size_t i = first * together; i < last * together; i++) {
+                size_t panel = i % p.panels, group = i / p.panels % p.groups;
+                size_t row = i / units * p.block_rows;
+                size_t count = bnn_min_size(p.block_rows, p.pixels - row);
+                if (packed != i / p.panels) {
+                    packed = i / p.panels;
+                    pack_block(micro, s, &p, x, group, row, count, &mine);
+                }
+                block_times_panel(micro, &p, group, panel, row, count, &mine, y);
             }
-            block_times_panel(micro, &p, group, panel, row, count, &mine, y);
         }
         bnn_call(micro->b1_leave);
     }

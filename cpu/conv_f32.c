@@ -145,27 +145,39 @@ static void multiply(const bnn_micro *micro, const bnn_conv *s, const grid *g, s
     }
 }
 
-/* A thread's share of all (group, block, panel) triples. Each result is computed by one tile in one
- * order, whoever does it. */
-static void walk(const bnn_micro *micro, const bnn_conv *s, const grid *g, int acc) {
-    size_t rows = g->n * (size_t)g->in.gh * (size_t)g->in.gw, blocks = bnn_ceil_div(rows, BLOCK);
+static size_t blocks_of(const grid *g) {
+    return bnn_ceil_div(g->n * (size_t)g->in.gh * (size_t)g->in.gw, BLOCK);
+}
+
+/* The (group, block, panel) triples that a thread gets hold of. Each result is computed by one tile
+ * in one order, whoever does it. */
+static void walk(const bnn_micro *micro, const bnn_conv *s, const grid *g, bnn_queue *items,
+                 int acc) {
+    size_t rows = g->n * (size_t)g->in.gh * (size_t)g->in.gw, blocks = blocks_of(g);
     size_t panels = bnn_ceil_div(g->cols, micro->f32_nr);
     size_t first, last, pointed = SIZE_MAX;
     own mine;
     thread_layout(micro, s, g->in.depth,
                   g->threads + g->thread_bytes * (size_t)omp_get_thread_num(), &mine);
-    bnn_share(g->groups * blocks * panels, &first, &last);
-    for (size_t item = first; item < last; item++) {
-        size_t panel = item % panels, block = item / panels % blocks;
-        size_t group = item / panels / blocks, row = block * BLOCK;
-        size_t here = bnn_min_size(BLOCK, rows - row);
-        if (pointed != item / panels) {
-            pointed = item / panels;
-            bnn_windows_point(&g->in, group, row, here, BLOCK, mine.a, mine.joined);
-            place(g, group, row, here, mine.pixel);
+    while (bnn_next_run(items, &first, &last)) {
+        for (size_t item = first; item < last; item++) {
+            size_t panel = item % panels, block = item / panels % blocks;
+            size_t group = item / panels / blocks, row = block * BLOCK;
+            size_t here = bnn_min_size(BLOCK, rows - row);
+            if (pointed != item / panels) {
+                pointed = item / panels;
+                bnn_windows_point(&g->in, group, row, here, BLOCK, mine.a, mine.joined);
+                place(g, group, row, here, mine.pixel);
+            }
+            multiply(micro, s, g, group, panel * micro->f32_nr, here, &mine, acc);
         }
-        multiply(micro, s, g, group, panel * micro->f32_nr, here, &mine, acc);
     }
+}
+
+static void walk_all(const bnn_micro *micro, const bnn_conv *s, const grid *g, int acc) {
+    bnn_queue items = {g->groups * blocks_of(g) * bnn_ceil_div(g->cols, micro->f32_nr), 0};
+#pragma omp parallel
+    walk(micro, s, g, &items, acc);
 }
 
 /* Filters are the columns: w[o][k] transposed. */
@@ -222,8 +234,7 @@ static void conv_forward_f32(const bnn_micro *micro, const bnn_conv *s, const fl
     g.w = w, g.pack = pack_forward, g.panels = w->prepared, g.end = y;
     lay_out(micro, s, (size_t)(s->c / s->groups), ws, &g);
     bnn_windows_forward(&g.in, s, x);
-#pragma omp parallel
-    walk(micro, s, &g, 0);
+    walk_all(micro, s, &g, 0);
 }
 
 int bnn_phase_taps(int phase, int kernel, int stride, int pad, int dil, int *off, int *tap) {
@@ -281,8 +292,7 @@ void bnn_conv_backward_x(const bnn_micro *micro, const bnn_conv *s, const float 
             g.out_x = (size_t)x, v->gw = (s->w - x + s->stride_w - 1) / s->stride_w;
             v->tw = bnn_phase_taps(x, s->kw, s->stride_w, s->pad_w, s->dil_w, v->off_w, g.tap_w);
             if (v->th > 0 && v->tw > 0) {
-#pragma omp parallel
-                walk(micro, s, &g, acc);
+                walk_all(micro, s, &g, acc);
             }
         }
     }

@@ -211,6 +211,20 @@ static void piece(const bnn_mixed *mixed, const plan *p, const float *gy, const 
     }
 }
 
+static void item(const bnn_mixed *mixed, const plan *p, const float *gy, const bnn_operand *x,
+                 size_t i, const own *mine, float *gw, int acc) {
+    size_t split = i % p->splits, chunk = i / p->splits % p->chunks;
+    place at = {.group = i / p->splits / p->chunks};
+    at.channel = at.group * p->og + chunk * CHUNK;
+    at.count = bnn_min_size(CHUNK, p->og - chunk * CHUNK);
+    float *result = p->splits > 1 ? p->partial + split * (size_t)p->s->o * p->cols : gw;
+    result += at.channel * p->cols;
+    if (p->splits > 1 || !acc) {
+        memset(result, 0, at.count * p->cols * sizeof(float));
+    }
+    piece(mixed, p, gy, x, split, at, mine, result);
+}
+
 /* Sums of the pieces' results, in order. */
 static void add_up(const plan *p, size_t first, size_t last, float *gw, int acc) {
     size_t whole = (size_t)p->s->o * p->cols;
@@ -230,6 +244,7 @@ void bnn_conv_mix_w(const bnn_mixed *mixed, const bnn_conv *s, const float *gy,
                     const bnn_operand *x, float *gw, int acc, void *ws) {
     plan p = lay_out(mixed, s, ws);
     size_t whole = (size_t)s->o * p.cols, h = (size_t)s->h, streams = (size_t)s->stride_w;
+    bnn_queue items = {.total = p.groups * p.chunks * p.splits};
 #pragma omp parallel
     {
         own mine;
@@ -241,18 +256,11 @@ void bnn_conv_mix_w(const bnn_mixed *mixed, const bnn_conv *s, const float *gy,
                        i / h % streams, i % h);
         }
 #pragma omp barrier
-        bnn_share(p.groups * p.chunks * p.splits, &first, &last);
         bnn_call(mixed->enter);
-        for (size_t item = first; item < last; item++) {
-            size_t split = item % p.splits, chunk = item / p.splits % p.chunks;
-            place at = {.group = item / p.splits / p.chunks};
-            at.channel = at.group * p.og + chunk * CHUNK;
-            at.count = bnn_min_size(CHUNK, p.og - chunk * CHUNK);
-            float *result = (p.splits > 1 ? p.partial + split * whole : gw) + at.channel * p.cols;
-            if (p.splits > 1 || !acc) {
-                memset(result, 0, at.count * p.cols * sizeof(float));
+        while (bnn_next_run(&items, &first, &last)) {
+            for (size_t i = first; i < last; i++) {
+                item(mixed, &p, gy, x, i, &mine, gw, acc);
             }
-            piece(mixed, &p, gy, x, split, at, &mine, result);
         }
         bnn_call(mixed->leave);
         if (p.splits > 1) {

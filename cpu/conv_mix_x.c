@@ -284,8 +284,8 @@ static void result_row(const bnn_mixed *mixed, const plan *p, const phase *g, in
     look_up(mixed, p, g, i, end, (size_t)(first * g->tw), taps, mine, gx, acc);
 }
 
-/* Items are rows of strips of images of groups, in this order from the last; a thread has a run of
- * them, so that rows of tables serve several. */
+/* Items are rows of strips of images of groups, in this order from the last; a thread takes a run
+ * of them, so that rows of tables serve several. */
 static void items(const bnn_mixed *mixed, const plan *p, const float *gy, size_t first, size_t last,
                   own *mine, float *gx, int acc) {
     const bnn_conv *s = &p->s;
@@ -314,6 +314,7 @@ void bnn_conv_mix_x(const bnn_mixed *mixed, const bnn_conv *s, const float *gy,
     plan p = lay_out(mixed, s, ws);
     size_t phases = (size_t)p.s.stride_h * (size_t)p.s.stride_w, per_group = phases * p.vectors;
     size_t blocks = bnn_ceil_div((size_t)p.s.n, p.images);
+    bnn_queue rows = {.total = p.groups * blocks * p.strips * (size_t)p.grid_h};
     fill_factors(&p, w);
     find_phases(&p, p.words * mixed->lanes);
 #pragma omp parallel
@@ -327,9 +328,10 @@ void bnn_conv_mix_x(const bnn_mixed *mixed, const bnn_conv *s, const float *gy,
                        item / phases % p.vectors);
         }
 #pragma omp barrier
-        bnn_share(p.groups * blocks * p.strips * (size_t)p.grid_h, &first, &last);
         bnn_call(mixed->enter);
-        items(mixed, &p, gy, first, last, &mine, gx, acc);
+        while (bnn_next_run(&rows, &first, &last)) {
+            items(mixed, &p, gy, first, last, &mine, gx, acc);
+        }
         bnn_call(mixed->leave);
     }
 }

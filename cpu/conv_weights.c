@@ -150,6 +150,7 @@ void bnn_conv_backward_w(const bnn_micro *micro, const bnn_conv *s, const float 
     }
     plan p = lay_out(micro, s, ws);
     size_t whole = (size_t)s->o * p.cols;
+    bnn_queue items = {.total = p.groups * p.splits * p.panels};
     bnn_windows_forward(&p.in, s, x->f32);
 #pragma omp parallel
     {
@@ -157,15 +158,16 @@ void bnn_conv_backward_w(const bnn_micro *micro, const bnn_conv *s, const float 
         size_t first, last;
         thread_layout(micro, s, &p, p.threads + p.thread_bytes * (size_t)omp_get_thread_num(),
                       &mine);
-        bnn_share(p.groups * p.splits * p.panels, &first, &last);
-        while (first < last) {
-            size_t panel = first % p.panels, split = first / p.panels % p.splits;
-            size_t group = first / p.panels / p.splits;
-            size_t end = bnn_min_size(p.panels, panel + (last - first));
-            float *base = p.splits > 1 ? p.partial + split * whole : gw;
-            piece(micro, s, &p, gy, x, group, split, panel, end, &mine,
-                  base + group * p.og * p.cols, p.splits > 1 ? 0 : acc);
-            first += end - panel;
+        while (bnn_next_run(&items, &first, &last)) {
+            while (first < last) {
+                size_t panel = first % p.panels, split = first / p.panels % p.splits;
+                size_t group = first / p.panels / p.splits;
+                size_t end = bnn_min_size(p.panels, panel + (last - first));
+                float *base = p.splits > 1 ? p.partial + split * whole : gw;
+                piece(micro, s, &p, gy, x, group, split, panel, end, &mine,
+                      base + group * p.og * p.cols, p.splits > 1 ? 0 : acc);
+                first += end - panel;
+            }
         }
         if (p.splits > 1) {
 #pragma omp barrier

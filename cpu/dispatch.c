@@ -156,7 +156,7 @@ void bnn_for_each(size_t count, void (*body)(void *context, size_t i, int worker
         body(context, 0, 0);
         return;
     }
-#pragma omp parallel for schedule(static)
+#pragma omp parallel for schedule(dynamic) /* something else may slow a thread down */
     for (size_t i = 0; i < count; i++) {
         body(context, i, omp_get_thread_num());
     }
