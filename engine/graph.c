@@ -189,12 +189,18 @@ bnn_t bnn_graph_value(bnn_graph *graph, bnn_t t) {
     return bnn_op_unscale(graph, t, scale, BNN_NONE);
 }
 
+/* Whether an op hands the scale of `t` on: one that is learned may be negative. */
+static int passes_scale(const bnn_graph *graph, const bnn_op *op, bnn_t t) {
+    bnn_t scale = bnn_scale_of(graph, t);
+    return op->passes_scale && !(scale >= 0 && graph->tensors[scale].role == BNN_ROLE_PARAM);
+}
+
 /* Input k of a new node, made float with its scale or without as the op asks. */
 static bnn_t presented(bnn_graph *graph, const bnn_op *op, bnn_t t) {
     if (op->takes_scale || t < 0 || (op->takes_integers && bnn_scale_of(graph, t) == BNN_NONE)) {
         return t;
     }
-    if (op->passes_scale) {
+    if (passes_scale(graph, op, t)) {
         return graph->tensors[t].dtype == BNN_I16 ? bnn_op_unscale(graph, t, BNN_NONE, BNN_NONE)
                                                   : t;
     }
@@ -229,7 +235,7 @@ bnn_t bnn_graph_add(bnn_graph *graph, const bnn_op *op, const void *attr, size_t
         return bnn_graph_fail(graph, BNN_ERR_MEMORY, "out of memory for the graph");
     }
     graph->tensors[node.out[0]].requires_grad = requires_grad && !op->detached;
-    if (op->passes_scale) {
+    if (passes_scale(graph, op, in[0])) {
         bnn_set_scale(graph, node.out[0], bnn_scale_of(graph, in[0]));
     }
     graph->nodes[graph->node_count++] = node;

@@ -94,9 +94,10 @@ struct bnn_graph {
 /* Makes room for one more item; 0 where memory is out. */
 int bnn_reserve(void **array, size_t *capacity, size_t count, size_t item);
 
-/* A row-wise op has a map or, for a sum alone, a reduce. */
+/* A row-wise op has a map or, for a sum alone, a reduce; a view at least in the backward. */
 static inline int bnn_row_wise(const bnn_op *op) {
-    return op->forward_rows.map != NULL || op->forward_rows.reduce != NULL;
+    return op->forward_rows.map != NULL || op->forward_rows.reduce != NULL ||
+           op->backward_rows.map != NULL;
 }
 
 /* Is in[k], or out[k], read or written row by row? */

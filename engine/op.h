@@ -76,9 +76,10 @@ struct bnn_op {
     /* The result of a binary product is an exact integer times a scale a channel. The scale waits
      * on the tensor (bnn_set_scale) until an op wants it: to an op with `takes_scale` such an input
      * comes as it is, I16 or F32; one with `passes_scale` hands it on (a maximum: scales are not
-     * negative); for all others the product is made (bnn_unscale_op). A gradient is always that of
-     * the value. */
+     * negative, unless they are learned, which it does not hand on); for all others the product is
+     * made (bnn_unscale_op). A gradient is always that of the value. */
     int takes_scale, passes_scale;
+    uint32_t stops;     /* inputs (bit i) that get no gradient from here: scales that waited */
     int takes_integers; /* in[0] may be I16, if no scale waits on it */
     int grad_in_place;  /* in[0]'s gradient may take out[0]'s gradient's memory */
     /* Inference: if with its parameters fixed the node is y = a[c] x + b[c] on in[0], composes that

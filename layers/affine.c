@@ -4,7 +4,7 @@
 
 enum { X, A, B };
 
-static bnn_code infer(bnn_graph *g, bnn_node *node) {
+static bnn_code infer_as(bnn_graph *g, bnn_node *node, bnn_dtype dtype) {
     bnn_shape s = bnn_shape_of(g, node->in[X]);
     for (int i = A; i <= B; i++) {
         if (node->in[i] >= 0 && bnn_shape_count(bnn_shape_of(g, node->in[i])) != (size_t)s.c) {
@@ -12,7 +12,7 @@ static bnn_code infer(bnn_graph *g, bnn_node *node) {
                                  bnn_shape_count(bnn_shape_of(g, node->in[i])), s.c);
         }
     }
-    bnn_node_output(g, node, BNN_F32, s);
+    bnn_node_output(g, node, dtype, s);
     node->saved_in = bnn_wants_grad(g, node->in[X]) ? BNN_SAVED(A) : 0;
     if (bnn_wants_grad(g, node->in[A])) {
         node->saved_in |= BNN_SAVED(X);
@@ -21,6 +21,10 @@ static bnn_code infer(bnn_graph *g, bnn_node *node) {
         node->workspace = BNN_PIECES * bnn_graph_kernels(g)->sums_bytes((size_t)s.c);
     }
     return BNN_OK;
+}
+
+static bnn_code infer(bnn_graph *g, bnn_node *node) {
+    return infer_as(g, node, BNN_F32);
 }
 
 static void forward(const bnn_block *b, const bnn_node *node) {
@@ -76,6 +80,32 @@ const bnn_op bnn_affine_op = {.name = "affine",
                               .grad_in_place = 1,
                               .fold = fold};
 
+static bnn_code infer_scale(bnn_graph *g, bnn_node *node) {
+    return infer_as(g, node, BNN_I16);
+}
+
+static void nothing(const bnn_graph *g, const bnn_node *node) {
+    (void)g, (void)node;
+}
+
+/* In training, factors of an integer alone are not multiplied but wait on it (op.h): whoever takes
+ * them leaves their gradient to this node. */
+static const bnn_op scale_op = {.name = "scale",
+                                .infer = infer_scale,
+                                .forward = nothing,
+                                .backward_rows = {.map = backward, .finish = backward_finish},
+                                .row_in = BNN_BIT(X),
+                                .row_out = BNN_BIT(0),
+                                .view = 1,
+                                .takes_integers = 1,
+                                .grad_in_place = 1};
+
 bnn_t bnn_op_affine(bnn_graph *g, bnn_t x, bnn_t a, bnn_t b) {
+    if (bnn_graph_training(g) && x >= 0 && bnn_dtype_of(g, x) == BNN_I16 && a >= 0 && b < 0 &&
+        bnn_scale_of(g, x) == BNN_NONE) {
+        bnn_t y = bnn_graph_add(g, &scale_op, NULL, 0, 3, (bnn_t[]){x, a, b});
+        bnn_set_scale(g, y, a);
+        return y;
+    }
     return bnn_graph_add(g, &bnn_affine_op, NULL, 0, 3, (bnn_t[]){x, a, b});
 }

@@ -120,6 +120,7 @@ const bnn_op bnn_batch_norm_op = {
     .row_out = BNN_BIT(Y),
     .grad_in_place = 1,
     .takes_scale = 1,
+    .stops = BNN_BIT(X_SCALE),
     .fold = fold};
 
 bnn_t bnn_op_batch_norm(bnn_graph *g, bnn_t x, bnn_t weight, bnn_t bias, bnn_t running_mean,

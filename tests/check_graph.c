@@ -173,6 +173,20 @@ static bnn_t binary_conv(random_net *net, bnn_t x) {
                        &same);
 }
 
+/* Integers times a factor that is learned: it waits, unless the integers are made floats first. */
+static bnn_t scaled_conv(random_net *net, bnn_t x, int waits) {
+    bnn_graph *g = net->graph;
+    bnn_conv_config same = {1, 1, 1, 1, 1, 1, 1};
+    bnn_ste clip = {BNN_STE_CLIP, 1.0f};
+    bnn_value w = bnn_op_sign(g, filters(net), BNN_NONE, 0, clip, BNN_NONE);
+    bnn_t y = bnn_op_conv(g, bnn_op_sign(g, x, BNN_NONE, 0, clip, BNN_NONE), w, &same);
+    ck_assert_int_eq(bnn_dtype_of(g, y), BNN_I16);
+    y = waits ? y : bnn_op_unscale(g, y, BNN_NONE, BNN_NONE);
+    y = bnn_op_affine(g, y, vector(net, "scale"), BNN_NONE);
+    ck_assert_int_eq(bnn_dtype_of(g, y), waits ? BNN_I16 : BNN_F32);
+    return y;
+}
+
 /* A chain through another shape and back, with a node that may work in place between. */
 static bnn_t through_view(random_net *net, bnn_t x) {
     bnn_graph *g = net->graph;
@@ -203,6 +217,8 @@ static bnn_t random_node(random_net *net, int kind, bnn_t x, bnn_t other) {
         return bnn_op_normalize(g, x, 2, 1, 1, 1.0f, 1e-5f);
     case 7:
         return through_view(net, x);
+    case 8:
+        return scaled_conv(net, x, 1);
     default:
         return bnn_op_add(g, x, other);
     }
@@ -218,7 +234,7 @@ static void build_random(random_net *net, uint64_t seed, int keep_all) {
     net->input = made[0] = bnn_graph_input(net->graph, "x", BNN_F32, image);
     bnn_graph_want_grad(net->graph, net->input);
     for (int i = 0; i < NODES; i++) {
-        int reach = i + 1 < 4 ? i + 1 : 4, kind = (int)bnn_rng_below(&rng, 11);
+        int reach = i + 1 < 4 ? i + 1 : 4, kind = (int)bnn_rng_below(&rng, 12);
         int x = i - (int)bnn_rng_below(&rng, (uint32_t)reach);
         int other = i - (int)bnn_rng_below(&rng, (uint32_t)reach);
         kind = kind == 7 && x == 0 ? 2 : kind; /* no view of an input (op.h) */
@@ -300,6 +316,69 @@ START_TEST(test_planned_memory) {
     ck_assert_uint_lt(2 * planned, apart); /* and it does share */
     ck_assert_uint_gt(moving, 10000);
     ck_assert_uint_gt(again, 100); /* and does compute again */
+}
+END_TEST
+
+static void build_scaled(random_net *net, int waits, int pool) {
+    *net = (random_net){.params = bnn_params_create()};
+    net->graph = bnn_graph_create(test_kernels(), net->params, 1);
+    bnn_error err = {0};
+    net->input = bnn_graph_input(net->graph, "x", BNN_F32, image);
+    bnn_graph_want_grad(net->graph, net->input);
+    bnn_t y = scaled_conv(net, net->input, waits);
+    y = random_node(net, pool ? 5 : 4, y, y);
+    net->root = bnn_graph_value(net->graph, y);
+    ck_ok(bnn_graph_compile(net->graph, net->root, &err), err);
+    ck_ok(bnn_params_allocate(net->params, 1, &err), err);
+    ck_ok(bnn_graph_bind(net->graph, NULL, &err), err);
+    bnn_rng rng = bnn_rng_start(7, 1);
+    for (size_t i = 0; i < net->params->value_count; i++) {
+        net->params->values[i] = 0.3f * bnn_rng_normal(&rng); /* factors of both signs */
+    }
+}
+
+static void compare_close(size_t n, const float *a, const float *b, double tolerance,
+                          const char *what) {
+    double largest = 0.0, worst = 0.0;
+    for (size_t i = 0; i < n; i++) {
+        largest = fmax(largest, fabs((double)b[i]));
+        worst = fmax(worst, fabs((double)a[i] - (double)b[i]));
+    }
+    ck_assert_msg(largest > 0.0 && worst <= tolerance * largest, "%s: %g of %g", what, worst,
+                  largest);
+}
+
+/* A learned factor that waits on integers does what one multiplied at once does: to a batch norm,
+ * which takes it, and to a maximum, which must not, as it may be negative. */
+START_TEST(test_learned_scale) {
+    for (int pool = 0; pool < 2; pool++) {
+        random_net a, b;
+        size_t n = bnn_shape_count(image);
+        bnn_rng rng = bnn_rng_start(3, 2);
+        float *x = random_floats(&rng, OFF_KINKS, n), *gy = random_floats(&rng, SHIFTED, n);
+        build_scaled(&a, 1, pool);
+        build_scaled(&b, 0, pool);
+        for (int step = 0; step < 2; step++) { /* the second finds the first's gradients */
+            run_random(&a, x, gy);
+            run_random(&b, x, gy);
+        }
+        compare_close(n, bnn_f32(a.graph, a.root), bnn_f32(b.graph, b.root), 1e-6, "result");
+        compare_close(n, bnn_grad(a.graph, a.input), bnn_grad(b.graph, b.input), 1e-5,
+                      "gradient of x");
+        for (size_t i = 0; i < a.params->count; i++) {
+            const bnn_param *p = a.params->list[i];
+            const float *want = bnn_param_grad(b.params, b.params->list[i]);
+            if (p->trainable) {
+                /* Batch norm is all but blind to a factor: its gradient is what cancelling left. */
+                compare_close(p->count, bnn_param_grad(a.params, p), want, pool ? 1e-6 : 1e-3,
+                              p->name);
+            }
+        }
+        free(x);
+        free(gy);
+        free_random(&a);
+        free_random(&b);
+    }
 }
 END_TEST
 
@@ -509,6 +588,7 @@ int main(void) {
     TCase *tcase = tcase_create("graph");
     tcase_set_timeout(tcase, 120);
     tcase_add_test(tcase, test_planned_memory);
+    tcase_add_test(tcase, test_learned_scale);
     tcase_add_test(tcase, test_no_allocation);
     tcase_add_test(tcase, test_blocks);
     tcase_add_test(tcase, test_less_memory);
