@@ -12,7 +12,7 @@
 #include <unistd.h>
 #endif
 
-#include "cpu/micro.h"
+#include "cpu/conv.h"
 
 typedef struct isa {
     const char *name;
@@ -156,9 +156,15 @@ void bnn_for_each(size_t count, void (*body)(void *context, size_t i, int worker
         body(context, 0, 0);
         return;
     }
-#pragma omp parallel for schedule(dynamic) /* something else may slow a thread down */
-    for (size_t i = 0; i < count; i++) {
-        body(context, i, omp_get_thread_num());
+    bnn_queue items = {.total = count};
+#pragma omp parallel
+    {
+        size_t first, last;
+        while (bnn_next_run(&items, &first, &last)) {
+            for (size_t i = first; i < last; i++) {
+                body(context, i, omp_get_thread_num());
+            }
+        }
     }
 }
 
