@@ -43,6 +43,17 @@ typedef struct bnn_mixed {
     void (*tile)(const bnn_mix *m);
 } bnn_mixed;
 
+/* Where the floats of a quad begin and how far on the next quad's are; a missing one's are zeros.
+ */
+static inline void bnn_quad_from(const float *const v[4], size_t step, const float *from[4],
+                                 size_t steps[4]) {
+    static const float none = 0.0f;
+    for (size_t j = 0; j < 4; j++) {
+        from[j] = v[j] == NULL ? &none : v[j];
+        steps[j] = v[j] == NULL ? 0 : step;
+    }
+}
+
 /* The end of a binary product: counts of unequal bits become integers, offset - 2 * count, and
  * those the result. For n channels from `column` on, of `pixels` pixels from `first` on. */
 typedef struct bnn_finish {

@@ -13,15 +13,11 @@ enum { MR = 16, NV = 4, LANES = 16, TABLE = 6, RUN = 144, STEP = 8 /* quads */, 
 
 static void tables(size_t n, const float *const v[4], size_t step, const float factor[4],
                    float *tables, size_t table_step) {
-    static const float none = 0.0f;
     const __m128 high = _mm_castsi128_ps(_mm_set1_epi32((int)0xffff0000));
     const __m128 factors = _mm_loadu_ps(factor);
     const float *from[4];
     size_t steps[4];
-    for (size_t j = 0; j < 4; j++) {
-        from[j] = v[j] == NULL ? &none : v[j];
-        steps[j] = v[j] == NULL ? 0 : step;
-    }
+    bnn_quad_from(v, step, from, steps);
     for (size_t i = 0; i < n; i++, tables += table_step) {
         __m128 quad = _mm_setr_ps(*from[0], *from[1], *from[2], *from[3]);
         quad = _mm_mul_ps(quad, factors);

@@ -40,14 +40,10 @@ void bnn_mix_codes_neon(size_t n, const uint32_t *rows, uint32_t *codes) {
 
 void bnn_mix_tables_neon(size_t n, const float *const v[4], size_t step, const float factor[4],
                          float *tables, size_t table_step) {
-    static const float none = 0.0f;
     const float32x4_t factors = vld1q_f32(factor);
     const float *from[4];
     size_t steps[4];
-    for (size_t j = 0; j < 4; j++) {
-        from[j] = v[j] == NULL ? &none : v[j];
-        steps[j] = v[j] == NULL ? 0 : step;
-    }
+    bnn_quad_from(v, step, from, steps);
     for (size_t i = 0; i < n; i++, tables += table_step) {
         float32x4_t quad = {from[0][i * steps[0]], from[1][i * steps[1]], from[2][i * steps[2]],
                             from[3][i * steps[3]]};

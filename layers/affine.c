@@ -84,15 +84,10 @@ static bnn_code infer_scale(bnn_graph *g, bnn_node *node) {
     return infer_as(g, node, BNN_I16);
 }
 
-static void nothing(const bnn_graph *g, const bnn_node *node) {
-    (void)g, (void)node;
-}
-
 /* In training, factors of an integer alone are not multiplied but wait on it (op.h): whoever takes
  * them leaves their gradient to this node. */
 static const bnn_op scale_op = {.name = "scale",
                                 .infer = infer_scale,
-                                .forward = nothing,
                                 .backward_rows = {.map = backward, .finish = backward_finish},
                                 .row_in = BNN_BIT(X),
                                 .row_out = BNN_BIT(0),

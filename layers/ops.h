@@ -60,7 +60,7 @@ bnn_t bnn_op_clamp(bnn_graph *g, bnn_t x, float lo, float hi);
 
 bnn_t bnn_op_add(bnn_graph *g, bnn_t a, bnn_t b);
 
-/* a[C] x + b[C]; a or b may be BNN_NONE. */
+/* a[C] x + b[C]; a or b may be BNN_NONE. In training, a alone waits on integers as their scale. */
 bnn_t bnn_op_affine(bnn_graph *g, bnn_t x, bnn_t a, bnn_t b);
 
 /* Batch statistics in training, running ones otherwise. */
