@@ -14,8 +14,10 @@ typedef struct bnn_tensor {
     int producer;           /* node, or -1 */
     bnn_t scale; /* the value is data times this, channel by channel (op.h), or BNN_NONE */
     int requires_grad, keep, has_grad;
-    int held;  /* keep.c: stays for the backward */
-    int again; /* keep.c: is computed again where it is read row by row once more */
+    int held;    /* keep.c: stays for the backward */
+    int again;   /* keep.c: is computed again where it is read row by row once more */
+    int returns; /* keep.c: is computed again, into its memory, before a backward reads all of it */
+    int is_back; /* schedule.c: and has been, on the way through the backward */
     void *data;
     float *grad;
     int buffer, grad_buffer; /* of the plan, or -1 */
@@ -27,8 +29,9 @@ typedef struct bnn_action {
     int node, step;
     bnn_phase phase;
     unsigned char backward;
-    unsigned char again;  /* a forward map whose value comes back for the backward */
-    unsigned char finish; /* the node's finish runs when the step is done */
+    unsigned char again;   /* a forward whose value comes back for the backward */
+    unsigned char returns; /* and comes to its memory, not to a block's own */
+    unsigned char finish;  /* the node's finish runs when the step is done */
 } bnn_action;
 
 /* A value or gradient that lives in one step only: in its threads' scratch, a block at a time. */
@@ -48,11 +51,16 @@ typedef struct bnn_step {
     int local_count;
 } bnn_step;
 
-/* A piece of planned memory, alive from action `first` to action `last` of the schedule; `step` is
- * where a local one lives, -1 for the others. */
+/* From one action of the schedule to another; `first` is -1 where there is none. */
+typedef struct bnn_life {
+    int first, last;
+} bnn_life;
+
+/* A piece of planned memory. What returns for the backward has a second life, at the same place;
+ * `step` is where a local piece lives, -1 for the others. */
 typedef struct bnn_buffer {
     size_t bytes, offset;
-    int first, last;
+    bnn_life life[2];
     int whole; /* touched other than block by block */
     int step;
 } bnn_buffer;
@@ -78,6 +86,7 @@ struct bnn_graph {
     size_t action_count, action_capacity;
     bnn_step *steps;
     size_t step_count, step_capacity, forward_steps;
+    int forward_actions;
     bnn_buffer *buffers;
     size_t buffer_count, buffer_capacity;
     bnn_again *agains;
@@ -113,9 +122,9 @@ double bnn_profile_clock(void);
 void bnn_profile_step(const bnn_graph *graph, const bnn_step *step, double seconds);
 /* schedule.c: actions and steps of a forward and, where there is a root, a backward. */
 int bnn_schedule(bnn_graph *graph);
-/* keep.c: sets `held` and `again`. */
+/* keep.c: sets `held`, `again` and `returns`. */
 int bnn_decide_held(bnn_graph *graph);
-/* Is `t` computed again where a backward reads it? */
+/* Is `t` computed again where a backward reads it row by row? */
 int bnn_comes_again(const bnn_graph *graph, bnn_t t);
 
 /* autograd.c: which nodes run backward, which gradients they want and which add up. */

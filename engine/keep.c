@@ -1,8 +1,9 @@
-/* What stays for the backward. A row-wise value that some backward reads is computed again there,
- * inside the pass that reads it, if that is cheap: a few row-wise ops from values that stay anyway.
- * So of a block of a residual network there remain the products' integers, bits, and every second
- * sum. What is read more than once in the forward is written to memory there and is the better one
- * to hold. */
+/* What stays for the backward. A row-wise value that some backward reads is computed again there if
+ * that is cheap: a few ops from values that stay anyway. Read row by row, it comes again inside the
+ * pass that reads it; read by an op over whole tensors, floats return to their memory shortly
+ * before (bits are cheaper to hold). So of a block of a residual network there remain the products'
+ * results and every second sum. What is read more than once in the forward is written to memory
+ * there and is the better one to hold. */
 #include <stdlib.h>
 
 #include "engine/graph_private.h"
@@ -25,14 +26,31 @@ static int in_memory(const bnn_graph *graph, bnn_t t) {
     return tensor->held || tensor->keep || tensor->role != BNN_ROLE_ACTIVATION;
 }
 
+static size_t bytes_of(const bnn_graph *graph, bnn_t t) {
+    return bnn_tensor_bytes(graph->tensors[t].dtype, graph->tensors[t].shape);
+}
+
+/* The product that makes `t`, if it may run again (op.h), or NULL. */
+static const bnn_node *cheap_producer(const bnn_graph *graph, bnn_t t) {
+    const bnn_node *node = bnn_graph_producer(graph, t);
+    return node && node->op->cheap && node->op->cheap(graph, node) ? node : NULL;
+}
+
 /* Ops that bring `t` back; *extra counts the bytes of values that would have to stay for it. */
 static int ops_for(const bnn_graph *graph, bnn_t t, bnn_t like, size_t *extra) {
-    const bnn_node *node = row_wise_producer(graph, t);
+    const bnn_node *node = row_wise_producer(graph, t), *cheap = cheap_producer(graph, t);
     if (in_memory(graph, t)) {
         return 0;
     }
+    if (cheap) {
+        for (int k = 0; k < cheap->in_count; k++) {
+            bnn_t in = cheap->in[k];
+            *extra += in < 0 || in_memory(graph, in) ? 0 : bytes_of(graph, in);
+        }
+        return 1;
+    }
     if (!node || !same_rows(graph, t, like)) {
-        *extra += bnn_tensor_bytes(graph->tensors[t].dtype, graph->tensors[t].shape);
+        *extra += bytes_of(graph, t);
         return 0;
     }
     int ops = 1;
@@ -45,8 +63,17 @@ static int ops_for(const bnn_graph *graph, bnn_t t, bnn_t like, size_t *extra) {
 
 /* Holds what `t` is computed again from. */
 static void hold_leaves(bnn_graph *graph, bnn_t t, bnn_t like) {
-    const bnn_node *node = row_wise_producer(graph, t);
+    const bnn_node *node = row_wise_producer(graph, t), *cheap = cheap_producer(graph, t);
     if (in_memory(graph, t)) {
+        return;
+    }
+    if (cheap) {
+        graph->tensors[t].returns = 1;
+        for (int k = 0; k < cheap->in_count; k++) {
+            if (cheap->in[k] >= 0) {
+                graph->tensors[cheap->in[k]].held = 1;
+            }
+        }
         return;
     }
     if (!node || !same_rows(graph, t, like)) {
@@ -80,12 +107,12 @@ static bnn_t nearest_shared(const bnn_graph *graph, const int *readers, bnn_t t)
     return BNN_NONE;
 }
 
-static void decide(bnn_graph *graph, const int *readers, bnn_t t) {
+/* Holds `t`, or what it is brought back from at no more than `most_extra` bytes. */
+static void decide(bnn_graph *graph, const int *readers, bnn_t t, size_t most_extra) {
     while (!in_memory(graph, t)) {
         size_t extra = 0;
         int ops = ops_for(graph, t, t, &extra);
-        if (ops <= MOST_OPS &&
-            extra <= bnn_tensor_bytes(graph->tensors[t].dtype, graph->tensors[t].shape)) {
+        if (ops <= MOST_OPS && extra <= most_extra) {
             hold_leaves(graph, t, t);
             return;
         }
@@ -99,8 +126,9 @@ int bnn_comes_again(const bnn_graph *graph, bnn_t t) {
 }
 
 int bnn_decide_held(bnn_graph *graph) {
-    int *readers = calloc(graph->tensor_count + 1, 2 * sizeof *readers);
-    int *again = readers ? readers + graph->tensor_count : NULL;
+    size_t count = graph->tensor_count;
+    int *readers = calloc(count + 1, 3 * sizeof *readers);
+    int *by_rows = readers ? readers + count : NULL, *whole = readers ? by_rows + count : NULL;
     if (!readers) {
         return 0;
     }
@@ -115,9 +143,15 @@ int bnn_decide_held(bnn_graph *graph) {
             if (!node->backward || !(node->saved_in >> k & 1)) {
                 continue;
             }
-            int by_rows = bnn_row_wise(node->op) && bnn_row_in(node, k) &&
-                          row_wise_producer(graph, t) && same_rows(graph, t, node->in[0]);
-            *(by_rows ? &again[t] : &graph->tensors[t].held) = 1;
+            int may = row_wise_producer(graph, t) != NULL || cheap_producer(graph, t) != NULL;
+            if (may && bnn_row_wise(node->op) && bnn_row_in(node, k) &&
+                same_rows(graph, t, node->in[0])) {
+                by_rows[t] = 1;
+            } else if (may && !bnn_row_wise(node->op) && graph->tensors[t].dtype == BNN_F32) {
+                whole[t] = 1;
+            } else {
+                graph->tensors[t].held = 1;
+            }
         }
         for (int k = 0; k < node->out_count; k++) {
             if (node->backward && (node->saved_out >> k & 1)) {
@@ -125,13 +159,18 @@ int bnn_decide_held(bnn_graph *graph) {
             }
         }
     }
-    for (size_t t = 0; t < graph->tensor_count; t++) {
-        if (again[t]) {
-            decide(graph, readers, (bnn_t)t);
+    for (size_t t = 0; t < count; t++) {
+        if (by_rows[t] || whole[t]) {
+            /* What returns takes memory once more, so it has to leave less behind. */
+            size_t less = whole[t] || !row_wise_producer(graph, (bnn_t)t);
+            decide(graph, readers, (bnn_t)t, bytes_of(graph, (bnn_t)t) - less);
         }
     }
-    for (size_t t = 0; t < graph->tensor_count; t++) {
-        graph->tensors[t].again = again[t] && readers[t] == 1 && bnn_comes_again(graph, (bnn_t)t);
+    for (size_t t = 0; t < count; t++) {
+        bnn_tensor *tensor = &graph->tensors[t];
+        int away = bnn_comes_again(graph, (bnn_t)t);
+        tensor->again = by_rows[t] && readers[t] == 1 && away;
+        tensor->returns = (whole[t] && away) || (tensor->returns && !in_memory(graph, (bnn_t)t));
     }
     free(readers);
     return 1;

@@ -69,6 +69,9 @@ struct bnn_op {
     bnn_rows forward_rows, backward_rows;
     uint32_t row_in, row_out;
     int by_sample; /* its sums are of samples: a sample is in one piece */
+    /* Over whole tensors: whether this node's forward takes no longer than a row-wise op's, so that
+     * it may run again for a backward (keep.c). NULL: never. */
+    int (*cheap)(const bnn_graph *graph, const bnn_node *node);
     /* A backward, of either kind, is missing only where no gradient passes, on purpose. */
     int detached;
     int in_place; /* out[0] may take in[0]'s memory where nobody reads in[0] afterwards */

@@ -20,7 +20,7 @@ static int add_buffer(bnn_graph *graph, size_t bytes) {
         return -1;
     }
     graph->buffers[graph->buffer_count] =
-        (bnn_buffer){.bytes = aligned(bytes), .first = -1, .step = -1};
+        (bnn_buffer){.bytes = aligned(bytes), .life = {{-1, 0}, {-1, 0}}, .step = -1};
     return (int)graph->buffer_count++;
 }
 
@@ -30,13 +30,18 @@ static const bnn_tensor *viewed(const bnn_graph *graph, const bnn_tensor *tensor
     return node && node->op->view ? &graph->tensors[node->in[0]] : NULL;
 }
 
-static void touch(bnn_graph *graph, int buffer, int action, int whole) {
+static void touch_in(bnn_graph *graph, int buffer, int life, int action, int whole) {
     if (buffer >= 0) {
         bnn_buffer *b = &graph->buffers[buffer];
-        b->first = b->first < 0 || action < b->first ? action : b->first;
-        b->last = action > b->last ? action : b->last;
+        bnn_life *l = &b->life[life];
+        l->first = l->first < 0 || action < l->first ? action : l->first;
+        l->last = action > l->last ? action : l->last;
         b->whole |= whole;
     }
+}
+
+static void touch(bnn_graph *graph, int buffer, int action, int whole) {
+    touch_in(graph, buffer, 0, action, whole);
 }
 
 /* Where `t` is in step `step`: what came again, or its memory. */
@@ -51,7 +56,10 @@ static int place_in(const bnn_graph *graph, bnn_t t, int step) {
 
 static void touch_value(bnn_graph *graph, bnn_t t, int action, int by_rows) {
     if (t >= 0) {
-        touch(graph, place_in(graph, t, graph->actions[action].step), action, !by_rows);
+        int buffer = place_in(graph, t, graph->actions[action].step);
+        int second = graph->tensors[t].returns && action >= graph->forward_actions &&
+                     buffer == graph->tensors[t].buffer;
+        touch_in(graph, buffer, second, action, !by_rows);
     }
 }
 
@@ -63,12 +71,13 @@ static int touch_forward(bnn_graph *graph, int index) {
     for (int k = 0; k < node->in_count; k++) {
         touch_value(graph, node->in[k], index, by_rows && bnn_row_in(node, k));
     }
-    for (int k = a->again; k < node->out_count; k++) {
+    int first = a->again && !a->returns, end = a->again ? 1 : node->out_count;
+    for (int k = first; k < end; k++) {
         if (a->phase != BNN_REDUCE || !bnn_row_out(node, k)) {
             touch_value(graph, node->out[k], index, by_rows && bnn_row_out(node, k));
         }
     }
-    if (!a->again) {
+    if (!a->again || a->returns) {
         return 1;
     }
     const bnn_tensor *value = &graph->tensors[node->out[0]];
@@ -124,13 +133,13 @@ static int touch_workspace(bnn_graph *graph, int index) {
     const bnn_action *a = &graph->actions[index];
     bnn_node *node = &graph->nodes[a->node];
     int *buffer = a->backward ? &node->ws_backward_buffer : &node->ws_buffer;
-    if (!node->workspace || a->again) {
+    if (!node->workspace || (a->again && a->phase != BNN_WHOLE)) {
         return 1;
     }
     if (*buffer < 0) {
         *buffer = add_buffer(graph, node->workspace);
     }
-    touch(graph, *buffer, index, 1);
+    touch_in(graph, *buffer, a->again, index, 1);
     return *buffer >= 0;
 }
 
@@ -193,10 +202,11 @@ static int merge(bnn_graph *graph, int from, int *to) {
         return 0;
     }
     bnn_buffer *a = &graph->buffers[from], *b = &graph->buffers[*to];
-    if (a->last != b->first || a->bytes != b->bytes) {
+    if (a->life[0].last != b->life[0].first || a->life[1].first >= 0 || a->bytes != b->bytes) {
         return 0;
     }
-    a->last = b->last;
+    a->life[0].last = b->life[0].last;
+    a->life[1] = b->life[1];
     a->whole |= b->whole;
     b->bytes = 0;
     *to = from;
@@ -233,7 +243,9 @@ static void share_in_place(bnn_graph *graph) {
         if (a->again && node->op->in_place) {
             bnn_again *x = again_of(graph, node->in[0], a->step);
             bnn_again *y = again_of(graph, node->out[0], a->step);
-            merge(graph, x ? x->buffer : -1, &y->buffer);
+            if (x && y) {
+                merge(graph, x->buffer, &y->buffer);
+            }
         } else if (!a->again && !a->backward && node->op->in_place && in &&
                    in->role == BNN_ROLE_ACTIVATION) {
             int before = out->buffer;
@@ -259,16 +271,26 @@ static int by_offset(const void *a, const void *b) {
     return x->offset < y->offset ? -1 : x->offset > y->offset;
 }
 
+static int meet(const bnn_graph *graph, const bnn_life *a, const bnn_life *b) {
+    int end = (int)graph->action_count;
+    const bnn_action *action = graph->actions;
+    return a->first >= 0 && b->first >= 0 &&
+           action[a->first].step <= (b->last == end ? INT_MAX : action[b->last].step) &&
+           action[b->first].step <= (a->last == end ? INT_MAX : action[a->last].step);
+}
+
 /* When a piece is in use: in steps, since blocks of one step run in any order; within a thread's
  * block, in actions. */
 static int overlap(const bnn_graph *graph, const bnn_buffer *a, const bnn_buffer *b) {
     if (a->step >= 0) {
-        return a->first <= b->last && b->first <= a->last;
+        return a->life[0].first <= b->life[0].last && b->life[0].first <= a->life[0].last;
     }
-    int end = (int)graph->action_count;
-    const bnn_action *action = graph->actions;
-    return action[a->first].step <= (b->last == end ? INT_MAX : action[b->last].step) &&
-           action[b->first].step <= (a->last == end ? INT_MAX : action[a->last].step);
+    for (int i = 0; i < 4; i++) {
+        if (meet(graph, &a->life[i / 2], &b->life[i % 2])) {
+            return 1;
+        }
+    }
+    return 0;
 }
 
 static size_t lowest_offset(const bnn_graph *graph, const bnn_buffer *piece, bnn_buffer **placed,
@@ -302,11 +324,12 @@ static size_t place(const bnn_graph *graph, bnn_buffer **order, size_t count, bn
 
 /* The step of a piece that lives in one row-wise step and is touched block by block, or -1. */
 static int local_step(const bnn_graph *graph, const bnn_buffer *b) {
-    if (b->whole || b->first < 0 || b->last >= (int)graph->action_count) {
+    const bnn_life *l = &b->life[0];
+    if (b->whole || l->first < 0 || b->life[1].first >= 0 || l->last >= (int)graph->action_count) {
         return -1;
     }
-    int step = graph->actions[b->first].step;
-    return graph->steps[step].row_wise && graph->actions[b->last].step == step ? step : -1;
+    int step = graph->actions[l->first].step;
+    return graph->steps[step].row_wise && graph->actions[l->last].step == step ? step : -1;
 }
 
 static size_t block_bytes(const bnn_step *step, bnn_dtype dtype) {
@@ -354,7 +377,8 @@ static int place_all(bnn_graph *graph) {
         return 0;
     }
     for (size_t i = 0; i < count; i++) {
-        if (graph->buffers[i].bytes && graph->buffers[i].first >= 0 && graph->buffers[i].step < 0) {
+        const bnn_buffer *b = &graph->buffers[i];
+        if (b->bytes && b->life[0].first >= 0 && b->step < 0) {
             order[global++] = &graph->buffers[i];
         }
     }
@@ -398,7 +422,7 @@ size_t bnn_graph_bytes(const bnn_graph *graph) {
 
 static void *piece(const bnn_graph *graph, unsigned char *base, int buffer) {
     const bnn_buffer *b = buffer < 0 ? NULL : &graph->buffers[buffer];
-    return b && b->first >= 0 && b->step < 0 ? base + b->offset : NULL;
+    return b && b->life[0].first >= 0 && b->step < 0 ? base + b->offset : NULL;
 }
 
 bnn_code bnn_graph_bind(bnn_graph *graph, void *memory, bnn_error *err) {

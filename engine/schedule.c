@@ -76,30 +76,81 @@ static bnn_step *step_for(bnn_graph *graph, const bnn_node *node, int backward, 
     return step;
 }
 
-/* Brings forward value `t` back into the last step, from what is in memory or comes again too. */
-static int bring_back(bnn_graph *graph, bnn_t t) {
+/* Is `t` to be computed once more for whoever reads it row by row now? */
+static int is_away(const bnn_graph *graph, bnn_t t) {
+    return bnn_comes_again(graph, t) && !graph->tensors[t].is_back;
+}
+
+/* Brings forward value `t` back into the last step, from what is in memory or comes again too; if
+ * `returns`, to its memory, otherwise for this step only. */
+static int bring_back(bnn_graph *graph, bnn_t t, int returns) {
     int producer = graph->tensors[t].producer;
     const bnn_step *step = &graph->steps[graph->step_count - 1];
     for (int i = step->first; i < step->first + step->count; i++) {
         if (graph->actions[i].node == producer && graph->actions[i].again) {
+            graph->actions[i].returns |= (unsigned char)returns;
             return 1;
         }
     }
     const bnn_node *node = &graph->nodes[producer];
     for (int k = 0; k < node->in_count; k++) {
-        if (node->in[k] >= 0 && bnn_row_in(node, k) && bnn_comes_again(graph, node->in[k]) &&
-            !bring_back(graph, node->in[k])) {
+        if (node->in[k] >= 0 && bnn_row_in(node, k) && is_away(graph, node->in[k]) &&
+            !bring_back(graph, node->in[k], 0)) {
             return 0;
         }
     }
-    return append(graph, (bnn_action){.node = producer, .phase = BNN_MAP, .again = 1});
+    return append(graph, (bnn_action){.node = producer,
+                                      .phase = BNN_MAP,
+                                      .again = 1,
+                                      .returns = (unsigned char)returns});
+}
+
+/* Runs the products again that `t` is brought back from, in steps of their own. */
+static int bring_products(bnn_graph *graph, bnn_t t, int *open) {
+    bnn_tensor *tensor = &graph->tensors[t];
+    if (is_away(graph, t)) {
+        const bnn_node *node = &graph->nodes[tensor->producer];
+        for (int k = 0; k < node->in_count; k++) {
+            if (node->in[k] >= 0 && bnn_row_in(node, k) &&
+                !bring_products(graph, node->in[k], open)) {
+                return 0;
+            }
+        }
+        return 1;
+    }
+    if (!tensor->returns || tensor->is_back) {
+        return 1;
+    }
+    tensor->is_back = 1;
+    *open = 0;
+    return new_step(graph) &&
+           append(graph,
+                  (bnn_action){
+                      .node = tensor->producer, .phase = BNN_WHOLE, .again = 1, .returns = 1});
+}
+
+/* Brings `t` back to its memory, for a backward that reads all of it. */
+static int return_value(bnn_graph *graph, bnn_t t, int *open) {
+    bnn_tensor *tensor = &graph->tensors[t];
+    if (!tensor->returns || tensor->is_back) {
+        return 1;
+    }
+    if (!bring_products(graph, t, open)) {
+        return 0;
+    }
+    if (!tensor->is_back) {
+        *open =
+            step_for(graph, &graph->nodes[tensor->producer], 0, *open) && bring_back(graph, t, 1);
+        tensor->is_back = *open;
+    }
+    return tensor->is_back;
 }
 
 /* Does this action read in[k], a row-wise value, where it has to come again? In the backward, where
  * it is saved but not held; in the forward, behind the sums of it, where nobody else reads it. */
 static int read_again(const bnn_graph *graph, const bnn_node *node, int k, bnn_phase phase,
                       int backward) {
-    return backward ? (node->saved_in >> k & 1) && bnn_comes_again(graph, node->in[k])
+    return backward ? (node->saved_in >> k & 1) && is_away(graph, node->in[k])
                     : phase == BNN_MAP && node->op->forward_rows.reduce &&
                           graph->tensors[node->in[k]].again;
 }
@@ -107,12 +158,18 @@ static int read_again(const bnn_graph *graph, const bnn_node *node, int k, bnn_p
 static int row_action(bnn_graph *graph, int index, bnn_phase phase, int backward, int *open) {
     const bnn_node *node = &graph->nodes[index];
     const bnn_rows *rows = direction(node, backward);
+    for (int k = 0; k < node->in_count; k++) {
+        if (backward && node->in[k] >= 0 && bnn_row_in(node, k) && (node->saved_in >> k & 1) &&
+            !bring_products(graph, node->in[k], open)) {
+            return 0;
+        }
+    }
     if (!step_for(graph, node, backward, *open)) {
         return 0;
     }
     for (int k = 0; k < node->in_count; k++) {
         bnn_t t = bnn_row_in(node, k) ? node->in[k] : BNN_NONE;
-        if (t >= 0 && read_again(graph, node, k, phase, backward) && !bring_back(graph, t)) {
+        if (t >= 0 && read_again(graph, node, k, phase, backward) && !bring_back(graph, t, 0)) {
             return 0;
         }
     }
@@ -129,6 +186,12 @@ static int add_node(bnn_graph *graph, int index, int backward, int *open) {
     const bnn_node *node = &graph->nodes[index];
     const bnn_rows *rows = direction(node, backward);
     if (!bnn_row_wise(node->op)) {
+        for (int k = 0; k < node->in_count && backward; k++) {
+            if (node->in[k] >= 0 && (node->saved_in >> k & 1) &&
+                !return_value(graph, node->in[k], open)) {
+                return 0;
+            }
+        }
         *open = 0;
         return new_step(graph) && append(graph, (bnn_action){.node = index,
                                                              .phase = BNN_WHOLE,
@@ -161,10 +224,14 @@ static void cut(const bnn_graph *graph, bnn_step *step) {
 int bnn_schedule(bnn_graph *graph) {
     int ok = bnn_decide_held(graph), open = 0;
     graph->action_count = graph->step_count = 0;
+    for (size_t t = 0; t < graph->tensor_count; t++) {
+        graph->tensors[t].is_back = 0;
+    }
     for (size_t i = 0; ok && i < graph->node_count; i++) {
         ok = graph->nodes[i].op->view || add_node(graph, (int)i, 0, &open);
     }
     graph->forward_steps = graph->step_count;
+    graph->forward_actions = (int)graph->action_count;
     open = 0;
     for (size_t i = graph->node_count; ok && i-- > 0;) {
         ok = !graph->nodes[i].backward || add_node(graph, (int)i, 1, &open);

@@ -195,8 +195,14 @@ static void backward(const bnn_graph *g, const bnn_node *node) {
     }
 }
 
+/* A hundred multiplications take a processor no longer than a float to memory and back. */
+static int cheap(const bnn_graph *g, const bnn_node *node) {
+    bnn_conv s = bnn_conv_of(g, node);
+    return bnn_dtype_of(g, node->in[X]) == BNN_F32 && (double)s.kh * s.kw * s.c / s.groups <= 100.0;
+}
+
 const bnn_op bnn_conv_op = {
-    .name = "conv", .infer = infer, .forward = forward, .backward = backward};
+    .name = "conv", .infer = infer, .forward = forward, .backward = backward, .cheap = cheap};
 
 bnn_t bnn_op_conv(bnn_graph *g, bnn_value x, bnn_value w, const bnn_conv_config *config) {
     bnn_t y = bnn_op_folded_conv(g, x, w, config, &bnn_conv_plain);
