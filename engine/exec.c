@@ -123,18 +123,17 @@ void bnn_graph_forward(bnn_graph *graph) {
 
 void bnn_graph_backward(bnn_graph *graph) {
     const bnn_tensor *root = &graph->tensors[graph->root];
+    if (graph->grads) {
+        graph->params->grads = graph->grads;
+    }
     if (bnn_shape_count(root->shape) == 1) {
         graph->kernels->fill(1, 1.0f, root->grad);
     }
-    /* Parameters that this graph declares and does not use: what another graph of the model left
-     * there (FDA's noisy phases) must not move them. */
-    for (size_t t = 0; t < graph->tensor_count; t++) {
-        const bnn_tensor *tensor = &graph->tensors[t];
-        if (tensor->param && tensor->requires_grad && !tensor->has_grad && tensor->grad) {
-            graph->kernels->fill(tensor->param->count, 0.0f, tensor->grad);
-        }
-    }
     run_steps(graph, graph->forward_steps, graph->step_count);
+    /* Parameters of other graphs of the model (FDA's noise) must not be moved by this one. */
+    for (size_t i = 0; i < graph->span_count; i++) {
+        graph->kernels->fill(graph->spans[i].count, 0.0f, graph->grads + graph->spans[i].first);
+    }
 }
 
 void bnn_node_forward(const bnn_graph *graph, const bnn_node *node) {

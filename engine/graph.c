@@ -39,6 +39,7 @@ void bnn_graph_free(bnn_graph *graph) {
     free(graph->buffers);
     free(graph->agains);
     free(graph->locals);
+    free(graph->spans);
     free(graph->profile);
     free(graph->action_seconds);
     free(graph->own_memory);

@@ -3,7 +3,7 @@
  *   graph = bnn_graph_create(kernels, params, training);
  *   x = bnn_graph_input(...); ... builders (layers/ops.h) ...; bnn_graph_keep(graph, logits);
  *   bnn_graph_compile(graph, loss, &err);      // gradients and memory are laid out
- *   bnn_params_allocate(params, ...);          // once, after the first graph is built
+ *   bnn_params_allocate(params, &err);         // once, after the first graph is built
  *   bnn_graph_bind(graph, NULL, &err);         // memory
  *   bnn_graph_set(graph, x, batch); bnn_graph_forward(graph); bnn_graph_backward(graph);
  *
@@ -44,7 +44,8 @@ bnn_code bnn_graph_compile(bnn_graph *graph, bnn_t root, bnn_error *err);
 /* Bytes of planned memory (activations, gradients, workspace, constants); after compile. */
 size_t bnn_graph_bytes(const bnn_graph *graph);
 /* Sets every pointer. `memory`: at least bnn_graph_bytes, 64-byte aligned, shared by graphs that
- * never run at once (but then constants are not kept: for graphs without any); NULL: own memory. */
+ * never run at once (but then constants are not kept: for graphs without any); NULL: own memory.
+ * The parameters' gradients lie in it too, from a backward to the next forward. */
 bnn_code bnn_graph_bind(bnn_graph *graph, void *memory, bnn_error *err);
 
 void bnn_graph_set(bnn_graph *graph, bnn_t input, const void *data);

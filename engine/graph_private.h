@@ -1,5 +1,6 @@
 /* The inside of a graph, for the files that make one up: graph.c (building), autograd.c
- * (gradients), keep.c and schedule.c (what runs when), plan.c (where it lies), exec.c. */
+ * (gradients), keep.c and schedule.c (what runs when), plan.c and place.c (where it lies), exec.c.
+ */
 #ifndef BNN_ENGINE_GRAPH_PRIVATE_H
 #define BNN_ENGINE_GRAPH_PRIVATE_H
 
@@ -63,6 +64,7 @@ typedef struct bnn_buffer {
     bnn_life life[2];
     int whole; /* touched other than block by block */
     int step;
+    int fixed; /* a parameter's gradient: its place is given */
 } bnn_buffer;
 
 /* A value that is computed again in step `step` of the backward. */
@@ -70,6 +72,11 @@ typedef struct bnn_again {
     int step, buffer;
     bnn_t t;
 } bnn_again;
+
+/* Floats of the parameters' gradients that no backward writes. */
+typedef struct bnn_span {
+    size_t first, count;
+} bnn_span;
 
 struct bnn_graph {
     const bnn_kernels *kernels;
@@ -92,6 +99,10 @@ struct bnn_graph {
     bnn_again *agains;
     size_t again_count, again_capacity;
     bnn_local *locals;
+    bnn_span *spans;
+    size_t span_count, span_capacity;
+    size_t grads_bytes; /* of the parameters' gradients, at the beginning of the memory, or 0 */
+    float *grads;
     size_t scratch_offset, scratch_bytes; /* a thread's blocks of local values */
     size_t bytes;
     void *own_memory;
@@ -129,7 +140,29 @@ int bnn_comes_again(const bnn_graph *graph, bnn_t t);
 
 /* autograd.c: which nodes run backward, which gradients they want and which add up. */
 void bnn_autograd_plan(bnn_graph *graph);
-/* plan.c: lifetimes and offsets. */
+/* plan.c: lifetimes. */
 bnn_code bnn_memory_plan(bnn_graph *graph, bnn_error *err);
+/* place.c: offsets; 0 where memory is out. */
+int bnn_place(bnn_graph *graph);
+
+static inline size_t bnn_aligned(size_t bytes) {
+    return (bytes + 63) / 64 * 64;
+}
+
+/* The input whose memory `t` is, where a view made it. */
+static inline const bnn_tensor *bnn_viewed(const bnn_graph *graph, const bnn_tensor *tensor) {
+    const bnn_node *node = tensor->producer < 0 ? NULL : &graph->nodes[tensor->producer];
+    return node && node->op->view ? &graph->tensors[node->in[0]] : NULL;
+}
+
+/* The piece of `t` where it is computed again in `step`, or NULL. */
+static inline bnn_again *bnn_again_of(bnn_graph *graph, bnn_t t, int step) {
+    for (size_t i = 0; i < graph->again_count; i++) {
+        if (graph->agains[i].t == t && graph->agains[i].step == step) {
+            return &graph->agains[i];
+        }
+    }
+    return NULL;
+}
 
 #endif

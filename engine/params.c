@@ -23,7 +23,6 @@ void bnn_params_free(bnn_params *params) {
     }
     free(params->list);
     free(params->values);
-    free(params->grads);
     free(params->buffers);
     bnn_arena_free(params->arena);
     free(params);
@@ -86,15 +85,12 @@ const bnn_param *bnn_params_register(bnn_params *params, const bnn_param *desc, 
     return param;
 }
 
-bnn_code bnn_params_allocate(bnn_params *params, int with_grads, bnn_error *err) {
+bnn_code bnn_params_allocate(bnn_params *params, bnn_error *err) {
     params->values = bnn_alloc_aligned(4 * params->value_count);
     params->buffers = bnn_alloc_aligned(4 * params->buffer_count);
-    if (with_grads) {
-        params->grads = bnn_alloc_aligned(4 * params->value_count);
-    }
-    if (!params->values || !params->buffers || (with_grads && !params->grads)) {
+    if (!params->values || !params->buffers) {
         return bnn_fail(err, BNN_ERR_MEMORY, "out of memory: %zu parameters need %zu MiB",
-                        params->value_count, (params->value_count * 8) >> 20);
+                        params->value_count, (params->value_count * 4) >> 20);
     }
     return BNN_OK;
 }

@@ -46,7 +46,10 @@ typedef struct bnn_params {
     bnn_param **list; /* in order of first use */
     size_t count, capacity;
     size_t value_count, buffer_count; /* floats in the flat buffers, padding included */
-    float *values, *grads, *buffers;  /* NULL until allocated */
+    float *values, *buffers;          /* NULL until allocated */
+    /* As long as `values`: what the last backward left, in its graph's memory (graph.h); those of
+     * parameters that it does not use, and the padding, are 0. NULL before a graph is bound. */
+    float *grads;
 } bnn_params;
 
 bnn_params *bnn_params_create(void); /* NULL when memory is out */
@@ -57,9 +60,8 @@ void bnn_params_free(bnn_params *params);
 const bnn_param *bnn_params_register(bnn_params *params, const bnn_param *desc, bnn_error *err);
 const bnn_param *bnn_params_find(const bnn_params *params, const char *name); /* or NULL */
 
-/* Allocates the flat buffers (gradients only if `with_grads`). Once; nothing may be registered
- * afterwards. */
-bnn_code bnn_params_allocate(bnn_params *params, int with_grads, bnn_error *err);
+/* Allocates the flat buffers. Once; nothing may be registered afterwards. */
+bnn_code bnn_params_allocate(bnn_params *params, bnn_error *err);
 /* Sets every value from its init and (seed, name) alone. */
 void bnn_params_initialize(bnn_params *params, uint64_t seed);
 

@@ -1,17 +1,6 @@
-/* Memory by lifetime. Every activation, gradient and workspace is a piece that lives from one
- * action of the schedule to another; pieces that never live at once share bytes. Largest first,
- * each at the lowest offset where it fits: within a few percent of the optimum on networks, and
- * deterministic. What lives in one row-wise step only is a thread's, and a block long. */
-#include <limits.h>
-#include <stdlib.h>
-
+/* Memory by lifetime: what pieces there are and when. Every activation, gradient and workspace is a
+ * piece that lives from one action of the schedule to another; place.c finds their places. */
 #include "engine/graph_private.h"
-
-#define ALIGN_BYTES 64
-
-static size_t aligned(size_t bytes) {
-    return (bytes + ALIGN_BYTES - 1) / ALIGN_BYTES * ALIGN_BYTES;
-}
 
 /* A piece that nothing has touched yet, or -1. */
 static int add_buffer(bnn_graph *graph, size_t bytes) {
@@ -20,14 +9,8 @@ static int add_buffer(bnn_graph *graph, size_t bytes) {
         return -1;
     }
     graph->buffers[graph->buffer_count] =
-        (bnn_buffer){.bytes = aligned(bytes), .life = {{-1, 0}, {-1, 0}}, .step = -1};
+        (bnn_buffer){.bytes = bnn_aligned(bytes), .life = {{-1, 0}, {-1, 0}}, .step = -1};
     return (int)graph->buffer_count++;
-}
-
-/* The input whose memory `t` is, where a view made it. */
-static const bnn_tensor *viewed(const bnn_graph *graph, const bnn_tensor *tensor) {
-    const bnn_node *node = tensor->producer < 0 ? NULL : &graph->nodes[tensor->producer];
-    return node && node->op->view ? &graph->tensors[node->in[0]] : NULL;
 }
 
 static void touch_in(bnn_graph *graph, int buffer, int life, int action, int whole) {
@@ -91,12 +74,9 @@ static int touch_forward(bnn_graph *graph, int index) {
     return 1;
 }
 
-/* The memory of a gradient, made at its first contribution; parameters have theirs. */
+/* The memory of a gradient, made at its first contribution; parameters have theirs already. */
 static int touch_grad(bnn_graph *graph, bnn_t t, int action, int by_rows) {
     bnn_tensor *tensor = &graph->tensors[t];
-    if (tensor->role == BNN_ROLE_PARAM) {
-        return 1;
-    }
     if (tensor->grad_buffer < 0) {
         tensor->grad_buffer = add_buffer(graph, 4 * bnn_shape_count(tensor->shape));
     }
@@ -151,7 +131,7 @@ static int add_values(bnn_graph *graph) {
         if (tensor->role != BNN_ROLE_ACTIVATION && tensor->role != BNN_ROLE_CONSTANT) {
             continue;
         }
-        const bnn_tensor *origin = viewed(graph, tensor);
+        const bnn_tensor *origin = bnn_viewed(graph, tensor);
         if (!origin) {
             tensor->buffer = add_buffer(graph, bnn_tensor_bytes(tensor->dtype, tensor->shape));
         } else {
@@ -170,6 +150,62 @@ static int add_values(bnn_graph *graph) {
     return 1;
 }
 
+/* Lists that nothing writes `count` gradients from `first` on. */
+static int add_span(bnn_graph *graph, size_t first, size_t count) {
+    bnn_span *last = graph->span_count ? &graph->spans[graph->span_count - 1] : NULL;
+    if (last && last->first + last->count == first) {
+        last->count += count;
+        return 1;
+    }
+    if (count && !bnn_reserve((void **)&graph->spans, &graph->span_capacity, graph->span_count,
+                              sizeof *graph->spans)) {
+        return 0;
+    }
+    if (count) {
+        graph->spans[graph->span_count++] = (bnn_span){first, count};
+    }
+    return 1;
+}
+
+static bnn_tensor *tensor_of(const bnn_graph *graph, const bnn_param *param) {
+    for (size_t t = 0; t < graph->tensor_count; t++) {
+        if (graph->tensors[t].param == param) {
+            return &graph->tensors[t];
+        }
+    }
+    return NULL;
+}
+
+/* The parameters' gradients have one flat buffer, for the optimizer; until the backward makes
+ * them, one after the other, their places are free. They stay to the end. */
+static int add_param_grads(bnn_graph *graph) {
+    int end = (int)graph->action_count, ok = 1;
+    graph->span_count = 0;
+    graph->grads_bytes = graph->root < 0 || !graph->params ? 0 : 4 * graph->params->value_count;
+    for (size_t i = 0; ok && graph->grads_bytes && i < graph->params->count; i++) {
+        const bnn_param *param = graph->params->list[i];
+        bnn_tensor *tensor = tensor_of(graph, param);
+        int used = tensor && tensor->has_grad;
+        size_t room = bnn_aligned(4 * param->count) / 4, idle = used ? param->count : 0;
+        if (!param->trainable) {
+            continue;
+        }
+        int buffer = add_buffer(graph, 4 * room);
+        ok = buffer >= 0 && add_span(graph, param->offset + idle, room - idle);
+        if (ok) {
+            graph->buffers[buffer].offset = 4 * param->offset;
+            graph->buffers[buffer].fixed = 1;
+            touch(graph, buffer, end, 1);
+            if (used) {
+                tensor->grad_buffer = buffer;
+            } else {
+                touch(graph, buffer, end - 1, 1);
+            }
+        }
+    }
+    return ok;
+}
+
 /* Gradients of inputs and of the root stay. */
 static int keep_grads(bnn_graph *graph) {
     int end = (int)graph->action_count, ok = 1;
@@ -185,7 +221,7 @@ static int keep_grads(bnn_graph *graph) {
 }
 
 static int add_pieces(bnn_graph *graph) {
-    int ok = add_values(graph);
+    int ok = add_values(graph) && add_param_grads(graph);
     for (size_t i = 0; i < graph->node_count; i++) {
         graph->nodes[i].ws_buffer = graph->nodes[i].ws_backward_buffer = -1;
     }
@@ -202,8 +238,19 @@ static int merge(bnn_graph *graph, int from, int *to) {
         return 0;
     }
     bnn_buffer *a = &graph->buffers[from], *b = &graph->buffers[*to];
-    if (a->life[0].last != b->life[0].first || a->life[1].first >= 0 || a->bytes != b->bytes) {
+    if (a->life[0].last != b->life[0].first || a->life[1].first >= 0 || a->bytes != b->bytes ||
+        a->fixed) {
         return 0;
+    }
+    if (b->fixed) { /* keeps its place and is taken over by all of the other's */
+        for (size_t t = 0; t < graph->tensor_count; t++) {
+            int *buffer = &graph->tensors[t].grad_buffer;
+            *buffer = *buffer == from ? *to : *buffer;
+        }
+        b->life[0].first = a->life[0].first;
+        b->whole |= a->whole;
+        a->bytes = 0;
+        return 1;
     }
     a->life[0].last = b->life[0].last;
     a->life[1] = b->life[1];
@@ -222,15 +269,6 @@ static void follow_views(bnn_graph *graph, int from, int to) {
     }
 }
 
-static bnn_again *again_of(bnn_graph *graph, bnn_t t, int step) {
-    for (size_t i = 0; i < graph->again_count; i++) {
-        if (graph->agains[i].t == t && graph->agains[i].step == step) {
-            return &graph->agains[i];
-        }
-    }
-    return NULL;
-}
-
 static void share_in_place(bnn_graph *graph) {
     for (size_t i = 0; i < graph->action_count; i++) {
         const bnn_action *a = &graph->actions[i];
@@ -241,8 +279,8 @@ static void share_in_place(bnn_graph *graph) {
             continue;
         }
         if (a->again && node->op->in_place) {
-            bnn_again *x = again_of(graph, node->in[0], a->step);
-            bnn_again *y = again_of(graph, node->out[0], a->step);
+            bnn_again *x = bnn_again_of(graph, node->in[0], a->step);
+            bnn_again *y = bnn_again_of(graph, node->out[0], a->step);
             if (x && y) {
                 merge(graph, x->buffer, &y->buffer);
             }
@@ -258,197 +296,12 @@ static void share_in_place(bnn_graph *graph) {
     }
 }
 
-static int larger_first(const void *a, const void *b) {
-    const bnn_buffer *x = *(bnn_buffer *const *)a, *y = *(bnn_buffer *const *)b;
-    if (x->bytes != y->bytes) {
-        return x->bytes < y->bytes ? 1 : -1;
-    }
-    return x < y ? -1 : x > y;
-}
-
-static int by_offset(const void *a, const void *b) {
-    const bnn_buffer *x = *(bnn_buffer *const *)a, *y = *(bnn_buffer *const *)b;
-    return x->offset < y->offset ? -1 : x->offset > y->offset;
-}
-
-static int meet(const bnn_graph *graph, const bnn_life *a, const bnn_life *b) {
-    int end = (int)graph->action_count;
-    const bnn_action *action = graph->actions;
-    return a->first >= 0 && b->first >= 0 &&
-           action[a->first].step <= (b->last == end ? INT_MAX : action[b->last].step) &&
-           action[b->first].step <= (a->last == end ? INT_MAX : action[a->last].step);
-}
-
-/* When a piece is in use: in steps, since blocks of one step run in any order; within a thread's
- * block, in actions. */
-static int overlap(const bnn_graph *graph, const bnn_buffer *a, const bnn_buffer *b) {
-    if (a->step >= 0) {
-        return a->life[0].first <= b->life[0].last && b->life[0].first <= a->life[0].last;
-    }
-    for (int i = 0; i < 4; i++) {
-        if (meet(graph, &a->life[i / 2], &b->life[i % 2])) {
-            return 1;
-        }
-    }
-    return 0;
-}
-
-static size_t lowest_offset(const bnn_graph *graph, const bnn_buffer *piece, bnn_buffer **placed,
-                            size_t count, bnn_buffer **live) {
-    size_t n = 0;
-    for (size_t i = 0; i < count; i++) {
-        if (overlap(graph, placed[i], piece)) {
-            live[n++] = placed[i];
-        }
-    }
-    qsort(live, n, sizeof *live, by_offset);
-    size_t offset = 0;
-    for (size_t i = 0; i < n && live[i]->offset < offset + piece->bytes; i++) {
-        size_t end = live[i]->offset + live[i]->bytes;
-        offset = end > offset ? end : offset;
-    }
-    return offset;
-}
-
-/* Places order[0..count), and returns the bytes they take. */
-static size_t place(const bnn_graph *graph, bnn_buffer **order, size_t count, bnn_buffer **room) {
-    size_t bytes = 0;
-    qsort(order, count, sizeof *order, larger_first);
-    for (size_t i = 0; i < count; i++) {
-        order[i]->offset = lowest_offset(graph, order[i], order, i, room);
-        size_t end = order[i]->offset + order[i]->bytes;
-        bytes = end > bytes ? end : bytes;
-    }
-    return bytes;
-}
-
-/* The step of a piece that lives in one row-wise step and is touched block by block, or -1. */
-static int local_step(const bnn_graph *graph, const bnn_buffer *b) {
-    const bnn_life *l = &b->life[0];
-    if (b->whole || l->first < 0 || b->life[1].first >= 0 || l->last >= (int)graph->action_count) {
-        return -1;
-    }
-    int step = graph->actions[l->first].step;
-    return graph->steps[step].row_wise && graph->actions[l->last].step == step ? step : -1;
-}
-
-static size_t block_bytes(const bnn_step *step, bnn_dtype dtype) {
-    bnn_shape block = {1, 1, (int)step->block_rows, (int)step->c};
-    return aligned(bnn_tensor_bytes(dtype, block));
-}
-
-/* Turns what lives in one step into locals: `graph->locals`, in the order of steps. */
-static int list_locals(bnn_graph *graph) {
-    size_t most = 2 * graph->tensor_count + graph->again_count, count = 0;
-    free(graph->locals);
-    graph->locals = calloc(most + 1, sizeof *graph->locals);
-    if (!graph->locals) {
-        return 0;
-    }
-    for (size_t i = 0; i < graph->buffer_count; i++) {
-        graph->buffers[i].step = local_step(graph, &graph->buffers[i]);
-    }
-    for (int i = 0; i < (int)graph->step_count; i++) {
-        bnn_step *step = &graph->steps[i];
-        step->locals = graph->locals + count;
-        size_t before = count;
-        for (size_t t = 0; t < graph->tensor_count && step->row_wise; t++) {
-            const bnn_tensor *tensor = &graph->tensors[t];
-            bnn_again *again = again_of(graph, (bnn_t)t, i);
-            int places[3] = {tensor->buffer, tensor->grad_buffer, again ? again->buffer : -1};
-            for (int k = 0; k < 3; k++) {
-                bnn_buffer *b = places[k] < 0 ? NULL : &graph->buffers[places[k]];
-                if (b && b->step == i) {
-                    b->bytes = block_bytes(step, k == 1 ? BNN_F32 : tensor->dtype);
-                    graph->locals[count++] = (bnn_local){(bnn_t)t, k == 1, (size_t)places[k]};
-                }
-            }
-        }
-        step->local_count = (int)(count - before);
-    }
-    return 1;
-}
-
-static int place_all(bnn_graph *graph) {
-    size_t count = graph->buffer_count, global = 0;
-    bnn_buffer **order = malloc((2 * count + 1) * sizeof *order);
-    if (!order || !list_locals(graph)) {
-        free(order);
-        return 0;
-    }
-    for (size_t i = 0; i < count; i++) {
-        const bnn_buffer *b = &graph->buffers[i];
-        if (b->bytes && b->life[0].first >= 0 && b->step < 0) {
-            order[global++] = &graph->buffers[i];
-        }
-    }
-    graph->bytes = place(graph, order, global, order + count);
-    graph->scratch_bytes = 0;
-    for (size_t i = 0; i < graph->step_count; i++) {
-        size_t n = 0;
-        for (size_t b = 0; b < count; b++) {
-            if (graph->buffers[b].step == (int)i && graph->buffers[b].bytes) {
-                order[n++] = &graph->buffers[b];
-            }
-        }
-        size_t bytes = place(graph, order, n, order + count);
-        graph->scratch_bytes = bytes > graph->scratch_bytes ? bytes : graph->scratch_bytes;
-    }
-    for (size_t i = 0; i < graph->step_count; i++) {
-        for (int k = 0; k < graph->steps[i].local_count; k++) {
-            bnn_local *local = (bnn_local *)&graph->steps[i].locals[k];
-            local->offset = graph->buffers[local->offset].offset;
-        }
-    }
-    graph->scratch_offset = aligned(graph->bytes);
-    graph->bytes = graph->scratch_offset + (size_t)bnn_threads() * graph->scratch_bytes;
-    free(order);
-    return 1;
-}
-
 bnn_code bnn_memory_plan(bnn_graph *graph, bnn_error *err) {
     graph->buffer_count = graph->again_count = 0;
     int ok = add_pieces(graph);
     if (ok) {
         share_in_place(graph);
-        ok = place_all(graph);
+        ok = bnn_place(graph);
     }
     return ok ? BNN_OK : bnn_fail(err, BNN_ERR_MEMORY, "out of memory for the memory plan");
-}
-
-size_t bnn_graph_bytes(const bnn_graph *graph) {
-    return graph->bytes;
-}
-
-static void *piece(const bnn_graph *graph, unsigned char *base, int buffer) {
-    const bnn_buffer *b = buffer < 0 ? NULL : &graph->buffers[buffer];
-    return b && b->life[0].first >= 0 && b->step < 0 ? base + b->offset : NULL;
-}
-
-bnn_code bnn_graph_bind(bnn_graph *graph, void *memory, bnn_error *err) {
-    if (!memory && !(memory = graph->own_memory = bnn_alloc_aligned(graph->bytes))) {
-        return bnn_fail(err, BNN_ERR_MEMORY,
-                        "out of memory: the network needs %zu MiB; use a smaller --batch-size",
-                        graph->bytes >> 20);
-    }
-    for (size_t t = 0; t < graph->tensor_count; t++) {
-        bnn_tensor *tensor = &graph->tensors[t];
-        if (tensor->param) {
-            tensor->data = bnn_param_data(graph->params, tensor->param);
-            tensor->grad = bnn_param_grad(graph->params, tensor->param);
-        } else if (tensor->role != BNN_ROLE_INPUT) {
-            const bnn_tensor *origin = viewed(graph, tensor);
-            tensor->data = origin ? origin->data : piece(graph, memory, tensor->buffer);
-        }
-        if (tensor->grad_buffer >= 0) {
-            tensor->grad = piece(graph, memory, tensor->grad_buffer);
-        }
-    }
-    for (size_t i = 0; i < graph->node_count; i++) {
-        bnn_node *node = &graph->nodes[i];
-        node->ws = piece(graph, memory, node->ws_buffer);
-        node->ws_backward = piece(graph, memory, node->ws_backward_buffer);
-    }
-    graph->scratch = (unsigned char *)memory + graph->scratch_offset;
-    return BNN_OK;
 }

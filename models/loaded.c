@@ -26,7 +26,7 @@ static bnn_code open_params(bnn_loaded *l, bnn_error *err) {
     }
     /* What the metadata claims costs no memory before the file is seen to hold it. */
     if ((code = bnn_checkpoint_check_params(l->path, l->file, l->params, err)) ||
-        (code = bnn_params_allocate(l->params, 0, err))) {
+        (code = bnn_params_allocate(l->params, err))) {
         return code;
     }
     return bnn_checkpoint_read_params(l->path, l->file, l->params, err);

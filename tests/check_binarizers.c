@@ -270,7 +270,7 @@ static void run_layer(const bnn_binarizer *algo, const layer_shape *s, int epoch
     bnn_graph_set_gradients(t.graph, 1);
     build(&t, algo, s, phase);
     ck_ok(bnn_graph_compile(t.graph, t.y, &err), err);
-    ck_ok(bnn_params_allocate(t.params, 1, &err), err);
+    ck_ok(bnn_params_allocate(t.params, &err), err);
     ck_ok(bnn_graph_bind(t.graph, NULL, &err), err);
     bnn_params_initialize(t.params, 1);
     if (epoch >= 0) {

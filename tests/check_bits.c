@@ -60,7 +60,7 @@ static void run_step(bnn_net *net, bnn_params *params, const bnn_binarizer *algo
     bnn_rng rng = bnn_rng_start(1, 1);
     float *x = random_floats(&rng, SHIFTED, 8 * 8 * 3);
     int32_t label = 3;
-    ck_ok(bnn_params_allocate(params, 1, &err), err);
+    ck_ok(bnn_params_allocate(params, &err), err);
     bnn_params_initialize(params, 1);
     bnn_apply_schedule(algo, params, 9, 10);
     ck_ok(bnn_graph_bind(net->graph, NULL, &err), err);

@@ -248,7 +248,7 @@ START_TEST(test_shared_weights) {
     bnn_error err = {0};
     bnn_t y = bnn_conv2d(&b.build, "c", bnn_conv2d(&b.build, "c", b.x, &l), &l);
     ck_ok(bnn_graph_compile(b.graph, y, &err), err);
-    ck_ok(bnn_params_allocate(b.params, 1, &err), err);
+    ck_ok(bnn_params_allocate(b.params, &err), err);
     ck_ok(bnn_graph_bind(b.graph, NULL, &err), err);
     ck_assert_uint_eq(b.params->count, 2);
     bnn_rng rng = bnn_rng_start(2, 2);
@@ -286,7 +286,7 @@ START_TEST(test_unused_parameters) {
         ck_ok(bnn_spec_find(&spec, "resnet20", "fda", &err), err);
         ck_ok(bnn_net_build(&spec, test_kernels(), params, 1, 1, &net[phase], &err), err);
     }
-    ck_ok(bnn_params_allocate(params, 1, &err), err);
+    ck_ok(bnn_params_allocate(params, &err), err);
     bnn_params_initialize(params, 1);
     const bnn_param *w = bnn_params_find(params, "layer2.2.conv2.weight_noise.fc2.weight");
     ck_assert_ptr_nonnull(w);

@@ -70,7 +70,7 @@ static void start(network *t, const char *arch, const bnn_binarizer *algo, int b
 
 static void fill(network *t) {
     bnn_error err = {0};
-    ck_ok(bnn_params_allocate(t->params, 0, &err), err);
+    ck_ok(bnn_params_allocate(t->params, &err), err);
     bnn_params_initialize(t->params, 3);
     bnn_apply_schedule(t->spec.binarizer, t->params, 9, 10);
     randomize(t);
@@ -266,7 +266,7 @@ static void check_thresholds(const bnn_binarizer *algo, int scaled) {
     bnn_error err = {0};
     bnn_fold *fold = NULL;
     build_small(&s, algo);
-    ck_ok(bnn_params_allocate(s.params, 0, &err), err);
+    ck_ok(bnn_params_allocate(s.params, &err), err);
     bnn_params_initialize(s.params, 2);
     network hard = {.params = s.params};
     randomize(&hard);

@@ -96,7 +96,7 @@ static void run_once(const bnn_spec *spec, bnn_params *params) {
     bnn_error err = {0};
     bnn_predictor *predictor;
     float x[64] = {0}, logits[2] = {-1.0f, -1.0f};
-    ck_assert_int_eq(bnn_params_allocate(params, 0, &err), BNN_OK);
+    ck_assert_int_eq(bnn_params_allocate(params, &err), BNN_OK);
     ck_assert_int_eq(bnn_predictor_create(spec, kernels(), params, NULL, "", &predictor, &err), 0);
     ck_assert_msg(bnn_predictor_run(predictor, 1, x, logits, &err) == BNN_OK, "%s", err.text);
     ck_assert(logits[0] == 0.0f && logits[1] == 0.0f); /* all parameters are zero */
@@ -116,7 +116,7 @@ START_TEST(threads_of_loaded) {
     ck_assert(params && bnn_spec_find(&spec, "resnet20", "bnn", &err) == BNN_OK);
     ck_assert(bnn_net_build(&spec, kernels(), params, 1, 0, &net, &err) == BNN_OK);
     bnn_graph_free(net.graph);
-    ck_assert(bnn_params_allocate(params, 0, &err) == BNN_OK);
+    ck_assert(bnn_params_allocate(params, &err) == BNN_OK);
     bnn_params_initialize(params, 1);
     close(mkstemp(path));
     ck_assert(bnn_checkpoint_save(path, &spec, params, NULL, NULL, 0, &err) == BNN_OK);

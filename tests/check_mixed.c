@@ -345,7 +345,7 @@ static void check_step(const bnn_kernels *table) {
     spy.conv_backward_w = spy_w;
     ck_assert_int_eq(bnn_spec_find(&spec, "resnet20", "reactnet", &err), BNN_OK);
     ck_assert_msg(bnn_net_build(&spec, &spy, params, N, 1, &net, &err) == BNN_OK, "%s", err.text);
-    ck_assert_int_eq(bnn_params_allocate(params, 1, &err), BNN_OK);
+    ck_assert_int_eq(bnn_params_allocate(params, &err), BNN_OK);
     bnn_params_initialize(params, 3);
     for (size_t i = 0; i < params->count; i++) { /* blocks that do something from the start */
         float *value = bnn_param_data(params, params->list[i]);

@@ -208,7 +208,7 @@ static void run_case(const op_case *c, leaf_role role, int twice) {
     bnn_error err = {0};
     bnn_t y = build_case(&b, c, role, twice, leaf);
     ck_ok(bnn_graph_compile(b.graph, y, &err), err);
-    ck_ok(bnn_params_allocate(b.params, 1, &err), err);
+    ck_ok(bnn_params_allocate(b.params, &err), err);
     ck_ok(bnn_graph_bind(b.graph, NULL, &err), err);
     ck_assert_int_ge(runs_backward(b.graph, c->op), 1 + twice);
     float *memory[MOST_LEAVES] = {NULL};
@@ -280,7 +280,7 @@ static void run_scaled(int waiting, int training, scaled_run *r) {
                           plain_param(g, "var", c, 0), 1e-5f, 0.1f);
     bnn_graph_keep(g, y);
     ck_ok(bnn_graph_compile(g, training ? y : BNN_NONE, &err), err);
-    ck_ok(bnn_params_allocate(params, 1, &err), err);
+    ck_ok(bnn_params_allocate(params, &err), err);
     ck_ok(bnn_graph_bind(g, NULL, &err), err);
     bnn_rng rng = bnn_rng_start(6, 6);
     for (size_t i = 0; i < params->count; i++) {

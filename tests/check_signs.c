@@ -71,7 +71,7 @@ static void run_sign(const sign_case *c) {
     bnn_graph_keep(g, scale);
     bnn_error err = {0};
     ck_ok(bnn_graph_compile(g, y.t, &err), err);
-    ck_ok(bnn_params_allocate(params, 1, &err), err);
+    ck_ok(bnn_params_allocate(params, &err), err);
     ck_ok(bnn_graph_bind(g, NULL, &err), err);
     float *values = random_floats(&rng, OFF_KINKS, n), *gy = random_floats(&rng, SHIFTED, n);
     memcpy(values, corners, sizeof corners);

@@ -169,7 +169,7 @@ static void run(layer_case *c, const bnn_build *b, bnn_layer_kind kind) {
     c->y = bnn_graph_value(c->graph, build_layer(c, b, kind, c->x));
     bnn_graph_keep(c->graph, c->y);
     if (bnn_graph_compile(c->graph, c->y, &err) != BNN_OK ||
-        bnn_params_allocate(c->params, 1, &err) != BNN_OK ||
+        bnn_params_allocate(c->params, &err) != BNN_OK ||
         bnn_graph_bind(c->graph, NULL, &err) != BNN_OK) {
         fail(c, err.text, "building", 0.0);
         return;

@@ -307,7 +307,7 @@ golden_result golden_network(const char *path, const bnn_st_file *file,
     c.params = bnn_params_create();
     make_input(&c);
     if (bnn_net_build(&c.spec, kernels, c.params, c.batch, 1, &c.train, &err) != BNN_OK ||
-        bnn_params_allocate(c.params, 1, &err) != BNN_OK ||
+        bnn_params_allocate(c.params, &err) != BNN_OK ||
         bnn_graph_bind(c.train.graph, NULL, &err) != BNN_OK) {
         fail(&c, "building", err.text, 0.0);
     } else {

@@ -21,7 +21,7 @@ static bnn_code fill(layer_work *l, bnn_graph *g, bnn_t x, bnn_t y, bnn_params *
                      bnn_error *err) {
     const bnn_conv *s = &l->s;
     bnn_code code;
-    if ((code = bnn_graph_status(g, err)) || (code = bnn_params_allocate(params, 0, err))) {
+    if ((code = bnn_graph_status(g, err)) || (code = bnn_params_allocate(params, err))) {
         return code;
     }
     bnn_params_initialize(params, 1);

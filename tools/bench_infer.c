@@ -32,7 +32,7 @@ static bnn_code new_params(const bnn_spec *spec, const bnn_kernels *kernels, bnn
         return bnn_fail(err, BNN_ERR_MEMORY, "out of memory for the parameters");
     }
     bnn_code code = bnn_net_build(spec, kernels, params, 1, 0, &net, err);
-    if (code == BNN_OK && (code = bnn_params_allocate(params, 0, err)) == BNN_OK) {
+    if (code == BNN_OK && (code = bnn_params_allocate(params, err)) == BNN_OK) {
         bnn_params_initialize(params, 1);
     }
     bnn_graph_free(net.graph);

@@ -55,7 +55,7 @@ static bnn_code set_up(void *self, char *version, bnn_error *err) {
     }
     if ((code = bnn_net_build(&c->spec, c->kernels, step.params, (int)c->batch_size, 1, &step.net,
                               err)) ||
-        (code = bnn_params_allocate(step.params, 1, err)) ||
+        (code = bnn_params_allocate(step.params, err)) ||
         (code = bnn_graph_bind(step.net.graph, NULL, err)) ||
         (code = bnn_optimizer_init(&step.optimizer, bnn_optimizer_find("adam"), c->kernels,
                                    step.params->value_count, err))) {

@@ -61,7 +61,7 @@ static bnn_code build_nets(trainer *t, bnn_error *err) {
         code = bnn_net_build(&t->spec, k, t->params, (int)t->tail_size, 1, &t->tail, err);
     }
     if (code == BNN_OK && !t->params->values) {
-        code = bnn_params_allocate(t->params, 1, err);
+        code = bnn_params_allocate(t->params, err);
     }
     if (code != BNN_OK) {
         return code;
@@ -420,7 +420,7 @@ bnn_code bnn_train_plan(const bnn_train_settings *settings, bnn_params *params, 
         while (settings->optimizer->slots[slots]) {
             slots++;
         }
-        *bytes = (params->value_count * (2 + slots) + params->buffer_count) * sizeof(float) +
+        *bytes = (params->value_count * (1 + slots) + params->buffer_count) * sizeof(float) +
                  bnn_graph_bytes(net->graph);
     }
     return code;

@@ -162,7 +162,7 @@ static bnn_code save(const char *path, int index, bnn_error *err) {
     require(params != NULL);
     bnn_code code = bnn_spec_find(&spec, samples[index].arch, samples[index].algorithm, err);
     if (code == BNN_OK && !(code = bnn_net_build(&spec, kernels, params, 1, 0, &net, err)) &&
-        !(code = bnn_params_allocate(params, 0, err))) {
+        !(code = bnn_params_allocate(params, err))) {
         bnn_params_initialize(params, 1);
         code = samples[index].packed ? save_packed(path, &spec, &net, err)
                                      : bnn_checkpoint_save(path, &spec, params, NULL, NULL, 0, err);
