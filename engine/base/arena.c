@@ -6,9 +6,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #define BLOCK_BYTES 65536
+#define HUGE_BYTES ((size_t)2 << 20)
 
 typedef struct block {
     struct block *next;
@@ -75,7 +77,7 @@ char *bnn_arena_format(bnn_arena *arena, const char *format, ...) {
 }
 
 void *bnn_alloc_aligned(size_t bytes) {
-    if (bytes > SIZE_MAX - 127) {
+    if (bytes > SIZE_MAX / 2) {
         return NULL;
     }
     size_t rounded = (bytes + 63) / 64 * 64;
@@ -87,8 +89,14 @@ void *bnn_alloc_aligned(size_t bytes) {
     if (pages > 0 && page > 0 && rounded / (size_t)page > (size_t)pages) {
         return NULL;
     }
-    void *p = aligned_alloc(64, rounded);
+    size_t align = rounded >= 2 * HUGE_BYTES ? HUGE_BYTES : 64;
+    void *p = aligned_alloc(align, (rounded + align - 1) / align * align);
     if (p) {
+#ifdef MADV_HUGEPAGE
+        if (align == HUGE_BYTES) { /* only a wish: fewer pages, fewer walks through their tables */
+            (void)madvise(p, rounded, MADV_HUGEPAGE);
+        }
+#endif
         memset(p, 0, rounded);
     }
     return p;
