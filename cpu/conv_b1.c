@@ -19,7 +19,7 @@ typedef struct plan {
     /* What depends on the shape and the filters alone, in memory of its own if it was prepared. */
     int32_t *row_class, *col_class; /* [oh], [ow]: where in `offset` the class begins */
     int32_t *row_taps, *col_taps;   /* first and last + 1 valid tap of each class */
-    int32_t *tap_count;             /* popcount of filter o at tap: [o][taps] */
+    int32_t *tap_sums;              /* bits of filters, of a panel: [tap][filter] (sum_taps) */
     int32_t *offset;                /* [row class][col class][o] */
     uint8_t *filters;               /* [groups][group_bytes] */
     char *threads;
@@ -96,7 +96,7 @@ static size_t filters_layout(const bnn_conv *s, plan *p, void *base) {
     p->col_class = bnn_take(base, &used, (size_t)s->ow * sizeof(int32_t));
     p->row_taps = bnn_take(base, &used, 2 * (size_t)p->row_classes * sizeof(int32_t));
     p->col_taps = bnn_take(base, &used, 2 * (size_t)p->col_classes * sizeof(int32_t));
-    p->tap_count = bnn_take(base, &used, o * p->taps * sizeof(int32_t));
+    p->tap_sums = bnn_take(base, &used, o * p->taps * sizeof(int32_t));
     p->offset = bnn_take(base, &used, classes * o * sizeof(int32_t));
     p->filters = bnn_take(base, &used, p->groups * p->group_bytes);
     return used;
@@ -140,11 +140,22 @@ size_t bnn_conv_b1_prepared_bytes(const bnn_micro *micro, const bnn_conv *s) {
     return lay_out(micro, s, NULL, NULL).prepared_bytes;
 }
 
-static int32_t popcount64(uint64_t v) {
-    v -= v >> 1 & 0x5555555555555555u;
-    v = (v & 0x3333333333333333u) + (v >> 2 & 0x3333333333333333u);
-    v = (v + (v >> 4)) & 0x0f0f0f0f0f0f0f0fu;
-    return (int32_t)(v * 0x0101010101010101u >> 56);
+/* Bits of `n` words: bytes add up in their places, sixteen words at a time. */
+static int32_t popcount(size_t n, const uint64_t *w) {
+    int32_t count = 0;
+    while (n > 0) {
+        uint64_t bytes = 0;
+        size_t here = n < 16 ? n : 16;
+        for (size_t i = 0; i < here; i++) {
+            uint64_t v = w[i] - (w[i] >> 1 & 0x5555555555555555u);
+            v = (v & 0x3333333333333333u) + (v >> 2 & 0x3333333333333333u);
+            bytes += (v + (v >> 4)) & 0x0f0f0f0f0f0f0f0fu;
+        }
+        bytes = (bytes & 0x00ff00ff00ff00ffu) + (bytes >> 8 & 0x00ff00ff00ff00ffu);
+        count += (int32_t)(bytes * 0x0001000100010001u >> 48);
+        n -= here, w += here;
+    }
+    return count;
 }
 
 /* Classes as places in `offset`. */
@@ -159,32 +170,47 @@ static void number_classes(const bnn_conv *s, const plan *p) {
     }
 }
 
-/* Offsets of filters first .. last for every class. Counts less the filter's own bits want these
- * taken back of the valid taps, in place of the others' added. */
-static void compute_offsets(const bnn_micro *micro, const bnn_conv *s, const plan *p,
-                            const uint64_t *w, size_t first, size_t last) {
+/* Where the sums of the taps in the first y rows and x columns lie; nothing is 0. */
+static const int32_t *sums_up_to(const bnn_conv *s, const int32_t *sum, size_t n, int y, int x) {
+    static const int32_t none[64];
+    return y == 0 || x == 0 ? none : sum + (size_t)((y - 1) * s->kw + x - 1) * n;
+}
+
+/* Bits of n <= 64 filters, added up over the taps above and to the left: sum[tap][filter]. */
+static void sum_taps(const bnn_conv *s, const plan *p, const uint64_t *w, size_t n, int32_t *sum) {
     size_t words = bnn_words(p->cg);
-    for (size_t t = first * p->taps; t < last * p->taps; t++) {
-        p->tap_count[t] = 0;
-        for (size_t i = 0; i < words; i++) {
-            p->tap_count[t] += popcount64(w[t * words + i]);
+    int32_t *to = sum;
+    for (int y = 0; y < s->kh; y++) {
+        int32_t row[64] = {0};
+        for (int x = 0; x < s->kw; x++, to += n, w += words) {
+            const int32_t *above = sums_up_to(s, sum, n, y, x + 1);
+            for (size_t j = 0; j < n; j++) {
+                row[j] += popcount(words, w + j * p->taps * words);
+                to[j] = row[j] + above[j];
+            }
         }
     }
+}
+
+/* Offsets of filters first .. first+n for every class. Counts less the filter's own bits want these
+ * taken back of the valid taps, in place of the others' added. */
+static void compute_offsets(const bnn_micro *micro, const bnn_conv *s, const plan *p,
+                            const uint64_t *w, size_t first, size_t n) {
+    int32_t *sum = p->tap_sums + first * p->taps;
+    sum_taps(s, p, w + first * p->taps * bnn_words(p->cg), n, sum);
+    const int32_t *all = sums_up_to(s, sum, n, s->kh, s->kw);
     for (int class = 0; class < p->row_classes * p->col_classes; class ++) {
         const int32_t *rows = p->row_taps + 2 * (class / p->col_classes);
         const int32_t *cols = p->col_taps + 2 * (class % p->col_classes);
+        const int32_t *from = sums_up_to(s, sum, n, rows[0], cols[0]);
+        const int32_t *right = sums_up_to(s, sum, n, rows[0], cols[1]);
+        const int32_t *below = sums_up_to(s, sum, n, rows[1], cols[0]);
+        const int32_t *to = sums_up_to(s, sum, n, rows[1], cols[1]);
         int32_t valid = (rows[1] - rows[0]) * (cols[1] - cols[0]) * (int32_t)p->cg;
-        for (size_t o = first; o < last; o++) {
-            const int32_t *count = p->tap_count + o * p->taps;
-            int32_t bits[2] = {0, 0}; /* of invalid and valid taps */
-            for (int ky = 0; ky < s->kh; ky++) {
-                for (int kx = 0; kx < s->kw; kx++, count++) {
-                    int in = ky >= rows[0] && ky < rows[1] && kx >= cols[0] && kx < cols[1];
-                    bits[in] += *count;
-                }
-            }
-            p->offset[(size_t) class * (size_t)s->o + o] =
-                valid + 2 * (micro->b1_less_w ? -bits[1] : bits[0]);
+        int32_t *offset = p->offset + (size_t) class * (size_t)s->o + first;
+        for (size_t j = 0; j < n; j++) {
+            int32_t inside = to[j] - right[j] - below[j] + from[j];
+            offset[j] = valid + 2 * (micro->b1_less_w ? -inside : all[j] - inside);
         }
     }
 }
@@ -194,7 +220,7 @@ static void pack_filters(const bnn_micro *micro, const bnn_conv *s, const plan *
                          const uint64_t *w, size_t group, size_t panel, const own *mine) {
     size_t words = bnn_words(p->cg), first = group * p->og + panel * 64;
     size_t n = bnn_min_size(64, p->og - panel * 64);
-    compute_offsets(micro, s, p, w, first, first + n);
+    compute_offsets(micro, s, p, w, first, n);
     for (size_t j = 0; j < n; j++) {
         uint8_t *row = mine->rows + j * p->kb, *to = row;
         for (size_t t = 0; t < p->taps; t++, to += p->tap_bytes) {
@@ -371,6 +397,18 @@ static void pack_block(const bnn_micro *micro, const bnn_conv *s, const plan *p,
     }
 }
 
+/* The result's lines, on their way while their counts are computed. */
+static void expect_result(const bnn_finish *f, size_t pixel, size_t pixels) {
+    size_t size = f->y->f32 != NULL ? sizeof(float) : f->y->i16 != NULL ? sizeof(int16_t) : 0;
+    const char *to = f->y->f32 != NULL ? (const char *)f->y->f32 : (const char *)f->y->i16;
+    for (size_t i = pixel; size && i < pixel + pixels; i++) {
+        const char *line = to + (i * f->channels + f->column) * size;
+        for (size_t at = 0; at < f->n * size; at += 64) {
+            __builtin_prefetch(line + at, 1, 2);
+        }
+    }
+}
+
 static void block_times_panel(const bnn_micro *micro, const plan *p, size_t group, size_t panel,
                               size_t first, size_t count, const own *mine, const bnn_result *y) {
     size_t mr = micro->b1_mr, column = group * p->og + panel * 64;
@@ -381,6 +419,7 @@ static void block_times_panel(const bnn_micro *micro, const plan *p, size_t grou
     f.channels = p->groups * p->og, f.y = y;
     for (size_t at = 0; at < count; at += f.pixels) {
         f.pixels = bnn_min_size(COUNTS / width, count - at);
+        expect_result(&f, first + at, f.pixels);
         for (size_t i = 0; i < f.pixels; i += mr) {
             micro->b1_tile(p->kb, width, mine->tiles + (at + i) * p->kb * micro->b1_a_bytes, w,
                            mine->count + i * width);
