@@ -15,24 +15,36 @@
 
 enum { MR = 4, WIDEN = 31, DRAIN = WIDEN * 256 /* bytes of K a 16-bit sum can hold */ };
 
-static const uint8_t table[16][16] __attribute__((aligned(64))) = {
-    {0, 1, 1, 2, 1, 2, 2, 3, 1, 2, 2, 3, 2, 3, 3, 4},
-    {1, 0, 2, 1, 2, 1, 3, 2, 2, 1, 3, 2, 3, 2, 4, 3},
-    {1, 2, 0, 1, 2, 3, 1, 2, 2, 3, 1, 2, 3, 4, 2, 3},
-    {2, 1, 1, 0, 3, 2, 2, 1, 3, 2, 2, 1, 4, 3, 3, 2},
-    {1, 2, 2, 3, 0, 1, 1, 2, 2, 3, 3, 4, 1, 2, 2, 3},
-    {2, 1, 3, 2, 1, 0, 2, 1, 3, 2, 4, 3, 2, 1, 3, 2},
-    {2, 3, 1, 2, 1, 2, 0, 1, 3, 4, 2, 3, 2, 3, 1, 2},
-    {3, 2, 2, 1, 2, 1, 1, 0, 4, 3, 3, 2, 3, 2, 2, 1},
-    {1, 2, 2, 3, 2, 3, 3, 4, 0, 1, 1, 2, 1, 2, 2, 3},
-    {2, 1, 3, 2, 3, 2, 4, 3, 1, 0, 2, 1, 2, 1, 3, 2},
-    {2, 3, 1, 2, 3, 4, 2, 3, 1, 2, 0, 1, 2, 3, 1, 2},
-    {3, 2, 2, 1, 4, 3, 3, 2, 2, 1, 1, 0, 3, 2, 2, 1},
-    {2, 3, 3, 4, 1, 2, 2, 3, 1, 2, 2, 3, 0, 1, 1, 2},
-    {3, 2, 4, 3, 2, 1, 3, 2, 2, 1, 3, 2, 1, 0, 2, 1},
-    {3, 4, 2, 3, 2, 3, 1, 2, 2, 3, 1, 2, 1, 2, 0, 1},
-    {4, 3, 3, 2, 3, 2, 2, 1, 3, 2, 2, 1, 2, 1, 1, 0},
-};
+/* popcount(nibble xor w) for w = 0 .. 15. */
+#define ROW_0 0, 1, 1, 2, 1, 2, 2, 3, 1, 2, 2, 3, 2, 3, 3, 4
+#define ROW_1 1, 0, 2, 1, 2, 1, 3, 2, 2, 1, 3, 2, 3, 2, 4, 3
+#define ROW_2 1, 2, 0, 1, 2, 3, 1, 2, 2, 3, 1, 2, 3, 4, 2, 3
+#define ROW_3 2, 1, 1, 0, 3, 2, 2, 1, 3, 2, 2, 1, 4, 3, 3, 2
+#define ROW_4 1, 2, 2, 3, 0, 1, 1, 2, 2, 3, 3, 4, 1, 2, 2, 3
+#define ROW_5 2, 1, 3, 2, 1, 0, 2, 1, 3, 2, 4, 3, 2, 1, 3, 2
+#define ROW_6 2, 3, 1, 2, 1, 2, 0, 1, 3, 4, 2, 3, 2, 3, 1, 2
+#define ROW_7 3, 2, 2, 1, 2, 1, 1, 0, 4, 3, 3, 2, 3, 2, 2, 1
+#define ROW_8 1, 2, 2, 3, 2, 3, 3, 4, 0, 1, 1, 2, 1, 2, 2, 3
+#define ROW_9 2, 1, 3, 2, 3, 2, 4, 3, 1, 0, 2, 1, 2, 1, 3, 2
+#define ROW_a 2, 3, 1, 2, 3, 4, 2, 3, 1, 2, 0, 1, 2, 3, 1, 2
+#define ROW_b 3, 2, 2, 1, 4, 3, 3, 2, 2, 1, 1, 0, 3, 2, 2, 1
+#define ROW_c 2, 3, 3, 4, 1, 2, 2, 3, 1, 2, 2, 3, 0, 1, 1, 2
+#define ROW_d 3, 2, 4, 3, 2, 1, 3, 2, 2, 1, 3, 2, 1, 0, 2, 1
+#define ROW_e 3, 4, 2, 3, 2, 3, 1, 2, 2, 3, 1, 2, 1, 2, 0, 1
+#define ROW_f 4, 3, 3, 2, 3, 2, 2, 1, 3, 2, 2, 1, 2, 1, 1, 0
+#define WITH_HIGH(h)                                                                               \
+    {ROW_0, ROW_##h}, {ROW_1, ROW_##h}, {ROW_2, ROW_##h}, {ROW_3, ROW_##h}, {ROW_4, ROW_##h},      \
+        {ROW_5, ROW_##h}, {ROW_6, ROW_##h}, {ROW_7, ROW_##h}, {ROW_8, ROW_##h}, {ROW_9, ROW_##h},  \
+        {ROW_a, ROW_##h}, {ROW_b, ROW_##h}, {ROW_c, ROW_##h}, {ROW_d, ROW_##h}, {ROW_e, ROW_##h},  \
+    {                                                                                              \
+        ROW_f, ROW_##h                                                                             \
+    }
+
+/* For a byte of a pixel the rows of its low and of its high nibble. */
+static const uint8_t table[256][32] __attribute__((aligned(64))) = {
+    WITH_HIGH(0), WITH_HIGH(1), WITH_HIGH(2), WITH_HIGH(3), WITH_HIGH(4), WITH_HIGH(5),
+    WITH_HIGH(6), WITH_HIGH(7), WITH_HIGH(8), WITH_HIGH(9), WITH_HIGH(a), WITH_HIGH(b),
+    WITH_HIGH(c), WITH_HIGH(d), WITH_HIGH(e), WITH_HIGH(f)};
 
 static inline __m128i load8(const uint8_t *p) {
     return _mm_loadl_epi64((const __m128i *)(const void *)p);
@@ -80,49 +92,56 @@ void bnn_b1_pack_w_avx2(size_t kb, size_t n, size_t width, const uint8_t *w, uin
     }
 }
 
-/* A tile is [kb][MR][2]: where in `table` the rows of the low and the high nibble begin. */
+/* A tile is [kb][MR] of 16 bits: where in `table` a byte's rows begin. */
 void bnn_b1_pack_a_avx2(size_t kb, const uint8_t *rows, uint8_t *tile) {
-    const __m128i high_nibble = _mm_set1_epi8((char)0xf0);
+    const __m128i zero = _mm_setzero_si128();
     for (size_t k = 0; k < kb; k += 8) {
         __m128i r01 = _mm_unpacklo_epi8(load8(rows + k), load8(rows + kb + k));
         __m128i r23 = _mm_unpacklo_epi8(load8(rows + 2 * kb + k), load8(rows + 3 * kb + k));
         for (int half = 0; half < 2; half++, tile += 32) {
             __m128i v = half ? _mm_unpackhi_epi16(r01, r23) : _mm_unpacklo_epi16(r01, r23);
-            __m128i low = _mm_and_si128(_mm_slli_epi16(v, 4), high_nibble);
-            __m128i high = _mm_and_si128(v, high_nibble);
             __m128i *to = (__m128i *)(void *)tile;
-            _mm_storeu_si128(to, _mm_unpacklo_epi8(low, high));
-            _mm_storeu_si128(to + 1, _mm_unpackhi_epi8(low, high));
+            _mm_storeu_si128(to, _mm_slli_epi16(_mm_unpacklo_epi8(v, zero), 5));
+            _mm_storeu_si128(to + 1, _mm_slli_epi16(_mm_unpackhi_epi8(v, zero), 5));
         }
     }
 }
 
-static inline __m256i row_of(const uint8_t *tile, size_t at) {
-    const void *row = (const uint8_t *)table + tile[at];
-    return _mm256_broadcastsi128_si256(_mm_load_si128((const __m128i *)row));
+/* The rows of pixel `i`'s byte. */
+static inline const __m128i *rows_of(const uint8_t *tile, size_t i) {
+    uint16_t at;
+    memcpy(&at, tile + 2 * i, 2);
+    return (const __m128i *)(const void *)((const uint8_t *)table + at);
 }
 
-/* Pixel `at` in the low half, the next pixel in the high half. */
-static inline __m256i rows_of(const uint8_t *tile, size_t at) {
-    const void *low = (const uint8_t *)table + tile[at];
-    const void *high = (const uint8_t *)table + tile[at + 2];
-    return _mm256_inserti128_si256(_mm256_castsi128_si256(_mm_load_si128((const __m128i *)low)),
-                                   _mm_load_si128((const __m128i *)high), 1);
+static inline __m256i twice(const __m128i *row) {
+    return _mm256_broadcastsi128_si256(_mm_load_si128(row));
+}
+
+static inline __m256i both(const __m128i *low, const __m128i *high) {
+    return _mm256_inserti128_si256(_mm256_castsi128_si256(_mm_load_si128(low)),
+                                   _mm_load_si128(high), 1);
 }
 
 static inline __m256i load32(const uint8_t *p) {
     return _mm256_loadu_si256((const __m256i *)(const void *)p);
 }
 
-/* The empty statement keeps gcc from summing in another order, for which it lacks registers. */
+/* Written out, as gcc would sum in another order, for which it lacks registers, and move sums about
+ * in half as many instructions again. */
 static inline void add_counts(__m256i *sum, __m256i row, __m256i nibbles) {
-    *sum = _mm256_add_epi8(*sum, _mm256_shuffle_epi8(row, nibbles));
-    __asm__("" : "+x"(*sum));
+    __m256i counts = _mm256_shuffle_epi8(row, nibbles);
+    __asm__("vpaddb %1, %0, %0" : "+x"(*sum) : "x"(counts));
 }
 
-static inline void add_rows(__m256i *left, __m256i *right, __m256i row, __m256i w0, __m256i w1) {
-    add_counts(left, row, w0);
-    add_counts(right, row, w1);
+/* A byte of one pixel with the low and the high nibbles of 64 channels. */
+static inline void add_pixel(__m256i *left, __m256i *right, const __m128i *row, __m256i low0,
+                             __m256i low1, __m256i high0, __m256i high1) {
+    __m256i low = twice(row), high = twice(row + 1);
+    add_counts(left, low, low0);
+    add_counts(right, low, low1);
+    add_counts(left, high, high0);
+    add_counts(right, high, high1);
 }
 
 static inline void widen(__m256i bytes, __m256i sum[2]) {
@@ -142,14 +161,10 @@ static void run64(size_t kb, const uint8_t *tile, const uint8_t *w, __m256i sum[
         __m256i high0 = load32(w + 64), high1 = load32(w + 96);
         /* In registers: else gcc would load them for every pixel. */
         __asm__("" : "+x"(low0), "+x"(low1), "+x"(high0), "+x"(high1));
-        add_rows(&s00, &s01, row_of(tile, 0), low0, low1);
-        add_rows(&s00, &s01, row_of(tile, 1), high0, high1);
-        add_rows(&s10, &s11, row_of(tile, 2), low0, low1);
-        add_rows(&s10, &s11, row_of(tile, 3), high0, high1);
-        add_rows(&s20, &s21, row_of(tile, 4), low0, low1);
-        add_rows(&s20, &s21, row_of(tile, 5), high0, high1);
-        add_rows(&s30, &s31, row_of(tile, 6), low0, low1);
-        add_rows(&s30, &s31, row_of(tile, 7), high0, high1);
+        add_pixel(&s00, &s01, rows_of(tile, 0), low0, low1, high0, high1);
+        add_pixel(&s10, &s11, rows_of(tile, 1), low0, low1, high0, high1);
+        add_pixel(&s20, &s21, rows_of(tile, 2), low0, low1, high0, high1);
+        add_pixel(&s30, &s31, rows_of(tile, 3), low0, low1, high0, high1);
     }
     widen(s00, sum[0]);
     widen(s01, sum[1]);
@@ -166,14 +181,16 @@ static void run32(size_t kb, const uint8_t *tile, const uint8_t *w, __m256i sum[
     __m256i s0 = zero, s1 = zero, s2 = zero, s3 = zero;
     for (size_t k = 0; k < kb; k++, tile += 2 * MR, w += 64) {
         __m256i low = load32(w), high = load32(w + 32);
-        add_counts(&s0, row_of(tile, 0), low);
-        add_counts(&s1, row_of(tile, 2), low);
-        add_counts(&s2, row_of(tile, 4), low);
-        add_counts(&s3, row_of(tile, 6), low);
-        add_counts(&s0, row_of(tile, 1), high);
-        add_counts(&s1, row_of(tile, 3), high);
-        add_counts(&s2, row_of(tile, 5), high);
-        add_counts(&s3, row_of(tile, 7), high);
+        const __m128i *row[MR] = {rows_of(tile, 0), rows_of(tile, 1), rows_of(tile, 2),
+                                  rows_of(tile, 3)};
+        add_counts(&s0, twice(row[0]), low);
+        add_counts(&s1, twice(row[1]), low);
+        add_counts(&s2, twice(row[2]), low);
+        add_counts(&s3, twice(row[3]), low);
+        add_counts(&s0, twice(row[0] + 1), high);
+        add_counts(&s1, twice(row[1] + 1), high);
+        add_counts(&s2, twice(row[2] + 1), high);
+        add_counts(&s3, twice(row[3] + 1), high);
     }
     widen(s0, sum[0]);
     widen(s1, sum[1]);
@@ -187,10 +204,12 @@ static void run16(size_t kb, const uint8_t *tile, const uint8_t *w, __m256i sum[
         const __m128i *half = (const __m128i *)(const void *)w;
         __m256i low = _mm256_broadcastsi128_si256(_mm_loadu_si128(half));
         __m256i high = _mm256_broadcastsi128_si256(_mm_loadu_si128(half + 1));
-        add_counts(&s0, rows_of(tile, 0), low);
-        add_counts(&s1, rows_of(tile, 4), low);
-        add_counts(&s0, rows_of(tile, 1), high);
-        add_counts(&s1, rows_of(tile, 5), high);
+        const __m128i *row[MR] = {rows_of(tile, 0), rows_of(tile, 1), rows_of(tile, 2),
+                                  rows_of(tile, 3)};
+        add_counts(&s0, both(row[0], row[1]), low);
+        add_counts(&s1, both(row[2], row[3]), low);
+        add_counts(&s0, both(row[0] + 1, row[1] + 1), high);
+        add_counts(&s1, both(row[2] + 1, row[3] + 1), high);
     }
     widen(s0, sum[0]);
     widen(s1, sum[1]);
@@ -234,107 +253,78 @@ void bnn_b1_tile_avx2(size_t kb, size_t width, const uint8_t *tile, const uint8_
     }
 }
 
-/* Channels j .. j+8 of pixel i. */
-static inline __m256i integers(const bnn_finish *f, size_t i, size_t j) {
-    const int32_t *count = f->count + i * f->width + j, *offset = f->offset + f->class_at[i] + j;
-    __m256i c = _mm256_loadu_si256((const __m256i *)(const void *)count);
-    __m256i o = _mm256_loadu_si256((const __m256i *)(const void *)offset);
-    return _mm256_sub_epi32(o, _mm256_add_epi32(c, c));
+/* ---- endings ---- */
+
+#define LANES 8
+#define MASKED 0
+typedef __m256 vec;
+typedef __m256i ivec;
+typedef int lanes;
+
+static inline lanes some(size_t n) {
+    (void)n;
+    return 0; /* all of them, always */
+}
+static inline vec set(float v) {
+    return _mm256_set1_ps(v);
+}
+static inline vec load(const float *p, lanes in) {
+    (void)in;
+    return _mm256_loadu_ps(p);
+}
+static inline void store(float *p, vec v, lanes in) {
+    (void)in;
+    _mm256_storeu_ps(p, v);
+}
+static inline ivec load_ints(const int32_t *p, lanes in) {
+    (void)in;
+    return _mm256_loadu_si256((const __m256i *)(const void *)p);
+}
+static inline vec mul(vec a, vec b) {
+    return _mm256_mul_ps(a, b);
+}
+static inline vec add(vec a, vec b) {
+    return _mm256_add_ps(a, b);
+}
+static inline vec bound(vec v, vec lo, vec hi) {
+    return _mm256_min_ps(hi, _mm256_max_ps(lo, v));
+}
+static inline vec floats(ivec v) {
+    return _mm256_cvtepi32_ps(v);
+}
+static inline ivec less_twice(ivec v, ivec count) {
+    return _mm256_sub_epi32(v, _mm256_add_epi32(count, count));
+}
+static inline ivec halve(ivec v) {
+    return _mm256_srai_epi32(v, 1);
+}
+static inline void store_i16(int16_t *p, ivec v, lanes in) {
+    (void)in;
+    v = _mm256_permute4x64_epi64(_mm256_packs_epi32(v, v), 0x08);
+    _mm_storeu_si128((__m128i *)(void *)p, _mm256_castsi256_si128(v));
+}
+/* The uppermost bits of the lanes. */
+static inline uint64_t tops(ivec v) {
+    return (uint64_t)(unsigned)_mm256_movemask_ps(_mm256_castsi256_ps(v));
+}
+static inline uint64_t not_negative(vec v, lanes in) {
+    (void)in;
+    return tops(_mm256_castps_si256(_mm256_cmp_ps(v, _mm256_setzero_ps(), _CMP_GE_OQ)));
+}
+static inline uint64_t not_less(ivec v, ivec than, lanes in) {
+    (void)in;
+    return tops(_mm256_cmpgt_epi32(than, v)) ^ 0xff;
+}
+static inline uint64_t odd(ivec v, lanes in) {
+    (void)in;
+    return tops(_mm256_slli_epi32(v, 31));
 }
 
-/* What is done to eight columns of a float result. */
-typedef struct ending {
-    const bnn_result *y;
-    __m256 a, b, lo, hi;
-} ending;
-
-/* A factor of one and infinite bounds change nothing; a term of zero would change -0. */
-static inline ending ending_at(const bnn_result *y, size_t column) {
-    ending e = {.y = y, .a = _mm256_set1_ps(1.0f), .b = _mm256_setzero_ps()};
-    e.a = y->a == NULL ? e.a : _mm256_loadu_ps(y->a + column);
-    e.b = y->b == NULL ? e.b : _mm256_loadu_ps(y->b + column);
-    e.lo = _mm256_set1_ps(y->clamp == NULL ? -INFINITY : y->clamp[0]);
-    e.hi = _mm256_set1_ps(y->clamp == NULL ? INFINITY : y->clamp[1]);
-    return e;
-}
-
-static inline __m256 end_at(const ending *e, __m256 v, size_t at) {
-    v = _mm256_mul_ps(e->a, v);
-    v = e->y->b == NULL ? v : _mm256_add_ps(v, e->b);
-    v = e->y->add == NULL ? v : _mm256_add_ps(v, _mm256_loadu_ps(e->y->add + at));
-    v = _mm256_min_ps(e->hi, _mm256_max_ps(e->lo, v)); /* a NaN stays */
-    _mm256_storeu_ps(e->y->f32 + at, v);
-    return v;
-}
-
-/* Vectors, if they come out even; else as in portable C. */
-void bnn_f32_end_avx2(const bnn_result *y, size_t column, size_t m, size_t n, float *const *c) {
-    if (n % 8 != 0) {
-        bnn_f32_end_generic(y, column, m, n, c);
-        return;
-    }
-    for (size_t j = 0; j < n; j += 8) {
-        ending e = ending_at(y, column + j);
-        for (size_t i = 0; i < m; i++) {
-            end_at(&e, _mm256_loadu_ps(c[i] + j), (size_t)(c[i] + j - y->f32));
-        }
-    }
-}
-
-static void finish_f32(const bnn_finish *f) {
-    uint64_t bits[BNN_FINISH_PIXELS] = {0};
-    for (size_t j = 0; j < f->n; j += 8) {
-        ending e = ending_at(f->y, f->column + j);
-        size_t at = f->first * f->channels + f->column + j;
-        for (size_t i = 0; i < f->pixels; i++, at += f->channels) {
-            __m256 v = _mm256_cvtepi32_ps(integers(f, i, j));
-            v = end_at(&e, _mm256_mul_ps(_mm256_set1_ps(f->xscale[i]), v), at);
-            int hit = _mm256_movemask_ps(_mm256_cmp_ps(v, _mm256_setzero_ps(), _CMP_GE_OQ));
-            bits[i] |= (uint64_t)(unsigned)hit << j;
-        }
-    }
-    bnn_finish_bits(f, f->y->sign, bits);
-}
-
-static void finish_i16(const bnn_finish *f) {
-    for (size_t j = 0; j < f->n; j += 8) {
-        int16_t *to = f->y->i16 + f->first * f->channels + f->column + j;
-        for (size_t i = 0; i < f->pixels; i++, to += f->channels) {
-            __m256i v = integers(f, i, j);
-            v = _mm256_permute4x64_epi64(_mm256_packs_epi32(v, v), 0x08);
-            _mm_storeu_si128((__m128i *)(void *)to, _mm256_castsi256_si128(v));
-        }
-    }
-}
-
-static void finish_b1(const bnn_finish *f) {
-    uint64_t bits[BNN_FINISH_PIXELS] = {0};
-    for (size_t j = 0; j < f->n; j += 8) {
-        const int32_t *threshold = f->y->threshold + f->column + j;
-        __m256i t = _mm256_loadu_si256((const __m256i *)(const void *)threshold);
-        int flip = _mm256_movemask_ps(_mm256_castsi256_ps(_mm256_slli_epi32(t, 31)));
-        t = _mm256_srai_epi32(t, 1);
-        for (size_t i = 0; i < f->pixels; i++) {
-            __m256i less = _mm256_cmpgt_epi32(t, integers(f, i, j));
-            int hit = _mm256_movemask_ps(_mm256_castsi256_ps(less)) ^ 0xff;
-            bits[i] |= (uint64_t)(unsigned)(hit ^ flip) << j;
-        }
-    }
-    bnn_finish_bits(f, f->y->b1, bits);
-}
-
-/* The same rule. */
-void bnn_b1_finish_avx2(const bnn_finish *f) {
-    if (f->n % 8 != 0) {
-        bnn_b1_finish_generic(f);
-    } else if (f->y->f32 != NULL) {
-        finish_f32(f);
-    } else if (f->y->i16 != NULL) {
-        finish_i16(f);
-    } else {
-        finish_b1(f);
-    }
-}
+#define F32_END_NAME bnn_f32_end_avx2
+#define F32_END_REST bnn_f32_end_generic
+#define B1_FINISH_NAME bnn_b1_finish_avx2
+#define B1_FINISH_REST bnn_b1_finish_generic
+#include "cpu/b1_finish.inc"
 
 void bnn_b1_expand_avx2(size_t n, const uint64_t *row, size_t first, float scale, float *out) {
     const __m256 plus = _mm256_set1_ps(scale), minus = _mm256_set1_ps(-scale);

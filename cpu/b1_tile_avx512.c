@@ -123,98 +123,65 @@ static inline __mmask16 first_lanes(size_t n) {
     return (__mmask16)(n >= 16 ? 0xffffu : (1u << n) - 1);
 }
 
-/* Channels j .. j+16 of pixel i; what lies behind the last channel is anything. */
-static inline __m512i integers(const bnn_finish *f, size_t i, size_t j, __mmask16 in) {
-    __m512i count = _mm512_loadu_si512(f->count + i * f->width + j);
-    __m512i offset = _mm512_maskz_loadu_epi32(in, f->offset + f->class_at[i] + j);
-    return _mm512_sub_epi32(offset, _mm512_add_epi32(count, count));
+/* ---- endings ---- */
+
+#define LANES 16
+#define MASKED 1
+typedef __m512 vec;
+typedef __m512i ivec;
+typedef __mmask16 lanes;
+
+static inline lanes some(size_t n) {
+    return first_lanes(n);
+}
+static inline vec set(float v) {
+    return _mm512_set1_ps(v);
+}
+static inline vec load(const float *p, lanes in) {
+    return _mm512_maskz_loadu_ps(in, p);
+}
+static inline void store(float *p, vec v, lanes in) {
+    _mm512_mask_storeu_ps(p, in, v);
+}
+static inline ivec load_ints(const int32_t *p, lanes in) {
+    return _mm512_maskz_loadu_epi32(in, p);
+}
+static inline vec mul(vec a, vec b) {
+    return _mm512_mul_ps(a, b);
+}
+static inline vec add(vec a, vec b) {
+    return _mm512_add_ps(a, b);
+}
+static inline vec bound(vec v, vec lo, vec hi) {
+    return _mm512_min_ps(hi, _mm512_max_ps(lo, v));
+}
+static inline vec floats(ivec v) {
+    return _mm512_cvtepi32_ps(v);
+}
+static inline ivec less_twice(ivec v, ivec count) {
+    return _mm512_sub_epi32(v, _mm512_add_epi32(count, count));
+}
+static inline ivec halve(ivec v) {
+    return _mm512_srai_epi32(v, 1);
+}
+static inline void store_i16(int16_t *p, ivec v, lanes in) {
+    _mm256_mask_storeu_epi16(p, in, _mm512_cvtepi32_epi16(v));
+}
+static inline uint64_t not_negative(vec v, lanes in) {
+    return _mm512_mask_cmp_ps_mask(in, v, _mm512_setzero_ps(), _CMP_GE_OQ);
+}
+static inline uint64_t not_less(ivec v, ivec than, lanes in) {
+    return _mm512_mask_cmpge_epi32_mask(in, v, than);
+}
+static inline uint64_t odd(ivec v, lanes in) {
+    return (uint64_t)(_mm512_movepi32_mask(_mm512_slli_epi32(v, 31)) & in);
 }
 
-/* What is done to sixteen columns of a float result. */
-typedef struct ending {
-    const bnn_result *y;
-    __mmask16 in;
-    __m512 a, b, lo, hi;
-} ending;
-
-/* A factor of one and infinite bounds change nothing; a term of zero would change -0. */
-static inline ending ending_at(const bnn_result *y, size_t column, __mmask16 in) {
-    ending e = {.y = y, .in = in, .a = _mm512_set1_ps(1.0f), .b = _mm512_setzero_ps()};
-    e.a = y->a == NULL ? e.a : _mm512_maskz_loadu_ps(in, y->a + column);
-    e.b = y->b == NULL ? e.b : _mm512_maskz_loadu_ps(in, y->b + column);
-    e.lo = _mm512_set1_ps(y->clamp == NULL ? -INFINITY : y->clamp[0]);
-    e.hi = _mm512_set1_ps(y->clamp == NULL ? INFINITY : y->clamp[1]);
-    return e;
-}
-
-static inline __m512 end_at(const ending *e, __m512 v, size_t at) {
-    v = _mm512_mul_ps(e->a, v);
-    v = e->y->b == NULL ? v : _mm512_add_ps(v, e->b);
-    v = e->y->add == NULL ? v : _mm512_add_ps(v, _mm512_maskz_loadu_ps(e->in, e->y->add + at));
-    v = _mm512_min_ps(e->hi, _mm512_max_ps(e->lo, v)); /* a NaN stays */
-    _mm512_mask_storeu_ps(e->y->f32 + at, e->in, v);
-    return v;
-}
-
-void bnn_f32_end_avx512(const bnn_result *y, size_t column, size_t m, size_t n, float *const *c) {
-    for (size_t j = 0; j < n; j += 16) {
-        ending e = ending_at(y, column + j, first_lanes(n - j));
-        for (size_t i = 0; i < m; i++) {
-            end_at(&e, _mm512_maskz_loadu_ps(e.in, c[i] + j), (size_t)(c[i] + j - y->f32));
-        }
-    }
-}
-
-static void finish_f32(const bnn_finish *f) {
-    uint64_t bits[BNN_FINISH_PIXELS] = {0};
-    for (size_t j = 0; j < f->n; j += 16) {
-        ending e = ending_at(f->y, f->column + j, first_lanes(f->n - j));
-        size_t at = f->first * f->channels + f->column + j;
-        for (size_t i = 0; i < f->pixels; i++, at += f->channels) {
-            __m512 v = _mm512_cvtepi32_ps(integers(f, i, j, e.in));
-            v = end_at(&e, _mm512_mul_ps(_mm512_set1_ps(f->xscale[i]), v), at);
-            __mmask16 hit = _mm512_mask_cmp_ps_mask(e.in, v, _mm512_setzero_ps(), _CMP_GE_OQ);
-            bits[i] |= (uint64_t)hit << j;
-        }
-    }
-    bnn_finish_bits(f, f->y->sign, bits);
-}
-
-static void finish_i16(const bnn_finish *f) {
-    for (size_t j = 0; j < f->n; j += 16) {
-        __mmask16 in = first_lanes(f->n - j);
-        int16_t *to = f->y->i16 + f->first * f->channels + f->column + j;
-        for (size_t i = 0; i < f->pixels; i++, to += f->channels) {
-            __m256i v = _mm512_cvtepi32_epi16(integers(f, i, j, in));
-            _mm256_mask_storeu_epi16(to, in, v);
-        }
-    }
-}
-
-static void finish_b1(const bnn_finish *f) {
-    uint64_t bits[BNN_FINISH_PIXELS] = {0};
-    for (size_t j = 0; j < f->n; j += 16) {
-        __mmask16 in = first_lanes(f->n - j);
-        __m512i t = _mm512_maskz_loadu_epi32(in, f->y->threshold + f->column + j);
-        __mmask16 flip = _mm512_movepi32_mask(_mm512_slli_epi32(t, 31));
-        t = _mm512_srai_epi32(t, 1);
-        for (size_t i = 0; i < f->pixels; i++) {
-            __mmask16 hit = _mm512_cmpge_epi32_mask(integers(f, i, j, in), t);
-            bits[i] |= (uint64_t)(uint16_t)((hit ^ flip) & in) << j;
-        }
-    }
-    bnn_finish_bits(f, f->y->b1, bits);
-}
-
-void bnn_b1_finish_avx512(const bnn_finish *f) {
-    if (f->y->f32 != NULL) {
-        finish_f32(f);
-    } else if (f->y->i16 != NULL) {
-        finish_i16(f);
-    } else {
-        finish_b1(f);
-    }
-}
+#define F32_END_NAME bnn_f32_end_avx512
+#define F32_END_REST bnn_f32_end_generic
+#define B1_FINISH_NAME bnn_b1_finish_avx512
+#define B1_FINISH_REST bnn_b1_finish_generic
+#include "cpu/b1_finish.inc"
 
 void bnn_b1_expand_avx512(size_t n, const uint64_t *row, size_t first, float scale, float *out) {
     const __m512 plus = _mm512_set1_ps(scale), minus = _mm512_set1_ps(-scale);

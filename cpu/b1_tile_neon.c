@@ -100,106 +100,80 @@ void bnn_b1_tile_neon(size_t kb, size_t width, const uint8_t *tile, const uint8_
     }
 }
 
-/* Channels j .. j+4 of pixel i. */
-static inline int32x4_t integers(const bnn_finish *f, size_t i, size_t j) {
-    const int32_t *count = f->count + i * f->width + j, *offset = f->offset + f->class_at[i] + j;
-    return vmlsq_n_s32(vld1q_s32(offset), vld1q_s32(count), 2);
-}
+/* ---- endings ---- */
 
+#define LANES 4
+#define MASKED 0
+typedef float32x4_t vec;
+typedef int32x4_t ivec;
+typedef int lanes;
+
+static inline lanes some(size_t n) {
+    (void)n;
+    return 0; /* all of them, always */
+}
+static inline vec set(float v) {
+    return vdupq_n_f32(v);
+}
+static inline vec load(const float *p, lanes in) {
+    (void)in;
+    return vld1q_f32(p);
+}
+static inline void store(float *p, vec v, lanes in) {
+    (void)in;
+    vst1q_f32(p, v);
+}
+static inline ivec load_ints(const int32_t *p, lanes in) {
+    (void)in;
+    return vld1q_s32(p);
+}
+static inline vec mul(vec a, vec b) {
+    return vmulq_f32(a, b);
+}
+static inline vec add(vec a, vec b) {
+    return vaddq_f32(a, b);
+}
+/* By choice: NEON's minimum and maximum order zeros by their signs. */
+static inline vec bound(vec v, vec lo, vec hi) {
+    v = vbslq_f32(vcltq_f32(v, lo), lo, v);
+    return vbslq_f32(vcgtq_f32(v, hi), hi, v);
+}
+static inline vec floats(ivec v) {
+    return vcvtq_f32_s32(v);
+}
+static inline ivec less_twice(ivec v, ivec count) {
+    return vmlsq_n_s32(v, count, 2);
+}
+static inline ivec halve(ivec v) {
+    return vshrq_n_s32(v, 1);
+}
+static inline void store_i16(int16_t *p, ivec v, lanes in) {
+    (void)in;
+    vst1_s16(p, vmovn_s32(v));
+}
 /* Bit j is lane j, which has all bits set or clear. */
 static inline uint64_t bits_of(uint32x4_t hit) {
     const uint32x4_t weight = {1, 2, 4, 8};
     return vaddvq_u32(vandq_u32(hit, weight));
 }
-
-/* What is done to four columns of a float result. */
-typedef struct ending {
-    const bnn_result *y;
-    float32x4_t a, b, lo, hi;
-} ending;
-
-/* A factor of one and infinite bounds change nothing; a term of zero would change -0. */
-static inline ending ending_at(const bnn_result *y, size_t column) {
-    ending e = {.y = y, .a = vdupq_n_f32(1.0f), .b = vdupq_n_f32(0.0f)};
-    e.a = y->a == NULL ? e.a : vld1q_f32(y->a + column);
-    e.b = y->b == NULL ? e.b : vld1q_f32(y->b + column);
-    e.lo = vdupq_n_f32(y->clamp == NULL ? -INFINITY : y->clamp[0]);
-    e.hi = vdupq_n_f32(y->clamp == NULL ? INFINITY : y->clamp[1]);
-    return e;
+static inline uint64_t not_negative(vec v, lanes in) {
+    (void)in;
+    return bits_of(vcgezq_f32(v));
+}
+static inline uint64_t not_less(ivec v, ivec than, lanes in) {
+    (void)in;
+    return bits_of(vcgeq_s32(v, than));
+}
+static inline uint64_t odd(ivec v, lanes in) {
+    (void)in;
+    return bits_of(vtstq_s32(v, vdupq_n_s32(1)));
 }
 
-/* Bounds by choice: NEON's minimum and maximum order zeros by their signs. */
-static inline float32x4_t end_at(const ending *e, float32x4_t v, size_t at) {
-    v = vmulq_f32(e->a, v);
-    v = e->y->b == NULL ? v : vaddq_f32(v, e->b);
-    v = e->y->add == NULL ? v : vaddq_f32(v, vld1q_f32(e->y->add + at));
-    v = vbslq_f32(vcltq_f32(v, e->lo), e->lo, v);
-    v = vbslq_f32(vcgtq_f32(v, e->hi), e->hi, v);
-    vst1q_f32(e->y->f32 + at, v);
-    return v;
-}
-
-/* Vectors, if they come out even; else as in portable C. */
-void bnn_f32_end_neon(const bnn_result *y, size_t column, size_t m, size_t n, float *const *c) {
-    if (n % 4 != 0) {
-        bnn_f32_end_generic(y, column, m, n, c);
-        return;
-    }
-    for (size_t j = 0; j < n; j += 4) {
-        ending e = ending_at(y, column + j);
-        for (size_t i = 0; i < m; i++) {
-            end_at(&e, vld1q_f32(c[i] + j), (size_t)(c[i] + j - y->f32));
-        }
-    }
-}
-
-static void finish_f32(const bnn_finish *f) {
-    uint64_t bits[BNN_FINISH_PIXELS] = {0};
-    for (size_t j = 0; j < f->n; j += 4) {
-        ending e = ending_at(f->y, f->column + j);
-        size_t at = f->first * f->channels + f->column + j;
-        for (size_t i = 0; i < f->pixels; i++, at += f->channels) {
-            float32x4_t v = vmulq_n_f32(vcvtq_f32_s32(integers(f, i, j)), f->xscale[i]);
-            bits[i] |= bits_of(vcgezq_f32(end_at(&e, v, at))) << j;
-        }
-    }
-    bnn_finish_bits(f, f->y->sign, bits);
-}
-
-static void finish_i16(const bnn_finish *f) {
-    for (size_t j = 0; j < f->n; j += 4) {
-        int16_t *to = f->y->i16 + f->first * f->channels + f->column + j;
-        for (size_t i = 0; i < f->pixels; i++, to += f->channels) {
-            vst1_s16(to, vmovn_s32(integers(f, i, j)));
-        }
-    }
-}
-
-static void finish_b1(const bnn_finish *f) {
-    uint64_t bits[BNN_FINISH_PIXELS] = {0};
-    for (size_t j = 0; j < f->n; j += 4) {
-        int32x4_t t = vld1q_s32(f->y->threshold + f->column + j);
-        uint32x4_t flip = vtstq_s32(t, vdupq_n_s32(1));
-        t = vshrq_n_s32(t, 1);
-        for (size_t i = 0; i < f->pixels; i++) {
-            bits[i] |= bits_of(veorq_u32(vcgeq_s32(integers(f, i, j), t), flip)) << j;
-        }
-    }
-    bnn_finish_bits(f, f->y->b1, bits);
-}
-
-/* The same rule. */
-void bnn_b1_finish_neon(const bnn_finish *f) {
-    if (f->n % 4 != 0) {
-        bnn_b1_finish_generic(f);
-    } else if (f->y->f32 != NULL) {
-        finish_f32(f);
-    } else if (f->y->i16 != NULL) {
-        finish_i16(f);
-    } else {
-        finish_b1(f);
-    }
-}
+#define F32_END_NAME bnn_f32_end_neon
+#define F32_END_REST bnn_f32_end_generic
+#define B1_FINISH_NAME bnn_b1_finish_neon
+#define B1_FINISH_REST bnn_b1_finish_generic
+#include "cpu/b1_finish.inc"
 
 void bnn_b1_expand_neon(size_t n, const uint64_t *row, size_t first, float scale, float *out) {
     const float32x4_t plus = vdupq_n_f32(scale), minus = vnegq_f32(plus);
