@@ -1,8 +1,8 @@
 /* The binary tile with AVX2: a look-up of nibbles instead of a popcount. Channels lie in the lanes,
  * a byte of a vector being eight input bits of one channel. For a nibble of a pixel the table row
  * T[nibble][w] = popcount(nibble xor w) is broadcast, and one shuffle looks 32 channels up. Sums
- * are bytes, widened every 31 bytes of K (8 a byte at most); the bound is one shuffle and one sum
- * for 32 channels and four bits. */
+ * are bytes, widened for every 31 bytes of K (8 a byte at most); the bound is one shuffle and one
+ * sum for 32 channels and four bits. */
 #include "cpu/micro.h"
 
 #if defined(__x86_64__) /* elsewhere this file is empty but for declarations */
@@ -13,7 +13,8 @@
 
 #include "cpu/bits_avx2.h"
 
-enum { MR = 4, WIDEN = 31, DRAIN = WIDEN * 256 /* bytes of K a 16-bit sum can hold */ };
+/* Bytes of K that a byte can sum up, and how many such sums are added up at a time. */
+enum { MR = 4, RUN = 31, RUNS = 16 };
 
 /* popcount(nibble xor w) for w = 0 .. 15. */
 #define ROW_0 0, 1, 1, 2, 1, 2, 2, 3, 1, 2, 2, 3, 2, 3, 3, 4
@@ -144,15 +145,9 @@ static inline void add_pixel(__m256i *left, __m256i *right, const __m128i *row, 
     add_counts(right, high, high1);
 }
 
-static inline void widen(__m256i bytes, __m256i sum[2]) {
-    const __m256i zero = _mm256_setzero_si256();
-    sum[0] = _mm256_add_epi16(sum[0], _mm256_unpacklo_epi8(bytes, zero));
-    sum[1] = _mm256_add_epi16(sum[1], _mm256_unpackhi_epi8(bytes, zero));
-}
-
-/* At most WIDEN bytes of K, one function for each width; `sum` follows [pixel][channel] in vectors
- * of 32 sums, each as two vectors of 16 bits. */
-static void run64(size_t kb, const uint8_t *tile, const uint8_t *w, __m256i sum[8][2]) {
+/* At most RUN bytes of K, one function for each width; `sum` follows [pixel][channel] in vectors of
+ * 32 sums. */
+static void run64(size_t kb, const uint8_t *tile, const uint8_t *w, __m256i sum[8]) {
     const __m256i zero = _mm256_setzero_si256();
     __m256i s00 = zero, s01 = zero, s10 = zero, s11 = zero, s20 = zero, s21 = zero, s30 = zero,
             s31 = zero;
@@ -166,17 +161,17 @@ static void run64(size_t kb, const uint8_t *tile, const uint8_t *w, __m256i sum[
         add_pixel(&s20, &s21, rows_of(tile, 2), low0, low1, high0, high1);
         add_pixel(&s30, &s31, rows_of(tile, 3), low0, low1, high0, high1);
     }
-    widen(s00, sum[0]);
-    widen(s01, sum[1]);
-    widen(s10, sum[2]);
-    widen(s11, sum[3]);
-    widen(s20, sum[4]);
-    widen(s21, sum[5]);
-    widen(s30, sum[6]);
-    widen(s31, sum[7]);
+    sum[0] = s00;
+    sum[1] = s01;
+    sum[2] = s10;
+    sum[3] = s11;
+    sum[4] = s20;
+    sum[5] = s21;
+    sum[6] = s30;
+    sum[7] = s31;
 }
 
-static void run32(size_t kb, const uint8_t *tile, const uint8_t *w, __m256i sum[8][2]) {
+static void run32(size_t kb, const uint8_t *tile, const uint8_t *w, __m256i sum[8]) {
     const __m256i zero = _mm256_setzero_si256();
     __m256i s0 = zero, s1 = zero, s2 = zero, s3 = zero;
     for (size_t k = 0; k < kb; k++, tile += 2 * MR, w += 64) {
@@ -192,13 +187,13 @@ static void run32(size_t kb, const uint8_t *tile, const uint8_t *w, __m256i sum[
         add_counts(&s2, twice(row[2] + 1), high);
         add_counts(&s3, twice(row[3] + 1), high);
     }
-    widen(s0, sum[0]);
-    widen(s1, sum[1]);
-    widen(s2, sum[2]);
-    widen(s3, sum[3]);
+    sum[0] = s0;
+    sum[1] = s1;
+    sum[2] = s2;
+    sum[3] = s3;
 }
 
-static void run16(size_t kb, const uint8_t *tile, const uint8_t *w, __m256i sum[8][2]) {
+static void run16(size_t kb, const uint8_t *tile, const uint8_t *w, __m256i sum[8]) {
     __m256i s0 = _mm256_setzero_si256(), s1 = s0;
     for (size_t k = 0; k < kb; k++, tile += 2 * MR, w += 32) {
         const __m128i *half = (const __m128i *)(const void *)w;
@@ -211,44 +206,45 @@ static void run16(size_t kb, const uint8_t *tile, const uint8_t *w, __m256i sum[
         add_counts(&s0, both(row[0] + 1, row[1] + 1), high);
         add_counts(&s1, both(row[2] + 1, row[3] + 1), high);
     }
-    widen(s0, sum[0]);
-    widen(s1, sum[1]);
+    sum[0] = s0;
+    sum[1] = s1;
 }
 
-/* Vector v's 32 sums, in order of their lanes, to 32-bit counts. */
-static inline void drain(const __m256i sum[2], int32_t *count, int add) {
+/* Adds up vector v of all runs and writes its 32 sums, in order of their lanes. */
+static inline void drain(size_t runs, __m256i (*sum)[8], size_t v, int32_t *count, int add) {
+    __m256i zero = _mm256_setzero_si256(), low = zero, high = zero;
+    for (size_t r = 0; r < runs; r++) {
+        low = _mm256_add_epi16(low, _mm256_unpacklo_epi8(sum[r][v], zero));
+        high = _mm256_add_epi16(high, _mm256_unpackhi_epi8(sum[r][v], zero));
+    }
     for (int half = 0; half < 4; half++) {
-        __m256i from = sum[half & 1];
+        __m256i from = half & 1 ? high : low;
         __m128i part = half < 2 ? _mm256_castsi256_si128(from) : _mm256_extracti128_si256(from, 1);
         __m256i wide = _mm256_cvtepu16_epi32(part);
-        __m256i *to = (__m256i *)(void *)(count + 8 * half);
+        __m256i *to = (__m256i *)(void *)(count + 32 * v) + half;
         _mm256_storeu_si256(to, add ? _mm256_add_epi32(_mm256_loadu_si256(to), wide) : wide);
     }
 }
 
 void bnn_b1_tile_avx2(size_t kb, size_t width, const uint8_t *tile, const uint8_t *panel,
                       int32_t *count) {
-    size_t vectors = MR * width / 32;
-    for (size_t start = 0; start < kb; start += DRAIN) {
-        size_t end = kb - start < DRAIN ? kb : start + DRAIN;
-        __m256i sum[8][2];
-        for (size_t v = 0; v < vectors; v++) {
-            sum[v][0] = sum[v][1] = _mm256_setzero_si256();
-        }
-        for (size_t k = start; k < end; k += WIDEN) {
-            size_t here = end - k < WIDEN ? end - k : WIDEN;
+    for (size_t start = 0; start < kb; start += RUN * RUNS) {
+        size_t end = kb - start < RUN * RUNS ? kb : start + RUN * RUNS, k = start, runs = 0;
+        __m256i sum[RUNS][8];
+        for (; k < end; k += RUN, runs++) {
+            size_t here = end - k < RUN ? end - k : RUN;
             const uint8_t *a = tile + k * 2 * MR, *w = panel + k * 2 * width;
             if (width == 64) {
-                run64(here, a, w, sum);
+                run64(here, a, w, sum[runs]);
             } else if (width == 32) {
-                run32(here, a, w, sum);
+                run32(here, a, w, sum[runs]);
             } else {
-                run16(here, a, w, sum);
+                run16(here, a, w, sum[runs]);
             }
         }
         /* Vectors follow each other as [pixel][channel] at every width. */
-        for (size_t v = 0; v < vectors; v++) {
-            drain(sum[v], count + 32 * v, start > 0);
+        for (size_t v = 0; v < MR * width / 32; v++) {
+            drain(runs, sum, v, count, start > 0);
         }
     }
 }
