@@ -66,6 +66,7 @@ static inline float bnn_row_scale(const bnn_operand *v, size_t row) {
     return v->scale == NULL ? 1.0f : v->scale[row / v->rows_per_scale];
 }
 
+/* conv.c: each choosing among those below; kernels.h tells what they do. */
 size_t bnn_conv_workspace(const bnn_micro *micro, const bnn_conv *s, int bits);
 void bnn_conv_forward(const bnn_micro *micro, const bnn_conv *s, const bnn_operand *x,
                       const bnn_operand *w, const bnn_result *y, void *ws);
@@ -77,13 +78,23 @@ void bnn_conv_backward_x(const bnn_micro *micro, const bnn_conv *s, const float 
 void bnn_conv_backward_w(const bnn_micro *micro, const bnn_conv *s, const float *gy,
                          const bnn_operand *x, float *gw, int acc, void *ws);
 
-/* conv_b1.c, and the sizes of the parts for bnn_conv_workspace. */
+/* conv_b1.c: bits times bits. */
 void bnn_conv_forward_b1(const bnn_micro *micro, const bnn_conv *s, const bnn_operand *x,
                          const bnn_operand *w, const bnn_result *y, void *ws);
 void bnn_conv_prepare_b1(const bnn_micro *micro, const bnn_conv *s, const uint64_t *w,
                          void *prepared, void *ws);
 size_t bnn_conv_b1_prepared_bytes(const bnn_micro *micro, const bnn_conv *s);
 size_t bnn_conv_b1_bytes(const bnn_micro *micro, const bnn_conv *s);
+
+/* conv_f32.c and conv_weights.c: floats, or bits expanded to floats. */
+void bnn_conv_forward_f32(const bnn_micro *micro, const bnn_conv *s, const float *x,
+                          const bnn_operand *w, const bnn_result *y, void *ws);
+void bnn_conv_backward_x_f32(const bnn_micro *micro, const bnn_conv *s, const float *gy,
+                             const bnn_operand *w, float *gx, int acc, void *ws);
+void bnn_conv_backward_w_f32(const bnn_micro *micro, const bnn_conv *s, const float *gy,
+                             const bnn_operand *x, float *gw, int acc, void *ws);
+void bnn_conv_prepare_f32(const bnn_micro *micro, const bnn_conv *s, const float *w, float *panels);
+size_t bnn_conv_f32_prepared_bytes(const bnn_micro *micro, const bnn_conv *s);
 size_t bnn_conv_f32_bytes(const bnn_micro *micro, const bnn_conv *s);
 size_t bnn_conv_weights_bytes(const bnn_micro *micro, const bnn_conv *s);
 

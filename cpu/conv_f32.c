@@ -226,8 +226,8 @@ static void pack_backward(const bnn_micro *micro, const bnn_conv *s, const grid 
     }
 }
 
-static void conv_forward_f32(const bnn_micro *micro, const bnn_conv *s, const float *x,
-                             const bnn_operand *w, const bnn_result *y, void *ws) {
+void bnn_conv_forward_f32(const bnn_micro *micro, const bnn_conv *s, const float *x,
+                          const bnn_operand *w, const bnn_result *y, void *ws) {
     grid g = {.out = y->f32, .n = (size_t)s->n, .out_h = (size_t)s->oh, .out_w = (size_t)s->ow};
     g.out_sy = 1, g.out_sx = 1, g.groups = (size_t)s->groups;
     g.out_channels = (size_t)s->o, g.cols = g.out_channels / g.groups;
@@ -235,18 +235,6 @@ static void conv_forward_f32(const bnn_micro *micro, const bnn_conv *s, const fl
     lay_out(micro, s, (size_t)(s->c / s->groups), ws, &g);
     bnn_windows_forward(&g.in, s, x);
     walk_all(micro, s, &g, 0);
-}
-
-int bnn_phase_taps(int phase, int kernel, int stride, int pad, int dil, int *off, int *tap) {
-    int count = 0;
-    for (int k = 0; k < kernel; k++) {
-        int from = phase + pad - k * dil;
-        if (from % stride == 0) {
-            off[count] = from / stride;
-            tap[count++] = k;
-        }
-    }
-    return count;
 }
 
 /* Whether each pixel along an axis is reached by some tap. */
@@ -267,12 +255,8 @@ static void clear(size_t n, float *x) {
     }
 }
 
-void bnn_conv_backward_x(const bnn_micro *micro, const bnn_conv *s, const float *gy,
-                         const bnn_operand *w, float *gx, int acc, void *ws) {
-    if (w->b1 != NULL && bnn_conv_mix_x_pays(s)) {
-        bnn_conv_mix_x(micro->mixed, s, gy, w, gx, acc, ws);
-        return;
-    }
+void bnn_conv_backward_x_f32(const bnn_micro *micro, const bnn_conv *s, const float *gy,
+                             const bnn_operand *w, float *gx, int acc, void *ws) {
     grid g = {.out = gx, .n = (size_t)s->n, .out_h = (size_t)s->h, .out_w = (size_t)s->w};
     g.out_sy = (size_t)s->stride_h, g.out_sx = (size_t)s->stride_w, g.groups = (size_t)s->groups;
     g.out_channels = (size_t)s->c, g.cols = g.out_channels / g.groups;
@@ -298,20 +282,18 @@ void bnn_conv_backward_x(const bnn_micro *micro, const bnn_conv *s, const float 
     }
 }
 
-void bnn_conv_forward(const bnn_micro *micro, const bnn_conv *s, const bnn_operand *x,
-                      const bnn_operand *w, const bnn_result *y, void *ws) {
-    if (x->b1 != NULL) {
-        bnn_conv_forward_b1(micro, s, x, w, y, ws);
-    } else {
-        conv_forward_f32(micro, s, x->f32, w, y, ws);
-    }
+size_t bnn_conv_f32_prepared_bytes(const bnn_micro *micro, const bnn_conv *s) {
+    size_t groups = (size_t)s->groups, nr = micro->f32_nr;
+    size_t columns = bnn_ceil_div((size_t)s->o / groups, nr) * nr;
+    return (size_t)s->kh * (size_t)s->kw * (size_t)s->c * columns * sizeof(float);
 }
 
-static void prepare_f32(const bnn_micro *micro, const bnn_conv *s, const float *w, float *panels) {
+void bnn_conv_prepare_f32(const bnn_micro *micro, const bnn_conv *s, const float *w,
+                          float *panels) {
     size_t groups = (size_t)s->groups, og = (size_t)s->o / groups, nr = micro->f32_nr;
     size_t k = (size_t)s->kh * (size_t)s->kw * (size_t)s->c / groups;
     size_t count = bnn_ceil_div(og, nr);
-    memset(panels, 0, bnn_conv_prepared_bytes(micro, s, 0));
+    memset(panels, 0, bnn_conv_f32_prepared_bytes(micro, s));
 #pragma omp parallel
     {
         size_t first, last;
@@ -321,39 +303,4 @@ static void prepare_f32(const bnn_micro *micro, const bnn_conv *s, const float *
             micro->f32_columns(k, n, k, w + (p / count * og + o0) * k, nr, panels + p * k * nr);
         }
     }
-}
-
-size_t bnn_conv_prepared_bytes(const bnn_micro *micro, const bnn_conv *s, int bits) {
-    if (bits) {
-        return bnn_conv_b1_prepared_bytes(micro, s);
-    }
-    size_t groups = (size_t)s->groups, nr = micro->f32_nr;
-    size_t columns = bnn_ceil_div((size_t)s->o / groups, nr) * nr;
-    return (size_t)s->kh * (size_t)s->kw * (size_t)s->c * columns * sizeof(float);
-}
-
-void bnn_conv_prepare(const bnn_micro *micro, const bnn_conv *s, const bnn_operand *w,
-                      void *prepared, void *ws) {
-    if (w->b1 != NULL) {
-        bnn_conv_prepare_b1(micro, s, w->b1, prepared, ws);
-    } else {
-        prepare_f32(micro, s, w->f32, prepared);
-    }
-}
-
-static size_t most(size_t a, size_t b) {
-    return a > b ? a : b;
-}
-
-size_t bnn_conv_workspace(const bnn_micro *micro, const bnn_conv *s, int bits) {
-    size_t weights = bnn_conv_weights_bytes(micro, s);
-    if (!bits) {
-        return most(bnn_conv_f32_bytes(micro, s), weights);
-    }
-    if (bnn_conv_mix_w_pays(s)) { /* the input's factors decide whether it fits, too */
-        weights = most(weights, bnn_conv_mix_w_bytes(micro->mixed, s));
-    }
-    size_t x = bnn_conv_mix_x_pays(s) ? bnn_conv_mix_x_bytes(micro->mixed, s)
-                                      : bnn_conv_f32_bytes(micro, s);
-    return most(bnn_conv_b1_bytes(micro, s), most(x, weights));
 }

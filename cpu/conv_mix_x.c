@@ -2,7 +2,7 @@
  * row of pixels at a time; as many rows are kept as the taps of a result row span, and all taps and
  * all filters look up in them. The filters' factors are multiplied into gy before. Beside an image
  * stand tables of zeros; above and below it taps are left out. A result is one sum in one order,
- * whatever the blocks. conv_f32.c says what the phases of a strided convolution are. */
+ * whatever the blocks. conv_windows.c says what the phases of a strided convolution are. */
 #include <limits.h>
 
 #include "cpu/conv.h"

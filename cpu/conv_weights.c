@@ -142,12 +142,8 @@ static void piece(const bnn_micro *micro, const bnn_conv *s, const plan *p, cons
     }
 }
 
-void bnn_conv_backward_w(const bnn_micro *micro, const bnn_conv *s, const float *gy,
-                         const bnn_operand *x, float *gw, int acc, void *ws) {
-    if (x->b1 != NULL && bnn_conv_mix_w_fits(s, x)) {
-        bnn_conv_mix_w(micro->mixed, s, gy, x, gw, acc, ws);
-        return;
-    }
+void bnn_conv_backward_w_f32(const bnn_micro *micro, const bnn_conv *s, const float *gy,
+                             const bnn_operand *x, float *gw, int acc, void *ws) {
     plan p = lay_out(micro, s, ws);
     size_t whole = (size_t)s->o * p.cols;
     bnn_queue items = {.total = p.groups * p.splits * p.panels};

@@ -126,3 +126,15 @@ void bnn_windows_point(const bnn_windows *v, size_t group, size_t first, size_t 
         }
     }
 }
+
+int bnn_phase_taps(int phase, int kernel, int stride, int pad, int dil, int *off, int *tap) {
+    int count = 0;
+    for (int k = 0; k < kernel; k++) {
+        int from = phase + pad - k * dil;
+        if (from % stride == 0) {
+            off[count] = from / stride;
+            tap[count++] = k;
+        }
+    }
+    return count;
+}
