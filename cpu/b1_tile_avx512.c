@@ -119,10 +119,6 @@ void bnn_b1_tile_avx512(size_t kb, size_t width, const uint8_t *tile, const uint
     }
 }
 
-static inline __mmask16 first_lanes(size_t n) {
-    return (__mmask16)(n >= 16 ? 0xffffu : (1u << n) - 1);
-}
-
 /* ---- endings ---- */
 
 #define LANES 16
@@ -132,7 +128,7 @@ typedef __m512i ivec;
 typedef __mmask16 lanes;
 
 static inline lanes some(size_t n) {
-    return first_lanes(n);
+    return (lanes)(n >= LANES ? 0xffffu : (1u << n) - 1);
 }
 static inline vec set(float v) {
     return _mm512_set1_ps(v);
@@ -192,7 +188,7 @@ void bnn_b1_expand_avx512(size_t n, const uint64_t *row, size_t first, float sca
             v |= row[at / 64 + 1] << (64 - shift);
         }
         __m512 signs = _mm512_mask_blend_ps((__mmask16)v, minus, plus);
-        _mm512_mask_storeu_ps(out + i, first_lanes(n - i), signs);
+        _mm512_mask_storeu_ps(out + i, some(n - i), signs);
     }
 }
 

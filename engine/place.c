@@ -6,8 +6,12 @@
 
 #include "engine/graph_private.h"
 
+/* What has its place comes before all that look for one. */
 static int larger_first(const void *a, const void *b) {
     const bnn_buffer *x = *(bnn_buffer *const *)a, *y = *(bnn_buffer *const *)b;
+    if (x->fixed != y->fixed) {
+        return y->fixed - x->fixed;
+    }
     if (x->bytes != y->bytes) {
         return x->bytes < y->bytes ? 1 : -1;
     }
@@ -58,13 +62,14 @@ static size_t lowest_offset(const bnn_graph *graph, const bnn_buffer *piece, bnn
     return offset;
 }
 
-/* Places order[placed..count) beside those in front, and returns the bytes they take. */
-static size_t place(const bnn_graph *graph, bnn_buffer **order, size_t placed, size_t count,
-                    bnn_buffer **room) {
+/* Places order[0..count), and returns the bytes they take. */
+static size_t place(const bnn_graph *graph, bnn_buffer **order, size_t count, bnn_buffer **room) {
     size_t bytes = 0;
-    qsort(order + placed, count - placed, sizeof *order, larger_first);
-    for (size_t i = placed; i < count; i++) {
-        order[i]->offset = lowest_offset(graph, order[i], order, i, room);
+    qsort(order, count, sizeof *order, larger_first);
+    for (size_t i = 0; i < count; i++) {
+        if (!order[i]->fixed) {
+            order[i]->offset = lowest_offset(graph, order[i], order, i, room);
+        }
         size_t end = order[i]->offset + order[i]->bytes;
         bytes = end > bytes ? end : bytes;
     }
@@ -119,26 +124,19 @@ static int list_locals(bnn_graph *graph) {
 }
 
 int bnn_place(bnn_graph *graph) {
-    size_t count = graph->buffer_count, global = 0, fixed = 0;
+    size_t count = graph->buffer_count, global = 0;
     bnn_buffer **order = malloc((2 * count + 1) * sizeof *order);
     if (!order || !list_locals(graph)) {
         free(order);
         return 0;
     }
     for (size_t i = 0; i < count; i++) {
-        if (graph->buffers[i].fixed) {
-            order[fixed++] = &graph->buffers[i];
-        }
-    }
-    global = fixed;
-    for (size_t i = 0; i < count; i++) {
         const bnn_buffer *b = &graph->buffers[i];
-        if (b->bytes && b->life[0].first >= 0 && b->step < 0 && !b->fixed) {
+        if (b->bytes && b->life[0].first >= 0 && b->step < 0) {
             order[global++] = &graph->buffers[i];
         }
     }
-    graph->bytes = place(graph, order, fixed, global, order + count);
-    graph->bytes = graph->bytes > graph->grads_bytes ? graph->bytes : graph->grads_bytes;
+    graph->bytes = place(graph, order, global, order + count);
     graph->scratch_bytes = 0;
     for (size_t i = 0; i < graph->step_count; i++) {
         size_t n = 0;
@@ -147,7 +145,7 @@ int bnn_place(bnn_graph *graph) {
                 order[n++] = &graph->buffers[b];
             }
         }
-        size_t bytes = place(graph, order, 0, n, order + count);
+        size_t bytes = place(graph, order, n, order + count);
         graph->scratch_bytes = bytes > graph->scratch_bytes ? bytes : graph->scratch_bytes;
     }
     for (size_t i = 0; i < graph->step_count; i++) {

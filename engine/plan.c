@@ -157,13 +157,14 @@ static int add_span(bnn_graph *graph, size_t first, size_t count) {
         last->count += count;
         return 1;
     }
-    if (count && !bnn_reserve((void **)&graph->spans, &graph->span_capacity, graph->span_count,
-                              sizeof *graph->spans)) {
+    if (count == 0) {
+        return 1;
+    }
+    if (!bnn_reserve((void **)&graph->spans, &graph->span_capacity, graph->span_count,
+                     sizeof *graph->spans)) {
         return 0;
     }
-    if (count) {
-        graph->spans[graph->span_count++] = (bnn_span){first, count};
-    }
+    graph->spans[graph->span_count++] = (bnn_span){first, count};
     return 1;
 }
 
@@ -176,32 +177,35 @@ static bnn_tensor *tensor_of(const bnn_graph *graph, const bnn_param *param) {
     return NULL;
 }
 
+static int add_param_grad(bnn_graph *graph, const bnn_param *param) {
+    bnn_tensor *tensor = tensor_of(graph, param);
+    int end = (int)graph->action_count, used = tensor && tensor->has_grad;
+    int buffer = add_buffer(graph, 4 * param->count);
+    if (buffer < 0) {
+        return 0;
+    }
+    bnn_buffer *b = &graph->buffers[buffer];
+    b->offset = 4 * param->offset;
+    b->fixed = 1;
+    touch(graph, buffer, end, 1);
+    if (used) {
+        tensor->grad_buffer = buffer;
+    } else {
+        touch(graph, buffer, end - 1, 1);
+    }
+    size_t written = used ? param->count : 0;
+    return add_span(graph, param->offset + written, b->bytes / 4 - written);
+}
+
 /* The parameters' gradients have one flat buffer, for the optimizer; until the backward makes
  * them, one after the other, their places are free. They stay to the end. */
 static int add_param_grads(bnn_graph *graph) {
-    int end = (int)graph->action_count, ok = 1;
+    int ok = 1;
     graph->span_count = 0;
     graph->grads_bytes = graph->root < 0 || !graph->params ? 0 : 4 * graph->params->value_count;
     for (size_t i = 0; ok && graph->grads_bytes && i < graph->params->count; i++) {
         const bnn_param *param = graph->params->list[i];
-        bnn_tensor *tensor = tensor_of(graph, param);
-        int used = tensor && tensor->has_grad;
-        size_t room = bnn_aligned(4 * param->count) / 4, idle = used ? param->count : 0;
-        if (!param->trainable) {
-            continue;
-        }
-        int buffer = add_buffer(graph, 4 * room);
-        ok = buffer >= 0 && add_span(graph, param->offset + idle, room - idle);
-        if (ok) {
-            graph->buffers[buffer].offset = 4 * param->offset;
-            graph->buffers[buffer].fixed = 1;
-            touch(graph, buffer, end, 1);
-            if (used) {
-                tensor->grad_buffer = buffer;
-            } else {
-                touch(graph, buffer, end - 1, 1);
-            }
-        }
+        ok = !param->trainable || add_param_grad(graph, param);
     }
     return ok;
 }
