@@ -9,14 +9,14 @@
 
 #include "engine/graph_private.h"
 
-bnn_graph *bnn_graph_create(const bnn_kernels *kernels, bnn_params *params, int training) {
+bnn_graph *bnn_graph_create(const bnn_device *device, bnn_params *params, int training) {
     bnn_graph *graph = calloc(1, sizeof *graph);
     if (graph && !(graph->arena = bnn_arena_create())) {
         free(graph);
         return NULL;
     }
     if (graph) {
-        graph->kernels = kernels;
+        graph->device = *device;
         graph->params = params;
         graph->training = graph->gradients = training;
         graph->root = BNN_NONE;
@@ -264,7 +264,11 @@ int bnn_graph_training(const bnn_graph *graph) {
 }
 
 const bnn_kernels *bnn_graph_kernels(const bnn_graph *graph) {
-    return graph->kernels;
+    return graph->device.kernels;
+}
+
+const bnn_device *bnn_graph_device(const bnn_graph *graph) {
+    return &graph->device;
 }
 
 float *bnn_f32(const bnn_graph *graph, bnn_t t) {

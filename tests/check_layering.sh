@@ -20,10 +20,10 @@ may_include() {
     case $1 in
     engine/base/*) echo "engine/base/" ;;
     engine/*) echo "engine/" ;;
-    cpu/*) echo "engine/kernels.h engine/ste.h cpu/" ;;
-    cuda/*) echo "engine/kernels.h engine/ste.h cuda/" ;;
+    cpu/*) echo "engine/device.h engine/kernels.h engine/ste.h cpu/" ;;
+    cuda/*) echo "engine/device.h engine/kernels.h engine/ste.h cuda/" ;;
     layers/*) echo "engine/ layers/" ;;
-    optim/*) echo "engine/base/ engine/kernels.h optim/" ;;
+    optim/*) echo "engine/base/ engine/device.h engine/kernels.h optim/" ;;
     data_loaders/*) echo "engine/base/ engine/io/ data_loaders/" ;;
     models/*) echo "engine/ layers/ optim/ models/" ;;
     tools/*) echo "engine/ cpu/ cuda/ layers/ optim/ data_loaders/ models/ tools/" ;;

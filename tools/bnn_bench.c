@@ -225,9 +225,7 @@ static bnn_code choose_algorithms(const command *c, bnn_bench *bench, bnn_error 
 
 static bnn_code prepare(const command *c, bnn_bench *bench, bnn_error *err) {
     const char *why;
-    *bench = (bnn_bench){.kernels = bnn_cpu_kernels(NULL, &why),
-                         .threads = bnn_set_threads(threads || c->bit == TRAIN ? (int)threads : 1),
-                         .repeat = (int)repeat,
+    *bench = (bnn_bench){.repeat = (int)repeat,
                          .filter = filter,
                          .arch = bnn_arch_find(arch),
                          .batch_size = (int)batch_size,
@@ -238,15 +236,16 @@ static bnn_code prepare(const command *c, bnn_bench *bench, bnn_error *err) {
                          .scaling = scaling,
                          .data = with_data ? data : NULL,
                          .data_dir = data_dir};
-    if (!bench->kernels) {
+    if (!bnn_cpu_device(NULL, threads || c->bit == TRAIN ? (int)threads : 1, &bench->device,
+                        &why)) {
         return bnn_fail(err, BNN_ERR_UNSUPPORTED, "%s", why);
     }
-    if (scaling && bench->threads < 2) {
+    if (scaling && bench->device.threads < 2) {
         return bnn_fail(err, BNN_ERR_ARGUMENT,
                         "--scaling needs two threads or more, and --threads is 1%s",
                         threads ? "" : ", as many as there are processors");
     }
-    bench->report = bnn_bench_report_create(bench->kernels->name, bench->repeat);
+    bench->report = bnn_bench_report_create(bench->device.kernels->name, bench->repeat);
     return bench->report ? choose_algorithms(c, bench, err)
                          : bnn_fail(err, BNN_ERR_MEMORY, "out of memory");
 }

@@ -5,7 +5,7 @@
 
 #include "engine/base/file.h"
 #include "engine/io/npy.h"
-#include "engine/kernels.h"
+#include "engine/device.h"
 #include "tools/contact_sheet.h"
 #include "tools/corruption_list.h"
 #include "tools/interrupt.h"
@@ -67,6 +67,7 @@ typedef struct work {
     bnn_corruptor *corruptor;
     bnn_corruption_list list;
     size_t image_bytes;
+    int threads;
     uint8_t *images, *corrupted; /* [CHUNK] */
     bnn_progress progress;
     size_t done;
@@ -84,7 +85,7 @@ static bnn_code run_chunk(work *w, int kind, int severity, size_t first, size_t 
                           bnn_error *err) {
     bnn_code code = BNN_OK;
     long long sum = 0;
-#pragma omp parallel for schedule(dynamic, 8) reduction(+ : sum)
+#pragma omp parallel for num_threads(w->threads) schedule(dynamic, 8) reduction(+ : sum)
     for (size_t i = 0; i < n; i++) {
         uint8_t *clean = w->images + i * w->image_bytes;
         uint8_t *corrupted = w->corrupted + i * w->image_bytes;
@@ -184,7 +185,7 @@ static bnn_code open_all(work *w, bnn_error *err) {
     if (code != BNN_OK || (code = bnn_make_folder(output, err)) != BNN_OK) {
         return code;
     }
-    bnn_set_threads((int)threads);
+    w->threads = threads ? (int)threads : bnn_cpu_threads();
     w->image_bytes = 3 * (size_t)w->info->height * (size_t)w->info->width;
     w->images = malloc(CHUNK * w->image_bytes);
     w->corrupted = malloc(CHUNK * w->image_bytes);

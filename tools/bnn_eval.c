@@ -209,7 +209,7 @@ static bnn_code describe_model(evaluation *e, bnn_error *err) {
     r->algo = bnn_spec_algorithm(&e->model.spec);
     r->packed = e->model.packed;
     r->data = e->info->name;
-    r->isa = e->model.kernels->name;
+    r->isa = e->model.device.kernels->name;
     r->images = (int64_t)e->test->count;
     r->class_count = (size_t)e->info->classes;
     r->classes = bnn_arena_alloc(e->arena, r->class_count * sizeof *r->classes);
@@ -252,7 +252,7 @@ static bnn_code prepare(evaluation *e, bnn_error *err) {
     }
     const size_t classes = (size_t)e->info->classes;
     e->how = (bnn_evaluation){.batch_size = (size_t)batch_size,
-                              .loader_threads = bnn_set_threads((int)threads),
+                              .loader_threads = e->model.device.threads,
                               .label = e->info->name};
     e->how.prediction = bnn_arena_alloc(e->arena, e->test->count * sizeof *e->how.prediction);
     e->how.class_images = bnn_arena_alloc(e->arena, classes * sizeof *e->how.class_images);
@@ -264,8 +264,8 @@ static bnn_code prepare(evaluation *e, bnn_error *err) {
 
 static bnn_code open_all(evaluation *e, bnn_error *err) {
     const char *why;
-    const bnn_kernels *kernels = bnn_cpu_kernels(NULL, &why);
-    if (!kernels) {
+    bnn_device device;
+    if (!bnn_cpu_device(NULL, (int)threads, &device, &why)) {
         return bnn_fail(err, BNN_ERR_UNSUPPORTED, "%s", why);
     }
     e->now.arena = e->arena = bnn_arena_create();
@@ -274,7 +274,7 @@ static bnn_code open_all(evaluation *e, bnn_error *err) {
     }
     bnn_code code = check_corruptions(e, err);
     if (code != BNN_OK || (code = find_model(e, err)) != BNN_OK ||
-        (code = bnn_loaded_open(e->path, kernels, &e->model, err)) != BNN_OK ||
+        (code = bnn_loaded_open(e->path, &device, &e->model, err)) != BNN_OK ||
         (code = bnn_loaded_predictor(&e->model, &e->predictor, err)) != BNN_OK ||
         (code = open_data(e, err)) != BNN_OK || (code = describe_model(e, err)) != BNN_OK ||
         (code = open_corruptions(e, err)) != BNN_OK || (code = open_results(e, err)) != BNN_OK) {

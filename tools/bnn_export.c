@@ -64,9 +64,10 @@ int main(int argc, char **argv) {
     }
     bnn_interrupt_catch();
     const char *path = output ? output : default_output(operands[0], buffer, sizeof buffer);
-    const bnn_kernels *kernels = bnn_cpu_kernels(NULL, &why);
-    bnn_code code = kernels ? bnn_loaded_open(operands[0], kernels, &model, &err)
-                            : bnn_fail(&err, BNN_ERR_UNSUPPORTED, "%s", why);
+    bnn_device device;
+    bnn_code code = bnn_cpu_device(NULL, 0, &device, &why)
+                        ? bnn_loaded_open(operands[0], &device, &model, &err)
+                        : bnn_fail(&err, BNN_ERR_UNSUPPORTED, "%s", why);
     if (code == BNN_OK) {
         code = bnn_pack(&model, path, &bytes, &err);
     }

@@ -143,8 +143,7 @@ static bnn_code parse_milestones(bnn_schedule *schedule, bnn_error *err) {
 static bnn_code settings_from_options(bnn_train_settings *s, bnn_error *err) {
     const bnn_dataset_info *info = bnn_dataset_find(data);
     const char *why;
-    s->kernels = bnn_cpu_kernels(NULL, &why);
-    if (!s->kernels) {
+    if (!bnn_cpu_device(NULL, (int)threads, &s->device, &why)) {
         return bnn_fail(err, BNN_ERR_UNSUPPORTED, "%s", why);
     }
     bnn_code code = bnn_spec_find(&s->spec, arch, algo, err);
@@ -171,7 +170,6 @@ static bnn_code settings_from_options(bnn_train_settings *s, bnn_error *err) {
     s->overwrite = overwrite;
     s->profile = profile;
     s->output = output;
-    s->loader_threads = bnn_set_threads((int)threads);
     return parse_milestones(&s->schedule, err);
 }
 
@@ -226,7 +224,7 @@ static int print_result(const bnn_train_settings *s, const bnn_train_result *r) 
         return BNN_EXIT_INTERRUPTED;
     }
     printf("best test accuracy %.2f%%; %.4f s a step (%s); %s/best.safetensors\n", r->best_top1,
-           r->seconds_per_step, s->kernels->name, s->output);
+           r->seconds_per_step, s->device.kernels->name, s->output);
     return EXIT_SUCCESS;
 }
 
