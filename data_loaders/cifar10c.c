@@ -14,6 +14,7 @@
 #include "data_loaders/dataset.h"
 #include "data_loaders/internal.h"
 #include "engine/io/npy.h"
+#include "engine/base/text.h"
 
 #define CURE                                                                                       \
     "the folder must be CIFAR-10-C unpacked (CIFAR-10-C.tar, https://zenodo.org/record/2535967)"
@@ -69,7 +70,7 @@ static bnn_code scan_entry(const char *dir, const char *file, int present[BNN_CO
 static bnn_code scan_folder(const char *dir, int present[BNN_CORRUPTION_KINDS], bnn_error *err) {
     DIR *folder = opendir(dir);
     if (!folder) {
-        return bnn_fail(err, BNN_ERR_IO, "%s: cannot be listed (%s)", dir, strerror(errno));
+        return bnn_fail(err, BNN_ERR_IO, "%s: cannot be listed (%s)", dir, bnn_reason(errno));
     }
     bnn_code code = BNN_OK;
     const struct dirent *entry;
@@ -77,7 +78,7 @@ static bnn_code scan_folder(const char *dir, int present[BNN_CORRUPTION_KINDS], 
         code = scan_entry(dir, entry->d_name, present, err);
     }
     if (code == BNN_OK && errno != 0) {
-        code = bnn_fail(err, BNN_ERR_IO, "%s: cannot be listed (%s)", dir, strerror(errno));
+        code = bnn_fail(err, BNN_ERR_IO, "%s: cannot be listed (%s)", dir, bnn_reason(errno));
     }
     closedir(folder);
     return code;

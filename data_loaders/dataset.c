@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "data_loaders/internal.h"
+#include "engine/base/text.h"
 
 const bnn_dataset_info *const bnn_datasets[] = {
     &bnn_dataset_fashion_mnist,
@@ -59,7 +60,7 @@ void bnn_dataset_close(bnn_dataset *dataset) {
 bnn_code bnn_data_check_folder(const char *dir, const char *cure, bnn_error *err) {
     struct stat status;
     if (stat(dir, &status) != 0) {
-        const char *why = errno == ENOENT ? "no such folder" : strerror(errno);
+        const char *why = errno == ENOENT ? "no such folder" : bnn_reason(errno);
         return bnn_fail(err, BNN_ERR_IO, "%s: %s; %s", dir, why, cure);
     }
     if (!S_ISDIR(status.st_mode)) {
@@ -69,7 +70,7 @@ bnn_code bnn_data_check_folder(const char *dir, const char *cure, bnn_error *err
         return bnn_fail(err, BNN_ERR_IO,
                         "%s: the folder cannot be read (%s); check its owner and "
                         "permissions",
-                        dir, strerror(errno));
+                        dir, bnn_reason(errno));
     }
     return BNN_OK;
 }
@@ -77,7 +78,7 @@ bnn_code bnn_data_check_folder(const char *dir, const char *cure, bnn_error *err
 bnn_code bnn_data_check_file(const char *path, const char *cure, bnn_error *err) {
     struct stat status;
     if (stat(path, &status) != 0) {
-        const char *why = errno == ENOENT ? "no such file" : strerror(errno);
+        const char *why = errno == ENOENT ? "no such file" : bnn_reason(errno);
         return bnn_fail(err, BNN_ERR_IO, "%s: %s; %s", path, why, cure);
     }
     if (!S_ISREG(status.st_mode)) {

@@ -13,6 +13,7 @@
 #include "data_loaders/dataset.h"
 #include "data_loaders/internal.h"
 #include "engine/base/file.h"
+#include "engine/base/text.h"
 
 #define SIDE 32
 #define CLASSES 10
@@ -307,7 +308,7 @@ static bnn_code find_file(const bnn_dataset_info *info, const char *dir, bnn_spl
             return bnn_data_check_file(path, cure_for(info, dir), err);
         }
         if (errno != ENOENT) {
-            return bnn_fail(err, BNN_ERR_IO, "%s: %s", path, strerror(errno));
+            return bnn_fail(err, BNN_ERR_IO, "%s: %s", path, bnn_reason(errno));
         }
     }
     return bnn_fail(err, BNN_ERR_IO, "%s: neither %s-%s-idx%d-ubyte nor %s-%s-idx%d-ubyte.gz; %s",

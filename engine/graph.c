@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "engine/base/text.h"
 #include "engine/graph_private.h"
 
 bnn_graph *bnn_graph_create(const bnn_device *device, bnn_params *params, int training) {
@@ -51,7 +52,7 @@ bnn_t bnn_graph_fail(bnn_graph *graph, bnn_code code, const char *format, ...) {
     if (graph->error.code == BNN_OK) {
         va_list args;
         va_start(args, format);
-        vsnprintf(graph->error.text, sizeof graph->error.text, format, args);
+        bnn_text_print(graph->error.text, sizeof graph->error.text, format, args);
         va_end(args);
         graph->error.code = code;
     }
@@ -62,7 +63,7 @@ bnn_code bnn_node_fail(bnn_graph *graph, const bnn_node *node, const char *forma
     char text[400];
     va_list args;
     va_start(args, format);
-    vsnprintf(text, sizeof text, format, args);
+    bnn_text_print(text, sizeof text, format, args);
     va_end(args);
     bnn_graph_fail(graph, BNN_ERR_SHAPE, "%s: %s", node->op->name, text);
     return BNN_ERR_SHAPE;

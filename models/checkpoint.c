@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "engine/base/arena.h"
+#include "engine/base/text.h"
 
 size_t bnn_spec_meta(const bnn_spec *spec, bnn_arena *arena, bnn_meta meta[BNN_SPEC_META]) {
     size_t n = 0;
@@ -37,7 +38,7 @@ static const char *entry(const char *path, const bnn_st_file *file, const char *
 static int read_numbers(const char *text, char separator, int count, double *out) {
     for (int i = 0; i < count; i++) {
         char *end;
-        out[i] = strtod(text, &end);
+        out[i] = bnn_text_to_double(text, &end);
         if (end == text || !isfinite(out[i]) || *end != (i + 1 < count ? separator : '\0')) {
             return 0;
         }

@@ -94,6 +94,14 @@ sources | while read -r file; do
             sed 's/$/   <- the library returns statuses; it never exits, aborts or prints/' || true
         ;;
     esac
+    case $file in
+    tools/* | tests/* | engine/base/text.c) ;;
+    *)
+        code_of "$file" |
+            grep -E '(^|[^A-Za-z0-9_])(strto(d|f|ld)|ato[fi]|s?scanf|strerror(_r)?|perror|setlocale|uselocale|localeconv|is(alpha|alnum|digit|space|upper|lower|print|punct)|to(lower|upper)|strn?casecmp|strcoll|strtok|vsn?printf) *\(' |
+            sed 's/$/   <- depends on the locale, or on other threads; see engine\/base\/text.h/' || true
+        ;;
+    esac
 done >"$found"
 find . -path './build*' -prune -o -path ./.git -prune -o -type f \
     \( -name CMakeLists.txt -o -name '*.cmake' -o -name '*.cmake.in' \) \

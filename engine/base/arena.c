@@ -9,6 +9,8 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "engine/base/text.h"
+
 #define BLOCK_BYTES 65536
 #define HUGE_BYTES ((size_t)2 << 20)
 
@@ -64,7 +66,7 @@ char *bnn_arena_format(bnn_arena *arena, const char *format, ...) {
     char text[512];
     va_list args;
     va_start(args, format);
-    int n = vsnprintf(text, sizeof text, format, args);
+    int n = bnn_text_print(text, sizeof text, format, args);
     va_end(args);
     if (n < 0 || (size_t)n >= sizeof text) {
         return NULL;

@@ -13,6 +13,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "engine/base/text.h"
+
 /* "PATH: cannot WHAT: strerror (CURE)". */
 static bnn_code fail_errno(bnn_error *err, const char *path, const char *what, int number) {
     const char *cure = "";
@@ -40,7 +42,7 @@ static bnn_code fail_errno(bnn_error *err, const char *path, const char *what, i
     default:
         break;
     }
-    return bnn_fail(err, BNN_ERR_IO, "%s: cannot %s: %s%s", path, what, strerror(number), cure);
+    return bnn_fail(err, BNN_ERR_IO, "%s: cannot %s: %s%s", path, what, bnn_reason(number), cure);
 }
 
 /* ---- reading ---- */

@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "engine/base/text.h"
+
 /* Names from a file or a command line end up in messages; a newline or an escape sequence in them
  * must not. */
 static void keep_one_line(char *text) {
@@ -18,7 +20,7 @@ bnn_code bnn_fail(bnn_error *err, bnn_code code, const char *format, ...) {
     if (err) {
         va_list args;
         va_start(args, format);
-        vsnprintf(err->text, sizeof err->text, format, args);
+        bnn_text_print(err->text, sizeof err->text, format, args);
         va_end(args);
         keep_one_line(err->text);
         err->code = code;
@@ -31,7 +33,7 @@ bnn_code bnn_fail_in(bnn_error *err, bnn_code code, const char *format, ...) {
         char prefix[256], whole[sizeof err->text + sizeof prefix + 2];
         va_list args;
         va_start(args, format);
-        vsnprintf(prefix, sizeof prefix, format, args);
+        bnn_text_print(prefix, sizeof prefix, format, args);
         va_end(args);
         keep_one_line(prefix);
         snprintf(whole, sizeof whole, "%s: %s", prefix, err->text);
