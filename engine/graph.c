@@ -114,6 +114,9 @@ static bnn_t add_tensor(bnn_graph *graph, bnn_tensor tensor) {
 
 bnn_t bnn_graph_input(bnn_graph *graph, const char *name, bnn_dtype dtype, bnn_shape shape) {
     const char *copy = bnn_arena_format(graph->arena, "%s", name);
+    if (!copy) {
+        return bnn_graph_fail(graph, BNN_ERR_MEMORY, "out of memory for the graph");
+    }
     return add_tensor(graph, (bnn_tensor){.dtype = dtype,
                                           .shape = shape,
                                           .role = BNN_ROLE_INPUT,

@@ -170,8 +170,7 @@ static bnn_code add_all(bnn_st_writer *writer, const bnn_params *params,
     return code;
 }
 
-static bnn_code add_metadata(bnn_st_writer *writer, const bnn_meta *meta, size_t count,
-                             bnn_error *err) {
+bnn_code bnn_meta_add(bnn_st_writer *writer, const bnn_meta *meta, size_t count, bnn_error *err) {
     bnn_code code = BNN_OK;
     for (size_t i = 0; code == BNN_OK && i < count; i++) {
         code = meta[i].value
@@ -191,9 +190,9 @@ bnn_code bnn_checkpoint_save(const char *path, const bnn_spec *spec, const bnn_p
     bnn_code code = arena && writer && copies
                         ? BNN_OK
                         : bnn_fail(err, BNN_ERR_MEMORY, "%s: out of memory for saving", path);
-    if (code == BNN_OK && !(code = add_metadata(writer, &kind, 1, err)) &&
-        !(code = add_metadata(writer, of_spec, bnn_spec_meta(spec, arena, of_spec), err)) &&
-        !(code = add_metadata(writer, meta, meta_count, err)) &&
+    if (code == BNN_OK && !(code = bnn_meta_add(writer, &kind, 1, err)) &&
+        !(code = bnn_meta_add(writer, of_spec, bnn_spec_meta(spec, arena, of_spec), err)) &&
+        !(code = bnn_meta_add(writer, meta, meta_count, err)) &&
         !(code = add_all(writer, params, optimizer, arena, copies, err))) {
         code = bnn_st_write(writer, path, err);
     }

@@ -14,7 +14,7 @@
 #include "models/loaded.h"
 #include "tools/pack.h"
 
-enum { FIXTURE_SIDE = 32, FIXTURE_PIXELS = 32 * 32 * 3, FIXTURE_CLASSES = 10 };
+enum { FIXTURE_SIDE = 12, FIXTURE_PIXELS = 12 * 12 * 3, FIXTURE_CLASSES = 10 };
 
 static inline bnn_device one_thread(void) {
     bnn_device device;
