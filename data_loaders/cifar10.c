@@ -12,7 +12,7 @@
 #define SIDE 32
 #define CLASSES 10
 #define MAX_RECORDS 10000
-#define MAX_FILES 5
+#define MAX_FILES BNN_DATASET_FILES
 #define CROP_PADDING 4
 #define SUBFOLDER "cifar-10-batches-bin"
 #define CURE                                                                                       \
@@ -27,7 +27,7 @@ static const char *const test_files[] = {"test_batch.bin", NULL};
 typedef struct cifar10 {
     bnn_dataset base;
     bnn_normalizer normalizer;
-    int files;
+    int maps;
     bnn_map map[MAX_FILES];
     size_t records[MAX_FILES];
 } cifar10;
@@ -97,7 +97,7 @@ static void cifar10_pixels(const bnn_dataset *dataset, size_t index, uint8_t *ou
 
 static void cifar10_close(bnn_dataset *dataset) {
     cifar10 *d = (cifar10 *)dataset;
-    for (int i = 0; i < d->files; i++) {
+    for (int i = 0; i < d->maps; i++) {
         bnn_map_close(&d->map[i]);
     }
     free(d);
@@ -110,12 +110,13 @@ static bnn_code open_file(cifar10 *d, const char *dir, const char *name, bnn_err
         code = bnn_data_check_file(path, CURE, err);
     }
     if (code == BNN_OK) {
-        code = bnn_map_open(path, &d->map[d->files], err);
+        code = bnn_map_open(path, &d->map[d->maps], err);
     }
     if (code != BNN_OK) {
         return code;
     }
-    int i = d->files++;
+    int i = d->maps++;
+    bnn_data_note_file(&d->base, &d->map[i]);
     code = bnn_cifar10_parse(path, d->map[i].data, d->map[i].size, &d->records[i], err);
     d->base.count += d->records[i];
     return code;

@@ -27,6 +27,7 @@ struct bnn_corruptions {
     size_t images; /* N, the images of one severity */
     size_t labels; /* N or 5*N */
     int32_t *label;
+    bnn_file_id label_file;
 };
 
 typedef struct corrupted {
@@ -190,6 +191,7 @@ static bnn_code open_labels(bnn_corruptions *c, const char *dir, bnn_error *err)
         code = bnn_npy_open(path, &npy, err);
     }
     if (code == BNN_OK) {
+        c->label_file = (bnn_file_id){npy.map.device, npy.map.inode};
         code = copy_labels(c, path, &npy, err);
         bnn_npy_close(&npy);
     }
@@ -251,6 +253,14 @@ void bnn_corruptions_close(bnn_corruptions *c) {
 
 size_t bnn_corruptions_count(const bnn_corruptions *c) {
     return c->count;
+}
+
+int bnn_corruptions_reads(const bnn_corruptions *c, dev_t device, ino_t inode) {
+    int found = c->label_file.device == device && c->label_file.inode == inode;
+    for (size_t i = 0; i < c->count; i++) {
+        found |= c->array[i].map.device == device && c->array[i].map.inode == inode;
+    }
+    return found;
 }
 
 const char *bnn_corruptions_name(const bnn_corruptions *c, size_t index) {

@@ -1,6 +1,7 @@
 /* A data set seen through a corruption, made while it is read: no files, no memory for them. */
 #include <pthread.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "data_loaders/augment.h"
 #include "data_loaders/corruption.h"
@@ -94,11 +95,13 @@ bnn_code bnn_corrupted_open(const bnn_corruptor *corruptor, const bnn_dataset *c
     if (!d) {
         return bnn_fail(err, BNN_ERR_MEMORY, "out of memory for a corruption");
     }
-    d->base.info = clean->info;
-    d->base.count = clean->count;
-    d->base.sample = corrupted_sample;
-    d->base.pixels = corrupted_pixels;
-    d->base.close = corrupted_close;
+    d->base = (bnn_dataset){.info = clean->info,
+                            .count = clean->count,
+                            .files = clean->files,
+                            .sample = corrupted_sample,
+                            .pixels = corrupted_pixels,
+                            .close = corrupted_close};
+    memcpy(d->base.file, clean->file, sizeof d->base.file);
     d->corruptor = corruptor;
     d->clean = clean;
     d->kind = kind;

@@ -43,15 +43,15 @@ static bnn_code decode_png(const char *path, const bnn_map *map, bnn_texture *ou
     for (size_t i = 0; i < pixels; i++) {
         memmove(rgba + 3 * i, rgba + 4 * i, 3);
     }
-    *out = (bnn_texture){(int)image.height, (int)image.width, rgba};
+    *out = (bnn_texture){.height = (int)image.height, .width = (int)image.width, .data = rgba};
     return BNN_OK;
 }
 
 /* Linear between pixels, no smoothing before, as OpenCV shrinks. */
 static bnn_code shrink(const char *path, const bnn_texture *in, double scale, bnn_texture *out,
                        bnn_error *err) {
-    bnn_texture small = {(int)nearbyint(in->height * scale), (int)nearbyint(in->width * scale),
-                         NULL};
+    bnn_texture small = {.height = (int)nearbyint(in->height * scale),
+                         .width = (int)nearbyint(in->width * scale)};
     small.data = malloc(3 * (size_t)small.height * (size_t)small.width + 1);
     if (!small.data) {
         return bnn_fail(err, BNN_ERR_MEMORY, "%s: out of memory", path);
@@ -78,7 +78,7 @@ static bnn_code shrink(const char *path, const bnn_texture *in, double scale, bn
 
 static bnn_code load_photograph(const char *path, double scale, bnn_texture *out, bnn_error *err) {
     bnn_map map;
-    bnn_texture whole = {0, 0, NULL};
+    bnn_texture whole = {0};
     bnn_code code = bnn_data_check_file(path, CURE, err);
     if (code == BNN_OK) {
         code = bnn_map_open(path, &map, err);
@@ -90,9 +90,11 @@ static bnn_code load_photograph(const char *path, double scale, bnn_texture *out
     code = map.size >= 8 && memcmp(map.data, "\x89PNG\r\n\x1a\n", 8) == 0
                ? decode_png(path, &map, &whole, err)
                : bnn_jpeg_decode(path, map.data, map.size, &whole, err);
+    const bnn_file_id file = {map.device, map.inode};
     bnn_map_close(&map);
     if (code == BNN_OK) {
         code = shrink(path, &whole, scale, out, err);
+        out->file = file;
     }
     free(whole.data);
     return code;

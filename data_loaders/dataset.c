@@ -56,6 +56,19 @@ void bnn_dataset_close(bnn_dataset *dataset) {
     }
 }
 
+int bnn_dataset_reads(const bnn_dataset *dataset, dev_t device, ino_t inode) {
+    for (int i = 0; i < dataset->files; i++) {
+        if (dataset->file[i].device == device && dataset->file[i].inode == inode) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
+void bnn_data_note_file(bnn_dataset *dataset, const bnn_map *map) {
+    dataset->file[dataset->files++] = (bnn_file_id){map->device, map->inode};
+}
+
 bnn_code bnn_data_check_folder(const char *dir, const char *cure, bnn_error *err) {
     struct stat status;
     if (stat(dir, &status) != 0) {

@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "engine/base/file.h"
 #include "engine/base/status.h"
 
 /* How BiBench trains on a dataset (spec: recipes): the defaults of bnn-train. */
@@ -36,10 +37,20 @@ typedef struct bnn_dataset_info {
                      bnn_dataset **out, bnn_error *err);
 } bnn_dataset_info;
 
+/* Which file on the disk: a name may become another's, and a file have several. */
+typedef struct bnn_file_id {
+    dev_t device;
+    ino_t inode;
+} bnn_file_id;
+
+#define BNN_DATASET_FILES 5 /* the most that a split has */
+
 /* What an open dataset is to the loader. Each dataset embeds this as its first member. */
 struct bnn_dataset {
     const bnn_dataset_info *info;
     size_t count;
+    bnn_file_id file[BNN_DATASET_FILES]; /* that it reads */
+    int files;
     /* Writes sample `index` into x[height*width*channels] and its class into *label. `seed` and
      * `epoch` key the augmentation, which depends on (seed, epoch, index) alone; augment = 0 is
      * the test transform. Called from several threads at once. */
@@ -61,6 +72,8 @@ const bnn_dataset_info *bnn_dataset_find(const char *name);
 bnn_code bnn_dataset_open(const bnn_dataset_info *info, const char *dir, bnn_split split,
                           size_t limit, bnn_dataset **out, bnn_error *err);
 void bnn_dataset_close(bnn_dataset *dataset); /* NULL is fine */
+/* Whether this is a file that it reads: nothing may be written over it. */
+int bnn_dataset_reads(const bnn_dataset *dataset, dev_t device, ino_t inode);
 
 /* ---- CIFAR-10-C layout: <name>.npy uint8 [5*N,32,32,3] and labels.npy [5*N] ---- */
 #define BNN_SEVERITIES 5
@@ -73,6 +86,8 @@ bnn_code bnn_corruptions_open(const bnn_dataset_info *info, const char *dir, bnn
                               bnn_error *err);
 void bnn_corruptions_close(bnn_corruptions *c); /* NULL is fine */
 size_t bnn_corruptions_count(const bnn_corruptions *c);
+/* Whether this is a file that was opened. */
+int bnn_corruptions_reads(const bnn_corruptions *c, dev_t device, ino_t inode);
 /* In the official order (gaussian_noise first). */
 const char *bnn_corruptions_name(const bnn_corruptions *c, size_t index);
 /* What identifies its images and labels, whatever the folder is called. Reads the whole file. */

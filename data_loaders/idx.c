@@ -314,27 +314,27 @@ static bnn_code find_file(const bnn_dataset_info *info, const char *dir, bnn_spl
                     dir, part, what, rank, part, what, rank, cure_for(info, dir));
 }
 
-static bnn_code load_file(const bnn_dataset_info *info, const char *dir, bnn_split split,
-                          bnn_idx_kind kind, bnn_idx *out, bnn_error *err) {
+static bnn_code load_file(bnn_dataset *d, const char *dir, bnn_split split, bnn_idx_kind kind,
+                          bnn_idx *out, bnn_error *err) {
     char path[BNN_DATA_PATH_MAX];
     bnn_map map;
-    bnn_code code = find_file(info, dir, split, kind, path, err);
+    bnn_code code = find_file(d->info, dir, split, kind, path, err);
     if (code == BNN_OK) {
         code = bnn_map_open(path, &map, err);
     }
     if (code != BNN_OK) {
         return code;
     }
-    code = bnn_idx_parse(path, map.data, map.size, kind, info->classes, out, err);
+    bnn_data_note_file(d, &map);
+    code = bnn_idx_parse(path, map.data, map.size, kind, d->info->classes, out, err);
     bnn_map_close(&map);
     return code;
 }
 
 static bnn_code load_both(idx_dataset *d, const char *dir, bnn_split split, bnn_error *err) {
-    const bnn_dataset_info *info = d->base.info;
-    bnn_code code = load_file(info, dir, split, BNN_IDX_LABELS, &d->labels, err);
+    bnn_code code = load_file(&d->base, dir, split, BNN_IDX_LABELS, &d->labels, err);
     if (code == BNN_OK) {
-        code = load_file(info, dir, split, BNN_IDX_IMAGES, &d->images, err);
+        code = load_file(&d->base, dir, split, BNN_IDX_IMAGES, &d->images, err);
     }
     if (code == BNN_OK && d->images.count != d->labels.count) {
         code = bnn_fail(err, BNN_ERR_FORMAT,

@@ -105,6 +105,24 @@ START_TEST(corruptions_samples) {
 }
 END_TEST
 
+static int reads(const bnn_corruptions *c, const char *name) {
+    struct stat file = file_of(name);
+    return bnn_corruptions_reads(c, file.st_dev, file.st_ino);
+}
+
+START_TEST(corruptions_files) {
+    const unsigned char labels[5] = {0};
+    write_corruption("fog.npy", 0, 1);
+    write_corruption("snow.npy", 1, 1);
+    write_npy("labels.npy", "|u1", "(5,)", labels, 5);
+    write_file("README", "x", 1);
+    bnn_corruptions *c = open_corruptions();
+    ck_assert(reads(c, "fog.npy") && reads(c, "snow.npy") && reads(c, "labels.npy"));
+    ck_assert(!reads(c, "README"));
+    bnn_corruptions_close(c);
+}
+END_TEST
+
 START_TEST(corruptions_labels) {
     const int32_t negative[5] = {0, 1, -1, 3, 4};
     const uint64_t huge[1] = {UINT64_MAX};
@@ -167,6 +185,7 @@ int main(void) {
     tcase_add_checked_fixture(files, make_folder, remove_folder);
     tcase_set_timeout(files, 120);
     tcase_add_loop_test(files, corruptions_samples, 0, 2);
+    tcase_add_test(files, corruptions_files);
     tcase_add_test(files, corruptions_labels);
     tcase_add_test(files, corruptions_arrays);
     suite_add_tcase(suite, files);

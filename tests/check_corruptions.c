@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <jpeglib.h>
@@ -405,6 +406,15 @@ START_TEST(frost_photographs) {
         int expected = 100 + (i % 3 == 0 ? 60 : i % 3 == 1 ? 30 : 15);
         ck_assert_int_le(abs(out[i] - expected), 1);
     }
+    for (int i = 0; i < 5; i++) {
+        struct stat file;
+        snprintf(path, sizeof path, "%s/%s", folder, files[i]);
+        ck_assert_int_eq(stat(path, &file), 0);
+        ck_assert(bnn_corruptor_reads(c, file.st_dev, file.st_ino));
+        ck_assert(!bnn_corruptor_reads(corruptor, file.st_dev, file.st_ino));
+        ck_assert(!bnn_corruptor_reads(c, file.st_dev, 0));
+    }
+    ck_assert(!bnn_corruptor_reads(corruptor, 0, 0));
     bnn_corruptor_free(c);
     write_jpeg(folder, files[3], 160); /* 32x32 when shrunk: no room for a random crop */
     expect_no_frost(folder, BNN_ERR_FORMAT, "frost4.jpg: a photograph of 32x32");
@@ -437,7 +447,12 @@ static void waves_pixels(const bnn_dataset *dataset, size_t index, uint8_t *byte
 
 START_TEST(as_a_data_set) {
     static float x[SAMPLE];
-    bnn_dataset clean = {.info = &info, .count = 12, .pixels = waves_pixels}, *d;
+    bnn_dataset clean = {.info = &info,
+                         .count = 12,
+                         .file = {{3, 4}},
+                         .files = 1,
+                         .pixels = waves_pixels},
+                *d;
     bnn_error err = {0};
     int kind = bnn_corruption_find("spatter");
     ck_assert_int_eq(bnn_corrupted_open(corruptor, &clean, kind, 3, &d, &err), BNN_OK);
@@ -452,6 +467,7 @@ START_TEST(as_a_data_set) {
             ck_assert(x[i] == ((float)out[i] - info.mean[i % 3]) / info.std[i % 3]);
         }
     }
+    ck_assert(bnn_dataset_reads(d, 3, 4) && !bnn_dataset_reads(d, 4, 3));
     ck_assert_int_eq(bnn_corrupted_status(d, &err), BNN_OK);
     bnn_dataset_close(d);
     ck_assert_int_eq(bnn_corrupted_open(corruptor, &clean, kind, 6, &d, &err), BNN_ERR_ARGUMENT);

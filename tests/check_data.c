@@ -186,6 +186,27 @@ START_TEST(cifar10_samples) {
 }
 END_TEST
 
+static int reads(const bnn_dataset *d, const char *name) {
+    struct stat file = file_of(name);
+    return bnn_dataset_reads(d, file.st_dev, file.st_ino);
+}
+
+START_TEST(cifar10_files) {
+    write_cifar_set("");
+    bnn_dataset *train = open_good("cifar10", BNN_SPLIT_TRAIN, 1);
+    bnn_dataset *test = open_good("cifar10", BNN_SPLIT_TEST, 0);
+    for (int i = 1; i <= 5; i++) {
+        char name[32];
+        snprintf(name, sizeof name, "data_batch_%d.bin", i);
+        ck_assert(reads(train, name) && !reads(test, name));
+    }
+    ck_assert(reads(test, "test_batch.bin") && !reads(train, "test_batch.bin"));
+    ck_assert(!reads(test, "") && !reads(train, ""));
+    bnn_dataset_close(train);
+    bnn_dataset_close(test);
+}
+END_TEST
+
 static void expect_bad(const char *name, const char *dir, bnn_split split, bnn_code expected,
                        const char *text, const char *more) {
     bnn_dataset *dataset = (bnn_dataset *)1;
@@ -318,6 +339,17 @@ START_TEST(idx_samples) {
     (_i % 2 ? write_gz : write_file)(labels[_i], idx_bytes, make_labels(17));
     expect_grey_samples("fashion_mnist", 17);
     expect_grey_samples("mnist", 17);
+}
+END_TEST
+
+START_TEST(idx_files) {
+    write_file("t10k-labels-idx1-ubyte", idx_bytes, make_labels(10));
+    write_gz("t10k-images-idx3-ubyte.gz", idx_bytes, make_images(10));
+    write_file("train-labels-idx1-ubyte", idx_bytes, make_labels(10));
+    bnn_dataset *d = open_good("mnist", BNN_SPLIT_TEST, 0);
+    ck_assert(reads(d, "t10k-labels-idx1-ubyte") && reads(d, "t10k-images-idx3-ubyte.gz"));
+    ck_assert(!reads(d, "train-labels-idx1-ubyte"));
+    bnn_dataset_close(d);
 }
 END_TEST
 
@@ -524,10 +556,12 @@ int main(void) {
     tcase_add_test(common, augmentation_draws);
     TCase *cifar10 = add_case(suite, "cifar10");
     tcase_add_loop_test(cifar10, cifar10_samples, 0, 2);
+    tcase_add_test(cifar10, cifar10_files);
     tcase_add_test(cifar10, cifar10_malformed);
     tcase_add_test(cifar10, unreadable);
     TCase *idx = add_case(suite, "idx");
     tcase_add_loop_test(idx, idx_samples, 0, 4);
+    tcase_add_test(idx, idx_files);
     tcase_add_test(idx, idx_folders);
     tcase_add_test(idx, idx_malformed);
     tcase_add_test(idx, idx_malformed_gz);

@@ -42,6 +42,13 @@ static void write_file(const char *name, const void *bytes, size_t size) {
     ck_assert_int_eq(fclose(file), 0);
 }
 
+/* Which file this name is of. */
+static struct stat file_of(const char *name) {
+    struct stat info;
+    ck_assert_int_eq(stat(in_folder(name), &info), 0);
+    return info;
+}
+
 /* The error is one line and holds each of the texts (NULL-terminated). */
 static void expect_error(bnn_code got, bnn_code expected, const bnn_error *err, ...) {
     ck_assert_msg(got == expected, "code %d, expected %d: %s", got, expected, err->text);
