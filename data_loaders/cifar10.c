@@ -26,7 +26,6 @@ static const char *const test_files[] = {"test_batch.bin", NULL};
 
 typedef struct cifar10 {
     bnn_dataset base;
-    bnn_normalizer normalizer;
     int maps;
     bnn_map map[MAX_FILES];
     size_t records[MAX_FILES];
@@ -83,7 +82,7 @@ static void cifar10_sample(const bnn_dataset *dataset, size_t index, int augment
         augmentation = bnn_augment_draw(seed, epoch, index, CROP_PADDING, 1);
     }
     bnn_image image = bnn_cifar10_image(bytes, record);
-    bnn_image_write(&image, &d->normalizer, augmentation, SIDE, SIDE, x);
+    bnn_image_write(&image, &dataset->normalizer, augmentation, SIDE, SIDE, x);
     *label = bytes[record * BNN_CIFAR10_RECORD];
 }
 
@@ -148,7 +147,6 @@ static bnn_code cifar10_open(const bnn_dataset_info *info, const char *dir, bnn_
     d->base.sample = cifar10_sample;
     d->base.pixels = cifar10_pixels;
     d->base.close = cifar10_close;
-    bnn_normalizer_set(&d->normalizer, info->mean, info->std);
     const char *const *name = split == BNN_SPLIT_TRAIN ? train_files : test_files;
     for (; *name && code == BNN_OK; name++) {
         code = open_file(d, dir, *name, err);

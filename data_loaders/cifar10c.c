@@ -19,8 +19,8 @@
     "the folder must be CIFAR-10-C unpacked (CIFAR-10-C.tar, https://zenodo.org/record/2535967)"
 
 struct bnn_corruptions {
-    const bnn_dataset_info *info;
-    bnn_normalizer normalizer;
+    const bnn_dataset *clean;
+    const bnn_dataset_info *info; /* its */
     size_t count;
     int known[BNN_CORRUPTION_KINDS]; /* [count], indices into bnn_corruption_names, ascending */
     bnn_npy array[BNN_CORRUPTION_KINDS];
@@ -32,7 +32,6 @@ struct bnn_corruptions {
 
 typedef struct corrupted {
     bnn_dataset base;
-    const bnn_corruptions *owner;
     const unsigned char *data; /* [N,height,width,3] of this severity */
     const int32_t *label;      /* [N] */
 } corrupted;
@@ -217,8 +216,9 @@ static bnn_code open_all(bnn_corruptions *c, const char *dir, bnn_error *err) {
     return code == BNN_OK ? open_labels(c, dir, err) : code;
 }
 
-bnn_code bnn_corruptions_open(const bnn_dataset_info *info, const char *dir, bnn_corruptions **out,
+bnn_code bnn_corruptions_open(const bnn_dataset *clean, const char *dir, bnn_corruptions **out,
                               bnn_error *err) {
+    const bnn_dataset_info *info = clean->info;
     *out = NULL;
     if (info->channels != BNN_IMAGE_CHANNELS) {
         return bnn_fail(err, BNN_ERR_UNSUPPORTED,
@@ -229,8 +229,8 @@ bnn_code bnn_corruptions_open(const bnn_dataset_info *info, const char *dir, bnn
     if (!c) {
         return bnn_fail(err, BNN_ERR_MEMORY, "%s: out of memory", dir);
     }
+    c->clean = clean;
     c->info = info;
-    bnn_normalizer_set(&c->normalizer, info->mean, info->std);
     bnn_code code = open_all(c, dir, err);
     if (code != BNN_OK) {
         bnn_corruptions_close(c);
@@ -287,7 +287,7 @@ static void corrupted_sample(const bnn_dataset *dataset, size_t index, int augme
     (void)augment;
     (void)seed;
     (void)epoch;
-    bnn_image_write(&image, &d->owner->normalizer, (bnn_augmentation){0}, height, width, x);
+    bnn_image_write(&image, &dataset->normalizer, (bnn_augmentation){0}, height, width, x);
     *label = d->label[index];
 }
 
@@ -311,10 +311,10 @@ bnn_code bnn_corruptions_dataset(const bnn_corruptions *c, size_t index, int sev
     const size_t first = (size_t)(severity - 1) * c->images;
     const size_t bytes = (size_t)c->info->height * (size_t)c->info->width * BNN_IMAGE_CHANNELS;
     d->base.info = c->info;
+    d->base.normalizer = c->clean->normalizer;
     d->base.count = limit > 0 && limit < c->images ? limit : c->images;
     d->base.sample = corrupted_sample;
     d->base.close = corrupted_close;
-    d->owner = c;
     d->data = (const unsigned char *)c->array[index].data + first * bytes;
     d->label = c->labels == c->images ? c->label : c->label + first;
     *out = &d->base;

@@ -11,7 +11,6 @@ typedef struct corrupted {
     const bnn_corruptor *corruptor;
     const bnn_dataset *clean;
     int kind, severity;
-    bnn_normalizer normalizer;
     pthread_mutex_t mutex; /* of the first error */
     bnn_error first;
 } corrupted;
@@ -67,7 +66,7 @@ static void corrupted_sample(const bnn_dataset *dataset, size_t index, int augme
     }
     corrupted_pixels(dataset, index, bytes, label);
     for (size_t i = 0; i < floats; i++) {
-        x[i] = d->normalizer.value[i % 3][bytes[i]];
+        x[i] = dataset->normalizer.value[i % 3][bytes[i]];
     }
     free(bytes);
 }
@@ -98,6 +97,7 @@ bnn_code bnn_corrupted_open(const bnn_corruptor *corruptor, const bnn_dataset *c
     d->base = (bnn_dataset){.info = clean->info,
                             .count = clean->count,
                             .files = clean->files,
+                            .normalizer = clean->normalizer,
                             .sample = corrupted_sample,
                             .pixels = corrupted_pixels,
                             .close = corrupted_close};
@@ -106,7 +106,6 @@ bnn_code bnn_corrupted_open(const bnn_corruptor *corruptor, const bnn_dataset *c
     d->clean = clean;
     d->kind = kind;
     d->severity = severity;
-    bnn_normalizer_set(&d->normalizer, clean->info->mean, clean->info->std);
     pthread_mutex_init(&d->mutex, NULL);
     *out = &d->base;
     return BNN_OK;

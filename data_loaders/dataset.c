@@ -43,6 +43,7 @@ bnn_code bnn_dataset_open(const bnn_dataset_info *info, const char *dir, bnn_spl
     if (code != BNN_OK) {
         return code;
     }
+    bnn_dataset_normalize(dataset, info->mean, info->std);
     if (limit > 0 && limit < dataset->count) {
         dataset->count = limit;
     }
@@ -54,6 +55,10 @@ void bnn_dataset_close(bnn_dataset *dataset) {
     if (dataset) {
         dataset->close(dataset);
     }
+}
+
+void bnn_dataset_normalize(bnn_dataset *dataset, const float mean[3], const float std[3]) {
+    bnn_normalizer_set(&dataset->normalizer, mean, std);
 }
 
 int bnn_dataset_reads(const bnn_dataset *dataset, dev_t device, ino_t inode) {

@@ -37,6 +37,13 @@ typedef struct bnn_dataset_info {
                      bnn_dataset **out, bnn_error *err);
 } bnn_dataset_info;
 
+#define BNN_IMAGE_CHANNELS 3
+
+/* The normalized value of each byte, by channel. */
+typedef struct bnn_normalizer {
+    float value[BNN_IMAGE_CHANNELS][256];
+} bnn_normalizer;
+
 /* Which file on the disk: a name may become another's, and a file have several. */
 typedef struct bnn_file_id {
     dev_t device;
@@ -51,6 +58,7 @@ struct bnn_dataset {
     size_t count;
     bnn_file_id file[BNN_DATASET_FILES]; /* that it reads */
     int files;
+    bnn_normalizer normalizer; /* the row's, or bnn_dataset_normalize's */
     /* Writes sample `index` into x[height*width*channels] and its class into *label. `seed` and
      * `epoch` key the augmentation, which depends on (seed, epoch, index) alone; augment = 0 is
      * the test transform. Called from several threads at once. */
@@ -72,6 +80,9 @@ const bnn_dataset_info *bnn_dataset_find(const char *name);
 bnn_code bnn_dataset_open(const bnn_dataset_info *info, const char *dir, bnn_split split,
                           size_t limit, bnn_dataset **out, bnn_error *err);
 void bnn_dataset_close(bnn_dataset *dataset); /* NULL is fine */
+/* From now on its samples are normalized so: as a network was trained, whatever data it sees now.
+ * Not while they are being read; views that are opened later take it over. */
+void bnn_dataset_normalize(bnn_dataset *dataset, const float mean[3], const float std[3]);
 /* Whether this is a file that it reads: nothing may be written over it. */
 int bnn_dataset_reads(const bnn_dataset *dataset, dev_t device, ino_t inode);
 
@@ -81,8 +92,9 @@ int bnn_dataset_reads(const bnn_dataset *dataset, dev_t device, ino_t inode);
 typedef struct bnn_corruptions bnn_corruptions;
 
 /* Opens and checks all the corruption files of `dir` (any subset of the 19 known names; other .npy
- * files are an error that names them). `info` gives size, classes and normalization. */
-bnn_code bnn_corruptions_open(const bnn_dataset_info *info, const char *dir, bnn_corruptions **out,
+ * files are an error that names them). `clean` gives size, classes and normalization, and must
+ * outlive them. */
+bnn_code bnn_corruptions_open(const bnn_dataset *clean, const char *dir, bnn_corruptions **out,
                               bnn_error *err);
 void bnn_corruptions_close(bnn_corruptions *c); /* NULL is fine */
 size_t bnn_corruptions_count(const bnn_corruptions *c);

@@ -248,7 +248,6 @@ bnn_image bnn_idx_image(const unsigned char *data, size_t index) {
 /* ---- the datasets ---- */
 typedef struct idx_dataset {
     bnn_dataset base;
-    bnn_normalizer normalizer;
     int may_flip;
     bnn_idx images, labels;
 } idx_dataset;
@@ -261,7 +260,7 @@ static void idx_sample(const bnn_dataset *dataset, size_t index, int augment, ui
         augmentation = bnn_augment_draw(seed, epoch, index, CROP_PADDING, d->may_flip);
     }
     bnn_image image = bnn_idx_image(d->images.data, index);
-    bnn_image_write(&image, &d->normalizer, augmentation, SIDE, SIDE, x);
+    bnn_image_write(&image, &dataset->normalizer, augmentation, SIDE, SIDE, x);
     *label = d->labels.data[index];
 }
 
@@ -362,7 +361,6 @@ static bnn_code idx_open(const bnn_dataset_info *info, const char *dir, bnn_spli
     d->base.pixels = idx_pixels;
     d->base.close = idx_close;
     d->may_flip = may_flip;
-    bnn_normalizer_set(&d->normalizer, info->mean, info->std);
     code = load_both(d, dir, split, err);
     if (code != BNN_OK) {
         idx_close(&d->base);

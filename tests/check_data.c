@@ -186,6 +186,28 @@ START_TEST(cifar10_samples) {
 }
 END_TEST
 
+/* As a network was trained that knows other data. */
+START_TEST(normalized_otherwise) {
+    static unsigned char source[SIDE][SIDE][3];
+    static float plain[SAMPLE], x[SAMPLE];
+    bnn_dataset_info other = *bnn_dataset_find("cifar10");
+    const float mean[3] = {1, 20.5f, 300}, std[3] = {7, 0.3f, 1e-3f};
+    memcpy(other.mean, mean, sizeof mean);
+    memcpy(other.std, std, sizeof std);
+    write_cifar_set("");
+    bnn_dataset *d = open_good("cifar10", BNN_SPLIT_TEST, 0);
+    bnn_dataset_normalize(d, mean, std);
+    for (size_t i = 0; i < 3; i++) {
+        int32_t label;
+        fill_source(100 + i, source);
+        plain_transform(source, &other, 4, 4, 0, plain);
+        d->sample(d, i, 0, 1, 2, x, &label);
+        ck_assert_mem_eq(x, plain, sizeof x);
+    }
+    bnn_dataset_close(d);
+}
+END_TEST
+
 static int reads(const bnn_dataset *d, const char *name) {
     struct stat file = file_of(name);
     return bnn_dataset_reads(d, file.st_dev, file.st_ino);
@@ -556,6 +578,7 @@ int main(void) {
     tcase_add_test(common, augmentation_draws);
     TCase *cifar10 = add_case(suite, "cifar10");
     tcase_add_loop_test(cifar10, cifar10_samples, 0, 2);
+    tcase_add_test(cifar10, normalized_otherwise);
     tcase_add_test(cifar10, cifar10_files);
     tcase_add_test(cifar10, cifar10_malformed);
     tcase_add_test(cifar10, unreadable);

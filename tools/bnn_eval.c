@@ -167,7 +167,6 @@ static bnn_code open_corruptions(evaluation *e, bnn_error *err) {
     if (!corruptions) {
         return BNN_OK;
     }
-    e->source.info = e->info;
     e->source.clean = e->test;
     if (!e->source.folder) {
         code = bnn_corruptor_create(e->info->height, e->info->width, (uint64_t)seed, frost_dir,
@@ -241,9 +240,14 @@ static bnn_code open_data(evaluation *e, bnn_error *err) {
                         e->model.path);
     }
     bnn_code code = check_fit(e, err);
-    return code == BNN_OK ? bnn_dataset_open(e->info, data_dir, BNN_SPLIT_TEST, (size_t)limit_test,
-                                             &e->test, err)
-                          : code;
+    if (code == BNN_OK) {
+        code =
+            bnn_dataset_open(e->info, data_dir, BNN_SPLIT_TEST, (size_t)limit_test, &e->test, err);
+    }
+    if (code == BNN_OK) {
+        bnn_dataset_normalize(e->test, e->model.spec.mean, e->model.spec.std);
+    }
+    return code;
 }
 
 static bnn_code prepare(evaluation *e, bnn_error *err) {

@@ -60,7 +60,7 @@ bnn_code bnn_corruption_table_begin(const bnn_corruption_source *source,
                                     bnn_error *err) {
     *files = (bnn_corruption_files){0};
     bnn_code code = source->folder
-                        ? bnn_corruptions_open(source->info, source->folder, &files->files, err)
+                        ? bnn_corruptions_open(source->clean, source->folder, &files->files, err)
                         : BNN_OK;
     for (int s = 0; s < BNN_SEVERITIES; s++) {
         results->wanted[s] = source->severity == 0 || source->severity == s + 1;

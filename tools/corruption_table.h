@@ -11,9 +11,8 @@
 
 /* Where the corrupted images come from, and which are wanted. */
 typedef struct bnn_corruption_source {
-    const bnn_dataset_info *info;
-    const char *folder; /* files in the layout of CIFAR-10-C; NULL: they are made, out of: */
     const bnn_dataset *clean;
+    const char *folder; /* files in the layout of CIFAR-10-C; NULL: they are made, by: */
     const bnn_corruptor *corruptor;
     uint64_t seed;            /* the corruptor's */
     bnn_corruption_list list; /* of a folder's files, those not named may be missing */

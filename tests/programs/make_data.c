@@ -14,6 +14,7 @@
 #include <zlib.h>
 
 #include "engine/io/safetensors.h"
+#include "models/bnn.h"
 
 enum { CLASSES = 10, SIDE = 32, PLANE = SIDE * SIDE, RECORD = 1 + 3 * PLANE, GREY = 28 };
 enum { TRAIN = 512, TEST = 200, CORRUPT = 40, SEVERITIES = 5 };
@@ -603,6 +604,41 @@ static int metadata(const char *path, const char *key) {
     return EXIT_SUCCESS;
 }
 
+/* ---- the library ---- */
+
+/* The class that libbnn gives each of the first IDX test images, one a line. */
+static int predict(const char *path, size_t count) {
+    char error[BNN_ERROR_BYTES];
+    size_t size;
+    bnn_model *network = bnn_model_load(path, error);
+    unsigned char *grey = idx_images(100000, count, &size), *from = grey + 16;
+    uint8_t *pixels = allocate(count * PLANE * 3);
+    float *logits = allocate(count * CLASSES * sizeof *logits);
+    const int margin = (SIDE - GREY) / 2;
+    for (size_t i = 0; i < count; i++) {
+        for (int at = 0; at < GREY * GREY; at++) {
+            int place = (at / GREY + margin) * SIDE + at % GREY + margin;
+            memset(pixels + 3 * (i * PLANE + (size_t)place), *from++, 3);
+        }
+    }
+    if (!network || bnn_model_run_pixels(network, count, pixels, logits, error) != 0) {
+        fprintf(stderr, "make_data: %s\n", error);
+        return EXIT_FAILURE;
+    }
+    for (size_t i = 0; i < count; i++) {
+        int best = 0;
+        for (int c = 1; c < CLASSES; c++) {
+            best = logits[i * CLASSES + (size_t)c] > logits[i * CLASSES + (size_t)best] ? c : best;
+        }
+        printf("%d\n", best);
+    }
+    bnn_model_free(network);
+    free(grey);
+    free(pixels);
+    free(logits);
+    return EXIT_SUCCESS;
+}
+
 int main(int argc, char **argv) {
     const char *what = argc > 1 ? argv[1] : "";
     if (argc == 3 && strcmp(what, "data") == 0) {
@@ -626,8 +662,12 @@ int main(int argc, char **argv) {
     if (argc == 4 && strcmp(what, "metadata") == 0) {
         return metadata(argv[2], argv[3]);
     }
+    if (argc == 4 && strcmp(what, "predict") == 0) {
+        return predict(argv[2], strtoul(argv[3], NULL, 10));
+    }
     fprintf(stderr,
             "make_data: data DIR | break-checkpoint FILE DIR | break-packed FILE DIR | foreign FILE"
-            " | json FILE PATH DIGITS | json-lines FILE | metadata FILE KEY\n");
+            " | json FILE PATH DIGITS | json-lines FILE | metadata FILE KEY"
+            " | predict MODEL COUNT\n");
     return EXIT_FAILURE;
 }
