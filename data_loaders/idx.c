@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
+#include <sys/stat.h>
 #include <zlib.h>
 
 #include "data_loaders/augment.h"
@@ -53,6 +53,10 @@ static unsigned chunk_of(size_t bytes) {
     return (unsigned)(bytes < most ? bytes : most);
 }
 
+static int only_zeros(const unsigned char *bytes, size_t n) {
+    return n == 0 || (bytes[0] == 0 && memcmp(bytes, bytes + 1, n - 1) == 0);
+}
+
 /* Unpacks up to n bytes; fewer at the end of the data or at a fault. */
 static size_t inflate_some(reader *r, unsigned char *out, size_t n) {
     size_t got = 0;
@@ -69,6 +73,9 @@ static size_t inflate_some(reader *r, unsigned char *out, size_t n) {
             r->left -= chunk;
         }
         if (r->between) {
+            if (only_zeros(r->z.next_in, r->z.avail_in) && only_zeros(r->bytes, r->left)) {
+                break; /* padding, as of a tape's blocks */
+            }
             inflateReset(&r->z);
             r->between = 0;
         }
@@ -286,27 +293,43 @@ static const char *cure_for(const bnn_dataset_info *info, const char *dir) {
            "companions";
 }
 
+/* DIR/NAME, or DIR/NAME/NAME, as some archives unpack it. 1: it is a file; 0: there is none. */
+static int is_file(const char *dir, const char *name, int nested, char path[BNN_DATA_PATH_MAX],
+                   bnn_code *code, bnn_error *err) {
+    struct stat status;
+    *code = bnn_data_join(path, dir, name, err);
+    if (*code == BNN_OK && nested) {
+        char outer[BNN_DATA_PATH_MAX];
+        memcpy(outer, path, sizeof outer);
+        *code = bnn_data_join(path, outer, name, err);
+    }
+    if (*code != BNN_OK) {
+        return 0;
+    }
+    if (stat(path, &status) == 0) {
+        return S_ISREG(status.st_mode);
+    }
+    if (errno != ENOENT && errno != ENOTDIR) {
+        *code = bnn_fail(err, BNN_ERR_IO, "%s: %s", path, strerror(errno));
+    }
+    return 0;
+}
+
 /* Finds DIR/{train,t10k}-{images-idx3,labels-idx1}-ubyte, the spelling with a dot, or either of
- * them with .gz. */
+ * them with .gz; then the same in folders of their own names. */
 static bnn_code find_file(const bnn_dataset_info *info, const char *dir, bnn_split split,
                           bnn_idx_kind kind, char path[BNN_DATA_PATH_MAX], bnn_error *err) {
     static const char *const endings[] = {"", ".gz"};
     const char *part = split == BNN_SPLIT_TRAIN ? "train" : "t10k";
     const char *what = kind == BNN_IDX_IMAGES ? "images" : "labels";
     const int rank = kind == BNN_IDX_IMAGES ? 3 : 1;
-    for (int i = 0; i < 4; i++) {
+    for (int i = 0; i < 8; i++) {
         char name[64];
-        snprintf(name, sizeof name, "%s-%s%cidx%d-ubyte%s", part, what, i < 2 ? '-' : '.', rank,
+        bnn_code code;
+        snprintf(name, sizeof name, "%s-%s%cidx%d-ubyte%s", part, what, i % 4 < 2 ? '-' : '.', rank,
                  endings[i % 2]);
-        bnn_code code = bnn_data_join(path, dir, name, err);
-        if (code != BNN_OK) {
+        if (is_file(dir, name, i / 4, path, &code, err) || code != BNN_OK) {
             return code;
-        }
-        if (access(path, F_OK) == 0) {
-            return bnn_data_check_file(path, cure_for(info, dir), err);
-        }
-        if (errno != ENOENT) {
-            return bnn_fail(err, BNN_ERR_IO, "%s: %s", path, strerror(errno));
         }
     }
     return bnn_fail(err, BNN_ERR_IO, "%s: neither %s-%s-idx%d-ubyte nor %s-%s-idx%d-ubyte.gz; %s",

@@ -399,6 +399,30 @@ START_TEST(idx_folders) {
 }
 END_TEST
 
+/* What has the file's name may be a folder with the file in it, beside the file or alone. */
+START_TEST(idx_nested) {
+    const char *const labels = "train-labels-idx1-ubyte", *const images = "train-images-idx3-ubyte";
+    const char *const ending = _i % 2 ? ".gz" : "";
+    char name[100], inner[200];
+    for (int i = 0; i < 2; i++) {
+        snprintf(name, sizeof name, "%s%s", i ? images : labels, ending);
+        snprintf(inner, sizeof inner, "%s/%s", name, name);
+        ck_assert_int_eq(mkdir(in_folder(name), 0777), 0);
+        if (i == 0) { /* an empty folder is no file */
+            expect_bad("mnist", folder, BNN_SPLIT_TRAIN, BNN_ERR_IO,
+                       "neither train-labels-idx1-ubyte", "--data-dir");
+        }
+        size_t size = i ? make_images(17) : make_labels(17);
+        (_i % 2 ? write_gz : write_file)(inner, idx_bytes, size);
+    }
+    expect_grey_samples("mnist", 17);
+    /* The file beside the folder is the one, whichever way it is spelt. */
+    write_file("train-labels.idx1-ubyte", idx_bytes, make_labels(12));
+    write_file("train-images.idx3-ubyte", idx_bytes, make_images(12));
+    expect_grey_samples("mnist", 12);
+}
+END_TEST
+
 static void expect_bad_idx(const unsigned char *bytes, size_t size, bnn_idx_kind kind,
                            const char *text) {
     bnn_idx idx;
@@ -476,19 +500,31 @@ START_TEST(idx_malformed_gz) {
 END_TEST
 
 START_TEST(idx_gz_members) {
-    static unsigned char gz[1000];
+    static unsigned char gz[2000];
     size_t size = make_labels(30);
     write_gz("a.gz", idx_bytes, 20);
     write_gz("b.gz", idx_bytes + 20, size - 20);
     size_t packed = read_back("a.gz", gz, sizeof gz);
     packed += read_back("b.gz", gz + packed, sizeof gz - packed);
-    bnn_idx idx;
-    bnn_error err = {0};
-    bnn_code code = bnn_idx_parse("FILE", gz, packed, BNN_IDX_LABELS, 10, &idx, &err);
-    ck_assert_msg(code == BNN_OK, "%s", err.text);
-    ck_assert_uint_eq(idx.count, 30);
-    ck_assert_mem_eq(idx.data, idx_bytes + 8, 30);
-    bnn_idx_free(&idx);
+    for (size_t padding = 0; padding < 3; padding++) { /* zeros, as tapes fill their blocks */
+        bnn_idx idx;
+        bnn_error err = {0};
+        unsigned char *copy = calloc(packed + 300 * padding, 1);
+        ck_assert_ptr_nonnull(copy);
+        memcpy(copy, gz, packed);
+        bnn_code code =
+            bnn_idx_parse("FILE", copy, packed + 300 * padding, BNN_IDX_LABELS, 10, &idx, &err);
+        ck_assert_msg(code == BNN_OK, "%s", err.text);
+        ck_assert_uint_eq(idx.count, 30);
+        ck_assert_mem_eq(idx.data, idx_bytes + 8, 30);
+        bnn_idx_free(&idx);
+        free(copy);
+    }
+    memset(gz + packed, 0, 20);
+    gz[packed + 19] = 1; /* anything else behind it, or between members, is damage */
+    expect_bad_idx(gz, packed + 20, BNN_IDX_LABELS, "gzip data is damaged");
+    memmove(gz + packed + 1, gz, packed);
+    expect_bad_idx(gz, 2 * packed + 1, BNN_IDX_LABELS, "gzip data is damaged");
 }
 END_TEST
 
@@ -586,6 +622,7 @@ int main(void) {
     tcase_add_loop_test(idx, idx_samples, 0, 4);
     tcase_add_test(idx, idx_files);
     tcase_add_test(idx, idx_folders);
+    tcase_add_loop_test(idx, idx_nested, 0, 2);
     tcase_add_test(idx, idx_malformed);
     tcase_add_test(idx, idx_malformed_gz);
     tcase_add_test(idx, idx_gz_members);
