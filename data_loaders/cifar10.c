@@ -94,6 +94,12 @@ static void cifar10_pixels(const bnn_dataset *dataset, size_t index, uint8_t *ou
     *label = bytes[record * BNN_CIFAR10_RECORD];
 }
 
+static int32_t cifar10_label(const bnn_dataset *dataset, size_t index) {
+    size_t record;
+    const unsigned char *bytes = find_record((const cifar10 *)dataset, index, &record);
+    return bytes[record * BNN_CIFAR10_RECORD];
+}
+
 static void cifar10_close(bnn_dataset *dataset) {
     cifar10 *d = (cifar10 *)dataset;
     for (int i = 0; i < d->maps; i++) {
@@ -146,6 +152,7 @@ static bnn_code cifar10_open(const bnn_dataset_info *info, const char *dir, bnn_
     d->base.info = info;
     d->base.sample = cifar10_sample;
     d->base.pixels = cifar10_pixels;
+    d->base.label = cifar10_label;
     d->base.close = cifar10_close;
     const char *const *name = split == BNN_SPLIT_TRAIN ? train_files : test_files;
     for (; *name && code == BNN_OK; name++) {

@@ -44,6 +44,7 @@ bnn_code bnn_dataset_open(const bnn_dataset_info *info, const char *dir, bnn_spl
         return code;
     }
     bnn_dataset_normalize(dataset, info->mean, info->std);
+    dataset->total = dataset->count;
     if (limit > 0 && limit < dataset->count) {
         dataset->count = limit;
     }

@@ -55,7 +55,8 @@ typedef struct bnn_file_id {
 /* What an open dataset is to the loader. Each dataset embeds this as its first member. */
 struct bnn_dataset {
     const bnn_dataset_info *info;
-    size_t count;
+    size_t count;                        /* samples; the first of: */
+    size_t total;                        /* in the files */
     bnn_file_id file[BNN_DATASET_FILES]; /* that it reads */
     int files;
     bnn_normalizer normalizer; /* the row's, or bnn_dataset_normalize's */
@@ -67,6 +68,8 @@ struct bnn_dataset {
     /* Writes sample `index` as it is stored, before normalization: bytes[height*width*3]. From
      * several threads at once. NULL: this data set cannot. */
     void (*pixels)(const bnn_dataset *dataset, size_t index, uint8_t *bytes, int32_t *label);
+    /* The class of sample `index` < total. NULL: this data set cannot. */
+    int32_t (*label)(const bnn_dataset *dataset, size_t index);
     void (*close)(bnn_dataset *dataset);
 };
 
@@ -91,17 +94,18 @@ int bnn_dataset_reads(const bnn_dataset *dataset, dev_t device, ino_t inode);
 
 typedef struct bnn_corruptions bnn_corruptions;
 
-/* Opens and checks all the corruption files of `dir` (any subset of the 19 known names; other .npy
- * files are an error that names them). `clean` gives size, classes and normalization, and must
- * outlive them. */
-bnn_code bnn_corruptions_open(const bnn_dataset *clean, const char *dir, bnn_corruptions **out,
-                              bnn_error *err);
+/* Opens and checks, of the files of `dir`, those of the `count` corruptions kind[] (indices into
+ * bnn_corruption_names, rising); no other file matters. One that is not there is passed over,
+ * unless must[i]; none at all is an error. `clean` gives size, classes, normalization and the order
+ * of the labels, and must outlive them. */
+bnn_code bnn_corruptions_open(const bnn_dataset *clean, const char *dir, const int *kind,
+                              const int *must, size_t count, bnn_corruptions **out, bnn_error *err);
 void bnn_corruptions_close(bnn_corruptions *c); /* NULL is fine */
 size_t bnn_corruptions_count(const bnn_corruptions *c);
 /* Whether this is a file that was opened. */
 int bnn_corruptions_reads(const bnn_corruptions *c, dev_t device, ino_t inode);
-/* In the official order (gaussian_noise first). */
-const char *bnn_corruptions_name(const bnn_corruptions *c, size_t index);
+/* The kind of file `index`; they stand in the order of kind[]. */
+int bnn_corruptions_kind(const bnn_corruptions *c, size_t index);
 /* What identifies its images and labels, whatever the folder is called. Reads the whole file. */
 uint32_t bnn_corruptions_checksum(const bnn_corruptions *c, size_t index);
 /* A dataset of one corruption at severity 1..5, of the first `limit` images if limit > 0; valid

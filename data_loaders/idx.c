@@ -278,6 +278,10 @@ static void idx_pixels(const bnn_dataset *dataset, size_t index, uint8_t *bytes,
     *label = d->labels.data[index];
 }
 
+static int32_t idx_label(const bnn_dataset *dataset, size_t index) {
+    return ((const idx_dataset *)dataset)->labels.data[index];
+}
+
 static void idx_close(bnn_dataset *dataset) {
     idx_dataset *d = (idx_dataset *)dataset;
     bnn_idx_free(&d->images);
@@ -382,6 +386,7 @@ static bnn_code idx_open(const bnn_dataset_info *info, const char *dir, bnn_spli
     d->base.info = info;
     d->base.sample = idx_sample;
     d->base.pixels = idx_pixels;
+    d->base.label = idx_label;
     d->base.close = idx_close;
     d->may_flip = may_flip;
     code = load_both(d, dir, split, err);

@@ -1,4 +1,5 @@
 /* Test sets in the layout of CIFAR-10-C, read from files that the test itself writes. */
+#include "data_loaders/corruption.h"
 #include "tests/data_fixture.h"
 
 /* An .npy file, version 1; `type` such as "|u1", `shape` such as "(5,)". */
@@ -35,26 +36,50 @@ static void write_corruption(const char *name, size_t k, size_t images) {
 /* What the network was trained with: not the table's. */
 static const bnn_dataset_info trained = {.mean = {1, 20, 300}, .std = {7, 0.5f, 3}};
 
+/* The labels of the clean images; without any, all labels will do. */
+static const int32_t *clean_labels;
+static size_t clean_count;
+
+static int32_t clean_label(const bnn_dataset *dataset, size_t index) {
+    (void)dataset;
+    return clean_labels[index];
+}
+
 static const bnn_dataset *clean_set(void) {
     static bnn_dataset clean;
-    clean = (bnn_dataset){.info = bnn_dataset_find("cifar10")};
+    clean = (bnn_dataset){.info = bnn_dataset_find("cifar10"),
+                          .count = 1,
+                          .total = clean_count,
+                          .label = clean_label};
     bnn_dataset_normalize(&clean, trained.mean, trained.std);
     return &clean;
+}
+
+static bnn_code open_some(const char *dir, const char *const *names, int must,
+                          bnn_corruptions **out, bnn_error *err) {
+    int kind[BNN_CORRUPTION_KINDS], musts[BNN_CORRUPTION_KINDS];
+    size_t count = 0;
+    *out = (bnn_corruptions *)1;
+    for (; names[count]; count++) {
+        kind[count] = bnn_corruption_find(names[count]);
+        musts[count] = must;
+    }
+    return bnn_corruptions_open(clean_set(), dir, kind, musts, count, out, err);
 }
 
 static bnn_corruptions *open_corruptions(void) {
     bnn_corruptions *c;
     bnn_error err = {0};
-    bnn_code code = bnn_corruptions_open(clean_set(), folder, &c, &err);
+    bnn_code code = open_some(folder, bnn_corruption_names, 0, &c, &err);
     ck_assert_msg(code == BNN_OK, "%s", err.text);
     return c;
 }
 
 static void expect_bad_corruptions(const char *dir, bnn_code expected, const char *text,
                                    const char *more) {
-    bnn_corruptions *c = (bnn_corruptions *)1;
+    bnn_corruptions *c;
     bnn_error err = {0};
-    bnn_code code = bnn_corruptions_open(clean_set(), dir, &c, &err);
+    bnn_code code = open_some(dir, bnn_corruption_names, 0, &c, &err);
     expect_error(code, expected, &err, text, more, NULL);
     ck_assert_ptr_null(c);
 }
@@ -94,9 +119,9 @@ START_TEST(corruptions_samples) {
     }
     bnn_corruptions *c = open_corruptions();
     ck_assert_uint_eq(bnn_corruptions_count(c), 3);
-    ck_assert_str_eq(bnn_corruptions_name(c, 0), "gaussian_noise");
-    ck_assert_str_eq(bnn_corruptions_name(c, 1), "jpeg_compression");
-    ck_assert_str_eq(bnn_corruptions_name(c, 2), "saturate");
+    ck_assert_int_eq(bnn_corruptions_kind(c, 0), bnn_corruption_find("gaussian_noise"));
+    ck_assert_int_eq(bnn_corruptions_kind(c, 1), bnn_corruption_find("jpeg_compression"));
+    ck_assert_int_eq(bnn_corruptions_kind(c, 2), bnn_corruption_find("saturate"));
     for (size_t k = 0; k < 3; k++) {
         for (int severity = 1; severity <= 5; severity++) {
             expect_severity(c, k, severity);
@@ -145,14 +170,17 @@ START_TEST(corruptions_labels) {
     expect_bad_corruptions(folder, BNN_ERR_IO, "no corruption", folder);
     write_corruption("fog.npy", 0, 1);
     bnn_corruptions_close(open_corruptions());
-    write_file("fogg.npy", "x", 1);
-    expect_bad_corruptions(folder, BNN_ERR_FORMAT, "/fogg.npy: none of the 19", "remove");
-    ck_assert_int_eq(unlink(in_folder("fogg.npy")), 0);
 
     write_npy("labels.npy", "|u1", "(6,)", labels, 6);
     expect_bad_corruptions(folder, BNN_ERR_FORMAT, "/labels.npy: 6 labels", "expected 5 (or 1)");
-    write_npy("labels.npy", "|u1", "(5, 1)", labels, 5);
+    write_npy("labels.npy", "|u1", "(1, 5)", labels, 5);
     expect_bad_corruptions(folder, BNN_ERR_FORMAT, "/labels.npy: 5 labels in 2 dim", "");
+    write_npy("labels.npy", "|u1", "(5, 1, 1)", labels, 5);
+    expect_bad_corruptions(folder, BNN_ERR_FORMAT, "/labels.npy: 5 labels in 3 dim", "");
+    write_npy("labels.npy", "|u1", "(5, 1)", labels, 5);
+    bnn_corruptions_close(open_corruptions());
+    write_npy("labels.npy", "|u1", "(1, 1)", labels, 1);
+    bnn_corruptions_close(open_corruptions());
     write_npy("labels.npy", "<f4", "(1,)", labels, 4);
     expect_bad_corruptions(folder, BNN_ERR_FORMAT, "/labels.npy: elements of type f4", "integers");
     write_npy("labels.npy", "<i4", "(5,)", negative, sizeof negative);
@@ -163,6 +191,65 @@ START_TEST(corruptions_labels) {
     expect_bad_corruptions(folder, BNN_ERR_FORMAT, "/labels.npy", "");
     ck_assert_int_eq(unlink(in_folder("labels.npy")), 0);
     expect_bad_corruptions(folder, BNN_ERR_IO, "/labels.npy: no such file", "CIFAR-10-C.tar");
+}
+END_TEST
+
+/* The labels must be those of the clean images, at every severity. */
+START_TEST(corruptions_order) {
+    const int32_t clean[4] = {3, 1, 4, 1};
+    unsigned char labels[15];
+    clean_labels = clean;
+    clean_count = 4;
+    for (int i = 0; i < 15; i++) {
+        labels[i] = (unsigned char)clean[i % 3];
+    }
+    write_corruption("fog.npy", 0, 3);
+    write_npy("labels.npy", "|u1", "(15,)", labels, 15);
+    bnn_corruptions_close(open_corruptions());
+    write_npy("labels.npy", "|u1", "(3, 1)", labels, 3);
+    bnn_corruptions_close(open_corruptions());
+    labels[10] = 2;
+    labels[12] = 2;
+    write_npy("labels.npy", "|u1", "(15,)", labels, 15);
+    expect_bad_corruptions(folder, BNN_ERR_FORMAT,
+                           "/labels.npy: label 10 is 2, but the clean test image 1 is of class 1",
+                           "order");
+    write_npy("labels.npy", "|u1", "(3,)", labels + 1, 3);
+    expect_bad_corruptions(folder, BNN_ERR_FORMAT, "/labels.npy: label 0 is 1, but", "of class 3");
+    clean_count = 0; /* a clean set that is not as long says nothing of the rest */
+    bnn_corruptions_close(open_corruptions());
+}
+END_TEST
+
+/* Files that are not wanted are not looked at, whatever is wrong with them. */
+START_TEST(corruptions_wanted) {
+    static const char *const fog[] = {"fog", NULL}, *const two[] = {"snow", "fog", NULL};
+    static const char *const extra[] = {"spatter", "saturate", NULL};
+    const unsigned char labels[5] = {0};
+    bnn_corruptions *c;
+    bnn_error err = {0};
+    write_npy("labels.npy", "|u1", "(5,)", labels, 5);
+    write_file("fogg.npy", "x", 1);
+    expect_bad_corruptions(folder, BNN_ERR_FORMAT, "/fogg.npy: none of the 19", "rename");
+    write_corruption("fog.npy", 0, 1);
+    write_corruption("frost.npy", 1, 2);
+    write_file("brightness.npy", "rubbish", 7);
+    ck_assert_int_eq(mkdir(in_folder("contrast.npy"), 0777), 0);
+    bnn_code code = open_some(folder, fog, 1, &c, &err);
+    ck_assert_msg(code == BNN_OK, "%s", err.text);
+    ck_assert_uint_eq(bnn_corruptions_count(c), 1);
+    ck_assert(reads(c, "fog.npy") && !reads(c, "frost.npy") && !reads(c, "brightness.npy"));
+    bnn_corruptions_close(c);
+    code = open_some(folder, two, 0, &c, &err);
+    ck_assert_msg(code == BNN_OK, "%s", err.text);
+    ck_assert_uint_eq(bnn_corruptions_count(c), 1);
+    bnn_corruptions_close(c);
+    code = open_some(folder, two, 1, &c, &err);
+    expect_error(code, BNN_ERR_IO, &err, "/snow.npy: no such file", "--corruptions make", NULL);
+    ck_assert_ptr_null(c);
+    code = open_some(folder, extra, 0, &c, &err);
+    expect_error(code, BNN_ERR_IO, &err, "none of the corruptions that are wanted", NULL);
+    expect_bad_corruptions(folder, BNN_ERR_FORMAT, "/fog.npy: 1 images a severity", "frost.npy");
 }
 END_TEST
 
@@ -197,6 +284,8 @@ int main(void) {
     tcase_add_loop_test(files, corruptions_samples, 0, 2);
     tcase_add_test(files, corruptions_files);
     tcase_add_test(files, corruptions_labels);
+    tcase_add_test(files, corruptions_order);
+    tcase_add_test(files, corruptions_wanted);
     tcase_add_test(files, corruptions_arrays);
     suite_add_tcase(suite, files);
     SRunner *runner = srunner_create(suite);

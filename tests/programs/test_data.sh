@@ -13,4 +13,22 @@ for model in run/last.safetensors model.bnn; do
     same "$model: bnn-eval and libbnn" evaluated by-library
 done
 
+# ---- corruptions: files that are not wanted do not matter ----
+cp -r cifar-c mixed
+cp bad/c-counts/fog.npy mixed/fog.npy # of another size
+printf rubbish >mixed/frost.npy
+touch mixed/mine.npy
+for list in gaussian_noise saturate,gaussian_noise; do
+    check "only $list" "$evaluate" run/last.safetensors --data-dir cifar --quiet --limit-test 4 \
+        --corruptions mixed --corruption $list --json mixed-$list.json
+    check "only $list, of sound files" "$evaluate" run/last.safetensors --data-dir cifar --quiet \
+        --limit-test 4 --corruptions cifar-c --corruption $list --json sound-$list.json
+    same "only $list" mixed-$list.json sound-$list.json
+done
+expect_fail 'all of them' 'mixed/frost.npy: ' "$evaluate" run/last.safetensors --data-dir cifar \
+    --quiet --limit-test 4 --corruptions mixed
+rm mixed/frost.npy
+expect_fail 'all but one' 'mixed/fog.npy: 1 images a severity, but gaussian_noise.npy has 40' \
+    "$evaluate" run/last.safetensors --data-dir cifar --quiet --limit-test 4 --corruptions mixed
+
 done_testing
