@@ -109,8 +109,12 @@ static void print_score(const evaluation *e) {
            bnn_percent((int64_t)e->score.top5, (int64_t)e->score.images), e->score.loss, r->isa);
     for (size_t c = 0; !quiet && c < r->class_count; c++) {
         const bnn_class_result *of = &r->classes[c];
-        printf("  %-14s %6lld images  %6.2f%%\n", of->name, (long long)of->images,
-               bnn_percent(of->correct, of->images));
+        printf("  %-14s %6lld images  ", of->name, (long long)of->images);
+        if (of->images) {
+            printf("%6.2f%%\n", bnn_percent(of->correct, of->images));
+        } else {
+            printf("%6s\n", "-");
+        }
     }
 }
 
