@@ -3,6 +3,7 @@
  * than 10000 records, so that small sets can be made for tests. */
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <zlib.h>
 
 #include "data_loaders/augment.h"
 #include "data_loaders/dataset.h"
@@ -100,6 +101,15 @@ static int32_t cifar10_label(const bnn_dataset *dataset, size_t index) {
     return bytes[record * BNN_CIFAR10_RECORD];
 }
 
+static uint32_t cifar10_checksum(const bnn_dataset *dataset) {
+    const cifar10 *d = (const cifar10 *)dataset;
+    uLong sum = 0;
+    for (int i = 0; i < d->maps; i++) {
+        sum = crc32_z(sum, d->map[i].data, d->map[i].size);
+    }
+    return (uint32_t)sum;
+}
+
 static void cifar10_close(bnn_dataset *dataset) {
     cifar10 *d = (cifar10 *)dataset;
     for (int i = 0; i < d->maps; i++) {
@@ -153,6 +163,7 @@ static bnn_code cifar10_open(const bnn_dataset_info *info, const char *dir, bnn_
     d->base.sample = cifar10_sample;
     d->base.pixels = cifar10_pixels;
     d->base.label = cifar10_label;
+    d->base.checksum = cifar10_checksum;
     d->base.close = cifar10_close;
     const char *const *name = split == BNN_SPLIT_TRAIN ? train_files : test_files;
     for (; *name && code == BNN_OK; name++) {

@@ -62,6 +62,10 @@ void bnn_dataset_normalize(bnn_dataset *dataset, const float mean[3], const floa
     bnn_normalizer_set(&dataset->normalizer, mean, std);
 }
 
+uint32_t bnn_dataset_checksum(const bnn_dataset *dataset) {
+    return dataset->checksum ? dataset->checksum(dataset) : 0;
+}
+
 int bnn_dataset_reads(const bnn_dataset *dataset, dev_t device, ino_t inode) {
     for (int i = 0; i < dataset->files; i++) {
         if (dataset->file[i].device == device && dataset->file[i].inode == inode) {

@@ -70,6 +70,8 @@ struct bnn_dataset {
     void (*pixels)(const bnn_dataset *dataset, size_t index, uint8_t *bytes, int32_t *label);
     /* The class of sample `index` < total. NULL: this data set cannot. */
     int32_t (*label)(const bnn_dataset *dataset, size_t index);
+    /* See bnn_dataset_checksum. NULL: this data set cannot. */
+    uint32_t (*checksum)(const bnn_dataset *dataset);
     void (*close)(bnn_dataset *dataset);
 };
 
@@ -86,6 +88,9 @@ void bnn_dataset_close(bnn_dataset *dataset); /* NULL is fine */
 /* From now on its samples are normalized so: as a network was trained, whatever data it sees now.
  * Not while they are being read; views that are opened later take it over. */
 void bnn_dataset_normalize(bnn_dataset *dataset, const float mean[3], const float std[3]);
+/* What identifies the images and labels of the whole split, whatever part of it is used, whatever
+ * its files are called and however they are packed; 0: the data set cannot. Reads them all. */
+uint32_t bnn_dataset_checksum(const bnn_dataset *dataset);
 /* Whether this is a file that it reads: nothing may be written over it. */
 int bnn_dataset_reads(const bnn_dataset *dataset, dev_t device, ino_t inode);
 

@@ -282,6 +282,12 @@ static int32_t idx_label(const bnn_dataset *dataset, size_t index) {
     return ((const idx_dataset *)dataset)->labels.data[index];
 }
 
+static uint32_t idx_checksum(const bnn_dataset *dataset) {
+    const idx_dataset *d = (const idx_dataset *)dataset;
+    uLong sum = crc32_z(0, d->labels.data, d->labels.count);
+    return (uint32_t)crc32_z(sum, d->images.data, d->images.count * PIXELS);
+}
+
 static void idx_close(bnn_dataset *dataset) {
     idx_dataset *d = (idx_dataset *)dataset;
     bnn_idx_free(&d->images);
@@ -387,6 +393,7 @@ static bnn_code idx_open(const bnn_dataset_info *info, const char *dir, bnn_spli
     d->base.sample = idx_sample;
     d->base.pixels = idx_pixels;
     d->base.label = idx_label;
+    d->base.checksum = idx_checksum;
     d->base.close = idx_close;
     d->may_flip = may_flip;
     code = load_both(d, dir, split, err);

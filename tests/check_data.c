@@ -208,6 +208,43 @@ START_TEST(normalized_otherwise) {
 }
 END_TEST
 
+static uint32_t checksum_of(const char *name, bnn_split split, size_t limit) {
+    bnn_dataset *d = open_good(name, split, limit);
+    uint32_t sum = bnn_dataset_checksum(d);
+    bnn_dataset_close(d);
+    return sum;
+}
+
+static void flip_byte(const char *name, long at) {
+    FILE *file = fopen(in_folder(name), "r+b");
+    ck_assert_ptr_nonnull(file);
+    ck_assert_int_eq(fseek(file, at, SEEK_SET), 0);
+    int byte = fgetc(file);
+    ck_assert_int_eq(fseek(file, at, SEEK_SET), 0);
+    fputc(byte ^ 1, file);
+    ck_assert_int_eq(fclose(file), 0);
+}
+
+/* Of the whole split, and of its images and labels alone. */
+START_TEST(cifar10_checksum) {
+    static unsigned char all[15 * BNN_CIFAR10_RECORD];
+    write_cifar_set("");
+    write_cifar("all", 0, 15);
+    size_t size = read_back("all", all, sizeof all);
+    const uint32_t train = checksum_of("cifar10", BNN_SPLIT_TRAIN, 0);
+    const uint32_t test = checksum_of("cifar10", BNN_SPLIT_TEST, 0);
+    ck_assert_uint_eq(size, sizeof all);
+    ck_assert_uint_eq(train, crc32(0, all, (uInt)size));
+    ck_assert_uint_eq(train, checksum_of("cifar10", BNN_SPLIT_TRAIN, 2));
+    ck_assert(test != train && test != 0);
+    flip_byte("data_batch_5.bin", 5 * BNN_CIFAR10_RECORD - 1);
+    ck_assert_uint_ne(train, checksum_of("cifar10", BNN_SPLIT_TRAIN, 2));
+    ck_assert_uint_eq(test, checksum_of("cifar10", BNN_SPLIT_TEST, 0));
+    flip_byte("test_batch.bin", 2 * BNN_CIFAR10_RECORD); /* a label */
+    ck_assert_uint_ne(test, checksum_of("cifar10", BNN_SPLIT_TEST, 1));
+}
+END_TEST
+
 static int reads(const bnn_dataset *d, const char *name) {
     struct stat file = file_of(name);
     return bnn_dataset_reads(d, file.st_dev, file.st_ino);
@@ -372,6 +409,23 @@ START_TEST(idx_files) {
     ck_assert(reads(d, "t10k-labels-idx1-ubyte") && reads(d, "t10k-images-idx3-ubyte.gz"));
     ck_assert(!reads(d, "train-labels-idx1-ubyte"));
     bnn_dataset_close(d);
+}
+END_TEST
+
+/* The same however the files are packed and called. */
+START_TEST(idx_checksum) {
+    write_file("t10k-labels-idx1-ubyte", idx_bytes, make_labels(10));
+    write_file("t10k-images-idx3-ubyte", idx_bytes, make_images(10));
+    write_gz("train-labels.idx1-ubyte", idx_bytes, make_labels(10));
+    write_gz("train-images-idx3-ubyte.gz", idx_bytes, make_images(10));
+    const uint32_t sum = checksum_of("mnist", BNN_SPLIT_TEST, 0);
+    ck_assert_uint_ne(sum, 0);
+    ck_assert_uint_eq(sum, checksum_of("mnist", BNN_SPLIT_TRAIN, 3));
+    flip_byte("t10k-images-idx3-ubyte", 16 + 10 * 784 - 1);
+    ck_assert_uint_ne(sum, checksum_of("mnist", BNN_SPLIT_TEST, 3));
+    flip_byte("t10k-images-idx3-ubyte", 16 + 10 * 784 - 1);
+    flip_byte("t10k-labels-idx1-ubyte", 8 + 6);
+    ck_assert_uint_ne(sum, checksum_of("mnist", BNN_SPLIT_TEST, 3));
 }
 END_TEST
 
@@ -615,12 +669,14 @@ int main(void) {
     TCase *cifar10 = add_case(suite, "cifar10");
     tcase_add_loop_test(cifar10, cifar10_samples, 0, 2);
     tcase_add_test(cifar10, normalized_otherwise);
+    tcase_add_test(cifar10, cifar10_checksum);
     tcase_add_test(cifar10, cifar10_files);
     tcase_add_test(cifar10, cifar10_malformed);
     tcase_add_test(cifar10, unreadable);
     TCase *idx = add_case(suite, "idx");
     tcase_add_loop_test(idx, idx_samples, 0, 4);
     tcase_add_test(idx, idx_files);
+    tcase_add_test(idx, idx_checksum);
     tcase_add_test(idx, idx_folders);
     tcase_add_loop_test(idx, idx_nested, 0, 2);
     tcase_add_test(idx, idx_malformed);
