@@ -14,6 +14,7 @@
 #include "tools/interrupt.h"
 #include "tools/names.h"
 #include "tools/options.h"
+#include "tools/run_data.h"
 #include "tools/run_record.h"
 #include "tools/wait_policy.h"
 
@@ -92,6 +93,7 @@ typedef struct evaluation {
     bnn_predictor *predictor;
     const bnn_dataset_info *info;
     bnn_dataset *test;
+    int data_given; /* by --data-dir, not found */
     bnn_evaluation how;
     bnn_score score;
     bnn_corruption_source source;
@@ -187,6 +189,7 @@ static bnn_code open_corruptions(evaluation *e, bnn_error *err) {
 static bnn_code find_model(evaluation *e, bnn_error *err) {
     struct stat info;
     int length = snprintf(e->path, sizeof e->path, "%s", operands[0]);
+    e->data_given = data_dir != NULL;
     if (stat(operands[0], &info) != 0 || !S_ISDIR(info.st_mode)) {
         return BNN_OK;
     }
@@ -250,6 +253,10 @@ static bnn_code open_data(evaluation *e, bnn_error *err) {
     }
     if (code == BNN_OK) {
         bnn_dataset_normalize(e->test, e->model.spec.mean, e->model.spec.std);
+    }
+    if (code == BNN_OK && !e->data_given && strcmp(e->info->name, e->model.spec.dataset) == 0) {
+        bnn_run_data_note(e->model.file, e->test, data_dir ? data_dir : e->info->default_dir,
+                          program.name);
     }
     return code;
 }

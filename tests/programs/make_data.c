@@ -414,6 +414,15 @@ static void write_metadata(const model *m, const char *name, const char *key, co
     write_header(m, name, root);
 }
 
+/* As before checkpoints said which data they were trained on. */
+static void write_without_data(const model *m, const char *name) {
+    json_t *root = header_of(m), *meta = json_object_get(root, "__metadata__");
+    if (json_object_del(meta, "train_data") || json_object_del(meta, "test_data")) {
+        die("no data in", "the model");
+    }
+    write_header(m, name, root);
+}
+
 /* A tensor's field replaced. */
 static void write_field(const model *m, const char *name, const char *tensor, const char *field,
                         json_t *value) {
@@ -505,6 +514,7 @@ static int break_checkpoint(const char *path, const char *out) {
     write_metadata(&m, "classes-other", "classes", "11");
     write_metadata(&m, "state-damaged", "step", "-1");
     write_metadata(&m, "state-far", "epoch", "1000");
+    write_without_data(&m, "data-unknown");
     write_metadata(&m, "args-missing", "args", NULL);
     write_metadata(&m, "args-damaged", "args", "{\"epochs\": ");
     write_metadata(&m, "args-unknown", "args", "{\"epoch\": 3}");
