@@ -44,6 +44,8 @@ bnn_code bnn_dataset_open(const bnn_dataset_info *info, const char *dir, bnn_spl
     if (code != BNN_OK) {
         return code;
     }
+    bnn_dataset_normalize(dataset, info->mean, info->std);
+    dataset->total = dataset->count;
     if (limit > 0 && limit < dataset->count) {
         dataset->count = limit;
     }
@@ -55,6 +57,27 @@ void bnn_dataset_close(bnn_dataset *dataset) {
     if (dataset) {
         dataset->close(dataset);
     }
+}
+
+void bnn_dataset_normalize(bnn_dataset *dataset, const float mean[3], const float std[3]) {
+    bnn_normalizer_set(&dataset->normalizer, mean, std);
+}
+
+uint32_t bnn_dataset_checksum(const bnn_dataset *dataset) {
+    return dataset->checksum ? dataset->checksum(dataset) : 0;
+}
+
+int bnn_dataset_reads(const bnn_dataset *dataset, dev_t device, ino_t inode) {
+    for (int i = 0; i < dataset->files; i++) {
+        if (dataset->file[i].device == device && dataset->file[i].inode == inode) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
+void bnn_data_note_file(bnn_dataset *dataset, const bnn_map *map) {
+    dataset->file[dataset->files++] = (bnn_file_id){map->device, map->inode};
 }
 
 bnn_code bnn_data_check_folder(const char *dir, const char *cure, bnn_error *err) {

@@ -14,6 +14,7 @@
 #include "tools/interrupt.h"
 #include "tools/names.h"
 #include "tools/options.h"
+#include "tools/run_data.h"
 #include "tools/run_record.h"
 #include "tools/wait_policy.h"
 
@@ -92,6 +93,7 @@ typedef struct evaluation {
     bnn_predictor *predictor;
     const bnn_dataset_info *info;
     bnn_dataset *test;
+    int data_given; /* by --data-dir, not found */
     bnn_evaluation how;
     bnn_score score;
     bnn_corruption_source source;
@@ -109,8 +111,12 @@ static void print_score(const evaluation *e) {
            bnn_percent((int64_t)e->score.top5, (int64_t)e->score.images), e->score.loss, r->isa);
     for (size_t c = 0; !quiet && c < r->class_count; c++) {
         const bnn_class_result *of = &r->classes[c];
-        printf("  %-14s %6lld images  %6.2f%%\n", of->name, (long long)of->images,
-               bnn_percent(of->correct, of->images));
+        printf("  %-14s %6lld images  ", of->name, (long long)of->images);
+        if (of->images) {
+            printf("%6.2f%%\n", bnn_percent(of->correct, of->images));
+        } else {
+            printf("%6s\n", "-");
+        }
     }
 }
 
@@ -167,7 +173,6 @@ static bnn_code open_corruptions(evaluation *e, bnn_error *err) {
     if (!corruptions) {
         return BNN_OK;
     }
-    e->source.info = e->info;
     e->source.clean = e->test;
     if (!e->source.folder) {
         code = bnn_corruptor_create(e->info->height, e->info->width, (uint64_t)seed, frost_dir,
@@ -184,6 +189,7 @@ static bnn_code open_corruptions(evaluation *e, bnn_error *err) {
 static bnn_code find_model(evaluation *e, bnn_error *err) {
     struct stat info;
     int length = snprintf(e->path, sizeof e->path, "%s", operands[0]);
+    e->data_given = data_dir != NULL;
     if (stat(operands[0], &info) != 0 || !S_ISDIR(info.st_mode)) {
         return BNN_OK;
     }
@@ -241,9 +247,18 @@ static bnn_code open_data(evaluation *e, bnn_error *err) {
                         e->model.path);
     }
     bnn_code code = check_fit(e, err);
-    return code == BNN_OK ? bnn_dataset_open(e->info, data_dir, BNN_SPLIT_TEST, (size_t)limit_test,
-                                             &e->test, err)
-                          : code;
+    if (code == BNN_OK) {
+        code =
+            bnn_dataset_open(e->info, data_dir, BNN_SPLIT_TEST, (size_t)limit_test, &e->test, err);
+    }
+    if (code == BNN_OK) {
+        bnn_dataset_normalize(e->test, e->model.spec.mean, e->model.spec.std);
+    }
+    if (code == BNN_OK && !e->data_given && strcmp(e->info->name, e->model.spec.dataset) == 0) {
+        bnn_run_data_note(e->model.file, e->test, data_dir ? data_dir : e->info->default_dir,
+                          program.name);
+    }
+    return code;
 }
 
 static bnn_code prepare(evaluation *e, bnn_error *err) {

@@ -233,13 +233,19 @@ static int train(bnn_train_settings *s) {
     bnn_train_result result = {0};
     bnn_dataset *train_set = NULL, *test_set = NULL;
     const bnn_dataset_info *info = bnn_dataset_find(data);
+    const char *dir = data_dir;
+    if (!resume) { /* what is recorded holds wherever the run is repeated */
+        data_dir = bnn_recorded_path(data_dir);
+        init_from = bnn_recorded_path(init_from);
+    }
     char *args = bnn_options_to_json(&program, 2), *config = bnn_options_to_json(&program, 1);
     bnn_code code = args && config ? BNN_OK : bnn_fail(&err, BNN_ERR_MEMORY, "out of memory");
     if (code == BNN_OK &&
-        !(code = bnn_dataset_open(info, data_dir, BNN_SPLIT_TRAIN, (size_t)limit_train, &train_set,
+        !(code = bnn_dataset_open(info, dir, BNN_SPLIT_TRAIN, (size_t)limit_train, &train_set,
                                   &err)) &&
-        !(code = bnn_dataset_open(info, data_dir, BNN_SPLIT_TEST, (size_t)limit_test, &test_set,
-                                  &err))) {
+        !(code =
+              bnn_dataset_open(info, dir, BNN_SPLIT_TEST, (size_t)limit_test, &test_set, &err))) {
+        bnn_run_data_of(train_set, test_set, &s->data);
         s->train = train_set;
         s->test = test_set;
         s->args = args;
@@ -272,6 +278,7 @@ int main(int argc, char **argv) {
     char checkpoint[4200], folder[4096];
     bnn_train_settings settings = {0};
     if (resume) {
+        init_from = bnn_recorded_path(init_from); /* to be compared with the run's */
         if (bnn_resume_find(resume, output, checkpoint, folder, &err) != BNN_OK ||
             bnn_resume_options(&program, checkpoint, folder, &err) != BNN_OK) {
             return fail(&err);

@@ -137,11 +137,13 @@ static bnn_code load(trainer *t, bnn_error *err) {
         return code;
     }
     if (!(code = bnn_train_state_read(path, file, &t->state, err)) &&
+        !(code = bnn_run_data_same(path, &t->state.data, &t->set->data, err)) &&
         !(code = bnn_spec_read(path, file, &spec, err)) &&
         !(code = check_same_network(t, &spec, err)) &&
         !(code = bnn_checkpoint_read_params(path, file, t->params, err)) &&
         !(code = bnn_checkpoint_read_optimizer(path, file, t->params, &t->optimizer, err))) {
         t->optimizer.steps = t->state.steps;
+        t->state.data = t->set->data; /* an older checkpoint does not say */
         if (t->state.step > bnn_loader_steps(t->loader) ||
             t->state.epoch > (uint32_t)t->schedule.epochs) {
             code = bnn_fail(err, BNN_ERR_FORMAT,
@@ -340,7 +342,7 @@ static bnn_code start_values(trainer *t, bnn_error *err) {
 
 static bnn_code log_session(const trainer *t, bnn_error *err) {
     return bnn_run_log_session(&t->run, t->state.steps, t->set->device.kernels->name,
-                               t->set->device.threads, err);
+                               t->set->device.threads, &t->set->data, err);
 }
 
 static bnn_code open_run(trainer *t, bnn_error *err) {
@@ -383,6 +385,7 @@ static bnn_code set_up(trainer *t, bnn_error *err) {
     t->optimizer.weight_decay = set->weight_decay;
     t->optimizer.nesterov = set->nesterov;
     t->state.best_top1 = -1.0;
+    t->state.data = set->data;
     if ((code = open_run(t, err)) != BNN_OK) {
         return code;
     }

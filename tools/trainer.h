@@ -8,12 +8,14 @@
 #include "optim/optimizer.h"
 #include "optim/schedule.h"
 #include "tools/profile_table.h"
+#include "tools/run_data.h"
 #include "tools/run_folder.h"
 
 typedef struct bnn_train_settings {
     bnn_spec spec; /* its phase is the trainer's to set */
     bnn_device device;
     const bnn_dataset *train, *test;
+    bnn_run_data data; /* theirs */
     const bnn_optimizer_kind *optimizer;
     double momentum, weight_decay;
     int nesterov;
