@@ -23,6 +23,7 @@ typedef struct bnn_train_settings {
     uint64_t seed;
     int loader_threads;
     const char *init_from; /* or NULL */
+    int init_partial;      /* even if most of its weights do not fit */
     const char *resume;    /* checkpoint file, or NULL */
     const char *args;      /* JSON, for the checkpoints */
     const char *config;    /* JSON, for a new run's folder */
