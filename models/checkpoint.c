@@ -24,16 +24,6 @@ size_t bnn_spec_meta(const bnn_spec *spec, bnn_arena *arena, bnn_meta meta[BNN_S
     return n;
 }
 
-static const char *entry(const char *path, const bnn_st_file *file, const char *key,
-                         bnn_error *err) {
-    const char *text = bnn_st_metadata(file, key);
-    if (!text) {
-        bnn_fail(err, BNN_ERR_FORMAT, "%s: not a model of this program (no '%s' in its metadata)",
-                 path, key);
-    }
-    return text;
-}
-
 /* `count` numbers, nothing behind them. */
 static int read_numbers(const char *text, char separator, int count, double *out) {
     for (int i = 0; i < count; i++) {
@@ -47,15 +37,18 @@ static int read_numbers(const char *text, char separator, int count, double *out
     return 1;
 }
 
+/* The numbers of an entry; without one, `out` stays as it is. */
 static bnn_code read_numbers_of(const char *path, const bnn_st_file *file, const char *key,
-                                int count, double low, double high, double *out, bnn_error *err) {
-    const char *text = entry(path, file, key, err);
+                                double low, double high, float out[3], bnn_error *err) {
+    double number[3];
+    const char *text = bnn_st_metadata(file, key);
     if (!text) {
-        return BNN_ERR_FORMAT;
+        return BNN_OK;
     }
-    int ok = read_numbers(text, ' ', count, out);
-    for (int i = 0; ok && i < count; i++) {
-        ok = out[i] >= low && out[i] <= high;
+    int ok = read_numbers(text, ' ', 3, number);
+    for (int i = 0; ok && i < 3; i++) {
+        ok = number[i] >= low && number[i] <= high;
+        out[i] = ok ? (float)number[i] : 0.0f;
     }
     return ok ? BNN_OK
               : bnn_fail(err, BNN_ERR_FORMAT, "%s: metadata '%s' is '%.64s'; the file is damaged",
@@ -66,9 +59,9 @@ static bnn_code read_numbers_of(const char *path, const bnn_st_file *file, const
 static bnn_code read_integers_of(const char *path, const bnn_st_file *file, const char *key,
                                  int count, int low, int high, int *out, bnn_error *err) {
     double number[3];
-    const char *text = entry(path, file, key, err);
+    const char *text = bnn_st_metadata(file, key);
     if (!text) {
-        return BNN_ERR_FORMAT;
+        return BNN_OK;
     }
     int ok = read_numbers(text, 'x', count, number);
     for (int i = 0; ok && i < count; i++) {
@@ -82,50 +75,84 @@ static bnn_code read_integers_of(const char *path, const bnn_st_file *file, cons
                          path, key, text, low, high);
 }
 
-bnn_code bnn_spec_read(const char *path, const bnn_st_file *file, bnn_spec *spec, bnn_error *err) {
-    int input[3];
-    double mean[3], std[3];
-    *spec = (bnn_spec){0};
-    const char *arch = entry(path, file, "arch", err);
-    const char *algo = arch ? entry(path, file, "algo", err) : NULL;
-    spec->dataset = algo ? entry(path, file, "data", err) : NULL;
-    if (!spec->dataset) {
-        return BNN_ERR_FORMAT;
+/* "A", "A and B", "A, B and C". */
+static void append(char *list, size_t bytes, const char *what, int last) {
+    size_t used = strlen(list);
+    snprintf(list + used, bytes - used, "%s%s", !used ? "" : last ? " and " : ", ", what);
+}
+
+/* Names the entries that neither the file nor `given` has, and what would supply them. */
+static bnn_code refuse_lacking(const char *path, const bnn_spec_given *given,
+                               const char *const lacking[3], bnn_error *err) {
+    static const char *const options[3] = {"--arch", "--algo", "--data"};
+    char entries[64] = "", cure[64] = "";
+    int last = 2;
+    while (!lacking[last]) {
+        last--;
+    }
+    for (int i = 0; i <= last; i++) {
+        if (lacking[i]) {
+            append(entries, sizeof entries, lacking[i], i == last);
+            append(cure, sizeof cure, options[i], 0);
+        }
+    }
+    return bnn_fail(err, BNN_ERR_FORMAT,
+                    given ? "%s: its metadata lacks %s; give %s"
+                          : "%s: its metadata lacks %s; bnn-export with %s makes a model of it",
+                    path, entries, cure);
+}
+
+/* Of the images' entries the first that the file lacks; NULL if it has them all. */
+static const char *lacking_of_images(const bnn_st_file *file) {
+    static const char *const keys[] = {"data", "input", "classes", "mean", "std", NULL};
+    size_t i = 0;
+    while (keys[i] && bnn_st_metadata(file, keys[i])) {
+        i++;
+    }
+    return keys[i];
+}
+
+bnn_code bnn_spec_read(const char *path, const bnn_st_file *file, const bnn_spec_given *given,
+                       bnn_spec *spec, bnn_error *err) {
+    const char *arch = bnn_st_metadata(file, "arch"), *algo = bnn_st_metadata(file, "algo");
+    const char *data = bnn_st_metadata(file, "data");
+    const bnn_spec *images = given ? given->images : NULL;
+    if (images && data && strcmp(data, images->dataset) != 0) {
+        images = NULL; /* of other images than this network's */
+    }
+    arch = arch || !given ? arch : given->arch;
+    algo = algo || !given ? algo : given->algo;
+    const char *const lacking[3] = {arch ? NULL : "arch", algo ? NULL : "algo",
+                                    images ? NULL : lacking_of_images(file)};
+    *spec = images ? *images : (bnn_spec){0};
+    if (lacking[0] || lacking[1] || lacking[2]) {
+        return refuse_lacking(path, given, lacking, err);
     }
     bnn_code code = bnn_spec_find(spec, arch, algo, err);
     if (code != BNN_OK) {
         return bnn_fail_in(err, code, "%s", path);
     }
+    int phases = spec->binarizer ? spec->binarizer->phases : 1;
+    int input[3] = {spec->channels, spec->height, spec->width};
+    spec->dataset = data ? data : spec->dataset;
+    spec->phase = phases - 1;
     if ((code = read_integers_of(path, file, "input", 3, 1, BNN_MAX_SIDE, input, err)) ||
         (code =
              read_integers_of(path, file, "classes", 1, 1, BNN_MAX_CLASSES, &spec->classes, err)) ||
         (code = read_integers_of(path, file, "phase", 1, 0, 100, &spec->phase, err)) ||
-        (code = read_numbers_of(path, file, "mean", 3, -1e6, 1e6, mean, err)) ||
-        (code = read_numbers_of(path, file, "std", 3, 1e-6, 1e6, std, err))) {
+        (code = read_numbers_of(path, file, "mean", -1e6, 1e6, spec->mean, err)) ||
+        (code = read_numbers_of(path, file, "std", 1e-6, 1e6, spec->std, err))) {
         return code;
     }
     spec->channels = input[0];
     spec->height = input[1];
     spec->width = input[2];
-    for (int i = 0; i < 3; i++) {
-        spec->mean[i] = (float)mean[i];
-        spec->std[i] = (float)std[i];
-    }
-    if (spec->phase >= (spec->binarizer ? spec->binarizer->phases : 1)) {
-        return bnn_fail(err, BNN_ERR_FORMAT, "%s: metadata 'phase' is %d", path, spec->phase);
-    }
-    return BNN_OK;
+    return spec->phase < phases
+               ? BNN_OK
+               : bnn_fail(err, BNN_ERR_FORMAT, "%s: metadata 'phase' is %d", path, spec->phase);
 }
 
 /* ---- writing ---- */
-
-static int has_nan(const float *x, size_t count) {
-    int found = 0;
-    for (size_t i = 0; i < count; i++) {
-        found |= isnan(x[i]) != 0;
-    }
-    return found;
-}
 
 /* Adds one tensor in file order; the copy lives in `copies` until the file is written. */
 static bnn_code add_tensor(bnn_st_writer *writer, const bnn_param *param, const char *name,
@@ -136,12 +163,13 @@ static bnn_code add_tensor(bnn_st_writer *writer, const bnn_param *param, const 
     }
     bnn_param_to_file(param, memory, file);
     *copy = file;
-    /* Its sign would be taken as one bit or the other, silently. */
-    if (has_nan(file, param->count)) {
+    /* No file is written that could not be read. */
+    const char *flaw = bnn_weights_flaw(name, file, param->count);
+    if (flaw) {
         return bnn_fail(err, BNN_ERR_NUMERIC,
-                        "%s holds a value that is not a number; the training has diverged, and is "
-                        "not saved (try a lower --lr)",
-                        name);
+                        "%s holds %s; the training has diverged, and is not saved (try a lower "
+                        "--lr)",
+                        name, flaw);
     }
     return bnn_st_add_tensor(writer, name, BNN_ST_F32, param->ndim, param->shape, file, err);
 }
@@ -207,76 +235,8 @@ bnn_code bnn_checkpoint_save(const char *path, const bnn_spec *spec, const bnn_p
 
 /* ---- reading ---- */
 
-static int same_shape(const bnn_st_tensor *t, const bnn_param *param) {
-    int same = t->dtype == BNN_ST_F32 && t->ndim == param->ndim;
-    for (int i = 0; same && i < t->ndim; i++) {
-        same = t->shape[i] == param->shape[i];
-    }
-    return same;
-}
-
-static bnn_code find_tensor(const char *path, const bnn_st_file *file, const char *name,
-                            const bnn_param *param, const bnn_st_tensor **out, bnn_error *err) {
-    const bnn_st_tensor *t = *out = bnn_st_find(file, name);
-    if (!t) {
-        return bnn_fail(err, BNN_ERR_FORMAT,
-                        "%s: tensor '%s' is missing; the file is of another network, or damaged",
-                        path, name);
-    }
-    if (!same_shape(t, param)) {
-        return bnn_fail(err, BNN_ERR_FORMAT,
-                        "%s: tensor '%s' does not have the shape or type this network needs", path,
-                        name);
-    }
-    return BNN_OK;
-}
-
-static bnn_code read_tensor(const char *path, const bnn_st_file *file, const char *name,
-                            const bnn_param *param, float *memory, bnn_error *err) {
-    const bnn_st_tensor *t;
-    bnn_code code = find_tensor(path, file, name, param, &t, err);
-    if (code != BNN_OK) {
-        return code;
-    }
-    float *copy = malloc(t->bytes + 1);
-    if (!copy) {
-        return bnn_fail(err, BNN_ERR_MEMORY, "%s: out of memory for '%s'", path, name);
-    }
-    memcpy(copy, t->data, t->bytes);
-    if (has_nan(copy, t->count)) {
-        code = bnn_fail(err, BNN_ERR_FORMAT,
-                        "%s: tensor '%s' holds a value that is not a number; the file is damaged",
-                        path, name);
-    } else {
-        bnn_param_to_memory(param, copy, memory);
-    }
-    free(copy);
-    return code;
-}
-
-bnn_code bnn_checkpoint_check_params(const char *path, const bnn_st_file *file,
-                                     const bnn_params *params, bnn_error *err) {
-    bnn_code code = BNN_OK;
-    for (size_t i = 0; code == BNN_OK && i < params->count; i++) {
-        const bnn_st_tensor *t;
-        code = find_tensor(path, file, params->list[i]->name, params->list[i], &t, err);
-    }
-    return code;
-}
-
-bnn_code bnn_checkpoint_read_params(const char *path, const bnn_st_file *file, bnn_params *params,
-                                    bnn_error *err) {
-    bnn_code code = BNN_OK;
-    for (size_t i = 0; code == BNN_OK && i < params->count; i++) {
-        const bnn_param *p = params->list[i];
-        code = read_tensor(path, file, p->name, p, bnn_param_data(params, p), err);
-    }
-    return code;
-}
-
-bnn_code bnn_checkpoint_read_optimizer(const char *path, const bnn_st_file *file,
-                                       const bnn_params *params, bnn_optimizer *optimizer,
-                                       bnn_error *err) {
+bnn_code bnn_checkpoint_read_optimizer(const bnn_weights *weights, const bnn_params *params,
+                                       bnn_optimizer *optimizer, bnn_error *err) {
     bnn_code code = BNN_OK;
     for (int s = 0; optimizer->kind->slots[s]; s++) {
         for (size_t i = 0; code == BNN_OK && i < params->count; i++) {
@@ -284,40 +244,9 @@ bnn_code bnn_checkpoint_read_optimizer(const char *path, const bnn_st_file *file
             char name[320];
             snprintf(name, sizeof name, "optimizer.%s.%s", p->name, optimizer->kind->slots[s]);
             if (p->trainable) {
-                code = read_tensor(path, file, name, p, optimizer->slot[s] + p->offset, err);
+                code = bnn_weights_read(weights, name, p, optimizer->slot[s] + p->offset, err);
             }
         }
     }
-    return code;
-}
-
-bnn_code bnn_checkpoint_init_from(const char *path, bnn_params *params, size_t *taken,
-                                  bnn_error *err) {
-    bnn_st_file *file;
-    bnn_code code = bnn_st_open(path, &file, err);
-    if (code != BNN_OK) {
-        return code;
-    }
-    const char *format = bnn_st_metadata(file, "format");
-    if (format && strcmp(format, BNN_PACKED_FORMAT) == 0) {
-        code =
-            bnn_fail(err, BNN_ERR_FORMAT,
-                     "%s: a packed model has no weights to train from; give its checkpoint", path);
-    }
-    *taken = 0;
-    for (size_t i = 0; code == BNN_OK && i < params->count; i++) {
-        const bnn_param *p = params->list[i];
-        const bnn_st_tensor *t = bnn_st_find(file, p->name);
-        if (t && same_shape(t, p)) {
-            code = read_tensor(path, file, p->name, p, bnn_param_data(params, p), err);
-            *taken += 1;
-        }
-    }
-    if (code == BNN_OK && *taken == 0) {
-        code = bnn_fail(err, BNN_ERR_FORMAT,
-                        "%s: no tensor has a name and shape of this network; is it of another one?",
-                        path);
-    }
-    bnn_st_close(file);
     return code;
 }

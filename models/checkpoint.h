@@ -3,9 +3,7 @@
 #ifndef BNN_MODELS_CHECKPOINT_H
 #define BNN_MODELS_CHECKPOINT_H
 
-#include "engine/io/safetensors.h"
-#include "engine/params.h"
-#include "models/model.h"
+#include "models/weights.h"
 #include "optim/optimizer.h"
 
 /* "format" in the metadata of the two kinds of files. */
@@ -22,26 +20,24 @@ bnn_code bnn_checkpoint_save(const char *path, const bnn_spec *spec, const bnn_p
                              const bnn_optimizer *optimizer, const bnn_meta *meta,
                              size_t meta_count, bnn_error *err);
 
-/* The spec a file of either format describes. */
-bnn_code bnn_spec_read(const char *path, const bnn_st_file *file, bnn_spec *spec, bnn_error *err);
+/* What stands in for entries that the metadata lacks, as in files that other tools wrote. */
+typedef struct bnn_spec_given {
+    const char *arch, *algo; /* or NULL */
+    const bnn_spec *images;  /* size, classes, mean, std and name of a data set; or NULL */
+} bnn_spec_given;
+
+/* The spec a file describes; what it says wins over what is given (NULL: nothing can be). A phase
+ * that is not said is the algorithm's last. */
+bnn_code bnn_spec_read(const char *path, const bnn_st_file *file, const bnn_spec_given *given,
+                       bnn_spec *spec, bnn_error *err);
 /* ... and its metadata entries, for writing: at most BNN_SPEC_META of them, texts in `arena`. */
 #define BNN_SPEC_META 9
 size_t bnn_spec_meta(const bnn_spec *spec, bnn_arena *arena, bnn_meta meta[BNN_SPEC_META]);
 /* A value that is NULL, as an arena out of memory leaves it, is an error. */
 bnn_code bnn_meta_add(bnn_st_writer *writer, const bnn_meta *meta, size_t count, bnn_error *err);
 
-/* Whether all parameters and buffers are there, each in its shape; they need no memory for that. */
-bnn_code bnn_checkpoint_check_params(const char *path, const bnn_st_file *file,
-                                     const bnn_params *params, bnn_error *err);
-/* Reads all parameters and buffers (allocated before); every one must be there, in its shape. */
-bnn_code bnn_checkpoint_read_params(const char *path, const bnn_st_file *file, bnn_params *params,
-                                    bnn_error *err);
-bnn_code bnn_checkpoint_read_optimizer(const char *path, const bnn_st_file *file,
-                                       const bnn_params *params, bnn_optimizer *optimizer,
-                                       bnn_error *err);
-/* For starting from another network's weights (float pretraining): takes every tensor whose name
- * and shape agree, leaves the rest, returns how many were taken in *taken; none is an error. */
-bnn_code bnn_checkpoint_init_from(const char *path, bnn_params *params, size_t *taken,
-                                  bnn_error *err);
+/* The optimizer's state, which only a run's own file holds. */
+bnn_code bnn_checkpoint_read_optimizer(const bnn_weights *weights, const bnn_params *params,
+                                       bnn_optimizer *optimizer, bnn_error *err);
 
 #endif

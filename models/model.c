@@ -47,6 +47,18 @@ bnn_code bnn_net_build(const bnn_spec *spec, const bnn_device *device, bnn_param
     return code;
 }
 
+/* The scheduled value that is the buffer's, or NULL. */
+static const bnn_scheduled *value_of(const bnn_scheduled values[BNN_MAX_SCHEDULED],
+                                     const bnn_param *param) {
+    const char *last = strrchr(param->name, '.');
+    for (int v = 0; v < BNN_MAX_SCHEDULED && last && !param->trainable; v++) {
+        if (values[v].name && strcmp(last + 1, values[v].name) == 0) {
+            return &values[v];
+        }
+    }
+    return NULL;
+}
+
 int bnn_apply_schedule(const bnn_binarizer *binarizer, bnn_params *params, int epoch, int epochs) {
     if (!binarizer || !binarizer->schedule) {
         return 0;
@@ -54,13 +66,19 @@ int bnn_apply_schedule(const bnn_binarizer *binarizer, bnn_params *params, int e
     bnn_scheduled values[BNN_MAX_SCHEDULED] = {{NULL, 0.0f}};
     int phase = binarizer->schedule(epoch, epochs, values);
     for (size_t i = 0; i < params->count && params->buffers; i++) {
-        const bnn_param *param = params->list[i];
-        const char *last = strrchr(param->name, '.');
-        for (int v = 0; v < BNN_MAX_SCHEDULED && last && !param->trainable; v++) {
-            if (values[v].name && strcmp(last + 1, values[v].name) == 0) {
-                *bnn_param_data(params, param) = values[v].value;
-            }
+        const bnn_scheduled *value = value_of(values, params->list[i]);
+        if (value) {
+            *bnn_param_data(params, params->list[i]) = value->value;
         }
     }
     return phase;
+}
+
+int bnn_is_scheduled(const bnn_binarizer *binarizer, const bnn_param *param) {
+    bnn_scheduled values[BNN_MAX_SCHEDULED] = {{NULL, 0.0f}};
+    if (!binarizer || !binarizer->schedule) {
+        return 0;
+    }
+    binarizer->schedule(0, 1, values);
+    return value_of(values, param) != NULL;
 }

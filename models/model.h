@@ -39,5 +39,7 @@ bnn_code bnn_net_build(const bnn_spec *spec, const bnn_device *device, bnn_param
 
 /* Writes the binarizer's state for an epoch into the buffers; returns the phase. */
 int bnn_apply_schedule(const bnn_binarizer *binarizer, bnn_params *params, int epoch, int epochs);
+/* Whether that sets this buffer. */
+int bnn_is_scheduled(const bnn_binarizer *binarizer, const bnn_param *param);
 
 #endif

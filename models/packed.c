@@ -1,6 +1,5 @@
 #include "models/packed.h"
 
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -13,6 +12,20 @@ enum { BITS, FLOATS, THRESHOLDS, KINDS };
 
 static const char *const names[KINDS] = {"bits", "floats", "thresholds"};
 static const bnn_st_dtype dtypes[KINDS] = {BNN_ST_U8, BNN_ST_F32, BNN_ST_I32};
+
+bnn_model_kind bnn_model_kind_of(const bnn_st_file *file) {
+    const char *format = bnn_st_metadata(file, "format"); /* "pt" and such in other tools' files */
+    if (format && strncmp(format, "bnn-", 4) == 0) {
+        return strcmp(format, BNN_CHECKPOINT_FORMAT) == 0 ? BNN_MODEL_CHECKPOINT
+               : strcmp(format, BNN_PACKED_FORMAT) == 0   ? BNN_MODEL_PACKED
+                                                          : BNN_MODEL_UNKNOWN;
+    }
+    int packed = 1;
+    for (int k = 0; packed && k < KINDS; k++) {
+        packed = bnn_st_find(file, names[k]) != NULL;
+    }
+    return packed ? BNN_MODEL_PACKED : BNN_MODEL_FOREIGN;
+}
 
 typedef struct slice {
     int kind;
@@ -100,13 +113,11 @@ static bnn_code write_file(const char *path, const bnn_spec *spec, unsigned char
 }
 
 static bnn_code check_values(const char *path, const slice *s, const char *why, bnn_error *err) {
-    const float *x = s->data;
-    for (size_t i = 0; s->kind == FLOATS && i < s->count; i++) {
-        if (!isfinite(x[i])) {
-            return bnn_fail(err, BNN_ERR_FORMAT, "%s: a value is not finite; %s", path, why);
-        }
-    }
-    return BNN_OK;
+    const char *flaw =
+        s->kind == FLOATS ? bnn_weights_flaw(names[FLOATS], s->data, s->count) : NULL;
+    return flaw ? bnn_fail(err, BNN_ERR_FORMAT, "%s: tensor '%s' holds %s; %s", path, names[FLOATS],
+                           flaw, why)
+                : BNN_OK;
 }
 
 bnn_code bnn_packed_save(const char *path, const bnn_spec *spec, const bnn_fold *fold,

@@ -9,6 +9,17 @@
 #include "layers/fold.h"
 #include "models/model.h"
 
+/* What a file with a model is. */
+typedef enum bnn_model_kind {
+    BNN_MODEL_CHECKPOINT,
+    BNN_MODEL_PACKED,
+    BNN_MODEL_FOREIGN, /* weights that another tool wrote */
+    BNN_MODEL_UNKNOWN, /* of another version of this program */
+} bnn_model_kind;
+
+/* By its format, or where another tool has left that out by its tensors. */
+bnn_model_kind bnn_model_kind_of(const bnn_st_file *file);
+
 /* Writes the constants of an evaluated fold (atomic); *bytes gets the file's size. */
 bnn_code bnn_packed_save(const char *path, const bnn_spec *spec, const bnn_fold *fold,
                          size_t *bytes, bnn_error *err);

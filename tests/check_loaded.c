@@ -37,7 +37,7 @@ static bnn_error error_of(const char *format, const char *arch, const char *inpu
     }
     size_t size = 8 + (size_t)length;
     ck_assert_int_eq(bnn_st_parse("model.bnn", bytes, size, &file, &err), BNN_OK);
-    bnn_code code = bnn_loaded_from_file("model.bnn", file, size, device(), &model, &err);
+    bnn_code code = bnn_loaded_from_file("model.bnn", file, size, NULL, device(), &model, &err);
     if (code == BNN_OK && (code = bnn_loaded_predictor(&model, &predictor, &err)) == BNN_OK) {
         code = bnn_predictor_fold(predictor, 1, &fold, &err);
     }
@@ -86,7 +86,7 @@ START_TEST(claim) {
 END_TEST
 
 START_TEST(other_format) {
-    bnn_error err = error_of("pt", "resnet20", "3x32x32", "10", "0");
+    bnn_error err = error_of("bnn-packed-2", "resnet20", "3x32x32", "10", "0");
     ck_assert_msg(strstr(err.text, "neither a checkpoint nor a packed model") != NULL, "%s",
                   err.text);
 }
@@ -102,6 +102,24 @@ static void run_once(const bnn_spec *spec, bnn_params *params) {
     ck_assert(logits[0] == 0.0f && logits[1] == 0.0f); /* all parameters are zero */
     bnn_predictor_free(predictor);
 }
+
+/* The library has no options to supply what a file of another tool does not say. */
+START_TEST(foreign) {
+    char path[] = "/tmp/bnn-check-loaded-XXXXXX", error[BNN_ERROR_BYTES];
+    bnn_error err = {0};
+    bnn_st_writer *writer = bnn_st_writer_create();
+    static const float one = 1.0f;
+    close(mkstemp(path));
+    ck_assert(bnn_st_add_tensor(writer, "fc.bias", BNN_ST_F32, 0, NULL, &one, &err) == BNN_OK);
+    ck_assert(bnn_st_write(writer, path, &err) == BNN_OK);
+    bnn_st_writer_free(writer);
+    ck_assert_ptr_null(bnn_model_load(path, error));
+    ck_assert_msg(
+        strstr(error, "lacks arch, algo and data; bnn-export with --arch, --algo, --data"), "%s",
+        error);
+    unlink(path);
+}
+END_TEST
 
 START_TEST(small_image) {
     static const int sizes[][2] = {{1, 1}, {1, 40}, {40, 1}, {2, 3}, {8, 8}};
@@ -137,6 +155,7 @@ int main(void) {
     }
     tcase_add_loop_test(files, claim, 0, sizeof claims / sizeof claims[0]);
     tcase_add_test(files, other_format);
+    tcase_add_test(files, foreign);
     tcase_add_loop_test(networks, small_image, 0, archs);
     tcase_set_timeout(networks, 300);
     suite_add_tcase(suite, files);

@@ -162,8 +162,10 @@ static bnn_code train(bnn_params *params, bnn_net *net, bnn_optimizer *optimizer
         (code = bnn_st_open(written, &file, err))) {
         return code;
     }
-    if (!(code = bnn_checkpoint_read_params(written, file, params, err))) {
-        code = bnn_checkpoint_read_optimizer(written, file, params, optimizer, err);
+    bnn_weights weights;
+    if (!(code = bnn_weights_open(written, file, params, &weights, err)) &&
+        !(code = bnn_weights_read_params(&weights, params, err))) {
+        code = bnn_checkpoint_read_optimizer(&weights, params, optimizer, err);
     }
     bnn_st_close(file);
     return code;

@@ -458,6 +458,65 @@ START_TEST(refuses_bad_header_lengths) {
 }
 END_TEST
 
+#define BYTES(text) text, sizeof text - 1
+#define SAVE_FILE "safetensors.torch.save_file(model.state_dict(), "
+
+/* As the format's own tools begin their files. */
+static const struct {
+    const char *start;
+    size_t length;
+    const char *what, *cure;
+} others[] = {
+    {BYTES("version https://git-lfs.github.com/spec/v1\noid sha256:4d7a2146\nsize 44\n"),
+     "a Git LFS pointer", "git lfs pull"},
+    {BYTES("PK\3\4\0\0\x08\x08\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\x10\0\x12\0"
+           "archive/data.pklFB"),
+     "a PyTorch file (zip)", SAVE_FILE},
+    {BYTES("PK\3\4\x14\0\0\0\0\0\0\0!\0\0\0\0\0\xff\xff\xff\xff\xff\xff\xff\xff\x0a\0\0\0"
+           "weight.npy"),
+     "NumPy arrays (npz)", "save_file"},
+    {BYTES("\x80\2\x8a\nl\xfc\x9c"
+           "F\xf9 j\xa8P\x19.\x80\2M\xe9\3."),
+     "a PyTorch file (pickle)", SAVE_FILE},
+    {BYTES("\x80\4\x95\x1b\0\0\0\0\0\0\0}\x94."), "a Python pickle", SAVE_FILE},
+    {BYTES("\x89HDF\r\n\x1a\n\0\0\0\0\0\x08\x08\0"), "an HDF5 file", "save_file"},
+    {BYTES("\x93NUMPY\1\0v\0{'descr': '<f4'"), "a NumPy array (npy)", "save_file"},
+    {BYTES("\x1c\0\0\0TFL3\x14\0\x20\0"), "a TensorFlow Lite model", "save_file"},
+    {BYTES("\x08\7\x12\7pytorch\x1a\5"), "an ONNX model", "save_file"},
+    {BYTES("\x08\x0a:\xa7\x02\n\x13\n\1x"), "an ONNX model", "save_file"},
+    {BYTES("GGUF\3\0\0\0\x23\1\0\0"), "a GGUF file", "save_file"},
+    {BYTES("\x1f\x8b\x08\0\0\0\0\0\0\3\xcbH"), "compressed (gzip)", "decompress"},
+    {BYTES("\3757zXZ\0\0\4\xe6\xd6\xb4"), "compressed (xz)", "decompress"},
+    {BYTES("(\xb5/\xfd\4X\1\0\0x"), "compressed (zstd)", "decompress"},
+    {BYTES("BZh91AY&SY\xb3"), "compressed (bzip2)", "decompress"},
+    {BYTES("<!DOCTYPE html>\n<html>"), "an HTML or XML page", "download"},
+    {BYTES("\xef\xbb\xbf\r\n <?xml version=\"1.0\"?>"), "an HTML or XML page", "download"},
+    {BYTES("{\"data\":{\"weight_map\": {}}}"), "a JSON text", ".safetensors file itself"},
+};
+
+START_TEST(other_formats_are_named) {
+    memcpy(bytes, others[_i].start, others[_i].length);
+    expect_refused(others[_i].length, BNN_ERR_FORMAT, others[_i].what);
+    expect_refused(others[_i].length, BNN_ERR_FORMAT, others[_i].cure);
+}
+END_TEST
+
+/* A signature may also be a header's length; then the header decides. */
+START_TEST(a_signature_is_no_proof) {
+    bnn_error err = {0};
+    bnn_st_file *file;
+    char header[0x280];
+    memset(header, ' ', sizeof header); /* the length 0x280 reads like a pickle */
+    memcpy(header, "{}", 2);
+    size_t size = build(header, sizeof header, 0);
+    ck_assert_mem_eq(bytes, "\x80\2", 2);
+    must(bnn_st_parse("m.st", bytes, size, &file, &err), &err);
+    bnn_st_close(file);
+    expect_refused(size - 1, BNN_ERR_FORMAT, "cut short");
+    expect_refused(0, BNN_ERR_FORMAT, "m.st: is empty");
+}
+END_TEST
+
 /* Cut anywhere, it is refused, and never read past its end. */
 START_TEST(every_truncation_is_refused) {
     const char *header = "{" T("a", "U8", "[3]", "[0,3]") "," T("b", "F32", "[1]", "[3,7]") "}  ";
@@ -514,6 +573,8 @@ static void add_tests(TCase *tests) {
     tcase_add_test(tests, refuses_zero_bytes_in_the_header);
     tcase_add_test(tests, refuses_deep_nesting);
     tcase_add_test(tests, refuses_bad_header_lengths);
+    tcase_add_loop_test(tests, other_formats_are_named, 0, sizeof others / sizeof others[0]);
+    tcase_add_test(tests, a_signature_is_no_proof);
     tcase_add_test(tests, every_truncation_is_refused);
     tcase_add_test(tests, accepts_what_the_format_allows);
     tcase_add_test(tests, open_names_the_path);

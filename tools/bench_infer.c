@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 #include "engine/base/arena.h"
-#include "models/checkpoint.h"
+#include "models/packed.h"
 #include "tools/bench.h"
 #include "tools/interrupt.h"
 #include "tools/pack.h"
@@ -154,12 +154,11 @@ static bnn_code count_float_bytes(subject *s, bnn_error *err) {
 static bnn_code open_model(subject *s, bnn_error *err) {
     const char *path = s->bench->model, *slash = strrchr(path, '/');
     bnn_code code = bnn_st_open(path, &s->source, err);
-    if (code != BNN_OK || (code = bnn_spec_read(path, s->source, &s->spec, err)) != BNN_OK) {
+    if (code != BNN_OK || (code = bnn_spec_read(path, s->source, NULL, &s->spec, err)) != BNN_OK) {
         return code;
     }
-    const char *format = bnn_st_metadata(s->source, "format");
     snprintf(s->title, sizeof s->title, "%.60s", slash ? slash + 1 : path);
-    if (format && strcmp(format, BNN_PACKED_FORMAT) == 0) {
+    if (bnn_model_kind_of(s->source) == BNN_MODEL_PACKED) {
         snprintf(s->packed, sizeof s->packed, "%s", path);
         return BNN_OK;
     }

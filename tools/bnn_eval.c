@@ -4,29 +4,35 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "engine/base/file.h"
-#include "models/loaded.h"
 #include "tools/corruption_table.h"
 #include "tools/evaluate.h"
+#include "tools/find_model.h"
+#include "tools/given.h"
 #include "tools/interrupt.h"
 #include "tools/names.h"
 #include "tools/options.h"
 #include "tools/run_data.h"
-#include "tools/run_record.h"
 #include "tools/wait_policy.h"
 
-static const char *data, *data_dir, *corruptions, *corruption, *frost_dir, *json_file, *predictions;
+static const char *arch, *algo, *data, *data_dir, *corruptions, *corruption, *frost_dir, *json_file,
+    *predictions;
 static const char main_corruptions[] = "main";
 static int64_t batch_size = 100, threads = 0, limit_test = 0, severity = 0, seed = 0;
 static bool quiet, overwrite;
 static const char *operands[1];
 
 static bnn_option options[] = {
-    {"data", BNN_OPTION_STRING, &data, "NAME", "Data set.",
+    {"data", BNN_OPTION_STRING, &data, "NAME",
+     "Data set; of a MODEL whose metadata name none also what it was trained on.",
      .default_text = "the one the model was trained on", .choices = bnn_dataset_names},
+    {"arch", BNN_OPTION_STRING, &arch, "NAME",
+     "Network, of a MODEL that another tool wrote: its metadata do not name it.",
+     .default_text = NULL, .choices = bnn_arch_names},
+    {"algo", BNN_OPTION_STRING, &algo, "NAME", "Algorithm, likewise.", .default_text = NULL,
+     .choices = bnn_algorithm_names},
     {"data-dir", BNN_OPTION_STRING, &data_dir, "DIR", "Folder of the data set's files.",
      .default_text = "the run's own; where the system keeps Fashion-MNIST"},
     {"corruptions", BNN_OPTION_STRING, &corruptions, "DIR",
@@ -70,6 +76,8 @@ static bnn_program program = {
     .description =
         "Evaluates MODEL, a checkpoint of bnn-train, a packed file of bnn-export or a run's folder "
         "(its best.safetensors), on a test set: top-1 and top-5 accuracy, and accuracy per class. "
+        "A safetensors file of another tool is evaluated where its tensors have PyTorch's names of "
+        "the same network. "
         "Interrupt it at any time; with a results file (--json, or a run's folder) the same "
         "command goes on where it was, and ends with the same file, byte for byte.",
     .examples =
@@ -77,7 +85,8 @@ static bnn_program program = {
         "bnn-eval runs/bnn-resnet18-cifar10 --corruptions make\n"
         "bnn-eval model.bnn --data cifar10 --data-dir cifar-10-batches-bin --json out.json\n"
         "bnn-eval best.safetensors --data-dir cifar-10-batches-bin --corruptions CIFAR-10-C\n"
-        "bnn-eval best.safetensors --corruptions make --corruption fog,snow --severity 3",
+        "bnn-eval best.safetensors --corruptions make --corruption fog,snow --severity 3\n"
+        "bnn-eval pytorch.safetensors --arch resnet20 --algo fp32 --data fashion_mnist",
     .options = options,
     .option_count = sizeof options / sizeof *options,
     .operands = operands,
@@ -86,7 +95,7 @@ static bnn_program program = {
 };
 
 typedef struct evaluation {
-    char path[4200];    /* of the model */
+    bnn_found_model found;
     char results[4200]; /* RUN/results.json */
     bnn_arena *arena;
     bnn_loaded model;
@@ -187,30 +196,28 @@ static bnn_code open_corruptions(evaluation *e, bnn_error *err) {
 
 /* A run's folder stands for its best checkpoint, its results file and its data. */
 static bnn_code find_model(evaluation *e, bnn_error *err) {
-    struct stat info;
-    int length = snprintf(e->path, sizeof e->path, "%s", operands[0]);
+    bnn_code code = bnn_find_model(operands[0], e->arena, &e->found, err);
+    const char *trained = e->found.config.data;
     e->data_given = data_dir != NULL;
-    if (stat(operands[0], &info) != 0 || !S_ISDIR(info.st_mode)) {
-        return BNN_OK;
-    }
-    while (length > 1 && e->path[length - 1] == '/') {
-        e->path[--length] = '\0';
-    }
-    bnn_run_config config;
-    bnn_code code = bnn_run_config_read(e->path, e->arena, &config, err);
-    if (code != BNN_OK) {
+    if (code != BNN_OK || !e->found.folder[0]) {
         return code;
     }
-    data_dir = data_dir || (data && strcmp(data, config.data) != 0) ? data_dir : config.data_dir;
-    snprintf(e->results, sizeof e->results, "%.*s/" BNN_RESULTS_FILE, length, operands[0]);
-    snprintf(e->path, sizeof e->path, "%.*s/best.safetensors", length, operands[0]);
+    data_dir =
+        data_dir || (data && strcmp(data, trained) != 0) ? data_dir : e->found.config.data_dir;
+    snprintf(e->results, sizeof e->results, "%.4100s/" BNN_RESULTS_FILE, e->found.folder);
     json_file = json_file ? json_file : e->results;
     return BNN_OK;
 }
 
+/* The file's own data set may be given, or another to evaluate it on. */
+static bnn_code open_model(evaluation *e, const bnn_device *device, bnn_error *err) {
+    bnn_given given = {.arch = arch, .algo = algo, .data = data, .other_data = 1};
+    return bnn_given_open(&given, e->found.path, device, &e->model, err);
+}
+
 static bnn_code describe_model(evaluation *e, bnn_error *err) {
     bnn_results *r = &e->now;
-    r->model = e->path;
+    r->model = e->found.path;
     r->arch = e->model.spec.arch->name;
     r->algo = bnn_spec_algorithm(&e->model.spec);
     r->packed = e->model.packed;
@@ -289,7 +296,7 @@ static bnn_code open_all(evaluation *e, bnn_error *err) {
     }
     bnn_code code = check_corruptions(e, err);
     if (code != BNN_OK || (code = find_model(e, err)) != BNN_OK ||
-        (code = bnn_loaded_open(e->path, &device, &e->model, err)) != BNN_OK ||
+        (code = open_model(e, &device, err)) != BNN_OK ||
         (code = bnn_loaded_predictor(&e->model, &e->predictor, err)) != BNN_OK ||
         (code = open_data(e, err)) != BNN_OK || (code = describe_model(e, err)) != BNN_OK ||
         (code = open_corruptions(e, err)) != BNN_OK || (code = open_results(e, err)) != BNN_OK) {

@@ -18,7 +18,7 @@ static const char *optimizer, *scheduler, *output, *init_from, *resume, *milesto
 static int64_t epochs = 0, batch_size = 0, warmup_epochs = -1, seed = 1, threads = 0;
 static int64_t limit_train = 0, limit_test = 0, image_size = 0;
 static double lr = -1.0, momentum = -1.0, weight_decay = -1.0;
-static bool nesterov, overwrite, list, dry_run, profile;
+static bool nesterov, init_partial, overwrite, list, dry_run, profile;
 
 static bnn_option options[] = {
     {"algo", BNN_OPTION_STRING, &algo, "NAME",
@@ -63,8 +63,10 @@ static bnn_option options[] = {
      .default_text = "all", .min = 1, .max = 1024, .from_config = 1},
     {"init-from", BNN_OPTION_STRING, &init_from, "FILE",
      "Start from another network's weights, as BiBench starts from a float twin: every tensor "
-     "whose name and shape agree is taken.",
+     "whose name and shape agree is taken, whatever prefix its tool put in front of the names.",
      .from_config = 2},
+    {"init-partial", BNN_OPTION_FLAG, &init_partial, NULL,
+     "With --init-from: take what fits even if most of the weights do not.", .from_config = 2},
     {"output", BNN_OPTION_STRING, &output, "DIR", "Run folder.",
      .default_text = "runs/ALGO-ARCH-DATA"},
     {"overwrite", BNN_OPTION_FLAG, &overwrite, NULL, "Replace a run that is in the run folder.",
@@ -143,6 +145,9 @@ static bnn_code parse_milestones(bnn_schedule *schedule, bnn_error *err) {
 static bnn_code settings_from_options(bnn_train_settings *s, bnn_error *err) {
     const bnn_dataset_info *info = bnn_dataset_find(data);
     const char *why;
+    if (init_partial && !init_from) {
+        return bnn_fail(err, BNN_ERR_ARGUMENT, "--init-partial says nothing without --init-from");
+    }
     if (!bnn_cpu_device(NULL, (int)threads, &s->device, &why)) {
         return bnn_fail(err, BNN_ERR_UNSUPPORTED, "%s", why);
     }
@@ -167,6 +172,7 @@ static bnn_code settings_from_options(bnn_train_settings *s, bnn_error *err) {
     s->batch_size = (size_t)batch_size;
     s->seed = (uint64_t)seed;
     s->init_from = init_from;
+    s->init_partial = init_partial;
     s->overwrite = overwrite;
     s->profile = profile;
     s->output = output;

@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "models/packed.h"
+
 size_t bnn_train_state_meta(const bnn_train_state *s, const char *optimizer, const char *args,
                             bnn_arena *arena, bnn_meta meta[BNN_TRAIN_STATE_META]) {
     size_t n = 0;
@@ -44,14 +46,14 @@ static double count(const bnn_st_file *file, const char *key, int which) {
 
 bnn_code bnn_train_state_read(const char *path, const bnn_st_file *file, bnn_train_state *s,
                               bnn_error *err) {
-    const char *format = bnn_st_metadata(file, "format");
-    if (format && strcmp(format, BNN_PACKED_FORMAT) == 0) {
+    bnn_model_kind kind = bnn_model_kind_of(file);
+    if (kind == BNN_MODEL_PACKED) {
         return bnn_fail(err, BNN_ERR_FORMAT,
                         "%s: a packed model cannot be trained further; resume from a run's "
                         "last.safetensors",
                         path);
     }
-    if (!format || strcmp(format, BNN_CHECKPOINT_FORMAT) != 0 || !bnn_st_metadata(file, "args") ||
+    if (kind != BNN_MODEL_CHECKPOINT || !bnn_st_metadata(file, "args") ||
         !bnn_st_metadata(file, "optimizer")) {
         return bnn_fail(err, BNN_ERR_FORMAT,
                         "%s: not a checkpoint of bnn-train; to start from another network's "

@@ -8,6 +8,7 @@
 #include "models/checkpoint.h"
 #include "models/predictor.h"
 #include "tools/evaluate.h"
+#include "tools/init_from.h"
 #include "tools/interrupt.h"
 #include "tools/progress.h"
 #include "tools/train_state.h"
@@ -104,6 +105,10 @@ static bnn_code save(trainer *t, const char *name, bnn_error *err) {
             bnn_train_state_meta(&t->state, t->set->optimizer->name, t->set->args, arena, meta);
         code = bnn_checkpoint_save(path, &t->spec, t->params, &t->optimizer, meta, n, err);
     }
+    if (code == BNN_ERR_NUMERIC) {
+        bnn_fail_in(err, code, "after step %llu (epoch %u)", (unsigned long long)t->state.steps,
+                    (unsigned)t->state.epoch + (t->state.step > 0));
+    }
     bnn_arena_free(arena);
     return code;
 }
@@ -136,12 +141,13 @@ static bnn_code load(trainer *t, bnn_error *err) {
     if (code != BNN_OK) {
         return code;
     }
+    bnn_weights weights = {.path = path, .file = file, .exact = 1};
     if (!(code = bnn_train_state_read(path, file, &t->state, err)) &&
         !(code = bnn_run_data_same(path, &t->state.data, &t->set->data, err)) &&
-        !(code = bnn_spec_read(path, file, &spec, err)) &&
+        !(code = bnn_spec_read(path, file, NULL, &spec, err)) &&
         !(code = check_same_network(t, &spec, err)) &&
-        !(code = bnn_checkpoint_read_params(path, file, t->params, err)) &&
-        !(code = bnn_checkpoint_read_optimizer(path, file, t->params, &t->optimizer, err))) {
+        !(code = bnn_weights_read_params(&weights, t->params, err)) &&
+        !(code = bnn_checkpoint_read_optimizer(&weights, t->params, &t->optimizer, err))) {
         t->optimizer.steps = t->state.steps;
         t->state.data = t->set->data; /* an older checkpoint does not say */
         if (t->state.step > bnn_loader_steps(t->loader) ||
@@ -328,16 +334,8 @@ static bnn_code create_loader(trainer *t, bnn_error *err) {
 }
 
 static bnn_code start_values(trainer *t, bnn_error *err) {
-    size_t taken;
     bnn_params_initialize(t->params, t->set->seed);
-    if (!t->set->init_from) {
-        return BNN_OK;
-    }
-    bnn_code code = bnn_checkpoint_init_from(t->set->init_from, t->params, &taken, err);
-    if (code == BNN_OK) {
-        printf("took %zu of %zu tensors from %s\n", taken, t->params->count, t->set->init_from);
-    }
-    return code;
+    return t->set->init_from ? bnn_init_from_file(t->set, t->params, err) : BNN_OK;
 }
 
 static bnn_code log_session(const trainer *t, bnn_error *err) {

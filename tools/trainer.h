@@ -24,6 +24,7 @@ typedef struct bnn_train_settings {
     size_t batch_size;
     uint64_t seed;
     const char *init_from; /* or NULL */
+    int init_partial;      /* even if most of its weights do not fit */
     const char *resume;    /* checkpoint file, or NULL */
     const char *args;      /* JSON, for the checkpoints */
     const char *config;    /* JSON, for a new run's folder */

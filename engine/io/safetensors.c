@@ -90,9 +90,9 @@ static bnn_code find_header(const char *name, const unsigned char *bytes, size_t
                             size_t *length, bnn_error *err) {
     if (size < LENGTH_BYTES) {
         return bnn_fail(err, BNN_ERR_FORMAT,
-                        "%s: only %zu bytes, too short for a safetensors file; is the download "
+                        "%s: %sonly %zu bytes, too short for a safetensors file; is the download "
                         "complete?",
-                        name, size);
+                        name, size == 0 ? "is empty: " : "", size);
     }
     *length = read_length(bytes);
     if (*length > MAX_HEADER_BYTES) {
@@ -378,7 +378,7 @@ bnn_code bnn_st_parse(const char *name, const void *bytes, size_t size, bnn_st_f
     *out = NULL;
     bnn_code code = find_header(name, bytes, size, &length, err);
     if (code != BNN_OK) {
-        return code;
+        return bnn_st_other_format(name, bytes, size, err);
     }
     bnn_st_file *file = calloc(1, sizeof *file);
     if (!file) {
@@ -387,7 +387,9 @@ bnn_code bnn_st_parse(const char *name, const void *bytes, size_t size, bnn_st_f
     const unsigned char *header = (const unsigned char *)bytes + LENGTH_BYTES;
     const source src = {name, header + length, size - LENGTH_BYTES - length, err};
     code = load_json(name, (const char *)header, length, &file->root, err);
-    if (code == BNN_OK) {
+    if (code == BNN_ERR_FORMAT) {
+        code = bnn_st_other_format(name, bytes, size, err);
+    } else if (code == BNN_OK) {
         code = read_tensors(&src, file);
     }
     if (code != BNN_OK) {

@@ -53,6 +53,15 @@ static int is_slow(const bnn_spec *spec) {
            spec->classes > MAX_CLASSES;
 }
 
+/* Of a file that does not say it. */
+static const bnn_spec images = {.height = 8,
+                                .width = 8,
+                                .channels = 3,
+                                .classes = 10,
+                                .std = {60, 60, 60},
+                                .dataset = "cifar10"};
+static const bnn_spec_given given = {.arch = "resnet20", .algo = "fda", .images = &images};
+
 static void run(const uint8_t *data, size_t size) {
     bnn_error err = {0};
     bnn_st_file *file;
@@ -66,12 +75,12 @@ static void run(const uint8_t *data, size_t size) {
         require_one_line(&err, code);
         return;
     }
-    if (bnn_spec_read("input", file, &spec, &err) == BNN_OK && is_slow(&spec)) {
+    if (bnn_spec_read("input", file, &given, &spec, &err) == BNN_OK && is_slow(&spec)) {
         bnn_st_close(file);
         return;
     }
     err = (bnn_error){0};
-    code = bnn_loaded_from_file("input", file, size, &device, &model, &err);
+    code = bnn_loaded_from_file("input", file, size, &given, &device, &model, &err);
     if (code == BNN_OK) {
         code = predict(&model, &err);
     }

@@ -15,6 +15,7 @@
 
 #include "engine/io/safetensors.h"
 #include "models/bnn.h"
+#include "tests/programs/alter_weights.h"
 
 enum { CLASSES = 10, SIDE = 32, PLANE = SIDE * SIDE, RECORD = 1 + 3 * PLANE, GREY = 28 };
 enum { TRAIN = 512, TEST = 200, CORRUPT = 40, SEVERITIES = 5 };
@@ -663,6 +664,9 @@ int main(int argc, char **argv) {
     if (argc == 3 && strcmp(what, "foreign") == 0) {
         return foreign(argv[2]);
     }
+    if (argc >= 4 && strcmp(what, "alter") == 0) {
+        return alter_weights(argv[2], argv[3], argv + 4, argc - 4);
+    }
     if (argc == 5 && strcmp(what, "json") == 0) {
         return json_value(argv[2], argv[3], atoi(argv[4]));
     }
@@ -677,7 +681,7 @@ int main(int argc, char **argv) {
     }
     fprintf(stderr,
             "make_data: data DIR | break-checkpoint FILE DIR | break-packed FILE DIR | foreign FILE"
-            " | json FILE PATH DIGITS | json-lines FILE | metadata FILE KEY"
-            " | predict MODEL COUNT\n");
+            " | alter FILE FILE CHANGE... | json FILE PATH DIGITS | json-lines FILE | metadata "
+            "FILE KEY | predict MODEL COUNT\n");
     return EXIT_FAILURE;
 }

@@ -43,9 +43,8 @@ for kind in checkpoint packed; do
     broken $kind length-negative 'header has'
     broken $kind length-past-end 'cut short'
     broken $kind length-short 'header'
-    broken $kind no-format 'neither a checkpoint nor a packed'
     broken $kind other-format 'neither a checkpoint nor a packed'
-    broken $kind no-arch "no 'arch'"
+    broken $kind no-arch 'its metadata lacks arch'
     broken $kind arch-unknown 'resnet21'
     broken $kind algo-unknown 'binarynet'
     broken $kind phase-unknown "'phase' is 7"
@@ -70,15 +69,16 @@ broken checkpoint algo-other 'tensor'
 broken checkpoint classes-other "'fc\..*shape"
 broken checkpoint not-finite "'layer1.0.conv2.weight' holds a value that is not a number"
 broken checkpoint not-finite-fc "'fc.weight' holds a value that is not a number"
-expect_late_fail 'bnn-eval: infinite-fc' 'not finite' \
-    "$evaluate" bad/checkpoint/infinite-fc --data-dir cifar --limit-test 2
-expect_fail 'bnn-export: infinite-fc' 'not finite; the network has diverged' \
-    "$pack" bad/checkpoint/infinite-fc --output exported.bnn
-eval_fails 'packed: not-finite' 'a value is not finite; the file is damaged' bad/packed/not-finite
+broken checkpoint infinite-fc "'fc.weight' holds an infinite value"
+eval_fails 'packed: not-finite' "'floats' holds a value that is not a number; the file is damaged" bad/packed/not-finite
 eval_fails 'packed: bits-missing' "'bits' is missing" bad/packed/bits-missing
 eval_fails 'packed: thresholds-missing' "'thresholds' is missing" bad/packed/thresholds-missing
 eval_fails 'packed: arch-other' 'does not fit|missing' bad/packed/arch-other
 expect_fail 'packed twice' 'packed already' "$pack" packed.bnn --output exported.bnn
+for kind in checkpoint packed; do # what is there says enough
+    check "$kind: no-format" "$evaluate" bad/$kind/no-format --data-dir cifar --limit-test 2
+    matches "$kind: no-format" "no-format: resnet20, bnn, $kind\$" .out
+done
 refuse 'a refused export left a file' test -e exported.bnn
 eval_fails 'other data' 'takes 3x32x32 images of 11 classes|fc\.' bad/checkpoint/classes-other
 
