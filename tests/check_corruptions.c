@@ -439,7 +439,7 @@ static void write_png(const char *path, int side) {
     uint8_t *pixels = malloc(3 * (size_t)side * (size_t)side);
     ck_assert_ptr_nonnull(pixels);
     for (int i = 0; i < 3 * side * side; i++) {
-        pixels[i] = (uint8_t)(i * i / 7); /* not to be packed into next to nothing */
+        pixels[i] = (uint8_t)((unsigned)i * (unsigned)i / 7); /* not to be packed into nothing */
     }
     ck_assert(png_image_write_to_file(&image, path, 0, pixels, 0, NULL));
     free(pixels);

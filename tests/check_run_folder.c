@@ -346,6 +346,40 @@ START_TEST(failed_cut_keeps_the_log) {
 }
 END_TEST
 
+/* ---- the data of a run ---- */
+
+START_TEST(recorded_paths) {
+    char room[PATH_MAX], strange[80], link_to[80];
+    ck_assert_ptr_null(bnn_recorded_path(NULL, room));
+    ck_assert_str_eq(bnn_recorded_path("no/such", room), "no/such");
+    ck_assert_str_eq(bnn_recorded_path("", room), "");
+    snprintf(strange, sizeof strange, "%s/\xff", folder);
+    snprintf(link_to, sizeof link_to, "%s/link", folder);
+    ck_assert_int_eq(mkdir(strange, 0777), 0);
+    ck_assert_int_eq(symlink(folder, link_to), 0);
+    ck_assert_int_eq(chdir(link_to), 0);
+    ck_assert_str_eq(bnn_recorded_path(".", room), folder);
+    ck_assert_str_eq(bnn_recorded_path(link_to, room), folder);
+    ck_assert_int_eq(chdir(strange), 0);
+    ck_assert_str_eq(bnn_recorded_path(".", room), "."); /* which JSON could not say */
+    ck_assert_int_eq(chdir("/"), 0);
+}
+END_TEST
+
+START_TEST(same_data) {
+    const bnn_run_data was = {"01234567", "89abcdef"}, unknown = {"", ""};
+    bnn_run_data now = was;
+    ck_assert_int_eq(bnn_run_data_same("last", &was, &now, &err), BNN_OK);
+    strcpy(now.test, "89abcdee");
+    check_error(bnn_run_data_same("last", &was, &now, &err), "last: the test images or labels");
+    strcpy(now.train, "11234567");
+    check_error(bnn_run_data_same("last", &was, &now, &err), "the training and test images");
+    strcpy(now.test, was.test);
+    check_error(bnn_run_data_same("last", &was, &now, &err), "the training images");
+    ck_assert_int_eq(bnn_run_data_same("last", &unknown, &now, &err), BNN_OK);
+}
+END_TEST
+
 int main(void) {
     Suite *suite = suite_create("run_folder");
     TCase *cases = tcase_create("run_folder");
@@ -361,6 +395,8 @@ int main(void) {
     tcase_add_test(cases, steps_are_cut);
     tcase_add_test(cases, garbage_and_missing_logs);
     tcase_add_test(cases, failed_cut_keeps_the_log);
+    tcase_add_test(cases, recorded_paths);
+    tcase_add_test(cases, same_data);
     suite_add_tcase(suite, cases);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);

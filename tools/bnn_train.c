@@ -19,6 +19,7 @@ static int64_t epochs = 0, batch_size = 0, warmup_epochs = -1, seed = 1, threads
 static int64_t limit_train = 0, limit_test = 0, image_size = 0;
 static double lr = -1.0, momentum = -1.0, weight_decay = -1.0;
 static bool nesterov, init_partial, overwrite, list, dry_run, profile;
+static char data_path[PATH_MAX], init_path[PATH_MAX]; /* as they are recorded */
 
 static bnn_option options[] = {
     {"algo", BNN_OPTION_STRING, &algo, "NAME",
@@ -241,8 +242,8 @@ static int train(bnn_train_settings *s) {
     const bnn_dataset_info *info = bnn_dataset_find(data);
     const char *dir = data_dir;
     if (!resume) { /* what is recorded holds wherever the run is repeated */
-        data_dir = bnn_recorded_path(data_dir);
-        init_from = bnn_recorded_path(init_from);
+        data_dir = bnn_recorded_path(data_dir, data_path);
+        init_from = bnn_recorded_path(init_from, init_path);
     }
     char *args = bnn_options_to_json(&program, 2), *config = bnn_options_to_json(&program, 1);
     bnn_code code = args && config ? BNN_OK : bnn_fail(&err, BNN_ERR_MEMORY, "out of memory");
@@ -284,7 +285,7 @@ int main(int argc, char **argv) {
     char checkpoint[4200], folder[4096];
     bnn_train_settings settings = {0};
     if (resume) {
-        init_from = bnn_recorded_path(init_from); /* to be compared with the run's */
+        init_from = bnn_recorded_path(init_from, init_path); /* to be compared with the run's */
         if (bnn_resume_find(resume, output, checkpoint, folder, &err) != BNN_OK ||
             bnn_resume_options(&program, checkpoint, folder, &err) != BNN_OK) {
             return fail(&err);

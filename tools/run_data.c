@@ -1,5 +1,6 @@
 #include "tools/run_data.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -47,7 +48,7 @@ void bnn_run_data_note(const bnn_st_file *file, const bnn_dataset *test, const c
     if (differ(was.test, now.test)) {
         fprintf(stderr,
                 "%s: note: the test images or labels in %s are not those the network was trained "
-                "with; --data-dir takes others\n",
+                "with; if they were moved, name their folder with --data-dir\n",
                 program, dir);
     }
 }
@@ -60,11 +61,6 @@ static int is_utf8(const char *text) {
     return !*text;
 }
 
-const char *bnn_recorded_path(const char *path) {
-    char *absolute = path ? realpath(path, NULL) : NULL;
-    if (absolute && !is_utf8(absolute)) {
-        free(absolute);
-        absolute = NULL;
-    }
-    return absolute ? absolute : path;
+const char *bnn_recorded_path(const char *path, char room[PATH_MAX]) {
+    return path && realpath(path, room) && is_utf8(room) ? room : path;
 }

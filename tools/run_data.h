@@ -3,6 +3,8 @@
 #ifndef BNN_TOOLS_RUN_DATA_H
 #define BNN_TOOLS_RUN_DATA_H
 
+#include <limits.h>
+
 #include "data_loaders/dataset.h"
 #include "engine/io/safetensors.h"
 
@@ -23,8 +25,8 @@ bnn_code bnn_run_data_same(const char *path, const bnn_run_data *was, const bnn_
 void bnn_run_data_note(const bnn_st_file *file, const bnn_dataset *test, const char *dir,
                        const char *program);
 
-/* The path as it is to be recorded: absolute and without links. As it was given if it is NULL,
- * leads nowhere, or has no text in UTF-8. Lives as long as the program. */
-const char *bnn_recorded_path(const char *path);
+/* The path as it is to be recorded: absolute and without links, in `room`. As it was given if it is
+ * NULL, leads nowhere, or would be no text in UTF-8. */
+const char *bnn_recorded_path(const char *path, char room[PATH_MAX]);
 
 #endif
