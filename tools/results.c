@@ -7,6 +7,7 @@
 #include <zlib.h>
 
 #include "engine/base/file.h"
+#include "tools/utf8.h"
 
 #define FORMAT "bnn-results-1"
 #define MOST_IMAGES 100000000
@@ -112,7 +113,7 @@ static json_t *corruptions_json(const bnn_results *r) {
                      number(clean - mean), "severities", severities, "rows", rows);
 }
 
-/* NULL when memory is out, or a text is no UTF-8. */
+/* NULL when memory is out. */
 static json_t *results_json(const bnn_results *r) {
     json_t *classes = json_array();
     for (size_t c = 0; c < r->class_count; c++) {
@@ -122,10 +123,10 @@ static json_t *results_json(const bnn_results *r) {
                                                  bnn_percent(of->correct, of->images)));
     }
     json_t *root =
-        json_pack("{s:s, s:s, s:s, s:s, s:s, s:b, s:s, s:s, s:I, s:f, s:f, s:f, s:o}", "format",
-                  FORMAT, "model", r->model, "checksum", r->checksum, "arch", r->arch, "algo",
-                  r->algo, "packed", r->packed, "data", r->data, "isa", r->isa, "images",
-                  (json_int_t)r->images, "top1", bnn_percent(r->top1, r->images), "top5",
+        json_pack("{s:s, s:o, s:s, s:s, s:s, s:b, s:s, s:s, s:I, s:f, s:f, s:f, s:o}", "format",
+                  FORMAT, "model", bnn_utf8_json(r->model), "checksum", r->checksum, "arch",
+                  r->arch, "algo", r->algo, "packed", r->packed, "data", r->data, "isa", r->isa,
+                  "images", (json_int_t)r->images, "top1", bnn_percent(r->top1, r->images), "top5",
                   bnn_percent(r->top5, r->images), "loss", r->loss, "classes", classes);
     if (root && r->row_count && json_object_set_new(root, "corruptions", corruptions_json(r))) {
         json_decref(root);
@@ -143,8 +144,7 @@ bnn_code bnn_results_write(const char *path, const bnn_results *results, bnn_err
     json_t *root = results_json(results);
     if (!root) {
         bnn_atomic_abandon(file);
-        return bnn_fail(err, BNN_ERR_MEMORY,
-                        "%s: out of memory, or a name in it is no text in UTF-8", path);
+        return bnn_fail(err, BNN_ERR_MEMORY, "%s: out of memory", path);
     }
     /* commit sees a stream's error and says more */
     (void)json_dumpf(root, bnn_atomic_stream(file), JSON_INDENT(2) | JSON_REAL_PRECISION(9));
@@ -176,6 +176,16 @@ static const char *text(reader *r, const json_t *object, const char *key) {
         damaged(r, key);
     } else if (!(copy = bnn_arena_format(r->arena, "%s", value)) && r->err->code == BNN_OK) {
         bnn_fail(r->err, BNN_ERR_MEMORY, "%.300s: out of memory", r->name);
+    }
+    return copy ? copy : "";
+}
+
+static const char *file_name(reader *r, const json_t *object, const char *key) {
+    char *copy = bnn_arena_format(r->arena, "%s", text(r, object, key));
+    if (copy) {
+        bnn_utf8_unescape(copy);
+    } else if (r->err->code == BNN_OK) {
+        bnn_fail(r->err, BNN_ERR_MEMORY, "%s: out of memory", r->name);
     }
     return copy ? copy : "";
 }
@@ -276,7 +286,7 @@ static void read_all(reader *r, const json_t *root, bnn_results *out) {
     if (strcmp(text(r, root, "format"), FORMAT) != 0) {
         damaged(r, "no format " FORMAT);
     }
-    out->model = text(r, root, "model");
+    out->model = file_name(r, root, "model");
     out->checksum = text(r, root, "checksum");
     out->arch = text(r, root, "arch");
     out->algo = text(r, root, "algo");

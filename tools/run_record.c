@@ -10,6 +10,7 @@
 
 #include "engine/base/file.h"
 #include "tools/run_folder.h"
+#include "tools/utf8.h"
 
 enum { LONGEST_TEXT = 4096, LONGEST_ROW = 512, COLUMNS = 8, MOST_ROWS = 1000000 };
 #define LARGEST_FILE ((size_t)1 << 30)
@@ -40,8 +41,12 @@ static const char *config_text(const json_t *root, const char *key, bnn_arena *a
     if (!value || strlen(value) > LONGEST_TEXT) {
         return NULL;
     }
-    const char *copy = bnn_arena_format(arena, "%s", value);
-    *code = copy ? *code : BNN_ERR_MEMORY;
+    char *copy = bnn_arena_format(arena, "%s", value);
+    if (copy) {
+        bnn_utf8_unescape(copy);
+    } else {
+        *code = BNN_ERR_MEMORY;
+    }
     return copy;
 }
 
