@@ -8,8 +8,8 @@
 #include "tools/bench.h"
 #include "tools/interrupt.h"
 #include "tools/names.h"
-#include "tools/options.h"
-#include "tools/wait_policy.h"
+#include "tools/outputs.h"
+#include "tools/start.h"
 
 static const char *arch = "resnet18", *algo, *filter, *json_file, *data = "cifar10", *data_dir;
 static int64_t batch_size = 0, image_size = 0, classes = 0, threads = 0, repeat = 7;
@@ -49,8 +49,8 @@ static bnn_option options[] = {
      .min = 1, .max = 1000},
     {"case", BNN_OPTION_STRING, &filter, "TEXT", "Only cases whose names contain TEXT.",
      .default_text = "all"},
-    {"json", BNN_OPTION_STRING, &json_file, "FILE", "Write all rows as a JSON array.",
-     .default_text = NULL},
+    {"json", BNN_OPTION_STRING, &json_file, "FILE",
+     "Write all rows as a JSON array; - for standard output.", .default_text = NULL},
 };
 
 /* Which sub-commands an option is for; those that are not listed are for all. */
@@ -282,25 +282,26 @@ static bnn_code measure_to_file(const command *c, const bnn_bench *bench, bnn_er
     return code;
 }
 
-int main(int argc, char **argv) {
-    bnn_error err = {0};
+static bnn_code check_outputs(bnn_outputs *outputs, bnn_error *err) {
+    bnn_outputs_read(outputs, "MODEL", operands[1]);
+    bnn_outputs_result(outputs, "--json", &json_file);
+    return bnn_outputs_check(outputs, err);
+}
+
+static bnn_code work(bnn_error *err) {
     bnn_bench bench = {0};
-    bnn_wait_politely(argv);
-    bnn_names_fill();
-    bnn_parse_result parsed = bnn_options_parse(&program, argc, argv);
-    if (parsed != BNN_PARSE_RUN) {
-        return parsed == BNN_PARSE_DONE ? EXIT_SUCCESS : EXIT_FAILURE;
+    bnn_outputs outputs = {0};
+    const command *c = find_command(operands[0], err);
+    bnn_code code = c ? check_options(c, err) : err->code;
+    if (code == BNN_OK && (code = prepare(c, &bench, err)) == BNN_OK &&
+        (code = check_outputs(&outputs, err)) == BNN_OK) {
+        code = measure_to_file(c, &bench, err);
     }
-    bnn_interrupt_catch();
-    const command *c = find_command(operands[0], &err);
-    bnn_code code = c ? check_options(c, &err) : err.code;
-    if (code == BNN_OK && (code = prepare(c, &bench, &err)) == BNN_OK) {
-        code = measure_to_file(c, &bench, &err);
-    }
+    bnn_outputs_free(&outputs);
     bnn_bench_report_free(bench.report);
-    if (code != BNN_OK) {
-        fprintf(stderr, "bnn-bench: %s\n", err.text);
-        return EXIT_FAILURE;
-    }
-    return bnn_interrupted() ? BNN_EXIT_INTERRUPTED : EXIT_SUCCESS;
+    return code;
+}
+
+int main(int argc, char **argv) {
+    return bnn_start(&program, argc, argv, work);
 }

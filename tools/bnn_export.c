@@ -3,9 +3,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "engine/base/stream.h"
 #include "tools/interrupt.h"
-#include "tools/options.h"
+#include "tools/outputs.h"
 #include "tools/pack.h"
+#include "tools/start.h"
 
 static const char *const formats[] = {"packed", NULL};
 static const char *format = "packed", *output;
@@ -16,7 +18,7 @@ static bnn_option options[] = {
      "packed: one file with 1-bit weights, batch norms folded to integer thresholds where a sign "
      "follows, run by bnn-eval and libbnn.",
      .default_text = NULL, .choices = formats},
-    {"output", BNN_OPTION_STRING, &output, "FILE", "File to write.",
+    {"output", BNN_OPTION_STRING, &output, "FILE", "File to write, or - for standard output.",
      .default_text = "MODEL's name with .bnn"},
 };
 
@@ -44,37 +46,40 @@ static const char *default_output(const char *model, char *buffer, size_t size) 
 
 static void print_result(const bnn_loaded *model, const char *path, size_t bytes) {
     double float_bytes = 4.0 * (double)model->parameters;
-    printf("%s: %zu bytes, %.2f times smaller than float weights (%zu binary weights of %zu)\n",
-           path, bytes, float_bytes / (double)bytes, model->binary_weights, model->parameters);
+    if (bnn_is_stream(path)) {
+        printf("%s: %zu binary weights of %zu\n", path, model->binary_weights, model->parameters);
+    } else {
+        printf("%s: %zu bytes, %.2f times smaller than float weights (%zu binary weights of %zu)\n",
+               path, bytes, float_bytes / (double)bytes, model->binary_weights, model->parameters);
+    }
     if (model->spec.binarizer && model->spec.binarizer->float_work) {
         printf("note: %s keeps float work in every binary layer: %s\n", model->spec.binarizer->name,
                model->spec.binarizer->float_work);
     }
 }
 
-int main(int argc, char **argv) {
+static bnn_code work(bnn_error *err) {
     bnn_loaded model = {0};
-    bnn_error err = {0};
+    bnn_outputs outputs = {0};
     char buffer[4200];
     const char *why;
     size_t bytes = 0;
-    bnn_parse_result parsed = bnn_options_parse(&program, argc, argv);
-    if (parsed != BNN_PARSE_RUN) {
-        return parsed == BNN_PARSE_DONE ? EXIT_SUCCESS : EXIT_FAILURE;
-    }
-    bnn_interrupt_catch();
-    const char *path = output ? output : default_output(operands[0], buffer, sizeof buffer);
     const bnn_kernels *kernels = bnn_cpu_kernels(NULL, &why);
-    bnn_code code = kernels ? bnn_loaded_open(operands[0], kernels, &model, &err)
-                            : bnn_fail(&err, BNN_ERR_UNSUPPORTED, "%s", why);
-    if (code == BNN_OK) {
-        code = bnn_pack(&model, path, &bytes, &err);
+    bnn_code code = kernels ? BNN_OK : bnn_fail(err, BNN_ERR_UNSUPPORTED, "%s", why);
+    output = output ? output : default_output(operands[0], buffer, sizeof buffer);
+    bnn_outputs_read(&outputs, "MODEL", operands[0]);
+    bnn_outputs_result(&outputs, "--output", &output);
+    if (code == BNN_OK && (code = bnn_loaded_open(operands[0], kernels, &model, err)) == BNN_OK &&
+        (code = bnn_outputs_check(&outputs, err)) == BNN_OK &&
+        (code = bnn_pack(&model, output, &bytes, err)) == BNN_OK) {
+        print_result(&model, output, bytes);
+        bnn_interrupt_forget();
     }
-    if (code == BNN_OK) {
-        print_result(&model, path, bytes);
-    } else {
-        fprintf(stderr, "bnn-export: %s\n", err.text);
-    }
+    bnn_outputs_free(&outputs);
     bnn_loaded_close(&model);
-    return code == BNN_OK ? EXIT_SUCCESS : EXIT_FAILURE;
+    return code;
+}
+
+int main(int argc, char **argv) {
+    return bnn_start(&program, argc, argv, work);
 }

@@ -3,14 +3,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "models/summary.h"
 #include "tools/interrupt.h"
 #include "tools/names.h"
-#include "tools/options.h"
+#include "tools/outputs.h"
 #include "tools/resume.h"
+#include "tools/start.h"
 #include "tools/trainer.h"
-#include "tools/wait_policy.h"
 
 /* Values below an option's least mean "not chosen": the data set's recipe decides. */
 static const char *algo = "reactnet", *arch = "resnet18", *data = "fashion_mnist", *data_dir;
@@ -102,11 +103,6 @@ static bnn_program program = {
     .options = options,
     .option_count = sizeof options / sizeof *options,
 };
-
-static int fail(const bnn_error *err) {
-    fprintf(stderr, "bnn-train: %s\n", err->text);
-    return EXIT_FAILURE;
-}
 
 /* What was not chosen comes from the data set's recipe, or with sgd from BiBench's sgd recipe. */
 static void resolve(const bnn_recipe *recipe) {
@@ -205,50 +201,59 @@ static void print_layers(const bnn_train_settings *s, const bnn_params *params, 
            s->batch_size, (double)bytes / 1048576.0);
 }
 
-static int print_plan(const bnn_train_settings *s) {
-    bnn_error err = {0};
+static bnn_code print_plan(const bnn_train_settings *s, bnn_error *err) {
     bnn_net net = {0};
     size_t bytes;
     bnn_params *params = bnn_params_create();
-    bnn_code code = params ? bnn_train_plan(s, params, &net, &bytes, &err)
-                           : bnn_fail(&err, BNN_ERR_MEMORY, "out of memory");
+    bnn_code code = params ? bnn_train_plan(s, params, &net, &bytes, err)
+                           : bnn_fail(err, BNN_ERR_MEMORY, "out of memory");
     if (code == BNN_OK) {
         print_layers(s, params, &net, bytes);
     }
     bnn_graph_free(net.graph);
     bnn_params_free(params);
-    return code == BNN_OK ? EXIT_SUCCESS : fail(&err);
+    return code;
 }
 
-static int print_result(const bnn_train_settings *s, const bnn_train_result *r) {
+static void print_result(const bnn_train_settings *s, const bnn_train_result *r) {
     if (r->interrupted) {
         printf("interrupted; go on with: bnn-train --resume %s\n", s->output);
-        return BNN_EXIT_INTERRUPTED;
+        return;
     }
+    bnn_interrupt_forget();
     printf("best test accuracy %.2f%%; %.4f s a step (%s); %s/best.safetensors\n", r->best_top1,
            r->seconds_per_step, s->kernels->name, s->output);
-    return EXIT_SUCCESS;
 }
 
-static int train(bnn_train_settings *s) {
-    bnn_error err = {0};
+/* Nothing that is read may be among the run's files. --config may: it has been read whole, and is
+ * recorded there again. */
+static bnn_code check_outputs(const bnn_train_settings *s, bnn_outputs *outputs, bnn_error *err) {
+    for (size_t i = 0; *s->output && bnn_run_files[i]; i++) {
+        bnn_outputs_own(outputs, "the run's", s->output, bnn_run_files[i]);
+    }
+    bnn_outputs_read(outputs, "--init-from", s->resume ? NULL : init_from);
+    return bnn_outputs_check(outputs, err);
+}
+
+static bnn_code train(bnn_train_settings *s, bnn_error *err) {
     bnn_train_result result = {0};
+    bnn_outputs outputs = {0};
     bnn_dataset *train_set = NULL, *test_set = NULL;
     const bnn_dataset_info *info = bnn_dataset_find(data);
     char *args = bnn_options_to_json(&program, 2), *config = bnn_options_to_json(&program, 1);
-    bnn_code code = args && config ? BNN_OK : bnn_fail(&err, BNN_ERR_MEMORY, "out of memory");
-    if (code == BNN_OK &&
+    bnn_code code = args && config ? BNN_OK : bnn_fail(err, BNN_ERR_MEMORY, "out of memory");
+    if (code == BNN_OK && !(code = check_outputs(s, &outputs, err)) &&
         !(code = bnn_dataset_open(info, data_dir, BNN_SPLIT_TRAIN, (size_t)limit_train, &train_set,
-                                  &err)) &&
+                                  err)) &&
         !(code = bnn_dataset_open(info, data_dir, BNN_SPLIT_TEST, (size_t)limit_test, &test_set,
-                                  &err))) {
+                                  err))) {
         s->train = train_set;
         s->test = test_set;
         s->args = args;
         s->config = config;
-        bnn_interrupt_catch();
-        code = bnn_train(s, &result, &err);
+        code = bnn_train(s, &result, err);
     }
+    bnn_outputs_free(&outputs);
     bnn_dataset_close(train_set);
     bnn_dataset_close(test_set);
     free(args);
@@ -256,27 +261,33 @@ static int train(bnn_train_settings *s) {
     if (code == BNN_OK && profile && result.timed_steps) {
         bnn_profile_table_print(&result.profile, result.timed_steps, stdout);
     }
-    return code == BNN_OK ? print_result(s, &result) : fail(&err);
+    if (code == BNN_OK) {
+        print_result(s, &result);
+    }
+    return code;
 }
 
-int main(int argc, char **argv) {
-    bnn_error err = {0};
-    bnn_wait_politely(argv);
-    bnn_names_fill();
-    bnn_parse_result parsed = bnn_options_parse(&program, argc, argv);
-    if (parsed != BNN_PARSE_RUN) {
-        return parsed == BNN_PARSE_DONE ? EXIT_SUCCESS : EXIT_FAILURE;
+/* The lock is held until the process ends. */
+static bnn_code find_run(char checkpoint[4200], char folder[4096], bnn_error *err) {
+    static bnn_lock lock;
+    bnn_code code = bnn_resume_find(resume, output, checkpoint, folder, err);
+    if (code == BNN_OK && !dry_run && access(checkpoint, F_OK) == 0) {
+        code = bnn_run_lock(&lock, folder, err);
     }
-    if (list) {
-        bnn_names_print(stdout);
-        return EXIT_SUCCESS;
-    }
+    return code == BNN_OK ? bnn_resume_options(&program, checkpoint, folder, err) : code;
+}
+
+static bnn_code work(bnn_error *err) {
+    bnn_code code;
     char checkpoint[4200], folder[4096];
     bnn_train_settings settings = {0};
+    if (list) {
+        bnn_names_print(stdout);
+        return BNN_OK;
+    }
     if (resume) {
-        if (bnn_resume_find(resume, output, checkpoint, folder, &err) != BNN_OK ||
-            bnn_resume_options(&program, checkpoint, folder, &err) != BNN_OK) {
-            return fail(&err);
+        if ((code = find_run(checkpoint, folder, err)) != BNN_OK) {
+            return code;
         }
         settings.resume = checkpoint;
         output = folder;
@@ -286,8 +297,12 @@ int main(int argc, char **argv) {
         snprintf(folder, sizeof folder, "runs/%s-%s-%s", algo, arch, data);
         output = folder;
     }
-    if (settings_from_options(&settings, &err) != BNN_OK) {
-        return fail(&err);
+    if ((code = settings_from_options(&settings, err)) != BNN_OK) {
+        return code;
     }
-    return dry_run ? print_plan(&settings) : train(&settings);
+    return dry_run ? print_plan(&settings, err) : train(&settings, err);
+}
+
+int main(int argc, char **argv) {
+    return bnn_start(&program, argc, argv, work);
 }

@@ -24,6 +24,9 @@ enum { FLUSH_LINES = 100, LONGEST_LINE = 1 << 16 };
 
 static const char *const sessions = "sessions.jsonl";
 static const char *const checkpoints[] = {"last.safetensors", "best.safetensors"};
+const char *const bnn_run_files[] = {
+    "config.json",      "metrics.csv",      "steps.jsonl", "sessions.jsonl",
+    "last.safetensors", "best.safetensors", NULL};
 
 bnn_code bnn_run_file(const bnn_run_folder *run, const char *name, char *out, size_t bytes,
                       bnn_error *err) {
@@ -62,6 +65,25 @@ static bnn_code open_log(const bnn_run_folder *run, const char *name, const char
         return code;
     *out = fopen(path, mode);
     return *out ? BNN_OK : fail_file(run, name, "open", err);
+}
+
+bnn_code bnn_run_lock(bnn_lock *lock, const char *path, bnn_error *err) {
+    const bnn_lock_text text = {"bnn-train", path,
+                                "is training in it; wait until it ends, or choose another folder "
+                                "with --output"};
+    return bnn_lock_folder(lock, path, &text, err);
+}
+
+/* What killed processes were writing. */
+static bnn_code clean(const bnn_run_folder *run, bnn_error *err) {
+    char path[sizeof run->path];
+    bnn_code code = BNN_OK;
+    for (size_t i = 0; !code && bnn_run_files[i]; i++) {
+        code = bnn_run_file(run, bnn_run_files[i], path, sizeof path, err);
+        if (!code)
+            bnn_atomic_clean(path);
+    }
+    return code;
 }
 
 /* ---- a new run ---- */
@@ -128,8 +150,12 @@ bnn_code bnn_run_create(bnn_run_folder *run, const char *path, const char *confi
     bnn_code code = set_path(run, path, err);
     if (!code)
         code = bnn_make_folder(run->path, err);
+    if (!code)
+        code = bnn_run_lock(&run->lock, run->path, err);
     if (!code && !overwrite)
         code = refuse_old_run(run, err);
+    if (!code)
+        code = clean(run, err);
     if (!code)
         code = begin(run, config_json, err);
     if (code)
@@ -251,7 +277,9 @@ bnn_code bnn_run_reopen(bnn_run_folder *run, const char *path, uint64_t epochs, 
     if (stat(run->path, &info))
         return bnn_fail(err, BNN_ERR_IO, "%.300s: cannot open the run's folder: %s", run->path,
                         strerror(errno));
-    code = cut_log(run, &metrics_log, epochs, &run->metrics, err);
+    code = clean(run, err);
+    if (!code)
+        code = cut_log(run, &metrics_log, epochs, &run->metrics, err);
     if (!code)
         code = cut_log(run, &steps_log, steps, &run->steps, err);
     if (code)
@@ -354,4 +382,5 @@ void bnn_run_close(bnn_run_folder *run) {
     if (run->steps)
         fclose(run->steps);
     run->metrics = run->steps = NULL;
+    bnn_lock_let_go(&run->lock);
 }
