@@ -128,11 +128,15 @@ static bnn_code check_pair(const bnn_file_use *a, const bnn_file_use *b, bnn_err
                         "%s %s and %s %s are the same; choose another place for one of them",
                         first->option, first->path, second->option, second->path);
     }
-    return bnn_fail(err, BNN_ERR_ARGUMENT, "%s %s: %s %s; choose another place", first->option,
-                    first->path,
-                    second->role == BNN_FILE_READ ? "would be written over, but it is read as"
-                                                  : "this is also where the lines go of",
-                    second->option);
+    if (second->role == BNN_FILE_READ) {
+        return bnn_fail(err, BNN_ERR_ARGUMENT,
+                        "%s %s: would be written over, but it is read as %s %s; choose another "
+                        "place",
+                        first->option, first->path, second->option, second->path);
+    }
+    return bnn_fail(err, BNN_ERR_ARGUMENT,
+                    "%s %s: this is also where the lines of %s go; choose another place",
+                    first->option, first->path, second->option);
 }
 
 /* What is printed has files, too, where it was redirected to them. */

@@ -7,35 +7,17 @@ command -v timeout >/dev/null || exit 77
 tiny="--limit-train 16 --limit-test 2 --epochs 1 --algo bnn"
 host=$(uname -n)
 
-# Starts the command and stops it where it is, holding its lock: nothing below depends on time.
-freeze() { # LOCK COMMAND...
+hold() { # LOCK COMMAND...: as freeze does, once it holds the lock
     lock=$1
     shift
-    "$@" >frozen.out 2>frozen.err &
-    frozen=$!
-    for _ in $(seq 200); do
-        [ ! -s "$lock" ] || break
-        sleep 0.05
-    done
-    kill -STOP $frozen
+    freeze "test -s $lock" "$@"
     matches "$lock: its holder" "^pid $frozen on $host\$" "$lock"
-}
-end_frozen() { # SIGNAL: its exit status is in $ended
-    kill -"$1" $frozen
-    kill -CONT $frozen
-    wait $frozen
-    ended=$?
 }
 
 # ---- a run ----
 # shellcheck disable=SC2086 # words
-freeze run/.lock "$train" $small --algo bnn --epochs 10000 --output run
-for _ in $(seq 100); do # as far as its first checkpoint
-    [ ! -e run/last.safetensors ] || break
-    kill -CONT $frozen
-    sleep 0.1
-    kill -STOP $frozen
-done
+freeze 'test -e run/last.safetensors' "$train" $small --algo bnn --epochs 10000 --output run
+matches 'the holder of a run' "^pid $frozen on $host\$" run/.lock
 cp -R run before
 busy="run: another bnn-train .pid $frozen on $host. is training in it; .*--output"
 refused() { # NAME COMMAND...
@@ -57,14 +39,14 @@ expect_fail 'a second start through a link' "link: another bnn-train .pid $froze
     "$train" --resume link
 check 'a run in another folder' "$train" --config run/config.json --epochs 1 --output other
 check 'a plan needs no lock' "$train" --dry-run --resume run
-end_frozen INT
+thaw INT
 equal 'the first goes on, until it is interrupted' $ended 130
 
 # kill -9 leaves no lock; nor what was being written.
 # shellcheck disable=SC2086
-freeze killed/.lock "$train" $small --algo bnn --epochs 10000 --output killed
-kill -KILL $frozen
-wait $frozen 2>/dev/null
+hold killed/.lock "$train" $small --algo bnn --epochs 10000 --output killed
+thaw KILL 2>/dev/null
+equal 'kill -9' $ended 137
 : >killed/last.safetensors.tmp-12345
 : >killed/metrics.csv.tmp-1
 : >killed/other.tmp-1
@@ -90,7 +72,7 @@ same 'a link as lock: where it leads' precious precious.copy
 score() { # OPTIONS...
     "$evaluate" other --corruptions make --corruption all --quiet --threads 1 "$@"
 }
-freeze .out.json.lock "$evaluate" other --corruptions make --corruption all --quiet --threads 1 \
+hold .out.json.lock "$evaluate" other --corruptions make --corruption all --quiet --threads 1 \
     --json out.json
 expect_fail 'a second bnn-eval' \
     "out.json: another bnn-eval .pid $frozen on $host. is writing it; .*--json" \
@@ -99,19 +81,18 @@ ln -s out.json link.json
 expect_fail 'a second bnn-eval, --overwrite, through a link' 'link.json: another bnn-eval' \
     "$evaluate" other --quiet --json link.json --overwrite
 check 'another results file' "$evaluate" other --quiet --limit-test 2 --json two.json
-kill -CONT $frozen
-wait $frozen
-equal 'the first ends well' $? 0
+thaw CONT
+equal 'the first ends well' $ended 0
 equal 'the first has all cells' "$(json out.json 'corruptions.rows.#')" 19
 refuse 'no lock is left' test -e .out.json.lock
 check 'the results of a run' score --limit-test 2
 equal 'no lock is left in the run' "$(find other -name '.results*')" ''
 
 # ---- corrupted images ----
-freeze c/.lock "$corrupt" --data-dir cifar --output c --threads 1
+hold c/.lock "$corrupt" --data-dir cifar --output c --threads 1
 expect_fail 'a second bnn-corrupt' "c: another bnn-corrupt .pid $frozen on $host. is writing to it" \
     "$corrupt" --data-dir cifar --output c --seed 2
-end_frozen INT
+thaw INT
 equal 'bnn-corrupt is interrupted' $ended 130
 refuse 'no lock is left' test -e c/.lock
 
