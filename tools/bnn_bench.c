@@ -155,11 +155,11 @@ static bnn_code check_options(const command *c, bnn_error *err) {
         }
     }
     if (operands[1] && c->bit != INFER) {
-        return bnn_fail(err, BNN_ERR_ARGUMENT, "%s takes no file, but got %.80s", c->name,
+        return bnn_fail(err, BNN_ERR_ARGUMENT, "%s takes no file, but got %s", c->name,
                         operands[1]);
     }
     if (operands[1] && (name = first_given(of_new))) {
-        return bnn_fail(err, BNN_ERR_ARGUMENT, "--%s is of a new network, but %.80s is one", name,
+        return bnn_fail(err, BNN_ERR_ARGUMENT, "--%s is of a new network, but %s is one", name,
                         operands[1]);
     }
     if (!with_data && (name = first_given(of_data))) {

@@ -15,7 +15,6 @@
 #include "tools/utf8.h"
 
 #define QUOTE "%.80s"
-#define QUOTE_PATH "%.130s" /* a message still has room behind it */
 
 enum { LARGEST_FILE = 1 << 20 };
 
@@ -116,11 +115,10 @@ static bnn_code unknown_key(const bnn_program *program, const char *name, const 
             bnn_nearest_offer(&nearest, program->options[i].name);
     if (nearest.best)
         return bnn_fail(err, BNN_ERR_ARGUMENT,
-                        QUOTE_PATH ": unknown option \"" QUOTE "\" (did you mean \"%s\"?)", name,
-                        key, nearest.best);
-    return bnn_fail(err, BNN_ERR_ARGUMENT,
-                    QUOTE_PATH ": unknown option \"" QUOTE "\"; see %s --help", name, key,
-                    program->name);
+                        "%s: unknown option \"" QUOTE "\" (did you mean \"%s\"?)", name, key,
+                        nearest.best);
+    return bnn_fail(err, BNN_ERR_ARGUMENT, "%s: unknown option \"" QUOTE "\"; see %s --help", name,
+                    key, program->name);
 }
 
 static bnn_code set_key(bnn_program *program, const char *name, const char *key,
@@ -130,14 +128,14 @@ static bnn_code set_key(bnn_program *program, const char *name, const char *key,
         return unknown_key(program, name, key, err);
     if (!option->from_config)
         return bnn_fail(err, BNN_ERR_ARGUMENT,
-                        QUOTE_PATH ": \"%s\" can be given on the command line only (--%s)", name,
+                        "%s: \"%s\" can be given on the command line only (--%s)", name,
                         option->name, option->name);
     if (option->given == 1)
         return BNN_OK;
     char shown[100] = "";
     bnn_code code = set_value(option, value, shown, sizeof shown, err);
     if (code)
-        return bnn_fail_in(err, code, QUOTE_PATH ": \"%s\"%s", name, option->name, shown);
+        return bnn_fail_in(err, code, "%s: \"%s\"%s", name, option->name, shown);
     option->given = 2;
     return BNN_OK;
 }
@@ -161,15 +159,13 @@ bnn_code bnn_options_from_json(bnn_program *program, const char *name, const cha
     json_t *root = json_loadb(json + mark, bytes - mark, JSON_REJECT_DUPLICATES, &why);
     bnn_code code = BNN_OK;
     if (!root && is_utf16(json, bytes)) {
-        code =
-            bnn_fail(err, BNN_ERR_FORMAT, QUOTE_PATH ": is text in UTF-16; save it as UTF-8", name);
+        code = bnn_fail(err, BNN_ERR_FORMAT, "%s: is text in UTF-16; save it as UTF-8", name);
     } else if (!root) {
-        code = bnn_fail(err, BNN_ERR_FORMAT, QUOTE_PATH ": not JSON: line %d: %s", name, why.line,
-                        why.text);
+        code = bnn_fail(err, BNN_ERR_FORMAT, "%s: not JSON: line %d: %s", name, why.line, why.text);
     } else if (!json_is_object(root)) {
         code = bnn_fail(err, BNN_ERR_FORMAT,
-                        QUOTE_PATH ": must be a JSON object, {\"option\": value, ...}, not %s",
-                        name, type_name(root));
+                        "%s: must be a JSON object, {\"option\": value, ...}, not %s", name,
+                        type_name(root));
     } else {
         const char *key;
         json_t *value;
@@ -188,22 +184,19 @@ bnn_code bnn_options_from_json(bnn_program *program, const char *name, const cha
 bnn_code bnn_options_load(bnn_program *program, const char *path, bnn_error *err) {
     FILE *file = fopen(path, "rb");
     if (!file)
-        return bnn_fail(err, BNN_ERR_IO, "--config " QUOTE_PATH ": cannot open: %s", path,
-                        strerror(errno));
+        return bnn_fail(err, BNN_ERR_IO, "--config %s: cannot open: %s", path, strerror(errno));
     char *text = malloc(LARGEST_FILE + 1);
     bnn_code code;
     if (!text) {
-        code = bnn_fail(err, BNN_ERR_MEMORY, "--config " QUOTE_PATH ": out of memory", path);
+        code = bnn_fail(err, BNN_ERR_MEMORY, "--config %s: out of memory", path);
     } else {
         errno = 0;
         size_t bytes = fread(text, 1, LARGEST_FILE + 1, file);
         if (ferror(file))
-            code = bnn_fail(err, BNN_ERR_IO, "--config " QUOTE_PATH ": cannot read: %s", path,
-                            strerror(errno));
+            code = bnn_fail(err, BNN_ERR_IO, "--config %s: cannot read: %s", path, strerror(errno));
         else if (bytes > LARGEST_FILE)
-            code =
-                bnn_fail(err, BNN_ERR_FORMAT,
-                         "--config " QUOTE_PATH ": larger than 1 MiB: not a configuration", path);
+            code = bnn_fail(err, BNN_ERR_FORMAT,
+                            "--config %s: larger than 1 MiB: not a configuration", path);
         else
             code = bnn_options_from_json(program, path, text, bytes, err);
     }

@@ -78,7 +78,7 @@ bnn_code bnn_results_checksum(bnn_results *r, bnn_error *err) {
     }
     r->checksum = bnn_arena_format(r->arena, "%08lx", crc32_z(0, map.data, map.size));
     bnn_map_close(&map);
-    return r->checksum ? BNN_OK : bnn_fail(err, BNN_ERR_MEMORY, "%.300s: out of memory", r->model);
+    return r->checksum ? BNN_OK : bnn_fail(err, BNN_ERR_MEMORY, "%s: out of memory", r->model);
 }
 
 /* ---- writing ------------------------------------------------------------------------------ */
@@ -163,7 +163,7 @@ typedef struct reader {
 static int damaged(reader *r, const char *what) {
     if (r->err->code == BNN_OK) {
         bnn_fail(r->err, BNN_ERR_FORMAT,
-                 "%.300s: not results of bnn-eval, or damaged: %s; evaluate again with --overwrite",
+                 "%s: not results of bnn-eval, or damaged: %s; evaluate again with --overwrite",
                  r->name, what);
     }
     return 0;
@@ -175,7 +175,7 @@ static const char *text(reader *r, const json_t *object, const char *key) {
     if (!value || strlen(value) > LONGEST_TEXT) {
         damaged(r, key);
     } else if (!(copy = bnn_arena_format(r->arena, "%s", value)) && r->err->code == BNN_OK) {
-        bnn_fail(r->err, BNN_ERR_MEMORY, "%.300s: out of memory", r->name);
+        bnn_fail(r->err, BNN_ERR_MEMORY, "%s: out of memory", r->name);
     }
     return copy ? copy : "";
 }
@@ -223,7 +223,7 @@ static void read_classes(reader *r, const json_t *list, bnn_results *out) {
     }
     out->classes = bnn_arena_alloc(r->arena, n * sizeof *out->classes);
     if (!out->classes) {
-        bnn_fail(r->err, BNN_ERR_MEMORY, "%.300s: out of memory", r->name);
+        bnn_fail(r->err, BNN_ERR_MEMORY, "%s: out of memory", r->name);
         return;
     }
     out->class_count = n;
@@ -314,11 +314,11 @@ bnn_code bnn_results_parse(const char *name, const char *json, size_t bytes, bnn
     reader r = {name, out->arena, &first};
     json_t *root = json_loadb(json ? json : "", json ? bytes : 0, JSON_REJECT_DUPLICATES, &why);
     if (!out->arena) {
-        bnn_fail(&first, BNN_ERR_MEMORY, "%.300s: out of memory", name);
+        bnn_fail(&first, BNN_ERR_MEMORY, "%s: out of memory", name);
     } else if (!root) {
         bnn_fail(&first, BNN_ERR_FORMAT,
-                 "%.300s: not JSON: line %d: %.80s; evaluate again with --overwrite", name,
-                 why.line, why.text);
+                 "%s: not JSON: line %d: %.80s; evaluate again with --overwrite", name, why.line,
+                 why.text);
     } else {
         read_all(&r, root, out);
     }
@@ -334,7 +334,7 @@ bnn_code bnn_results_read(const char *path, bnn_results *out, bnn_error *err) {
         return code;
     }
     code = map.size > LARGEST_FILE
-               ? bnn_fail(err, BNN_ERR_FORMAT, "%.300s: larger than 16 MiB: not results", path)
+               ? bnn_fail(err, BNN_ERR_FORMAT, "%s: larger than 16 MiB: not results", path)
                : bnn_results_parse(path, (const char *)map.data, map.size, out, err);
     bnn_map_close(&map);
     return code;
@@ -344,7 +344,7 @@ bnn_code bnn_results_read(const char *path, bnn_results *out, bnn_error *err) {
 static bnn_code refuse(const char *path, bnn_error *err, const char *what, const char *was,
                        const char *is) {
     return bnn_fail(err, BNN_ERR_ARGUMENT,
-                    "%.200s holds results of another evaluation: %s was %.80s, now %.80s; choose "
+                    "%s holds results of another evaluation: %s was %.80s, now %.80s; choose "
                     "another --json FILE, or replace them with --overwrite",
                     path, what, was, is);
 }

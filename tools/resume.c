@@ -21,7 +21,7 @@ bnn_code bnn_resume_find(const char *resume, const char *output, char *checkpoin
                         "--resume: which run? give its folder: --resume RUN");
     }
     if (strlen(path) > 4000) {
-        return bnn_fail(err, BNN_ERR_ARGUMENT, "--resume %.64s...: the path is too long", path);
+        return bnn_fail(err, BNN_ERR_ARGUMENT, "--resume %s: the path is too long", path);
     }
     if (is_folder(path)) {
         snprintf(folder, 4096, "%s", path);

@@ -32,14 +32,14 @@ bnn_code bnn_run_file(const bnn_run_folder *run, const char *name, char *out, si
                       bnn_error *err) {
     int length = snprintf(out, bytes, "%s/%s", run->path, name);
     if (length < 0 || (size_t)length >= bytes)
-        return bnn_fail(err, BNN_ERR_ARGUMENT, "%.100s...: the path is too long", run->path);
+        return bnn_fail(err, BNN_ERR_ARGUMENT, "%s: the path is too long", run->path);
     return BNN_OK;
 }
 
 static bnn_code fail_file(const bnn_run_folder *run, const char *name, const char *what,
                           bnn_error *err) {
     int cause = errno;
-    return bnn_fail(err, BNN_ERR_IO, "%.300s/%s: cannot %s: %s%s", run->path, name, what,
+    return bnn_fail(err, BNN_ERR_IO, "%s/%s: cannot %s: %s%s", run->path, name, what,
                     strerror(cause),
                     cause == ENOSPC ? "; make room, then start again or --resume" : "");
 }
@@ -52,7 +52,7 @@ static bnn_code set_path(bnn_run_folder *run, const char *path, bnn_error *err) 
     if (!length)
         return bnn_fail(err, BNN_ERR_ARGUMENT, "the path of the run's folder is empty");
     if (length >= sizeof run->path)
-        return bnn_fail(err, BNN_ERR_ARGUMENT, "%.100s...: the path is too long", path);
+        return bnn_fail(err, BNN_ERR_ARGUMENT, "%s: the path is too long", path);
     memcpy(run->path, path, length);
     return BNN_OK;
 }
@@ -95,7 +95,7 @@ static bnn_code refuse_old_run(const bnn_run_folder *run, bnn_error *err) {
     if (code || stat(path, &info))
         return code;
     return bnn_fail(err, BNN_ERR_ARGUMENT,
-                    "%.300s already holds a run (%s): continue it with --resume, or replace it "
+                    "%s already holds a run (%s): continue it with --resume, or replace it "
                     "with --overwrite",
                     run->path, checkpoints[0]);
 }
@@ -275,7 +275,7 @@ bnn_code bnn_run_reopen(bnn_run_folder *run, const char *path, uint64_t epochs, 
     if (code)
         return code;
     if (stat(run->path, &info))
-        return bnn_fail(err, BNN_ERR_IO, "%.300s: cannot open the run's folder: %s", run->path,
+        return bnn_fail(err, BNN_ERR_IO, "%s: cannot open the run's folder: %s", run->path,
                         strerror(errno));
     code = clean(run, err);
     if (!code)
@@ -303,7 +303,7 @@ bnn_code bnn_run_log_epoch(bnn_run_folder *run, uint64_t epoch, double lr, doubl
     const double columns[METRICS_COMMAS] = {lr,        train_loss, train_top1, test_loss,
                                             test_top1, test_top5,  best_top1};
     if (!run->metrics)
-        return bnn_fail(err, BNN_ERR_ARGUMENT, "%.300s/metrics.csv is not open", run->path);
+        return bnn_fail(err, BNN_ERR_ARGUMENT, "%s/metrics.csv is not open", run->path);
     fprintf(run->metrics, "%" PRIu64, epoch);
     for (int i = 0; i < METRICS_COMMAS; i++)
         put_column(run->metrics, columns[i]);
@@ -327,7 +327,7 @@ bnn_code bnn_run_log_step(bnn_run_folder *run, uint64_t step, uint64_t epoch, do
                           bnn_error *err) {
     FILE *out = run->steps;
     if (!out)
-        return bnn_fail(err, BNN_ERR_ARGUMENT, "%.300s/steps.jsonl is not open", run->path);
+        return bnn_fail(err, BNN_ERR_ARGUMENT, "%s/steps.jsonl is not open", run->path);
     errno = 0;
     fprintf(out, "{\"step\":%" PRIu64 ",\"epoch\":%" PRIu64, step, epoch);
     put_member(out, "loss", loss);
