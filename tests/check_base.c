@@ -206,6 +206,9 @@ START_TEST(test_arena) {
         ck_assert(all_equal(piece[i], size[i], (unsigned char)i));
     }
     ck_assert_str_eq(bnn_arena_format(arena, "layer%d.%s", 3, "weight"), "layer3.weight");
+    static char path[5000];
+    memset(path, 'p', sizeof path - 1);
+    ck_assert_str_eq(bnn_arena_format(arena, "%s", path), path);
     ck_assert_ptr_null(bnn_arena_alloc(arena, SIZE_MAX));
     ck_assert_ptr_null(bnn_arena_alloc(arena, SIZE_MAX / 2 + 1));
     ck_assert_ptr_null(bnn_arena_alloc(NULL, 1));

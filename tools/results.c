@@ -12,7 +12,7 @@
 #define FORMAT "bnn-results-1"
 #define MOST_IMAGES 100000000
 
-enum { LARGEST_FILE = 1 << 24, MOST_CLASSES = 100000, LONGEST_TEXT = 4096 };
+enum { LARGEST_FILE = 1 << 24, MOST_CLASSES = 100000, LONGEST_TEXT = 4 * 4096 };
 
 /* ---- what follows from the counts --------------------------------------------------------- */
 double bnn_percent(int64_t part, int64_t whole) {

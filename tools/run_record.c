@@ -12,7 +12,7 @@
 #include "tools/run_folder.h"
 #include "tools/utf8.h"
 
-enum { LONGEST_TEXT = 4096, LONGEST_ROW = 512, COLUMNS = 8, MOST_ROWS = 1000000 };
+enum { LONGEST_TEXT = 4 * 4096, LONGEST_ROW = 512, COLUMNS = 8, MOST_ROWS = 1000000 };
 #define LARGEST_FILE ((size_t)1 << 30)
 
 static bnn_code no_memory(const char *name, bnn_error *err) {

@@ -69,9 +69,6 @@ expect_fail 'a link as lock' 'strange/.lock: cannot' "$train" $small $tiny --out
 same 'a link as lock: where it leads' precious precious.copy
 
 # ---- results ----
-score() { # OPTIONS...
-    "$evaluate" other --corruptions make --corruption all --quiet --threads 1 "$@"
-}
 hold .out.json.lock "$evaluate" other --corruptions make --corruption all --quiet --threads 1 \
     --json out.json
 expect_fail 'a second bnn-eval' \
@@ -85,7 +82,7 @@ thaw CONT
 equal 'the first ends well' $ended 0
 equal 'the first has all cells' "$(json out.json 'corruptions.rows.#')" 19
 refuse 'no lock is left' test -e .out.json.lock
-check 'the results of a run' score --limit-test 2
+check 'the results of a run' "$evaluate" other --quiet --limit-test 2
 equal 'no lock is left in the run' "$(find other -name '.results*')" ''
 
 # ---- corrupted images ----

@@ -78,6 +78,7 @@ for option in json predictions; do
 done
 
 # ---- what is lost is told ----
+# shellcheck disable=SC2094 # it is one on purpose
 exec 3<>pipe 4>pipe 3<&- # 4: a pipe that nobody reads
 lost() { # NAME REGEX PROGRAM STATUS: of .err, beside words for people
     equal "$1: exit status" "$4" 1
@@ -143,9 +144,9 @@ over='would be written over, but it is read'
 for name in q.bnn ./q.bnn hard.bnn soft.bnn folder/up/q.bnn "$work/q.bnn"; do
     for option in json predictions; do
         expect_fail "--$option $name" "--$option $name: $over as MODEL q.bnn" \
-            "$evaluate" q.bnn --data-dir cifar "--$option" $name
+            "$evaluate" q.bnn --data-dir cifar "--$option" "$name"
     done
-    expect_fail "bnn-bench --json $name" "--json $name: $over" "$bench" infer q.bnn --json $name
+    expect_fail "bnn-bench --json $name" "--json $name: $over" "$bench" infer q.bnn --json "$name"
     same "the model is as it was after $name" q.bnn m.bnn
 done
 expect_fail 'a model over itself' "--output $last: $over" "$pack" $last --output $last
@@ -190,10 +191,12 @@ expect_fail 'two results, one stream' "--json /dev/stdout and --predictions /dev
 judge 'two results, one pipe' "$same_place" '^$' $? bnn-eval
 refuse 'nothing was begun' test -e x
 echo before >log
+# shellcheck disable=SC2094
 "$evaluate" q.bnn --data-dir cifar --json log >>log 2>.err
 judge 'a result where the words go' '--json log: this is also where .* standard output' '^$' $? \
     bnn-eval
 equal 'a result where the words go: they are there' "$(cat log)" before
+# shellcheck disable=SC2094
 "$evaluate" q.bnn --data-dir cifar --json errors 2>errors >.out
 status=$?
 cp errors .err
