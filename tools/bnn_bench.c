@@ -126,18 +126,9 @@ static const command *find_command(const char *name, bnn_error *err) {
 
 /* ---- options that do not go together ---- */
 
-static int given(const char *name) {
-    for (size_t i = 0; i < program.option_count; i++) {
-        if (strcmp(options[i].name, name) == 0) {
-            return options[i].given;
-        }
-    }
-    return 0;
-}
-
 /* The first of the NULL-terminated names that was given, or NULL. */
 static const char *first_given(const char *const *names) {
-    while (*names && !given(*names)) {
+    while (*names && !bnn_options_given(&program, *names)) {
         names++;
     }
     return *names;
@@ -149,7 +140,7 @@ static bnn_code check_options(const command *c, bnn_error *err) {
     static const char *const of_shape[] = {"image-size", "classes", NULL};
     const char *name;
     for (size_t i = 0; i < sizeof limited / sizeof *limited; i++) {
-        if (given(limited[i].name) && !(limited[i].commands & c->bit)) {
+        if (bnn_options_given(&program, limited[i].name) && !(limited[i].commands & c->bit)) {
             return bnn_fail(err, BNN_ERR_ARGUMENT, "--%s says nothing to %s", limited[i].name,
                             c->name);
         }

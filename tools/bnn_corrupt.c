@@ -234,6 +234,12 @@ static bnn_code run(work *w, bnn_error *err) {
     char path[4096];
     size_t i = 0;
     bnn_code code = BNN_OK;
+    if ((size_t)limit_test > w->clean->count) {
+        bnn_options_note(&program, "limit-test", "says nothing: there are no more images");
+    }
+    if (!bnn_corruption_list_has(&w->list, "frost")) {
+        bnn_options_note(&program, "frost-dir", "says nothing, as frost is not among them");
+    }
     bnn_corruption_list_note(&w->list, frost_dir, "bnn-corrupt");
     bnn_progress_start(&w->progress, "corrupting", w->list.count * BNN_SEVERITIES * w->clean->count,
                        "images", 0);

@@ -276,7 +276,24 @@ static bnn_code open_data(evaluation *e, bnn_error *err) {
                           : code;
 }
 
+static void note_options(const evaluation *e) {
+    if (!e->corruptor) {
+        bnn_options_note(&program, "seed", "says nothing without --corruptions make");
+    }
+    if (!e->goes_on) {
+        bnn_options_note(&program, "overwrite",
+                         "says nothing without a file of results, --json FILE");
+    }
+    if ((size_t)limit_test > e->test->count) {
+        bnn_options_note(&program, "limit-test", "says nothing: there are no more images");
+    }
+    if (!bnn_corruption_list_has(&e->source.list, "frost")) {
+        bnn_options_note(&program, "frost-dir", "says nothing, as frost is not among them");
+    }
+}
+
 static bnn_code prepare(evaluation *e, bnn_error *err) {
+    note_options(e);
     if (e->corruptor) {
         bnn_corruption_list_note(&e->source.list, frost_dir, program.name);
     }

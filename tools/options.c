@@ -314,6 +314,41 @@ static bnn_code check_operands(const bnn_program *program, bnn_error *err) {
                     at, program->name);
 }
 
+/* ---- options without effect ---- */
+
+int bnn_options_given(const bnn_program *program, const char *name) {
+    const bnn_option *option = bnn_option_find(program, name, strlen(name), 0);
+    return option && option->given == 1;
+}
+
+void bnn_options_note(const bnn_program *program, const char *name, const char *why) {
+    if (bnn_options_given(program, name))
+        fprintf(stderr, "%s: note: --%s %s\n", program->name, name, why);
+}
+
+static int is_among(const char *name, const char *const *names) {
+    while (*names && strcmp(*names, name) != 0)
+        names++;
+    return *names != NULL;
+}
+
+void bnn_options_note_others(const bnn_program *program, const char *const *but, const char *why) {
+    int said = 0;
+    for (size_t i = 0; i < program->option_count; i++) {
+        const bnn_option *option = &program->options[i];
+        if (option->given != 1 || is_among(option->name, but))
+            continue;
+        if (!said++)
+            fprintf(stderr, "%s: note: %s: --%s", program->name, why, option->name);
+        else
+            fprintf(stderr, ", --%s", option->name);
+    }
+    if (said)
+        fputc('\n', stderr);
+}
+
+/* ---- the whole ---- */
+
 /* Prints what --help, --version or --man ask for; 0 if none of them is there. */
 static int answer(const bnn_program *program, int argc, char **argv) {
     for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++) {

@@ -114,21 +114,36 @@ static bnn_code remove_checkpoints(const bnn_run_folder *run, bnn_error *err) {
     return code;
 }
 
+static bnn_code begin_configuration(const bnn_run_folder *run, const char *config_json,
+                                    bnn_atomic_file **out, bnn_error *err) {
+    char path[sizeof run->path];
+    bnn_code code = bnn_run_file(run, "config.json", path, sizeof path, err);
+    if (!code)
+        code = bnn_atomic_open(path, out, err);
+    if (code)
+        return code;
+    FILE *stream = bnn_atomic_stream(*out);
+    if (fputs(config_json, stream) < 0 || fflush(stream)) {
+        code = fail_file(run, "config.json", "write", err);
+        bnn_atomic_abandon(*out);
+    }
+    return code;
+}
+
+bnn_code bnn_run_configure(const bnn_run_folder *run, const char *config_json, bnn_error *err) {
+    bnn_atomic_file *config;
+    bnn_code code = begin_configuration(run, config_json, &config, err);
+    return code ? code : bnn_atomic_commit(config, err);
+}
+
 /* The configuration is written first and committed last: that the folder can be written to is known
  * before anything old is removed. */
 static bnn_code begin(bnn_run_folder *run, const char *config_json, bnn_error *err) {
-    char path[sizeof run->path];
-    bnn_atomic_file *config = NULL;
-    bnn_code code = bnn_run_file(run, "config.json", path, sizeof path, err);
-    if (!code)
-        code = bnn_atomic_open(path, &config, err);
+    bnn_atomic_file *config;
+    bnn_code code = begin_configuration(run, config_json, &config, err);
     if (code)
         return code;
-    FILE *stream = bnn_atomic_stream(config);
-    if (fputs(config_json, stream) < 0 || fflush(stream))
-        code = fail_file(run, "config.json", "write", err);
-    if (!code)
-        code = remove_checkpoints(run, err);
+    code = remove_checkpoints(run, err);
     if (code) {
         bnn_atomic_abandon(config);
         return code;

@@ -42,6 +42,8 @@ bnn_code bnn_run_create(bnn_run_folder *run, const char *path, const char *confi
  * or does not follow the one before it; missing logs are started anew. */
 bnn_code bnn_run_reopen(bnn_run_folder *run, const char *path, uint64_t epochs, uint64_t steps,
                         bnn_error *err);
+/* Writes config.json (atomic) anew. */
+bnn_code bnn_run_configure(const bnn_run_folder *run, const char *config_json, bnn_error *err);
 /* One row; `epoch` counts from 0 and is the first column. Columns: epoch,lr,train_loss,
  * train_top1,test_loss,test_top1,test_top5,best_top1. Flushed. No times here: the file of a
  * resumed run equals that of an uninterrupted one byte for byte. */

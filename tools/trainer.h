@@ -25,7 +25,8 @@ typedef struct bnn_train_settings {
     const char *init_from; /* or NULL */
     const char *resume;    /* checkpoint file, or NULL */
     const char *args;      /* JSON, for the checkpoints */
-    const char *config;    /* JSON, for a new run's folder */
+    const char *config;    /* JSON, for the folder of a run that is new or extended */
+    int extended;          /* with `resume`: to more epochs than it was started with */
     const char *output;
     int overwrite;
     int profile; /* measure nodes; result->profile is filled */
@@ -33,6 +34,7 @@ typedef struct bnn_train_settings {
 
 typedef struct bnn_train_result {
     int interrupted;
+    int was_finished; /* nothing was left to do */
     double best_top1; /* percent */
     uint64_t steps;
     uint64_t timed_steps; /* of this session */
