@@ -67,36 +67,40 @@ static inline float bnn_row_scale(const bnn_operand *v, size_t row) {
 }
 
 /* conv.c: each choosing among those below; kernels.h tells what they do. */
-size_t bnn_conv_workspace(const bnn_micro *micro, const bnn_conv *s, int bits);
-void bnn_conv_forward(const bnn_micro *micro, const bnn_conv *s, const bnn_operand *x,
-                      const bnn_operand *w, const bnn_result *y, void *ws);
-size_t bnn_conv_prepared_bytes(const bnn_micro *micro, const bnn_conv *s, int bits);
-void bnn_conv_prepare(const bnn_micro *micro, const bnn_conv *s, const bnn_operand *w,
-                      void *prepared, void *ws);
-void bnn_conv_backward_x(const bnn_micro *micro, const bnn_conv *s, const float *gy,
-                         const bnn_operand *w, float *gx, int acc, void *ws);
-void bnn_conv_backward_w(const bnn_micro *micro, const bnn_conv *s, const float *gy,
-                         const bnn_operand *x, float *gw, int acc, void *ws);
+size_t bnn_conv_workspace(const bnn_device *device, const bnn_micro *micro, const bnn_conv *s,
+                          int bits);
+void bnn_conv_forward(const bnn_device *device, const bnn_micro *micro, const bnn_conv *s,
+                      const bnn_operand *x, const bnn_operand *w, const bnn_result *y, void *ws);
+size_t bnn_conv_prepared_bytes(const bnn_device *device, const bnn_micro *micro, const bnn_conv *s,
+                               int bits);
+void bnn_conv_prepare(const bnn_device *device, const bnn_micro *micro, const bnn_conv *s,
+                      const bnn_operand *w, void *prepared, void *ws);
+void bnn_conv_backward_x(const bnn_device *device, const bnn_micro *micro, const bnn_conv *s,
+                         const float *gy, const bnn_operand *w, float *gx, int acc, void *ws);
+void bnn_conv_backward_w(const bnn_device *device, const bnn_micro *micro, const bnn_conv *s,
+                         const float *gy, const bnn_operand *x, float *gw, int acc, void *ws);
 
 /* conv_b1.c: bits times bits. */
-void bnn_conv_forward_b1(const bnn_micro *micro, const bnn_conv *s, const bnn_operand *x,
-                         const bnn_operand *w, const bnn_result *y, void *ws);
-void bnn_conv_prepare_b1(const bnn_micro *micro, const bnn_conv *s, const uint64_t *w,
-                         void *prepared, void *ws);
-size_t bnn_conv_b1_prepared_bytes(const bnn_micro *micro, const bnn_conv *s);
-size_t bnn_conv_b1_bytes(const bnn_micro *micro, const bnn_conv *s);
+void bnn_conv_forward_b1(const bnn_device *device, const bnn_micro *micro, const bnn_conv *s,
+                         const bnn_operand *x, const bnn_operand *w, const bnn_result *y, void *ws);
+void bnn_conv_prepare_b1(const bnn_device *device, const bnn_micro *micro, const bnn_conv *s,
+                         const uint64_t *w, void *prepared, void *ws);
+size_t bnn_conv_b1_prepared_bytes(const bnn_device *device, const bnn_micro *micro,
+                                  const bnn_conv *s);
+size_t bnn_conv_b1_bytes(const bnn_device *device, const bnn_micro *micro, const bnn_conv *s);
 
 /* conv_f32.c and conv_weights.c: floats, or bits expanded to floats. */
-void bnn_conv_forward_f32(const bnn_micro *micro, const bnn_conv *s, const float *x,
-                          const bnn_operand *w, const bnn_result *y, void *ws);
-void bnn_conv_backward_x_f32(const bnn_micro *micro, const bnn_conv *s, const float *gy,
-                             const bnn_operand *w, float *gx, int acc, void *ws);
-void bnn_conv_backward_w_f32(const bnn_micro *micro, const bnn_conv *s, const float *gy,
-                             const bnn_operand *x, float *gw, int acc, void *ws);
-void bnn_conv_prepare_f32(const bnn_micro *micro, const bnn_conv *s, const float *w, float *panels);
+void bnn_conv_forward_f32(const bnn_device *device, const bnn_micro *micro, const bnn_conv *s,
+                          const float *x, const bnn_operand *w, const bnn_result *y, void *ws);
+void bnn_conv_backward_x_f32(const bnn_device *device, const bnn_micro *micro, const bnn_conv *s,
+                             const float *gy, const bnn_operand *w, float *gx, int acc, void *ws);
+void bnn_conv_backward_w_f32(const bnn_device *device, const bnn_micro *micro, const bnn_conv *s,
+                             const float *gy, const bnn_operand *x, float *gw, int acc, void *ws);
+void bnn_conv_prepare_f32(const bnn_device *device, const bnn_micro *micro, const bnn_conv *s,
+                          const float *w, float *panels);
 size_t bnn_conv_f32_prepared_bytes(const bnn_micro *micro, const bnn_conv *s);
-size_t bnn_conv_f32_bytes(const bnn_micro *micro, const bnn_conv *s);
-size_t bnn_conv_weights_bytes(const bnn_micro *micro, const bnn_conv *s);
+size_t bnn_conv_f32_bytes(const bnn_device *device, const bnn_micro *micro, const bnn_conv *s);
+size_t bnn_conv_weights_bytes(const bnn_device *device, const bnn_micro *micro, const bnn_conv *s);
 
 /* What the taps of a float product read of an image of rows of pixels: position (i, j) of a grid
  * reads, for tap (ky, kx), pixel (i*step_h + off_h[ky], j*step_w + off_w[kx]). The `depth` channels
@@ -135,15 +139,15 @@ static inline int bnn_conv_mix_x_pays(const bnn_conv *s) {
     return s->c / s->groups >= 8 && s->o / s->groups >= 3;
 }
 
-void bnn_conv_mix_x(const bnn_mixed *mixed, const bnn_conv *s, const float *gy,
-                    const bnn_operand *w, float *gx, int acc, void *ws);
-size_t bnn_conv_mix_x_bytes(const bnn_mixed *mixed, const bnn_conv *s);
+void bnn_conv_mix_x(const bnn_device *device, const bnn_mixed *mixed, const bnn_conv *s,
+                    const float *gy, const bnn_operand *w, float *gx, int acc, void *ws);
+size_t bnn_conv_mix_x_bytes(const bnn_device *device, const bnn_mixed *mixed, const bnn_conv *s);
 int bnn_conv_mix_w_pays(const bnn_conv *s);
 /* Whether it can also do with the factors of this input. */
 int bnn_conv_mix_w_fits(const bnn_conv *s, const bnn_operand *x);
-void bnn_conv_mix_w(const bnn_mixed *mixed, const bnn_conv *s, const float *gy,
-                    const bnn_operand *x, float *gw, int acc, void *ws);
-size_t bnn_conv_mix_w_bytes(const bnn_mixed *mixed, const bnn_conv *s);
+void bnn_conv_mix_w(const bnn_device *device, const bnn_mixed *mixed, const bnn_conv *s,
+                    const float *gy, const bnn_operand *x, float *gw, int acc, void *ws);
+size_t bnn_conv_mix_w_bytes(const bnn_device *device, const bnn_mixed *mixed, const bnn_conv *s);
 
 /* A tile's sums over all its quads, of which no more than a run's are added one after another. */
 static inline void bnn_mix_sum(const bnn_mixed *mixed, const bnn_mix *m) {

@@ -102,7 +102,8 @@ static size_t filters_layout(const bnn_conv *s, plan *p, void *base) {
     return used;
 }
 
-static plan lay_out(const bnn_micro *micro, const bnn_conv *s, void *prepared, void *ws) {
+static plan lay_out(const bnn_device *device, const bnn_micro *micro, const bnn_conv *s,
+                    void *prepared, void *ws) {
     plan p = {.groups = (size_t)s->groups, .taps = (size_t)s->kh * (size_t)s->kw};
     size_t o = (size_t)s->o, mr = micro->b1_mr;
     own mine;
@@ -128,16 +129,17 @@ static plan lay_out(const bnn_micro *micro, const bnn_conv *s, void *prepared, v
     p.prepared_bytes = filters_layout(s, &p, NULL);
     filters_layout(s, &p, prepared == NULL ? bnn_take(ws, &p.used, p.prepared_bytes) : prepared);
     p.thread_bytes = thread_layout(micro, s, &p, NULL, &mine);
-    p.threads = bnn_take(ws, &p.used, (size_t)omp_get_max_threads() * p.thread_bytes);
+    p.threads = bnn_take(ws, &p.used, (size_t)device->threads * p.thread_bytes);
     return p;
 }
 
-size_t bnn_conv_b1_bytes(const bnn_micro *micro, const bnn_conv *s) {
-    return lay_out(micro, s, NULL, NULL).used;
+size_t bnn_conv_b1_bytes(const bnn_device *device, const bnn_micro *micro, const bnn_conv *s) {
+    return lay_out(device, micro, s, NULL, NULL).used;
 }
 
-size_t bnn_conv_b1_prepared_bytes(const bnn_micro *micro, const bnn_conv *s) {
-    return lay_out(micro, s, NULL, NULL).prepared_bytes;
+size_t bnn_conv_b1_prepared_bytes(const bnn_device *device, const bnn_micro *micro,
+                                  const bnn_conv *s) {
+    return lay_out(device, micro, s, NULL, NULL).prepared_bytes;
 }
 
 /* Bits of `n` words: bytes add up in their places, sixteen words at a time. */
@@ -232,9 +234,10 @@ static void pack_filters(const bnn_micro *micro, const bnn_conv *s, const plan *
                      p->filters + group * p->group_bytes + panel * 64 * p->channel_bytes);
 }
 
-static void prepare(const bnn_micro *micro, const bnn_conv *s, const plan *p, const uint64_t *w) {
+static void prepare(const bnn_device *device, const bnn_micro *micro, const bnn_conv *s,
+                    const plan *p, const uint64_t *w) {
     number_classes(s, p);
-#pragma omp parallel
+#pragma omp parallel num_threads(bnn_team(device))
     {
         own mine;
         size_t first, last;
@@ -247,10 +250,10 @@ static void prepare(const bnn_micro *micro, const bnn_conv *s, const plan *p, co
     }
 }
 
-void bnn_conv_prepare_b1(const bnn_micro *micro, const bnn_conv *s, const uint64_t *w,
-                         void *prepared, void *ws) {
-    plan p = lay_out(micro, s, prepared, ws);
-    prepare(micro, s, &p, w);
+void bnn_conv_prepare_b1(const bnn_device *device, const bnn_micro *micro, const bnn_conv *s,
+                         const uint64_t *w, void *prepared, void *ws) {
+    plan p = lay_out(device, micro, s, prepared, ws);
+    prepare(device, micro, s, &p, w);
 }
 
 /* Bits first .. first+n of `from`, a row of `total` bits, to `to`, in whole words; what lies behind
@@ -429,17 +432,19 @@ static void block_times_panel(const bnn_micro *micro, const plan *p, size_t grou
     }
 }
 
-void bnn_conv_forward_b1(const bnn_micro *micro, const bnn_conv *s, const bnn_operand *x,
-                         const bnn_operand *w, const bnn_result *y, void *ws) {
-    plan p = lay_out(micro, s, (void *)(uintptr_t)w->prepared, ws); /* only read if it is there */
+void bnn_conv_forward_b1(const bnn_device *device, const bnn_micro *micro, const bnn_conv *s,
+                         const bnn_operand *x, const bnn_operand *w, const bnn_result *y,
+                         void *ws) {
+    plan p = lay_out(device, micro, s, (void *)(uintptr_t)w->prepared,
+                     ws); /* only read if it is there */
     size_t units = p.groups * p.panels;
     /* Groups may share words of bits: then whoever has a pixel has all of its channels. */
     size_t together = (y->b1 != NULL || y->sign != NULL) && p.groups > 1 ? units : 1;
     bnn_queue items = {.total = p.blocks * units / together};
     if (w->prepared == NULL) {
-        prepare(micro, s, &p, w->b1);
+        prepare(device, micro, s, &p, w->b1);
     }
-#pragma omp parallel
+#pragma omp parallel num_threads(bnn_team(device))
     {
         own mine;
         size_t first, last, packed = SIZE_MAX;

@@ -54,21 +54,22 @@ static size_t thread_layout(const bnn_micro *micro, const bnn_conv *s, size_t de
 }
 
 /* Returns the bytes used. */
-static size_t lay_out(const bnn_micro *micro, const bnn_conv *s, size_t depth, void *ws, grid *g) {
+static size_t lay_out(const bnn_device *device, const bnn_micro *micro, const bnn_conv *s,
+                      size_t depth, void *ws, grid *g) {
     size_t used = 0;
     own mine;
     bnn_windows_lay_out(&g->in, s, depth, ws, &used);
     g->tap_h = bnn_take(ws, &used, (size_t)s->kh * sizeof(int));
     g->tap_w = bnn_take(ws, &used, (size_t)s->kw * sizeof(int));
     g->thread_bytes = thread_layout(micro, s, depth, NULL, &mine);
-    g->threads = bnn_take(ws, &used, (size_t)omp_get_max_threads() * g->thread_bytes);
+    g->threads = bnn_take(ws, &used, (size_t)device->threads * g->thread_bytes);
     return used;
 }
 
-size_t bnn_conv_f32_bytes(const bnn_micro *micro, const bnn_conv *s) {
+size_t bnn_conv_f32_bytes(const bnn_device *device, const bnn_micro *micro, const bnn_conv *s) {
     grid g;
-    size_t forward = lay_out(micro, s, (size_t)(s->c / s->groups), NULL, &g);
-    size_t backward = lay_out(micro, s, (size_t)(s->o / s->groups), NULL, &g);
+    size_t forward = lay_out(device, micro, s, (size_t)(s->c / s->groups), NULL, &g);
+    size_t backward = lay_out(device, micro, s, (size_t)(s->o / s->groups), NULL, &g);
     return forward > backward ? forward : backward;
 }
 
@@ -174,9 +175,10 @@ static void walk(const bnn_micro *micro, const bnn_conv *s, const grid *g, bnn_q
     }
 }
 
-static void walk_all(const bnn_micro *micro, const bnn_conv *s, const grid *g, int acc) {
+static void walk_all(const bnn_device *device, const bnn_micro *micro, const bnn_conv *s,
+                     const grid *g, int acc) {
     bnn_queue items = {g->groups * blocks_of(g) * bnn_ceil_div(g->cols, micro->f32_nr), 0};
-#pragma omp parallel
+#pragma omp parallel num_threads(bnn_team(device))
     walk(micro, s, g, &items, acc);
 }
 
@@ -226,15 +228,15 @@ static void pack_backward(const bnn_micro *micro, const bnn_conv *s, const grid 
     }
 }
 
-void bnn_conv_forward_f32(const bnn_micro *micro, const bnn_conv *s, const float *x,
-                          const bnn_operand *w, const bnn_result *y, void *ws) {
+void bnn_conv_forward_f32(const bnn_device *device, const bnn_micro *micro, const bnn_conv *s,
+                          const float *x, const bnn_operand *w, const bnn_result *y, void *ws) {
     grid g = {.out = y->f32, .n = (size_t)s->n, .out_h = (size_t)s->oh, .out_w = (size_t)s->ow};
     g.out_sy = 1, g.out_sx = 1, g.groups = (size_t)s->groups;
     g.out_channels = (size_t)s->o, g.cols = g.out_channels / g.groups;
     g.w = w, g.pack = pack_forward, g.panels = w->prepared, g.end = y;
-    lay_out(micro, s, (size_t)(s->c / s->groups), ws, &g);
+    lay_out(device, micro, s, (size_t)(s->c / s->groups), ws, &g);
     bnn_windows_forward(&g.in, s, x);
-    walk_all(micro, s, &g, 0);
+    walk_all(device, micro, s, &g, 0);
 }
 
 /* Whether each pixel along an axis is reached by some tap. */
@@ -246,8 +248,8 @@ static int reaches_all(int kernel, int stride, int pad, int dil, int *off, int *
     return all;
 }
 
-static void clear(size_t n, float *x) {
-#pragma omp parallel
+static void clear(const bnn_device *device, size_t n, float *x) {
+#pragma omp parallel num_threads(bnn_team(device))
     {
         size_t first, last;
         bnn_share(n, &first, &last);
@@ -255,19 +257,19 @@ static void clear(size_t n, float *x) {
     }
 }
 
-void bnn_conv_backward_x_f32(const bnn_micro *micro, const bnn_conv *s, const float *gy,
-                             const bnn_operand *w, float *gx, int acc, void *ws) {
+void bnn_conv_backward_x_f32(const bnn_device *device, const bnn_micro *micro, const bnn_conv *s,
+                             const float *gy, const bnn_operand *w, float *gx, int acc, void *ws) {
     grid g = {.out = gx, .n = (size_t)s->n, .out_h = (size_t)s->h, .out_w = (size_t)s->w};
     g.out_sy = (size_t)s->stride_h, g.out_sx = (size_t)s->stride_w, g.groups = (size_t)s->groups;
     g.out_channels = (size_t)s->c, g.cols = g.out_channels / g.groups;
     g.w = w, g.pack = pack_backward;
-    lay_out(micro, s, (size_t)(s->o / s->groups), ws, &g);
+    lay_out(device, micro, s, (size_t)(s->o / s->groups), ws, &g);
     bnn_windows *v = &g.in;
     v->image = gy, v->h = s->oh, v->w = s->ow, v->channels = (size_t)s->o;
     v->step_h = 1, v->step_w = 1;
     if (!acc && !(reaches_all(s->kh, s->stride_h, s->pad_h, s->dil_h, v->off_h, g.tap_h) &&
                   reaches_all(s->kw, s->stride_w, s->pad_w, s->dil_w, v->off_w, g.tap_w))) {
-        clear((size_t)s->n * g.out_h * g.out_w * g.out_channels, gx);
+        clear(device, (size_t)s->n * g.out_h * g.out_w * g.out_channels, gx);
     }
     for (int y = 0; y < s->stride_h && y < s->h; y++) {
         g.out_y = (size_t)y, v->gh = (s->h - y + s->stride_h - 1) / s->stride_h;
@@ -276,7 +278,7 @@ void bnn_conv_backward_x_f32(const bnn_micro *micro, const bnn_conv *s, const fl
             g.out_x = (size_t)x, v->gw = (s->w - x + s->stride_w - 1) / s->stride_w;
             v->tw = bnn_phase_taps(x, s->kw, s->stride_w, s->pad_w, s->dil_w, v->off_w, g.tap_w);
             if (v->th > 0 && v->tw > 0) {
-                walk_all(micro, s, &g, acc);
+                walk_all(device, micro, s, &g, acc);
             }
         }
     }
@@ -288,13 +290,13 @@ size_t bnn_conv_f32_prepared_bytes(const bnn_micro *micro, const bnn_conv *s) {
     return (size_t)s->kh * (size_t)s->kw * (size_t)s->c * columns * sizeof(float);
 }
 
-void bnn_conv_prepare_f32(const bnn_micro *micro, const bnn_conv *s, const float *w,
-                          float *panels) {
+void bnn_conv_prepare_f32(const bnn_device *device, const bnn_micro *micro, const bnn_conv *s,
+                          const float *w, float *panels) {
     size_t groups = (size_t)s->groups, og = (size_t)s->o / groups, nr = micro->f32_nr;
     size_t k = (size_t)s->kh * (size_t)s->kw * (size_t)s->c / groups;
     size_t count = bnn_ceil_div(og, nr);
     memset(panels, 0, bnn_conv_f32_prepared_bytes(micro, s));
-#pragma omp parallel
+#pragma omp parallel num_threads(bnn_team(device))
     {
         size_t first, last;
         bnn_share(groups * count, &first, &last);

@@ -52,7 +52,7 @@ int bnn_conv_mix_w_fits(const bnn_conv *s, const bnn_operand *x) {
     return bnn_conv_mix_w_pays(s) && (x->scale == NULL || x->rows_per_scale % image == 0);
 }
 
-static plan lay_out(const bnn_mixed *mixed, const bnn_conv *s, void *ws) {
+static plan lay_out(const bnn_device *device, const bnn_mixed *mixed, const bnn_conv *s, void *ws) {
     plan p = {.s = s, .groups = (size_t)s->groups, .fours = bnn_ceil_div((size_t)s->n, 4)};
     size_t ow = (size_t)s->ow, stride = (size_t)s->stride_w;
     own mine;
@@ -73,12 +73,12 @@ static plan lay_out(const bnn_mixed *mixed, const bnn_conv *s, void *ws) {
         p.partial = bnn_take(ws, &p.used, p.splits * (size_t)s->o * p.cols * sizeof(float));
     }
     p.thread_bytes = thread_layout(&p, NULL, &mine);
-    p.threads = bnn_take(ws, &p.used, (size_t)omp_get_max_threads() * p.thread_bytes);
+    p.threads = bnn_take(ws, &p.used, (size_t)device->threads * p.thread_bytes);
     return p;
 }
 
-size_t bnn_conv_mix_w_bytes(const bnn_mixed *mixed, const bnn_conv *s) {
-    return lay_out(mixed, s, NULL).used;
+size_t bnn_conv_mix_w_bytes(const bnn_device *device, const bnn_mixed *mixed, const bnn_conv *s) {
+    return lay_out(device, mixed, s, NULL).used;
 }
 
 static size_t codes_at(const bnn_mixed *mixed, const plan *p, size_t group, size_t four,
@@ -240,12 +240,12 @@ static void add_up(const plan *p, size_t first, size_t last, float *gw, int acc)
     }
 }
 
-void bnn_conv_mix_w(const bnn_mixed *mixed, const bnn_conv *s, const float *gy,
-                    const bnn_operand *x, float *gw, int acc, void *ws) {
-    plan p = lay_out(mixed, s, ws);
+void bnn_conv_mix_w(const bnn_device *device, const bnn_mixed *mixed, const bnn_conv *s,
+                    const float *gy, const bnn_operand *x, float *gw, int acc, void *ws) {
+    plan p = lay_out(device, mixed, s, ws);
     size_t whole = (size_t)s->o * p.cols, h = (size_t)s->h, streams = (size_t)s->stride_w;
     bnn_queue items = {.total = p.groups * p.chunks * p.splits};
-#pragma omp parallel
+#pragma omp parallel num_threads(bnn_team(device))
     {
         own mine;
         size_t first, last;

@@ -80,7 +80,8 @@ static size_t images_at_once(size_t mr, size_t cols, size_t n) {
     return images;
 }
 
-static plan lay_out(const bnn_mixed *mixed, const bnn_conv *given, void *ws) {
+static plan lay_out(const bnn_device *device, const bnn_mixed *mixed, const bnn_conv *given,
+                    void *ws) {
     plan p = {.s = reshaped(given), .groups = (size_t)given->groups};
     const bnn_conv *s = &p.s;
     own mine;
@@ -105,12 +106,12 @@ static plan lay_out(const bnn_mixed *mixed, const bnn_conv *given, void *ws) {
     p.phases = bnn_take(ws, &p.used, (size_t)s->stride_h * (size_t)s->stride_w * sizeof(phase));
     p.off = bnn_take(ws, &p.used, 2 * ((size_t)s->kh + (size_t)s->kw) * sizeof(int));
     p.thread_bytes = thread_layout(&p, NULL, &mine);
-    p.threads = bnn_take(ws, &p.used, (size_t)omp_get_max_threads() * p.thread_bytes);
+    p.threads = bnn_take(ws, &p.used, (size_t)device->threads * p.thread_bytes);
     return p;
 }
 
-size_t bnn_conv_mix_x_bytes(const bnn_mixed *mixed, const bnn_conv *s) {
-    return lay_out(mixed, s, NULL).used;
+size_t bnn_conv_mix_x_bytes(const bnn_device *device, const bnn_mixed *mixed, const bnn_conv *s) {
+    return lay_out(device, mixed, s, NULL).used;
 }
 
 static void fill_factors(const plan *p, const bnn_operand *w) {
@@ -309,15 +310,15 @@ static void items(const bnn_mixed *mixed, const plan *p, const float *gy, size_t
     }
 }
 
-void bnn_conv_mix_x(const bnn_mixed *mixed, const bnn_conv *s, const float *gy,
-                    const bnn_operand *w, float *gx, int acc, void *ws) {
-    plan p = lay_out(mixed, s, ws);
+void bnn_conv_mix_x(const bnn_device *device, const bnn_mixed *mixed, const bnn_conv *s,
+                    const float *gy, const bnn_operand *w, float *gx, int acc, void *ws) {
+    plan p = lay_out(device, mixed, s, ws);
     size_t phases = (size_t)p.s.stride_h * (size_t)p.s.stride_w, per_group = phases * p.vectors;
     size_t blocks = bnn_ceil_div((size_t)p.s.n, p.images);
     bnn_queue rows = {.total = p.groups * blocks * p.strips * (size_t)p.grid_h};
     fill_factors(&p, w);
     find_phases(&p, p.words * mixed->lanes);
-#pragma omp parallel
+#pragma omp parallel num_threads(bnn_team(device))
     {
         own mine = {0};
         size_t first, last;

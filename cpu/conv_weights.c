@@ -38,7 +38,7 @@ static size_t thread_layout(const bnn_micro *micro, const bnn_conv *s, const pla
     return used;
 }
 
-static plan lay_out(const bnn_micro *micro, const bnn_conv *s, void *ws) {
+static plan lay_out(const bnn_device *device, const bnn_micro *micro, const bnn_conv *s, void *ws) {
     plan p = {.groups = (size_t)s->groups};
     own mine;
     size_t cg = (size_t)s->c / p.groups;
@@ -57,12 +57,12 @@ static plan lay_out(const bnn_micro *micro, const bnn_conv *s, void *ws) {
         p.partial = bnn_take(ws, &p.used, p.splits * (size_t)s->o * p.cols * sizeof(float));
     }
     p.thread_bytes = thread_layout(micro, s, &p, NULL, &mine);
-    p.threads = bnn_take(ws, &p.used, (size_t)omp_get_max_threads() * p.thread_bytes);
+    p.threads = bnn_take(ws, &p.used, (size_t)device->threads * p.thread_bytes);
     return p;
 }
 
-size_t bnn_conv_weights_bytes(const bnn_micro *micro, const bnn_conv *s) {
-    return lay_out(micro, s, NULL).used;
+size_t bnn_conv_weights_bytes(const bnn_device *device, const bnn_micro *micro, const bnn_conv *s) {
+    return lay_out(device, micro, s, NULL).used;
 }
 
 /* Channels ch .. ch+len of the group under one tap, for `count` pixels, out of bits. */
@@ -142,13 +142,13 @@ static void piece(const bnn_micro *micro, const bnn_conv *s, const plan *p, cons
     }
 }
 
-void bnn_conv_backward_w_f32(const bnn_micro *micro, const bnn_conv *s, const float *gy,
-                             const bnn_operand *x, float *gw, int acc, void *ws) {
-    plan p = lay_out(micro, s, ws);
+void bnn_conv_backward_w_f32(const bnn_device *device, const bnn_micro *micro, const bnn_conv *s,
+                             const float *gy, const bnn_operand *x, float *gw, int acc, void *ws) {
+    plan p = lay_out(device, micro, s, ws);
     size_t whole = (size_t)s->o * p.cols;
     bnn_queue items = {.total = p.groups * p.splits * p.panels};
     bnn_windows_forward(&p.in, s, x->f32);
-#pragma omp parallel
+#pragma omp parallel num_threads(bnn_team(device))
     {
         own mine;
         size_t first, last;

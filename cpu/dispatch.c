@@ -1,7 +1,6 @@
 /* Picks the kernel table at run time. The environment variable BNN_ISA caps what a caller who asks
  * for the best gets, and also what may be asked for by name: a test run under a cap must not slip
  * past it. */
-#include <omp.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -151,31 +150,9 @@ const bnn_kernels *bnn_cpu_kernels(const char *name, const char **why) {
     return *why == NULL ? isas[i].kernels : NULL;
 }
 
-void bnn_for_each(size_t count, void (*body)(void *context, size_t i, int worker), void *context) {
-    if (count == 1) {
-        body(context, 0, 0);
-        return;
-    }
-    bnn_queue items = {.total = count};
-#pragma omp parallel
-    {
-        size_t first, last;
-        while (bnn_next_run(&items, &first, &last)) {
-            for (size_t i = first; i < last; i++) {
-                body(context, i, omp_get_thread_num());
-            }
-        }
-    }
-}
-
-int bnn_set_threads(int n) {
-    if (n < 1) {
-        n = omp_get_num_procs();
-    }
-    omp_set_num_threads(n);
-    return n;
-}
-
-int bnn_threads(void) {
-    return omp_get_max_threads();
+int bnn_cpu_device(const char *name, int threads, bnn_device *device, const char **why) {
+    const bnn_kernels *kernels = bnn_cpu_kernels(name, why);
+    threads = threads < 1 ? bnn_cpu_threads() : threads;
+    *device = (bnn_device){kernels, threads < BNN_MAX_THREADS ? threads : BNN_MAX_THREADS};
+    return kernels != NULL;
 }

@@ -9,7 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "engine/kernels.h"
+#include "engine/device.h"
 
 /* A tile of a mixed product, floats times signs. The floats come as tables, one for each quad,
  * which is four neighbours along the reduction; the signs as codes, the quad's four bits for each
@@ -236,6 +236,10 @@ void bnn_mix_tile_neon(const bnn_mix *m);
 #endif
 
 /* bnn_kernels.for_each, with OpenMP. */
-void bnn_for_each(size_t count, void (*body)(void *context, size_t i, int worker), void *context);
+void bnn_for_each(const bnn_device *device, size_t count,
+                  void (*body)(void *context, size_t i, int worker), void *context);
+
+/* Threads for a parallel region of the device's kernels. threads.c. */
+int bnn_team(const bnn_device *device);
 
 #endif

@@ -9,8 +9,6 @@
 
 #include "data_loaders/dataset.h"
 
-#define BNN_IMAGE_CHANNELS 3
-
 /* A stored picture: pixel (y, x) of channel c is data[y*row + x*column + c*channel], so planes,
  * interleaved pixels and a grey picture shown thrice (channel = 0) are one case. */
 typedef struct bnn_image {
@@ -19,11 +17,6 @@ typedef struct bnn_image {
     int top, left; /* where its pixel (0, 0) stands in the output */
     size_t row, column, channel;
 } bnn_image;
-
-/* The normalized value of each byte, by channel. */
-typedef struct bnn_normalizer {
-    float value[BNN_IMAGE_CHANNELS][256];
-} bnn_normalizer;
 
 void bnn_normalizer_set(bnn_normalizer *normalizer, const float mean[3], const float std[3]);
 

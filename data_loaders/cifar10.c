@@ -3,6 +3,7 @@
  * than 10000 records, so that small sets can be made for tests. */
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <zlib.h>
 
 #include "data_loaders/augment.h"
 #include "data_loaders/dataset.h"
@@ -12,7 +13,7 @@
 #define SIDE 32
 #define CLASSES 10
 #define MAX_RECORDS 10000
-#define MAX_FILES 5
+#define MAX_FILES BNN_DATASET_FILES
 #define CROP_PADDING 4
 #define SUBFOLDER "cifar-10-batches-bin"
 #define CURE                                                                                       \
@@ -26,8 +27,7 @@ static const char *const test_files[] = {"test_batch.bin", NULL};
 
 typedef struct cifar10 {
     bnn_dataset base;
-    bnn_normalizer normalizer;
-    int files;
+    int maps;
     bnn_map map[MAX_FILES];
     size_t records[MAX_FILES];
 } cifar10;
@@ -83,7 +83,7 @@ static void cifar10_sample(const bnn_dataset *dataset, size_t index, int augment
         augmentation = bnn_augment_draw(seed, epoch, index, CROP_PADDING, 1);
     }
     bnn_image image = bnn_cifar10_image(bytes, record);
-    bnn_image_write(&image, &d->normalizer, augmentation, SIDE, SIDE, x);
+    bnn_image_write(&image, &dataset->normalizer, augmentation, SIDE, SIDE, x);
     *label = bytes[record * BNN_CIFAR10_RECORD];
 }
 
@@ -95,9 +95,24 @@ static void cifar10_pixels(const bnn_dataset *dataset, size_t index, uint8_t *ou
     *label = bytes[record * BNN_CIFAR10_RECORD];
 }
 
+static int32_t cifar10_label(const bnn_dataset *dataset, size_t index) {
+    size_t record;
+    const unsigned char *bytes = find_record((const cifar10 *)dataset, index, &record);
+    return bytes[record * BNN_CIFAR10_RECORD];
+}
+
+static uint32_t cifar10_checksum(const bnn_dataset *dataset) {
+    const cifar10 *d = (const cifar10 *)dataset;
+    uLong sum = 0;
+    for (int i = 0; i < d->maps; i++) {
+        sum = crc32_z(sum, d->map[i].data, d->map[i].size);
+    }
+    return (uint32_t)sum;
+}
+
 static void cifar10_close(bnn_dataset *dataset) {
     cifar10 *d = (cifar10 *)dataset;
-    for (int i = 0; i < d->files; i++) {
+    for (int i = 0; i < d->maps; i++) {
         bnn_map_close(&d->map[i]);
     }
     free(d);
@@ -110,12 +125,13 @@ static bnn_code open_file(cifar10 *d, const char *dir, const char *name, bnn_err
         code = bnn_data_check_file(path, CURE, err);
     }
     if (code == BNN_OK) {
-        code = bnn_map_open(path, &d->map[d->files], err);
+        code = bnn_map_open(path, &d->map[d->maps], err);
     }
     if (code != BNN_OK) {
         return code;
     }
-    int i = d->files++;
+    int i = d->maps++;
+    bnn_data_note_file(&d->base, &d->map[i]);
     code = bnn_cifar10_parse(path, d->map[i].data, d->map[i].size, &d->records[i], err);
     d->base.count += d->records[i];
     return code;
@@ -146,8 +162,9 @@ static bnn_code cifar10_open(const bnn_dataset_info *info, const char *dir, bnn_
     d->base.info = info;
     d->base.sample = cifar10_sample;
     d->base.pixels = cifar10_pixels;
+    d->base.label = cifar10_label;
+    d->base.checksum = cifar10_checksum;
     d->base.close = cifar10_close;
-    bnn_normalizer_set(&d->normalizer, info->mean, info->std);
     const char *const *name = split == BNN_SPLIT_TRAIN ? train_files : test_files;
     for (; *name && code == BNN_OK; name++) {
         code = open_file(d, dir, *name, err);

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #include <zlib.h>
 
 #include "data_loaders/augment.h"
@@ -16,73 +17,28 @@
 #include "engine/io/npy.h"
 
 #define CURE                                                                                       \
-    "the folder must be CIFAR-10-C unpacked (CIFAR-10-C.tar, https://zenodo.org/record/2535967)"
+    "the folder must be CIFAR-10-C unpacked (CIFAR-10-C.tar, "                                     \
+    "https://zenodo.org/record/2535967); --corruptions make needs none"
 
 struct bnn_corruptions {
-    const bnn_dataset_info *info;
-    bnn_normalizer normalizer;
+    const bnn_dataset *clean;
+    const bnn_dataset_info *info; /* its */
     size_t count;
     int known[BNN_CORRUPTION_KINDS]; /* [count], indices into bnn_corruption_names, ascending */
     bnn_npy array[BNN_CORRUPTION_KINDS];
     size_t images; /* N, the images of one severity */
     size_t labels; /* N or 5*N */
     int32_t *label;
+    bnn_file_id label_file;
 };
 
 typedef struct corrupted {
     bnn_dataset base;
-    const bnn_corruptions *owner;
     const unsigned char *data; /* [N,height,width,3] of this severity */
     const int32_t *label;      /* [N] */
 } corrupted;
 
-/* ---- opening ---- */
-static int index_of(const char *file, size_t stem) {
-    for (int i = 0; i < BNN_CORRUPTION_KINDS; i++) {
-        if (strlen(bnn_corruption_names[i]) == stem &&
-            memcmp(bnn_corruption_names[i], file, stem) == 0) {
-            return i;
-        }
-    }
-    return -1;
-}
-
-/* Marks in `present` what the folder holds. */
-static bnn_code scan_entry(const char *dir, const char *file, int present[BNN_CORRUPTION_KINDS],
-                           bnn_error *err) {
-    size_t length = strlen(file);
-    if (length <= 4 || strcmp(file + length - 4, ".npy") != 0 || file[0] == '.' ||
-        strcmp(file, "labels.npy") == 0) {
-        return BNN_OK;
-    }
-    int known = index_of(file, length - 4);
-    if (known < 0) {
-        return bnn_fail(err, BNN_ERR_FORMAT,
-                        "%s/%s: none of the %d corruptions of CIFAR-10-C (gaussian_noise, ..., "
-                        "saturate) has this name; rename or remove the file",
-                        dir, file, BNN_CORRUPTION_KINDS);
-    }
-    present[known] = 1;
-    return BNN_OK;
-}
-
-static bnn_code scan_folder(const char *dir, int present[BNN_CORRUPTION_KINDS], bnn_error *err) {
-    DIR *folder = opendir(dir);
-    if (!folder) {
-        return bnn_fail(err, BNN_ERR_IO, "%s: cannot be listed (%s)", dir, strerror(errno));
-    }
-    bnn_code code = BNN_OK;
-    const struct dirent *entry;
-    while (code == BNN_OK && (errno = 0, entry = readdir(folder)) != NULL) {
-        code = scan_entry(dir, entry->d_name, present, err);
-    }
-    if (code == BNN_OK && errno != 0) {
-        code = bnn_fail(err, BNN_ERR_IO, "%s: cannot be listed (%s)", dir, strerror(errno));
-    }
-    closedir(folder);
-    return code;
-}
-
+/* ---- arrays ---- */
 static bnn_code check_array(const bnn_dataset_info *info, const char *path, const bnn_npy *npy,
                             bnn_error *err) {
     if (npy->kind != 'u' || npy->item_bytes != 1) {
@@ -105,10 +61,15 @@ static bnn_code check_array(const bnn_dataset_info *info, const char *path, cons
     return BNN_OK;
 }
 
-static bnn_code open_array(bnn_corruptions *c, const char *dir, int known, bnn_error *err) {
+/* Opens DIR/NAME.npy, or passes over that there is none. */
+static bnn_code open_array(bnn_corruptions *c, const char *dir, int known, int must,
+                           bnn_error *err) {
     char path[BNN_DATA_PATH_MAX], file[32];
     snprintf(file, sizeof file, "%s.npy", bnn_corruption_names[known]);
     bnn_code code = bnn_data_join(path, dir, file, err);
+    if (code == BNN_OK && !must && access(path, F_OK) != 0 && errno == ENOENT) {
+        return BNN_OK;
+    }
     if (code == BNN_OK) {
         code = bnn_data_check_file(path, CURE, err);
     }
@@ -156,7 +117,9 @@ static bnn_code copy_labels(bnn_corruptions *c, const char *path, const bnn_npy 
                         "%s: elements of type %c%d, expected integers; save it as numpy.uint8",
                         path, npy->kind, npy->item_bytes);
     }
-    if (npy->ndim != 1 || (npy->count != c->images && npy->count != BNN_SEVERITIES * c->images)) {
+    const int column = npy->ndim == 2 && npy->shape[1] == 1;
+    if ((npy->ndim != 1 && !column) ||
+        (npy->count != c->images && npy->count != BNN_SEVERITIES * c->images)) {
         return bnn_fail(err, BNN_ERR_FORMAT,
                         "%s: %zu labels in %d dimensions, expected %zu (or %zu) in one; it is not "
                         "of the same set as the images",
@@ -179,6 +142,22 @@ static bnn_code copy_labels(bnn_corruptions *c, const char *path, const bnn_npy 
     return BNN_OK;
 }
 
+/* An image and its corruptions are of one class; with other labels no gap to the clean accuracy
+ * means anything. */
+static bnn_code check_labels(const bnn_corruptions *c, const char *path, bnn_error *err) {
+    for (size_t i = 0; i < c->labels && c->clean->label; i++) {
+        const size_t image = i % c->images;
+        const int32_t clean = image < c->clean->total ? c->clean->label(c->clean, image) : -1;
+        if (clean >= 0 && clean != c->label[i]) {
+            return bnn_fail(err, BNN_ERR_FORMAT,
+                            "%s: label %zu is %d, but the clean test image %zu is of class %d; "
+                            "these are not the corruptions of the same images in the same order",
+                            path, i, (int)c->label[i], image, (int)clean);
+        }
+    }
+    return BNN_OK;
+}
+
 static bnn_code open_labels(bnn_corruptions *c, const char *dir, bnn_error *err) {
     char path[BNN_DATA_PATH_MAX];
     bnn_npy npy;
@@ -190,46 +169,82 @@ static bnn_code open_labels(bnn_corruptions *c, const char *dir, bnn_error *err)
         code = bnn_npy_open(path, &npy, err);
     }
     if (code == BNN_OK) {
+        c->label_file = (bnn_file_id){npy.map.device, npy.map.inode};
         code = copy_labels(c, path, &npy, err);
         bnn_npy_close(&npy);
     }
-    return code;
+    return code == BNN_OK ? check_labels(c, path, err) : code;
 }
 
 /* ---- the interface ---- */
-static bnn_code open_all(bnn_corruptions *c, const char *dir, bnn_error *err) {
-    int present[BNN_CORRUPTION_KINDS] = {0};
-    bnn_code code = bnn_data_check_folder(dir, CURE, err);
-    if (code == BNN_OK) {
-        code = scan_folder(dir, present, err);
+/* Is this the name of an array of images? Then *known says of which corruption, or -1. */
+static int is_array(const char *file, int *known) {
+    size_t stem = strlen(file) > 4 ? strlen(file) - 4 : 0;
+    char name[32] = "";
+    if (stem == 0 || strcmp(file + stem, ".npy") != 0 || file[0] == '.' ||
+        strcmp(file, "labels.npy") == 0) {
+        return 0;
     }
-    for (int i = 0; i < BNN_CORRUPTION_KINDS && code == BNN_OK; i++) {
-        if (present[i]) {
-            code = open_array(c, dir, i, err);
-        }
-    }
-    if (code == BNN_OK && c->count == 0) {
-        code = bnn_fail(err, BNN_ERR_IO, "%s: no corruption (gaussian_noise.npy, ...) is there; %s",
-                        dir, CURE);
-    }
-    return code == BNN_OK ? open_labels(c, dir, err) : code;
+    memcpy(name, file, stem < sizeof name ? stem : 0);
+    *known = bnn_corruption_find(name);
+    return 1;
 }
 
-bnn_code bnn_corruptions_open(const bnn_dataset_info *info, const char *dir, bnn_corruptions **out,
+/* None of the wanted files is there: what is, tells why. */
+static bnn_code fail_none(const char *dir, bnn_error *err) {
+    DIR *folder = opendir(dir);
+    int others = 0, known;
+    char strange[256] = "";
+    const struct dirent *entry;
+    while (folder && (entry = readdir(folder)) != NULL) {
+        if (is_array(entry->d_name, &known) && known >= 0) {
+            others = 1;
+        } else if (is_array(entry->d_name, &known)) {
+            snprintf(strange, sizeof strange, "%s", entry->d_name);
+        }
+    }
+    if (folder) {
+        closedir(folder);
+    }
+    if (others) {
+        return bnn_fail(err, BNN_ERR_IO,
+                        "%s: none of the corruptions that are wanted; --corruption all takes "
+                        "those beyond the 15, too",
+                        dir);
+    }
+    if (*strange) {
+        return bnn_fail(err, BNN_ERR_FORMAT,
+                        "%s/%s: none of the %d corruptions of CIFAR-10-C (gaussian_noise, ..., "
+                        "saturate) has this name, and no other file is there; rename it",
+                        dir, strange, BNN_CORRUPTION_KINDS);
+    }
+    return bnn_fail(err, BNN_ERR_IO, "%s: no corruption (gaussian_noise.npy, ...) is there; %s",
+                    dir, CURE);
+}
+
+bnn_code bnn_corruptions_open(const bnn_dataset *clean, const char *dir, const int *kind,
+                              const int *must, size_t count, bnn_corruptions **out,
                               bnn_error *err) {
+    const bnn_dataset_info *info = clean->info;
     *out = NULL;
     if (info->channels != BNN_IMAGE_CHANNELS) {
         return bnn_fail(err, BNN_ERR_UNSUPPORTED,
                         "%s: corruptions are of colour images, and %s has %d channels", dir,
                         info->name, info->channels);
     }
-    bnn_corruptions *c = calloc(1, sizeof *c);
+    bnn_code code = bnn_data_check_folder(dir, CURE, err);
+    bnn_corruptions *c = code == BNN_OK ? calloc(1, sizeof *c) : NULL;
     if (!c) {
-        return bnn_fail(err, BNN_ERR_MEMORY, "%s: out of memory", dir);
+        return code == BNN_OK ? bnn_fail(err, BNN_ERR_MEMORY, "%s: out of memory", dir) : code;
     }
+    c->clean = clean;
     c->info = info;
-    bnn_normalizer_set(&c->normalizer, info->mean, info->std);
-    bnn_code code = open_all(c, dir, err);
+    for (size_t i = 0; i < count && code == BNN_OK; i++) {
+        code = open_array(c, dir, kind[i], must[i], err);
+    }
+    if (code == BNN_OK) {
+        code = c->count > 0 ? open_labels(c, dir, err) : fail_none(dir, err);
+    }
     if (code != BNN_OK) {
         bnn_corruptions_close(c);
         return code;
@@ -253,8 +268,16 @@ size_t bnn_corruptions_count(const bnn_corruptions *c) {
     return c->count;
 }
 
-const char *bnn_corruptions_name(const bnn_corruptions *c, size_t index) {
-    return bnn_corruption_names[c->known[index]];
+int bnn_corruptions_reads(const bnn_corruptions *c, dev_t device, ino_t inode) {
+    int found = c->label_file.device == device && c->label_file.inode == inode;
+    for (size_t i = 0; i < c->count; i++) {
+        found |= c->array[i].map.device == device && c->array[i].map.inode == inode;
+    }
+    return found;
+}
+
+int bnn_corruptions_kind(const bnn_corruptions *c, size_t index) {
+    return c->known[index];
 }
 
 uint32_t bnn_corruptions_checksum(const bnn_corruptions *c, size_t index) {
@@ -277,7 +300,7 @@ static void corrupted_sample(const bnn_dataset *dataset, size_t index, int augme
     (void)augment;
     (void)seed;
     (void)epoch;
-    bnn_image_write(&image, &d->owner->normalizer, (bnn_augmentation){0}, height, width, x);
+    bnn_image_write(&image, &dataset->normalizer, (bnn_augmentation){0}, height, width, x);
     *label = d->label[index];
 }
 
@@ -301,10 +324,10 @@ bnn_code bnn_corruptions_dataset(const bnn_corruptions *c, size_t index, int sev
     const size_t first = (size_t)(severity - 1) * c->images;
     const size_t bytes = (size_t)c->info->height * (size_t)c->info->width * BNN_IMAGE_CHANNELS;
     d->base.info = c->info;
+    d->base.normalizer = c->clean->normalizer;
     d->base.count = limit > 0 && limit < c->images ? limit : c->images;
     d->base.sample = corrupted_sample;
     d->base.close = corrupted_close;
-    d->owner = c;
     d->data = (const unsigned char *)c->array[index].data + first * bytes;
     d->label = c->labels == c->images ? c->label : c->label + first;
     *out = &d->base;

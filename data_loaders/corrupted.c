@@ -1,6 +1,7 @@
 /* A data set seen through a corruption, made while it is read: no files, no memory for them. */
 #include <pthread.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "data_loaders/augment.h"
 #include "data_loaders/corruption.h"
@@ -10,7 +11,6 @@ typedef struct corrupted {
     const bnn_corruptor *corruptor;
     const bnn_dataset *clean;
     int kind, severity;
-    bnn_normalizer normalizer;
     pthread_mutex_t mutex; /* of the first error */
     bnn_error first;
 } corrupted;
@@ -66,7 +66,7 @@ static void corrupted_sample(const bnn_dataset *dataset, size_t index, int augme
     }
     corrupted_pixels(dataset, index, bytes, label);
     for (size_t i = 0; i < floats; i++) {
-        x[i] = d->normalizer.value[i % 3][bytes[i]];
+        x[i] = dataset->normalizer.value[i % 3][bytes[i]];
     }
     free(bytes);
 }
@@ -94,16 +94,18 @@ bnn_code bnn_corrupted_open(const bnn_corruptor *corruptor, const bnn_dataset *c
     if (!d) {
         return bnn_fail(err, BNN_ERR_MEMORY, "out of memory for a corruption");
     }
-    d->base.info = clean->info;
-    d->base.count = clean->count;
-    d->base.sample = corrupted_sample;
-    d->base.pixels = corrupted_pixels;
-    d->base.close = corrupted_close;
+    d->base = (bnn_dataset){.info = clean->info,
+                            .count = clean->count,
+                            .files = clean->files,
+                            .normalizer = clean->normalizer,
+                            .sample = corrupted_sample,
+                            .pixels = corrupted_pixels,
+                            .close = corrupted_close};
+    memcpy(d->base.file, clean->file, sizeof d->base.file);
     d->corruptor = corruptor;
     d->clean = clean;
     d->kind = kind;
     d->severity = severity;
-    bnn_normalizer_set(&d->normalizer, clean->info->mean, clean->info->std);
     pthread_mutex_init(&d->mutex, NULL);
     *out = &d->base;
     return BNN_OK;

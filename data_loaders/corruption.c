@@ -103,6 +103,16 @@ uint32_t bnn_corruptor_checksum(const bnn_corruptor *corruptor) {
     return (uint32_t)sum;
 }
 
+int bnn_corruptor_reads(const bnn_corruptor *corruptor, dev_t device, ino_t inode) {
+    for (int i = 0; i < BNN_FROST_TEXTURES; i++) {
+        const bnn_file_id *file = &corruptor->frost[i].file;
+        if (inode != 0 && file->device == device && file->inode == inode) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
 int bnn_corruption_find(const char *name) {
     for (int i = 0; i < BNN_CORRUPTION_KINDS; i++) {
         if (strcmp(bnn_corruption_names[i], name) == 0) {

@@ -28,6 +28,9 @@ bnn_code bnn_corruptor_create(int height, int width, uint64_t seed, const char *
                               bnn_corruptor **out, bnn_error *err);
 void bnn_corruptor_free(bnn_corruptor *corruptor); /* NULL is fine */
 
+/* Whether this is a photograph that was read. */
+int bnn_corruptor_reads(const bnn_corruptor *corruptor, dev_t device, ino_t inode);
+
 /* What identifies the textures of frost. */
 uint32_t bnn_corruptor_checksum(const bnn_corruptor *corruptor);
 

@@ -4,6 +4,7 @@
 #include <png.h>
 #include <stdlib.h>
 #include <string.h>
+#include <zlib.h>
 
 #include "data_loaders/corruption_internal.h"
 #include "data_loaders/internal.h"
@@ -18,11 +19,39 @@
 static const char *const files[BNN_FROST_TEXTURES] = {"frost1.png", "frost2.png", "frost3.png",
                                                       "frost4.jpg", "frost5.jpg"};
 
+static uint32_t big_endian(const unsigned char *p) {
+    return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
+}
+
+/* All chunks of a PNG file (length, name, data, checksum) are there, up to its end chunk, and are
+ * what was written: libpng looks only at those it needs. */
+static int png_is_whole(const bnn_map *map) {
+    const unsigned char *p = map->data + 8, *end = map->data + map->size;
+    while (end - p >= 12) {
+        const size_t length = big_endian(p);
+        if (length > (size_t)(end - p) - 12 ||
+            crc32_z(0, p + 4, 4 + length) != big_endian(p + 8 + length)) {
+            return 0;
+        }
+        if (memcmp(p + 4, "IEND", 4) == 0) {
+            return 1;
+        }
+        p += 12 + length;
+    }
+    return 0;
+}
+
 /* An alpha channel is dropped, not blended: so are the published images made. */
 static bnn_code decode_png(const char *path, const bnn_map *map, bnn_texture *out, bnn_error *err) {
     png_image image;
     memset(&image, 0, sizeof image);
     image.version = PNG_IMAGE_VERSION;
+    if (!png_is_whole(map)) {
+        return bnn_fail(err, BNN_ERR_FORMAT,
+                        "%s: no PNG image that can be read (it is cut off or damaged); copy it "
+                        "again",
+                        path);
+    }
     if (!png_image_begin_read_from_memory(&image, map->data, map->size)) {
         return bnn_fail(err, BNN_ERR_FORMAT, "%s: no PNG image that can be read (%s)", path,
                         image.message);
@@ -43,15 +72,15 @@ static bnn_code decode_png(const char *path, const bnn_map *map, bnn_texture *ou
     for (size_t i = 0; i < pixels; i++) {
         memmove(rgba + 3 * i, rgba + 4 * i, 3);
     }
-    *out = (bnn_texture){(int)image.height, (int)image.width, rgba};
+    *out = (bnn_texture){.height = (int)image.height, .width = (int)image.width, .data = rgba};
     return BNN_OK;
 }
 
 /* Linear between pixels, no smoothing before, as OpenCV shrinks. */
 static bnn_code shrink(const char *path, const bnn_texture *in, double scale, bnn_texture *out,
                        bnn_error *err) {
-    bnn_texture small = {(int)nearbyint(in->height * scale), (int)nearbyint(in->width * scale),
-                         NULL};
+    bnn_texture small = {.height = (int)nearbyint(in->height * scale),
+                         .width = (int)nearbyint(in->width * scale)};
     small.data = malloc(3 * (size_t)small.height * (size_t)small.width + 1);
     if (!small.data) {
         return bnn_fail(err, BNN_ERR_MEMORY, "%s: out of memory", path);
@@ -78,7 +107,7 @@ static bnn_code shrink(const char *path, const bnn_texture *in, double scale, bn
 
 static bnn_code load_photograph(const char *path, double scale, bnn_texture *out, bnn_error *err) {
     bnn_map map;
-    bnn_texture whole = {0, 0, NULL};
+    bnn_texture whole = {0};
     bnn_code code = bnn_data_check_file(path, CURE, err);
     if (code == BNN_OK) {
         code = bnn_map_open(path, &map, err);
@@ -90,9 +119,11 @@ static bnn_code load_photograph(const char *path, double scale, bnn_texture *out
     code = map.size >= 8 && memcmp(map.data, "\x89PNG\r\n\x1a\n", 8) == 0
                ? decode_png(path, &map, &whole, err)
                : bnn_jpeg_decode(path, map.data, map.size, &whole, err);
+    const bnn_file_id file = {map.device, map.inode};
     bnn_map_close(&map);
     if (code == BNN_OK) {
         code = shrink(path, &whole, scale, out, err);
+        out->file = file;
     }
     free(whole.data);
     return code;

@@ -58,7 +58,8 @@ extern const bnn_corruption_set bnn_corruption_set_32;
 
 typedef struct bnn_texture {
     int height, width;
-    uint8_t *data; /* [height,width,3], owned */
+    uint8_t *data;    /* [height,width,3], owned */
+    bnn_file_id file; /* of the photograph; no file has the inode 0 */
 } bnn_texture;
 
 /* Reads the photographs and shrinks them; each must hold a height x width crop. */

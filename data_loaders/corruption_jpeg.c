@@ -23,14 +23,18 @@ static void on_error(j_common_ptr info) {
     longjmp(c->back, 1);
 }
 
-static void on_message(j_common_ptr info) {
-    (void)info;
+/* Below 0 it warns of corrupt data, which libjpeg would replace by grey; others are of no interest.
+ */
+static void on_warning(j_common_ptr info, int level) {
+    if (level < 0) {
+        on_error(info);
+    }
 }
 
 static struct jpeg_error_mgr *catch_errors(catcher *c) {
     jpeg_std_error(&c->base);
     c->base.error_exit = on_error;
-    c->base.output_message = on_message;
+    c->base.emit_message = on_warning;
     return &c->base;
 }
 

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "data_loaders/internal.h"
+#include "engine/base/text.h"
 
 const bnn_dataset_info *const bnn_datasets[] = {
     &bnn_dataset_fashion_mnist,
@@ -43,6 +44,8 @@ bnn_code bnn_dataset_open(const bnn_dataset_info *info, const char *dir, bnn_spl
     if (code != BNN_OK) {
         return code;
     }
+    bnn_dataset_normalize(dataset, info->mean, info->std);
+    dataset->total = dataset->count;
     if (limit > 0 && limit < dataset->count) {
         dataset->count = limit;
     }
@@ -56,10 +59,31 @@ void bnn_dataset_close(bnn_dataset *dataset) {
     }
 }
 
+void bnn_dataset_normalize(bnn_dataset *dataset, const float mean[3], const float std[3]) {
+    bnn_normalizer_set(&dataset->normalizer, mean, std);
+}
+
+uint32_t bnn_dataset_checksum(const bnn_dataset *dataset) {
+    return dataset->checksum ? dataset->checksum(dataset) : 0;
+}
+
+int bnn_dataset_reads(const bnn_dataset *dataset, dev_t device, ino_t inode) {
+    for (int i = 0; i < dataset->files; i++) {
+        if (dataset->file[i].device == device && dataset->file[i].inode == inode) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
+void bnn_data_note_file(bnn_dataset *dataset, const bnn_map *map) {
+    dataset->file[dataset->files++] = (bnn_file_id){map->device, map->inode};
+}
+
 bnn_code bnn_data_check_folder(const char *dir, const char *cure, bnn_error *err) {
     struct stat status;
     if (stat(dir, &status) != 0) {
-        const char *why = errno == ENOENT ? "no such folder" : strerror(errno);
+        const char *why = errno == ENOENT ? "no such folder" : bnn_reason(errno);
         return bnn_fail(err, BNN_ERR_IO, "%s: %s; %s", dir, why, cure);
     }
     if (!S_ISDIR(status.st_mode)) {
@@ -69,7 +93,7 @@ bnn_code bnn_data_check_folder(const char *dir, const char *cure, bnn_error *err
         return bnn_fail(err, BNN_ERR_IO,
                         "%s: the folder cannot be read (%s); check its owner and "
                         "permissions",
-                        dir, strerror(errno));
+                        dir, bnn_reason(errno));
     }
     return BNN_OK;
 }
@@ -77,7 +101,7 @@ bnn_code bnn_data_check_folder(const char *dir, const char *cure, bnn_error *err
 bnn_code bnn_data_check_file(const char *path, const char *cure, bnn_error *err) {
     struct stat status;
     if (stat(path, &status) != 0) {
-        const char *why = errno == ENOENT ? "no such file" : strerror(errno);
+        const char *why = errno == ENOENT ? "no such file" : bnn_reason(errno);
         return bnn_fail(err, BNN_ERR_IO, "%s: %s; %s", path, why, cure);
     }
     if (!S_ISREG(status.st_mode)) {

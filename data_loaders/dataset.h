@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "engine/base/file.h"
 #include "engine/base/status.h"
 
 /* How BiBench trains on a dataset (spec: recipes): the defaults of bnn-train. */
@@ -36,10 +37,29 @@ typedef struct bnn_dataset_info {
                      bnn_dataset **out, bnn_error *err);
 } bnn_dataset_info;
 
+#define BNN_IMAGE_CHANNELS 3
+
+/* The normalized value of each byte, by channel. */
+typedef struct bnn_normalizer {
+    float value[BNN_IMAGE_CHANNELS][256];
+} bnn_normalizer;
+
+/* Which file on the disk: a name may become another's, and a file have several. */
+typedef struct bnn_file_id {
+    dev_t device;
+    ino_t inode;
+} bnn_file_id;
+
+#define BNN_DATASET_FILES 5 /* the most that a split has */
+
 /* What an open dataset is to the loader. Each dataset embeds this as its first member. */
 struct bnn_dataset {
     const bnn_dataset_info *info;
-    size_t count;
+    size_t count;                        /* samples; the first of: */
+    size_t total;                        /* in the files */
+    bnn_file_id file[BNN_DATASET_FILES]; /* that it reads */
+    int files;
+    bnn_normalizer normalizer; /* the row's, or bnn_dataset_normalize's */
     /* Writes sample `index` into x[height*width*channels] and its class into *label. `seed` and
      * `epoch` key the augmentation, which depends on (seed, epoch, index) alone; augment = 0 is
      * the test transform. Called from several threads at once. */
@@ -48,6 +68,10 @@ struct bnn_dataset {
     /* Writes sample `index` as it is stored, before normalization: bytes[height*width*3]. From
      * several threads at once. NULL: this data set cannot. */
     void (*pixels)(const bnn_dataset *dataset, size_t index, uint8_t *bytes, int32_t *label);
+    /* The class of sample `index` < total. NULL: this data set cannot. */
+    int32_t (*label)(const bnn_dataset *dataset, size_t index);
+    /* See bnn_dataset_checksum. NULL: this data set cannot. */
+    uint32_t (*checksum)(const bnn_dataset *dataset);
     void (*close)(bnn_dataset *dataset);
 };
 
@@ -61,20 +85,32 @@ const bnn_dataset_info *bnn_dataset_find(const char *name);
 bnn_code bnn_dataset_open(const bnn_dataset_info *info, const char *dir, bnn_split split,
                           size_t limit, bnn_dataset **out, bnn_error *err);
 void bnn_dataset_close(bnn_dataset *dataset); /* NULL is fine */
+/* From now on its samples are normalized so: as a network was trained, whatever data it sees now.
+ * Not while they are being read; views that are opened later take it over. */
+void bnn_dataset_normalize(bnn_dataset *dataset, const float mean[3], const float std[3]);
+/* What identifies the images and labels of the whole split, whatever part of it is used, whatever
+ * its files are called and however they are packed; 0: the data set cannot. Reads them all. */
+uint32_t bnn_dataset_checksum(const bnn_dataset *dataset);
+/* Whether this is a file that it reads: nothing may be written over it. */
+int bnn_dataset_reads(const bnn_dataset *dataset, dev_t device, ino_t inode);
 
 /* ---- CIFAR-10-C layout: <name>.npy uint8 [5*N,32,32,3] and labels.npy [5*N] ---- */
 #define BNN_SEVERITIES 5
 
 typedef struct bnn_corruptions bnn_corruptions;
 
-/* Opens and checks all the corruption files of `dir` (any subset of the 19 known names; other .npy
- * files are an error that names them). `info` gives size, classes and normalization. */
-bnn_code bnn_corruptions_open(const bnn_dataset_info *info, const char *dir, bnn_corruptions **out,
-                              bnn_error *err);
+/* Opens and checks, of the files of `dir`, those of the `count` corruptions kind[] (indices into
+ * bnn_corruption_names, rising); no other file matters. One that is not there is passed over,
+ * unless must[i]; none at all is an error. `clean` gives size, classes, normalization and the order
+ * of the labels, and must outlive them. */
+bnn_code bnn_corruptions_open(const bnn_dataset *clean, const char *dir, const int *kind,
+                              const int *must, size_t count, bnn_corruptions **out, bnn_error *err);
 void bnn_corruptions_close(bnn_corruptions *c); /* NULL is fine */
 size_t bnn_corruptions_count(const bnn_corruptions *c);
-/* In the official order (gaussian_noise first). */
-const char *bnn_corruptions_name(const bnn_corruptions *c, size_t index);
+/* Whether this is a file that was opened. */
+int bnn_corruptions_reads(const bnn_corruptions *c, dev_t device, ino_t inode);
+/* The kind of file `index`; they stand in the order of kind[]. */
+int bnn_corruptions_kind(const bnn_corruptions *c, size_t index);
 /* What identifies its images and labels, whatever the folder is called. Reads the whole file. */
 uint32_t bnn_corruptions_checksum(const bnn_corruptions *c, size_t index);
 /* A dataset of one corruption at severity 1..5, of the first `limit` images if limit > 0; valid

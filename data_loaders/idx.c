@@ -6,13 +6,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
+#include <sys/stat.h>
 #include <zlib.h>
 
 #include "data_loaders/augment.h"
 #include "data_loaders/dataset.h"
 #include "data_loaders/internal.h"
 #include "engine/base/file.h"
+#include "engine/base/text.h"
 
 #define SIDE 32
 #define CLASSES 10
@@ -53,6 +54,10 @@ static unsigned chunk_of(size_t bytes) {
     return (unsigned)(bytes < most ? bytes : most);
 }
 
+static int only_zeros(const unsigned char *bytes, size_t n) {
+    return n == 0 || (bytes[0] == 0 && memcmp(bytes, bytes + 1, n - 1) == 0);
+}
+
 /* Unpacks up to n bytes; fewer at the end of the data or at a fault. */
 static size_t inflate_some(reader *r, unsigned char *out, size_t n) {
     size_t got = 0;
@@ -69,6 +74,9 @@ static size_t inflate_some(reader *r, unsigned char *out, size_t n) {
             r->left -= chunk;
         }
         if (r->between) {
+            if (only_zeros(r->z.next_in, r->z.avail_in) && only_zeros(r->bytes, r->left)) {
+                break; /* padding, as of a tape's blocks */
+            }
             inflateReset(&r->z);
             r->between = 0;
         }
@@ -248,7 +256,6 @@ bnn_image bnn_idx_image(const unsigned char *data, size_t index) {
 /* ---- the datasets ---- */
 typedef struct idx_dataset {
     bnn_dataset base;
-    bnn_normalizer normalizer;
     int may_flip;
     bnn_idx images, labels;
 } idx_dataset;
@@ -261,7 +268,7 @@ static void idx_sample(const bnn_dataset *dataset, size_t index, int augment, ui
         augmentation = bnn_augment_draw(seed, epoch, index, CROP_PADDING, d->may_flip);
     }
     bnn_image image = bnn_idx_image(d->images.data, index);
-    bnn_image_write(&image, &d->normalizer, augmentation, SIDE, SIDE, x);
+    bnn_image_write(&image, &dataset->normalizer, augmentation, SIDE, SIDE, x);
     *label = d->labels.data[index];
 }
 
@@ -270,6 +277,16 @@ static void idx_pixels(const bnn_dataset *dataset, size_t index, uint8_t *bytes,
     bnn_image image = bnn_idx_image(d->images.data, index);
     bnn_image_copy(&image, SIDE, SIDE, bytes);
     *label = d->labels.data[index];
+}
+
+static int32_t idx_label(const bnn_dataset *dataset, size_t index) {
+    return ((const idx_dataset *)dataset)->labels.data[index];
+}
+
+static uint32_t idx_checksum(const bnn_dataset *dataset) {
+    const idx_dataset *d = (const idx_dataset *)dataset;
+    uLong sum = crc32_z(0, d->labels.data, d->labels.count);
+    return (uint32_t)crc32_z(sum, d->images.data, d->images.count * PIXELS);
 }
 
 static void idx_close(bnn_dataset *dataset) {
@@ -287,54 +304,70 @@ static const char *cure_for(const bnn_dataset_info *info, const char *dir) {
            "companions";
 }
 
+/* DIR/NAME, or DIR/NAME/NAME, as some archives unpack it. 1: it is a file; 0: there is none. */
+static int is_file(const char *dir, const char *name, int nested, char path[BNN_DATA_PATH_MAX],
+                   bnn_code *code, bnn_error *err) {
+    struct stat status;
+    *code = bnn_data_join(path, dir, name, err);
+    if (*code == BNN_OK && nested) {
+        char outer[BNN_DATA_PATH_MAX];
+        memcpy(outer, path, sizeof outer);
+        *code = bnn_data_join(path, outer, name, err);
+    }
+    if (*code != BNN_OK) {
+        return 0;
+    }
+    if (stat(path, &status) == 0) {
+        return S_ISREG(status.st_mode);
+    }
+    if (errno != ENOENT && errno != ENOTDIR) {
+        *code = bnn_fail(err, BNN_ERR_IO, "%s: %s", path, bnn_reason(errno));
+    }
+    return 0;
+}
+
 /* Finds DIR/{train,t10k}-{images-idx3,labels-idx1}-ubyte, the spelling with a dot, or either of
- * them with .gz. */
+ * them with .gz; then the same in folders of their own names. */
 static bnn_code find_file(const bnn_dataset_info *info, const char *dir, bnn_split split,
                           bnn_idx_kind kind, char path[BNN_DATA_PATH_MAX], bnn_error *err) {
     static const char *const endings[] = {"", ".gz"};
     const char *part = split == BNN_SPLIT_TRAIN ? "train" : "t10k";
     const char *what = kind == BNN_IDX_IMAGES ? "images" : "labels";
     const int rank = kind == BNN_IDX_IMAGES ? 3 : 1;
-    for (int i = 0; i < 4; i++) {
+    for (int i = 0; i < 8; i++) {
         char name[64];
-        snprintf(name, sizeof name, "%s-%s%cidx%d-ubyte%s", part, what, i < 2 ? '-' : '.', rank,
+        bnn_code code;
+        snprintf(name, sizeof name, "%s-%s%cidx%d-ubyte%s", part, what, i % 4 < 2 ? '-' : '.', rank,
                  endings[i % 2]);
-        bnn_code code = bnn_data_join(path, dir, name, err);
-        if (code != BNN_OK) {
+        if (is_file(dir, name, i / 4, path, &code, err) || code != BNN_OK) {
             return code;
-        }
-        if (access(path, F_OK) == 0) {
-            return bnn_data_check_file(path, cure_for(info, dir), err);
-        }
-        if (errno != ENOENT) {
-            return bnn_fail(err, BNN_ERR_IO, "%s: %s", path, strerror(errno));
         }
     }
     return bnn_fail(err, BNN_ERR_IO, "%s: neither %s-%s-idx%d-ubyte nor %s-%s-idx%d-ubyte.gz; %s",
                     dir, part, what, rank, part, what, rank, cure_for(info, dir));
 }
 
-static bnn_code load_file(const bnn_dataset_info *info, const char *dir, bnn_split split,
-                          bnn_idx_kind kind, bnn_idx *out, bnn_error *err) {
+static bnn_code load_file(bnn_dataset *d, const char *dir, bnn_split split, bnn_idx_kind kind,
+                          bnn_idx *out, bnn_error *err) {
     char path[BNN_DATA_PATH_MAX];
     bnn_map map;
-    bnn_code code = find_file(info, dir, split, kind, path, err);
+    bnn_code code = find_file(d->info, dir, split, kind, path, err);
     if (code == BNN_OK) {
         code = bnn_map_open(path, &map, err);
     }
     if (code != BNN_OK) {
         return code;
     }
-    code = bnn_idx_parse(path, map.data, map.size, kind, info->classes, out, err);
+    bnn_data_note_file(d, &map);
+    code = bnn_idx_parse(path, map.data, map.size, kind, d->info->classes, out, err);
     bnn_map_close(&map);
     return code;
 }
 
 static bnn_code load_both(idx_dataset *d, const char *dir, bnn_split split, bnn_error *err) {
-    const bnn_dataset_info *info = d->base.info;
-    bnn_code code = load_file(info, dir, split, BNN_IDX_LABELS, &d->labels, err);
+    bnn_code code = load_file(&d->base, dir, split, BNN_IDX_LABELS, &d->labels, err);
     if (code == BNN_OK) {
-        code = load_file(info, dir, split, BNN_IDX_IMAGES, &d->images, err);
+        code = load_file(&d->base, dir, split, BNN_IDX_IMAGES, &d->images, err);
     }
     if (code == BNN_OK && d->images.count != d->labels.count) {
         code = bnn_fail(err, BNN_ERR_FORMAT,
@@ -360,9 +393,10 @@ static bnn_code idx_open(const bnn_dataset_info *info, const char *dir, bnn_spli
     d->base.info = info;
     d->base.sample = idx_sample;
     d->base.pixels = idx_pixels;
+    d->base.label = idx_label;
+    d->base.checksum = idx_checksum;
     d->base.close = idx_close;
     d->may_flip = may_flip;
-    bnn_normalizer_set(&d->normalizer, info->mean, info->std);
     code = load_both(d, dir, split, err);
     if (code != BNN_OK) {
         idx_close(&d->base);

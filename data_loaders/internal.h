@@ -22,6 +22,8 @@ extern const bnn_dataset_info bnn_dataset_mnist;
 bnn_code bnn_data_check_folder(const char *dir, const char *cure, bnn_error *err);
 /* `path` is there and is a regular file: bnn_map_open would say so, too, but knows no cure. */
 bnn_code bnn_data_check_file(const char *path, const char *cure, bnn_error *err);
+/* Notes that the dataset reads this file, of which it has not noted BNN_DATASET_FILES. */
+void bnn_data_note_file(bnn_dataset *dataset, const bnn_map *map);
 /* out = dir/name. */
 bnn_code bnn_data_join(char out[BNN_DATA_PATH_MAX], const char *dir, const char *name,
                        bnn_error *err);

@@ -12,6 +12,7 @@
 #include "data_loaders/augment.h"
 #include "engine/base/arena.h"
 #include "engine/base/rng.h"
+#include "engine/base/text.h"
 
 #define CHUNK 16 /* samples; some 100 us of work between two looks at the mutex */
 
@@ -181,7 +182,7 @@ static bnn_code start_threads(bnn_loader *loader, bnn_error *err) {
     if (status != 0) {
         return bnn_fail(err, BNN_ERR_IO,
                         "loader thread %d of %d cannot be started (%s); use fewer threads",
-                        loader->thread_count + 1, loader->options.threads, strerror(status));
+                        loader->thread_count + 1, loader->options.threads, bnn_reason(status));
     }
     return BNN_OK;
 }

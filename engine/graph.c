@@ -7,16 +7,17 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "engine/base/text.h"
 #include "engine/graph_private.h"
 
-bnn_graph *bnn_graph_create(const bnn_kernels *kernels, bnn_params *params, int training) {
+bnn_graph *bnn_graph_create(const bnn_device *device, bnn_params *params, int training) {
     bnn_graph *graph = calloc(1, sizeof *graph);
     if (graph && !(graph->arena = bnn_arena_create())) {
         free(graph);
         return NULL;
     }
     if (graph) {
-        graph->kernels = kernels;
+        graph->device = *device;
         graph->params = params;
         graph->training = graph->gradients = training;
         graph->root = BNN_NONE;
@@ -51,7 +52,7 @@ bnn_t bnn_graph_fail(bnn_graph *graph, bnn_code code, const char *format, ...) {
     if (graph->error.code == BNN_OK) {
         va_list args;
         va_start(args, format);
-        vsnprintf(graph->error.text, sizeof graph->error.text, format, args);
+        bnn_text_print(graph->error.text, sizeof graph->error.text, format, args);
         va_end(args);
         graph->error.code = code;
     }
@@ -62,7 +63,7 @@ bnn_code bnn_node_fail(bnn_graph *graph, const bnn_node *node, const char *forma
     char text[400];
     va_list args;
     va_start(args, format);
-    vsnprintf(text, sizeof text, format, args);
+    bnn_text_print(text, sizeof text, format, args);
     va_end(args);
     bnn_graph_fail(graph, BNN_ERR_SHAPE, "%s: %s", node->op->name, text);
     return BNN_ERR_SHAPE;
@@ -113,6 +114,9 @@ static bnn_t add_tensor(bnn_graph *graph, bnn_tensor tensor) {
 
 bnn_t bnn_graph_input(bnn_graph *graph, const char *name, bnn_dtype dtype, bnn_shape shape) {
     const char *copy = bnn_arena_format(graph->arena, "%s", name);
+    if (!copy) {
+        return bnn_graph_fail(graph, BNN_ERR_MEMORY, "out of memory for the graph");
+    }
     return add_tensor(graph, (bnn_tensor){.dtype = dtype,
                                           .shape = shape,
                                           .role = BNN_ROLE_INPUT,
@@ -264,7 +268,11 @@ int bnn_graph_training(const bnn_graph *graph) {
 }
 
 const bnn_kernels *bnn_graph_kernels(const bnn_graph *graph) {
-    return graph->kernels;
+    return graph->device.kernels;
+}
+
+const bnn_device *bnn_graph_device(const bnn_graph *graph) {
+    return &graph->device;
 }
 
 float *bnn_f32(const bnn_graph *graph, bnn_t t) {

@@ -1,6 +1,6 @@
 /* A static graph: built once per (model, batch, mode), compiled once, then run without allocating.
  *
- *   graph = bnn_graph_create(kernels, params, training);
+ *   graph = bnn_graph_create(device, params, training);
  *   x = bnn_graph_input(...); ... builders (layers/ops.h) ...; bnn_graph_keep(graph, logits);
  *   bnn_graph_compile(graph, loss, &err);      // gradients and memory are laid out
  *   bnn_params_allocate(params, &err);         // once, after the first graph is built
@@ -15,7 +15,7 @@
 #include "engine/op.h"
 #include "engine/params.h"
 
-bnn_graph *bnn_graph_create(const bnn_kernels *kernels, bnn_params *params, int training);
+bnn_graph *bnn_graph_create(const bnn_device *device, bnn_params *params, int training);
 void bnn_graph_free(bnn_graph *graph); /* NULL is fine */
 /* Whether parameters added from now on want gradients; at first they do if `training`. (A layer's
  * gradient in evaluation mode is a thing of tests.) */

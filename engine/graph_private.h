@@ -79,7 +79,7 @@ typedef struct bnn_span {
 } bnn_span;
 
 struct bnn_graph {
-    const bnn_kernels *kernels;
+    bnn_device device;
     bnn_params *params;
     int training, gradients;
     bnn_error error;

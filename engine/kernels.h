@@ -10,7 +10,8 @@
  *
  * Results are the same, bit for bit, at any number of threads; what has only bits for operands is
  * the same on any instruction set. `acc` != 0 adds to the result instead of replacing it. Floats
- * are never contracted to fused operations but in the float products. */
+ * are never contracted to fused operations but in the float products. Kernels that work on several
+ * threads get the device first (device.h); the others run on the thread that calls them. */
 #ifndef BNN_ENGINE_KERNELS_H
 #define BNN_ENGINE_KERNELS_H
 
@@ -22,6 +23,8 @@
 static inline size_t bnn_words(size_t bits) {
     return (bits + 63) / 64;
 }
+
+typedef struct bnn_device bnn_device;
 
 /* A convolution, or with h = kh = 1 a 1-D one, or with h = w = kh = kw = 1 a linear layer. */
 typedef struct bnn_conv {
@@ -69,16 +72,16 @@ typedef struct bnn_kernels {
      * `first` is the block's first row where a row's number matters. About so many values of a
      * tensor are best given to them at a time; all rows may be. */
     size_t block_values;
-    /* Calls body(context, i, worker) for all i < count, on the threads that are set now; worker <
-     * bnn_threads(). */
-    void (*for_each)(size_t count, void (*body)(void *context, size_t i, int worker),
-                     void *context);
+    /* Calls body(context, i, worker) for all i < count; 0 <= worker < device->threads. */
+    void (*for_each)(const bnn_device *device, size_t count,
+                     void (*body)(void *context, size_t i, int worker), void *context);
 
     /* ---- bits ---- */
     /* (block) bits[rows][words(c)] of x[rows][c]. */
     void (*sign_pack)(size_t rows, size_t c, const float *x, uint64_t *bits);
     /* x[rows][c] = +-1, times scale[row / rows_per_scale] where scale is not NULL. */
-    void (*sign_unpack)(size_t rows, size_t c, const bnn_operand *bits, float *x);
+    void (*sign_unpack)(const bnn_device *device, size_t rows, size_t c, const bnn_operand *bits,
+                        float *x);
     /* (block) plane bit = slope of a mask-like surrogate (bnn_ste_is_mask) at x, over n values. */
     void (*ste_plane)(size_t n, const float *x, bnn_ste ste, uint64_t *plane);
     /* (block) gx = plane ? g : 0. gx may be g when acc = 0. */
@@ -93,28 +96,28 @@ typedef struct bnn_kernels {
                            uint64_t *bits);
 
     /* ---- the three products ---- */
-    /* For operands that are bits, or float; all three products. For as many threads as are set now
-     * (bnn_set_threads): set them before graphs are built. */
-    size_t (*conv_workspace)(const bnn_conv *s, int bits);
+    /* For operands that are bits, or float; all three products. */
+    size_t (*conv_workspace)(const bnn_device *device, const bnn_conv *s, int bits);
     /* y = x * w (zero padding contributes exactly 0). Both operands bits: XNOR-popcount, and the
      * integer times the input's scale; the filters' is not looked at (a factor of a channel can
      * wait, and what is left is exact). Both float: float product. Never mixed. */
-    void (*conv_forward)(const bnn_conv *s, const bnn_operand *x, const bnn_operand *w,
-                         const bnn_result *y, void *ws);
+    void (*conv_forward)(const bnn_device *device, const bnn_conv *s, const bnn_operand *x,
+                         const bnn_operand *w, const bnn_result *y, void *ws);
     /* What the forward first makes of its filters (`bits`: they are bits) for a product of this
      * shape depends on nothing else, so inference makes it once: in `prepared`, 64-byte aligned. */
-    size_t (*conv_prepared_bytes)(const bnn_conv *s, int bits);
-    void (*conv_prepare)(const bnn_conv *s, const bnn_operand *w, void *prepared, void *ws);
+    size_t (*conv_prepared_bytes)(const bnn_device *device, const bnn_conv *s, int bits);
+    void (*conv_prepare)(const bnn_device *device, const bnn_conv *s, const bnn_operand *w,
+                         void *prepared, void *ws);
     /* gx = dL/dx given gy[n,oh,ow,o] and the filters as fed to the forward (float, or +-1 bits with
      * their scale: the mixed product). */
-    void (*conv_backward_x)(const bnn_conv *s, const float *gy, const bnn_operand *w, float *gx,
-                            int acc, void *ws);
+    void (*conv_backward_x)(const bnn_device *device, const bnn_conv *s, const float *gy,
+                            const bnn_operand *w, float *gx, int acc, void *ws);
     /* gw[o,kh,kw,c/groups] = dL/dw given gy and the input as fed to the forward. */
-    void (*conv_backward_w)(const bnn_conv *s, const float *gy, const bnn_operand *x, float *gw,
-                            int acc, void *ws);
+    void (*conv_backward_w)(const bnn_device *device, const bnn_conv *s, const float *gy,
+                            const bnn_operand *x, float *gw, int acc, void *ws);
 
     /* ---- element-wise ---- */
-    void (*fill)(size_t n, float value, float *x);
+    void (*fill)(const bnn_device *device, size_t n, float value, float *x);
     /* (block) */
     void (*copy)(size_t n, const float *x, float *y, int acc);
     /* (block) y = a + b; y may be a or b. */
@@ -219,34 +222,37 @@ typedef struct bnn_kernels {
     /* ---- pooling ---- */
     /* Max over kernel x kernel windows of [n,h,w,c], padding never wins; index (may be NULL) keeps
      * which tap won (the first of equals), one byte a value, for the backward. kernel <= 15. */
-    void (*max_pool)(int n, int h, int w, int c, int kernel, int stride, int pad, const float *x,
-                     float *y, uint8_t *index);
-    void (*max_pool_backward)(int n, int h, int w, int c, int kernel, int stride, int pad,
-                              const float *g, const uint8_t *index, float *gx, int acc);
+    void (*max_pool)(const bnn_device *device, int n, int h, int w, int c, int kernel, int stride,
+                     int pad, const float *x, float *y, uint8_t *index);
+    void (*max_pool_backward)(const bnn_device *device, int n, int h, int w, int c, int kernel,
+                              int stride, int pad, const float *g, const uint8_t *index, float *gx,
+                              int acc);
     /* y[n][c] = mean of x[n][:][c] over hw pixels. */
-    void (*global_avg_pool)(size_t n, size_t hw, size_t c, const float *x, float *y);
-    void (*global_avg_pool_backward)(size_t n, size_t hw, size_t c, const float *g, float *gx,
-                                     int acc);
+    void (*global_avg_pool)(const bnn_device *device, size_t n, size_t hw, size_t c, const float *x,
+                            float *y);
+    void (*global_avg_pool_backward)(const bnn_device *device, size_t n, size_t hw, size_t c,
+                                     const float *g, float *gx, int acc);
 
     /* ---- loss ---- */
     /* Mean softmax cross-entropy of logits[n][classes] against label[n]; keeps
      * probability[n][classes] for the backward. Not finite if any logit is not. */
-    void (*cross_entropy)(size_t n, size_t classes, const float *logits, const int32_t *label,
-                          float *probability, float *loss);
+    void (*cross_entropy)(const bnn_device *device, size_t n, size_t classes, const float *logits,
+                          const int32_t *label, float *probability, float *loss);
     /* glogits = gloss[0] * (probability - onehot) / n */
-    void (*cross_entropy_backward)(size_t n, size_t classes, const float *probability,
-                                   const int32_t *label, const float *gloss, float *glogits,
-                                   int acc);
+    void (*cross_entropy_backward)(const bnn_device *device, size_t n, size_t classes,
+                                   const float *probability, const int32_t *label,
+                                   const float *gloss, float *glogits, int acc);
 
     /* ---- optimizers over flat buffers, one pass (semantics of torch.optim) ---- */
     /* g += weight_decay * w; v = momentum * v + g (first step: v = g); w -= lr * (nesterov ?
      * g + momentum * v : v). v may be NULL when momentum = 0. */
-    void (*sgd_step)(size_t n, float *w, const float *g, float *v, float lr, float momentum,
-                     float weight_decay, int nesterov, int first);
+    void (*sgd_step)(const bnn_device *device, size_t n, float *w, const float *g, float *v,
+                     float lr, float momentum, float weight_decay, int nesterov, int first);
     /* Adam (Kingma & Ba 2015), or AdamW (Loshchilov & Hutter 2019) if decoupled; step counts
      * from 1. */
-    void (*adam_step)(size_t n, float *w, const float *g, float *m, float *v, float lr, float beta1,
-                      float beta2, float eps, float weight_decay, int decoupled, uint64_t step);
+    void (*adam_step)(const bnn_device *device, size_t n, float *w, const float *g, float *m,
+                      float *v, float lr, float beta1, float beta2, float eps, float weight_decay,
+                      int decoupled, uint64_t step);
 } bnn_kernels;
 
 /* The CPU's table. `isa`: "generic", "avx2", "avx512", "amx", "neon", or NULL for the best the
@@ -254,10 +260,4 @@ typedef struct bnn_kernels {
  * *why set to a static text if that name is unknown or this CPU or build lacks it. The table is
  * immutable and lives forever. */
 const bnn_kernels *bnn_cpu_kernels(const char *isa, const char **why);
-
-/* Threads the CPU kernels use from now on; n < 1 means all processors. Returns the number set. */
-int bnn_set_threads(int n);
-/* Threads they use now. */
-int bnn_threads(void);
-
 #endif

@@ -6,7 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "engine/kernels.h"
+#include "engine/device.h"
 
 /* A tensor of a graph, by number. -1 is "none" where an argument is optional, and what builders
  * return after an error. */

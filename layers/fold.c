@@ -302,7 +302,7 @@ static int allocate(bnn_fold *f) {
     f->waiting = calloc(tensors, sizeof *f->waiting);
     f->done = calloc(nodes, 1);
     f->run = calloc(nodes, sizeof *f->run);
-    f->graph = bnn_graph_create(bnn_graph_kernels(f->source), NULL, 0);
+    f->graph = bnn_graph_create(bnn_graph_device(f->source), NULL, 0);
     return f->constant && f->needed && f->uses && f->map && f->integer && f->waiting && f->done &&
            f->run && f->graph;
 }

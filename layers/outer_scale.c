@@ -66,7 +66,8 @@ static void backward_finish(const bnn_graph *g, const bnn_node *node, size_t pie
      * behind the image's size has none. */
     for (int i = H; i <= V && !node->acc[O]; i++) {
         if (node->in[i] != BNN_NONE) {
-            k->fill(bnn_shape_count(bnn_shape_of(g, node->in[i])), 0.0f, bnn_grad(g, node->in[i]));
+            k->fill(bnn_graph_device(g), bnn_shape_count(bnn_shape_of(g, node->in[i])), 0.0f,
+                    bnn_grad(g, node->in[i]));
         }
     }
     k->outer_scale_finish((size_t)s.h, (size_t)s.w, (size_t)s.c, pieces, node->ws_backward,

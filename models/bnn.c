@@ -16,10 +16,11 @@
 #define CHUNK 64
 #define CHUNK_VALUES ((size_t)1 << 24)
 
-/* Models that are loaded; see bnn_model_set_threads. */
-static atomic_int models;
+/* Of models that are loaded from now on; 0: bnn_cpu_threads. */
+static atomic_int threads_wanted;
 
 struct bnn_model {
+    atomic_flag busy; /* some thread is in it */
     bnn_loaded loaded;
     bnn_predictor *predictor;
     size_t chunk;
@@ -59,16 +60,18 @@ static size_t image_values(const bnn_model *model) {
 bnn_model *bnn_model_load(const char *path, char *error) {
     bnn_error err = {0};
     const char *why;
-    const bnn_kernels *kernels = bnn_cpu_kernels(NULL, &why);
+    bnn_device device;
+    int usable = bnn_cpu_device(NULL, atomic_load(&threads_wanted), &device, &why);
     bnn_model *model = calloc(1, sizeof *model);
-    if (!kernels || !model) {
-        bnn_fail(&err, BNN_ERR_UNSUPPORTED, "%s", kernels ? "out of memory" : why);
+    if (!usable || !model) {
+        bnn_fail(&err, usable ? BNN_ERR_MEMORY : BNN_ERR_UNSUPPORTED, "%s",
+                 usable ? "out of memory" : why);
         report(error, &err);
         free(model);
         return NULL;
     }
-    atomic_fetch_add(&models, 1);
-    bnn_code code = bnn_loaded_open(path, kernels, &model->loaded, &err);
+    atomic_flag_clear(&model->busy);
+    bnn_code code = bnn_loaded_open(path, &device, &model->loaded, &err);
     if (code == BNN_OK) {
         code = bnn_loaded_predictor(&model->loaded, &model->predictor, &err);
     }
@@ -97,7 +100,6 @@ void bnn_model_free(bnn_model *model) {
         bnn_loaded_close(&model->loaded);
         free(model->normalized);
         free(model);
-        atomic_fetch_sub(&models, 1);
     }
 }
 
@@ -113,42 +115,54 @@ void bnn_model_describe(const bnn_model *model, bnn_model_info *info) {
                              .packed = l->packed,
                              .binary_weights = l->binary_weights,
                              .file_bytes = l->file_bytes,
-                             .instruction_set = l->kernels->name};
+                             .instruction_set = l->device.kernels->name,
+                             .threads = l->device.threads};
+}
+
+/* `count` images of bytes, as the training saw them. */
+static const float *normalize(const bnn_model *model, size_t count, const uint8_t *pixels) {
+    const bnn_spec *s = &model->loaded.spec;
+    size_t values = image_values(model), channels = (size_t)s->channels;
+    for (size_t k = 0; k < count * values; k++) {
+        size_t c = k % channels < 3 ? k % channels : 2;
+        model->normalized[k] = ((float)pixels[k] - s->mean[c]) / s->std[c];
+    }
+    return model->normalized;
+}
+
+/* Of images or pixels, the other is NULL. A second thread is turned away rather than kept waiting:
+ * in a child of fork() the first may not exist. */
+static int run(bnn_model *model, size_t n, const float *images, const uint8_t *pixels,
+               float *logits, char *error) {
+    bnn_error err = {0};
+    bnn_code code = BNN_OK;
+    size_t values = image_values(model), classes = (size_t)model->loaded.spec.classes;
+    if (atomic_flag_test_and_set(&model->busy)) {
+        bnn_fail(&err, BNN_ERR_ARGUMENT,
+                 "the model is in use by another thread; load one for each thread");
+        return report(error, &err);
+    }
+    for (size_t i = 0; code == BNN_OK && i < n; i += model->chunk) {
+        size_t count = n - i < model->chunk ? n - i : model->chunk;
+        const float *x =
+            images ? images + i * values : normalize(model, count, pixels + i * values);
+        code = bnn_predictor_run(model->predictor, (int)count, x, logits + i * classes, &err);
+    }
+    atomic_flag_clear(&model->busy);
+    return code == BNN_OK ? 0 : report(error, &err);
 }
 
 int bnn_model_run(bnn_model *model, size_t n, const float *images, float *logits, char *error) {
-    bnn_error err = {0};
-    size_t classes = (size_t)model->loaded.spec.classes;
-    for (size_t i = 0; i < n; i += model->chunk) {
-        int count = (int)(n - i < model->chunk ? n - i : model->chunk);
-        if (bnn_predictor_run(model->predictor, count, images + i * image_values(model),
-                              logits + i * classes, &err) != BNN_OK) {
-            return report(error, &err);
-        }
-    }
-    return 0;
+    return run(model, n, images, NULL, logits, error);
 }
 
 int bnn_model_run_pixels(bnn_model *model, size_t n, const uint8_t *pixels, float *logits,
                          char *error) {
-    const bnn_spec *s = &model->loaded.spec;
-    size_t values = image_values(model), channels = (size_t)s->channels;
-    for (size_t i = 0; i < n; i += model->chunk) {
-        size_t count = n - i < model->chunk ? n - i : model->chunk;
-        for (size_t k = 0; k < count * values; k++) {
-            size_t c = k % channels < 3 ? k % channels : 2;
-            model->normalized[k] = ((float)pixels[i * values + k] - s->mean[c]) / s->std[c];
-        }
-        int code =
-            bnn_model_run(model, count, model->normalized, logits + i * (size_t)s->classes, error);
-        if (code != 0) {
-            return code;
-        }
-    }
-    return 0;
+    return run(model, n, NULL, pixels, logits, error);
 }
 
 int bnn_model_set_threads(int n) {
-    int now = bnn_threads();
-    return atomic_load(&models) > 0 && (n < 1 || n > now) ? now : bnn_set_threads(n);
+    n = n < BNN_MAX_THREADS ? n : BNN_MAX_THREADS;
+    atomic_store(&threads_wanted, n < 1 ? 0 : n);
+    return n < 1 ? bnn_cpu_threads() : n;
 }

@@ -6,10 +6,19 @@
  *   bnn_model_run_pixels(model, 1, pixels, logits, error);
  *   bnn_model_free(model);
  *
- * A model is used by one thread at a time; inside it works with as many as bnn_model_set_threads
- * says (all processors at first). Functions that can fail return 0 for success, or NULL or nonzero
- * and one line of text in error[BNN_ERROR_BYTES] (which may be NULL). The library never prints or
- * exits. */
+ * What is promised to the process it runs in:
+ * - Any number of models may be loaded, run and freed in any number of threads at once. One model
+ *   is used by one thread at a time, whichever; a second one that comes meanwhile gets an error.
+ * - A model works with as many threads (of OpenMP) as bnn_model_set_threads said when it was
+ *   loaded, whoever calls it and whatever the application sets for OpenMP. Results are the same,
+ *   bit for bit, for any number of threads.
+ * - In a child of fork() models work, those of the parent too, on one thread if the parent had
+ *   several. A model that another thread was using at the moment of the fork gives an error.
+ * - Neither results nor messages depend on the locale. Nothing is printed; the process is never
+ *   ended; no signal, locale or environment variable is changed. Out of memory is an error.
+ *
+ * Functions that can fail return 0 for success, or NULL or nonzero and one line of text in
+ * error[BNN_ERROR_BYTES] (which may be NULL). */
 #ifndef BNN_H
 #define BNN_H
 
@@ -32,6 +41,7 @@ typedef struct bnn_model_info {
     size_t binary_weights; /* weights that are one bit */
     size_t file_bytes;
     const char *instruction_set; /* "cpu avx2" */
+    int threads;                 /* that it works with, at most */
 } bnn_model_info;
 
 /* Names that bnn-train knows: index 0, 1, ... until NULL. */
@@ -49,9 +59,9 @@ int bnn_model_run(bnn_model *model, size_t n, const float *images, float *logits
 int bnn_model_run_pixels(bnn_model *model, size_t n, const uint8_t *pixels, float *logits,
                          char *error);
 
-/* Threads of all models from now on; n < 1: all processors. Returns the number in force: a loaded
- * model has room for as many as there were when it was loaded, so while one is loaded the number
- * can only be lowered. */
+/* Threads of the models that are loaded from now on, in any thread; those that are loaded keep
+ * theirs. n < 1, as at first: all processors that this process may use (OMP_NUM_THREADS,
+ * OMP_THREAD_LIMIT and a container's CPU quota count). Returns the number in force. */
 int bnn_model_set_threads(int n);
 
 #ifdef __cplusplus

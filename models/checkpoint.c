@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "engine/base/arena.h"
+#include "engine/base/text.h"
 
 size_t bnn_spec_meta(const bnn_spec *spec, bnn_arena *arena, bnn_meta meta[BNN_SPEC_META]) {
     size_t n = 0;
@@ -37,7 +38,7 @@ static const char *entry(const char *path, const bnn_st_file *file, const char *
 static int read_numbers(const char *text, char separator, int count, double *out) {
     for (int i = 0; i < count; i++) {
         char *end;
-        out[i] = strtod(text, &end);
+        out[i] = bnn_text_to_double(text, &end);
         if (end == text || !isfinite(out[i]) || *end != (i + 1 < count ? separator : '\0')) {
             return 0;
         }
@@ -169,8 +170,7 @@ static bnn_code add_all(bnn_st_writer *writer, const bnn_params *params,
     return code;
 }
 
-static bnn_code add_metadata(bnn_st_writer *writer, const bnn_meta *meta, size_t count,
-                             bnn_error *err) {
+bnn_code bnn_meta_add(bnn_st_writer *writer, const bnn_meta *meta, size_t count, bnn_error *err) {
     bnn_code code = BNN_OK;
     for (size_t i = 0; code == BNN_OK && i < count; i++) {
         code = meta[i].value
@@ -190,9 +190,9 @@ bnn_code bnn_checkpoint_save(const char *path, const bnn_spec *spec, const bnn_p
     bnn_code code = arena && writer && copies
                         ? BNN_OK
                         : bnn_fail(err, BNN_ERR_MEMORY, "%s: out of memory for saving", path);
-    if (code == BNN_OK && !(code = add_metadata(writer, &kind, 1, err)) &&
-        !(code = add_metadata(writer, of_spec, bnn_spec_meta(spec, arena, of_spec), err)) &&
-        !(code = add_metadata(writer, meta, meta_count, err)) &&
+    if (code == BNN_OK && !(code = bnn_meta_add(writer, &kind, 1, err)) &&
+        !(code = bnn_meta_add(writer, of_spec, bnn_spec_meta(spec, arena, of_spec), err)) &&
+        !(code = bnn_meta_add(writer, meta, meta_count, err)) &&
         !(code = add_all(writer, params, optimizer, arena, copies, err))) {
         code = bnn_st_write(writer, path, err);
     }

@@ -27,6 +27,8 @@ bnn_code bnn_spec_read(const char *path, const bnn_st_file *file, bnn_spec *spec
 /* ... and its metadata entries, for writing: at most BNN_SPEC_META of them, texts in `arena`. */
 #define BNN_SPEC_META 9
 size_t bnn_spec_meta(const bnn_spec *spec, bnn_arena *arena, bnn_meta meta[BNN_SPEC_META]);
+/* A value that is NULL, as an arena out of memory leaves it, is an error. */
+bnn_code bnn_meta_add(bnn_st_writer *writer, const bnn_meta *meta, size_t count, bnn_error *err);
 
 /* Whether all parameters and buffers are there, each in its shape; they need no memory for that. */
 bnn_code bnn_checkpoint_check_params(const char *path, const bnn_st_file *file,

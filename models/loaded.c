@@ -12,7 +12,7 @@ static bnn_code open_params(bnn_loaded *l, bnn_error *err) {
     if (!l->params) {
         return bnn_fail(err, BNN_ERR_MEMORY, "%s: out of memory", l->path);
     }
-    bnn_code code = bnn_net_build(&l->spec, l->kernels, l->params, 1, 0, &net, err);
+    bnn_code code = bnn_net_build(&l->spec, &l->device, l->params, 1, 0, &net, err);
     if (code != BNN_OK) {
         return bnn_fail_in(err, code, "%s", l->path);
     }
@@ -33,8 +33,8 @@ static bnn_code open_params(bnn_loaded *l, bnn_error *err) {
 }
 
 bnn_code bnn_loaded_from_file(const char *name, bnn_st_file *file, size_t file_bytes,
-                              const bnn_kernels *kernels, bnn_loaded *l, bnn_error *err) {
-    *l = (bnn_loaded){.kernels = kernels, .file = file, .file_bytes = file_bytes};
+                              const bnn_device *device, bnn_loaded *l, bnn_error *err) {
+    *l = (bnn_loaded){.device = *device, .file = file, .file_bytes = file_bytes};
     if (strlen(name) >= sizeof l->path) {
         return bnn_fail(err, BNN_ERR_ARGUMENT, "%.64s...: the path is too long", name);
     }
@@ -49,7 +49,7 @@ bnn_code bnn_loaded_from_file(const char *name, bnn_st_file *file, size_t file_b
     return code == BNN_OK ? open_params(l, err) : code;
 }
 
-bnn_code bnn_loaded_open(const char *path, const bnn_kernels *kernels, bnn_loaded *l,
+bnn_code bnn_loaded_open(const char *path, const bnn_device *device, bnn_loaded *l,
                          bnn_error *err) {
     struct stat info;
     bnn_st_file *file;
@@ -59,7 +59,7 @@ bnn_code bnn_loaded_open(const char *path, const bnn_kernels *kernels, bnn_loade
         return code;
     }
     size_t bytes = stat(path, &info) == 0 ? (size_t)info.st_size : 0;
-    return bnn_loaded_from_file(path, file, bytes, kernels, l, err);
+    return bnn_loaded_from_file(path, file, bytes, device, l, err);
 }
 
 void bnn_loaded_close(bnn_loaded *l) {
@@ -69,6 +69,6 @@ void bnn_loaded_close(bnn_loaded *l) {
 }
 
 bnn_code bnn_loaded_predictor(const bnn_loaded *l, bnn_predictor **out, bnn_error *err) {
-    return bnn_predictor_create(&l->spec, l->kernels, l->params, l->packed ? l->file : NULL,
+    return bnn_predictor_create(&l->spec, &l->device, l->params, l->packed ? l->file : NULL,
                                 l->path, out, err);
 }

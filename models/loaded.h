@@ -7,7 +7,7 @@
 
 typedef struct bnn_loaded {
     char path[4096];
-    const bnn_kernels *kernels;
+    bnn_device device;
     bnn_st_file *file;
     bnn_spec spec;      /* texts point into file */
     bnn_params *params; /* of a checkpoint */
@@ -17,12 +17,11 @@ typedef struct bnn_loaded {
 } bnn_loaded;
 
 /* Checks the file's format and reads a checkpoint's parameters. Close it in any case. */
-bnn_code bnn_loaded_open(const char *path, const bnn_kernels *kernels, bnn_loaded *l,
-                         bnn_error *err);
+bnn_code bnn_loaded_open(const char *path, const bnn_device *device, bnn_loaded *l, bnn_error *err);
 /* The same for a file that is parsed already and belongs to `l` from here on, even after an error;
  * `name` is for messages (fuzzing, tests). */
 bnn_code bnn_loaded_from_file(const char *name, bnn_st_file *file, size_t file_bytes,
-                              const bnn_kernels *kernels, bnn_loaded *l, bnn_error *err);
+                              const bnn_device *device, bnn_loaded *l, bnn_error *err);
 void bnn_loaded_close(bnn_loaded *l);
 bnn_code bnn_loaded_predictor(const bnn_loaded *l, bnn_predictor **out, bnn_error *err);
 

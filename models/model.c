@@ -18,9 +18,9 @@ bnn_code bnn_spec_find(bnn_spec *spec, const char *arch, const char *algorithm, 
     return BNN_OK;
 }
 
-bnn_code bnn_net_build(const bnn_spec *spec, const bnn_kernels *kernels, bnn_params *params,
+bnn_code bnn_net_build(const bnn_spec *spec, const bnn_device *device, bnn_params *params,
                        int batch, int training, bnn_net *net, bnn_error *err) {
-    bnn_graph *g = bnn_graph_create(kernels, params, training);
+    bnn_graph *g = bnn_graph_create(device, params, training);
     *net = (bnn_net){.graph = g, .label = BNN_NONE, .loss = BNN_NONE};
     if (!g) {
         return bnn_fail(err, BNN_ERR_MEMORY, "out of memory for the graph");

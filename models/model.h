@@ -34,7 +34,7 @@ typedef struct bnn_net {
 } bnn_net;
 
 /* Builds (and in training compiles) the graph for `batch` images. The caller frees net->graph. */
-bnn_code bnn_net_build(const bnn_spec *spec, const bnn_kernels *kernels, bnn_params *params,
+bnn_code bnn_net_build(const bnn_spec *spec, const bnn_device *device, bnn_params *params,
                        int batch, int training, bnn_net *net, bnn_error *err);
 
 /* Writes the binarizer's state for an epoch into the buffers; returns the phase. */

@@ -84,9 +84,8 @@ static bnn_code write_file(const char *path, const bnn_spec *spec, unsigned char
         return bnn_fail(err, BNN_ERR_MEMORY, "%s: out of memory for saving", path);
     }
     bnn_code code = bnn_st_add_metadata(writer, "format", BNN_PACKED_FORMAT, err);
-    size_t count = bnn_spec_meta(spec, arena, meta);
-    for (size_t i = 0; code == BNN_OK && i < count; i++) {
-        code = bnn_st_add_metadata(writer, meta[i].key, meta[i].value ? meta[i].value : "", err);
+    if (code == BNN_OK) {
+        code = bnn_meta_add(writer, meta, bnn_spec_meta(spec, arena, meta), err);
     }
     for (int k = 0; code == BNN_OK && k < KINDS; k++) {
         int64_t shape = (int64_t)total[k];

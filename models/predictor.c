@@ -15,7 +15,7 @@ typedef struct batch_plan {
 
 struct bnn_predictor {
     bnn_spec spec;
-    const bnn_kernels *kernels;
+    bnn_device device;
     bnn_params *params;
     bnn_params *own_params; /* names only, where there is nothing but constants */
     const bnn_st_file *packed;
@@ -29,7 +29,7 @@ static void free_plan(batch_plan *p) {
     *p = (batch_plan){0};
 }
 
-bnn_code bnn_predictor_create(const bnn_spec *spec, const bnn_kernels *kernels, bnn_params *params,
+bnn_code bnn_predictor_create(const bnn_spec *spec, const bnn_device *device, bnn_params *params,
                               const bnn_st_file *packed, const char *path, bnn_predictor **out,
                               bnn_error *err) {
     bnn_predictor *p = calloc(1, sizeof *p);
@@ -41,7 +41,7 @@ bnn_code bnn_predictor_create(const bnn_spec *spec, const bnn_kernels *kernels, 
         return bnn_fail(err, BNN_ERR_MEMORY, "out of memory for the network");
     }
     p->spec = *spec;
-    p->kernels = kernels;
+    p->device = *device;
     p->params = params;
     p->packed = packed;
     p->path = path;
@@ -70,7 +70,7 @@ void bnn_predictor_refresh(bnn_predictor *p, int phase) {
 }
 
 static bnn_code build(bnn_predictor *p, batch_plan *plan, int n, bnn_error *err) {
-    bnn_code code = bnn_net_build(&p->spec, p->kernels, p->params, n, 0, &plan->net, err);
+    bnn_code code = bnn_net_build(&p->spec, &p->device, p->params, n, 0, &plan->net, err);
     if (code == BNN_OK) {
         code = bnn_fold_create(plan->net.graph, plan->net.input, plan->net.logits,
                                p->packed != NULL, &plan->fold, err);

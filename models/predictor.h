@@ -11,7 +11,7 @@ typedef struct bnn_predictor bnn_predictor;
 
 /* Exactly one of `params` (allocated) and `packed` is given; it must outlive the predictor.
  * Networks with parameters run without thresholds, packed ones with. */
-bnn_code bnn_predictor_create(const bnn_spec *spec, const bnn_kernels *kernels, bnn_params *params,
+bnn_code bnn_predictor_create(const bnn_spec *spec, const bnn_device *device, bnn_params *params,
                               const bnn_st_file *packed, const char *path, bnn_predictor **out,
                               bnn_error *err);
 void bnn_predictor_free(bnn_predictor *p); /* NULL is fine */

@@ -19,13 +19,9 @@ const bnn_optimizer_kind *bnn_optimizer_find(const char *name) {
 }
 
 bnn_code bnn_optimizer_init(bnn_optimizer *o, const bnn_optimizer_kind *kind,
-                            const bnn_kernels *kernels, size_t count, bnn_error *err) {
-    *o = (bnn_optimizer){.kind = kind,
-                         .kernels = kernels,
-                         .count = count,
-                         .beta1 = 0.9,
-                         .beta2 = 0.999,
-                         .eps = 1e-8};
+                            const bnn_device *device, size_t count, bnn_error *err) {
+    *o = (bnn_optimizer){
+        .kind = kind, .device = *device, .count = count, .beta1 = 0.9, .beta2 = 0.999, .eps = 1e-8};
     for (int i = 0; kind->slots[i]; i++) {
         o->slot[i] = bnn_alloc_aligned(count * sizeof(float));
         if (!o->slot[i]) {

@@ -7,7 +7,7 @@
 #include <stdint.h>
 
 #include "engine/base/status.h"
-#include "engine/kernels.h"
+#include "engine/device.h"
 
 #define BNN_MAX_SLOTS 2
 
@@ -22,7 +22,7 @@ typedef struct bnn_optimizer_kind {
 
 struct bnn_optimizer {
     const bnn_optimizer_kind *kind;
-    const bnn_kernels *kernels;
+    bnn_device device;
     size_t count; /* floats in each flat buffer */
     float *slot[BNN_MAX_SLOTS];
     uint64_t steps; /* taken so far */
@@ -36,7 +36,7 @@ const bnn_optimizer_kind *bnn_optimizer_find(const char *name); /* or NULL */
 
 /* Zeroed state; betas .9/.999 and eps 1e-8 preset, lr and the rest are the caller's to set. */
 bnn_code bnn_optimizer_init(bnn_optimizer *o, const bnn_optimizer_kind *kind,
-                            const bnn_kernels *kernels, size_t count, bnn_error *err);
+                            const bnn_device *device, size_t count, bnn_error *err);
 void bnn_optimizer_free(bnn_optimizer *o);
 void bnn_optimizer_step(bnn_optimizer *o, float *w, const float *g);
 

@@ -1,19 +1,27 @@
 #!/bin/sh
-# All tests, with sanitizers: installs what is needed, builds, runs ctest; then the kernels' and
-# networks' tests once more for each instruction set, in a release build, NEON under an emulator.
+# All tests, with sanitizers: installs what is needed, builds, runs ctest, and what is concurrent
+# with ThreadSanitizer; then the kernels' and networks' tests once more for each instruction set, in
+# a release build, NEON under an emulator.
 # Closes with a count.
 set -eu
 cd "$(dirname "$0")/.."
 tools/packages.sh gcc clang clang-format libomp-dev libc6-dev make cmake pkg-config \
     zlib1g-dev libjpeg62-turbo-dev libpng-dev libjansson-dev check dataset-fashion-mnist \
-    shellcheck libxml2-utils
+    shellcheck libxml2-utils locales
 jobs=$(nproc)
 cmake -S . -B build-test -DCMAKE_BUILD_TYPE=RelWithDebInfo -DBNN_SANITIZE=ON >/dev/null
 cmake --build build-test -j"$jobs"
 # clang sees other warnings; it only has to build.
 CC=clang cmake -S . -B build-clang -DCMAKE_BUILD_TYPE=Release >/dev/null
 cmake --build build-clang -j"$jobs"
+# ThreadSanitizer on what several threads do at once: the library's models, the loader.
+threaded='check_process check_loader'
+CC=clang cmake -S . -B build-tsan -DCMAKE_BUILD_TYPE=RelWithDebInfo -DBNN_SANITIZE=thread \
+    >/dev/null
+# shellcheck disable=SC2086 # words
+cmake --build build-tsan -j"$jobs" --target $threaded
 ctest --test-dir build-test --output-on-failure -j"$jobs"
+ctest --test-dir build-tsan --output-on-failure -R "^($(echo "$threaded" | tr ' ' '|'))\$"
 skipped=0
 for isa in generic avx2 avx512 amx; do
     case $isa in

@@ -8,7 +8,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "engine/kernels.h"
 #include "tools/bench_report.h"
 #include "tools/bench_stats.h"
 #include "tools/bench_worker.h"
@@ -43,14 +42,13 @@ enum { MIB = 1048576 };
 
 typedef struct job {
     size_t bytes;
-    int runs, fail_at, threads_seen;
+    int runs, fail_at;
     bnn_code code;
 } job;
 
 static bnn_code job_set_up(void *self, char *version, bnn_error *err) {
     job *j = self;
-    j->threads_seen = bnn_threads();
-    snprintf(version, BNN_VERSION_BYTES, "%d threads", j->threads_seen);
+    snprintf(version, BNN_VERSION_BYTES, "of %zu bytes", j->bytes);
     if (j->bytes) {
         volatile char *memory = malloc(j->bytes);
         for (size_t i = 0; memory && i < j->bytes; i += 1024) {
@@ -68,19 +66,19 @@ static bnn_code job_run(void *self, bnn_error *err) {
     return BNN_OK;
 }
 
-static bnn_work work_of(job *j, int threads) {
-    return (bnn_work){.set_up = job_set_up, .run = job_run, .self = j, .threads = threads};
+static bnn_work work_of(job *j) {
+    return (bnn_work){.set_up = job_set_up, .run = job_run, .self = j};
 }
 
 START_TEST(worker_serves) {
     job j = {0};
-    bnn_work work = work_of(&j, 3);
+    bnn_work work = work_of(&j);
     bnn_worker *worker;
     bnn_error err;
     double seconds = 0.0;
     size_t peak = 0;
     ck_assert_int_eq(bnn_worker_start(&work, &worker, &err), BNN_OK);
-    ck_assert_str_eq(bnn_worker_version(worker), "3 threads");
+    ck_assert_str_eq(bnn_worker_version(worker), "of 0 bytes");
     for (int i = 0; i < 3; i++) {
         ck_assert_int_eq(bnn_worker_repeat(worker, 5, 0.0, &seconds, &peak, &err), BNN_OK);
         ck_assert(seconds > 0.0 && peak > 0);
@@ -93,7 +91,7 @@ END_TEST
 /* As many runs as were asked for, and no more: the eighth fails. */
 START_TEST(worker_counts_runs) {
     job j = {.fail_at = 8};
-    bnn_work work = work_of(&j, 1);
+    bnn_work work = work_of(&j);
     bnn_worker *worker;
     bnn_error err;
     double seconds;
@@ -109,7 +107,7 @@ END_TEST
 
 START_TEST(workers_have_their_own_memory) {
     job small = {0}, large = {.bytes = 64 * MIB};
-    bnn_work works[] = {work_of(&large, 1), work_of(&small, 1)};
+    bnn_work works[] = {work_of(&large), work_of(&small)};
     bnn_worker *workers[2];
     bnn_error err;
     double seconds;
@@ -127,7 +125,7 @@ END_TEST
 
 START_TEST(worker_cannot_begin) {
     job absent = {.code = BNN_ERR_UNSUPPORTED}, broken = {.code = BNN_ERR_MEMORY};
-    bnn_work works[] = {work_of(&absent, 1), work_of(&broken, 1)};
+    bnn_work works[] = {work_of(&absent), work_of(&broken)};
     bnn_worker *worker = NULL;
     bnn_error err;
     ck_assert_int_eq(bnn_worker_start(&works[0], &worker, &err), BNN_ERR_UNSUPPORTED);

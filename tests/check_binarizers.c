@@ -266,7 +266,7 @@ static void run_layer(const bnn_binarizer *algo, const layer_shape *s, int epoch
     snprintf(t.what, sizeof t.what, "%s, shape %d, epoch %d, %s", algo->name, (int)(s - shapes),
              epoch, training ? "training" : "evaluation");
     t.rng = bnn_rng_start(3, bnn_hash_name(t.what));
-    t.graph = bnn_graph_create(test_kernels(), t.params, training);
+    t.graph = bnn_graph_create(test_device(), t.params, training);
     bnn_graph_set_gradients(t.graph, 1);
     build(&t, algo, s, phase);
     ck_ok(bnn_graph_compile(t.graph, t.y, &err), err);

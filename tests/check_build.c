@@ -14,7 +14,7 @@ typedef struct bed {
 
 static bed start(void) {
     bed b = {.params = bnn_params_create()};
-    b.graph = bnn_graph_create(test_kernels(), b.params, 1);
+    b.graph = bnn_graph_create(test_device(), b.params, 1);
     b.build = (bnn_build){.graph = b.graph, .binarizer = bnn_binarizer_find("reactnet")};
     b.x = bnn_graph_input(b.graph, "x", BNN_F32, (bnn_shape){2, 5, 6, 12});
     return b;
@@ -284,7 +284,7 @@ START_TEST(test_unused_parameters) {
     for (int phase = 0; phase < 2; phase++) {
         bnn_spec spec = {.height = 8, .width = 8, .channels = 3, .classes = 10, .phase = phase};
         ck_ok(bnn_spec_find(&spec, "resnet20", "fda", &err), err);
-        ck_ok(bnn_net_build(&spec, test_kernels(), params, 1, 1, &net[phase], &err), err);
+        ck_ok(bnn_net_build(&spec, test_device(), params, 1, 1, &net[phase], &err), err);
     }
     ck_ok(bnn_params_allocate(params, &err), err);
     bnn_params_initialize(params, 1);

@@ -6,9 +6,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <jpeglib.h>
+#include <png.h>
 
 #include "data_loaders/augment.h"
 #include "data_loaders/corruption.h"
@@ -405,6 +407,15 @@ START_TEST(frost_photographs) {
         int expected = 100 + (i % 3 == 0 ? 60 : i % 3 == 1 ? 30 : 15);
         ck_assert_int_le(abs(out[i] - expected), 1);
     }
+    for (int i = 0; i < 5; i++) {
+        struct stat file;
+        snprintf(path, sizeof path, "%s/%s", folder, files[i]);
+        ck_assert_int_eq(stat(path, &file), 0);
+        ck_assert(bnn_corruptor_reads(c, file.st_dev, file.st_ino));
+        ck_assert(!bnn_corruptor_reads(corruptor, file.st_dev, file.st_ino));
+        ck_assert(!bnn_corruptor_reads(c, file.st_dev, 0));
+    }
+    ck_assert(!bnn_corruptor_reads(corruptor, 0, 0));
     bnn_corruptor_free(c);
     write_jpeg(folder, files[3], 160); /* 32x32 when shrunk: no room for a random crop */
     expect_no_frost(folder, BNN_ERR_FORMAT, "frost4.jpg: a photograph of 32x32");
@@ -420,14 +431,69 @@ START_TEST(frost_photographs) {
 }
 END_TEST
 
+static void write_png(const char *path, int side) {
+    png_image image = {.version = PNG_IMAGE_VERSION,
+                       .width = (png_uint_32)side,
+                       .height = (png_uint_32)side,
+                       .format = PNG_FORMAT_RGB};
+    uint8_t *pixels = malloc(3 * (size_t)side * (size_t)side);
+    ck_assert_ptr_nonnull(pixels);
+    for (int i = 0; i < 3 * side * side; i++) {
+        pixels[i] = (uint8_t)(i * i / 7); /* not to be packed into next to nothing */
+    }
+    ck_assert(png_image_write_to_file(&image, path, 0, pixels, 0, NULL));
+    free(pixels);
+}
+
+/* Any part of a photograph that is missing or changed is an error, though the decoders would go on
+ * with grey in its place. */
+START_TEST(damaged_photographs) {
+    static const char *const files[] = {"frost1.png", "frost2.png", "frost3.png", "frost4.jpg",
+                                        "frost5.jpg"};
+    char folder[] = "/tmp/bnn-check-frost-XXXXXX", path[128], command[128], text[64];
+    ck_assert_ptr_nonnull(mkdtemp(folder));
+    for (int i = 0; i < 5; i++) {
+        snprintf(path, sizeof path, "%s/%s", folder, files[i]);
+        if (i < 3) {
+            write_png(path, 170);
+        } else {
+            write_jpeg(folder, files[i], 170);
+        }
+    }
+    bnn_corruptor *c;
+    bnn_error err = {0};
+    bnn_code code = bnn_corruptor_create(SIDE, SIDE, 0, folder, &c, &err);
+    ck_assert_msg(code == BNN_OK, "%s", err.text);
+    bnn_corruptor_free(c);
+    const char *name = files[_i ? 4 : 1];
+    snprintf(path, sizeof path, "%s/%s", folder, name);
+    snprintf(text, sizeof text, "%s: no PNG %simage that can be read", name, _i ? "or JPEG " : "");
+    static unsigned char bytes[1 << 20];
+    FILE *file = fopen(path, "rb");
+    ck_assert_ptr_nonnull(file);
+    const size_t size = fread(bytes, 1, sizeof bytes, file);
+    fclose(file);
+    ck_assert_uint_gt(size, 1000);
+    const size_t cuts[] = {1, 2, 4, 12, 13, 100, size / 2, size - 700};
+    for (size_t i = 0; i < sizeof cuts / sizeof cuts[0]; i++) {
+        file = fopen(path, "wb");
+        fwrite(bytes, 1, size - cuts[i], file);
+        fclose(file);
+        expect_no_frost(folder, BNN_ERR_FORMAT, text);
+    }
+    memcpy(bytes + size - 200, "\xff\xd9", 2); /* an end before the end; JPEG has no sums */
+    file = fopen(path, "wb");
+    fwrite(bytes, 1, size, file);
+    fclose(file);
+    expect_no_frost(folder, BNN_ERR_FORMAT, text);
+    snprintf(command, sizeof command, "rm -rf '%s'", folder);
+    ck_assert_int_eq(system(command), 0);
+}
+END_TEST
+
 /* ---- as a data set ------------------------------------------------------------------------ */
-static const bnn_dataset_info info = {.name = "waves",
-                                      .height = SIDE,
-                                      .width = SIDE,
-                                      .channels = 3,
-                                      .classes = 10,
-                                      .mean = {10, 20, 30},
-                                      .std = {40, 50, 60}};
+static const bnn_dataset_info info = {
+    .name = "waves", .height = SIDE, .width = SIDE, .channels = 3, .classes = 10, .std = {1, 1, 1}};
 
 static void waves_pixels(const bnn_dataset *dataset, size_t index, uint8_t *bytes, int32_t *label) {
     (void)dataset;
@@ -437,9 +503,16 @@ static void waves_pixels(const bnn_dataset *dataset, size_t index, uint8_t *byte
 
 START_TEST(as_a_data_set) {
     static float x[SAMPLE];
-    bnn_dataset clean = {.info = &info, .count = 12, .pixels = waves_pixels}, *d;
+    bnn_dataset clean = {.info = &info,
+                         .count = 12,
+                         .file = {{3, 4}},
+                         .files = 1,
+                         .pixels = waves_pixels},
+                *d;
     bnn_error err = {0};
+    const float mean[3] = {10, 20, 30}, std[3] = {40, 50, 60}; /* not the row's */
     int kind = bnn_corruption_find("spatter");
+    bnn_dataset_normalize(&clean, mean, std);
     ck_assert_int_eq(bnn_corrupted_open(corruptor, &clean, kind, 3, &d, &err), BNN_OK);
     ck_assert_uint_eq(d->count, 12);
     for (size_t n = 0; n < 12; n++) {
@@ -449,9 +522,10 @@ START_TEST(as_a_data_set) {
         d->sample(d, n, 1, 9, 9, x, &label); /* augment is without effect */
         ck_assert_int_eq(label, (int)n % 10);
         for (int i = 0; i < SAMPLE; i++) {
-            ck_assert(x[i] == ((float)out[i] - info.mean[i % 3]) / info.std[i % 3]);
+            ck_assert(x[i] == ((float)out[i] - mean[i % 3]) / std[i % 3]);
         }
     }
+    ck_assert(bnn_dataset_reads(d, 3, 4) && !bnn_dataset_reads(d, 4, 3));
     ck_assert_int_eq(bnn_corrupted_status(d, &err), BNN_OK);
     bnn_dataset_close(d);
     ck_assert_int_eq(bnn_corrupted_open(corruptor, &clean, kind, 6, &d, &err), BNN_ERR_ARGUMENT);
@@ -480,6 +554,7 @@ int main(void) {
     tcase_add_test(tests, noise_moments);
     tcase_add_test(tests, impulse_rates);
     tcase_add_test(tests, frost_photographs);
+    tcase_add_loop_test(tests, damaged_photographs, 0, 2);
     tcase_add_test(tests, as_a_data_set);
     suite_add_tcase(suite, tests);
     SRunner *runner = srunner_create(suite);

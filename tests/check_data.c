@@ -1,49 +1,26 @@
-/* Datasets and augmentation (the loader: check_loader.c). Every file read here is written by the
- * test itself; what a sample must hold is computed by code as plain as possible (pad, crop, flip,
- * normalize in turn).
+/* Datasets and augmentation (the loader: check_loader.c; CIFAR-10-C: check_cifar10c.c). Every file
+ * read here is written by the test itself; what a sample must hold is computed by code as plain as
+ * possible (pad, crop, flip, normalize in turn).
  */
-#include <check.h>
-#include <stdarg.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 #include <zlib.h>
 
 #include "data_loaders/augment.h"
-#include "data_loaders/dataset.h"
 #include "data_loaders/internal.h"
 #include "data_loaders/loader.h"
+#include "tests/data_fixture.h"
 
-#define SIDE 32
-#define SAMPLE (SIDE * SIDE * 3)
-
-/* ---- a folder of its own for each test ---- */
-static char folder[64];
-
-static void make_folder(void) {
-    snprintf(folder, sizeof folder, "/tmp/bnn-check-data-XXXXXX");
-    ck_assert_ptr_nonnull(mkdtemp(folder));
-}
-
-static void remove_folder(void) {
-    char command[128];
-    snprintf(command, sizeof command, "rm -rf '%s'", folder);
-    ck_assert_int_eq(system(command), 0);
-}
-
-static const char *in_folder(const char *name) {
-    static char path[256];
-    snprintf(path, sizeof path, "%s/%s", folder, name);
-    return path;
-}
-
-static void write_file(const char *name, const void *bytes, size_t size) {
-    FILE *file = fopen(in_folder(name), "wb");
-    ck_assert_ptr_nonnull(file);
-    ck_assert_uint_eq(fwrite(bytes, 1, size, file), size);
-    ck_assert_int_eq(fclose(file), 0);
+/* The sample is one of the crops and flips of `source`; which, goes to *place (0..161). */
+static void expect_crop(const float *x, unsigned char source[SIDE][SIDE][3],
+                        const bnn_dataset_info *info, int *place) {
+    static float plain[SAMPLE];
+    for (int i = 0; i < 9 * 9 * 2; i++) {
+        plain_transform(source, info, i / 18, i / 2 % 9, i % 2, plain);
+        if (memcmp(plain, x, sizeof plain) == 0) {
+            *place = i;
+            return;
+        }
+    }
+    ck_abort_msg("the sample is no crop of its picture");
 }
 
 static void write_gz(const char *name, const void *bytes, size_t size) {
@@ -59,59 +36,6 @@ static size_t read_back(const char *name, unsigned char *out, size_t max) {
     size_t size = fread(out, 1, max, file);
     fclose(file);
     return size;
-}
-
-/* The error is one line and holds each of the texts (NULL-terminated). */
-static void expect_error(bnn_code got, bnn_code expected, const bnn_error *err, ...) {
-    ck_assert_msg(got == expected, "code %d, expected %d: %s", got, expected, err->text);
-    ck_assert_int_eq(err->code, expected);
-    ck_assert_ptr_null(strchr(err->text, '\n'));
-    va_list texts;
-    va_start(texts, err);
-    for (const char *text; (text = va_arg(texts, const char *)) != NULL;) {
-        ck_assert_msg(strstr(err->text, text) != NULL, "no \"%s\" in: %s", text, err->text);
-    }
-    va_end(texts);
-}
-
-/* Byte of picture `image` at (y, x) of channel c, as all the files below hold it. */
-static unsigned char pixel(size_t image, int y, int x, int c) {
-    return (unsigned char)(image * 37 + (size_t)(y * 11 + x * 3 + c * 91 + y * x));
-}
-
-/* What a sample must be: pad by 4 with 0, crop, flip, normalize, each step written out. */
-static void plain_transform(unsigned char source[SIDE][SIDE][3], const bnn_dataset_info *info,
-                            int top, int left, int flip, float *x) {
-    static unsigned char padded[SIDE + 8][SIDE + 8][3], cropped[SIDE][SIDE][3];
-    memset(padded, 0, sizeof padded);
-    for (int y = 0; y < SIDE; y++) {
-        memcpy(padded[y + 4][4], source[y], sizeof source[y]);
-    }
-    for (int y = 0; y < SIDE; y++) {
-        memcpy(cropped[y], padded[y + top][left], sizeof cropped[y]);
-    }
-    for (int y = 0; y < SIDE; y++) {
-        for (int column = 0; column < SIDE; column++) {
-            for (int c = 0; c < 3; c++) {
-                unsigned char byte = cropped[y][flip ? SIDE - 1 - column : column][c];
-                *x++ = ((float)byte - info->mean[c]) / info->std[c];
-            }
-        }
-    }
-}
-
-/* The sample is one of the crops and flips of `source`; which, goes to *place (0..161). */
-static void expect_crop(const float *x, unsigned char source[SIDE][SIDE][3],
-                        const bnn_dataset_info *info, int *place) {
-    static float plain[SAMPLE];
-    for (int i = 0; i < 9 * 9 * 2; i++) {
-        plain_transform(source, info, i / 18, i / 2 % 9, i % 2, plain);
-        if (memcmp(plain, x, sizeof plain) == 0) {
-            *place = i;
-            return;
-        }
-    }
-    ck_abort_msg("the sample is no crop of its picture");
 }
 
 /* ---- table and augmentation ---- */
@@ -219,12 +143,6 @@ static bnn_dataset *open_good(const char *name, bnn_split split, size_t limit) {
     return dataset;
 }
 
-static void fill_source(size_t image, unsigned char source[SIDE][SIDE][3]) {
-    for (int i = 0; i < SAMPLE; i++) {
-        source[i / 96][i / 3 % SIDE][i % 3] = pixel(image, i / 96, i / 3 % SIDE, i % 3);
-    }
-}
-
 START_TEST(cifar10_samples) {
     static unsigned char source[SIDE][SIDE][3];
     static unsigned char bytes[SAMPLE];
@@ -265,6 +183,86 @@ START_TEST(cifar10_samples) {
     ck_assert_uint_eq(all->count, 15);
     bnn_dataset_close(few);
     bnn_dataset_close(all);
+}
+END_TEST
+
+/* As a network was trained that knows other data. */
+START_TEST(normalized_otherwise) {
+    static unsigned char source[SIDE][SIDE][3];
+    static float plain[SAMPLE], x[SAMPLE];
+    bnn_dataset_info other = *bnn_dataset_find("cifar10");
+    const float mean[3] = {1, 20.5f, 300}, std[3] = {7, 0.3f, 1e-3f};
+    memcpy(other.mean, mean, sizeof mean);
+    memcpy(other.std, std, sizeof std);
+    write_cifar_set("");
+    bnn_dataset *d = open_good("cifar10", BNN_SPLIT_TEST, 0);
+    bnn_dataset_normalize(d, mean, std);
+    for (size_t i = 0; i < 3; i++) {
+        int32_t label;
+        fill_source(100 + i, source);
+        plain_transform(source, &other, 4, 4, 0, plain);
+        d->sample(d, i, 0, 1, 2, x, &label);
+        ck_assert_mem_eq(x, plain, sizeof x);
+    }
+    bnn_dataset_close(d);
+}
+END_TEST
+
+static uint32_t checksum_of(const char *name, bnn_split split, size_t limit) {
+    bnn_dataset *d = open_good(name, split, limit);
+    uint32_t sum = bnn_dataset_checksum(d);
+    bnn_dataset_close(d);
+    return sum;
+}
+
+static void flip_byte(const char *name, long at) {
+    FILE *file = fopen(in_folder(name), "r+b");
+    ck_assert_ptr_nonnull(file);
+    ck_assert_int_eq(fseek(file, at, SEEK_SET), 0);
+    int byte = fgetc(file);
+    ck_assert_int_eq(fseek(file, at, SEEK_SET), 0);
+    fputc(byte ^ 1, file);
+    ck_assert_int_eq(fclose(file), 0);
+}
+
+/* Of the whole split, and of its images and labels alone. */
+START_TEST(cifar10_checksum) {
+    static unsigned char all[15 * BNN_CIFAR10_RECORD];
+    write_cifar_set("");
+    write_cifar("all", 0, 15);
+    size_t size = read_back("all", all, sizeof all);
+    const uint32_t train = checksum_of("cifar10", BNN_SPLIT_TRAIN, 0);
+    const uint32_t test = checksum_of("cifar10", BNN_SPLIT_TEST, 0);
+    ck_assert_uint_eq(size, sizeof all);
+    ck_assert_uint_eq(train, crc32(0, all, (uInt)size));
+    ck_assert_uint_eq(train, checksum_of("cifar10", BNN_SPLIT_TRAIN, 2));
+    ck_assert(test != train && test != 0);
+    flip_byte("data_batch_5.bin", 5 * BNN_CIFAR10_RECORD - 1);
+    ck_assert_uint_ne(train, checksum_of("cifar10", BNN_SPLIT_TRAIN, 2));
+    ck_assert_uint_eq(test, checksum_of("cifar10", BNN_SPLIT_TEST, 0));
+    flip_byte("test_batch.bin", 2 * BNN_CIFAR10_RECORD); /* a label */
+    ck_assert_uint_ne(test, checksum_of("cifar10", BNN_SPLIT_TEST, 1));
+}
+END_TEST
+
+static int reads(const bnn_dataset *d, const char *name) {
+    struct stat file = file_of(name);
+    return bnn_dataset_reads(d, file.st_dev, file.st_ino);
+}
+
+START_TEST(cifar10_files) {
+    write_cifar_set("");
+    bnn_dataset *train = open_good("cifar10", BNN_SPLIT_TRAIN, 1);
+    bnn_dataset *test = open_good("cifar10", BNN_SPLIT_TEST, 0);
+    for (int i = 1; i <= 5; i++) {
+        char name[32];
+        snprintf(name, sizeof name, "data_batch_%d.bin", i);
+        ck_assert(reads(train, name) && !reads(test, name));
+    }
+    ck_assert(reads(test, "test_batch.bin") && !reads(train, "test_batch.bin"));
+    ck_assert(!reads(test, "") && !reads(train, ""));
+    bnn_dataset_close(train);
+    bnn_dataset_close(test);
 }
 END_TEST
 
@@ -403,6 +401,34 @@ START_TEST(idx_samples) {
 }
 END_TEST
 
+START_TEST(idx_files) {
+    write_file("t10k-labels-idx1-ubyte", idx_bytes, make_labels(10));
+    write_gz("t10k-images-idx3-ubyte.gz", idx_bytes, make_images(10));
+    write_file("train-labels-idx1-ubyte", idx_bytes, make_labels(10));
+    bnn_dataset *d = open_good("mnist", BNN_SPLIT_TEST, 0);
+    ck_assert(reads(d, "t10k-labels-idx1-ubyte") && reads(d, "t10k-images-idx3-ubyte.gz"));
+    ck_assert(!reads(d, "train-labels-idx1-ubyte"));
+    bnn_dataset_close(d);
+}
+END_TEST
+
+/* The same however the files are packed and called. */
+START_TEST(idx_checksum) {
+    write_file("t10k-labels-idx1-ubyte", idx_bytes, make_labels(10));
+    write_file("t10k-images-idx3-ubyte", idx_bytes, make_images(10));
+    write_gz("train-labels.idx1-ubyte", idx_bytes, make_labels(10));
+    write_gz("train-images-idx3-ubyte.gz", idx_bytes, make_images(10));
+    const uint32_t sum = checksum_of("mnist", BNN_SPLIT_TEST, 0);
+    ck_assert_uint_ne(sum, 0);
+    ck_assert_uint_eq(sum, checksum_of("mnist", BNN_SPLIT_TRAIN, 3));
+    flip_byte("t10k-images-idx3-ubyte", 16 + 10 * 784 - 1);
+    ck_assert_uint_ne(sum, checksum_of("mnist", BNN_SPLIT_TEST, 3));
+    flip_byte("t10k-images-idx3-ubyte", 16 + 10 * 784 - 1);
+    flip_byte("t10k-labels-idx1-ubyte", 8 + 6);
+    ck_assert_uint_ne(sum, checksum_of("mnist", BNN_SPLIT_TEST, 3));
+}
+END_TEST
+
 START_TEST(idx_folders) {
     char missing[128];
     snprintf(missing, sizeof missing, "%s/none", folder);
@@ -424,6 +450,30 @@ START_TEST(idx_folders) {
                folder);
     snprintf(missing, sizeof missing, "%s/t10k-labels-idx1-ubyte", folder);
     expect_bad("mnist", missing, BNN_SPLIT_TEST, BNN_ERR_IO, "is a file, expected a folder", "");
+}
+END_TEST
+
+/* What has the file's name may be a folder with the file in it, beside the file or alone. */
+START_TEST(idx_nested) {
+    const char *const labels = "train-labels-idx1-ubyte", *const images = "train-images-idx3-ubyte";
+    const char *const ending = _i % 2 ? ".gz" : "";
+    char name[100], inner[200];
+    for (int i = 0; i < 2; i++) {
+        snprintf(name, sizeof name, "%s%s", i ? images : labels, ending);
+        snprintf(inner, sizeof inner, "%s/%s", name, name);
+        ck_assert_int_eq(mkdir(in_folder(name), 0777), 0);
+        if (i == 0) { /* an empty folder is no file */
+            expect_bad("mnist", folder, BNN_SPLIT_TRAIN, BNN_ERR_IO,
+                       "neither train-labels-idx1-ubyte", "--data-dir");
+        }
+        size_t size = i ? make_images(17) : make_labels(17);
+        (_i % 2 ? write_gz : write_file)(inner, idx_bytes, size);
+    }
+    expect_grey_samples("mnist", 17);
+    /* The file beside the folder is the one, whichever way it is spelt. */
+    write_file("train-labels.idx1-ubyte", idx_bytes, make_labels(12));
+    write_file("train-images.idx3-ubyte", idx_bytes, make_images(12));
+    expect_grey_samples("mnist", 12);
 }
 END_TEST
 
@@ -504,19 +554,31 @@ START_TEST(idx_malformed_gz) {
 END_TEST
 
 START_TEST(idx_gz_members) {
-    static unsigned char gz[1000];
+    static unsigned char gz[2000];
     size_t size = make_labels(30);
     write_gz("a.gz", idx_bytes, 20);
     write_gz("b.gz", idx_bytes + 20, size - 20);
     size_t packed = read_back("a.gz", gz, sizeof gz);
     packed += read_back("b.gz", gz + packed, sizeof gz - packed);
-    bnn_idx idx;
-    bnn_error err = {0};
-    bnn_code code = bnn_idx_parse("FILE", gz, packed, BNN_IDX_LABELS, 10, &idx, &err);
-    ck_assert_msg(code == BNN_OK, "%s", err.text);
-    ck_assert_uint_eq(idx.count, 30);
-    ck_assert_mem_eq(idx.data, idx_bytes + 8, 30);
-    bnn_idx_free(&idx);
+    for (size_t padding = 0; padding < 3; padding++) { /* zeros, as tapes fill their blocks */
+        bnn_idx idx;
+        bnn_error err = {0};
+        unsigned char *copy = calloc(packed + 300 * padding, 1);
+        ck_assert_ptr_nonnull(copy);
+        memcpy(copy, gz, packed);
+        bnn_code code =
+            bnn_idx_parse("FILE", copy, packed + 300 * padding, BNN_IDX_LABELS, 10, &idx, &err);
+        ck_assert_msg(code == BNN_OK, "%s", err.text);
+        ck_assert_uint_eq(idx.count, 30);
+        ck_assert_mem_eq(idx.data, idx_bytes + 8, 30);
+        bnn_idx_free(&idx);
+        free(copy);
+    }
+    memset(gz + packed, 0, 20);
+    gz[packed + 19] = 1; /* anything else behind it, or between members, is damage */
+    expect_bad_idx(gz, packed + 20, BNN_IDX_LABELS, "gzip data is damaged");
+    memmove(gz + packed + 1, gz, packed);
+    expect_bad_idx(gz, 2 * packed + 1, BNN_IDX_LABELS, "gzip data is damaged");
 }
 END_TEST
 
@@ -563,167 +625,6 @@ START_TEST(fashion_mnist_real) {
 }
 END_TEST
 
-/* ---- CIFAR-10-C ---- */
-/* An .npy file, version 1; `type` such as "|u1", `shape` such as "(5,)". */
-static void write_npy(const char *name, const char *type, const char *shape, const void *data,
-                      size_t size) {
-    char header[128];
-    int used = snprintf(header, sizeof header,
-                        "{'descr': '%s', 'fortran_order': False, 'shape': %s, }", type, shape);
-    ck_assert_int_lt(used, 117);
-    memset(header + used, ' ', sizeof header - (size_t)used);
-    header[117] = '\n';
-    FILE *file = fopen(in_folder(name), "wb");
-    ck_assert_ptr_nonnull(file);
-    ck_assert_uint_eq(fwrite("\x93NUMPY\x01\x00\x76\x00", 1, 10, file), 10);
-    ck_assert_uint_eq(fwrite(header, 1, 118, file), 118);
-    ck_assert_uint_eq(fwrite(data, 1, size, file), size);
-    ck_assert_int_eq(fclose(file), 0);
-}
-
-/* Picture r of corruption k is pixel(1000*k + r). */
-static void write_corruption(const char *name, size_t k, size_t images) {
-    unsigned char *data = malloc(5 * images * SAMPLE);
-    char shape[64];
-    ck_assert_ptr_nonnull(data);
-    for (size_t i = 0; i < 5 * images * SAMPLE; i++) {
-        int j = (int)(i % SAMPLE);
-        data[i] = pixel(1000 * k + i / SAMPLE, j / 96, j / 3 % SIDE, j % 3);
-    }
-    snprintf(shape, sizeof shape, "(%zu, 32, 32, 3)", 5 * images);
-    write_npy(name, "|u1", shape, data, 5 * images * SAMPLE);
-    free(data);
-}
-
-static bnn_corruptions *open_corruptions(void) {
-    bnn_corruptions *c;
-    bnn_error err = {0};
-    bnn_code code = bnn_corruptions_open(bnn_dataset_find("cifar10"), folder, &c, &err);
-    ck_assert_msg(code == BNN_OK, "%s", err.text);
-    return c;
-}
-
-static void expect_bad_corruptions(const char *dir, bnn_code expected, const char *text,
-                                   const char *more) {
-    bnn_corruptions *c = (bnn_corruptions *)1;
-    bnn_error err = {0};
-    bnn_code code = bnn_corruptions_open(bnn_dataset_find("cifar10"), dir, &c, &err);
-    expect_error(code, expected, &err, text, more, NULL);
-    ck_assert_ptr_null(c);
-}
-
-static void expect_severity(const bnn_corruptions *c, size_t k, int severity) {
-    static unsigned char source[SIDE][SIDE][3];
-    static float plain[SAMPLE], x[SAMPLE];
-    bnn_dataset *d;
-    bnn_error err = {0};
-    ck_assert_int_eq(bnn_corruptions_dataset(c, k, severity, 0, &d, &err), BNN_OK);
-    ck_assert_uint_eq(d->count, 3);
-    for (size_t i = 0; i < 3; i++) {
-        int32_t label = -1;
-        fill_source(1000 * k + (size_t)(severity - 1) * 3 + i, source);
-        plain_transform(source, d->info, 4, 4, 0, plain);
-        d->sample(d, i, 1, 5, 5, x, &label); /* augment is without effect */
-        ck_assert_mem_eq(x, plain, sizeof x);
-        ck_assert_int_eq(label, (int)(7 + i));
-    }
-    bnn_dataset_close(d);
-}
-
-START_TEST(corruptions_samples) {
-    const int64_t wide[15] = {7, 8, 9, 7, 8, 9, 7, 8, 9, 7, 8, 9, 7, 8, 9};
-    const unsigned char narrow[3] = {7, 8, 9};
-    bnn_error err = {0};
-    bnn_dataset *d;
-    write_corruption("saturate.npy", 2, 3);
-    write_corruption("gaussian_noise.npy", 0, 3);
-    write_corruption("jpeg_compression.npy", 1, 3);
-    write_file("README", "x", 1);
-    write_file("._fog.npy", "x", 1);
-    if (_i == 0) {
-        write_npy("labels.npy", "<i8", "(15,)", wide, sizeof wide);
-    } else {
-        write_npy("labels.npy", "|u1", "(3,)", narrow, sizeof narrow);
-    }
-    bnn_corruptions *c = open_corruptions();
-    ck_assert_uint_eq(bnn_corruptions_count(c), 3);
-    ck_assert_str_eq(bnn_corruptions_name(c, 0), "gaussian_noise");
-    ck_assert_str_eq(bnn_corruptions_name(c, 1), "jpeg_compression");
-    ck_assert_str_eq(bnn_corruptions_name(c, 2), "saturate");
-    for (size_t k = 0; k < 3; k++) {
-        for (int severity = 1; severity <= 5; severity++) {
-            expect_severity(c, k, severity);
-        }
-    }
-    ck_assert_int_eq(bnn_corruptions_dataset(c, 1, 5, 2, &d, &err), BNN_OK);
-    ck_assert_uint_eq(d->count, 2);
-    bnn_dataset_close(d);
-    bnn_code code = bnn_corruptions_dataset(c, 0, 6, 0, &d, &err);
-    expect_error(code, BNN_ERR_ARGUMENT, &err, "severity 6", NULL);
-    code = bnn_corruptions_dataset(c, 0, 0, 0, &d, &err);
-    expect_error(code, BNN_ERR_ARGUMENT, &err, "severity 0", NULL);
-    code = bnn_corruptions_dataset(c, 3, 1, 0, &d, &err);
-    expect_error(code, BNN_ERR_ARGUMENT, &err, "corruption 3", NULL);
-    bnn_corruptions_close(c);
-}
-END_TEST
-
-START_TEST(corruptions_labels) {
-    const int32_t negative[5] = {0, 1, -1, 3, 4};
-    const uint64_t huge[1] = {UINT64_MAX};
-    const unsigned char labels[6] = {0};
-    char missing[128];
-    snprintf(missing, sizeof missing, "%s/none", folder);
-    expect_bad_corruptions(missing, BNN_ERR_IO, "/none: no such folder", "CIFAR-10-C.tar");
-    expect_bad_corruptions(folder, BNN_ERR_IO, "no corruption", folder);
-    write_npy("labels.npy", "|u1", "(5,)", labels, 5);
-    expect_bad_corruptions(folder, BNN_ERR_IO, "no corruption", folder);
-    write_corruption("fog.npy", 0, 1);
-    bnn_corruptions_close(open_corruptions());
-    write_file("fogg.npy", "x", 1);
-    expect_bad_corruptions(folder, BNN_ERR_FORMAT, "/fogg.npy: none of the 19", "remove");
-    ck_assert_int_eq(unlink(in_folder("fogg.npy")), 0);
-
-    write_npy("labels.npy", "|u1", "(6,)", labels, 6);
-    expect_bad_corruptions(folder, BNN_ERR_FORMAT, "/labels.npy: 6 labels", "expected 5 (or 1)");
-    write_npy("labels.npy", "|u1", "(5, 1)", labels, 5);
-    expect_bad_corruptions(folder, BNN_ERR_FORMAT, "/labels.npy: 5 labels in 2 dim", "");
-    write_npy("labels.npy", "<f4", "(1,)", labels, 4);
-    expect_bad_corruptions(folder, BNN_ERR_FORMAT, "/labels.npy: elements of type f4", "integers");
-    write_npy("labels.npy", "<i4", "(5,)", negative, sizeof negative);
-    expect_bad_corruptions(folder, BNN_ERR_FORMAT, "/labels.npy: label 2 is -1", "0 to 9");
-    write_npy("labels.npy", "<u8", "(1,)", huge, sizeof huge);
-    expect_bad_corruptions(folder, BNN_ERR_FORMAT, "/labels.npy: label 0 is", "0 to 9");
-    write_file("labels.npy", "rubbish", 7);
-    expect_bad_corruptions(folder, BNN_ERR_FORMAT, "/labels.npy", "");
-    ck_assert_int_eq(unlink(in_folder("labels.npy")), 0);
-    expect_bad_corruptions(folder, BNN_ERR_IO, "/labels.npy: no such file", "CIFAR-10-C.tar");
-}
-END_TEST
-
-START_TEST(corruptions_arrays) {
-    static unsigned char bytes[10 * SAMPLE];
-    write_corruption("fog.npy", 0, 1);
-    write_npy("labels.npy", "|u1", "(5,)", bytes, 5);
-    write_corruption("frost.npy", 1, 2);
-    expect_bad_corruptions(folder, BNN_ERR_FORMAT, "/fog.npy: 1 images a severity",
-                           "frost.npy has 2");
-    write_npy("frost.npy", "|i1", "(5, 32, 32, 3)", bytes, 5 * SAMPLE);
-    expect_bad_corruptions(folder, BNN_ERR_FORMAT, "/frost.npy: elements of type i1", "uint8");
-    write_npy("frost.npy", "|u1", "(6, 32, 32, 3)", bytes, 6 * SAMPLE);
-    expect_bad_corruptions(folder, BNN_ERR_FORMAT, "/frost.npy: 4 dimensions [6,32,32,3]",
-                           "[5*N,32,32,3]");
-    write_npy("frost.npy", "|u1", "(5, 3, 32, 32)", bytes, 5 * SAMPLE);
-    expect_bad_corruptions(folder, BNN_ERR_FORMAT, "[5,3,32,32]", "");
-    write_npy("frost.npy", "|u1", "(5, 3072)", bytes, 5 * SAMPLE);
-    expect_bad_corruptions(folder, BNN_ERR_FORMAT, "2 dimensions [5,3072,0,0]", "");
-    write_npy("frost.npy", "|u1", "(0, 32, 32, 3)", bytes, 0);
-    expect_bad_corruptions(folder, BNN_ERR_FORMAT, "/frost.npy: ", "");
-    write_npy("frost.npy", "|u1", "(5, 32, 32, 3)", bytes, 4 * SAMPLE);
-    expect_bad_corruptions(folder, BNN_ERR_FORMAT, "/frost.npy", "");
-}
-END_TEST
-
 /* ---- with the loader ---- */
 /* The whole way, on files: the loader gives what the dataset gives. */
 START_TEST(loader_of_files) {
@@ -767,19 +668,21 @@ int main(void) {
     tcase_add_test(common, augmentation_draws);
     TCase *cifar10 = add_case(suite, "cifar10");
     tcase_add_loop_test(cifar10, cifar10_samples, 0, 2);
+    tcase_add_test(cifar10, normalized_otherwise);
+    tcase_add_test(cifar10, cifar10_checksum);
+    tcase_add_test(cifar10, cifar10_files);
     tcase_add_test(cifar10, cifar10_malformed);
     tcase_add_test(cifar10, unreadable);
     TCase *idx = add_case(suite, "idx");
     tcase_add_loop_test(idx, idx_samples, 0, 4);
+    tcase_add_test(idx, idx_files);
+    tcase_add_test(idx, idx_checksum);
     tcase_add_test(idx, idx_folders);
+    tcase_add_loop_test(idx, idx_nested, 0, 2);
     tcase_add_test(idx, idx_malformed);
     tcase_add_test(idx, idx_malformed_gz);
     tcase_add_test(idx, idx_gz_members);
     tcase_add_test(idx, fashion_mnist_real);
-    TCase *corruptions = add_case(suite, "cifar10c");
-    tcase_add_loop_test(corruptions, corruptions_samples, 0, 2);
-    tcase_add_test(corruptions, corruptions_labels);
-    tcase_add_test(corruptions, corruptions_arrays);
     tcase_add_test(add_case(suite, "with the loader"), loader_of_files);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);

@@ -102,6 +102,21 @@ START_TEST(map_of_an_empty_file) {
 }
 END_TEST
 
+/* Also an empty one, of which there is nothing to map. */
+START_TEST(map_knows_which_file) {
+    struct stat info;
+    bnn_map map;
+    bnn_error err;
+    for (int i = 0; i < 2; i++) {
+        write_text(path, i ? "" : "bytes");
+        ck_assert_int_eq(bnn_map_open(path, &map, &err), BNN_OK);
+        ck_assert_int_eq(stat(path, &info), 0);
+        ck_assert(map.device == info.st_dev && map.inode == info.st_ino);
+        bnn_map_close(&map);
+    }
+}
+END_TEST
+
 START_TEST(map_refuses_what_is_no_file) {
     expect_map_error(folder, "folder");
     expect_map_error("/dev/zero", "not a regular file");
@@ -466,6 +481,7 @@ int main(void) {
     tcase_add_checked_fixture(tests, set_up, tear_down);
     tcase_add_test(tests, map_reads_the_bytes);
     tcase_add_test(tests, map_of_an_empty_file);
+    tcase_add_test(tests, map_knows_which_file);
     tcase_add_test(tests, map_refuses_what_is_no_file);
     tcase_add_test(tests, errors_may_be_ignored);
     tcase_add_test(tests, commit_replaces);

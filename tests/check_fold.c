@@ -65,7 +65,7 @@ static void start(network *t, const char *arch, const bnn_binarizer *algo, int b
                    .batch = batch};
     ck_ok(bnn_spec_find(&t->spec, arch, algo ? algo->name : BNN_FLOAT_ALGORITHM, &err), err);
     t->spec.phase = algo ? algo->phases - 1 : 0;
-    ck_ok(bnn_net_build(&t->spec, test_kernels(), t->params, batch, 0, &t->net, &err), err);
+    ck_ok(bnn_net_build(&t->spec, test_device(), t->params, batch, 0, &t->net, &err), err);
 }
 
 static void fill(network *t) {
@@ -233,7 +233,7 @@ typedef struct small {
 
 static void build_small(small *s, const bnn_binarizer *algo) {
     s->params = bnn_params_create();
-    s->graph = bnn_graph_create(test_kernels(), s->params, 0);
+    s->graph = bnn_graph_create(test_device(), s->params, 0);
     bnn_build b = {.graph = s->graph, .binarizer = algo};
     bnn_conv_layer conv = {.out = OUT, .kernel = 3, .stride = 1, .pad = 1};
     s->x = bnn_graph_input(s->graph, "x", BNN_F32, (bnn_shape){1, 4, 4, IN});

@@ -246,7 +246,7 @@ static bnn_t random_node(random_net *net, int kind, bnn_t x, bnn_t other) {
  * are chains, branches and dead ends. */
 static void build_random(random_net *net, uint64_t seed, int keep_all) {
     *net = (random_net){.params = bnn_params_create()};
-    net->graph = bnn_graph_create(test_kernels(), net->params, 1);
+    net->graph = bnn_graph_create(test_device(), net->params, 1);
     bnn_rng rng = bnn_rng_start(seed, 1);
     bnn_t made[NODES + 1];
     net->input = made[0] = bnn_graph_input(net->graph, "x", BNN_F32, image);
@@ -355,7 +355,7 @@ END_TEST
 
 static void build_scaled(random_net *net, int waits, int pool) {
     *net = (random_net){.params = bnn_params_create()};
-    net->graph = bnn_graph_create(test_kernels(), net->params, 1);
+    net->graph = bnn_graph_create(test_device(), net->params, 1);
     bnn_error err = {0};
     net->input = bnn_graph_input(net->graph, "x", BNN_F32, image);
     bnn_graph_want_grad(net->graph, net->input);
@@ -426,16 +426,14 @@ typedef struct trained {
     int32_t label[64];
 } trained;
 
-/* Threads come first: kernels plan their workspaces for as many as there are when a graph is
- * built. */
 static void start_training_on(const bnn_kernels *kernels, trained *t, const char *algorithm,
                               int batch, int threads) {
     bnn_error err = {0};
-    ck_assert_int_eq(bnn_set_threads(threads), threads);
+    bnn_device device = {kernels, threads};
     bnn_spec spec = {.height = 12, .width = 12, .channels = 3, .classes = 10};
     ck_ok(bnn_spec_find(&spec, "resnet20", algorithm, &err), err);
     t->params = bnn_params_create();
-    ck_ok(bnn_net_build(&spec, kernels, t->params, batch, 1, &t->net, &err), err);
+    ck_ok(bnn_net_build(&spec, &device, t->params, batch, 1, &t->net, &err), err);
     ck_ok(bnn_params_allocate(t->params, &err), err);
     bnn_params_initialize(t->params, 5);
     bnn_apply_schedule(spec.binarizer, t->params, 3, 10);
@@ -446,7 +444,7 @@ static void start_training_on(const bnn_kernels *kernels, trained *t, const char
             value[k] = 0.5f;
         }
     }
-    ck_ok(bnn_optimizer_init(&t->optimizer, bnn_optimizer_find("adam"), kernels,
+    ck_ok(bnn_optimizer_init(&t->optimizer, bnn_optimizer_find("adam"), &device,
                              t->params->value_count, &err),
           err);
     t->optimizer.lr = 1e-3;
@@ -593,7 +591,7 @@ START_TEST(test_tail_batch) {
     start_training(&alone, "recu", 1, 1);
     tail = full;
     ck_ok(bnn_spec_find(&spec, "resnet20", "recu", &err), err);
-    ck_ok(bnn_net_build(&spec, test_kernels(), full.params, 1, 1, &tail.net, &err), err);
+    ck_ok(bnn_net_build(&spec, test_device(), full.params, 1, 1, &tail.net, &err), err);
     size_t bytes = bnn_graph_bytes(full.net.graph);
     ck_assert_uint_lt(bnn_graph_bytes(tail.net.graph), bytes);
     void *memory = poisoned(bytes);

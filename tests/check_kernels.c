@@ -108,6 +108,15 @@ static int bit(const uint64_t *bits, size_t i) {
     return (int)(bits[i / 64] >> i % 64 & 1);
 }
 
+/* The device of a table, with as many threads as are to be tested now. */
+static int threads_now = 1;
+
+static const bnn_device *on(const bnn_kernels *k) {
+    static bnn_device device;
+    device = (bnn_device){k, threads_now};
+    return &device;
+}
+
 /* The first table after `k` that this machine has; the very first if k is NULL. */
 static const bnn_kernels *next_table(const bnn_kernels *k) {
     int passed = k == NULL;
@@ -215,17 +224,17 @@ static void check_product(const bnn_kernels *k, const bnn_conv *s, int which, co
              s->o, s->kh, s->kw, s->stride_h, s->stride_w, s->pad_h, s->pad_w, s->dil_h, s->dil_w,
              s->groups);
     for (int threads = 1; threads <= THREADS; threads++) {
-        bnn_set_threads(threads);
-        void *ws = get(k->conv_workspace(s, x->b1 != NULL || w->b1 != NULL));
+        threads_now = threads;
+        void *ws = get(k->conv_workspace(on(k), s, x->b1 != NULL || w->b1 != NULL));
         for (int acc = 0; acc < (which == 0 ? 1 : 2); acc++) {
             float *out = acc ? duplicate(n, start) : get_floats(n);
             if (which == 0) {
                 bnn_result y = {.f32 = out};
-                k->conv_forward(s, x, w, &y, ws);
+                k->conv_forward(on(k), s, x, w, &y, ws);
             } else if (which == 1) {
-                k->conv_backward_x(s, gy, w, out, acc, ws);
+                k->conv_backward_x(on(k), s, gy, w, out, acc, ws);
             } else {
-                k->conv_backward_w(s, gy, x, out, acc, ws);
+                k->conv_backward_w(on(k), s, gy, x, out, acc, ws);
             }
             if (threads > 1) {
                 assert_same(n * sizeof(float), out, first[acc], what);
@@ -282,7 +291,7 @@ static void check_float_end(const bnn_kernels *k, const bnn_conv *s, const bnn_o
     y.add = which & 4 ? random_floats(n) : NULL;
     y.clamp = which & 8 ? bounds : NULL;
     y.sign = x->b1 != NULL && below(2) ? get(bytes) : NULL;
-    k->conv_forward(s, x, w, &y, ws);
+    k->conv_forward(on(k), s, x, w, &y, ws);
     k->affine(n / o, o, (bnn_numbers){.f32 = plain}, y.a, y.b, want, 0);
     if (y.add != NULL) {
         k->add(n, want, y.add, want);
@@ -308,7 +317,7 @@ static void check_end(const bnn_kernels *k, const bnn_conv *s, const bnn_operand
     }
     if (s->kh * s->kw * s->c / s->groups <= 32767) {
         bnn_result y = {.i16 = get(n * sizeof(int16_t))};
-        k->conv_forward(s, x, w, &y, ws);
+        k->conv_forward(on(k), s, x, w, &y, ws);
         for (size_t i = 0; i < n; i++) {
             REQUIRE((float)y.i16[i] == plain[i]);
         }
@@ -321,23 +330,23 @@ static void check_end(const bnn_kernels *k, const bnn_conv *s, const bnn_operand
     }
     bnn_result y = {.b1 = get(bytes), .threshold = threshold};
     uint64_t *bits = get(bytes);
-    k->conv_forward(s, x, w, &y, ws);
+    k->conv_forward(on(k), s, x, w, &y, ws);
     k->threshold_pack(rows, o, plain, threshold, bits);
     assert_same(bytes, y.b1, bits, "a product with thresholds");
 }
 
 /* With prepared filters, against kernels on what the same product is without. */
 static void check_ends(const bnn_conv *s, const bnn_operand *x, const bnn_operand *w) {
-    bnn_set_threads(THREADS);
+    threads_now = THREADS;
     for (const bnn_kernels *k = next_table(NULL); k != NULL; k = next_table(k)) {
         size_t mark = buffer_count;
-        void *ws = get(k->conv_workspace(s, x->b1 != NULL));
-        void *prepared = get(k->conv_prepared_bytes(s, w->b1 != NULL));
+        void *ws = get(k->conv_workspace(on(k), s, x->b1 != NULL));
+        void *prepared = get(k->conv_prepared_bytes(on(k), s, w->b1 != NULL));
         bnn_result y = {.f32 = get_floats(out_size(s))};
         bnn_operand ready = *w;
-        k->conv_forward(s, x, w, &y, ws);
+        k->conv_forward(on(k), s, x, w, &y, ws);
         ready.prepared = prepared;
-        k->conv_prepare(s, w, prepared, ws);
+        k->conv_prepare(on(k), s, w, prepared, ws);
         check_end(k, s, x, &ready, y.f32, ws);
         release(mark);
     }
@@ -506,7 +515,7 @@ START_TEST(test_sign_pack) {
             for (int scaled = 0; scaled < 2; scaled++) {
                 v.scale = scaled ? random_floats(4) : NULL;
                 float *y = get_floats(rows * c);
-                k->sign_unpack(rows, c, &v, y);
+                k->sign_unpack(on(k), rows, c, &v, y);
                 assert_same(rows * c * 4, y, unpacked(rows, c, &v), "sign_unpack");
             }
         }
@@ -636,7 +645,7 @@ START_TEST(test_elementwise) {
         float *a = random_floats(n), *b = random_floats(n);
         for (const bnn_kernels *k = next_table(NULL); k != NULL; k = next_table(k)) {
             float *y = get_floats(n), *sum = duplicate(n, b), *in_place = duplicate(n, a);
-            k->fill(n, 2.5f, y);
+            k->fill(on(k), n, 2.5f, y);
             for (size_t i = 0; i < n; i++) {
                 REQUIRE(y[i] == 2.5f);
             }
@@ -1137,8 +1146,8 @@ static void check_max_pool(const bnn_kernels *k, int c, int kernel, int stride, 
         x[i] = below(40) == 0 ? NAN : below(40) == 0 ? -INFINITY : x[i];
         want[i] = 0.0f;
     }
-    k->max_pool(n, h, w, c, kernel, stride, pad, x, y, index);
-    k->max_pool(n, h, w, c, kernel, stride, pad, x, plain, NULL);
+    k->max_pool(on(k), n, h, w, c, kernel, stride, pad, x, y, index);
+    k->max_pool(on(k), n, h, w, c, kernel, stride, pad, x, plain, NULL);
     assert_same(out * 4, y, plain, "max_pool without index");
     for (size_t o = 0; o < out; o++) {
         int ch = (int)o % c, ox = (int)o / c % ow, oy = (int)o / c / ow % oh;
@@ -1158,8 +1167,8 @@ static void check_max_pool(const bnn_kernels *k, int c, int kernel, int stride, 
         REQUIRE(isnan(x[from]) ? isnan(y[o]) : y[o] == x[from]);
         want[from] += g[o];
     }
-    k->max_pool_backward(n, h, w, c, kernel, stride, pad, g, index, gx, 0);
-    k->max_pool_backward(n, h, w, c, kernel, stride, pad, g, index, sum, 1);
+    k->max_pool_backward(on(k), n, h, w, c, kernel, stride, pad, g, index, gx, 0);
+    k->max_pool_backward(on(k), n, h, w, c, kernel, stride, pad, g, index, sum, 1);
     assert_same(in * 4, gx, want, "max_pool_backward");
     for (size_t i = 0; i < in; i++) {
         REQUIRE(fabs((double)sum[i] - ((double)base[i] + (double)want[i])) <= 1e-5);
@@ -1183,10 +1192,10 @@ START_TEST(test_pool) {
                 want[i] += (double)x[(i / c * hw + p) * c + i % c] / (double)hw;
             }
         }
-        k->global_avg_pool(n, hw, c, x, y);
+        k->global_avg_pool(on(k), n, hw, c, x, y);
         assert_near(n * c, y, want, 1e-6, "global_avg_pool");
-        k->global_avg_pool_backward(n, hw, c, y, gx, 0);
-        k->global_avg_pool_backward(n, hw, c, y, sum, 1);
+        k->global_avg_pool_backward(on(k), n, hw, c, y, gx, 0);
+        k->global_avg_pool_backward(on(k), n, hw, c, y, sum, 1);
         for (size_t i = 0; i < n * hw * c; i++) {
             double v = (double)y[i / c / hw * c + i % c] / (double)hw;
             REQUIRE(fabs((double)gx[i] - (v)) <= 1e-8);
@@ -1222,12 +1231,12 @@ START_TEST(test_cross_entropy) {
             for (int threads = 1; threads <= THREADS; threads++) {
                 float *q = get_floats(total), *g = get_floats(total), *sum = duplicate(total, base);
                 float got = 0.0f;
-                bnn_set_threads(threads);
-                k->cross_entropy(n, classes, z, label, q, &got);
+                threads_now = threads;
+                k->cross_entropy(on(k), n, classes, z, label, q, &got);
                 REQUIRE(fabs((double)got - (loss)) <= 1e-6 * loss + 1e-7);
                 assert_near(total, q, p, 1e-6, "probability");
-                k->cross_entropy_backward(n, classes, q, label, &gloss, g, 0);
-                k->cross_entropy_backward(n, classes, q, label, &gloss, sum, 1);
+                k->cross_entropy_backward(on(k), n, classes, q, label, &gloss, g, 0);
+                k->cross_entropy_backward(on(k), n, classes, q, label, &gloss, sum, 1);
                 assert_near(total, g, gz, 1e-6, "cross_entropy_backward");
                 for (size_t i = 0; i < total; i++) {
                     REQUIRE(sum[i] == base[i] + g[i]);
@@ -1237,7 +1246,7 @@ START_TEST(test_cross_entropy) {
             for (int i = 0; i < 3; i++) {
                 float *broken = duplicate(total, z), got = 0.0f;
                 broken[total - 1] = bad[i];
-                k->cross_entropy(n, classes, broken, label, get_floats(total), &got);
+                k->cross_entropy(on(k), n, classes, broken, label, get_floats(total), &got);
                 REQUIRE(!isfinite(got));
             }
         }
@@ -1264,8 +1273,8 @@ START_TEST(test_sgd) {
         }
         for (const bnn_kernels *k = next_table(NULL); k != NULL; k = next_table(k)) {
             float *w = duplicate(n, w0), *v = momentum > 0.0 ? get_floats(n) : NULL;
-            k->sgd_step(n, w, g1, v, 0.1f, (float)momentum, (float)decay, nesterov, 1);
-            k->sgd_step(n, w, g2, v, 0.1f, (float)momentum, (float)decay, nesterov, 0);
+            k->sgd_step(on(k), n, w, g1, v, 0.1f, (float)momentum, (float)decay, nesterov, 1);
+            k->sgd_step(on(k), n, w, g2, v, 0.1f, (float)momentum, (float)decay, nesterov, 0);
             assert_near(n, w, want, 1e-6, "sgd_step");
         }
     }
@@ -1302,7 +1311,7 @@ START_TEST(test_adam) {
             memset(m, 0, n * 4);
             memset(v, 0, n * 4);
             for (uint64_t t = 1; t <= 2; t++) {
-                k->adam_step(n, w, g[t - 1], m, v, 0.01f, 0.9f, 0.999f, 1e-8f, (float)decay,
+                k->adam_step(on(k), n, w, g[t - 1], m, v, 0.01f, 0.9f, 0.999f, 1e-8f, (float)decay,
                              decoupled, t);
             }
             assert_near(n, w, want, 1e-6, "adam_step");
@@ -1339,8 +1348,15 @@ START_TEST(test_dispatch) {
     setenv("BNN_ISA", "mmx", 1);
     ck_assert_ptr_null(bnn_cpu_kernels(NULL, &why));
     ck_assert_ptr_nonnull(why);
-    ck_assert_int_ge(bnn_set_threads(0), 1);
-    ck_assert_int_eq(bnn_set_threads(2), 2);
+    bnn_device device;
+    ck_assert(!bnn_cpu_device(NULL, 1, &device, &why));
+    setenv("BNN_ISA", "generic", 1);
+    ck_assert(bnn_cpu_device(NULL, 0, &device, &why));
+    ck_assert_int_eq(device.threads, bnn_cpu_threads());
+    ck_assert(bnn_cpu_device("generic", 2, &device, &why) && device.kernels == generic);
+    ck_assert_int_eq(device.threads, 2);
+    ck_assert(bnn_cpu_device(NULL, BNN_MAX_THREADS + 1, &device, &why));
+    ck_assert_int_eq(device.threads, BNN_MAX_THREADS);
 }
 END_TEST
 

@@ -11,11 +11,11 @@
 #include "models/checkpoint.h"
 #include "models/loaded.h"
 
-static const bnn_kernels *kernels(void) {
+static const bnn_device *device(void) {
     const char *why;
-    const bnn_kernels *k = bnn_cpu_kernels(NULL, &why);
-    ck_assert_msg(k != NULL, "%s", why);
-    return k;
+    static bnn_device cpu;
+    ck_assert_msg(bnn_cpu_device(NULL, 0, &cpu, &why), "%s", why);
+    return &cpu;
 }
 
 /* Opens and plans a file that is nothing but metadata; the error it ends with. */
@@ -37,7 +37,7 @@ static bnn_error error_of(const char *format, const char *arch, const char *inpu
     }
     size_t size = 8 + (size_t)length;
     ck_assert_int_eq(bnn_st_parse("model.bnn", bytes, size, &file, &err), BNN_OK);
-    bnn_code code = bnn_loaded_from_file("model.bnn", file, size, kernels(), &model, &err);
+    bnn_code code = bnn_loaded_from_file("model.bnn", file, size, device(), &model, &err);
     if (code == BNN_OK && (code = bnn_loaded_predictor(&model, &predictor, &err)) == BNN_OK) {
         code = bnn_predictor_fold(predictor, 1, &fold, &err);
     }
@@ -97,43 +97,11 @@ static void run_once(const bnn_spec *spec, bnn_params *params) {
     bnn_predictor *predictor;
     float x[64] = {0}, logits[2] = {-1.0f, -1.0f};
     ck_assert_int_eq(bnn_params_allocate(params, &err), BNN_OK);
-    ck_assert_int_eq(bnn_predictor_create(spec, kernels(), params, NULL, "", &predictor, &err), 0);
+    ck_assert_int_eq(bnn_predictor_create(spec, device(), params, NULL, "", &predictor, &err), 0);
     ck_assert_msg(bnn_predictor_run(predictor, 1, x, logits, &err) == BNN_OK, "%s", err.text);
     ck_assert(logits[0] == 0.0f && logits[1] == 0.0f); /* all parameters are zero */
     bnn_predictor_free(predictor);
 }
-
-/* A loaded model's memory is for the threads there were: raising their number later must not reach
- * its kernels. */
-START_TEST(threads_of_loaded) {
-    char path[] = "/tmp/bnn-check-loaded-XXXXXX", error[BNN_ERROR_BYTES];
-    bnn_error err = {0};
-    bnn_net net;
-    bnn_spec spec = {.height = 32, .width = 32, .channels = 3, .classes = 10, .dataset = "cifar10"};
-    static float image[32 * 32 * 3], before[10], after[10];
-    bnn_params *params = bnn_params_create();
-    spec.std[0] = spec.std[1] = spec.std[2] = 1.0f;
-    ck_assert(params && bnn_spec_find(&spec, "resnet20", "bnn", &err) == BNN_OK);
-    ck_assert(bnn_net_build(&spec, kernels(), params, 1, 0, &net, &err) == BNN_OK);
-    bnn_graph_free(net.graph);
-    ck_assert(bnn_params_allocate(params, &err) == BNN_OK);
-    bnn_params_initialize(params, 1);
-    close(mkstemp(path));
-    ck_assert(bnn_checkpoint_save(path, &spec, params, NULL, NULL, 0, &err) == BNN_OK);
-    bnn_params_free(params);
-    ck_assert_int_eq(bnn_model_set_threads(2), 2);
-    bnn_model *model = bnn_model_load(path, error);
-    ck_assert_msg(model != NULL, "%s", error);
-    ck_assert_int_eq(bnn_model_run(model, 1, image, before, error), 0);
-    ck_assert_int_eq(bnn_model_set_threads(7), 2);
-    ck_assert_int_eq(bnn_model_run(model, 1, image, after, error), 0);
-    ck_assert_mem_eq(before, after, sizeof before);
-    ck_assert_int_eq(bnn_model_set_threads(1), 1);
-    bnn_model_free(model);
-    ck_assert_int_eq(bnn_model_set_threads(3), 3);
-    unlink(path);
-}
-END_TEST
 
 START_TEST(small_image) {
     static const int sizes[][2] = {{1, 1}, {1, 40}, {40, 1}, {2, 3}, {8, 8}};
@@ -147,7 +115,7 @@ START_TEST(small_image) {
                 .height = sizes[s][0], .width = sizes[s][1], .channels = 1, .classes = 2};
             bnn_params *params = bnn_params_create();
             ck_assert(params && bnn_spec_find(&spec, arch, algorithm, &err) == BNN_OK);
-            bnn_code code = bnn_net_build(&spec, kernels(), params, 1, 0, &net, &err);
+            bnn_code code = bnn_net_build(&spec, device(), params, 1, 0, &net, &err);
             bnn_graph_free(net.graph);
             if (code != BNN_OK) {
                 ck_assert_msg(strstr(err.text, "does not fit an image of") != NULL, "%s", err.text);
@@ -169,7 +137,6 @@ int main(void) {
     }
     tcase_add_loop_test(files, claim, 0, sizeof claims / sizeof claims[0]);
     tcase_add_test(files, other_format);
-    tcase_add_test(files, threads_of_loaded);
     tcase_add_loop_test(networks, small_image, 0, archs);
     tcase_set_timeout(networks, 300);
     suite_add_tcase(suite, files);

@@ -122,6 +122,15 @@ static double error_of(size_t n, const float *got, const double *want) {
     return sqrt(error / (size + 1e-300));
 }
 
+/* The device of a table, with as many threads as are to be tested now. */
+static int threads_now = 1;
+
+static const bnn_device *on(const bnn_kernels *k) {
+    static bnn_device device;
+    device = (bnn_device){k, threads_now};
+    return &device;
+}
+
 /* One product on one instruction set: as exact as `plain`, equal for any number of threads, also
  * when it adds. */
 static void check_one(const bnn_kernels *k, const bnn_conv *s, values kind, int which,
@@ -134,14 +143,14 @@ static void check_one(const bnn_kernels *k, const bnn_conv *s, values kind, int 
              which == 0 ? "dX" : "dW", s->n, s->h, s->w, s->c, s->o, s->kh, s->kw, s->stride_h,
              s->pad_h, s->pad_w, s->dil_h, s->groups);
     for (int threads = 1; threads <= THREADS; threads++) {
-        bnn_set_threads(threads);
-        void *ws = get(k->conv_workspace(s, 1));
+        threads_now = threads;
+        void *ws = get(k->conv_workspace(on(k), s, 1));
         for (int acc = 0; acc < 2; acc++) {
             float *out = get(n * sizeof(float));
             for (size_t i = 0; acc && i < n; i++) {
                 out[i] = (float)(i % 7);
             }
-            (which == 0 ? k->conv_backward_x : k->conv_backward_w)(s, gy, v, out, acc, ws);
+            (which == 0 ? k->conv_backward_x : k->conv_backward_w)(on(k), s, gy, v, out, acc, ws);
             if (threads > 1) {
                 ck_assert_msg(memcmp(out, first[acc], n * 4) == 0, "%s: threads differ", what);
                 continue;
@@ -268,9 +277,9 @@ START_TEST(test_padding_is_nothing) {
             continue;
         }
         float *gw = get(72 * 16 * 4), *gx = get(3 * 64 * 16 * 4);
-        void *ws = get(k->conv_workspace(&s, 1));
-        k->conv_backward_w(&s, gy, &x, gw, 0, ws);
-        k->conv_backward_x(&s, gy, &w, gx, 0, ws);
+        void *ws = get(k->conv_workspace(on(k), &s, 1));
+        k->conv_backward_w(on(k), &s, gy, &x, gw, 0, ws);
+        k->conv_backward_x(on(k), &s, gy, &w, gx, 0, ws);
         for (size_t j = 0; j < 72 * 16; j++) {
             size_t tap = j / 16 % 9;
             int seen = tap / 3 > 0 && tap % 3 > 0;
@@ -314,17 +323,17 @@ static void compare(const bnn_conv *s, const float *gy, const bnn_operand *v, in
     release();
 }
 
-static void spy_x(const bnn_conv *s, const float *gy, const bnn_operand *w, float *gx, int acc,
-                  void *ws) {
-    spied.table->conv_backward_x(s, gy, w, gx, acc, ws);
+static void spy_x(const bnn_device *device, const bnn_conv *s, const float *gy,
+                  const bnn_operand *w, float *gx, int acc, void *ws) {
+    spied.table->conv_backward_x(device, s, gy, w, gx, acc, ws);
     if (w->b1 != NULL && !acc) {
         compare(s, gy, w, 0, gx);
     }
 }
 
-static void spy_w(const bnn_conv *s, const float *gy, const bnn_operand *x, float *gw, int acc,
-                  void *ws) {
-    spied.table->conv_backward_w(s, gy, x, gw, acc, ws);
+static void spy_w(const bnn_device *device, const bnn_conv *s, const float *gy,
+                  const bnn_operand *x, float *gw, int acc, void *ws) {
+    spied.table->conv_backward_w(device, s, gy, x, gw, acc, ws);
     if (x->b1 != NULL && !acc) {
         compare(s, gy, x, 1, gw);
     }
@@ -344,7 +353,8 @@ static void check_step(const bnn_kernels *table) {
     spy.conv_backward_x = spy_x;
     spy.conv_backward_w = spy_w;
     ck_assert_int_eq(bnn_spec_find(&spec, "resnet20", "reactnet", &err), BNN_OK);
-    ck_assert_msg(bnn_net_build(&spec, &spy, params, N, 1, &net, &err) == BNN_OK, "%s", err.text);
+    ck_assert_msg(bnn_net_build(&spec, on(&spy), params, N, 1, &net, &err) == BNN_OK, "%s",
+                  err.text);
     ck_assert_int_eq(bnn_params_allocate(params, &err), BNN_OK);
     bnn_params_initialize(params, 3);
     for (size_t i = 0; i < params->count; i++) { /* blocks that do something from the start */
@@ -370,7 +380,7 @@ static void check_step(const bnn_kernels *table) {
 }
 
 START_TEST(test_real_step) {
-    bnn_set_threads(2);
+    threads_now = 2;
     for (size_t i = 0; i < KERNEL_TABLES; i++) {
         const bnn_kernels *k = kernel_table(i);
         if (k != NULL) {

@@ -16,7 +16,7 @@ static void build(const char *arch, const char *algorithm, int size, int classes
     bnn_spec spec = {
         .height = size, .width = size, .channels = 3, .classes = classes, .phase = phase};
     ck_ok(bnn_spec_find(&spec, arch, algorithm, &err), err);
-    ck_ok(bnn_net_build(&spec, test_kernels(), params, 1, training, net, &err), err);
+    ck_ok(bnn_net_build(&spec, test_device(), params, 1, training, net, &err), err);
 }
 
 /* The parameter at the end of a chain of first inputs. */

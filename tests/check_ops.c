@@ -202,7 +202,7 @@ static void run_case(const op_case *c, leaf_role role, int twice) {
     snprintf(what, sizeof what, "%s, case %d, role %d, %s", c->op->name, (int)(c - cases),
              (int)role, twice ? "twice" : "once");
     bed b = {.params = bnn_params_create(), .label = BNN_NONE};
-    b.graph = bnn_graph_create(test_kernels(), b.params, 1);
+    b.graph = bnn_graph_create(test_device(), b.params, 1);
     b.rng = bnn_rng_start(11, bnn_hash_name(what));
     bnn_t leaf[MOST_LEAVES];
     bnn_error err = {0};
@@ -260,7 +260,7 @@ static void run_scaled(int waiting, int training, scaled_run *r) {
     bnn_shape s = {2, 6, 6, 5}, c = bnn_vector(5);
     bnn_error err = {0};
     bnn_params *params = bnn_params_create();
-    bnn_graph *g = bnn_graph_create(test_kernels(), params, training);
+    bnn_graph *g = bnn_graph_create(test_device(), params, training);
     bnn_graph_set_gradients(g, training);
     bnn_t input = bnn_graph_input(g, "x", BNN_F32, s), scale = plain_param(g, "scale", c, 0);
     bnn_t x = bnn_op_affine(g, input, BNN_NONE, BNN_NONE), value = x;

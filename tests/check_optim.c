@@ -40,9 +40,8 @@ static void compare_optimizer(const settings *set, size_t n, int threads) {
     memset(&s, 0, sizeof s);
     bnn_error err = {0};
     bnn_optimizer o;
-    const bnn_kernels *kernels = test_kernels();
-    bnn_set_threads(threads);
-    ck_ok(bnn_optimizer_init(&o, bnn_optimizer_find(set->kind), kernels, n, &err), err);
+    bnn_device device = {test_kernels(), threads};
+    ck_ok(bnn_optimizer_init(&o, bnn_optimizer_find(set->kind), &device, n, &err), err);
     o.lr = set->lr;
     o.momentum = set->momentum;
     o.weight_decay = set->weight_decay;

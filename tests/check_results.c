@@ -203,6 +203,35 @@ START_TEST(not_json) {
 }
 END_TEST
 
+/* A class without images has no accuracy; files of older programs say 0. */
+START_TEST(class_without_images) {
+    static const char *const texts[] = {"\"top1\": null", "\"top1\": 0", "\"top1\": 0.0"};
+    bnn_class_result classes[] = {{"cat", 0, 0}, {"dog", 7, 4}};
+    now.classes = classes;
+    ck_assert_int_eq(bnn_results_write(path, &now, &err), BNN_OK);
+    char *first = strdup(text_of(path));
+    char *member = strstr(first, texts[0]);
+    ck_assert_ptr_nonnull(member);
+    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
+        char text[1 << 12];
+        bnn_results read;
+        snprintf(text, sizeof text, "%.*s%s%s", (int)(member - first), first, texts[i],
+                 member + strlen(texts[0]));
+        bnn_code code = bnn_results_parse("r.json", text, strlen(text), &read, &err);
+        ck_assert_msg(code == BNN_OK, "%s", err.text);
+        ck_assert(read.classes[0].images == 0 && read.classes[0].correct == 0);
+        ck_assert_int_eq(read.classes[1].correct, 4);
+        ck_assert_int_eq(bnn_results_write(again, &read, &err), BNN_OK);
+        ck_assert_str_eq(text_of(again), first);
+        bnn_results_free(&read);
+    }
+    free(first);
+    ck_assert(isnan(bnn_percent(0, 0)));
+    damage("classes.0.top1", "50", "top1 of a class");
+    damage("classes.1.top1", "null", "top1 of a class");
+}
+END_TEST
+
 static void clear_cells(bnn_results *r) {
     for (size_t i = 0; i < r->row_count; i++) {
         for (int s = 0; s < BNN_SEVERITIES; s++) {
@@ -282,6 +311,7 @@ int main(void) {
     tcase_add_test(cases, derived_numbers);
     tcase_add_test(cases, damaged_files);
     tcase_add_test(cases, not_json);
+    tcase_add_test(cases, class_without_images);
     tcase_add_test(cases, cells_are_taken_over);
     tcase_add_test(cases, other_evaluations_are_refused);
     suite_add_tcase(suite, cases);

@@ -55,7 +55,7 @@ static void run_sign(const sign_case *c) {
     bnn_shape s = {3, 2, 5, 7};
     size_t n = bnn_shape_count(s);
     bnn_params *params = bnn_params_create();
-    bnn_graph *g = bnn_graph_create(test_kernels(), params, 1);
+    bnn_graph *g = bnn_graph_create(test_device(), params, 1);
     bnn_rng rng = bnn_rng_start(5, 5);
     bnn_t leaf = c->param ? plain_param(g, "x", s, 1) : bnn_graph_input(g, "x", BNN_F32, s);
     bnn_graph_want_grad(g, leaf);
@@ -119,7 +119,7 @@ END_TEST
 static void run_noisy_sign(int with_lin, int with_s, float alpha, float n_value) {
     bnn_shape s = {3, 2, 2, 5};
     size_t n = bnn_shape_count(s);
-    bnn_graph *g = bnn_graph_create(test_kernels(), NULL, 1);
+    bnn_graph *g = bnn_graph_create(test_device(), NULL, 1);
     bnn_rng rng = bnn_rng_start(5, 6);
     bnn_t x = bnn_graph_input(g, "x", BNN_F32, s), lin = BNN_NONE, sc = BNN_NONE;
     bnn_graph_want_grad(g, x);

@@ -142,7 +142,7 @@ static void check_folded(layer_case *c, const bnn_build *training, bnn_layer_kin
     bnn_build b = *training;
     bnn_error err = {0};
     bnn_fold *fold = NULL;
-    b.graph = bnn_graph_create(bnn_graph_kernels(c->graph), c->params, 0);
+    b.graph = bnn_graph_create(bnn_graph_device(c->graph), c->params, 0);
     bnn_t in = bnn_graph_input(b.graph, "x", BNN_F32, c->x_order.memory);
     bnn_t out = bnn_graph_value(b.graph, build_layer(c, &b, kind, in));
     if (bnn_fold_create(b.graph, in, out, 1, &fold, &err) != BNN_OK ||
@@ -198,7 +198,7 @@ static void run(layer_case *c, const bnn_build *b, bnn_layer_kind kind) {
     free(gy_memory);
 }
 
-golden_result golden_layer(const char *path, const bnn_st_file *file, const bnn_kernels *kernels) {
+golden_result golden_layer(const char *path, const bnn_st_file *file, const bnn_device *device) {
     layer_case c = {.path = path, .file = file};
     bnn_build b = {.binarizer = bnn_binarizer_find(text_of(&c, "algorithm"))};
     const char *layer = text_of(&c, "layer");
@@ -217,7 +217,7 @@ golden_result golden_layer(const char *path, const bnn_st_file *file, const bnn_
     }
     c.params = bnn_params_create();
     c.graph = b.graph =
-        bnn_graph_create(kernels, c.params, strcmp(text_of(&c, "mode"), "train") == 0);
+        bnn_graph_create(device, c.params, strcmp(text_of(&c, "mode"), "train") == 0);
     run(&c, &b, kind);
     bnn_graph_free(c.graph);
     bnn_params_free(c.params);

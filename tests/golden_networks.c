@@ -15,7 +15,7 @@
 typedef struct net_case {
     const char *path;
     const bnn_st_file *file;
-    const bnn_kernels *kernels;
+    const bnn_device *device;
     bnn_spec spec;
     int batch;
     bnn_params *params;
@@ -137,7 +137,7 @@ static void evaluate(net_case *c, const char *name, double tolerance) {
         bnn_net net;
         bnn_error err = {0};
         bnn_fold *fold = NULL;
-        if (bnn_net_build(&c->spec, c->kernels, c->params, c->batch, 0, &net, &err) != BNN_OK ||
+        if (bnn_net_build(&c->spec, c->device, c->params, c->batch, 0, &net, &err) != BNN_OK ||
             bnn_fold_create(net.graph, net.input, net.logits, thresholds, &fold, &err) != BNN_OK ||
             bnn_graph_bind(bnn_fold_graph(fold), NULL, &err) != BNN_OK ||
             bnn_fold_evaluate(fold, &err) != BNN_OK) {
@@ -233,7 +233,7 @@ static void train(net_case *c) {
                   strcmp(algorithm, "xnorpp") == 0 || strcmp(algorithm, "dorefa") == 0;
     bnn_optimizer adam;
     bnn_error err = {0};
-    if (bnn_optimizer_init(&adam, bnn_optimizer_find("adam"), c->kernels, c->params->value_count,
+    if (bnn_optimizer_init(&adam, bnn_optimizer_find("adam"), c->device, c->params->value_count,
                            &err) != BNN_OK) {
         fail(c, "adam", err.text, 0.0);
         return;
@@ -289,9 +289,8 @@ static int find_spec(net_case *c) {
                   &c->spec.width) == 4;
 }
 
-golden_result golden_network(const char *path, const bnn_st_file *file,
-                             const bnn_kernels *kernels) {
-    net_case c = {.path = path, .file = file, .kernels = kernels};
+golden_result golden_network(const char *path, const bnn_st_file *file, const bnn_device *device) {
+    net_case c = {.path = path, .file = file, .device = device};
     bnn_error err = {0};
     if (!find_spec(&c)) {
         return c.failed ? GOLDEN_FAILED : GOLDEN_SKIPPED;
@@ -306,7 +305,7 @@ golden_result golden_network(const char *path, const bnn_st_file *file,
     }
     c.params = bnn_params_create();
     make_input(&c);
-    if (bnn_net_build(&c.spec, kernels, c.params, c.batch, 1, &c.train, &err) != BNN_OK ||
+    if (bnn_net_build(&c.spec, device, c.params, c.batch, 1, &c.train, &err) != BNN_OK ||
         bnn_params_allocate(c.params, &err) != BNN_OK ||
         bnn_graph_bind(c.train.graph, NULL, &err) != BNN_OK) {
         fail(&c, "building", err.text, 0.0);

@@ -13,7 +13,7 @@ typedef struct totals {
     int count[3];
 } totals;
 
-static void run_file(const char *path, const bnn_kernels *kernels, totals *t) {
+static void run_file(const char *path, const bnn_device *device, totals *t) {
     bnn_st_file *file;
     bnn_error err;
     if (bnn_st_open(path, &file, &err) != BNN_OK) {
@@ -21,8 +21,8 @@ static void run_file(const char *path, const bnn_kernels *kernels, totals *t) {
         t->count[GOLDEN_FAILED]++;
         return;
     }
-    golden_result r = bnn_st_metadata(file, "layer") ? golden_layer(path, file, kernels)
-                                                     : golden_network(path, file, kernels);
+    golden_result r = bnn_st_metadata(file, "layer") ? golden_layer(path, file, device)
+                                                     : golden_network(path, file, device);
     if (r == GOLDEN_SKIPPED) {
         printf("skipped %s: this build has no such architecture\n", path);
     }
@@ -34,7 +34,7 @@ static int is_case(const struct dirent *entry) {
     return entry->d_name[0] != '.';
 }
 
-static void run_path(const char *path, const bnn_kernels *kernels, totals *t) {
+static void run_path(const char *path, const bnn_device *device, totals *t) {
     struct stat info;
     if (stat(path, &info) != 0) {
         printf("FAIL %s: %s\n", path, strerror(errno));
@@ -42,7 +42,7 @@ static void run_path(const char *path, const bnn_kernels *kernels, totals *t) {
         return;
     }
     if (!S_ISDIR(info.st_mode)) {
-        run_file(path, kernels, t);
+        run_file(path, device, t);
         return;
     }
     struct dirent **entries;
@@ -54,7 +54,7 @@ static void run_path(const char *path, const bnn_kernels *kernels, totals *t) {
         snprintf(child, sizeof child, "%s/%s", path, name);
         int folder = stat(child, &info) == 0 && S_ISDIR(info.st_mode);
         if (folder || (length > 12 && strcmp(name + length - 12, ".safetensors") == 0)) {
-            run_path(child, kernels, t);
+            run_path(child, device, t);
         }
         free(entries[i]);
     }
@@ -65,15 +65,15 @@ static void run_path(const char *path, const bnn_kernels *kernels, totals *t) {
 
 int main(int argc, char **argv) {
     const char *why;
-    const bnn_kernels *kernels = bnn_cpu_kernels(NULL, &why);
+    bnn_device device;
+    int usable = bnn_cpu_device(NULL, 0, &device, &why);
     totals t = {{0}};
-    if (argc < 2 || !kernels) {
-        fprintf(stderr, "usage: golden_runner DIR...%s%s\n", kernels ? "" : ": ",
-                kernels ? "" : why);
+    if (argc < 2 || !usable) {
+        fprintf(stderr, "usage: golden_runner DIR...%s%s\n", usable ? "" : ": ", usable ? "" : why);
         return 2;
     }
     for (int i = 1; i < argc; i++) {
-        run_path(argv[i], kernels, &t);
+        run_path(argv[i], &device, &t);
     }
     printf("%d passed, %d failed", t.count[GOLDEN_PASSED], t.count[GOLDEN_FAILED]);
     if (t.count[GOLDEN_SKIPPED]) {

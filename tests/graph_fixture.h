@@ -18,8 +18,13 @@ static inline const bnn_kernels *test_kernels(void) {
     const char *why = NULL;
     const bnn_kernels *k = bnn_cpu_kernels(NULL, &why);
     ck_assert_msg(k != NULL, "%s", why);
-    bnn_set_threads(1); /* small tensors: threads would only wait for each other */
     return k;
+}
+
+static inline const bnn_device *test_device(void) {
+    static bnn_device device;
+    device = (bnn_device){test_kernels(), 1}; /* small tensors: threads would only wait */
+    return &device;
 }
 
 /* Fails the test with the library's own words. */

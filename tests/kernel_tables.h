@@ -4,7 +4,7 @@
 
 #include <stddef.h>
 
-#include "engine/kernels.h"
+#include "engine/device.h"
 
 /* Table i, or NULL if this machine lacks it or BNN_ISA forbids it; i < KERNEL_TABLES. */
 const bnn_kernels *kernel_table(size_t i);

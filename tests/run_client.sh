@@ -82,6 +82,8 @@ quiet "$cmake" -S "$here/client" -B by-cmake -DCMAKE_C_COMPILER="$cc" -DCMAKE_C_
     -DCMAKE_BUILD_TYPE=Release -DCMAKE_PREFIX_PATH="$prefix"
 quiet "$cmake" --build by-cmake
 
+LC_ALL=C
+export LC_ALL
 ./client run/last.safetensors >expected
 grep -q '^resnet20 reactnet 32x32x3: class [0-9] of 10, ' expected || fail "output: $(cat expected)"
 for client in ./client ./client-static by-cmake/client; do
@@ -94,4 +96,22 @@ if ./client data/train-labels-idx1-ubyte 2>refusal; then
     fail "a file that is no model was taken for one"
 fi
 [ "$(wc -l <refusal)" = 1 ] || fail "not one line: $(cat refusal)"
+
+# Where a comma is the decimal point, and where I is not the capital of i. %a writes a point there,
+# too, but as the locale has it.
+for locale in de_DE tr_TR; do
+    if ! localedef -i $locale -f UTF-8 "$work/$locale.UTF-8" 2>/dev/null; then
+        echo "SKIPPED: no locale $locale (package locales)"
+        continue
+    fi
+    for model in run/last.safetensors model.bnn; do
+        LOCPATH=$work LC_ALL=$locale.UTF-8 ./client $model | tr , . >got
+        tr , . <expected | cmp - got || fail "$model in $locale: $(cat got)"
+    done
+    if LOCPATH=$work LC_ALL=$locale.UTF-8 ./client nowhere 2>got; then
+        fail "a file that is not there was loaded"
+    fi
+    grep -q 'nowhere: cannot open for reading: No such file or directory' got ||
+        fail "the message in $locale: $(cat got)"
+done
 cat expected

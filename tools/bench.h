@@ -11,9 +11,9 @@
 #define BNN_BENCH_ALGORITHMS 16
 
 typedef struct bnn_bench {
-    const bnn_kernels *kernels;
+    bnn_device device;
     bnn_bench_report *report;
-    int threads, repeat;
+    int repeat;
     const char *filter; /* only cases that contain this text; NULL: all */
     const bnn_arch *arch;
     const char *algorithms[BNN_BENCH_ALGORITHMS]; /* NULL-terminated */

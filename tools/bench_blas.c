@@ -69,7 +69,7 @@ static bnn_code open_library(int threads, char *version, bnn_error *err) {
 
 static bnn_code set_up(void *self, char *version, bnn_error *err) {
     const bnn_sgemm *p = self;
-    bnn_code code = open_library(bnn_threads(), version, err);
+    bnn_code code = open_library(p->threads, version, err);
     if (code != BNN_OK) {
         return code;
     }
@@ -92,6 +92,6 @@ static bnn_code run(void *self, bnn_error *err) {
     return BNN_OK;
 }
 
-bnn_work bnn_sgemm_work(bnn_sgemm *product, int threads) {
-    return (bnn_work){.set_up = set_up, .run = run, .self = product, .threads = threads};
+bnn_work bnn_sgemm_work(bnn_sgemm *product) {
+    return (bnn_work){.set_up = set_up, .run = run, .self = product};
 }

@@ -7,10 +7,10 @@
 
 /* c[m][n] = a * b over k; a is [m][k], or [k][m] if transposed, b likewise [k][n] or [n][k]. */
 typedef struct bnn_sgemm {
-    int m, n, k, transpose_a, transpose_b;
+    int m, n, k, transpose_a, transpose_b, threads;
 } bnn_sgemm;
 
 /* `product` must outlive the work. Absent where there is no OpenBLAS. */
-bnn_work bnn_sgemm_work(bnn_sgemm *product, int threads);
+bnn_work bnn_sgemm_work(bnn_sgemm *product);
 
 #endif

@@ -10,7 +10,7 @@
 #include "tools/interrupt.h"
 
 typedef struct layer_work {
-    const bnn_kernels *kernels;
+    const bnn_device *device;
     const bnn_binarizer *binarizer; /* NULL: float */
     int phase;
     bnn_conv s;
@@ -42,7 +42,7 @@ static bnn_code set_up(void *self, char *version, bnn_error *err) {
     const bnn_conv *s = &l->s;
     (void)version;
     bnn_params *params = bnn_params_create();
-    bnn_graph *g = params ? bnn_graph_create(l->kernels, params, 0) : NULL;
+    bnn_graph *g = params ? bnn_graph_create(l->device, params, 0) : NULL;
     if (!g) {
         return bnn_fail(err, BNN_ERR_MEMORY, "out of memory for a layer");
     }
@@ -63,17 +63,17 @@ static bnn_code run(void *self, bnn_error *err) {
 static bnn_code measure(const bnn_bench *bench, const bnn_spec *spec, const bnn_conv *shape,
                         bnn_error *err) {
     char text[64];
-    bnn_bench_row row = {.group = "conv binary", .threads = bench->threads};
+    bnn_bench_row row = {.group = "conv binary", .threads = bench->device.threads};
     bnn_bench_shape_text(shape, text, sizeof text);
     snprintf(row.name, sizeof row.name, "conv binary %s %s", bnn_spec_algorithm(spec), text);
     if (!bnn_bench_wants(bench, row.name) || bnn_interrupted()) {
         return BNN_OK;
     }
     layer_work binary = {
-        .kernels = bench->kernels, .binarizer = spec->binarizer, .phase = spec->phase, .s = *shape};
-    layer_work plain = {.kernels = bench->kernels, .s = *shape};
-    bnn_work work = {.set_up = set_up, .run = run, .self = &binary, .threads = bench->threads};
-    bnn_work twin = {.set_up = set_up, .run = run, .self = &plain, .threads = bench->threads};
+        .device = &bench->device, .binarizer = spec->binarizer, .phase = spec->phase, .s = *shape};
+    layer_work plain = {.device = &bench->device, .s = *shape};
+    bnn_work work = {.set_up = set_up, .run = run, .self = &binary};
+    bnn_work twin = {.set_up = set_up, .run = run, .self = &plain};
     return bnn_bench_pair(bench, &row, &work, BNN_FLOAT_ALGORITHM, &twin, 1, err);
 }
 

@@ -24,14 +24,14 @@ typedef struct subject {
 } subject;
 
 /* Parameters of a network as training starts with. */
-static bnn_code new_params(const bnn_spec *spec, const bnn_kernels *kernels, bnn_params **out,
+static bnn_code new_params(const bnn_spec *spec, const bnn_device *device, bnn_params **out,
                            bnn_error *err) {
     bnn_net net = {0};
     bnn_params *params = *out = bnn_params_create();
     if (!params) {
         return bnn_fail(err, BNN_ERR_MEMORY, "out of memory for the parameters");
     }
-    bnn_code code = bnn_net_build(spec, kernels, params, 1, 0, &net, err);
+    bnn_code code = bnn_net_build(spec, device, params, 1, 0, &net, err);
     if (code == BNN_OK && (code = bnn_params_allocate(params, err)) == BNN_OK) {
         bnn_params_initialize(params, 1);
     }
@@ -43,19 +43,19 @@ static bnn_code new_params(const bnn_spec *spec, const bnn_kernels *kernels, bnn
 
 static bnn_code pack(void *self, char *version, bnn_error *err) {
     subject *s = self;
-    bnn_loaded model = {.kernels = s->bench->kernels, .spec = s->spec};
+    bnn_loaded model = {.device = s->bench->device, .spec = s->spec};
     size_t bytes;
     (void)version;
     bnn_code code = s->bench->model
-                        ? bnn_loaded_open(s->bench->model, s->bench->kernels, &model, err)
-                        : new_params(&s->spec, s->bench->kernels, &model.params, err);
+                        ? bnn_loaded_open(s->bench->model, &s->bench->device, &model, err)
+                        : new_params(&s->spec, &s->bench->device, &model.params, err);
     return code == BNN_OK ? bnn_pack(&model, s->packed, &bytes, err) : code;
 }
 
 static bnn_code pack_to_folder(subject *s, bnn_error *err) {
     const char *temporary = getenv("TMPDIR");
     bnn_worker *worker = NULL;
-    bnn_work work = {.set_up = pack, .self = s, .threads = s->bench->threads};
+    bnn_work work = {.set_up = pack, .self = s};
     snprintf(s->folder, sizeof s->folder, "%s/bnn-bench.XXXXXX",
              temporary && *temporary ? temporary : "/tmp");
     if (!mkdtemp(s->folder)) {
@@ -84,15 +84,15 @@ typedef struct side {
 static bnn_code set_up(void *self, char *version, bnn_error *err) {
     static bnn_loaded model; /* the predictor reads it to the worker's end */
     side *d = self;
-    const bnn_kernels *kernels = d->subject->bench->kernels;
+    const bnn_device *device = &d->subject->bench->device;
     size_t batch = (size_t)d->batch, height = (size_t)d->spec.height;
     bnn_code code;
     (void)version;
     if (d->twin) {
-        model = (bnn_loaded){.kernels = kernels, .spec = d->spec};
-        code = new_params(&d->spec, kernels, &model.params, err);
+        model = (bnn_loaded){.device = *device, .spec = d->spec};
+        code = new_params(&d->spec, device, &model.params, err);
     } else {
-        code = bnn_loaded_open(d->subject->packed, kernels, &model, err);
+        code = bnn_loaded_open(d->subject->packed, device, &model, err);
     }
     if (code != BNN_OK || (code = bnn_loaded_predictor(&model, &d->predictor, err)) != BNN_OK) {
         return code;
@@ -114,7 +114,7 @@ static bnn_code run(void *self, bnn_error *err) {
 static bnn_code measure(const subject *s, int batch, bnn_error *err) {
     const bnn_bench *bench = s->bench;
     bnn_bench_row row = {.group = "infer",
-                         .threads = bench->threads,
+                         .threads = bench->device.threads,
                          .images = (size_t)batch,
                          .file_bytes = s->file_bytes,
                          .float_bytes = s->float_bytes};
@@ -126,8 +126,8 @@ static bnn_code measure(const subject *s, int batch, bnn_error *err) {
     twin.twin = 1;
     twin.spec.binarizer = NULL;
     twin.spec.phase = 0;
-    bnn_work work = {.set_up = set_up, .run = run, .self = &packed, .threads = bench->threads};
-    bnn_work other = {.set_up = set_up, .run = run, .self = &twin, .threads = bench->threads};
+    bnn_work work = {.set_up = set_up, .run = run, .self = &packed};
+    bnn_work other = {.set_up = set_up, .run = run, .self = &twin};
     return bnn_bench_pair(bench, &row, &work, BNN_FLOAT_ALGORITHM, &other, 1, err);
 }
 
@@ -140,7 +140,7 @@ static bnn_code count_float_bytes(subject *s, bnn_error *err) {
     twin.binarizer = NULL;
     twin.phase = 0;
     bnn_params *params = bnn_params_create();
-    bnn_code code = params ? bnn_net_build(&twin, s->bench->kernels, params, 1, 0, &net, err)
+    bnn_code code = params ? bnn_net_build(&twin, &s->bench->device, params, 1, 0, &net, err)
                            : bnn_fail(err, BNN_ERR_MEMORY, "out of memory for the parameters");
     if (code == BNN_OK) {
         s->float_bytes = bnn_params_total(params) * sizeof(float);

@@ -38,7 +38,7 @@ static const product products[] = {
 /* ---- our side ---- */
 
 typedef struct own_product {
-    const bnn_kernels *kernels;
+    const bnn_device *device;
     const product *product;
     bnn_conv s;
     float *x, *w, *y; /* maps or their gradients, by pass */
@@ -64,20 +64,20 @@ static bnn_code set_up(void *self, char *version, bnn_error *err) {
     p->y = bnn_bench_floats((size_t)s->n * (size_t)s->oh * (size_t)s->ow * (size_t)s->o, 3);
     p->x_bits = bnn_alloc_aligned(x_rows(s) * bnn_words(c) * sizeof(uint64_t));
     p->w_bits = bnn_alloc_aligned(w_rows(s) * bnn_words(depth) * sizeof(uint64_t));
-    p->ws = bnn_alloc_aligned(p->kernels->conv_workspace(s, p->product->bits));
+    p->ws = bnn_alloc_aligned(p->device->kernels->conv_workspace(p->device, s, p->product->bits));
     if (!p->x || !p->w || !p->y || !p->x_bits || !p->w_bits || !p->ws) {
         return bnn_fail(err, BNN_ERR_MEMORY,
                         "out of memory for a product; use a smaller --batch-size");
     }
-    p->kernels->sign_pack(x_rows(s), c, p->x, p->x_bits);
-    p->kernels->sign_pack(w_rows(s), depth, p->w, p->w_bits);
+    p->device->kernels->sign_pack(x_rows(s), c, p->x, p->x_bits);
+    p->device->kernels->sign_pack(w_rows(s), depth, p->w, p->w_bits);
     return BNN_OK;
 }
 
 /* Weights are bits already, as a layer's are all through a step; the input is packed here. */
 static bnn_code run(void *self, bnn_error *err) {
     own_product *p = self;
-    const bnn_kernels *k = p->kernels;
+    const bnn_kernels *k = p->device->kernels;
     int bits = p->product->bits;
     bnn_operand x = {.f32 = bits ? NULL : p->x, .b1 = bits ? p->x_bits : NULL};
     bnn_operand w = {.f32 = bits ? NULL : p->w, .b1 = bits ? p->w_bits : NULL};
@@ -88,13 +88,13 @@ static bnn_code run(void *self, bnn_error *err) {
         if (bits) {
             k->sign_pack(x_rows(&p->s), (size_t)p->s.c, p->x, p->x_bits);
         }
-        k->conv_forward(&p->s, &x, &w, &y, p->ws);
+        k->conv_forward(p->device, &p->s, &x, &w, &y, p->ws);
         break;
     case BACKWARD_X:
-        k->conv_backward_x(&p->s, p->y, &w, p->x, 0, p->ws);
+        k->conv_backward_x(p->device, &p->s, p->y, &w, p->x, 0, p->ws);
         break;
     case BACKWARD_W:
-        k->conv_backward_w(&p->s, p->y, &x, p->w, 0, p->ws);
+        k->conv_backward_w(p->device, &p->s, p->y, &x, p->w, 0, p->ws);
         break;
     }
     return BNN_OK;
@@ -119,16 +119,17 @@ static bnn_sgemm matching_sgemm(const bnn_conv *s, pass which) {
 static bnn_code measure(const bnn_bench *bench, const product *what, const bnn_conv *shape,
                         bnn_error *err) {
     char text[64];
-    bnn_bench_row row = {.group = what->group, .threads = bench->threads};
+    bnn_bench_row row = {.group = what->group, .threads = bench->device.threads};
     bnn_bench_shape_text(shape, text, sizeof text);
     snprintf(row.name, sizeof row.name, "%s %s", what->title, text);
     if (!bnn_bench_wants(bench, row.name) || bnn_interrupted()) {
         return BNN_OK;
     }
-    own_product own = {.kernels = bench->kernels, .product = what, .s = *shape};
+    own_product own = {.device = &bench->device, .product = what, .s = *shape};
     bnn_sgemm sgemm = matching_sgemm(shape, what->pass);
-    bnn_work work = {.set_up = set_up, .run = run, .self = &own, .threads = bench->threads};
-    bnn_work other = bnn_sgemm_work(&sgemm, bench->threads);
+    sgemm.threads = bench->device.threads;
+    bnn_work work = {.set_up = set_up, .run = run, .self = &own};
+    bnn_work other = bnn_sgemm_work(&sgemm);
     return bnn_bench_pair(bench, &row, &work, "OpenBLAS sgemm", &other, 1, err);
 }
 

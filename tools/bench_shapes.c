@@ -38,7 +38,7 @@ bnn_code bnn_bench_shapes(const bnn_bench *bench, bnn_bench_setting setting,
     bnn_code code = params ? bnn_bench_spec(&sized, bnn_binarizers[0]->name, &spec, err)
                            : bnn_fail(err, BNN_ERR_MEMORY, "out of memory for the network");
     if (code == BNN_OK) {
-        code = bnn_net_build(&spec, bench->kernels, params, setting.batch_size, 0, &net, err);
+        code = bnn_net_build(&spec, &bench->device, params, setting.batch_size, 0, &net, err);
     }
     for (size_t i = 0; code == BNN_OK && i < bnn_graph_node_count(net.graph); i++) {
         bnn_layer_row row;

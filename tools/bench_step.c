@@ -36,7 +36,7 @@ static bnn_code set_random_batch(const bnn_step_config *c, bnn_error *err) {
 
 static bnn_code open_loader(const bnn_step_config *c, bnn_error *err) {
     bnn_dataset *dataset;
-    bnn_loader_options options = bnn_train_loader_options(c->batch_size, 1, c->threads);
+    bnn_loader_options options = bnn_train_loader_options(c->batch_size, 1, c->device.threads);
     bnn_code code =
         bnn_dataset_open(bnn_dataset_find(c->data), c->data_dir, BNN_SPLIT_TRAIN, 0, &dataset, err);
     if (code == BNN_OK) {
@@ -53,11 +53,11 @@ static bnn_code set_up(void *self, char *version, bnn_error *err) {
     if (!step.params) {
         return bnn_fail(err, BNN_ERR_MEMORY, "out of memory for the parameters");
     }
-    if ((code = bnn_net_build(&c->spec, c->kernels, step.params, (int)c->batch_size, 1, &step.net,
+    if ((code = bnn_net_build(&c->spec, &c->device, step.params, (int)c->batch_size, 1, &step.net,
                               err)) ||
         (code = bnn_params_allocate(step.params, err)) ||
         (code = bnn_graph_bind(step.net.graph, NULL, err)) ||
-        (code = bnn_optimizer_init(&step.optimizer, bnn_optimizer_find("adam"), c->kernels,
+        (code = bnn_optimizer_init(&step.optimizer, bnn_optimizer_find("adam"), &c->device,
                                    step.params->value_count, err))) {
         return code;
     }
@@ -98,5 +98,5 @@ static bnn_code run(void *self, bnn_error *err) {
 }
 
 bnn_work bnn_step_work(bnn_step_config *config) {
-    return (bnn_work){.set_up = set_up, .run = run, .self = config, .threads = config->threads};
+    return (bnn_work){.set_up = set_up, .run = run, .self = config};
 }

@@ -9,10 +9,9 @@
  * in the worker. */
 typedef struct bnn_step_config {
     bnn_spec spec; /* its phase is the one that is measured */
-    const bnn_kernels *kernels;
+    bnn_device device;
     size_t batch_size;
     const char *data, *data_dir; /* a data set that the loader feeds from; NULL: one random batch */
-    int threads;
 } bnn_step_config;
 
 /* Forward, backward, Adam. */

@@ -36,7 +36,7 @@ bnn_code bnn_torch_start(const bnn_step_config *c, const char *precision, bnn_wo
     snprintf(batch, sizeof batch, "%zu", c->batch_size);
     snprintf(size, sizeof size, "%d", c->spec.height);
     snprintf(classes, sizeof classes, "%d", c->spec.classes);
-    snprintf(threads, sizeof threads, "%d", c->threads);
+    snprintf(threads, sizeof threads, "%d", c->device.threads);
     for (size_t i = 0; i < sizeof pythons / sizeof *pythons; i++) {
         const char *const argv[] = {pythons[i], script,  c->spec.arch->name, batch, size,
                                     classes,    threads, precision,          NULL};

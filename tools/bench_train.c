@@ -24,9 +24,8 @@ static void name_case(const bnn_spec *spec, const char *suffix, bnn_bench_row *r
 
 static bnn_code configure(const bnn_bench *bench, const char *algorithm, bnn_step_config *c,
                           bnn_error *err) {
-    *c = (bnn_step_config){.kernels = bench->kernels,
-                           .batch_size = (size_t)(bench->batch_size ? bench->batch_size : 64),
-                           .threads = bench->threads};
+    *c = (bnn_step_config){.device = bench->device,
+                           .batch_size = (size_t)(bench->batch_size ? bench->batch_size : 64)};
     bnn_code code = bnn_bench_spec(bench, algorithm, &c->spec, err);
     if (bench->data) {
         const bnn_dataset_info *info = bnn_dataset_find(bench->data);
@@ -79,7 +78,7 @@ static void stop_twins(twins *t) {
 
 static bnn_code against_twins(const bnn_bench *bench, bnn_step_config *config, twins *t,
                               bnn_error *err) {
-    bnn_bench_row row = {.group = "train", .threads = bench->threads};
+    bnn_bench_row row = {.group = "train", .threads = bench->device.threads};
     name_case(&config->spec, "", &row);
     if (!bnn_bench_wants(bench, row.name) || bnn_interrupted()) {
         return BNN_OK;
@@ -97,19 +96,19 @@ static bnn_code against_twins(const bnn_bench *bench, bnn_step_config *config, t
 /* ---- threads, data ---- */
 
 static bnn_code thread_scaling(const bnn_bench *bench, bnn_step_config *config, bnn_error *err) {
-    bnn_bench_row row = {.group = "train scaling", .threads = bench->threads};
+    bnn_bench_row row = {.group = "train scaling", .threads = bench->device.threads};
     bnn_step_config single = *config;
     name_case(&config->spec, " scaling", &row);
     if (!bnn_bench_wants(bench, row.name) || bnn_interrupted()) {
         return BNN_OK;
     }
-    single.threads = 1;
+    single.device.threads = 1;
     bnn_work work = bnn_step_work(config), other = bnn_step_work(&single);
     return bnn_bench_pair(bench, &row, &work, "1 thread", &other, STEPS_SCALING, err);
 }
 
 static bnn_code loader_overlap(const bnn_bench *bench, bnn_step_config *config, bnn_error *err) {
-    bnn_bench_row row = {.group = "train with data", .threads = bench->threads};
+    bnn_bench_row row = {.group = "train with data", .threads = bench->device.threads};
     bnn_step_config fed = *config;
     name_case(&config->spec, " with data", &row);
     if (!bnn_bench_wants(bench, row.name) || bnn_interrupted()) {

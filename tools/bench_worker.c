@@ -11,7 +11,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "engine/kernels.h"
 #include "tools/progress.h"
 
 struct bnn_worker {
@@ -62,7 +61,6 @@ static void serve(const bnn_work *work, int fd) {
     bnn_error err = {0};
     char version[BNN_VERSION_BYTES] = "", line[80];
     FILE *asked = fdopen(fd, "r");
-    bnn_set_threads(work->threads);
     bnn_code code = asked ? work->set_up(work->self, version, &err)
                           : bnn_fail(&err, BNN_ERR_MEMORY, "out of memory for a worker");
     if (code == BNN_OK) {

@@ -25,7 +25,6 @@ typedef struct bnn_work {
     bnn_code (*set_up)(void *self, char *version, bnn_error *err);
     bnn_code (*run)(void *self, bnn_error *err);
     void *self;
-    int threads;
 } bnn_work;
 
 /* Return when the worker is ready. BNN_ERR_UNSUPPORTED: it is absent. The caller must not have run

@@ -216,9 +216,7 @@ static bnn_code choose_algorithms(const command *c, bnn_bench *bench, bnn_error 
 
 static bnn_code prepare(const command *c, bnn_bench *bench, bnn_error *err) {
     const char *why;
-    *bench = (bnn_bench){.kernels = bnn_cpu_kernels(NULL, &why),
-                         .threads = bnn_set_threads(threads || c->bit == TRAIN ? (int)threads : 1),
-                         .repeat = (int)repeat,
+    *bench = (bnn_bench){.repeat = (int)repeat,
                          .filter = filter,
                          .arch = bnn_arch_find(arch),
                          .batch_size = (int)batch_size,
@@ -229,15 +227,16 @@ static bnn_code prepare(const command *c, bnn_bench *bench, bnn_error *err) {
                          .scaling = scaling,
                          .data = with_data ? data : NULL,
                          .data_dir = data_dir};
-    if (!bench->kernels) {
+    if (!bnn_cpu_device(NULL, threads || c->bit == TRAIN ? (int)threads : 1, &bench->device,
+                        &why)) {
         return bnn_fail(err, BNN_ERR_UNSUPPORTED, "%s", why);
     }
-    if (scaling && bench->threads < 2) {
+    if (scaling && bench->device.threads < 2) {
         return bnn_fail(err, BNN_ERR_ARGUMENT,
                         "--scaling needs two threads or more, and --threads is 1%s",
                         threads ? "" : ", as many as there are processors");
     }
-    bench->report = bnn_bench_report_create(bench->kernels->name, bench->repeat);
+    bench->report = bnn_bench_report_create(bench->device.kernels->name, bench->repeat);
     return bench->report ? choose_algorithms(c, bench, err)
                          : bnn_fail(err, BNN_ERR_MEMORY, "out of memory");
 }
@@ -276,7 +275,14 @@ static bnn_code measure_to_file(const command *c, const bnn_bench *bench, bnn_er
 static bnn_code check_outputs(bnn_outputs *outputs, bnn_error *err) {
     bnn_outputs_read(outputs, "MODEL", operands[1]);
     bnn_outputs_result(outputs, "--json", &json_file);
-    return bnn_outputs_check(outputs, err);
+    bnn_code code = bnn_outputs_check(outputs, err);
+    if (code == BNN_OK && with_data && json_file) {
+        bnn_dataset *set = NULL;
+        code = bnn_dataset_open(bnn_dataset_find(data), data_dir, BNN_SPLIT_TRAIN, 0, &set, err);
+        code = code == BNN_OK ? bnn_outputs_spare_data(outputs, set, err) : code;
+        bnn_dataset_close(set);
+    }
+    return code;
 }
 
 static bnn_code work(bnn_error *err) {

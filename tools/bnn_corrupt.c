@@ -5,7 +5,7 @@
 
 #include "engine/base/file.h"
 #include "engine/io/npy.h"
-#include "engine/kernels.h"
+#include "engine/device.h"
 #include "tools/contact_sheet.h"
 #include "tools/corruption_list.h"
 #include "tools/interrupt.h"
@@ -71,6 +71,7 @@ typedef struct work {
     bnn_outputs outputs;
     bnn_lock lock;
     size_t image_bytes;
+    int threads;
     uint8_t *images, *corrupted; /* [CHUNK] */
     bnn_progress progress;
     size_t done;
@@ -88,7 +89,7 @@ static bnn_code run_chunk(work *w, int kind, int severity, size_t first, size_t 
                           bnn_error *err) {
     bnn_code code = BNN_OK;
     long long sum = 0;
-#pragma omp parallel for schedule(dynamic, 8) reduction(+ : sum)
+#pragma omp parallel for num_threads(w->threads) schedule(dynamic, 8) reduction(+ : sum)
     for (size_t i = 0; i < n; i++) {
         uint8_t *clean = w->images + i * w->image_bytes;
         uint8_t *corrupted = w->corrupted + i * w->image_bytes;
@@ -186,6 +187,9 @@ static bnn_code open_output(work *w, bnn_error *err) {
     if (code == BNN_OK && (code = bnn_lock_folder(&w->lock, output, &here, err)) == BNN_OK) {
         code = bnn_outputs_check(&w->outputs, err);
     }
+    if (code == BNN_OK && (code = bnn_outputs_spare_data(&w->outputs, w->clean, err)) == BNN_OK) {
+        code = bnn_outputs_spare_frost(&w->outputs, w->corruptor, err);
+    }
     return code;
 }
 
@@ -209,7 +213,7 @@ static bnn_code open_all(work *w, bnn_error *err) {
     if (code != BNN_OK || (code = open_output(w, err)) != BNN_OK) {
         return code;
     }
-    bnn_set_threads((int)threads);
+    w->threads = threads ? (int)threads : bnn_cpu_threads();
     w->image_bytes = 3 * (size_t)w->info->height * (size_t)w->info->width;
     w->images = malloc(CHUNK * w->image_bytes);
     w->corrupted = malloc(CHUNK * w->image_bytes);

@@ -16,6 +16,7 @@
 #include "tools/lock.h"
 #include "tools/names.h"
 #include "tools/outputs.h"
+#include "tools/run_data.h"
 #include "tools/run_folder.h"
 #include "tools/run_record.h"
 #include "tools/start.h"
@@ -96,6 +97,7 @@ typedef struct evaluation {
     bnn_predictor *predictor;
     const bnn_dataset_info *info;
     bnn_dataset *test;
+    int data_given; /* by --data-dir, not found */
     bnn_evaluation how;
     bnn_score score;
     bnn_corruption_source source;
@@ -116,8 +118,12 @@ static void print_score(const evaluation *e) {
            bnn_percent((int64_t)e->score.top5, (int64_t)e->score.images), e->score.loss, r->isa);
     for (size_t c = 0; !quiet && c < r->class_count; c++) {
         const bnn_class_result *of = &r->classes[c];
-        printf("  %-14s %6lld images  %6.2f%%\n", of->name, (long long)of->images,
-               bnn_percent(of->correct, of->images));
+        printf("  %-14s %6lld images  ", of->name, (long long)of->images);
+        if (of->images) {
+            printf("%6.2f%%\n", bnn_percent(of->correct, of->images));
+        } else {
+            printf("%6s\n", "-");
+        }
     }
 }
 
@@ -174,7 +180,6 @@ static bnn_code open_corruptions(evaluation *e, bnn_error *err) {
     if (!corruptions) {
         return BNN_OK;
     }
-    e->source.info = e->info;
     e->source.clean = e->test;
     if (!e->source.folder) {
         code = bnn_corruptor_create(e->info->height, e->info->width, (uint64_t)seed, frost_dir,
@@ -191,6 +196,7 @@ static bnn_code open_corruptions(evaluation *e, bnn_error *err) {
 static bnn_code find_model(evaluation *e, bnn_error *err) {
     struct stat info;
     int length = snprintf(e->path, sizeof e->path, "%s", operands[0]);
+    e->data_given = data_dir != NULL;
     if (stat(operands[0], &info) != 0 || !S_ISDIR(info.st_mode)) {
         return BNN_OK;
     }
@@ -216,7 +222,7 @@ static bnn_code describe_model(evaluation *e, bnn_error *err) {
     r->algo = bnn_spec_algorithm(&e->model.spec);
     r->packed = e->model.packed;
     r->data = e->info->name;
-    r->isa = e->model.kernels->name;
+    r->isa = e->model.device.kernels->name;
     r->images = (int64_t)e->test->count;
     r->class_count = (size_t)e->info->classes;
     r->classes = bnn_arena_alloc(e->arena, r->class_count * sizeof *r->classes);
@@ -271,9 +277,18 @@ static bnn_code open_data(evaluation *e, bnn_error *err) {
                         e->model.path);
     }
     bnn_code code = check_fit(e, err);
-    return code == BNN_OK ? bnn_dataset_open(e->info, data_dir, BNN_SPLIT_TEST, (size_t)limit_test,
-                                             &e->test, err)
-                          : code;
+    if (code == BNN_OK) {
+        code =
+            bnn_dataset_open(e->info, data_dir, BNN_SPLIT_TEST, (size_t)limit_test, &e->test, err);
+    }
+    if (code == BNN_OK) {
+        bnn_dataset_normalize(e->test, e->model.spec.mean, e->model.spec.std);
+    }
+    if (code == BNN_OK && !e->data_given && strcmp(e->info->name, e->model.spec.dataset) == 0) {
+        bnn_run_data_note(e->model.file, e->test, data_dir ? data_dir : e->info->default_dir,
+                          program.name);
+    }
+    return code;
 }
 
 static void note_options(const evaluation *e) {
@@ -299,7 +314,7 @@ static bnn_code prepare(evaluation *e, bnn_error *err) {
     }
     const size_t classes = (size_t)e->info->classes;
     e->how = (bnn_evaluation){.batch_size = (size_t)batch_size,
-                              .loader_threads = bnn_set_threads((int)threads),
+                              .loader_threads = e->model.device.threads,
                               .label = e->info->name};
     e->how.prediction = bnn_arena_alloc(e->arena, e->test->count * sizeof *e->how.prediction);
     e->how.class_images = bnn_arena_alloc(e->arena, classes * sizeof *e->how.class_images);
@@ -311,8 +326,8 @@ static bnn_code prepare(evaluation *e, bnn_error *err) {
 
 static bnn_code open_all(evaluation *e, bnn_error *err) {
     const char *why;
-    const bnn_kernels *kernels = bnn_cpu_kernels(NULL, &why);
-    if (!kernels) {
+    bnn_device device;
+    if (!bnn_cpu_device(NULL, (int)threads, &device, &why)) {
         return bnn_fail(err, BNN_ERR_UNSUPPORTED, "%s", why);
     }
     e->now.arena = e->arena = bnn_arena_create();
@@ -322,10 +337,14 @@ static bnn_code open_all(evaluation *e, bnn_error *err) {
     bnn_code code = check_corruptions(e, err);
     if (code != BNN_OK || (code = find_model(e, err)) != BNN_OK ||
         (code = check_outputs(e, err)) != BNN_OK ||
-        (code = bnn_loaded_open(e->path, kernels, &e->model, err)) != BNN_OK ||
+        (code = bnn_loaded_open(e->path, &device, &e->model, err)) != BNN_OK ||
         (code = bnn_loaded_predictor(&e->model, &e->predictor, err)) != BNN_OK ||
         (code = open_data(e, err)) != BNN_OK || (code = describe_model(e, err)) != BNN_OK ||
-        (code = open_corruptions(e, err)) != BNN_OK || (code = open_results(e, err)) != BNN_OK) {
+        (code = open_corruptions(e, err)) != BNN_OK ||
+        (code = bnn_outputs_spare_data(&e->outputs, e->test, err)) != BNN_OK ||
+        (code = bnn_outputs_spare_corruptions(&e->outputs, e->files.files, err)) != BNN_OK ||
+        (code = bnn_outputs_spare_frost(&e->outputs, e->corruptor, err)) != BNN_OK ||
+        (code = open_results(e, err)) != BNN_OK) {
         return code;
     }
     return prepare(e, err);

@@ -64,12 +64,14 @@ static bnn_code work(bnn_error *err) {
     char buffer[4200];
     const char *why;
     size_t bytes = 0;
-    const bnn_kernels *kernels = bnn_cpu_kernels(NULL, &why);
-    bnn_code code = kernels ? BNN_OK : bnn_fail(err, BNN_ERR_UNSUPPORTED, "%s", why);
+    bnn_device device;
+    bnn_code code = bnn_cpu_device(NULL, 0, &device, &why)
+                        ? BNN_OK
+                        : bnn_fail(err, BNN_ERR_UNSUPPORTED, "%s", why);
     output = output ? output : default_output(operands[0], buffer, sizeof buffer);
     bnn_outputs_read(&outputs, "MODEL", operands[0]);
     bnn_outputs_result(&outputs, "--output", &output);
-    if (code == BNN_OK && (code = bnn_loaded_open(operands[0], kernels, &model, err)) == BNN_OK &&
+    if (code == BNN_OK && (code = bnn_loaded_open(operands[0], &device, &model, err)) == BNN_OK &&
         (code = bnn_outputs_check(&outputs, err)) == BNN_OK &&
         (code = bnn_pack(&model, output, &bytes, err)) == BNN_OK) {
         print_result(&model, output, bytes);

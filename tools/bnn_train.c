@@ -140,8 +140,7 @@ static bnn_code parse_milestones(bnn_schedule *schedule, bnn_error *err) {
 static bnn_code settings_from_options(bnn_train_settings *s, bnn_error *err) {
     const bnn_dataset_info *info = bnn_dataset_find(data);
     const char *why;
-    s->kernels = bnn_cpu_kernels(NULL, &why);
-    if (!s->kernels) {
+    if (!bnn_cpu_device(NULL, (int)threads, &s->device, &why)) {
         return bnn_fail(err, BNN_ERR_UNSUPPORTED, "%s", why);
     }
     bnn_code code = bnn_spec_find(&s->spec, arch, algo, err);
@@ -168,7 +167,6 @@ static bnn_code settings_from_options(bnn_train_settings *s, bnn_error *err) {
     s->overwrite = overwrite;
     s->profile = profile;
     s->output = output;
-    s->loader_threads = bnn_set_threads((int)threads);
     return parse_milestones(&s->schedule, err);
 }
 
@@ -292,7 +290,7 @@ static void print_result(const bnn_train_settings *s, const bnn_train_result *r)
         return;
     }
     printf("best test accuracy %.2f%%; %.4f s a step (%s); %s/best.safetensors\n", r->best_top1,
-           r->seconds_per_step, s->kernels->name, s->output);
+           r->seconds_per_step, s->device.kernels->name, s->output);
 }
 
 /* Nothing that is read may be among the run's files. --config may: it has been read whole, and is
@@ -310,15 +308,22 @@ static bnn_code train(bnn_train_settings *s, bnn_error *err) {
     bnn_outputs outputs = {0};
     bnn_dataset *train_set = NULL, *test_set = NULL;
     const bnn_dataset_info *info = bnn_dataset_find(data);
+    const char *dir = data_dir;
+    if (!resume) { /* what is recorded holds wherever the run is repeated */
+        data_dir = bnn_recorded_path(data_dir);
+        init_from = bnn_recorded_path(init_from);
+    }
     char *args = bnn_options_to_json(&program, 2), *config = bnn_options_to_json(&program, 1);
     bnn_code code = args && config ? BNN_OK : bnn_fail(err, BNN_ERR_MEMORY, "out of memory");
     if (code == BNN_OK && !(code = check_outputs(s, &outputs, err)) &&
-        !(code = bnn_dataset_open(info, data_dir, BNN_SPLIT_TRAIN, (size_t)limit_train, &train_set,
-                                  err)) &&
-        !(code = bnn_dataset_open(info, data_dir, BNN_SPLIT_TEST, (size_t)limit_test, &test_set,
-                                  err))) {
+        !(code =
+              bnn_dataset_open(info, dir, BNN_SPLIT_TRAIN, (size_t)limit_train, &train_set, err)) &&
+        !(code = bnn_dataset_open(info, dir, BNN_SPLIT_TEST, (size_t)limit_test, &test_set, err)) &&
+        !(code = bnn_outputs_spare_data(&outputs, train_set, err)) &&
+        !(code = bnn_outputs_spare_data(&outputs, test_set, err))) {
         note_options(s);
         note_limits(train_set->count, test_set->count);
+        bnn_run_data_of(train_set, test_set, &s->data);
         s->train = train_set;
         s->test = test_set;
         s->args = args;
@@ -365,6 +370,7 @@ static bnn_code work(bnn_error *err) {
         return BNN_OK;
     }
     if (resume) {
+        init_from = bnn_recorded_path(init_from); /* to be compared with the run's */
         if ((code = find_run(checkpoint, folder, &grown, err)) != BNN_OK) {
             return code;
         }

@@ -7,20 +7,10 @@
 #include "tools/progress.h"
 
 /* ---- where the images come from ----------------------------------------------------------- */
-static int find_file(const bnn_corruptions *files, const char *name, size_t *index) {
-    for (size_t i = 0; i < bnn_corruptions_count(files); i++) {
-        if (strcmp(bnn_corruptions_name(files, i), name) == 0) {
-            *index = i;
-            return 1;
-        }
-    }
-    return 0;
-}
-
 static bnn_code open_cell(const bnn_corruption_source *source, const bnn_corruption_files *f,
                           size_t row, int kind, int severity, bnn_dataset **out, bnn_error *err) {
     return f->files
-               ? bnn_corruptions_dataset(f->files, f->index[row], severity, source->limit, out, err)
+               ? bnn_corruptions_dataset(f->files, row, severity, source->limit, out, err)
                : bnn_corrupted_open(source->corruptor, source->clean, kind, severity, out, err);
 }
 
@@ -28,7 +18,7 @@ static const char *source_text(const bnn_corruption_source *source, const bnn_co
                                size_t row, int kind, bnn_arena *arena) {
     if (f->files) {
         return bnn_arena_format(arena, "file %08x",
-                                (unsigned)bnn_corruptions_checksum(f->files, f->index[row]));
+                                (unsigned)bnn_corruptions_checksum(f->files, row));
     }
     const unsigned long long seed = source->seed;
     return strcmp(bnn_corruption_names[kind], "frost") == 0
@@ -58,29 +48,19 @@ static bnn_code begin_row(const bnn_corruption_source *source, const bnn_corrupt
 bnn_code bnn_corruption_table_begin(const bnn_corruption_source *source,
                                     bnn_corruption_files *files, bnn_results *results,
                                     bnn_error *err) {
+    const bnn_corruption_list *list = &source->list;
     *files = (bnn_corruption_files){0};
     bnn_code code = source->folder
-                        ? bnn_corruptions_open(source->info, source->folder, &files->files, err)
+                        ? bnn_corruptions_open(source->clean, source->folder, list->kind,
+                                               list->named, list->count, &files->files, err)
                         : BNN_OK;
     for (int s = 0; s < BNN_SEVERITIES; s++) {
         results->wanted[s] = source->severity == 0 || source->severity == s + 1;
     }
-    for (size_t i = 0; i < source->list.count && code == BNN_OK; i++) {
-        int kind = source->list.kind[i];
-        const char *name = bnn_corruption_names[kind];
-        if (!files->files || find_file(files->files, name, &files->index[results->row_count])) {
-            code = begin_row(source, files, kind, results, err);
-        } else if (source->list.named[i]) {
-            code =
-                bnn_fail(err, BNN_ERR_IO, "%s/%s.npy: no such file; --corruptions make needs none",
-                         source->folder, name);
-        }
-    }
-    if (code == BNN_OK && results->row_count == 0) {
-        code = bnn_fail(err, BNN_ERR_IO,
-                        "%s: none of the corruptions that are wanted; --corruption all takes "
-                        "those beyond the 15, too",
-                        source->folder);
+    const size_t rows = files->files ? bnn_corruptions_count(files->files) : list->count;
+    for (size_t i = 0; i < rows && code == BNN_OK; i++) {
+        int kind = files->files ? bnn_corruptions_kind(files->files, i) : list->kind[i];
+        code = begin_row(source, files, kind, results, err);
     }
     return code;
 }

@@ -11,9 +11,8 @@
 
 /* Where the corrupted images come from, and which are wanted. */
 typedef struct bnn_corruption_source {
-    const bnn_dataset_info *info;
-    const char *folder; /* files in the layout of CIFAR-10-C; NULL: they are made, out of: */
     const bnn_dataset *clean;
+    const char *folder; /* files in the layout of CIFAR-10-C; NULL: they are made, by: */
     const bnn_corruptor *corruptor;
     uint64_t seed;            /* the corruptor's */
     bnn_corruption_list list; /* of a folder's files, those not named may be missing */
@@ -21,10 +20,9 @@ typedef struct bnn_corruption_source {
     size_t limit;             /* the first images of a folder's files; 0: all */
 } bnn_corruption_source;
 
-/* The files, open; NULL where corruptions are made. */
+/* The files, open, one a row of the results; NULL where corruptions are made. */
 typedef struct bnn_corruption_files {
     bnn_corruptions *files;
-    size_t index[BNN_CORRUPTION_KINDS]; /* of the results' rows among the files */
 } bnn_corruption_files;
 
 /* Opens the files and begins the table: `results` gets a row, without cells, for each corruption.

@@ -192,9 +192,11 @@ bnn_code bnn_outputs_check(bnn_outputs *o, bnn_error *err) {
     return code == BNN_OK && taken ? give_standard_output(err) : code;
 }
 
-bnn_code bnn_outputs_spare(const bnn_outputs *o, const char *option, bnn_reads_file *reads,
-                           const void *of, bnn_error *err) {
-    for (size_t i = 0; i < o->count; i++) {
+typedef int reads_file(const void *of, dev_t device, ino_t inode);
+
+static bnn_code spare(const bnn_outputs *o, const char *option, reads_file *reads, const void *of,
+                      bnn_error *err) {
+    for (size_t i = 0; of && i < o->count; i++) {
         const bnn_file_use *use = &o->use[i];
         if (use->role != BNN_FILE_READ && use->type && reads(of, use->device, use->inode)) {
             return bnn_fail(err, BNN_ERR_ARGUMENT,
@@ -204,6 +206,32 @@ bnn_code bnn_outputs_spare(const bnn_outputs *o, const char *option, bnn_reads_f
         }
     }
     return BNN_OK;
+}
+
+static int dataset_reads(const void *of, dev_t device, ino_t inode) {
+    return bnn_dataset_reads(of, device, inode);
+}
+
+static int corruptions_reads(const void *of, dev_t device, ino_t inode) {
+    return bnn_corruptions_reads(of, device, inode);
+}
+
+static int corruptor_reads(const void *of, dev_t device, ino_t inode) {
+    return bnn_corruptor_reads(of, device, inode);
+}
+
+bnn_code bnn_outputs_spare_data(const bnn_outputs *o, const bnn_dataset *dataset, bnn_error *err) {
+    return spare(o, "--data-dir", dataset_reads, dataset, err);
+}
+
+bnn_code bnn_outputs_spare_corruptions(const bnn_outputs *o, const bnn_corruptions *corruptions,
+                                       bnn_error *err) {
+    return spare(o, "--corruptions", corruptions_reads, corruptions, err);
+}
+
+bnn_code bnn_outputs_spare_frost(const bnn_outputs *o, const bnn_corruptor *corruptor,
+                                 bnn_error *err) {
+    return spare(o, "--frost-dir", corruptor_reads, corruptor, err);
 }
 
 void bnn_outputs_free(bnn_outputs *o) {

@@ -6,6 +6,8 @@
 #include <stddef.h>
 #include <sys/stat.h>
 
+#include "data_loaders/corruption.h"
+#include "data_loaders/dataset.h"
 #include "engine/base/status.h"
 
 typedef enum bnn_file_role {
@@ -46,11 +48,14 @@ void bnn_outputs_result(bnn_outputs *outputs, const char *option, const char **p
 /* May all be written, and none over another? From then on, where a result goes to standard output,
  * it has that for itself: what is printed for people goes to standard error. */
 bnn_code bnn_outputs_check(bnn_outputs *outputs, bnn_error *err);
-/* Does `of`, which was opened for `option` (a data set's folder, say), read a file that is to be
+/* The same of what was opened by now, NULL being nothing: does it read a file that is to be
  * written? */
-typedef int bnn_reads_file(const void *of, dev_t device, ino_t inode);
-bnn_code bnn_outputs_spare(const bnn_outputs *outputs, const char *option, bnn_reads_file *reads,
-                           const void *of, bnn_error *err);
+bnn_code bnn_outputs_spare_data(const bnn_outputs *outputs, const bnn_dataset *dataset,
+                                bnn_error *err);
+bnn_code bnn_outputs_spare_corruptions(const bnn_outputs *outputs,
+                                       const bnn_corruptions *corruptions, bnn_error *err);
+bnn_code bnn_outputs_spare_frost(const bnn_outputs *outputs, const bnn_corruptor *corruptor,
+                                 bnn_error *err);
 void bnn_outputs_free(bnn_outputs *outputs);
 
 #endif

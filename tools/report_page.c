@@ -97,9 +97,10 @@ static void classes(FILE *out, const bnn_report_run *run) {
         const double percent = bnn_percent(class->correct, class->images);
         fputs("<tr><th scope=\"row\">", out);
         bnn_html_text(out, class->name);
-        fprintf(out, "</th><td>%lld</td><td>%.2f</td><td class=\"fill\">", (long long)class->images,
-                percent);
-        bnn_chart_bar(out, percent);
+        fprintf(out, "</th><td>%lld</td>", (long long)class->images);
+        bnn_html_number_cell(out, percent, 2);
+        fputs("<td class=\"fill\">", out);
+        bnn_chart_bar(out, isnan(percent) ? 0.0 : percent);
         fputs("</td></tr>\n", out);
     }
     fputs("</tbody></table></div>\n", out);

@@ -16,7 +16,7 @@ enum { LARGEST_FILE = 1 << 24, MOST_CLASSES = 100000, LONGEST_TEXT = 4 * 4096 };
 
 /* ---- what follows from the counts --------------------------------------------------------- */
 double bnn_percent(int64_t part, int64_t whole) {
-    return whole ? 100.0 * (double)part / (double)whole : 0.0;
+    return whole ? 100.0 * (double)part / (double)whole : NAN;
 }
 
 double bnn_results_cell(const bnn_corruption_result *row, int severity) {
@@ -118,9 +118,9 @@ static json_t *results_json(const bnn_results *r) {
     json_t *classes = json_array();
     for (size_t c = 0; c < r->class_count; c++) {
         const bnn_class_result *of = &r->classes[c];
-        json_array_append_new(classes, json_pack("{s:s, s:I, s:f}", "class", of->name, "images",
+        json_array_append_new(classes, json_pack("{s:s, s:I, s:o}", "class", of->name, "images",
                                                  (json_int_t)of->images, "top1",
-                                                 bnn_percent(of->correct, of->images)));
+                                                 number(bnn_percent(of->correct, of->images))));
     }
     json_t *root =
         json_pack("{s:s, s:o, s:s, s:s, s:s, s:b, s:s, s:s, s:I, s:f, s:f, s:f, s:o}", "format",
@@ -209,7 +209,8 @@ static int64_t part(reader *r, const json_t *value, int64_t images, const char *
         return 0;
     }
     correct = llround(percent * (double)images / 100.0);
-    if (fabs(bnn_percent(correct, images) - percent) > 1e-6) {
+    /* Of no images, older files say 0. */
+    if (fabs((images ? bnn_percent(correct, images) : 0.0) - percent) > 1e-6) {
         damaged(r, key);
     }
     return correct;
@@ -232,7 +233,10 @@ static void read_classes(reader *r, const json_t *list, bnn_results *out) {
         bnn_class_result *class = &out->classes[i];
         class->name = text(r, item, "class");
         class->images = count(r, item, "images", 0);
-        class->correct = part(r, json_object_get(item, "top1"), class->images, "top1 of a class");
+        const json_t *top1 = json_object_get(item, "top1");
+        class->correct = class->images == 0 && json_is_null(top1)
+                             ? 0
+                             : part(r, top1, class->images, "top1 of a class");
     }
 }
 

@@ -71,7 +71,7 @@ double bnn_results_mean(const bnn_results *results);
 const bnn_corruption_result *bnn_results_row(const bnn_results *results, int kind); /* or NULL */
 /* Cells that are wanted: all of them, and those done. */
 size_t bnn_results_cells(const bnn_results *results, size_t *done);
-/* Percent of `whole`, 0 if that is 0. */
+/* Percent of `whole`; NAN if that is 0: nothing is known then. */
 double bnn_percent(int64_t part, int64_t whole);
 
 #endif

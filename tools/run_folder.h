@@ -10,6 +10,7 @@
 
 #include "engine/base/status.h"
 #include "tools/lock.h"
+#include "tools/run_data.h"
 
 #define BNN_METRICS_HEADER "epoch,lr,train_loss,train_top1,test_loss,test_top1,test_top5,best_top1"
 
@@ -54,10 +55,10 @@ bnn_code bnn_run_log_epoch(bnn_run_folder *run, uint64_t epoch, double lr, doubl
 bnn_code bnn_run_log_step(bnn_run_folder *run, uint64_t step, uint64_t epoch, double loss,
                           double top1, double lr, double seconds, double images_per_second,
                           bnn_error *err);
-/* Appends to sessions.jsonl: from step `step` on the run goes on this machine, with these kernels
- * and threads. {"step":..,"isa":..,"threads":..,"cpu":..} */
+/* Appends to sessions.jsonl: from step `step` on the run goes on this machine, with these kernels,
+ * threads and data. {"step":..,"isa":..,"threads":..,"cpu":..,"train_data":..,"test_data":..} */
 bnn_code bnn_run_log_session(const bnn_run_folder *run, uint64_t step, const char *isa, int threads,
-                             bnn_error *err);
+                             const bnn_run_data *data, bnn_error *err);
 /* Brings the logs to the disk. Called before a checkpoint is written, so that no log lags behind
  * the checkpoint a killed run is resumed from. */
 bnn_code bnn_run_flush(bnn_run_folder *run, bnn_error *err);

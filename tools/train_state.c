@@ -15,6 +15,8 @@ size_t bnn_train_state_meta(const bnn_train_state *s, const char *optimizer, con
     meta[n++] = (bnn_meta){"seen", bnn_arena_format(arena, "%zu %zu", s->seen, s->top1)};
     meta[n++] = (bnn_meta){"best_top1", bnn_arena_format(arena, "%a", s->best_top1)};
     meta[n++] = (bnn_meta){"best_phase", bnn_arena_format(arena, "%d", s->best_phase)};
+    meta[n++] = (bnn_meta){"train_data", s->data.train};
+    meta[n++] = (bnn_meta){"test_data", s->data.test};
     meta[n++] = (bnn_meta){"optimizer", optimizer};
     meta[n++] = (bnn_meta){"args", args};
     return n;
@@ -72,5 +74,6 @@ bnn_code bnn_train_state_read(const char *path, const bnn_st_file *file, bnn_tra
                            .top1 = (size_t)top1,
                            .best_top1 = best,
                            .best_phase = (int)best_phase};
+    bnn_run_data_read(file, &s->data);
     return BNN_OK;
 }

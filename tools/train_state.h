@@ -8,6 +8,7 @@
 
 #include "engine/io/safetensors.h"
 #include "models/checkpoint.h"
+#include "tools/run_data.h"
 
 typedef struct bnn_train_state {
     uint32_t epoch;    /* being trained, from 0 */
@@ -17,9 +18,10 @@ typedef struct bnn_train_state {
     size_t seen, top1; /* likewise */
     double best_top1;  /* percent on the test set; < 0: none yet */
     int best_phase;
+    bnn_run_data data;
 } bnn_train_state;
 
-#define BNN_TRAIN_STATE_META 9
+#define BNN_TRAIN_STATE_META 11
 
 /* Entries for bnn_checkpoint_save; `args` are the run's defining arguments (JSON). */
 size_t bnn_train_state_meta(const bnn_train_state *state, const char *optimizer, const char *args,

@@ -54,12 +54,12 @@ static bnn_code bind_net(trainer *t, bnn_graph *graph, bnn_error *err) {
 
 /* The training graphs of the present phase. */
 static bnn_code build_nets(trainer *t, bnn_error *err) {
-    const bnn_kernels *k = t->set->kernels;
+    const bnn_device *device = &t->set->device;
     free_nets(t);
     bnn_code code =
-        bnn_net_build(&t->spec, k, t->params, (int)t->set->batch_size, 1, &t->full, err);
+        bnn_net_build(&t->spec, device, t->params, (int)t->set->batch_size, 1, &t->full, err);
     if (code == BNN_OK && t->tail_size) {
-        code = bnn_net_build(&t->spec, k, t->params, (int)t->tail_size, 1, &t->tail, err);
+        code = bnn_net_build(&t->spec, device, t->params, (int)t->tail_size, 1, &t->tail, err);
     }
     if (code == BNN_OK && !t->params->values) {
         code = bnn_params_allocate(t->params, err);
@@ -138,11 +138,13 @@ static bnn_code load(trainer *t, const char *path, bnn_error *err) {
         return code;
     }
     if (!(code = bnn_train_state_read(path, file, &t->state, err)) &&
+        !(code = bnn_run_data_same(path, &t->state.data, &t->set->data, err)) &&
         !(code = bnn_spec_read(path, file, &spec, err)) &&
         !(code = check_same_network(t, path, &spec, err)) &&
         !(code = bnn_checkpoint_read_params(path, file, t->params, err)) &&
         !(code = bnn_checkpoint_read_optimizer(path, file, t->params, &t->optimizer, err))) {
         t->optimizer.steps = t->state.steps;
+        t->state.data = t->set->data; /* an older checkpoint does not say */
         if (t->state.step > bnn_loader_steps(t->loader) ||
             t->state.epoch > (uint32_t)t->schedule.epochs) {
             code = bnn_fail(err, BNN_ERR_FORMAT,
@@ -246,7 +248,7 @@ static bnn_code finish_epoch(trainer *t, bnn_error *err) {
     bnn_train_state *s = &t->state;
     bnn_score score;
     bnn_evaluation how = {.batch_size = t->set->batch_size,
-                          .loader_threads = t->set->loader_threads,
+                          .loader_threads = t->set->device.threads,
                           .label = "  test"};
     bnn_predictor_refresh(t->predictor, t->spec.phase);
     bnn_code code = bnn_evaluate(t->predictor, t->set->test, &how, &score, err);
@@ -316,7 +318,7 @@ bnn_loader_options bnn_train_loader_options(size_t batch_size, uint64_t seed, in
 
 static bnn_code create_loader(trainer *t, bnn_error *err) {
     bnn_loader_options options =
-        bnn_train_loader_options(t->set->batch_size, t->set->seed, t->set->loader_threads);
+        bnn_train_loader_options(t->set->batch_size, t->set->seed, t->set->device.threads);
     t->tail_size = t->set->train->count % t->set->batch_size;
     bnn_code code = bnn_loader_create(t->set->train, &options, &t->loader, err);
     if (code == BNN_OK) {
@@ -340,7 +342,8 @@ static bnn_code start_values(trainer *t, bnn_error *err) {
 }
 
 static bnn_code log_session(const trainer *t, bnn_error *err) {
-    return bnn_run_log_session(&t->run, t->state.steps, t->set->kernels->name, bnn_threads(), err);
+    return bnn_run_log_session(&t->run, t->state.steps, t->set->device.kernels->name,
+                               t->set->device.threads, &t->set->data, err);
 }
 
 /* All that records the arguments gets the new ones, as if the run had been started with them;
@@ -398,7 +401,7 @@ static bnn_code set_up(trainer *t, bnn_error *err) {
     /* The phase of the first epoch; graphs follow when an epoch begins in another. */
     t->spec.phase = bnn_apply_schedule(t->spec.binarizer, t->params, 0, t->schedule.epochs);
     if ((code = build_nets(t, err)) != BNN_OK ||
-        (code = bnn_optimizer_init(&t->optimizer, set->optimizer, set->kernels,
+        (code = bnn_optimizer_init(&t->optimizer, set->optimizer, &set->device,
                                    t->params->value_count, err)) != BNN_OK) {
         return code;
     }
@@ -406,10 +409,11 @@ static bnn_code set_up(trainer *t, bnn_error *err) {
     t->optimizer.weight_decay = set->weight_decay;
     t->optimizer.nesterov = set->nesterov;
     t->state.best_top1 = -1.0;
+    t->state.data = set->data;
     if ((code = open_run(t, err)) != BNN_OK) {
         return code;
     }
-    return bnn_predictor_create(&t->spec, set->kernels, t->params, NULL, NULL, &t->predictor, err);
+    return bnn_predictor_create(&t->spec, &set->device, t->params, NULL, NULL, &t->predictor, err);
 }
 
 bnn_code bnn_train(const bnn_train_settings *settings, bnn_train_result *result, bnn_error *err) {
@@ -439,7 +443,7 @@ bnn_code bnn_train_plan(const bnn_train_settings *settings, bnn_params *params, 
     bnn_spec spec = settings->spec;
     spec.phase = bnn_apply_schedule(spec.binarizer, params, 0, settings->schedule.epochs);
     bnn_code code =
-        bnn_net_build(&spec, settings->kernels, params, (int)settings->batch_size, 1, net, err);
+        bnn_net_build(&spec, &settings->device, params, (int)settings->batch_size, 1, net, err);
     if (code == BNN_OK) {
         size_t slots = 0;
         while (settings->optimizer->slots[slots]) {

@@ -8,12 +8,14 @@
 #include "optim/optimizer.h"
 #include "optim/schedule.h"
 #include "tools/profile_table.h"
+#include "tools/run_data.h"
 #include "tools/run_folder.h"
 
 typedef struct bnn_train_settings {
     bnn_spec spec; /* its phase is the trainer's to set */
-    const bnn_kernels *kernels;
+    bnn_device device;
     const bnn_dataset *train, *test;
+    bnn_run_data data; /* theirs */
     const bnn_optimizer_kind *optimizer;
     double momentum, weight_decay;
     int nesterov;
@@ -21,7 +23,6 @@ typedef struct bnn_train_settings {
     int warmup_epochs;
     size_t batch_size;
     uint64_t seed;
-    int loader_threads;
     const char *init_from; /* or NULL */
     const char *resume;    /* checkpoint file, or NULL */
     const char *args;      /* JSON, for the checkpoints */

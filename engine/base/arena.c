@@ -9,6 +9,8 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "engine/base/text.h"
+
 #define BLOCK_BYTES 65536
 #define HUGE_BYTES ((size_t)2 << 20)
 
@@ -64,11 +66,11 @@ char *bnn_arena_format(bnn_arena *arena, const char *format, ...) {
     va_list args, again;
     va_start(args, format);
     va_copy(again, args);
-    int length = vsnprintf(NULL, 0, format, again);
+    int length = bnn_text_print(NULL, 0, format, again);
     va_end(again);
     char *text = length >= 0 ? bnn_arena_alloc(arena, (size_t)length + 1) : NULL;
     if (text) {
-        vsnprintf(text, (size_t)length + 1, format, args);
+        bnn_text_print(text, (size_t)length + 1, format, args);
     }
     va_end(args);
     return text;

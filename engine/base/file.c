@@ -37,6 +37,8 @@ static bnn_code map_descriptor(int fd, const char *path, bnn_map *map, bnn_error
         return bnn_fail(err, BNN_ERR_IO, "%s: too large to map on this machine", path);
     }
     size_t size = (size_t)info.st_size;
+    map->device = info.st_dev;
+    map->inode = info.st_ino;
     if (size == 0) {
         return BNN_OK; /* mmap refuses a length of 0 */
     }

@@ -4,6 +4,7 @@
 
 #include <stddef.h>
 #include <stdio.h>
+#include <sys/types.h>
 
 #include "engine/base/status.h"
 
@@ -11,6 +12,8 @@
 typedef struct bnn_map {
     const unsigned char *data;
     size_t size;
+    dev_t device; /* which file it is, whatever its name */
+    ino_t inode;
 } bnn_map;
 
 bnn_code bnn_map_open(const char *path, bnn_map *map, bnn_error *err);

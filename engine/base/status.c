@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "engine/base/text.h"
+
 /* Names from a file or a command line end up in messages; a newline or an escape sequence in them
  * must not. */
 static void keep_one_line(char *text) {
@@ -45,14 +47,14 @@ static void fit(bnn_error *err, const char *text) {
 static void put(bnn_error *err, const char *behind, const char *format, va_list args) {
     va_list again;
     va_copy(again, args);
-    int length = vsnprintf(NULL, 0, format, again);
+    int length = bnn_text_print(NULL, 0, format, again);
     va_end(again);
     size_t bytes = (length > 0 ? (size_t)length : 0) + 3 + (behind ? strlen(behind) : 0);
     char *whole = malloc(bytes);
     if (!whole) {
-        vsnprintf(err->text, sizeof err->text, format, args);
+        bnn_text_print(err->text, sizeof err->text, format, args);
     } else {
-        int used = vsnprintf(whole, bytes, format, args);
+        int used = bnn_text_print(whole, bytes, format, args);
         if (behind && used >= 0) {
             snprintf(whole + used, bytes - (size_t)used, ": %s", behind);
         }
@@ -114,6 +116,6 @@ bnn_code bnn_fail_errno(bnn_error *err, const char *path, const char *what, int 
     if (number == ENOMEM) {
         return bnn_fail(err, BNN_ERR_MEMORY, "%s: cannot %s: out of memory", path, what);
     }
-    return bnn_fail(err, BNN_ERR_IO, "%s: cannot %s: %s%s", path, what, strerror(number),
+    return bnn_fail(err, BNN_ERR_IO, "%s: cannot %s: %s%s", path, what, bnn_reason(number),
                     cure_of(number));
 }

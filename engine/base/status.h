@@ -32,7 +32,7 @@ bnn_code bnn_fail(bnn_error *err, bnn_code code, const char *format, ...)
 bnn_code bnn_fail_in(bnn_error *err, bnn_code code, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
-/* "PATH: cannot WHAT: strerror(NUMBER) (CURE)"; BNN_ERR_IO, or BNN_ERR_MEMORY for ENOMEM. */
+/* "PATH: cannot WHAT: REASON (CURE)"; BNN_ERR_IO, or BNN_ERR_MEMORY for ENOMEM. */
 bnn_code bnn_fail_errno(bnn_error *err, const char *path, const char *what, int number);
 
 #endif

@@ -8,6 +8,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "engine/base/text.h"
+
 #define MAGIC "\x93NUMPY"
 #define MAGIC_BYTES 6
 #define MAX_HEADER_BYTES (1u << 20) /* three keys take 128 bytes */
@@ -33,7 +35,7 @@ static bnn_code fail(const reader *r, bnn_code code, const char *format, ...) {
     char text[300];
     va_list args;
     va_start(args, format);
-    vsnprintf(text, sizeof text, format, args);
+    bnn_text_print(text, sizeof text, format, args);
     va_end(args);
     for (char *p = text; *p; p++) {
         if (*p < 0x20 || *p > 0x7e) {

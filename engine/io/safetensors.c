@@ -110,6 +110,52 @@ static bnn_code find_header(const char *name, const unsigned char *bytes, size_t
     return BNN_OK;
 }
 
+/* ---- jansson drops a character where its buffer cannot grow, and goes on ---- */
+
+/* Bytes that the JSON string from text[*at] (behind its quote) holds; moves *at behind it. */
+static size_t string_bytes(const char *text, size_t *at) {
+    size_t bytes = 0;
+    for (; text[*at] != '"'; bytes++, *at += 1) {
+        if (text[*at] != '\\') {
+            continue;
+        }
+        *at += 1;
+        if (text[*at] == 'u') { /* a code unit; each of a pair makes two of four bytes */
+            char digits[5] = {0};
+            memcpy(digits, text + *at + 1, 4);
+            unsigned long unit = strtoul(digits, NULL, 16);
+            bytes += unit < 0x80 ? 0 : unit < 0x800 || (unit & 0xf800) == 0xd800 ? 1 : 2;
+            *at += 4;
+        }
+    }
+    *at += 1;
+    return bytes;
+}
+
+static size_t strings_of_text(const char *text, size_t length) {
+    size_t sum = 0;
+    for (size_t i = 0; i < length;) {
+        if (text[i++] == '"') {
+            sum += string_bytes(text, &i);
+        }
+    }
+    return sum;
+}
+
+/* As deep as jansson lets a text be. */
+static size_t strings_of_tree(json_t *value) {
+    size_t sum = json_string_length(value), index;
+    const char *key;
+    json_t *item;
+    json_object_foreach(value, key, item) {
+        sum += strlen(key) + strings_of_tree(item);
+    }
+    json_array_foreach(value, index, item) {
+        sum += strings_of_tree(item);
+    }
+    return sum;
+}
+
 /* jansson takes any white space around the object; the format takes none in front and only spaces
  * as padding behind. */
 static bnn_code load_json(const char *name, const char *text, size_t length, json_t **root,
@@ -125,10 +171,11 @@ static bnn_code load_json(const char *name, const char *text, size_t length, jso
     }
     json_error_t problem;
     *root = json_loadb(text, length, JSON_REJECT_DUPLICATES, &problem);
-    if (*root) {
+    int whole = *root && strings_of_tree(*root) == strings_of_text(text, length);
+    if (whole) {
         return BNN_OK;
     }
-    if (json_error_code(&problem) == json_error_out_of_memory) {
+    if (*root || json_error_code(&problem) == json_error_out_of_memory) {
         return bnn_fail(err, BNN_ERR_MEMORY, "%s: out of memory reading the header", name);
     }
     return bnn_fail(err, BNN_ERR_FORMAT,

@@ -130,8 +130,20 @@ bnn_code bnn_st_add_tensor(bnn_st_writer *writer, const char *name, bnn_st_dtype
     return code;
 }
 
+/* Measured first: where json_dumps runs out of memory, it may leave a key out and go on. */
+static char *dump(const json_t *root, size_t *length) {
+    size_t bytes = json_dumpb(root, NULL, 0, JSON_COMPACT);
+    char *text = bytes ? malloc(bytes) : NULL;
+    *length = text ? json_dumpb(root, text, bytes, JSON_COMPACT) : 0;
+    if (*length != bytes) {
+        free(text);
+        text = NULL;
+    }
+    return text;
+}
+
 /* The header as text, metadata first; NULL when memory is out. */
-static char *header_text(const bnn_st_writer *writer) {
+static char *header_text(const bnn_st_writer *writer, size_t *length) {
     json_t *root = json_object();
     char *text = NULL;
     int failed = !root;
@@ -139,7 +151,7 @@ static char *header_text(const bnn_st_writer *writer) {
         failed = json_object_set(root, METADATA_KEY, writer->metadata) != 0;
     }
     if (!failed && json_object_update(root, writer->tensors) == 0) {
-        text = json_dumps(root, JSON_COMPACT);
+        text = dump(root, length);
     }
     json_decref(root);
     return text;
@@ -165,11 +177,11 @@ static void write_all(const bnn_st_writer *writer, const char *header, size_t le
 }
 
 bnn_code bnn_st_write(const bnn_st_writer *writer, const char *path, bnn_error *err) {
-    char *header = header_text(writer);
+    size_t length = 0;
+    char *header = header_text(writer, &length);
     if (!header) {
         return bnn_fail(err, BNN_ERR_MEMORY, "%s: out of memory for the header", path);
     }
-    size_t length = strlen(header);
     bnn_atomic_file *file = NULL;
     bnn_code code;
     if (length > MAX_HEADER_BYTES - 8) {

@@ -1,11 +1,13 @@
 /* A program of somebody else's: what the installed library needs to be of use. */
 #include <bnn.h>
+#include <locale.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 int main(int argc, char **argv) {
     char error[BNN_ERROR_BYTES] = "usage: client MODEL";
+    setlocale(LC_ALL, ""); /* as desktop programs do; no concern of the library's */
     bnn_model *model = argc == 2 ? bnn_model_load(argv[1], error) : NULL;
     if (!model) {
         fprintf(stderr, "client: %s\n", error);
@@ -24,7 +26,7 @@ int main(int argc, char **argv) {
         for (size_t i = 1; i < classes; i++) {
             best = logits[i] > logits[best] ? i : best;
         }
-        printf("%s %s %dx%dx%d: class %zu of %zu, %.9g\n", info.architecture, info.algorithm,
+        printf("%s %s %dx%dx%d: class %zu of %zu, %a\n", info.architecture, info.algorithm,
                info.height, info.width, info.channels, best, classes, (double)logits[best]);
     }
     free(logits);

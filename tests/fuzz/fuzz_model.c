@@ -59,6 +59,8 @@ static void run(const uint8_t *data, size_t size) {
     bnn_spec spec;
     bnn_loaded model;
     const char *why;
+    bnn_device device;
+    require(bnn_cpu_device(NULL, 1, &device, &why));
     bnn_code code = bnn_st_parse("input", data, size, &file, &err);
     if (code != BNN_OK) {
         require_one_line(&err, code);
@@ -69,7 +71,7 @@ static void run(const uint8_t *data, size_t size) {
         return;
     }
     err = (bnn_error){0};
-    code = bnn_loaded_from_file("input", file, size, bnn_cpu_kernels(NULL, &why), &model, &err);
+    code = bnn_loaded_from_file("input", file, size, &device, &model, &err);
     if (code == BNN_OK) {
         code = predict(&model, &err);
     }
@@ -95,7 +97,6 @@ static size_t promised(const uint8_t *text, size_t size) {
 
 /* As it is, and once more with a header length that fits the text and with as much data. */
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
-    bnn_set_threads(1);
     run(data, size);
     size_t header = 0;
     for (int i = LENGTH_BYTES; size >= LENGTH_BYTES && i-- > 0;) {
@@ -148,7 +149,8 @@ static bnn_code save_packed(const char *path, const bnn_spec *spec, const bnn_ne
 
 static bnn_code save(const char *path, int index, bnn_error *err) {
     const char *why;
-    const bnn_kernels *kernels = bnn_cpu_kernels(NULL, &why);
+    bnn_device device;
+    require(bnn_cpu_device(NULL, 1, &device, &why));
     bnn_spec spec = {.height = samples[index].side,
                      .width = samples[index].side,
                      .channels = samples[index].channels,
@@ -161,7 +163,7 @@ static bnn_code save(const char *path, int index, bnn_error *err) {
     bnn_params *params = bnn_params_create();
     require(params != NULL);
     bnn_code code = bnn_spec_find(&spec, samples[index].arch, samples[index].algorithm, err);
-    if (code == BNN_OK && !(code = bnn_net_build(&spec, kernels, params, 1, 0, &net, err)) &&
+    if (code == BNN_OK && !(code = bnn_net_build(&spec, &device, params, 1, 0, &net, err)) &&
         !(code = bnn_params_allocate(params, err))) {
         bnn_params_initialize(params, 1);
         code = samples[index].packed ? save_packed(path, &spec, &net, err)

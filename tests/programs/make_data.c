@@ -14,6 +14,7 @@
 #include <zlib.h>
 
 #include "engine/io/safetensors.h"
+#include "models/bnn.h"
 
 enum { CLASSES = 10, SIDE = 32, PLANE = SIDE * SIDE, RECORD = 1 + 3 * PLANE, GREY = 28 };
 enum { TRAIN = 512, TEST = 200, CORRUPT = 40, SEVERITIES = 5 };
@@ -413,6 +414,15 @@ static void write_metadata(const model *m, const char *name, const char *key, co
     write_header(m, name, root);
 }
 
+/* As before checkpoints said which data they were trained on. */
+static void write_without_data(const model *m, const char *name) {
+    json_t *root = header_of(m), *meta = json_object_get(root, "__metadata__");
+    if (json_object_del(meta, "train_data") || json_object_del(meta, "test_data")) {
+        die("no data in", "the model");
+    }
+    write_header(m, name, root);
+}
+
 /* A tensor's field replaced. */
 static void write_field(const model *m, const char *name, const char *tensor, const char *field,
                         json_t *value) {
@@ -504,6 +514,7 @@ static int break_checkpoint(const char *path, const char *out) {
     write_metadata(&m, "classes-other", "classes", "11");
     write_metadata(&m, "state-damaged", "step", "-1");
     write_metadata(&m, "state-far", "epoch", "1000");
+    write_without_data(&m, "data-unknown");
     write_metadata(&m, "args-missing", "args", NULL);
     write_metadata(&m, "args-damaged", "args", "{\"epochs\": ");
     write_metadata(&m, "args-unknown", "args", "{\"epoch\": 3}");
@@ -603,6 +614,41 @@ static int metadata(const char *path, const char *key) {
     return EXIT_SUCCESS;
 }
 
+/* ---- the library ---- */
+
+/* The class that libbnn gives each of the first IDX test images, one a line. */
+static int predict(const char *path, size_t count) {
+    char error[BNN_ERROR_BYTES];
+    size_t size;
+    bnn_model *network = bnn_model_load(path, error);
+    unsigned char *grey = idx_images(100000, count, &size), *from = grey + 16;
+    uint8_t *pixels = allocate(count * PLANE * 3);
+    float *logits = allocate(count * CLASSES * sizeof *logits);
+    const int margin = (SIDE - GREY) / 2;
+    for (size_t i = 0; i < count; i++) {
+        for (int at = 0; at < GREY * GREY; at++) {
+            int place = (at / GREY + margin) * SIDE + at % GREY + margin;
+            memset(pixels + 3 * (i * PLANE + (size_t)place), *from++, 3);
+        }
+    }
+    if (!network || bnn_model_run_pixels(network, count, pixels, logits, error) != 0) {
+        fprintf(stderr, "make_data: %s\n", error);
+        return EXIT_FAILURE;
+    }
+    for (size_t i = 0; i < count; i++) {
+        int best = 0;
+        for (int c = 1; c < CLASSES; c++) {
+            best = logits[i * CLASSES + (size_t)c] > logits[i * CLASSES + (size_t)best] ? c : best;
+        }
+        printf("%d\n", best);
+    }
+    bnn_model_free(network);
+    free(grey);
+    free(pixels);
+    free(logits);
+    return EXIT_SUCCESS;
+}
+
 int main(int argc, char **argv) {
     const char *what = argc > 1 ? argv[1] : "";
     if (argc == 3 && strcmp(what, "data") == 0) {
@@ -626,8 +672,12 @@ int main(int argc, char **argv) {
     if (argc == 4 && strcmp(what, "metadata") == 0) {
         return metadata(argv[2], argv[3]);
     }
+    if (argc == 4 && strcmp(what, "predict") == 0) {
+        return predict(argv[2], strtoul(argv[3], NULL, 10));
+    }
     fprintf(stderr,
             "make_data: data DIR | break-checkpoint FILE DIR | break-packed FILE DIR | foreign FILE"
-            " | json FILE PATH DIGITS | json-lines FILE | metadata FILE KEY\n");
+            " | json FILE PATH DIGITS | json-lines FILE | metadata FILE KEY"
+            " | predict MODEL COUNT\n");
     return EXIT_FAILURE;
 }

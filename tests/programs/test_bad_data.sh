@@ -78,7 +78,12 @@ corruptions 'no images' 'fog.npy: .*expected \[5\*N,32,32,3\]' c-labels
 cp -r cifar-c c-picture && printf '\211PNG\r\n\032\n' >c-picture/fog.npy
 corruptions 'a picture' 'fog.npy: ' c-picture
 corruptions 'other count of images' 'fog.npy: 1 images a severity' bad/c-counts
-corruptions 'unknown name' 'fogg.npy: ' bad/c-name
+mkdir c-strange && cp bad/c-name/fogg.npy bad/c-name/labels.npy c-strange
+corruptions 'unknown name' 'fogg.npy: none of the 19' c-strange
+cp -r cifar-c c-order && head -c 129 cifar-c/labels.npy >c-order/labels.npy # its header and a label
+tail -c +129 cifar-c/labels.npy | head -c 199 >>c-order/labels.npy
+corruptions 'labels in another order' 'labels.npy: label 1 is 0, but .* image 1 is of class 7' \
+    c-order
 corruptions 'no labels' 'labels.npy: no such file' bad/c-no-labels
 
 # ---- a model and data that do not fit ----

@@ -17,6 +17,8 @@ equal 'steps.jsonl: steps' "$(sed 's/^{"step":\([0-9]*\),.*/\1/' run/steps.jsonl
 check 'sessions.jsonl: JSON' "$helper" json-lines run/sessions.jsonl
 equal 'sessions.jsonl: a start' "$(cut -d, -f1 run/sessions.jsonl)" '{"step":0'
 matches 'sessions.jsonl: instruction set' '"isa":"cpu [a-z0-9]*","threads":[1-9]' run/sessions.jsonl
+matches 'sessions.jsonl: data' '"train_data":"[0-9a-f]{8}","test_data":"[0-9a-f]{8}"}$' \
+    run/sessions.jsonl
 equal 'config.json' "$(json run/config.json algo) $(json run/config.json epochs)" 'bnn 2'
 
 # check leaves what was printed.
@@ -138,7 +140,8 @@ matches '--init-from' '^took [0-9]+ of [0-9]+ tensors from float/last.safetensor
 taken=$(awk '/^took/ { print $2 == $4 }' .out)
 equal '--init-from: all tensors of a bnn are in its float twin' "$taken" 1
 refuse '--init-from: as if from nothing' cmp from/last.safetensors run/last.safetensors
-equal '--init-from is recorded' "$(json from/config.json init-from)" float/last.safetensors
+equal '--init-from is recorded' "$(json from/config.json init-from)" \
+    "$(pwd -P)/float/last.safetensors"
 
 # ---- plans, and names ----
 plan() { # NAME PARAMETERS BINARY MACS BINARY-MACS OPTIONS...

@@ -178,6 +178,47 @@ done
 check '--config of the run itself' "$train" --config run/config.json --output run --overwrite
 same '--config of the run itself' run/config.json before/config.json
 
+# The data, too: by their own names or by others.
+data_over='would be written over, but it is read as a file of'
+ln cifar/test_batch.bin batch
+ln -s ../cifar/test_batch.bin folder/fog.npy
+ln -s ../cifar/data_batch_2.bin folder/metrics.csv
+cp -R cifar cifar.copy
+for name in cifar/test_batch.bin batch folder/fog.npy; do
+    for option in json predictions; do
+        expect_fail "--$option $name" "--$option $name: $data_over --data-dir" \
+            "$evaluate" q.bnn --data-dir cifar "--$option" "$name"
+    done
+done
+expect_fail '--json over a corruption' "--json cifar-c/fog.npy: $data_over --corruptions" \
+    "$evaluate" q.bnn --data-dir cifar --limit-test 8 --corruptions cifar-c --json cifar-c/fog.npy
+expect_fail '--json over the labels' "--json cifar-c/labels.npy: $data_over --corruptions" \
+    "$evaluate" q.bnn --data-dir cifar --limit-test 8 --corruptions cifar-c --json cifar-c/labels.npy
+expect_fail 'corrupted images over the clean ones' "--output folder/fog.npy: $data_over --data-dir" \
+    "$corrupt" --data-dir cifar --output folder --corruption fog
+# shellcheck disable=SC2086
+expect_fail 'a run over its data' "the run's folder/metrics.csv: $data_over --data-dir" \
+    "$train" $small --output folder
+expect_fail 'a measurement over its data' "--json cifar/data_batch_1.bin: $data_over --data-dir" \
+    "$bench" train --with-data --data-dir cifar --json cifar/data_batch_1.bin
+check 'pictures' "$corrupt" --data-dir cifar --output photographs --limit-test 2
+for file in frost1.png frost2.png frost3.png frost4.jpg frost5.jpg; do
+    cp photographs/sheet.png photographs/$file
+done
+expect_fail '--json over a photograph' "--json photographs/frost4.jpg: $data_over --frost-dir" \
+    "$evaluate" q.bnn --data-dir cifar --corruptions make --frost-dir photographs \
+    --json photographs/frost4.jpg
+ln -sf frost1.png photographs/frost.npy
+expect_fail 'corrupted images over a photograph' \
+    "--output photographs/frost.npy: $data_over --frost-dir" "$corrupt" --data-dir cifar \
+    --corruption frost --frost-dir photographs --output photographs
+check 'the data are as they were' diff -r cifar cifar.copy
+check 'results beside the data' "$evaluate" q.bnn --data-dir cifar --limit-test 2 \
+    --json cifar/results.json --predictions cifar/predictions
+check 'and again' "$evaluate" q.bnn --data-dir cifar --limit-test 2 --json cifar/results.json \
+    --predictions cifar/predictions
+rm folder/fog.npy folder/metrics.csv
+
 # ---- no two to one place ----
 same_place='are the same; choose another place'
 expect_fail 'two results, one file' "--json x and --predictions ./x $same_place" \

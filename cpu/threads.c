@@ -1,0 +1,164 @@
+/* How many threads a kernel works with, and with how many by default. A parallel region always says
+ * its number: what OpenMP would take on its own belongs to the calling thread, and may be another
+ * when the kernel runs than it was when the workspace was made. */
+#include <limits.h>
+#include <omp.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "cpu/conv.h"
+#include "cpu/threads.h"
+
+/* ---- in a child of fork() ---- */
+
+/* OpenMP's threads may be missing: only the one that forked lives on in a child, and gcc's OpenMP
+ * would wait for the others for ever. */
+static atomic_int orphaned;
+static int had_threads; /* the process that forks; touched by fork's handlers alone */
+
+static void before_fork(void) {
+    struct stat tasks; /* a folder with one for each thread */
+    had_threads = stat("/proc/self/task", &tasks) != 0 || tasks.st_nlink != 2 + 1;
+}
+
+static void in_child(void) {
+    orphaned |= had_threads;
+}
+
+/* Before anybody else's parallel region, which counts as well. */
+__attribute__((constructor)) static void watch_forks(void) {
+    pthread_atfork(before_fork, NULL, in_child);
+}
+
+int bnn_team(const bnn_device *device) {
+    return orphaned ? 1 : device->threads;
+}
+
+void bnn_for_each(const bnn_device *device, size_t count,
+                  void (*body)(void *context, size_t i, int worker), void *context) {
+    if (count == 1) {
+        body(context, 0, 0);
+        return;
+    }
+    bnn_queue items = {.total = count};
+#pragma omp parallel num_threads(bnn_team(device))
+    {
+        size_t first, last;
+        while (bnn_next_run(&items, &first, &last)) {
+            for (size_t i = first; i < last; i++) {
+                body(context, i, omp_get_thread_num());
+            }
+        }
+    }
+}
+
+/* ---- by default ---- */
+
+/* The first line of FOLDER/NAME into `line`; 0 where there is none. */
+static int read_line(const char *folder, const char *name, char *line, size_t size) {
+    char path[PATH_MAX];
+    if (snprintf(path, sizeof path, "%s/%s", folder, name) >= (int)sizeof path) {
+        return 0;
+    }
+    FILE *file = fopen(path, "r");
+    int found = file != NULL && fgets(line, (int)size, file) != NULL;
+    if (file != NULL) {
+        fclose(file);
+    }
+    return found;
+}
+
+/* Processors of one group, rounded up; INT_MAX for no limit. */
+static int quota_of_group(const char *folder) {
+    char line[64];
+    long long quota = -1, period = 0;
+    if (read_line(folder, "cpu.max", line, sizeof line)) { /* "max 100000", "150000 100000" */
+        char *end;
+        quota = strtoll(line, &end, 10);
+        period = end == line ? 0 : strtoll(end, NULL, 10);
+    } else if (read_line(folder, "cpu.cfs_quota_us", line, sizeof line)) { /* version 1; -1: none */
+        quota = strtoll(line, NULL, 10);
+        period =
+            read_line(folder, "cpu.cfs_period_us", line, sizeof line) ? strtoll(line, NULL, 10) : 0;
+    }
+    if (quota <= 0 || period <= 0) {
+        return INT_MAX;
+    }
+    long long processors = quota / period + (quota % period != 0);
+    return processors < INT_MAX ? (int)processors : INT_MAX;
+}
+
+/* The tightest of a group and all that it is in: ROOT, ROOT/a, ROOT/a/b. */
+static int quota_on_path(const char *root, const char *group) {
+    char folder[PATH_MAX];
+    int least = INT_MAX;
+    size_t base = strlen(root);
+    if (snprintf(folder, sizeof folder, "%s%s", root, group) >= (int)sizeof folder) {
+        return INT_MAX;
+    }
+    for (;;) {
+        int own = quota_of_group(folder);
+        least = own < least ? own : least;
+        char *slash = strrchr(folder + base, '/');
+        if (slash == NULL) {
+            return least;
+        }
+        *slash = '\0';
+    }
+}
+
+/* Is `word` among the comma-separated `list`? */
+static int lists(const char *list, const char *word) {
+    size_t length = strlen(word);
+    for (const char *at = list; at != NULL; at = strchr(at, ',')) {
+        at += *at == ',';
+        if (strncmp(at, word, length) == 0 && (at[length] == ',' || at[length] == '\0')) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
+int bnn_cpu_quota(const char *groups, const char *mount) {
+    char line[PATH_MAX], root[PATH_MAX];
+    int least = INT_MAX;
+    FILE *file = fopen(groups, "r"); /* lines NUMBER:CONTROLLERS:PATH; version 2: 0::PATH */
+    while (file != NULL && fgets(line, sizeof line, file) != NULL) {
+        line[strcspn(line, "\n")] = '\0';
+        char *controllers = strchr(line, ':');
+        char *path = controllers == NULL ? NULL : strchr(controllers + 1, ':');
+        if (path == NULL) {
+            continue;
+        }
+        *controllers++ = '\0', *path++ = '\0';
+        const char *below = *controllers == '\0' ? "" : lists(controllers, "cpu") ? "/cpu" : NULL;
+        if (below == NULL ||
+            snprintf(root, sizeof root, "%s%s", mount, below) >= (int)sizeof root) {
+            continue;
+        }
+        int own = quota_on_path(root, strcmp(path, "/") == 0 ? "" : path);
+        least = own < least ? own : least;
+    }
+    if (file != NULL) {
+        fclose(file);
+    }
+    return least;
+}
+
+static int smaller(int a, int b) {
+    return a < b ? a : b;
+}
+
+int bnn_cpu_threads(void) {
+    int threads = smaller(omp_get_max_threads(), omp_get_thread_limit());
+    const char *chosen = getenv("OMP_NUM_THREADS");
+    /* A number that the user or the application has named counts, be it wise or not. */
+    if ((chosen == NULL || *chosen == '\0') && omp_get_max_threads() == omp_get_num_procs()) {
+        threads = smaller(threads, bnn_cpu_quota("/proc/self/cgroup", "/sys/fs/cgroup"));
+    }
+    return threads < 1 ? 1 : smaller(threads, BNN_MAX_THREADS);
+}

@@ -1,0 +1,10 @@
+/* What is tested of threads.c. */
+#ifndef BNN_CPU_THREADS_H
+#define BNN_CPU_THREADS_H
+
+/* Processors that Linux's control groups leave to a process, rounded up; INT_MAX for no limit.
+ * `groups` lists the process's groups, as /proc/self/cgroup does; the hierarchies are mounted at
+ * `mount` (version 2) and `mount`/cpu (version 1). */
+int bnn_cpu_quota(const char *groups, const char *mount);
+
+#endif

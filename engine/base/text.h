@@ -1,0 +1,18 @@
+/* Numbers and reasons as text, in the C locale whatever the application's is: a file that was
+ * written where the decimal point is a comma must be the same file. Nothing is changed for other
+ * threads. */
+#ifndef BNN_ENGINE_BASE_TEXT_H
+#define BNN_ENGINE_BASE_TEXT_H
+
+#include <stdarg.h>
+#include <stddef.h>
+
+/* strtod. */
+double bnn_text_to_double(const char *text, char **end);
+/* vsnprintf. */
+int bnn_text_print(char *out, size_t bytes, const char *format, va_list args)
+    __attribute__((format(printf, 3, 0)));
+/* strerror, in English; from several threads at once. */
+const char *bnn_reason(int number);
+
+#endif
