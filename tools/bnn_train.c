@@ -190,7 +190,7 @@ static void note_options(const bnn_train_settings *s) {
     static const char *const planned[] = {
         "dry-run",   "algo",         "arch",     "data",          "image-size", "batch-size",
         "optimizer", "lr",           "momentum", "nesterov",      "scheduler",  "milestones",
-        "epochs",    "weight-decay", "resume",   "warmup-epochs", NULL};
+        "epochs",    "weight-decay", "resume",   "warmup-epochs", "threads",    NULL};
     note_schedule(&s->schedule);
     if (strcmp(optimizer, "sgd") != 0) {
         bnn_options_note(&program, "momentum", "says nothing without --optimizer sgd");

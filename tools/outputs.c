@@ -145,7 +145,7 @@ static void add_screen(bnn_outputs *o, const char *option, const char *path) {
 }
 
 static bnn_code check_place(const bnn_file_use *use, bnn_error *err) {
-    if (use->role == BNN_FILE_OWN && use->type && use->type != S_IFREG) {
+    if (use->role == BNN_FILE_OWN && use->type && (use->type != S_IFREG || use->by_descriptor)) {
         return bnn_fail(err, BNN_ERR_IO, "%s: is %s, so no file can be written there", use->path,
                         use->type == S_IFDIR ? "a folder" : "no regular file");
     }

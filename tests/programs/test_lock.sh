@@ -68,6 +68,16 @@ cp precious precious.copy
 expect_fail 'a link as lock' 'strange/.lock: cannot' "$train" $small $tiny --output strange
 same 'a link as lock: where it leads' precious precious.copy
 
+# Nor are pipes and links to descriptors files of a run.
+for kind in 'mkfifo' 'ln -s /dev/stdout'; do
+    rm -rf strange
+    mkdir strange
+    $kind strange/metrics.csv
+    # shellcheck disable=SC2086
+    expect_fail "$kind as metrics.csv" 'strange/metrics.csv: is no regular file' \
+        "$train" $small $tiny --output strange
+done
+
 # ---- results ----
 hold .out.json.lock "$evaluate" other --corruptions make --corruption all --quiet --threads 1 \
     --json out.json
