@@ -1,5 +1,6 @@
 /* Statuses, random numbers (Philox against its authors' vectors) and arenas. */
 #include <check.h>
+#include <errno.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -7,6 +8,7 @@
 #include "engine/base/arena.h"
 #include "engine/base/rng.h"
 #include "engine/base/status.h"
+#include "tools/utf8.h"
 
 /* (An assertion a byte would be slow: each sends a message from the fork.) */
 static int all_equal(const unsigned char *p, size_t bytes, unsigned char value) {
@@ -44,6 +46,39 @@ START_TEST(test_long_status) {
     ck_assert_int_eq(strncmp(err.text, "in front: aaa", 13), 0);
     bnn_fail_in(&err, BNN_ERR_IO, "%s", text);
     ck_assert_uint_eq(strlen(err.text), sizeof err.text - 1);
+}
+END_TEST
+
+/* Whatever a path's length, its last name and what stands behind it are there, and its front. */
+START_TEST(test_status_of_long_paths) {
+    char path[9000] = "/top";
+    bnn_error err = {0};
+    while (strlen(path) < 4000) {
+        strcat(path, "/\xc3\xa9\xe2\x82\xac_folder");
+        bnn_fail(&err, BNN_ERR_IO, "--json %s/name.json: cannot be; choose another", path);
+        ck_assert_uint_lt(strlen(err.text), sizeof err.text);
+        ck_assert_msg(strncmp(err.text, "--json /top/", 12) == 0, "%s", err.text);
+        const char *end = strstr(err.text, "_folder/name.json: cannot be; choose another");
+        ck_assert_msg(end && strlen(end) == 44, "%s", err.text);
+        for (const char *s = err.text; *s;) { /* no character is cut in its middle */
+            size_t length = bnn_utf8_length(s);
+            ck_assert_uint_gt(length, 0);
+            s += length;
+        }
+    }
+    ck_assert_ptr_nonnull(strstr(err.text, "..."));
+    char more[5000];
+    memset(more, 'x', sizeof more - 1);
+    more[sizeof more - 1] = '\0';
+    bnn_fail(&err, BNN_ERR_IO, "%s/file: gone; look elsewhere", more);
+    bnn_fail_in(&err, BNN_ERR_IO, "bnn %s", path);
+    ck_assert_msg(strncmp(err.text, "bnn /top/", 9) == 0, "%s", err.text);
+    ck_assert_str_eq(err.text + strlen(err.text) - 27, "/file: gone; look elsewhere");
+    bnn_fail_errno(&err, path, "open it", ENOENT);
+    ck_assert_ptr_nonnull(
+        strstr(err.text, "_folder: cannot open it: No such file or directory (is "));
+    ck_assert_int_eq(bnn_fail_errno(&err, "x", "open it", ENOMEM), BNN_ERR_MEMORY);
+    ck_assert_str_eq(err.text, "x: cannot open it: out of memory");
 }
 END_TEST
 
@@ -171,6 +206,9 @@ START_TEST(test_arena) {
         ck_assert(all_equal(piece[i], size[i], (unsigned char)i));
     }
     ck_assert_str_eq(bnn_arena_format(arena, "layer%d.%s", 3, "weight"), "layer3.weight");
+    static char path[5000];
+    memset(path, 'p', sizeof path - 1);
+    ck_assert_str_eq(bnn_arena_format(arena, "%s", path), path);
     ck_assert_ptr_null(bnn_arena_alloc(arena, SIZE_MAX));
     ck_assert_ptr_null(bnn_arena_alloc(arena, SIZE_MAX / 2 + 1));
     ck_assert_ptr_null(bnn_arena_alloc(NULL, 1));
@@ -198,6 +236,7 @@ int main(void) {
     tcase_set_timeout(tcase, 60);
     tcase_add_test(tcase, test_status);
     tcase_add_test(tcase, test_long_status);
+    tcase_add_test(tcase, test_status_of_long_paths);
     tcase_add_test(tcase, test_philox);
     tcase_add_test(tcase, test_streams);
     tcase_add_test(tcase, test_distributions);

@@ -3,15 +3,19 @@
  * played by RLIMIT_FSIZE. */
 #include <check.h>
 #include <dirent.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "engine/base/file.h"
+#include "engine/base/stream.h"
 
 static char folder[64];
 static char path[128];
@@ -233,7 +237,6 @@ static void expect_open_error(const char *name, bnn_code wanted, const char *wha
 START_TEST(open_refuses_what_cannot_be_written) {
     expect_open_error(folder, BNN_ERR_IO, "folder");
     expect_open_error("", BNN_ERR_ARGUMENT, "empty name");
-    expect_open_error("/dev/null", BNN_ERR_IO, "not a regular file");
     expect_open_error(in_folder("missing/file"), BNN_ERR_IO, "No such file");
     write_text(path, "old");
     expect_open_error(in_folder("file/below"), BNN_ERR_IO, "Not a directory");
@@ -273,6 +276,174 @@ START_TEST(vanished_folder_is_an_error) {
     ck_assert_int_eq(system(command), 0);
     fputs("x", bnn_atomic_stream(file));
     expect_error(bnn_atomic_commit(file, &err), BNN_ERR_IO, &err, "sub/file", "removed");
+}
+END_TEST
+
+/* What a link leads to is made, also where nothing is there yet. */
+START_TEST(links_to_nothing_are_followed) {
+    struct stat info;
+    ck_assert_int_eq(mkdir(in_folder("sub"), 0777), 0);
+    ck_assert_int_eq(symlink("sub/target", in_folder("link")), 0);
+    replace(in_folder("link"), "new");
+    expect_text(in_folder("sub/target"), "new");
+    ck_assert_int_eq(lstat(in_folder("link"), &info), 0);
+    ck_assert(S_ISLNK(info.st_mode));
+}
+END_TEST
+
+START_TEST(check_finds_out_and_leaves_nothing) {
+    bnn_error err;
+    ck_assert_int_eq(bnn_atomic_check(path, &err), BNN_OK);
+    ck_assert_int_eq(entries_in_folder(), 0);
+    write_text(path, "old");
+    ck_assert_int_eq(bnn_atomic_check(path, &err), BNN_OK);
+    expect_text(path, "old");
+    expect_error(bnn_atomic_check("", &err), BNN_ERR_ARGUMENT, &err, "", "empty name");
+    expect_error(bnn_atomic_check(folder, &err), BNN_ERR_IO, &err, folder, "is a folder");
+    expect_error(bnn_atomic_check(in_folder("no/file"), &err), BNN_ERR_IO, &err, "no/file",
+                 "No such file");
+    expect_error(bnn_atomic_check("/dev/fd/987", &err), BNN_ERR_IO, &err, "/dev/fd/987",
+                 "no such open descriptor");
+    ck_assert_int_eq(bnn_atomic_check("/dev/null", &err), BNN_OK);
+    ck_assert_int_eq(mkfifo(in_folder("pipe"), 0600), 0);
+    ck_assert_int_eq(bnn_atomic_check(in_folder("pipe"), &err), BNN_OK); /* waits for nobody */
+}
+END_TEST
+
+START_TEST(leftovers_are_removed) {
+    write_text(path, "kept");
+    write_text(in_folder("file.tmp-1"), "x");
+    write_text(in_folder("file.tmp-99999"), "x");
+    write_text(in_folder("file.tmp-1x"), "kept");
+    write_text(in_folder("file.tmp-"), "kept");
+    write_text(in_folder("other.tmp-1"), "kept");
+    bnn_atomic_clean(path);
+    ck_assert_int_eq(entries_in_folder(), 4);
+    ck_assert_int_eq(access(in_folder("file.tmp-1"), F_OK), -1);
+    ck_assert_int_eq(chdir(folder), 0);
+    write_text("other.tmp-2", "x");
+    bnn_atomic_clean("other");
+    ck_assert_int_eq(chdir("/"), 0);
+    ck_assert_int_eq(entries_in_folder(), 3);
+    bnn_atomic_clean(in_folder("no/such"));
+}
+END_TEST
+
+/* ---- streams ---- */
+
+/* A file of which `text` was written, as a shell's redirection would open it. */
+static int redirected(const char *name, const char *text) {
+    int fd = open(name, O_WRONLY | O_CREAT | O_TRUNC, 0666);
+    ck_assert_int_ge(fd, 0);
+    ck_assert_int_eq(write(fd, text, strlen(text)), (ssize_t)strlen(text));
+    return fd;
+}
+
+START_TEST(descriptors_are_written_behind) {
+    char name[64];
+    int fd = redirected(path, "before ");
+    static const char *const forms[] = {"/dev/fd/%d", "/proc/self/fd/%d"};
+    for (size_t i = 0; i < 2; i++) {
+        snprintf(name, sizeof name, forms[i], fd);
+        ck_assert_int_eq(bnn_stream_descriptor(name), fd);
+        ck_assert(bnn_is_stream(name));
+        replace(name, "result ");
+    }
+    snprintf(name, sizeof name, "/proc/%ld/fd/%d", (long)getpid(), fd);
+    replace(name, "result ");
+    snprintf(name, sizeof name, "/dev/fd/%d", fd);
+    ck_assert_int_eq(symlink(name, in_folder("link")), 0);
+    replace(in_folder("link"), "linked");
+    expect_text(path, "before result result result linked");
+    ck_assert_int_eq(entries_in_folder(), 2);
+    ck_assert_int_eq(bnn_stream_descriptor("/dev/stdout"), 1);
+    ck_assert_int_eq(bnn_stream_descriptor("/dev/stderr"), 2);
+    static const char *const none[] = {
+        "/dev/fd/", "/dev/fd/1x",   "/dev/fd/-1",          "/dev/fd/1/2",
+        "-",        "/dev/stdouts", "/dev/fd/99999999999", ""};
+    for (size_t i = 0; i < sizeof none / sizeof none[0]; i++) {
+        ck_assert_int_eq(bnn_stream_descriptor(none[i]), -1);
+    }
+    close(fd);
+}
+END_TEST
+
+START_TEST(standard_output_may_be_moved) {
+    int fd = redirected(path, "");
+    bnn_stream_standard_output(fd);
+    replace("/dev/stdout", "1");
+    replace("/dev/fd/1", "2");
+    expect_text(path, "12");
+    close(fd);
+}
+END_TEST
+
+START_TEST(pipes_are_written_to) {
+    char text[32] = "";
+    ck_assert_int_eq(mkfifo(path, 0600), 0);
+    int fd = open(path, O_RDONLY | O_NONBLOCK);
+    ck_assert(bnn_is_stream(path));
+    replace(path, "through the pipe");
+    ck_assert_int_eq(read(fd, text, sizeof text), 16);
+    ck_assert_str_eq(text, "through the pipe");
+    close(fd);
+    ck_assert_int_eq(entries_in_folder(), 1);
+}
+END_TEST
+
+START_TEST(sockets_are_connected_to) {
+    char text[32] = "";
+    bnn_error err;
+    bnn_atomic_file *file;
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    strcpy(address.sun_path, path);
+    int listener = socket(AF_UNIX, SOCK_STREAM, 0);
+    ck_assert_int_eq(bind(listener, (struct sockaddr *)&address, sizeof address), 0);
+    expect_error(bnn_atomic_open(path, &file, &err), BNN_ERR_IO, &err, path, "refused");
+    ck_assert_int_eq(listen(listener, 1), 0);
+    replace(path, "to the socket");
+    int fd = accept(listener, NULL, NULL);
+    ck_assert_int_eq(read(fd, text, sizeof text), 13);
+    ck_assert_str_eq(text, "to the socket");
+    close(fd);
+    close(listener);
+}
+END_TEST
+
+static void expect_lost(const char *name, size_t bytes, const char *what) {
+    static char block[100000];
+    bnn_error err;
+    bnn_atomic_file *file = begin(name);
+    fwrite(block, 1, bytes, bnn_atomic_stream(file));
+    expect_error(bnn_atomic_commit(file, &err), BNN_ERR_IO, &err, name, what);
+}
+
+/* Smaller and larger than stdio's buffer. */
+START_TEST(streams_tell_what_is_lost) {
+    int ends[2];
+    char name[64];
+    expect_lost("/dev/full", 10, "No space left");
+    expect_lost("/dev/full", 100000, "No space left");
+    signal(SIGPIPE, SIG_IGN);
+    ck_assert_int_eq(pipe(ends), 0);
+    close(ends[0]);
+    snprintf(name, sizeof name, "/dev/fd/%d", ends[1]);
+    expect_lost(name, 10, "Broken pipe");
+    expect_lost(name, 100000, "Broken pipe");
+    replace("/dev/null", "gone");
+    ck_assert_int_eq(access("/dev/null.tmp-1", F_OK), -1);
+}
+END_TEST
+
+START_TEST(descriptors_that_cannot_be_written) {
+    char name[64];
+    write_text(path, "old");
+    int fd = open(path, O_RDONLY);
+    snprintf(name, sizeof name, "/dev/fd/%d", fd);
+    expect_open_error(name, BNN_ERR_IO, "reading only");
+    close(fd);
+    expect_open_error(name, BNN_ERR_IO, "no such open descriptor");
+    expect_text(path, "old");
 }
 END_TEST
 
@@ -322,6 +493,15 @@ int main(void) {
     tcase_add_test(tests, open_refuses_what_cannot_be_written);
     tcase_add_loop_test(tests, full_disk_leaves_the_old_file, 0, 3);
     tcase_add_test(tests, vanished_folder_is_an_error);
+    tcase_add_test(tests, links_to_nothing_are_followed);
+    tcase_add_test(tests, check_finds_out_and_leaves_nothing);
+    tcase_add_test(tests, leftovers_are_removed);
+    tcase_add_test(tests, descriptors_are_written_behind);
+    tcase_add_test(tests, standard_output_may_be_moved);
+    tcase_add_test(tests, pipes_are_written_to);
+    tcase_add_test(tests, sockets_are_connected_to);
+    tcase_add_test(tests, streams_tell_what_is_lost);
+    tcase_add_test(tests, descriptors_that_cannot_be_written);
     tcase_add_test(tests, folders_are_made_with_parents);
     tcase_add_test(tests, folders_that_cannot_be_made);
     suite_add_tcase(suite, tests);

@@ -71,12 +71,13 @@ REAL(void, free, void *block) {
 
 /* ---- work ---- */
 
-static char folder[] = "/tmp/bnn-check-memory-XXXXXX";
+static char folder[64];
 static char checkpoint[64], packed[64], written[64];
 static uint8_t *pixels;
 static bnn_device device;
 
 static void set_up(void) {
+    strcpy(folder, "/tmp/bnn-check-memory-XXXXXX");
     ck_assert_ptr_nonnull(mkdtemp(folder));
     snprintf(checkpoint, sizeof checkpoint, "%s/model.safetensors", folder);
     snprintf(packed, sizeof packed, "%s/model.bnn", folder);

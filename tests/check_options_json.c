@@ -3,6 +3,7 @@
 #include <jansson.h>
 
 #include "tests/options_fixture.h"
+#include "tools/utf8.h"
 
 static char config_path[64];
 
@@ -85,6 +86,23 @@ START_TEST(configuration_is_refused) {
 }
 END_TEST
 
+START_TEST(encodings_of_editors) {
+    static const char marked[] = "\xef\xbb\xbf{\"batch-size\": 9}";
+    reset();
+    check_run(with_config(marked, ""));
+    unlink(config_path);
+    ck_assert_int_eq(batch_size, 9);
+    check_config_refusal("\xef\xbb\xbf", "not JSON: line 1: '[' or '{' expected near end of file");
+    /* With marks and without, in both orders. */
+    static const char wide[][4] = {"\xff\xfe{", "\xfe\xff", "{\0\"", "\0{"};
+    for (size_t i = 0; i < sizeof wide / sizeof wide[0]; i++) {
+        bnn_error err;
+        ck_assert_int_eq(bnn_options_from_json(&program, "c", wide[i], 4, &err), BNN_ERR_FORMAT);
+        ck_assert_str_eq(err.text, "c: is text in UTF-16; save it as UTF-8");
+    }
+}
+END_TEST
+
 START_TEST(json_without_an_error) {
     reset();
     check_run("");
@@ -141,18 +159,32 @@ END_TEST
 
 START_TEST(json_of_odd_values) {
     reset();
-    data = "bad \xff\xc3 utf8";
-    char *text = bnn_options_to_json(&program, 1);
-    json_error_t why;
-    json_t *root = json_loads(text, 0, &why);
-    ck_assert_ptr_nonnull(root);
-    ck_assert_str_eq(json_string_value(json_object_get(root, "data")),
-                     "bad \xef\xbf\xbd\xef\xbf\xbd utf8");
-    json_decref(root);
-    free(text);
+    /* Bytes that are no text come back as they were, and so does what looks like their form. */
+    static const char *const names[][2] = {
+        {"bad \xff\xc3 utf8", "bad \\xff\\xc3 utf8"},
+        {"\xc3\xa9\xe2\x82", "\xc3\xa9\\xe2\\x82"},
+        {"a\\x41\\\\x\\y\\", "a\\x5cx41\\\\x5cx\\y\\"},
+        {"\\x5cx41", "\\x5cx5cx41"},
+    };
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        data = names[i][0];
+        char *text = bnn_options_to_json(&program, 1);
+        json_t *root = json_loads(text, 0, NULL);
+        ck_assert_ptr_nonnull(root);
+        ck_assert_str_eq(json_string_value(json_object_get(root, "data")), names[i][1]);
+        json_decref(root);
+        data = NULL;
+        option_named("data")->given = 0;
+        ck_assert_int_eq(bnn_options_from_json(&program, "t", text, strlen(text), NULL), BNN_OK);
+        ck_assert_str_eq(data, names[i][0]);
+        free(text);
+    }
+    char odd[] = "\\x00\\xg1\\x4\\x";
+    bnn_utf8_unescape(odd);
+    ck_assert_str_eq(odd, "\\x00\\xg1\\x4\\x");
     bnn_program empty = program;
     empty.option_count = 0;
-    text = bnn_options_to_json(&empty, 1);
+    char *text = bnn_options_to_json(&empty, 1);
     ck_assert_str_eq(text, "{}\n");
     free(text);
     ck_assert_uint_eq(bnn_utf8_length("\xed\xa0\x80"), 0); /* a surrogate */
@@ -167,6 +199,7 @@ int main(void) {
     TCase *json = tcase_create("json");
     tcase_add_test(json, configuration_is_read);
     tcase_add_test(json, configuration_is_refused);
+    tcase_add_test(json, encodings_of_editors);
     tcase_add_test(json, json_without_an_error);
     tcase_add_test(json, json_round_trip);
     tcase_add_test(json, json_of_odd_values);

@@ -6,6 +6,7 @@
 
 #include "tools/bench_stats.h"
 #include "tools/machine.h"
+#include "tools/utf8.h"
 
 typedef struct row {
     bnn_bench_row row;
@@ -210,7 +211,7 @@ static json_t *row_json(const bnn_bench_report *report, const row *r) {
     const bnn_bench_row *b = &r->row;
     int compared = b->other.seconds > 0.0;
     json_t *o = json_object();
-    json_object_set_new(o, "case", json_string(b->name));
+    json_object_set_new(o, "case", bnn_utf8_json(b->name));
     json_object_set_new(o, "seconds", json_real(b->own.seconds));
     json_object_set_new(o, "baseline", json_string(b->baseline));
     json_object_set_new(o, "baseline_seconds",

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -84,6 +85,7 @@ static void become(const char *const *argv, int fd) {
     int nowhere = open("/dev/null", O_WRONLY);
     if (nowhere >= 0 && dup2(fd, STDIN_FILENO) >= 0 && dup2(fd, STDOUT_FILENO) >= 0 &&
         dup2(nowhere, STDERR_FILENO) >= 0) {
+        signal(SIGPIPE, SIG_DFL);
         execvp(argv[0], (char *const *)(size_t)argv);
     }
     _exit(EXIT_FAILURE);

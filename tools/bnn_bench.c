@@ -8,8 +8,8 @@
 #include "tools/bench.h"
 #include "tools/interrupt.h"
 #include "tools/names.h"
-#include "tools/options.h"
-#include "tools/wait_policy.h"
+#include "tools/outputs.h"
+#include "tools/start.h"
 
 static const char *arch = "resnet18", *algo, *filter, *json_file, *data = "cifar10", *data_dir;
 static int64_t batch_size = 0, image_size = 0, classes = 0, threads = 0, repeat = 7;
@@ -49,8 +49,8 @@ static bnn_option options[] = {
      .min = 1, .max = 1000},
     {"case", BNN_OPTION_STRING, &filter, "TEXT", "Only cases whose names contain TEXT.",
      .default_text = "all"},
-    {"json", BNN_OPTION_STRING, &json_file, "FILE", "Write all rows as a JSON array.",
-     .default_text = NULL},
+    {"json", BNN_OPTION_STRING, &json_file, "FILE",
+     "Write all rows as a JSON array; - for standard output.", .default_text = NULL},
 };
 
 /* Which sub-commands an option is for; those that are not listed are for all. */
@@ -126,18 +126,9 @@ static const command *find_command(const char *name, bnn_error *err) {
 
 /* ---- options that do not go together ---- */
 
-static int given(const char *name) {
-    for (size_t i = 0; i < program.option_count; i++) {
-        if (strcmp(options[i].name, name) == 0) {
-            return options[i].given;
-        }
-    }
-    return 0;
-}
-
 /* The first of the NULL-terminated names that was given, or NULL. */
 static const char *first_given(const char *const *names) {
-    while (*names && !given(*names)) {
+    while (*names && !bnn_options_given(&program, *names)) {
         names++;
     }
     return *names;
@@ -149,17 +140,17 @@ static bnn_code check_options(const command *c, bnn_error *err) {
     static const char *const of_shape[] = {"image-size", "classes", NULL};
     const char *name;
     for (size_t i = 0; i < sizeof limited / sizeof *limited; i++) {
-        if (given(limited[i].name) && !(limited[i].commands & c->bit)) {
+        if (bnn_options_given(&program, limited[i].name) && !(limited[i].commands & c->bit)) {
             return bnn_fail(err, BNN_ERR_ARGUMENT, "--%s says nothing to %s", limited[i].name,
                             c->name);
         }
     }
     if (operands[1] && c->bit != INFER) {
-        return bnn_fail(err, BNN_ERR_ARGUMENT, "%s takes no file, but got %.80s", c->name,
+        return bnn_fail(err, BNN_ERR_ARGUMENT, "%s takes no file, but got %s", c->name,
                         operands[1]);
     }
     if (operands[1] && (name = first_given(of_new))) {
-        return bnn_fail(err, BNN_ERR_ARGUMENT, "--%s is of a new network, but %.80s is one", name,
+        return bnn_fail(err, BNN_ERR_ARGUMENT, "--%s is of a new network, but %s is one", name,
                         operands[1]);
     }
     if (!with_data && (name = first_given(of_data))) {
@@ -281,25 +272,33 @@ static bnn_code measure_to_file(const command *c, const bnn_bench *bench, bnn_er
     return code;
 }
 
-int main(int argc, char **argv) {
-    bnn_error err = {0};
+static bnn_code check_outputs(bnn_outputs *outputs, bnn_error *err) {
+    bnn_outputs_read(outputs, "MODEL", operands[1]);
+    bnn_outputs_result(outputs, "--json", &json_file);
+    bnn_code code = bnn_outputs_check(outputs, err);
+    if (code == BNN_OK && with_data && json_file) {
+        bnn_dataset *set = NULL;
+        code = bnn_dataset_open(bnn_dataset_find(data), data_dir, BNN_SPLIT_TRAIN, 0, &set, err);
+        code = code == BNN_OK ? bnn_outputs_spare_data(outputs, set, err) : code;
+        bnn_dataset_close(set);
+    }
+    return code;
+}
+
+static bnn_code work(bnn_error *err) {
     bnn_bench bench = {0};
-    bnn_wait_politely(argv);
-    bnn_names_fill();
-    bnn_parse_result parsed = bnn_options_parse(&program, argc, argv);
-    if (parsed != BNN_PARSE_RUN) {
-        return parsed == BNN_PARSE_DONE ? EXIT_SUCCESS : EXIT_FAILURE;
+    bnn_outputs outputs = {0};
+    const command *c = find_command(operands[0], err);
+    bnn_code code = c ? check_options(c, err) : err->code;
+    if (code == BNN_OK && (code = prepare(c, &bench, err)) == BNN_OK &&
+        (code = check_outputs(&outputs, err)) == BNN_OK) {
+        code = measure_to_file(c, &bench, err);
     }
-    bnn_interrupt_catch();
-    const command *c = find_command(operands[0], &err);
-    bnn_code code = c ? check_options(c, &err) : err.code;
-    if (code == BNN_OK && (code = prepare(c, &bench, &err)) == BNN_OK) {
-        code = measure_to_file(c, &bench, &err);
-    }
+    bnn_outputs_free(&outputs);
     bnn_bench_report_free(bench.report);
-    if (code != BNN_OK) {
-        fprintf(stderr, "bnn-bench: %s\n", err.text);
-        return EXIT_FAILURE;
-    }
-    return bnn_interrupted() ? BNN_EXIT_INTERRUPTED : EXIT_SUCCESS;
+    return code;
+}
+
+int main(int argc, char **argv) {
+    return bnn_start(&program, argc, argv, work);
 }

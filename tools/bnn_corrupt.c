@@ -9,9 +9,11 @@
 #include "tools/contact_sheet.h"
 #include "tools/corruption_list.h"
 #include "tools/interrupt.h"
+#include "tools/lock.h"
 #include "tools/names.h"
-#include "tools/options.h"
+#include "tools/outputs.h"
 #include "tools/progress.h"
+#include "tools/start.h"
 
 #define CHUNK 500 /* images between two looks at the clock and for a signal */
 
@@ -66,6 +68,8 @@ typedef struct work {
     bnn_dataset *clean;
     bnn_corruptor *corruptor;
     bnn_corruption_list list;
+    bnn_outputs outputs;
+    bnn_lock lock;
     size_t image_bytes;
     int threads;
     uint8_t *images, *corrupted; /* [CHUNK] */
@@ -165,6 +169,30 @@ static bnn_code write_labels(work *w, bnn_error *err) {
     return bnn_npy_write_commit(writer, err);
 }
 
+/* The folder is one process's, and nothing in it is written over that is read. */
+static bnn_code open_output(work *w, bnn_error *err) {
+    static const bnn_lock_text text = {"bnn-corrupt", NULL,
+                                       "is writing to it; wait until it ends, or choose another "
+                                       "folder with --output"};
+    bnn_lock_text here = text;
+    char name[64];
+    here.place = output;
+    for (size_t i = 0; i < w->list.count; i++) {
+        snprintf(name, sizeof name, "%s.npy", bnn_corruption_names[w->list.kind[i]]);
+        bnn_outputs_own(&w->outputs, "--output", output, name);
+    }
+    bnn_outputs_own(&w->outputs, "--output", output, "labels.npy");
+    bnn_outputs_own(&w->outputs, "--output", output, "sheet.png");
+    bnn_code code = bnn_make_folder(output, err);
+    if (code == BNN_OK && (code = bnn_lock_folder(&w->lock, output, &here, err)) == BNN_OK) {
+        code = bnn_outputs_check(&w->outputs, err);
+    }
+    if (code == BNN_OK && (code = bnn_outputs_spare_data(&w->outputs, w->clean, err)) == BNN_OK) {
+        code = bnn_outputs_spare_frost(&w->outputs, w->corruptor, err);
+    }
+    return code;
+}
+
 static bnn_code open_all(work *w, bnn_error *err) {
     if (!output || !*output) {
         return bnn_fail(err, BNN_ERR_ARGUMENT,
@@ -182,7 +210,7 @@ static bnn_code open_all(work *w, bnn_error *err) {
     }
     code = bnn_corruptor_create(w->info->height, w->info->width, (uint64_t)seed, frost_dir,
                                 &w->corruptor, err);
-    if (code != BNN_OK || (code = bnn_make_folder(output, err)) != BNN_OK) {
+    if (code != BNN_OK || (code = open_output(w, err)) != BNN_OK) {
         return code;
     }
     w->threads = threads ? (int)threads : bnn_cpu_threads();
@@ -210,6 +238,12 @@ static bnn_code run(work *w, bnn_error *err) {
     char path[4096];
     size_t i = 0;
     bnn_code code = BNN_OK;
+    if ((size_t)limit_test > w->clean->count) {
+        bnn_options_note(&program, "limit-test", "says nothing: there are no more images");
+    }
+    if (!bnn_corruption_list_has(&w->list, "frost")) {
+        bnn_options_note(&program, "frost-dir", "says nothing, as frost is not among them");
+    }
     bnn_corruption_list_note(&w->list, frost_dir, "bnn-corrupt");
     bnn_progress_start(&w->progress, "corrupting", w->list.count * BNN_SEVERITIES * w->clean->count,
                        "images", 0);
@@ -236,26 +270,21 @@ static bnn_code run(work *w, bnn_error *err) {
     return code;
 }
 
-int main(int argc, char **argv) {
+static bnn_code corrupt(bnn_error *err) {
     work w = {0};
-    bnn_error err = {0};
-    bnn_names_fill();
-    bnn_parse_result parsed = bnn_options_parse(&program, argc, argv);
-    if (parsed != BNN_PARSE_RUN) {
-        return parsed == BNN_PARSE_DONE ? EXIT_SUCCESS : EXIT_FAILURE;
-    }
-    bnn_interrupt_catch();
-    bnn_code code = open_all(&w, &err);
+    bnn_code code = open_all(&w, err);
     if (code == BNN_OK) {
-        code = run(&w, &err);
+        code = run(&w, err);
     }
     bnn_corruptor_free(w.corruptor);
     bnn_dataset_close(w.clean);
+    bnn_outputs_free(&w.outputs);
+    bnn_lock_remove(&w.lock);
     free(w.images);
     free(w.corrupted);
-    if (code != BNN_OK) {
-        fprintf(stderr, "bnn-corrupt: %s\n", err.text);
-        return EXIT_FAILURE;
-    }
-    return bnn_interrupted() ? BNN_EXIT_INTERRUPTED : EXIT_SUCCESS;
+    return code;
+}
+
+int main(int argc, char **argv) {
+    return bnn_start(&program, argc, argv, corrupt);
 }

@@ -7,15 +7,18 @@
 #include <unistd.h>
 
 #include "engine/base/file.h"
+#include "engine/base/stream.h"
 #include "tools/corruption_table.h"
 #include "tools/evaluate.h"
 #include "tools/find_model.h"
 #include "tools/given.h"
 #include "tools/interrupt.h"
+#include "tools/lock.h"
 #include "tools/names.h"
-#include "tools/options.h"
+#include "tools/outputs.h"
 #include "tools/run_data.h"
-#include "tools/wait_policy.h"
+#include "tools/run_folder.h"
+#include "tools/start.h"
 
 static const char *arch, *algo, *data, *data_dir, *corruptions, *corruption, *frost_dir, *json_file,
     *predictions;
@@ -59,13 +62,14 @@ static bnn_option options[] = {
     {"threads", BNN_OPTION_INT, &threads, "N", "Processors to use; results do not depend on it.",
      .default_text = "all", .min = 1, .max = 1024},
     {"json", BNN_OPTION_STRING, &json_file, "FILE",
-     "Write all numbers as JSON. With corruptions it is written after each severity, and the same "
-     "command goes on where it was stopped.",
+     "Write all numbers as JSON; - for standard output. With corruptions the file is written after "
+     "each severity, and the same command goes on where it was stopped.",
      .default_text = "RUN/" BNN_RESULTS_FILE " of a run's folder, or none"},
     {"overwrite", BNN_OPTION_FLAG, &overwrite, NULL,
      "Begin anew instead of going on with the results that are there.", .default_text = NULL},
     {"predictions", BNN_OPTION_STRING, &predictions, "FILE",
-     "Write the predicted class of each test image, one index a line.", .default_text = NULL},
+     "Write the predicted class of each test image, one index a line; - for standard output.",
+     .default_text = NULL},
     {"quiet", BNN_OPTION_FLAG, &quiet, NULL, "No per-class table.", .default_text = NULL},
 };
 
@@ -109,6 +113,9 @@ typedef struct evaluation {
     bnn_corruption_files files;
     bnn_corruptor *corruptor;
     bnn_results now, old; /* old: what the results file held */
+    bnn_outputs outputs;
+    int goes_on;   /* the results are a file, not a stream */
+    bnn_lock lock; /* on it */
 } evaluation;
 
 static void print_score(const evaluation *e) {
@@ -235,10 +242,33 @@ static bnn_code describe_model(evaluation *e, bnn_error *err) {
     return bnn_results_checksum(r, err);
 }
 
-/* What the results file holds is gone on with. */
+/* What is written over nothing that is read, and can be written, is known before the work. */
+static bnn_code check_outputs(evaluation *e, bnn_error *err) {
+    bnn_outputs_read(&e->outputs, "MODEL", e->found.path);
+    for (size_t i = 0; e->results[0] && bnn_run_files[i]; i++) {
+        bnn_outputs_read_in(&e->outputs, "a run's file", operands[0], bnn_run_files[i]);
+    }
+    bnn_outputs_result(&e->outputs, "--json", &json_file);
+    bnn_outputs_result(&e->outputs, "--predictions", &predictions);
+    bnn_code code = bnn_outputs_check(&e->outputs, err);
+    e->goes_on = code == BNN_OK && json_file && !bnn_is_stream(json_file);
+    return code;
+}
+
+/* What the results file holds is gone on with; nobody else writes it meanwhile. */
 static bnn_code open_results(evaluation *e, bnn_error *err) {
-    if (!json_file || overwrite || access(json_file, F_OK) != 0) {
+    const bnn_lock_text text = {program.name, json_file,
+                                "is writing it; wait until it ends, or choose another --json "
+                                "FILE"};
+    if (!e->goes_on) {
         return BNN_OK;
+    }
+    bnn_code locked = bnn_lock_file(&e->lock, json_file, &text, err);
+    if (locked == BNN_OK) {
+        bnn_atomic_clean(json_file);
+    }
+    if (locked != BNN_OK || overwrite || access(json_file, F_OK) != 0) {
+        return locked;
     }
     bnn_code code = bnn_results_read(json_file, &e->old, err);
     if (code == BNN_OK) {
@@ -268,7 +298,24 @@ static bnn_code open_data(evaluation *e, bnn_error *err) {
     return code;
 }
 
+static void note_options(const evaluation *e) {
+    if (!e->corruptor) {
+        bnn_options_note(&program, "seed", "says nothing without --corruptions make");
+    }
+    if (!e->goes_on) {
+        bnn_options_note(&program, "overwrite",
+                         "says nothing without a file of results, --json FILE");
+    }
+    if ((size_t)limit_test > e->test->count) {
+        bnn_options_note(&program, "limit-test", "says nothing: there are no more images");
+    }
+    if (!bnn_corruption_list_has(&e->source.list, "frost")) {
+        bnn_options_note(&program, "frost-dir", "says nothing, as frost is not among them");
+    }
+}
+
 static bnn_code prepare(evaluation *e, bnn_error *err) {
+    note_options(e);
     if (e->corruptor) {
         bnn_corruption_list_note(&e->source.list, frost_dir, program.name);
     }
@@ -296,10 +343,15 @@ static bnn_code open_all(evaluation *e, bnn_error *err) {
     }
     bnn_code code = check_corruptions(e, err);
     if (code != BNN_OK || (code = find_model(e, err)) != BNN_OK ||
+        (code = check_outputs(e, err)) != BNN_OK ||
         (code = open_model(e, &device, err)) != BNN_OK ||
         (code = bnn_loaded_predictor(&e->model, &e->predictor, err)) != BNN_OK ||
         (code = open_data(e, err)) != BNN_OK || (code = describe_model(e, err)) != BNN_OK ||
-        (code = open_corruptions(e, err)) != BNN_OK || (code = open_results(e, err)) != BNN_OK) {
+        (code = open_corruptions(e, err)) != BNN_OK ||
+        (code = bnn_outputs_spare_data(&e->outputs, e->test, err)) != BNN_OK ||
+        (code = bnn_outputs_spare_corruptions(&e->outputs, e->files.files, err)) != BNN_OK ||
+        (code = bnn_outputs_spare_frost(&e->outputs, e->corruptor, err)) != BNN_OK ||
+        (code = open_results(e, err)) != BNN_OK) {
         return code;
     }
     return prepare(e, err);
@@ -322,13 +374,22 @@ static bnn_code evaluate_corruptions(evaluation *e, bnn_error *err) {
         fprintf(stderr, "%s: note: %zu of %zu cells of the table are in %s already\n", program.name,
                 done, cells, json_file);
     }
-    bnn_code code = done == cells ? BNN_OK
-                                  : bnn_corruption_table_run(e->predictor, &e->source, &e->files,
-                                                             &how, json_file, &e->now, err);
+    bnn_code code = done == cells
+                        ? BNN_OK
+                        : bnn_corruption_table_run(e->predictor, &e->source, &e->files, &how,
+                                                   e->goes_on ? json_file : NULL, &e->now, err);
     if (code == BNN_OK && !bnn_interrupted()) {
         bnn_corruption_table_print(&e->now, stdout);
     }
     return code;
+}
+
+static void print_advice(const evaluation *e) {
+    printf("interrupted; %s\n",
+           e->goes_on  ? "the same command goes on"
+           : json_file ? "nothing to go on with, as --json is a stream; with a file the same "
+                         "command could"
+                       : "with --json FILE the same command could go on");
 }
 
 static bnn_code evaluate(evaluation *e, bnn_error *err) {
@@ -339,6 +400,7 @@ static bnn_code evaluate(evaluation *e, bnn_error *err) {
     take_score(e);
     print_score(e);
     if (e->score.stopped) {
+        print_advice(e);
         return BNN_OK;
     }
     if (json_file && (code = bnn_results_same_score(&e->now, &e->old, json_file, err)) != BNN_OK) {
@@ -348,8 +410,7 @@ static bnn_code evaluate(evaluation *e, bnn_error *err) {
         return code;
     }
     if (bnn_interrupted()) {
-        printf("interrupted; %s\n", json_file ? "the same command goes on"
-                                              : "with --json FILE the same command could go on");
+        print_advice(e);
         return BNN_OK;
     }
     if (predictions && (code = write_predictions(e, err)) != BNN_OK) {
@@ -358,20 +419,14 @@ static bnn_code evaluate(evaluation *e, bnn_error *err) {
     return json_file ? bnn_results_write(json_file, &e->now, err) : BNN_OK;
 }
 
-int main(int argc, char **argv) {
+static bnn_code work(bnn_error *err) {
     static evaluation e;
-    bnn_error err = {0};
-    bnn_wait_politely(argv);
-    bnn_names_fill();
-    bnn_parse_result parsed = bnn_options_parse(&program, argc, argv);
-    if (parsed != BNN_PARSE_RUN) {
-        return parsed == BNN_PARSE_DONE ? EXIT_SUCCESS : EXIT_FAILURE;
-    }
-    bnn_interrupt_catch();
-    bnn_code code = open_all(&e, &err);
+    bnn_code code = open_all(&e, err);
     if (code == BNN_OK) {
-        code = evaluate(&e, &err);
+        code = evaluate(&e, err);
     }
+    bnn_lock_remove(&e.lock);
+    bnn_outputs_free(&e.outputs);
     bnn_results_free(&e.old);
     bnn_corruptions_close(e.files.files);
     bnn_corruptor_free(e.corruptor);
@@ -379,9 +434,9 @@ int main(int argc, char **argv) {
     bnn_predictor_free(e.predictor);
     bnn_loaded_close(&e.model);
     bnn_arena_free(e.arena);
-    if (code != BNN_OK) {
-        fprintf(stderr, "bnn-eval: %s\n", err.text);
-        return EXIT_FAILURE;
-    }
-    return bnn_interrupted() ? BNN_EXIT_INTERRUPTED : EXIT_SUCCESS;
+    return code;
+}
+
+int main(int argc, char **argv) {
+    return bnn_start(&program, argc, argv, work);
 }

@@ -3,12 +3,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "engine/base/stream.h"
 #include "tools/find_model.h"
 #include "tools/given.h"
 #include "tools/interrupt.h"
 #include "tools/names.h"
-#include "tools/options.h"
+#include "tools/outputs.h"
 #include "tools/pack.h"
+#include "tools/start.h"
 
 static const char *const formats[] = {"packed", NULL};
 static const char *format = "packed", *output;
@@ -20,7 +22,7 @@ static bnn_option options[] = {
      "packed: one file with 1-bit weights, batch norms folded to integer thresholds where a sign "
      "follows, run by bnn-eval and libbnn.",
      .default_text = NULL, .choices = formats},
-    {"output", BNN_OPTION_STRING, &output, "FILE", "File to write.",
+    {"output", BNN_OPTION_STRING, &output, "FILE", "File to write, or - for standard output.",
      .default_text = "MODEL's name with .bnn"},
     {"arch", BNN_OPTION_STRING, &given.arch, "NAME",
      "Network, of a MODEL that another tool wrote: its metadata do not name it.",
@@ -59,48 +61,54 @@ static const char *default_output(const char *model, char *buffer, size_t size) 
 
 static void print_result(const bnn_loaded *model, const char *path, size_t bytes) {
     double float_bytes = 4.0 * (double)model->parameters;
-    printf("%s: %zu bytes, %.2f times smaller than float weights (%zu binary weights of %zu)\n",
-           path, bytes, float_bytes / (double)bytes, model->binary_weights, model->parameters);
+    if (bnn_is_stream(path)) {
+        printf("%s: %zu binary weights of %zu\n", path, model->binary_weights, model->parameters);
+    } else {
+        printf("%s: %zu bytes, %.2f times smaller than float weights (%zu binary weights of %zu)\n",
+               path, bytes, float_bytes / (double)bytes, model->binary_weights, model->parameters);
+    }
     if (model->spec.binarizer && model->spec.binarizer->float_work) {
         printf("note: %s keeps float work in every binary layer: %s\n", model->spec.binarizer->name,
                model->spec.binarizer->float_work);
     }
 }
 
-static bnn_code export(const bnn_found_model *found, bnn_loaded *model, bnn_error *err) {
+static bnn_code export(const bnn_found_model *found, bnn_error *err) {
+    bnn_loaded model = {0};
+    bnn_outputs outputs = {0};
     char buffer[4300];
-    const char *why, *path = output ? output : default_output(found->path, buffer, sizeof buffer);
+    const char *why;
     size_t bytes = 0;
     bnn_device device;
     bnn_code code = bnn_cpu_device(NULL, 0, &device, &why)
-                        ? bnn_given_open(&given, found->path, &device, model, err)
+                        ? BNN_OK
                         : bnn_fail(err, BNN_ERR_UNSUPPORTED, "%s", why);
-    if (code == BNN_OK && !(code = bnn_pack(model, path, &bytes, err))) {
-        print_result(model, path, bytes);
+    output = output ? output : default_output(found->path, buffer, sizeof buffer);
+    bnn_outputs_read(&outputs, "MODEL", found->path);
+    bnn_outputs_result(&outputs, "--output", &output);
+    if (code == BNN_OK && !(code = bnn_given_open(&given, found->path, &device, &model, err)) &&
+        !(code = bnn_outputs_check(&outputs, err)) &&
+        !(code = bnn_pack(&model, output, &bytes, err))) {
+        print_result(&model, output, bytes);
+        bnn_interrupt_forget();
     }
+    bnn_outputs_free(&outputs);
+    bnn_loaded_close(&model);
+    return code;
+}
+
+static bnn_code work(bnn_error *err) {
+    static bnn_found_model found;
+    bnn_arena *arena = bnn_arena_create();
+    bnn_code code = arena ? bnn_find_model(operands[0], arena, &found, err)
+                          : bnn_fail(err, BNN_ERR_MEMORY, "out of memory");
+    if (code == BNN_OK) {
+        code = export(&found, err);
+    }
+    bnn_arena_free(arena);
     return code;
 }
 
 int main(int argc, char **argv) {
-    static bnn_found_model found;
-    bnn_loaded model = {0};
-    bnn_error err = {0};
-    bnn_names_fill();
-    bnn_parse_result parsed = bnn_options_parse(&program, argc, argv);
-    if (parsed != BNN_PARSE_RUN) {
-        return parsed == BNN_PARSE_DONE ? EXIT_SUCCESS : EXIT_FAILURE;
-    }
-    bnn_interrupt_catch();
-    bnn_arena *arena = bnn_arena_create();
-    bnn_code code = arena ? bnn_find_model(operands[0], arena, &found, &err)
-                          : bnn_fail(&err, BNN_ERR_MEMORY, "out of memory");
-    if (code == BNN_OK) {
-        code = export(&found, &model, &err);
-    }
-    if (code != BNN_OK) {
-        fprintf(stderr, "bnn-export: %s\n", err.text);
-    }
-    bnn_loaded_close(&model);
-    bnn_arena_free(arena);
-    return code == BNN_OK ? EXIT_SUCCESS : EXIT_FAILURE;
+    return bnn_start(&program, argc, argv, work);
 }

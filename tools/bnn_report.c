@@ -4,14 +4,18 @@
 #include <string.h>
 
 #include "engine/base/file.h"
-#include "tools/options.h"
+#include "engine/base/stream.h"
+#include "tools/interrupt.h"
+#include "tools/outputs.h"
 #include "tools/report_page.h"
+#include "tools/run_folder.h"
+#include "tools/start.h"
 
 static const char *output, *json_file, *twin, *corruption = "main";
 static const char *operands[BNN_MAX_RUNS + 1];
 
 static bnn_option options[] = {
-    {"output", BNN_OPTION_STRING, &output, "FILE", "The page to write.",
+    {"output", BNN_OPTION_STRING, &output, "FILE", "The page to write, or - for standard output.",
      .default_text = "run: RUN/report.html; compare: it must be given"},
     {"twin", BNN_OPTION_STRING, &twin, "RUN",
      "With run: the run of its float twin, for the robustness metric.", .default_text = NULL},
@@ -19,8 +23,8 @@ static bnn_option options[] = {
      "Corruptions the robustness metric is of; main: the 15 of the benchmark, all: these and the "
      "extra four.",
      .default_text = "main"},
-    {"json", BNN_OPTION_STRING, &json_file, "FILE", "With robustness: write all numbers as JSON.",
-     .default_text = NULL},
+    {"json", BNN_OPTION_STRING, &json_file, "FILE",
+     "With robustness: write all numbers as JSON; - for standard output.", .default_text = NULL},
 };
 
 static bnn_program program = {
@@ -48,6 +52,7 @@ static bnn_program program = {
 
 typedef struct report {
     char path[4200]; /* of the page */
+    bnn_outputs outputs;
     bnn_report_run runs[BNN_MAX_RUNS + 1];
     size_t count;
     bnn_corruption_list list;
@@ -56,6 +61,26 @@ typedef struct report {
 
 static bnn_code open_run(report *r, const char *path, bnn_error *err) {
     return bnn_report_run_open(path, &r->runs[r->count++], err);
+}
+
+static void read_run(bnn_outputs *outputs, const char *path) {
+    for (size_t i = 0; bnn_run_files[i]; i++) {
+        bnn_outputs_read_in(outputs, "a run's file", path, bnn_run_files[i]);
+    }
+    bnn_outputs_read_in(outputs, "a run's file", path, BNN_RESULTS_FILE);
+}
+
+/* No page takes the place of what it is about. */
+static bnn_code check_outputs(report *r, bnn_error *err) {
+    for (int i = 1; i < program.operand_count; i++) {
+        read_run(&r->outputs, operands[i]);
+    }
+    if (twin) {
+        read_run(&r->outputs, twin);
+    }
+    bnn_outputs_result(&r->outputs, "--output", &output);
+    bnn_outputs_result(&r->outputs, "--json", &json_file);
+    return bnn_outputs_check(&r->outputs, err);
 }
 
 /* Closes `file`, for good or ill. */
@@ -76,8 +101,7 @@ static bnn_code write_json(const char *path, json_t *root, bnn_error *err) {
                              JSON_INDENT(2) | JSON_REAL_PRECISION(9));
             fputc('\n', bnn_atomic_stream(file));
         } else {
-            code = bnn_fail(err, BNN_ERR_MEMORY,
-                            "%s: out of memory, or a name in it is no text in UTF-8", path);
+            code = bnn_fail(err, BNN_ERR_MEMORY, "%s: out of memory", path);
         }
         code = finish(file, code, err);
     }
@@ -97,9 +121,8 @@ static bnn_code run_robustness(report *r, bnn_error *err) {
 static bnn_code run_page(report *r, bnn_error *err) {
     bnn_atomic_file *file;
     bnn_code code = BNN_OK;
-    if (r->count > 1) {
-        return bnn_fail(err, BNN_ERR_ARGUMENT,
-                        "run takes one run; for several, bnn-report compare RUN... --output FILE");
+    if (!twin) {
+        bnn_options_note(&program, "corruption", "says nothing to run without --twin");
     }
     if (twin && (code = open_run(r, twin, err)) == BNN_OK) {
         code = bnn_robustness_compute(r->runs, r->count, &r->list, &r->robustness, err);
@@ -107,8 +130,6 @@ static bnn_code run_page(report *r, bnn_error *err) {
     if (code != BNN_OK) {
         return code;
     }
-    snprintf(r->path, sizeof r->path, "%s/report.html", r->runs[0].path);
-    output = output ? output : r->path;
     if ((code = bnn_atomic_open(output, &file, err)) != BNN_OK) {
         return code;
     }
@@ -120,9 +141,6 @@ static bnn_code run_page(report *r, bnn_error *err) {
 static bnn_code compare_page(report *r, bnn_error *err) {
     bnn_error why_not = {0};
     bnn_atomic_file *file;
-    if (!output || !*output) {
-        return bnn_fail(err, BNN_ERR_ARGUMENT, "compare: --output FILE must be given");
-    }
     bnn_code none = bnn_robustness_compute(r->runs, r->count, &r->list, &r->robustness, &why_not);
     bnn_code code = bnn_atomic_open(output, &file, err);
     if (code != BNN_OK) {
@@ -134,7 +152,7 @@ static bnn_code compare_page(report *r, bnn_error *err) {
 }
 
 /* An option that would do nothing was meant otherwise. */
-static bnn_code check_options(const char *command, bnn_error *err) {
+static bnn_code check_options(report *r, const char *command, bnn_error *err) {
     const struct {
         const char *option, *value, *with, *or_with;
     } uses[] = {{"output", output, "run", "compare"},
@@ -147,10 +165,21 @@ static bnn_code check_options(const char *command, bnn_error *err) {
                             uses[i].with, command);
         }
     }
+    if (strcmp(command, "run") == 0 && program.operand_count > 2) {
+        return bnn_fail(err, BNN_ERR_ARGUMENT,
+                        "run takes one run; for several, bnn-report compare RUN... --output FILE");
+    }
+    if (strcmp(command, "compare") == 0 && (!output || !*output)) {
+        return bnn_fail(err, BNN_ERR_ARGUMENT, "compare: --output FILE must be given");
+    }
+    if (strcmp(command, "run") == 0 && !output) {
+        snprintf(r->path, sizeof r->path, "%s/report.html", operands[1]);
+        output = r->path;
+    }
     return BNN_OK;
 }
 
-static bnn_code work(report *r, bnn_error *err) {
+static bnn_code report_all(report *r, bnn_error *err) {
     static const char *const names[] = {"run", "compare", "robustness", NULL};
     static bnn_code (*const commands[])(report *, bnn_error *) = {run_page, compare_page,
                                                                   run_robustness};
@@ -164,7 +193,7 @@ static bnn_code work(report *r, bnn_error *err) {
                         operands[0], near ? " (did you mean " : "", near ? near : "",
                         near ? "?)" : "");
     }
-    bnn_code code = check_options(names[which], err);
+    bnn_code code = check_options(r, names[which], err);
     if (code == BNN_OK) {
         code = bnn_corruption_list_parse(corruption, &r->list, err);
     }
@@ -172,28 +201,28 @@ static bnn_code work(report *r, bnn_error *err) {
         code = open_run(r, operands[i], err);
     }
     if (code == BNN_OK) {
+        code = check_outputs(r, err);
+    }
+    if (code == BNN_OK) {
         code = commands[which](r, err);
     }
-    if (code == BNN_OK && output) {
+    if (code == BNN_OK && output && !bnn_is_stream(output)) {
         printf("%s\n", output);
     }
     return code;
 }
 
-int main(int argc, char **argv) {
+static bnn_code work(bnn_error *err) {
     static report r;
-    bnn_error err = {0};
-    bnn_parse_result parsed = bnn_options_parse(&program, argc, argv);
-    if (parsed != BNN_PARSE_RUN) {
-        return parsed == BNN_PARSE_DONE ? EXIT_SUCCESS : EXIT_FAILURE;
-    }
-    bnn_code code = work(&r, &err);
+    bnn_code code = report_all(&r, err);
     for (size_t i = 0; i < r.count; i++) {
         bnn_report_run_close(&r.runs[i]);
     }
-    if (code != BNN_OK) {
-        fprintf(stderr, "bnn-report: %s\n", err.text);
-        return EXIT_FAILURE;
-    }
-    return EXIT_SUCCESS;
+    bnn_outputs_free(&r.outputs);
+    bnn_interrupt_forget();
+    return code;
+}
+
+int main(int argc, char **argv) {
+    return bnn_start(&program, argc, argv, work);
 }

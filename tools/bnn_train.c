@@ -3,14 +3,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "models/summary.h"
 #include "tools/interrupt.h"
 #include "tools/names.h"
-#include "tools/options.h"
+#include "tools/outputs.h"
 #include "tools/resume.h"
+#include "tools/start.h"
 #include "tools/trainer.h"
-#include "tools/wait_policy.h"
 
 /* Values below an option's least mean "not chosen": the data set's recipe decides. */
 static const char *algo = "reactnet", *arch = "resnet18", *data = "fashion_mnist", *data_dir;
@@ -34,7 +35,7 @@ static bnn_option options[] = {
      .from_config = 1},
     {"epochs", BNN_OPTION_INT, &epochs, "N", "Times through the training set.",
      .default_text = "the recipe's: 60 for fashion_mnist and mnist, 400 for cifar10", .min = 1,
-     .max = 100000, .from_config = 2},
+     .max = 100000, .from_config = 2, .may_grow = 1},
     {"batch-size", BNN_OPTION_INT, &batch_size, "N", "Images a step.",
      .default_text = "the recipe's: 128", .min = 1, .max = 65536, .from_config = 2},
     {"optimizer", BNN_OPTION_STRING, &optimizer, "NAME", "Optimizer.",
@@ -74,7 +75,8 @@ static bnn_option options[] = {
      .default_text = NULL},
     {"resume", BNN_OPTION_OPTIONAL_STRING, &resume, "RUN",
      "Go on with an interrupted run, exactly: a run folder or its last.safetensors; without RUN "
-     "the one in --output.",
+     "the one in --output. With more --epochs it is extended, if its learning rate and its "
+     "algorithm do not follow their number.",
      .default_text = NULL},
     {"profile", BNN_OPTION_FLAG, &profile, NULL,
      "At the end, print where the steps' time and memory traffic went, by kind of op.",
@@ -105,11 +107,6 @@ static bnn_program program = {
     .options = options,
     .option_count = sizeof options / sizeof *options,
 };
-
-static int fail(const bnn_error *err) {
-    fprintf(stderr, "bnn-train: %s\n", err->text);
-    return EXIT_FAILURE;
-}
 
 /* What was not chosen comes from the data set's recipe, or with sgd from BiBench's sgd recipe. */
 static void resolve(const bnn_recipe *recipe) {
@@ -156,8 +153,8 @@ static bnn_code settings_from_options(bnn_train_settings *s, bnn_error *err) {
     if (code != BNN_OK) {
         return code;
     }
-    s->spec.height = image_size ? (int)image_size : info->height;
-    s->spec.width = image_size ? (int)image_size : info->width;
+    s->spec.height = dry_run && image_size ? (int)image_size : info->height;
+    s->spec.width = dry_run && image_size ? (int)image_size : info->width;
     s->spec.channels = info->channels;
     s->spec.classes = info->classes;
     s->spec.dataset = info->name;
@@ -178,6 +175,64 @@ static bnn_code settings_from_options(bnn_train_settings *s, bnn_error *err) {
     s->profile = profile;
     s->output = output;
     return parse_milestones(&s->schedule, err);
+}
+
+/* ---- options that do nothing, or do not go together ---- */
+
+static void note_schedule(const bnn_schedule *s) {
+    if (s->kind != BNN_STEP) {
+        bnn_options_note(&program, "milestones", "says nothing without --scheduler step");
+    } else if (s->milestone_count == 0 || s->milestones[0] >= s->epochs) {
+        fprintf(stderr,
+                "%s: note: --scheduler step reaches none of its milestones, %s, in %d epochs\n",
+                program.name, *milestones ? milestones : "which are none", s->epochs);
+    }
+    if (warmup_epochs > 0 && warmup_epochs >= epochs) {
+        fprintf(stderr, "%s: note: --warmup-epochs %d: the run ends before --lr is reached\n",
+                program.name, (int)warmup_epochs);
+    }
+}
+
+static void note_options(const bnn_train_settings *s) {
+    static const char *const planned[] = {
+        "dry-run",   "algo",         "arch",     "data",          "image-size", "batch-size",
+        "optimizer", "lr",           "momentum", "nesterov",      "scheduler",  "milestones",
+        "epochs",    "weight-decay", "resume",   "warmup-epochs", "threads",    NULL};
+    note_schedule(&s->schedule);
+    if (strcmp(optimizer, "sgd") != 0) {
+        bnn_options_note(&program, "momentum", "says nothing without --optimizer sgd");
+        bnn_options_note(&program, "nesterov", "says nothing without --optimizer sgd");
+    } else if (momentum == 0.0) {
+        bnn_options_note(&program, "nesterov", "says nothing without momentum");
+    }
+    if (dry_run) {
+        bnn_options_note_others(&program, planned, "these say nothing to --dry-run");
+    } else {
+        bnn_options_note(&program, "image-size", "says nothing without --dry-run");
+    }
+}
+
+static void note_limits(size_t train_images, size_t test_images) {
+    if ((size_t)limit_train > train_images) {
+        bnn_options_note(&program, "limit-train", "says nothing: there are no more images");
+    }
+    if ((size_t)limit_test > test_images) {
+        bnn_options_note(&program, "limit-test", "says nothing: there are no more images");
+    }
+}
+
+/* More epochs change nothing of those that are done, unless something follows their number. */
+static bnn_code check_extension(const bnn_train_settings *s, int64_t was, bnn_error *err) {
+    const bnn_binarizer *algorithm = s->spec.binarizer;
+    const int cosine = s->schedule.kind == BNN_COSINE;
+    if (!cosine && !(algorithm && algorithm->schedule)) {
+        return BNN_OK;
+    }
+    return bnn_fail(err, BNN_ERR_ARGUMENT,
+                    "--epochs differs from the run's own %d, which %s %s follows from its first "
+                    "epoch; start a new run from its weights: --init-from %s/last.safetensors",
+                    (int)was, cosine ? "--scheduler" : "--algo",
+                    cosine ? scheduler : algorithm->name, s->output);
 }
 
 static void print_layers(const bnn_train_settings *s, const bnn_params *params, const bnn_net *net,
@@ -210,34 +265,54 @@ static void print_layers(const bnn_train_settings *s, const bnn_params *params, 
            s->batch_size, (double)bytes / 1048576.0);
 }
 
-static int print_plan(const bnn_train_settings *s) {
-    bnn_error err = {0};
+static bnn_code print_plan(const bnn_train_settings *s, bnn_error *err) {
     bnn_net net = {0};
     size_t bytes;
     bnn_params *params = bnn_params_create();
-    bnn_code code = params ? bnn_train_plan(s, params, &net, &bytes, &err)
-                           : bnn_fail(&err, BNN_ERR_MEMORY, "out of memory");
+    bnn_code code = params ? bnn_train_plan(s, params, &net, &bytes, err)
+                           : bnn_fail(err, BNN_ERR_MEMORY, "out of memory");
     if (code == BNN_OK) {
+        note_options(s);
         print_layers(s, params, &net, bytes);
     }
     bnn_graph_free(net.graph);
     bnn_params_free(params);
-    return code == BNN_OK ? EXIT_SUCCESS : fail(&err);
+    return code;
 }
 
-static int print_result(const bnn_train_settings *s, const bnn_train_result *r) {
+static void print_result(const bnn_train_settings *s, const bnn_train_result *r) {
     if (r->interrupted) {
         printf("interrupted; go on with: bnn-train --resume %s\n", s->output);
-        return BNN_EXIT_INTERRUPTED;
+        return;
+    }
+    bnn_interrupt_forget();
+    if (r->was_finished) {
+        bnn_error why = {0};
+        int fixed = check_extension(s, epochs, &why) != BNN_OK;
+        printf("%s is finished: %d epochs, best test accuracy %.2f%%; ", s->output,
+               s->schedule.epochs, r->best_top1);
+        printf(fixed ? "to train on, start a new run: bnn-train --init-from %s/last.safetensors\n"
+                     : "to train on: bnn-train --resume %s --epochs N\n",
+               s->output);
+        return;
     }
     printf("best test accuracy %.2f%%; %.4f s a step (%s); %s/best.safetensors\n", r->best_top1,
            r->seconds_per_step, s->device.kernels->name, s->output);
-    return EXIT_SUCCESS;
 }
 
-static int train(bnn_train_settings *s) {
-    bnn_error err = {0};
+/* Nothing that is read may be among the run's files. --config may: it has been read whole, and is
+ * recorded there again. */
+static bnn_code check_outputs(const bnn_train_settings *s, bnn_outputs *outputs, bnn_error *err) {
+    for (size_t i = 0; *s->output && bnn_run_files[i]; i++) {
+        bnn_outputs_own(outputs, "the run's", s->output, bnn_run_files[i]);
+    }
+    bnn_outputs_read(outputs, "--init-from", s->resume ? NULL : init_from);
+    return bnn_outputs_check(outputs, err);
+}
+
+static bnn_code train(bnn_train_settings *s, bnn_error *err) {
     bnn_train_result result = {0};
+    bnn_outputs outputs = {0};
     bnn_dataset *train_set = NULL, *test_set = NULL;
     const bnn_dataset_info *info = bnn_dataset_find(data);
     const char *dir = data_dir;
@@ -246,20 +321,23 @@ static int train(bnn_train_settings *s) {
         init_from = bnn_recorded_path(init_from, init_path);
     }
     char *args = bnn_options_to_json(&program, 2), *config = bnn_options_to_json(&program, 1);
-    bnn_code code = args && config ? BNN_OK : bnn_fail(&err, BNN_ERR_MEMORY, "out of memory");
-    if (code == BNN_OK &&
-        !(code = bnn_dataset_open(info, dir, BNN_SPLIT_TRAIN, (size_t)limit_train, &train_set,
-                                  &err)) &&
+    bnn_code code = args && config ? BNN_OK : bnn_fail(err, BNN_ERR_MEMORY, "out of memory");
+    if (code == BNN_OK && !(code = check_outputs(s, &outputs, err)) &&
         !(code =
-              bnn_dataset_open(info, dir, BNN_SPLIT_TEST, (size_t)limit_test, &test_set, &err))) {
+              bnn_dataset_open(info, dir, BNN_SPLIT_TRAIN, (size_t)limit_train, &train_set, err)) &&
+        !(code = bnn_dataset_open(info, dir, BNN_SPLIT_TEST, (size_t)limit_test, &test_set, err)) &&
+        !(code = bnn_outputs_spare_data(&outputs, train_set, err)) &&
+        !(code = bnn_outputs_spare_data(&outputs, test_set, err))) {
+        note_options(s);
+        note_limits(train_set->count, test_set->count);
         bnn_run_data_of(train_set, test_set, &s->data);
         s->train = train_set;
         s->test = test_set;
         s->args = args;
         s->config = config;
-        bnn_interrupt_catch();
-        code = bnn_train(s, &result, &err);
+        code = bnn_train(s, &result, err);
     }
+    bnn_outputs_free(&outputs);
     bnn_dataset_close(train_set);
     bnn_dataset_close(test_set);
     free(args);
@@ -267,28 +345,41 @@ static int train(bnn_train_settings *s) {
     if (code == BNN_OK && profile && result.timed_steps) {
         bnn_profile_table_print(&result.profile, result.timed_steps, stdout);
     }
-    return code == BNN_OK ? print_result(s, &result) : fail(&err);
+    if (code == BNN_OK) {
+        print_result(s, &result);
+    }
+    return code;
 }
 
-int main(int argc, char **argv) {
-    bnn_error err = {0};
-    bnn_wait_politely(argv);
-    bnn_names_fill();
-    bnn_parse_result parsed = bnn_options_parse(&program, argc, argv);
-    if (parsed != BNN_PARSE_RUN) {
-        return parsed == BNN_PARSE_DONE ? EXIT_SUCCESS : EXIT_FAILURE;
+/* The lock is held until the process ends. */
+static bnn_code find_run(char checkpoint[4200], char folder[4096], int64_t *grown, bnn_error *err) {
+    static bnn_lock lock;
+    if (overwrite) {
+        return bnn_fail(err, BNN_ERR_ARGUMENT,
+                        "--resume goes on with a run, and --overwrite replaces it: leave one out");
     }
-    if (list) {
-        bnn_names_print(stdout);
-        return EXIT_SUCCESS;
+    bnn_code code = bnn_resume_find(resume, output, checkpoint, folder, err);
+    if (code == BNN_OK && !dry_run && access(checkpoint, F_OK) == 0) {
+        code = bnn_run_lock(&lock, folder, err);
     }
+    return code == BNN_OK ? bnn_resume_options(&program, checkpoint, folder, grown, err) : code;
+}
+
+static bnn_code work(bnn_error *err) {
+    bnn_code code;
     char checkpoint[4200], folder[4096];
     bnn_train_settings settings = {0};
+    int64_t grown = 0;
+    if (list) {
+        static const char *const only[] = {"list", NULL};
+        bnn_options_note_others(&program, only, "these say nothing to --list");
+        bnn_names_print(stdout);
+        return BNN_OK;
+    }
     if (resume) {
         init_from = bnn_recorded_path(init_from, init_path); /* to be compared with the run's */
-        if (bnn_resume_find(resume, output, checkpoint, folder, &err) != BNN_OK ||
-            bnn_resume_options(&program, checkpoint, folder, &err) != BNN_OK) {
-            return fail(&err);
+        if ((code = find_run(checkpoint, folder, &grown, err)) != BNN_OK) {
+            return code;
         }
         settings.resume = checkpoint;
         output = folder;
@@ -298,8 +389,14 @@ int main(int argc, char **argv) {
         snprintf(folder, sizeof folder, "runs/%s-%s-%s", algo, arch, data);
         output = folder;
     }
-    if (settings_from_options(&settings, &err) != BNN_OK) {
-        return fail(&err);
+    if ((code = settings_from_options(&settings, err)) != BNN_OK ||
+        (grown && (code = check_extension(&settings, grown, err)) != BNN_OK)) {
+        return code;
     }
-    return dry_run ? print_plan(&settings) : train(&settings);
+    settings.extended = grown != 0;
+    return dry_run ? print_plan(&settings, err) : train(&settings, err);
+}
+
+int main(int argc, char **argv) {
+    return bnn_start(&program, argc, argv, work);
 }

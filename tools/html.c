@@ -3,7 +3,7 @@
 #include <math.h>
 #include <stdint.h>
 
-#include "tools/options_internal.h"
+#include "tools/utf8.h"
 
 /* Of XML 1.0's characters, those that UTF-8 can still encode and XML forbids. */
 static int forbidden(const unsigned char *text, size_t length) {

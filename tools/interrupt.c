@@ -10,17 +10,33 @@ static void remember(int number) {
     stop = 1;
 }
 
-void bnn_interrupt_catch(void) {
-    struct sigaction action = {.sa_handler = remember, .sa_flags = (int)SA_RESETHAND | SA_RESTART};
+static void handle(int number, void (*handler)(int), int flags) {
+    struct sigaction action = {.sa_handler = handler, .sa_flags = flags};
     sigemptyset(&action.sa_mask);
-    sigaction(SIGINT, &action, NULL);
-    sigaction(SIGTERM, &action, NULL);
-    /* A full file system limit is an error of the write, not the end of the program. */
-    struct sigaction ignore = {.sa_handler = SIG_IGN};
-    sigemptyset(&ignore.sa_mask);
-    sigaction(SIGXFSZ, &ignore, NULL);
+    sigaction(number, &action, NULL);
+}
+
+void bnn_interrupt_forbid_kills(void) {
+    handle(SIGXFSZ, SIG_IGN, 0);
+    handle(SIGPIPE, SIG_IGN, 0);
+}
+
+void bnn_interrupt_catch(void) {
+    static const int patient[] = {SIGHUP, SIGUSR1, SIGUSR2};
+    handle(SIGINT, remember, (int)SA_RESETHAND | SA_RESTART);
+    handle(SIGTERM, remember, (int)SA_RESETHAND | SA_RESTART);
+    for (size_t i = 0; i < sizeof patient / sizeof patient[0]; i++) {
+        struct sigaction before;
+        if (sigaction(patient[i], NULL, &before) == 0 && before.sa_handler != SIG_IGN) {
+            handle(patient[i], remember, SA_RESTART);
+        }
+    }
 }
 
 int bnn_interrupted(void) {
     return stop;
+}
+
+void bnn_interrupt_forget(void) {
+    stop = 0;
 }

@@ -46,21 +46,6 @@ bnn_option *bnn_option_find(const bnn_program *program, const char *name, size_t
     return NULL;
 }
 
-size_t bnn_utf8_length(const char *text) {
-    const unsigned char *s = (const unsigned char *)text;
-    if (s[0] < 0x80)
-        return 1;
-    size_t length = s[0] >= 0xF0 ? 4 : s[0] >= 0xE0 ? 3 : 2;
-    if (s[0] < 0xC2 || s[0] > 0xF4)
-        return 0;
-    for (size_t i = 1; i < length; i++) /* a NUL stops this too */
-        if ((s[i] & 0xC0) != 0x80)
-            return 0;
-    int too_long = (s[0] == 0xE0 && s[1] < 0xA0) || (s[0] == 0xF0 && s[1] < 0x90);
-    int no_scalar = (s[0] == 0xED && s[1] > 0x9F) || (s[0] == 0xF4 && s[1] > 0x8F);
-    return too_long || no_scalar ? 0 : length;
-}
-
 void bnn_one_line(char *text) {
     for (; *text; text++)
         if ((unsigned char)*text < 0x20 || *text == 0x7F)
@@ -147,14 +132,6 @@ bnn_code bnn_option_set_string(bnn_option *option, const char *value, bnn_error 
         bnn_code code = check_choice(option, value, err);
         if (code)
             return code;
-    }
-    /* Rather refused now than changed silently, or found unreadable when the run is resumed. */
-    for (const char *s = value; option->from_config && *s;) {
-        size_t length = bnn_utf8_length(s);
-        if (!length)
-            return bnn_fail(err, BNN_ERR_ARGUMENT,
-                            "must be UTF-8 text, since it is recorded in a JSON file");
-        s += length;
     }
     *(const char **)option->value = value;
     return BNN_OK;
@@ -337,6 +314,41 @@ static bnn_code check_operands(const bnn_program *program, bnn_error *err) {
                     at, program->name);
 }
 
+/* ---- options without effect ---- */
+
+int bnn_options_given(const bnn_program *program, const char *name) {
+    const bnn_option *option = bnn_option_find(program, name, strlen(name), 0);
+    return option && option->given == 1;
+}
+
+void bnn_options_note(const bnn_program *program, const char *name, const char *why) {
+    if (bnn_options_given(program, name))
+        fprintf(stderr, "%s: note: --%s %s\n", program->name, name, why);
+}
+
+static int is_among(const char *name, const char *const *names) {
+    while (*names && strcmp(*names, name) != 0)
+        names++;
+    return *names != NULL;
+}
+
+void bnn_options_note_others(const bnn_program *program, const char *const *but, const char *why) {
+    int said = 0;
+    for (size_t i = 0; i < program->option_count; i++) {
+        const bnn_option *option = &program->options[i];
+        if (option->given != 1 || is_among(option->name, but))
+            continue;
+        if (!said++)
+            fprintf(stderr, "%s: note: %s: --%s", program->name, why, option->name);
+        else
+            fprintf(stderr, ", --%s", option->name);
+    }
+    if (said)
+        fputc('\n', stderr);
+}
+
+/* ---- the whole ---- */
+
 /* Prints what --help, --version or --man ask for; 0 if none of them is there. */
 static int answer(const bnn_program *program, int argc, char **argv) {
     for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++) {
@@ -359,19 +371,14 @@ bnn_parse_result bnn_options_parse(bnn_program *program, int argc, char **argv) 
     program->operand_count = 0;
     for (size_t i = 0; i < program->option_count; i++)
         program->options[i].given = 0;
-    bnn_code code;
-    if (answer(program, argc, argv)) {
-        if (!fflush(stdout) && !ferror(stdout))
-            return BNN_PARSE_DONE;
-        code = bnn_fail(&err, BNN_ERR_IO, "cannot write to standard output: %s", strerror(errno));
-    } else {
-        code = take_words(&w, &err);
-        /* The file comes last, as it must know what the command line has set. */
-        if (!code && w.config)
-            code = bnn_options_load(program, w.config, &err);
-        if (!code)
-            code = check_operands(program, &err);
-    }
+    if (answer(program, argc, argv))
+        return BNN_PARSE_DONE;
+    bnn_code code = take_words(&w, &err);
+    /* The file comes last, as it must know what the command line has set. */
+    if (!code && w.config)
+        code = bnn_options_load(program, w.config, &err);
+    if (!code)
+        code = check_operands(program, &err);
     if (!code)
         return BNN_PARSE_RUN;
     bnn_one_line(err.text);

@@ -32,6 +32,8 @@ typedef struct bnn_option {
     /* 1: may be set by --config FILE and is recorded in a run's config.json; 2: and is part of what
      * a run computes, so it is recorded in checkpoints and must not change when it is resumed. */
     int from_config;
+    /* INT of level 2: a resumed run may be given a larger value, where its owner allows that. */
+    int may_grow;
     int given; /* set by the parser: 1 command line, 2 configuration file */
 } bnn_option;
 
@@ -55,6 +57,14 @@ typedef enum bnn_parse_result { BNN_PARSE_RUN, BNN_PARSE_DONE, BNN_PARSE_ERROR }
  * --algo?); see bnn-train --help"). Strings from a configuration file live as long as the program.
  */
 bnn_parse_result bnn_options_parse(bnn_program *program, int argc, char **argv);
+
+/* Was it given on the command line? */
+int bnn_options_given(const bnn_program *program, const char *name);
+/* If so, and it has no effect: a line on stderr, "bnn-train: note: --NAME WHY". */
+void bnn_options_note(const bnn_program *program, const char *name, const char *why);
+/* Of all that were given on the command line but for the NULL-terminated `but`, one line:
+ * "bnn-train: note: WHY: --algo, --lr". */
+void bnn_options_note_others(const bnn_program *program, const char *const *but, const char *why);
 
 /* Sets options from the text of a JSON object, as if from a configuration file; those given on the
  * command line are kept. `name` is for messages. Refuses unknown names, wrong types, bad values. */

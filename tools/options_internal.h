@@ -41,8 +41,6 @@ typedef struct bnn_nearest {
 } bnn_nearest;
 void bnn_nearest_offer(bnn_nearest *nearest, const char *candidate);
 
-/* Bytes of the UTF-8 character at `text` (1 to 4), or 0 if it is not one. */
-size_t bnn_utf8_length(const char *text);
 /* Control characters become '?': a message stays one line, whatever it quotes. */
 void bnn_one_line(char *text);
 

@@ -12,9 +12,9 @@
 #include <jansson.h>
 
 #include "tools/options_internal.h"
+#include "tools/utf8.h"
 
 #define QUOTE "%.80s"
-#define QUOTE_PATH "%.130s" /* a message still has room behind it */
 
 enum { LARGEST_FILE = 1 << 20 };
 
@@ -27,7 +27,7 @@ typedef struct kept_string {
 
 static kept_string *kept;
 
-static const char *keep(const char *text) {
+static char *keep(const char *text) {
     size_t bytes = strlen(text) + 1;
     kept_string *string = malloc(sizeof *string + bytes);
     if (!string)
@@ -100,9 +100,10 @@ static bnn_code set_value(bnn_option *option, const json_t *value, char *shown, 
     const char *text = json_string_value(value);
     snprintf(shown, bytes, " " QUOTE, *text ? text : "\"\"");
     /* An option refused later keeps its copy: a few bytes, in a program about to end. */
-    const char *copy = keep(text);
+    char *copy = keep(text);
     if (!copy)
         return bnn_fail(err, BNN_ERR_MEMORY, "out of memory");
+    bnn_utf8_unescape(copy);
     return bnn_option_set_string(option, copy, err);
 }
 
@@ -114,11 +115,10 @@ static bnn_code unknown_key(const bnn_program *program, const char *name, const 
             bnn_nearest_offer(&nearest, program->options[i].name);
     if (nearest.best)
         return bnn_fail(err, BNN_ERR_ARGUMENT,
-                        QUOTE_PATH ": unknown option \"" QUOTE "\" (did you mean \"%s\"?)", name,
-                        key, nearest.best);
-    return bnn_fail(err, BNN_ERR_ARGUMENT,
-                    QUOTE_PATH ": unknown option \"" QUOTE "\"; see %s --help", name, key,
-                    program->name);
+                        "%s: unknown option \"" QUOTE "\" (did you mean \"%s\"?)", name, key,
+                        nearest.best);
+    return bnn_fail(err, BNN_ERR_ARGUMENT, "%s: unknown option \"" QUOTE "\"; see %s --help", name,
+                    key, program->name);
 }
 
 static bnn_code set_key(bnn_program *program, const char *name, const char *key,
@@ -128,30 +128,44 @@ static bnn_code set_key(bnn_program *program, const char *name, const char *key,
         return unknown_key(program, name, key, err);
     if (!option->from_config)
         return bnn_fail(err, BNN_ERR_ARGUMENT,
-                        QUOTE_PATH ": \"%s\" can be given on the command line only (--%s)", name,
+                        "%s: \"%s\" can be given on the command line only (--%s)", name,
                         option->name, option->name);
     if (option->given == 1)
         return BNN_OK;
     char shown[100] = "";
     bnn_code code = set_value(option, value, shown, sizeof shown, err);
     if (code)
-        return bnn_fail_in(err, code, QUOTE_PATH ": \"%s\"%s", name, option->name, shown);
+        return bnn_fail_in(err, code, "%s: \"%s\"%s", name, option->name, shown);
     option->given = 2;
     return BNN_OK;
+}
+
+/* JSON is UTF-8. Some editors mark that at the front, and some write UTF-16, with its mark or
+ * without: the first character of JSON is of ASCII, so a zero is beside it. */
+static int is_utf16(const char *json, size_t bytes) {
+    return bytes >= 2 &&
+           (!memcmp(json, "\xff\xfe", 2) || !memcmp(json, "\xfe\xff", 2) || !json[0] != !json[1]);
+}
+
+static size_t mark_length(const char *json, size_t bytes) {
+    return bytes >= 3 && !memcmp(json, "\xef\xbb\xbf", 3) ? 3 : 0;
 }
 
 bnn_code bnn_options_from_json(bnn_program *program, const char *name, const char *json,
                                size_t bytes, bnn_error *err) {
     json_error_t why;
-    json_t *root = json_loadb(json ? json : "", json ? bytes : 0, JSON_REJECT_DUPLICATES, &why);
+    json = json ? json : "";
+    size_t mark = mark_length(json, bytes);
+    json_t *root = json_loadb(json + mark, bytes - mark, JSON_REJECT_DUPLICATES, &why);
     bnn_code code = BNN_OK;
-    if (!root) {
-        code = bnn_fail(err, BNN_ERR_FORMAT, QUOTE_PATH ": not JSON: line %d: %s", name, why.line,
-                        why.text);
+    if (!root && is_utf16(json, bytes)) {
+        code = bnn_fail(err, BNN_ERR_FORMAT, "%s: is text in UTF-16; save it as UTF-8", name);
+    } else if (!root) {
+        code = bnn_fail(err, BNN_ERR_FORMAT, "%s: not JSON: line %d: %s", name, why.line, why.text);
     } else if (!json_is_object(root)) {
         code = bnn_fail(err, BNN_ERR_FORMAT,
-                        QUOTE_PATH ": must be a JSON object, {\"option\": value, ...}, not %s",
-                        name, type_name(root));
+                        "%s: must be a JSON object, {\"option\": value, ...}, not %s", name,
+                        type_name(root));
     } else {
         const char *key;
         json_t *value;
@@ -170,22 +184,19 @@ bnn_code bnn_options_from_json(bnn_program *program, const char *name, const cha
 bnn_code bnn_options_load(bnn_program *program, const char *path, bnn_error *err) {
     FILE *file = fopen(path, "rb");
     if (!file)
-        return bnn_fail(err, BNN_ERR_IO, "--config " QUOTE_PATH ": cannot open: %s", path,
-                        strerror(errno));
+        return bnn_fail(err, BNN_ERR_IO, "--config %s: cannot open: %s", path, strerror(errno));
     char *text = malloc(LARGEST_FILE + 1);
     bnn_code code;
     if (!text) {
-        code = bnn_fail(err, BNN_ERR_MEMORY, "--config " QUOTE_PATH ": out of memory", path);
+        code = bnn_fail(err, BNN_ERR_MEMORY, "--config %s: out of memory", path);
     } else {
         errno = 0;
         size_t bytes = fread(text, 1, LARGEST_FILE + 1, file);
         if (ferror(file))
-            code = bnn_fail(err, BNN_ERR_IO, "--config " QUOTE_PATH ": cannot read: %s", path,
-                            strerror(errno));
+            code = bnn_fail(err, BNN_ERR_IO, "--config %s: cannot read: %s", path, strerror(errno));
         else if (bytes > LARGEST_FILE)
-            code =
-                bnn_fail(err, BNN_ERR_FORMAT,
-                         "--config " QUOTE_PATH ": larger than 1 MiB: not a configuration", path);
+            code = bnn_fail(err, BNN_ERR_FORMAT,
+                            "--config %s: larger than 1 MiB: not a configuration", path);
         else
             code = bnn_options_from_json(program, path, text, bytes, err);
     }
@@ -196,24 +207,21 @@ bnn_code bnn_options_load(bnn_program *program, const char *path, bnn_error *err
 
 /* ---- writing ---- */
 
-static void write_string(FILE *out, const char *text) {
+/* 0: out of memory. */
+static int write_string(FILE *out, const char *bytes) {
+    char *text = bnn_utf8_escape(bytes);
     fputc('"', out);
-    while (*text) {
-        size_t length = bnn_utf8_length(text);
-        unsigned char c = (unsigned char)*text;
-        if (!length) { /* the parser refuses these; a program could still set one */
-            fputs("\\ufffd", out);
-            length = 1;
-        } else if (c == '"' || c == '\\') {
-            fprintf(out, "\\%c", c);
-        } else if (c < 0x20) {
-            fprintf(out, "\\u%04x", c);
-        } else {
-            fwrite(text, 1, length, out);
-        }
-        text += length;
+    for (const char *c = text; c && *c; c++) {
+        if (*c == '"' || *c == '\\')
+            fprintf(out, "\\%c", *c);
+        else if ((unsigned char)*c < 0x20)
+            fprintf(out, "\\u%04x", (unsigned char)*c);
+        else
+            fputc(*c, out);
     }
     fputc('"', out);
+    free(text);
+    return text != NULL;
 }
 
 /* A default outside its own range means "not chosen": it has no JSON, and would be refused. */
@@ -234,7 +242,7 @@ static int has_json(const bnn_option *option, int level) {
     return 1;
 }
 
-static void write_value(FILE *out, const bnn_option *option) {
+static int write_value(FILE *out, const bnn_option *option) {
     switch (option->type) {
     case BNN_OPTION_FLAG:
         fputs(*(const bool *)option->value ? "true" : "false", out);
@@ -247,9 +255,9 @@ static void write_value(FILE *out, const bnn_option *option) {
         break;
     case BNN_OPTION_STRING:
     case BNN_OPTION_OPTIONAL_STRING:
-        write_string(out, *(const char *const *)option->value);
-        break;
+        return write_string(out, *(const char *const *)option->value);
     }
+    return 1;
 }
 
 char *bnn_options_to_json(const bnn_program *program, int level) {
@@ -259,16 +267,17 @@ char *bnn_options_to_json(const bnn_program *program, int level) {
     if (!out)
         return NULL;
     const char *before = "{\n";
+    int failed = 0;
     for (size_t i = 0; i < program->option_count; i++) {
         const bnn_option *option = &program->options[i];
         if (!has_json(option, level))
             continue;
         fprintf(out, "%s  \"%s\": ", before, option->name);
-        write_value(out, option);
+        failed |= !write_value(out, option);
         before = ",\n";
     }
     fputs(*before == '{' ? "{}\n" : "\n}\n", out);
-    int failed = ferror(out);
+    failed |= ferror(out);
     if (fclose(out) || failed) {
         free(text);
         return NULL;

@@ -7,11 +7,12 @@
 #include <zlib.h>
 
 #include "engine/base/file.h"
+#include "tools/utf8.h"
 
 #define FORMAT "bnn-results-1"
 #define MOST_IMAGES 100000000
 
-enum { LARGEST_FILE = 1 << 24, MOST_CLASSES = 100000, LONGEST_TEXT = 4096 };
+enum { LARGEST_FILE = 1 << 24, MOST_CLASSES = 100000, LONGEST_TEXT = 4 * 4096 };
 
 /* ---- what follows from the counts --------------------------------------------------------- */
 double bnn_percent(int64_t part, int64_t whole) {
@@ -77,7 +78,7 @@ bnn_code bnn_results_checksum(bnn_results *r, bnn_error *err) {
     }
     r->checksum = bnn_arena_format(r->arena, "%08lx", crc32_z(0, map.data, map.size));
     bnn_map_close(&map);
-    return r->checksum ? BNN_OK : bnn_fail(err, BNN_ERR_MEMORY, "%.300s: out of memory", r->model);
+    return r->checksum ? BNN_OK : bnn_fail(err, BNN_ERR_MEMORY, "%s: out of memory", r->model);
 }
 
 /* ---- writing ------------------------------------------------------------------------------ */
@@ -112,7 +113,7 @@ static json_t *corruptions_json(const bnn_results *r) {
                      number(clean - mean), "severities", severities, "rows", rows);
 }
 
-/* NULL when memory is out, or a text is no UTF-8. */
+/* NULL when memory is out. */
 static json_t *results_json(const bnn_results *r) {
     json_t *classes = json_array();
     for (size_t c = 0; c < r->class_count; c++) {
@@ -122,10 +123,10 @@ static json_t *results_json(const bnn_results *r) {
                                                  number(bnn_percent(of->correct, of->images))));
     }
     json_t *root =
-        json_pack("{s:s, s:s, s:s, s:s, s:s, s:b, s:s, s:s, s:I, s:f, s:f, s:f, s:o}", "format",
-                  FORMAT, "model", r->model, "checksum", r->checksum, "arch", r->arch, "algo",
-                  r->algo, "packed", r->packed, "data", r->data, "isa", r->isa, "images",
-                  (json_int_t)r->images, "top1", bnn_percent(r->top1, r->images), "top5",
+        json_pack("{s:s, s:o, s:s, s:s, s:s, s:b, s:s, s:s, s:I, s:f, s:f, s:f, s:o}", "format",
+                  FORMAT, "model", bnn_utf8_json(r->model), "checksum", r->checksum, "arch",
+                  r->arch, "algo", r->algo, "packed", r->packed, "data", r->data, "isa", r->isa,
+                  "images", (json_int_t)r->images, "top1", bnn_percent(r->top1, r->images), "top5",
                   bnn_percent(r->top5, r->images), "loss", r->loss, "classes", classes);
     if (root && r->row_count && json_object_set_new(root, "corruptions", corruptions_json(r))) {
         json_decref(root);
@@ -143,8 +144,7 @@ bnn_code bnn_results_write(const char *path, const bnn_results *results, bnn_err
     json_t *root = results_json(results);
     if (!root) {
         bnn_atomic_abandon(file);
-        return bnn_fail(err, BNN_ERR_MEMORY,
-                        "%s: out of memory, or a name in it is no text in UTF-8", path);
+        return bnn_fail(err, BNN_ERR_MEMORY, "%s: out of memory", path);
     }
     /* commit sees a stream's error and says more */
     (void)json_dumpf(root, bnn_atomic_stream(file), JSON_INDENT(2) | JSON_REAL_PRECISION(9));
@@ -163,7 +163,7 @@ typedef struct reader {
 static int damaged(reader *r, const char *what) {
     if (r->err->code == BNN_OK) {
         bnn_fail(r->err, BNN_ERR_FORMAT,
-                 "%.300s: not results of bnn-eval, or damaged: %s; evaluate again with --overwrite",
+                 "%s: not results of bnn-eval, or damaged: %s; evaluate again with --overwrite",
                  r->name, what);
     }
     return 0;
@@ -175,7 +175,17 @@ static const char *text(reader *r, const json_t *object, const char *key) {
     if (!value || strlen(value) > LONGEST_TEXT) {
         damaged(r, key);
     } else if (!(copy = bnn_arena_format(r->arena, "%s", value)) && r->err->code == BNN_OK) {
-        bnn_fail(r->err, BNN_ERR_MEMORY, "%.300s: out of memory", r->name);
+        bnn_fail(r->err, BNN_ERR_MEMORY, "%s: out of memory", r->name);
+    }
+    return copy ? copy : "";
+}
+
+static const char *file_name(reader *r, const json_t *object, const char *key) {
+    char *copy = bnn_arena_format(r->arena, "%s", text(r, object, key));
+    if (copy) {
+        bnn_utf8_unescape(copy);
+    } else if (r->err->code == BNN_OK) {
+        bnn_fail(r->err, BNN_ERR_MEMORY, "%s: out of memory", r->name);
     }
     return copy ? copy : "";
 }
@@ -214,7 +224,7 @@ static void read_classes(reader *r, const json_t *list, bnn_results *out) {
     }
     out->classes = bnn_arena_alloc(r->arena, n * sizeof *out->classes);
     if (!out->classes) {
-        bnn_fail(r->err, BNN_ERR_MEMORY, "%.300s: out of memory", r->name);
+        bnn_fail(r->err, BNN_ERR_MEMORY, "%s: out of memory", r->name);
         return;
     }
     out->class_count = n;
@@ -280,7 +290,7 @@ static void read_all(reader *r, const json_t *root, bnn_results *out) {
     if (strcmp(text(r, root, "format"), FORMAT) != 0) {
         damaged(r, "no format " FORMAT);
     }
-    out->model = text(r, root, "model");
+    out->model = file_name(r, root, "model");
     out->checksum = text(r, root, "checksum");
     out->arch = text(r, root, "arch");
     out->algo = text(r, root, "algo");
@@ -308,11 +318,11 @@ bnn_code bnn_results_parse(const char *name, const char *json, size_t bytes, bnn
     reader r = {name, out->arena, &first};
     json_t *root = json_loadb(json ? json : "", json ? bytes : 0, JSON_REJECT_DUPLICATES, &why);
     if (!out->arena) {
-        bnn_fail(&first, BNN_ERR_MEMORY, "%.300s: out of memory", name);
+        bnn_fail(&first, BNN_ERR_MEMORY, "%s: out of memory", name);
     } else if (!root) {
         bnn_fail(&first, BNN_ERR_FORMAT,
-                 "%.300s: not JSON: line %d: %.80s; evaluate again with --overwrite", name,
-                 why.line, why.text);
+                 "%s: not JSON: line %d: %.80s; evaluate again with --overwrite", name, why.line,
+                 why.text);
     } else {
         read_all(&r, root, out);
     }
@@ -328,7 +338,7 @@ bnn_code bnn_results_read(const char *path, bnn_results *out, bnn_error *err) {
         return code;
     }
     code = map.size > LARGEST_FILE
-               ? bnn_fail(err, BNN_ERR_FORMAT, "%.300s: larger than 16 MiB: not results", path)
+               ? bnn_fail(err, BNN_ERR_FORMAT, "%s: larger than 16 MiB: not results", path)
                : bnn_results_parse(path, (const char *)map.data, map.size, out, err);
     bnn_map_close(&map);
     return code;
@@ -338,7 +348,7 @@ bnn_code bnn_results_read(const char *path, bnn_results *out, bnn_error *err) {
 static bnn_code refuse(const char *path, bnn_error *err, const char *what, const char *was,
                        const char *is) {
     return bnn_fail(err, BNN_ERR_ARGUMENT,
-                    "%.200s holds results of another evaluation: %s was %.80s, now %.80s; choose "
+                    "%s holds results of another evaluation: %s was %.80s, now %.80s; choose "
                     "another --json FILE, or replace them with --overwrite",
                     path, what, was, is);
 }

@@ -21,7 +21,7 @@ bnn_code bnn_resume_find(const char *resume, const char *output, char *checkpoin
                         "--resume: which run? give its folder: --resume RUN");
     }
     if (strlen(path) > 4000) {
-        return bnn_fail(err, BNN_ERR_ARGUMENT, "--resume %.64s...: the path is too long", path);
+        return bnn_fail(err, BNN_ERR_ARGUMENT, "--resume %s: the path is too long", path);
     }
     if (is_folder(path)) {
         snprintf(folder, 4096, "%s", path);
@@ -45,10 +45,30 @@ static char *json_of(bnn_option *option) {
     return bnn_options_to_json(&one, 1);
 }
 
+/* After `option` was set to the run's own value: does the one that was given, `before` as JSON,
+ * stand? */
+static int compare(bnn_option *option, const char *before, int64_t *grown, bnn_error *err) {
+    /* What the run's arguments do not mention, the run was started without. */
+    char *now = option->given ? json_of(option) : NULL;
+    int same = now && strcmp(now, before) == 0;
+    free(now);
+    if (!same && option->may_grow && option->given) {
+        bnn_program one = {.options = option, .option_count = 1};
+        int64_t own = *(int64_t *)option->value;
+        option->given = 0;
+        bnn_code code = bnn_options_from_json(&one, "--resume", before, strlen(before), err);
+        if (code == BNN_OK && *(int64_t *)option->value > own) {
+            *grown = own;
+            return 1;
+        }
+    }
+    return same;
+}
+
 /* Takes the checkpoint's arguments over, then looks whether an option of the command line changed.
  */
 static bnn_code apply_arguments(bnn_program *program, const char *checkpoint, const char *args,
-                                bnn_error *err) {
+                                int64_t *grown, bnn_error *err) {
     size_t n = program->option_count;
     char **before = calloc(n + 1, sizeof *before);
     bnn_code code =
@@ -64,15 +84,12 @@ static bnn_code apply_arguments(bnn_program *program, const char *checkpoint, co
         code = bnn_options_from_json(program, checkpoint, args, strlen(args), err);
     }
     for (size_t i = 0; code == BNN_OK && i < n; i++) {
-        /* What the run's arguments do not mention, the run was started without. */
-        char *now = before[i] && program->options[i].given ? json_of(&program->options[i]) : NULL;
-        if (before[i] && (!now || strcmp(now, before[i]) != 0)) {
+        if (before[i] && !compare(&program->options[i], before[i], grown, err)) {
             code = bnn_fail(err, BNN_ERR_ARGUMENT,
                             "--%s differs from the run's own; a run is resumed with the arguments "
                             "it was started with, so leave it out",
                             program->options[i].name);
         }
-        free(now);
     }
     for (size_t i = 0; before && i < n; i++) {
         free(before[i]);
@@ -82,7 +99,7 @@ static bnn_code apply_arguments(bnn_program *program, const char *checkpoint, co
 }
 
 bnn_code bnn_resume_options(bnn_program *program, const char *checkpoint, const char *folder,
-                            bnn_error *err) {
+                            int64_t *grown, bnn_error *err) {
     bnn_st_file *file;
     bnn_train_state state;
     bnn_code code = bnn_st_open(checkpoint, &file, err);
@@ -91,7 +108,7 @@ bnn_code bnn_resume_options(bnn_program *program, const char *checkpoint, const 
     }
     code = bnn_train_state_read(checkpoint, file, &state, err);
     if (code == BNN_OK) {
-        code = apply_arguments(program, checkpoint, bnn_st_metadata(file, "args"), err);
+        code = apply_arguments(program, checkpoint, bnn_st_metadata(file, "args"), grown, err);
     }
     bnn_st_close(file);
     /* Where the data lie and such; a folder without it is fine. */
@@ -105,6 +122,10 @@ bnn_code bnn_resume_options(bnn_program *program, const char *checkpoint, const 
         }
         code = bnn_options_from_json(program, path, (const char *)map.data, map.size, err);
         bnn_map_close(&map);
+    }
+    for (size_t i = 0; i < program->option_count; i++) {
+        bnn_option *option = &program->options[i];
+        option->given = option->from_config == 2 ? 2 : option->given; /* the run's, not typed now */
     }
     return code;
 }

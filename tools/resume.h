@@ -10,8 +10,9 @@ bnn_code bnn_resume_find(const char *resume, const char *output, char *checkpoin
                          bnn_error *err);
 /* Sets the options to the run's own: those in the checkpoint, then the rest of config.json. One
  * given on the command line that differs from the run's is an error; only what does not change the
- * result (from_config 1) may. */
+ * result (from_config 1) may. One that may grow, and is larger than the run's, stays as given; then
+ * *grown is the run's own value. */
 bnn_code bnn_resume_options(bnn_program *program, const char *checkpoint, const char *folder,
-                            bnn_error *err);
+                            int64_t *grown, bnn_error *err);
 
 #endif

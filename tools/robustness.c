@@ -16,7 +16,7 @@ static int same_config(const bnn_report_run *a, const bnn_report_run *b, int wit
 static bnn_code differ(const bnn_report_run *a, const bnn_report_run *b, const char *what,
                        const char *of_a, const char *of_b, bnn_error *err) {
     return bnn_fail(err, BNN_ERR_ARGUMENT,
-                    "%.100s and %.100s do not compare: %s of the one %.60s, of the other %.60s; "
+                    "%s and %s do not compare: %s of the one %.60s, of the other %.60s; "
                     "evaluate both with the same options of bnn-eval",
                     a->path, b->path, what, of_a, of_b);
 }
@@ -69,7 +69,7 @@ static bnn_code check_runs(const bnn_report_run *runs, size_t count,
         for (size_t j = 0; j < i && code == BNN_OK; j++) {
             if (same_config(&runs[i], &runs[j], 1)) {
                 return bnn_fail(err, BNN_ERR_ARGUMENT,
-                                "%.100s and %.100s are both %.40s %.40s on %.40s; name one of them",
+                                "%s and %s are both %.40s %.40s on %.40s; name one of them",
                                 runs[j].path, runs[i].path, runs[i].config.algo,
                                 runs[i].config.arch, runs[i].config.data);
             }
@@ -97,7 +97,7 @@ static bnn_code find_twins(bnn_robustness *r, bnn_error *err) {
         }
         if (!r->runs[i].twin) {
             return bnn_fail(err, BNN_ERR_ARGUMENT,
-                            "%.200s has no float twin among the runs; train one (bnn-train "
+                            "%s has no float twin among the runs; train one (bnn-train "
                             "--algo " BNN_FLOAT_ALGORITHM
                             " --arch %.40s --data %.40s), evaluate it, and "
                             "name its folder",

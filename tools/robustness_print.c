@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "tools/robustness.h"
+#include "tools/utf8.h"
 
 /* ---- text --------------------------------------------------------------------------------- */
 static void put(FILE *out, int width, int digits, double value) {
@@ -117,11 +118,12 @@ static json_t *run_rows(const bnn_robustness *r, const bnn_robust_run *run) {
 
 static json_t *run_json(const bnn_robustness *r, const bnn_robust_run *run) {
     const bnn_run_config *c = &run->run->config;
-    return json_pack(
-        "{s:s, s:s, s:s, s:s, s:s?, s:I, s:f, s:f, s:o, s:o}", "run", run->run->path, "algo",
-        c->algo, "arch", c->arch, "data", c->data, "twin", run->twin ? run->twin->run->path : NULL,
-        "images", (json_int_t)run->run->results.images, "clean", run->clean, "mean_gap",
-        run->mean_gap, "mean_error", number(run->mean_error), "rows", run_rows(r, run));
+    return json_pack("{s:o, s:s, s:s, s:s, s:o?, s:I, s:f, s:f, s:o, s:o}", "run",
+                     bnn_utf8_json(run->run->path), "algo", c->algo, "arch", c->arch, "data",
+                     c->data, "twin", bnn_utf8_json(run->twin ? run->twin->run->path : NULL),
+                     "images", (json_int_t)run->run->results.images, "clean", run->clean,
+                     "mean_gap", run->mean_gap, "mean_error", number(run->mean_error), "rows",
+                     run_rows(r, run));
 }
 
 static json_t *algorithm_json(const bnn_robustness *r, const bnn_robust_algorithm *a) {

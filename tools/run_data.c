@@ -4,8 +4,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "tools/options_internal.h"
-
 void bnn_run_data_of(const bnn_dataset *train, const bnn_dataset *test, bnn_run_data *out) {
     snprintf(out->train, sizeof out->train, "%08x", (unsigned)bnn_dataset_checksum(train));
     snprintf(out->test, sizeof out->test, "%08x", (unsigned)bnn_dataset_checksum(test));
@@ -29,7 +27,7 @@ bnn_code bnn_run_data_same(const char *path, const bnn_run_data *was, const bnn_
         return BNN_OK;
     }
     return bnn_fail(err, BNN_ERR_ARGUMENT,
-                    "%.300s: the %s images or labels are not those the run began with; give the "
+                    "%s: the %s images or labels are not those the run began with; give the "
                     "folder of its own data with --data-dir, or begin a new run",
                     path,
                     train && test ? "training and test"
@@ -53,14 +51,6 @@ void bnn_run_data_note(const bnn_st_file *file, const bnn_dataset *test, const c
     }
 }
 
-static int is_utf8(const char *text) {
-    size_t length;
-    while (*text && (length = bnn_utf8_length(text)) != 0) {
-        text += length;
-    }
-    return !*text;
-}
-
 const char *bnn_recorded_path(const char *path, char room[PATH_MAX]) {
-    return path && realpath(path, room) && is_utf8(room) ? room : path;
+    return path && realpath(path, room) ? room : path;
 }

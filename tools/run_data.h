@@ -26,7 +26,7 @@ void bnn_run_data_note(const bnn_st_file *file, const bnn_dataset *test, const c
                        const char *program);
 
 /* The path as it is to be recorded: absolute and without links, in `room`. As it was given if it is
- * NULL, leads nowhere, or would be no text in UTF-8. */
+ * NULL or leads nowhere. */
 const char *bnn_recorded_path(const char *path, char room[PATH_MAX]);
 
 #endif

@@ -24,19 +24,22 @@ enum { FLUSH_LINES = 100, LONGEST_LINE = 1 << 16 };
 
 static const char *const sessions = "sessions.jsonl";
 static const char *const checkpoints[] = {"last.safetensors", "best.safetensors"};
+const char *const bnn_run_files[] = {
+    "config.json",      "metrics.csv",      "steps.jsonl", "sessions.jsonl",
+    "last.safetensors", "best.safetensors", NULL};
 
 bnn_code bnn_run_file(const bnn_run_folder *run, const char *name, char *out, size_t bytes,
                       bnn_error *err) {
     int length = snprintf(out, bytes, "%s/%s", run->path, name);
     if (length < 0 || (size_t)length >= bytes)
-        return bnn_fail(err, BNN_ERR_ARGUMENT, "%.100s...: the path is too long", run->path);
+        return bnn_fail(err, BNN_ERR_ARGUMENT, "%s: the path is too long", run->path);
     return BNN_OK;
 }
 
 static bnn_code fail_file(const bnn_run_folder *run, const char *name, const char *what,
                           bnn_error *err) {
     int cause = errno;
-    return bnn_fail(err, BNN_ERR_IO, "%.300s/%s: cannot %s: %s%s", run->path, name, what,
+    return bnn_fail(err, BNN_ERR_IO, "%s/%s: cannot %s: %s%s", run->path, name, what,
                     strerror(cause),
                     cause == ENOSPC ? "; make room, then start again or --resume" : "");
 }
@@ -49,7 +52,7 @@ static bnn_code set_path(bnn_run_folder *run, const char *path, bnn_error *err) 
     if (!length)
         return bnn_fail(err, BNN_ERR_ARGUMENT, "the path of the run's folder is empty");
     if (length >= sizeof run->path)
-        return bnn_fail(err, BNN_ERR_ARGUMENT, "%.100s...: the path is too long", path);
+        return bnn_fail(err, BNN_ERR_ARGUMENT, "%s: the path is too long", path);
     memcpy(run->path, path, length);
     return BNN_OK;
 }
@@ -64,6 +67,25 @@ static bnn_code open_log(const bnn_run_folder *run, const char *name, const char
     return *out ? BNN_OK : fail_file(run, name, "open", err);
 }
 
+bnn_code bnn_run_lock(bnn_lock *lock, const char *path, bnn_error *err) {
+    const bnn_lock_text text = {"bnn-train", path,
+                                "is training in it; wait until it ends, or choose another folder "
+                                "with --output"};
+    return bnn_lock_folder(lock, path, &text, err);
+}
+
+/* What killed processes were writing. */
+static bnn_code clean(const bnn_run_folder *run, bnn_error *err) {
+    char path[sizeof run->path];
+    bnn_code code = BNN_OK;
+    for (size_t i = 0; !code && bnn_run_files[i]; i++) {
+        code = bnn_run_file(run, bnn_run_files[i], path, sizeof path, err);
+        if (!code)
+            bnn_atomic_clean(path);
+    }
+    return code;
+}
+
 /* ---- a new run ---- */
 
 static bnn_code refuse_old_run(const bnn_run_folder *run, bnn_error *err) {
@@ -73,7 +95,7 @@ static bnn_code refuse_old_run(const bnn_run_folder *run, bnn_error *err) {
     if (code || stat(path, &info))
         return code;
     return bnn_fail(err, BNN_ERR_ARGUMENT,
-                    "%.300s already holds a run (%s): continue it with --resume, or replace it "
+                    "%s already holds a run (%s): continue it with --resume, or replace it "
                     "with --overwrite",
                     run->path, checkpoints[0]);
 }
@@ -92,21 +114,36 @@ static bnn_code remove_checkpoints(const bnn_run_folder *run, bnn_error *err) {
     return code;
 }
 
+static bnn_code begin_configuration(const bnn_run_folder *run, const char *config_json,
+                                    bnn_atomic_file **out, bnn_error *err) {
+    char path[sizeof run->path];
+    bnn_code code = bnn_run_file(run, "config.json", path, sizeof path, err);
+    if (!code)
+        code = bnn_atomic_open(path, out, err);
+    if (code)
+        return code;
+    FILE *stream = bnn_atomic_stream(*out);
+    if (fputs(config_json, stream) < 0 || fflush(stream)) {
+        code = fail_file(run, "config.json", "write", err);
+        bnn_atomic_abandon(*out);
+    }
+    return code;
+}
+
+bnn_code bnn_run_configure(const bnn_run_folder *run, const char *config_json, bnn_error *err) {
+    bnn_atomic_file *config;
+    bnn_code code = begin_configuration(run, config_json, &config, err);
+    return code ? code : bnn_atomic_commit(config, err);
+}
+
 /* The configuration is written first and committed last: that the folder can be written to is known
  * before anything old is removed. */
 static bnn_code begin(bnn_run_folder *run, const char *config_json, bnn_error *err) {
-    char path[sizeof run->path];
-    bnn_atomic_file *config = NULL;
-    bnn_code code = bnn_run_file(run, "config.json", path, sizeof path, err);
-    if (!code)
-        code = bnn_atomic_open(path, &config, err);
+    bnn_atomic_file *config;
+    bnn_code code = begin_configuration(run, config_json, &config, err);
     if (code)
         return code;
-    FILE *stream = bnn_atomic_stream(config);
-    if (fputs(config_json, stream) < 0 || fflush(stream))
-        code = fail_file(run, "config.json", "write", err);
-    if (!code)
-        code = remove_checkpoints(run, err);
+    code = remove_checkpoints(run, err);
     if (code) {
         bnn_atomic_abandon(config);
         return code;
@@ -128,8 +165,12 @@ bnn_code bnn_run_create(bnn_run_folder *run, const char *path, const char *confi
     bnn_code code = set_path(run, path, err);
     if (!code)
         code = bnn_make_folder(run->path, err);
+    if (!code)
+        code = bnn_run_lock(&run->lock, run->path, err);
     if (!code && !overwrite)
         code = refuse_old_run(run, err);
+    if (!code)
+        code = clean(run, err);
     if (!code)
         code = begin(run, config_json, err);
     if (code)
@@ -249,9 +290,11 @@ bnn_code bnn_run_reopen(bnn_run_folder *run, const char *path, uint64_t epochs, 
     if (code)
         return code;
     if (stat(run->path, &info))
-        return bnn_fail(err, BNN_ERR_IO, "%.300s: cannot open the run's folder: %s", run->path,
+        return bnn_fail(err, BNN_ERR_IO, "%s: cannot open the run's folder: %s", run->path,
                         strerror(errno));
-    code = cut_log(run, &metrics_log, epochs, &run->metrics, err);
+    code = clean(run, err);
+    if (!code)
+        code = cut_log(run, &metrics_log, epochs, &run->metrics, err);
     if (!code)
         code = cut_log(run, &steps_log, steps, &run->steps, err);
     if (code)
@@ -275,7 +318,7 @@ bnn_code bnn_run_log_epoch(bnn_run_folder *run, uint64_t epoch, double lr, doubl
     const double columns[METRICS_COMMAS] = {lr,        train_loss, train_top1, test_loss,
                                             test_top1, test_top5,  best_top1};
     if (!run->metrics)
-        return bnn_fail(err, BNN_ERR_ARGUMENT, "%.300s/metrics.csv is not open", run->path);
+        return bnn_fail(err, BNN_ERR_ARGUMENT, "%s/metrics.csv is not open", run->path);
     fprintf(run->metrics, "%" PRIu64, epoch);
     for (int i = 0; i < METRICS_COMMAS; i++)
         put_column(run->metrics, columns[i]);
@@ -299,7 +342,7 @@ bnn_code bnn_run_log_step(bnn_run_folder *run, uint64_t step, uint64_t epoch, do
                           bnn_error *err) {
     FILE *out = run->steps;
     if (!out)
-        return bnn_fail(err, BNN_ERR_ARGUMENT, "%.300s/steps.jsonl is not open", run->path);
+        return bnn_fail(err, BNN_ERR_ARGUMENT, "%s/steps.jsonl is not open", run->path);
     errno = 0;
     fprintf(out, "{\"step\":%" PRIu64 ",\"epoch\":%" PRIu64, step, epoch);
     put_member(out, "loss", loss);
@@ -356,4 +399,5 @@ void bnn_run_close(bnn_run_folder *run) {
     if (run->steps)
         fclose(run->steps);
     run->metrics = run->steps = NULL;
+    bnn_lock_let_go(&run->lock);
 }

@@ -9,6 +9,7 @@
 #include <stdio.h>
 
 #include "engine/base/status.h"
+#include "tools/lock.h"
 #include "tools/run_data.h"
 
 #define BNN_METRICS_HEADER "epoch,lr,train_loss,train_top1,test_loss,test_top1,test_top5,best_top1"
@@ -18,22 +19,32 @@ typedef struct bnn_run_folder {
     FILE *metrics, *steps;
     int unflushed; /* lines of steps.jsonl still in memory, and since when */
     double flushed;
+    bnn_lock lock;
 } bnn_run_folder;
+
+/* The names of its files, NULL-terminated. */
+extern const char *const bnn_run_files[];
+
+/* A run's folder belongs to one process: taken before anything in it is read, removed or written.
+ * `path` must exist. */
+bnn_code bnn_run_lock(bnn_lock *lock, const char *path, bnn_error *err);
 
 /* PATH/NAME into out; an error if it does not fit. */
 bnn_code bnn_run_file(const bnn_run_folder *run, const char *name, char *out, size_t bytes,
                       bnn_error *err);
 /* Makes the folder and new log files, and config.json (atomic). Refuses a folder that already holds
  * a run (last.safetensors), with a message that names --resume and --overwrite, unless
- * `overwrite`. Checks that the folder can be written to before any training. */
+ * `overwrite`. Locks it, and checks that it can be written to, before any training. */
 bnn_code bnn_run_create(bnn_run_folder *run, const char *path, const char *config_json,
                         int overwrite, bnn_error *err);
-/* Opens an existing folder's logs to append, first cutting metrics.csv to its header and the rows
- * of epochs < `epochs`, and steps.jsonl to the lines of steps < `steps` (its "step" field counts
- * from 0). The logs end at the first line that is damaged or does not follow the one before it;
- * missing logs are started anew. */
+/* Opens the logs of an existing folder, which the caller has locked, to append, first cutting
+ * metrics.csv to its header and the rows of epochs < `epochs`, and steps.jsonl to the lines of
+ * steps < `steps` (its "step" field counts from 0). The logs end at the first line that is damaged
+ * or does not follow the one before it; missing logs are started anew. */
 bnn_code bnn_run_reopen(bnn_run_folder *run, const char *path, uint64_t epochs, uint64_t steps,
                         bnn_error *err);
+/* Writes config.json (atomic) anew. */
+bnn_code bnn_run_configure(const bnn_run_folder *run, const char *config_json, bnn_error *err);
 /* One row; `epoch` counts from 0 and is the first column. Columns: epoch,lr,train_loss,
  * train_top1,test_loss,test_top1,test_top5,best_top1. Flushed. No times here: the file of a
  * resumed run equals that of an uninterrupted one byte for byte. */

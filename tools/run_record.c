@@ -10,12 +10,13 @@
 
 #include "engine/base/file.h"
 #include "tools/run_folder.h"
+#include "tools/utf8.h"
 
-enum { LONGEST_TEXT = 4096, LONGEST_ROW = 512, COLUMNS = 8, MOST_ROWS = 1000000 };
+enum { LONGEST_TEXT = 4 * 4096, LONGEST_ROW = 512, COLUMNS = 8, MOST_ROWS = 1000000 };
 #define LARGEST_FILE ((size_t)1 << 30)
 
 static bnn_code no_memory(const char *name, bnn_error *err) {
-    return bnn_fail(err, BNN_ERR_MEMORY, "%.300s: out of memory", name);
+    return bnn_fail(err, BNN_ERR_MEMORY, "%s: out of memory", name);
 }
 
 /* FOLDER/NAME, mapped. `path` is for later messages. */
@@ -23,12 +24,12 @@ static bnn_code map_file(const char *folder, const char *name, char path[4200], 
                          bnn_error *err) {
     int length = snprintf(path, 4200, "%s/%s", folder, name);
     if (length >= 4200) {
-        return bnn_fail(err, BNN_ERR_ARGUMENT, "%.100s...: the path is too long", folder);
+        return bnn_fail(err, BNN_ERR_ARGUMENT, "%s: the path is too long", folder);
     }
     bnn_code code = bnn_map_open(path, map, err);
     if (code == BNN_OK && map->size > LARGEST_FILE) {
         bnn_map_close(map);
-        code = bnn_fail(err, BNN_ERR_FORMAT, "%.300s: larger than 1 GiB: not of a run", path);
+        code = bnn_fail(err, BNN_ERR_FORMAT, "%s: larger than 1 GiB: not of a run", path);
     }
     return code;
 }
@@ -40,8 +41,12 @@ static const char *config_text(const json_t *root, const char *key, bnn_arena *a
     if (!value || strlen(value) > LONGEST_TEXT) {
         return NULL;
     }
-    const char *copy = bnn_arena_format(arena, "%s", value);
-    *code = copy ? *code : BNN_ERR_MEMORY;
+    char *copy = bnn_arena_format(arena, "%s", value);
+    if (copy) {
+        bnn_utf8_unescape(copy);
+    } else {
+        *code = BNN_ERR_MEMORY;
+    }
     return copy;
 }
 
@@ -58,8 +63,7 @@ bnn_code bnn_run_config_parse(const char *name, const char *json, size_t bytes, 
     json_t *root = json_loadb(json ? json : "", json ? bytes : 0, JSON_REJECT_DUPLICATES, &why);
     *out = (bnn_run_config){0};
     if (!root) {
-        return bnn_fail(err, BNN_ERR_FORMAT, "%.300s: not JSON: line %d: %.100s", name, why.line,
-                        why.text);
+        return bnn_fail(err, BNN_ERR_FORMAT, "%s: not JSON: line %d: %s", name, why.line, why.text);
     }
     out->algo = config_text(root, "algo", arena, &code);
     out->arch = config_text(root, "arch", arena, &code);
@@ -80,7 +84,7 @@ bnn_code bnn_run_config_parse(const char *name, const char *json, size_t bytes, 
     return out->algo && out->arch && out->data
                ? BNN_OK
                : bnn_fail(err, BNN_ERR_FORMAT,
-                          "%.300s: no algo, arch or data: not the configuration of a run of "
+                          "%s: no algo, arch or data: not the configuration of a run of "
                           "bnn-train",
                           name);
 }
@@ -93,7 +97,7 @@ bnn_code bnn_run_config_read(const char *folder, bnn_arena *arena, bnn_run_confi
     if (code != BNN_OK) {
         return code == BNN_ERR_IO
                    ? bnn_fail(err, code,
-                              "%.300s: not the folder of a run of bnn-train, there is no "
+                              "%s: not the folder of a run of bnn-train, there is no "
                               "config.json that can be read",
                               folder)
                    : code;
@@ -159,13 +163,12 @@ bnn_code bnn_metrics_parse(const char *name, const char *csv, size_t bytes, bnn_
     const size_t header = strlen(BNN_METRICS_HEADER "\n");
     *out = (bnn_metrics){0};
     if (bytes < header || memcmp(csv, BNN_METRICS_HEADER "\n", header) != 0) {
-        return bnn_fail(err, BNN_ERR_FORMAT,
-                        "%.300s: its first line is not \"" BNN_METRICS_HEADER "\"", name);
+        return bnn_fail(err, BNN_ERR_FORMAT, "%s: its first line is not \"" BNN_METRICS_HEADER "\"",
+                        name);
     }
     const size_t lines = count_lines(csv + header, bytes - header);
     if (lines > MOST_ROWS) {
-        return bnn_fail(err, BNN_ERR_FORMAT, "%.300s: %zu lines, more than epochs can be", name,
-                        lines);
+        return bnn_fail(err, BNN_ERR_FORMAT, "%s: %zu lines, more than epochs can be", name, lines);
     }
     out->epoch = bnn_arena_alloc(arena, (lines + 1) * sizeof *out->epoch);
     if (!out->epoch) {
@@ -181,7 +184,7 @@ bnn_code bnn_metrics_parse(const char *name, const char *csv, size_t bytes, bnn_
         line[fits ? length : 0] = '\0';
         if (!fits || !parse_row(line, i ? &out->epoch[i - 1] : NULL, &out->epoch[i])) {
             return bnn_fail(err, BNN_ERR_FORMAT,
-                            "%.300s: line %zu is damaged: expected %d numbers, epochs rising", name,
+                            "%s: line %zu is damaged: expected %d numbers, epochs rising", name,
                             i + 2, COLUMNS);
         }
         at = end + 1;
@@ -230,7 +233,7 @@ bnn_code bnn_step_seconds_parse(const char *name, const char *lines, size_t byte
         json_decref(object);
         if (!valid) {
             free(seconds);
-            return bnn_fail(err, BNN_ERR_FORMAT, "%.300s: line %zu is damaged: no seconds", name,
+            return bnn_fail(err, BNN_ERR_FORMAT, "%s: line %zu is damaged: no seconds", name,
                             i + 1);
         }
         at = end + 1;

@@ -3,6 +3,7 @@
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "engine/base/arena.h"
 #include "models/checkpoint.h"
@@ -119,7 +120,8 @@ static bnn_code save_last(trainer *t, bnn_error *err) {
 }
 
 /* The arguments made the network; what else the file says of it must agree. */
-static bnn_code check_same_network(const trainer *t, const bnn_spec *spec, bnn_error *err) {
+static bnn_code check_same_network(const trainer *t, const char *path, const bnn_spec *spec,
+                                   bnn_error *err) {
     const bnn_spec *own = &t->spec;
     if (spec->arch == own->arch && spec->binarizer == own->binarizer &&
         spec->classes == own->classes && spec->height == own->height && spec->width == own->width &&
@@ -129,12 +131,11 @@ static bnn_code check_same_network(const trainer *t, const bnn_spec *spec, bnn_e
     return bnn_fail(err, BNN_ERR_FORMAT,
                     "%s: holds a %s with %s, but its arguments are of a %s with %s; the file is "
                     "damaged",
-                    t->set->resume, spec->arch->name, bnn_spec_algorithm(spec), own->arch->name,
+                    path, spec->arch->name, bnn_spec_algorithm(spec), own->arch->name,
                     bnn_spec_algorithm(own));
 }
 
-static bnn_code load(trainer *t, bnn_error *err) {
-    const char *path = t->set->resume;
+static bnn_code load(trainer *t, const char *path, bnn_error *err) {
     bnn_st_file *file;
     bnn_spec spec;
     bnn_code code = bnn_st_open(path, &file, err);
@@ -145,7 +146,7 @@ static bnn_code load(trainer *t, bnn_error *err) {
     if (!(code = bnn_train_state_read(path, file, &t->state, err)) &&
         !(code = bnn_run_data_same(path, &t->state.data, &t->set->data, err)) &&
         !(code = bnn_spec_read(path, file, NULL, &spec, err)) &&
-        !(code = check_same_network(t, &spec, err)) &&
+        !(code = check_same_network(t, path, &spec, err)) &&
         !(code = bnn_weights_read_params(&weights, t->params, err)) &&
         !(code = bnn_checkpoint_read_optimizer(&weights, t->params, &t->optimizer, err))) {
         t->optimizer.steps = t->state.steps;
@@ -303,7 +304,7 @@ static bnn_code train_all(trainer *t, bnn_train_result *result, bnn_error *err) 
             code = finish_epoch(t, err);
         }
     }
-    if (code == BNN_OK && bnn_interrupted() && s->epoch < (uint32_t)t->schedule.epochs) {
+    if (code == BNN_OK && s->epoch < (uint32_t)t->schedule.epochs && bnn_interrupted()) {
         result->interrupted = 1;
         code = save_last(t, err);
     }
@@ -343,14 +344,37 @@ static bnn_code log_session(const trainer *t, bnn_error *err) {
                                t->set->device.threads, &t->set->data, err);
 }
 
+/* All that records the arguments gets the new ones, as if the run had been started with them;
+ * `last`, by which it is resumed, at the end. */
+static bnn_code record_extension(trainer *t, bnn_error *err) {
+    char best[4200];
+    bnn_code code = bnn_run_file(&t->run, "best.safetensors", best, sizeof best, err);
+    if (code != BNN_OK || (code = bnn_run_configure(&t->run, t->set->config, err)) != BNN_OK) {
+        return code;
+    }
+    if (access(best, F_OK) == 0 && ((code = load(t, best, err)) != BNN_OK ||
+                                    (code = save(t, "best.safetensors", err)) != BNN_OK ||
+                                    (code = load(t, t->set->resume, err)) != BNN_OK)) {
+        return code;
+    }
+    return save_last(t, err);
+}
+
+static bnn_code reopen_run(trainer *t, bnn_error *err) {
+    bnn_code code = load(t, t->set->resume, err);
+    if (code == BNN_OK) {
+        code = bnn_run_reopen(&t->run, t->set->output, t->state.epoch, t->state.steps, err);
+    }
+    if (code == BNN_OK && t->set->extended) {
+        code = record_extension(t, err);
+    }
+    return code == BNN_OK ? log_session(t, err) : code;
+}
+
 static bnn_code open_run(trainer *t, bnn_error *err) {
     bnn_code code;
     if (t->set->resume) {
-        if ((code = load(t, err)) != BNN_OK) {
-            return code;
-        }
-        code = bnn_run_reopen(&t->run, t->set->output, t->state.epoch, t->state.steps, err);
-        return code == BNN_OK ? log_session(t, err) : code;
+        return reopen_run(t, err);
     }
     if ((code = start_values(t, err)) != BNN_OK ||
         (code = bnn_run_create(&t->run, t->set->output, t->set->config, t->set->overwrite, err))) {
@@ -395,6 +419,7 @@ bnn_code bnn_train(const bnn_train_settings *settings, bnn_train_result *result,
     *result = (bnn_train_result){0};
     bnn_code code = set_up(&t, err);
     if (code == BNN_OK) {
+        result->was_finished = t.state.epoch >= (uint32_t)t.schedule.epochs;
         code = train_all(&t, result, err);
     }
     result->best_top1 = t.state.best_top1;

@@ -27,7 +27,8 @@ typedef struct bnn_train_settings {
     int init_partial;      /* even if most of its weights do not fit */
     const char *resume;    /* checkpoint file, or NULL */
     const char *args;      /* JSON, for the checkpoints */
-    const char *config;    /* JSON, for a new run's folder */
+    const char *config;    /* JSON, for the folder of a run that is new or extended */
+    int extended;          /* with `resume`: to more epochs than it was started with */
     const char *output;
     int overwrite;
     int profile; /* measure nodes; result->profile is filled */
@@ -35,6 +36,7 @@ typedef struct bnn_train_settings {
 
 typedef struct bnn_train_result {
     int interrupted;
+    int was_finished; /* nothing was left to do */
     double best_top1; /* percent */
     uint64_t steps;
     uint64_t timed_steps; /* of this session */

@@ -6,7 +6,8 @@
  * where something else wants the processors too, a spinning thread keeps from work the very one it
  * waits for, and a step takes several times as long. libgomp reads this from the environment
  * before main begins, so the program starts itself anew with it set, once; if that fails it goes
- * on as it is. What the user set (OMP_WAIT_POLICY, GOMP_SPINCOUNT) is respected. */
+ * on as it is. The process keeps its name. What the user set (OMP_WAIT_POLICY, GOMP_SPINCOUNT) is
+ * respected. */
 void bnn_wait_politely(char **argv);
 
 #endif

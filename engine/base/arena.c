@@ -63,19 +63,17 @@ void *bnn_arena_alloc(bnn_arena *arena, size_t bytes) {
 }
 
 char *bnn_arena_format(bnn_arena *arena, const char *format, ...) {
-    char text[512];
-    va_list args;
+    va_list args, again;
     va_start(args, format);
-    int n = bnn_text_print(text, sizeof text, format, args);
+    va_copy(again, args);
+    int length = bnn_text_print(NULL, 0, format, again);
+    va_end(again);
+    char *text = length >= 0 ? bnn_arena_alloc(arena, (size_t)length + 1) : NULL;
+    if (text) {
+        bnn_text_print(text, (size_t)length + 1, format, args);
+    }
     va_end(args);
-    if (n < 0 || (size_t)n >= sizeof text) {
-        return NULL;
-    }
-    char *copy = bnn_arena_alloc(arena, (size_t)n + 1);
-    if (copy) {
-        memcpy(copy, text, (size_t)n + 1);
-    }
-    return copy;
+    return text;
 }
 
 void *bnn_alloc_aligned(size_t bytes) {

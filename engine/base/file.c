@@ -1,9 +1,11 @@
 /* Why: a run that is killed, or a disk that fills up, must never leave a half-written checkpoint
  * under the final name. The decision: data goes to PATH.tmp-<pid> in the same folder (a rename is
- * atomic only within one file system), is synced, and only then renamed. Reading is by mmap of
- * regular files alone, so that a fifo cannot hang us and a device cannot feed us for ever. */
+ * atomic only within one file system), is synced, and only then renamed; a stream alone is written
+ * as it is. Reading is by mmap of regular files alone, so that a fifo cannot hang us and a device
+ * cannot feed us for ever. */
 #include "engine/base/file.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdint.h>
@@ -13,44 +15,14 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "engine/base/text.h"
-
-/* "PATH: cannot WHAT: strerror (CURE)". */
-static bnn_code fail_errno(bnn_error *err, const char *path, const char *what, int number) {
-    const char *cure = "";
-    switch (number) {
-    case ENOENT:
-        cure = " (is the path spelled right, and does its folder exist?)";
-        break;
-    case ENOTDIR:
-        cure = " (a part of the path is a file, not a folder)";
-        break;
-    case EACCES:
-    case EPERM:
-    case EROFS:
-        cure = " (check the permissions, or choose another folder)";
-        break;
-    case ENOSPC:
-    case EDQUOT:
-        cure = " (free some space, or choose another disk)";
-        break;
-    case EFBIG:
-        cure = " (the file size limit, see ulimit -f, or the file system's is too small)";
-        break;
-    case ENOMEM:
-        return bnn_fail(err, BNN_ERR_MEMORY, "%s: cannot %s: out of memory", path, what);
-    default:
-        break;
-    }
-    return bnn_fail(err, BNN_ERR_IO, "%s: cannot %s: %s%s", path, what, bnn_reason(number), cure);
-}
+#include "engine/base/stream.h"
 
 /* ---- reading ---- */
 
 static bnn_code map_descriptor(int fd, const char *path, bnn_map *map, bnn_error *err) {
     struct stat info;
     if (fstat(fd, &info) != 0) {
-        return fail_errno(err, path, "look at the file", errno);
+        return bnn_fail_errno(err, path, "look at the file", errno);
     }
     if (S_ISDIR(info.st_mode)) {
         return bnn_fail(err, BNN_ERR_IO, "%s: is a folder; name a file in it", path);
@@ -72,7 +44,7 @@ static bnn_code map_descriptor(int fd, const char *path, bnn_map *map, bnn_error
     }
     void *data = mmap(NULL, size, PROT_READ, MAP_PRIVATE, fd, 0);
     if (data == MAP_FAILED) {
-        return fail_errno(err, path, "map the file", errno);
+        return bnn_fail_errno(err, path, "map the file", errno);
     }
     map->data = data;
     map->size = size;
@@ -84,7 +56,7 @@ bnn_code bnn_map_open(const char *path, bnn_map *map, bnn_error *err) {
     /* O_NONBLOCK: opening a fifo for reading would otherwise wait for a writer. */
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
     if (fd < 0) {
-        return fail_errno(err, path, "open for reading", errno);
+        return bnn_fail_errno(err, path, "open for reading", errno);
     }
     bnn_code code = map_descriptor(fd, path, map, err);
     close(fd); /* the mapping keeps the file */
@@ -104,7 +76,7 @@ void bnn_map_close(bnn_map *map) {
 
 struct bnn_atomic_file {
     char *path;      /* the final name, symbolic links resolved */
-    char *temporary; /* beside it */
+    char *temporary; /* beside it; NULL: a stream, which is written as it is */
     FILE *stream;
     dev_t device; /* which file `temporary` was when we made it */
     ino_t inode;
@@ -116,31 +88,17 @@ static void free_atomic(bnn_atomic_file *file) {
     free(file);
 }
 
-/* The name to rename to. A link's target is replaced rather than the link itself; what is no
- * regular file (renaming over /dev/null would destroy it) is refused before any work is done. */
-static bnn_code final_name(const char *path, char **out, bnn_error *err) {
-    struct stat info;
-    *out = NULL;
-    if (path[0] == '\0') {
-        return bnn_fail(err, BNN_ERR_ARGUMENT, "cannot write a file with an empty name");
+/* The name to rename to: what a link names is replaced, or made, rather than the link. NULL: out of
+ * memory. */
+static char *final_name(const char *path) {
+    char at[PATH_MAX];
+    if (strlen(path) >= sizeof at) {
+        return strdup(path); /* the system will say so */
     }
-    if (stat(path, &info) == 0) {
-        if (S_ISDIR(info.st_mode)) {
-            return bnn_fail(err, BNN_ERR_IO, "%s: is a folder; name a file in it", path);
-        }
-        if (!S_ISREG(info.st_mode)) {
-            return bnn_fail(err, BNN_ERR_IO,
-                            "%s: not a regular file, so it cannot be replaced; choose another name",
-                            path);
-        }
-        if (lstat(path, &info) == 0 && S_ISLNK(info.st_mode)) {
-            *out = realpath(path, NULL);
-        }
+    strcpy(at, path);
+    for (int links = 0; links < BNN_MOST_LINKS && bnn_follow_link(at); links++) {
     }
-    if (!*out) {
-        *out = strdup(path);
-    }
-    return *out ? BNN_OK : bnn_fail(err, BNN_ERR_MEMORY, "%s: out of memory", path);
+    return strdup(at);
 }
 
 static char *temporary_name(const char *path) {
@@ -162,13 +120,13 @@ static bnn_code create_temporary(bnn_atomic_file *file, bnn_error *err) {
         fd = open(file->temporary, flags, 0666);
     }
     if (fd < 0) {
-        return fail_errno(err, file->path, "create the file", errno);
+        return bnn_fail_errno(err, file->path, "create the file", errno);
     }
     struct stat info;
     int known = fstat(fd, &info) == 0;
     file->stream = known ? fdopen(fd, "wb") : NULL;
     if (!file->stream) {
-        bnn_code code = fail_errno(err, file->path, "create the file", errno);
+        bnn_code code = bnn_fail_errno(err, file->path, "create the file", errno);
         close(fd);
         unlink(file->temporary);
         return code;
@@ -178,18 +136,44 @@ static bnn_code create_temporary(bnn_atomic_file *file, bnn_error *err) {
     return BNN_OK;
 }
 
+/* A regular file, or one to be. */
+static bnn_code open_temporary(bnn_atomic_file *file, bnn_error *err) {
+    file->temporary = temporary_name(file->path);
+    return file->temporary ? create_temporary(file, err)
+                           : bnn_fail(err, BNN_ERR_MEMORY, "%s: out of memory", file->path);
+}
+
+static bnn_code wrap_stream(bnn_atomic_file *file, int fd, bnn_error *err) {
+    file->stream = fdopen(fd, "wb");
+    if (!file->stream) {
+        close(fd);
+        return bnn_fail(err, BNN_ERR_MEMORY, "%s: out of memory", file->path);
+    }
+    return BNN_OK;
+}
+
 bnn_code bnn_atomic_open(const char *path, bnn_atomic_file **out, bnn_error *err) {
+    int fd;
     *out = NULL;
+    if (path[0] == '\0') {
+        return bnn_fail(err, BNN_ERR_ARGUMENT, "cannot write a file with an empty name");
+    }
+    bnn_code code = bnn_stream_open(path, &fd, err);
+    if (code != BNN_OK) {
+        return code;
+    }
     bnn_atomic_file *file = calloc(1, sizeof *file);
-    if (!file) {
+    char *name = fd >= 0 ? strdup(path) : final_name(path);
+    if (!file || !name) {
+        free(file);
+        free(name);
+        if (fd >= 0) {
+            close(fd);
+        }
         return bnn_fail(err, BNN_ERR_MEMORY, "%s: out of memory", path);
     }
-    bnn_code code = final_name(path, &file->path, err);
-    if (code == BNN_OK) {
-        file->temporary = temporary_name(file->path);
-        code = file->temporary ? create_temporary(file, err)
-                               : bnn_fail(err, BNN_ERR_MEMORY, "%s: out of memory", path);
-    }
+    file->path = name;
+    code = fd >= 0 ? wrap_stream(file, fd, err) : open_temporary(file, err);
     if (code != BNN_OK) {
         free_atomic(file);
         return code;
@@ -198,24 +182,24 @@ bnn_code bnn_atomic_open(const char *path, bnn_atomic_file **out, bnn_error *err
     return BNN_OK;
 }
 
+bnn_code bnn_atomic_check(const char *path, bnn_error *err) {
+    bnn_atomic_file *file;
+    int stream = 0;
+    bnn_code code = *path ? bnn_stream_check(path, &stream, err) : BNN_OK;
+    if (code == BNN_OK && !stream && (code = bnn_atomic_open(path, &file, err)) == BNN_OK) {
+        bnn_atomic_abandon(file);
+    }
+    return code;
+}
+
 FILE *bnn_atomic_stream(bnn_atomic_file *file) {
     return file->stream;
 }
 
 static int owns_temporary(const bnn_atomic_file *file) {
     struct stat info;
-    return lstat(file->temporary, &info) == 0 && info.st_dev == file->device &&
+    return file->temporary && lstat(file->temporary, &info) == 0 && info.st_dev == file->device &&
            info.st_ino == file->inode;
-}
-
-/* stdio remembers that a write failed, not why. The temporary file is lost anyway, so ask the
- * system once more by writing one byte. 0 when that went well. */
-static int reason_of_failed_write(FILE *stream) {
-    int fd = fileno(stream);
-    if (lseek(fd, 0, SEEK_END) < 0) {
-        return errno;
-    }
-    return write(fd, "", 1) < 0 ? errno : 0;
 }
 
 /* All the data on the disk and the stream closed, or an error. */
@@ -224,11 +208,11 @@ static bnn_code finish_stream(bnn_atomic_file *file, bnn_error *err) {
     file->stream = NULL;
     int failed = ferror(stream);
     int reason = 0;
-    if (!failed && (fflush(stream) != 0 || fsync(fileno(stream)) != 0)) {
+    if (!failed && (fflush(stream) != 0 || (file->temporary && fsync(fileno(stream)) != 0))) {
         failed = 1;
         reason = errno;
     } else if (failed) {
-        reason = reason_of_failed_write(stream);
+        reason = bnn_reason_of_failed_write(fileno(stream));
     }
     if (fclose(stream) != 0 && !failed) {
         failed = 1;
@@ -237,7 +221,7 @@ static bnn_code finish_stream(bnn_atomic_file *file, bnn_error *err) {
     if (failed && reason == 0) {
         return bnn_fail(err, BNN_ERR_IO, "%s: a write failed; is the disk full?", file->path);
     }
-    return failed ? fail_errno(err, file->path, "write the file", reason) : BNN_OK;
+    return failed ? bnn_fail_errno(err, file->path, "write the file", reason) : BNN_OK;
 }
 
 /* Makes the rename itself last through a power cut. A folder that we may write but not read, or a
@@ -256,7 +240,7 @@ static bnn_code sync_folder_of(const char *path, bnn_error *err) {
     int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (fd >= 0) {
         if (fsync(fd) != 0 && (errno == EIO || errno == ENOSPC || errno == EDQUOT)) {
-            code = fail_errno(err, path, "sync the folder of the file just written", errno);
+            code = bnn_fail_errno(err, path, "sync the folder of the file just written", errno);
         }
         close(fd);
     }
@@ -266,7 +250,9 @@ static bnn_code sync_folder_of(const char *path, bnn_error *err) {
 
 bnn_code bnn_atomic_commit(bnn_atomic_file *file, bnn_error *err) {
     bnn_code code = finish_stream(file, err);
-    if (!owns_temporary(file)) {
+    if (!file->temporary) {
+        /* a stream has what it was given */
+    } else if (!owns_temporary(file)) {
         if (code == BNN_OK) {
             code = bnn_fail(err, BNN_ERR_IO,
                             "%s: somebody removed or replaced %s while it was being written; is "
@@ -276,7 +262,7 @@ bnn_code bnn_atomic_commit(bnn_atomic_file *file, bnn_error *err) {
     } else if (code != BNN_OK) {
         unlink(file->temporary);
     } else if (rename(file->temporary, file->path) != 0) {
-        code = fail_errno(err, file->path, "put the new file in place", errno);
+        code = bnn_fail_errno(err, file->path, "put the new file in place", errno);
         unlink(file->temporary);
     } else {
         code = sync_folder_of(file->path, err);
@@ -296,6 +282,36 @@ void bnn_atomic_abandon(bnn_atomic_file *file) {
     free_atomic(file);
 }
 
+/* Is this NAME.tmp-<digits>? */
+static int is_temporary_of(const char *entry, const char *name) {
+    static const char mark[] = ".tmp-";
+    size_t length = strlen(name);
+    if (strncmp(entry, name, length) != 0 || strncmp(entry + length, mark, sizeof mark - 1) != 0) {
+        return 0;
+    }
+    const char *digits = entry + length + sizeof mark - 1;
+    return *digits && digits[strspn(digits, "0123456789")] == '\0';
+}
+
+void bnn_atomic_clean(const char *path) {
+    char *name = final_name(path);
+    char *slash = name ? strrchr(name, '/') : NULL;
+    const char *last = slash ? slash + 1 : name;
+    if (slash) {
+        *slash = '\0';
+    }
+    DIR *folder = !name ? NULL : opendir(!slash ? "." : *name ? name : "/");
+    for (struct dirent *entry = folder ? readdir(folder) : NULL; entry; entry = readdir(folder)) {
+        if (is_temporary_of(entry->d_name, last)) {
+            unlinkat(dirfd(folder), entry->d_name, 0);
+        }
+    }
+    if (folder) {
+        closedir(folder);
+    }
+    free(name);
+}
+
 /* ---- folders ---- */
 
 static bnn_code make_one_folder(const char *path, bnn_error *err) {
@@ -312,7 +328,7 @@ static bnn_code make_one_folder(const char *path, bnn_error *err) {
         }
         return bnn_fail(err, BNN_ERR_IO, "%s: is a file, so no folder can be made there", path);
     }
-    return fail_errno(err, path, "make the folder", reason);
+    return bnn_fail_errno(err, path, "make the folder", reason);
 }
 
 bnn_code bnn_make_folder(const char *path, bnn_error *err) {

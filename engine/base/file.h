@@ -1,4 +1,4 @@
-/* Files read whole and files that are replaced whole or not at all. */
+/* Files read whole, and files that are replaced whole or not at all. */
 #ifndef BNN_ENGINE_BASE_FILE_H
 #define BNN_ENGINE_BASE_FILE_H
 
@@ -21,10 +21,10 @@ void bnn_map_close(bnn_map *map);
 
 /* A file being written beside its final name; the final name changes only in commit, by an atomic
  * rename after the data (and then the folder) reached the disk. Whatever fails, the file that
- * stood there before survives. */
+ * stood there before survives. A stream (stream.h) is never replaced but written to. */
 typedef struct bnn_atomic_file bnn_atomic_file;
 
-/* Creates PATH.tmp-<pid>. */
+/* Creates PATH.tmp-<pid>, or opens the stream. */
 bnn_code bnn_atomic_open(const char *path, bnn_atomic_file **out, bnn_error *err);
 /* A stdio stream to write to; errors may be left to commit, which checks ferror. */
 FILE *bnn_atomic_stream(bnn_atomic_file *file);
@@ -33,6 +33,10 @@ FILE *bnn_atomic_stream(bnn_atomic_file *file);
 bnn_code bnn_atomic_commit(bnn_atomic_file *file, bnn_error *err);
 /* Removes the temporary file and frees. NULL is fine. */
 void bnn_atomic_abandon(bnn_atomic_file *file);
+/* Before the work whose result is to be written there: would it go? */
+bnn_code bnn_atomic_check(const char *path, bnn_error *err);
+/* Removes what killed processes left of writing PATH: for one who knows that nobody is at it. */
+void bnn_atomic_clean(const char *path);
 
 /* mkdir -p, mode 0777 & ~umask. */
 bnn_code bnn_make_folder(const char *path, bnn_error *err);

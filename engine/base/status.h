@@ -23,12 +23,16 @@ typedef struct bnn_error {
 
 /* Fills `err` (may be NULL) printf-like, control characters replaced by '?', and returns `code`, so
  * that a check reads
- * `return bnn_fail(err, BNN_ERR_IO, "%s: ...", path);`. */
+ * `return bnn_fail(err, BNN_ERR_IO, "%s: ...", path);`. What is too long for a line loses its
+ * middle: a path of any length may stand in front of the cure. */
 bnn_code bnn_fail(bnn_error *err, bnn_code code, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
 /* Puts "prefix: " in front of an error already there; for callers that know where it happened. */
 bnn_code bnn_fail_in(bnn_error *err, bnn_code code, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
+
+/* "PATH: cannot WHAT: REASON (CURE)"; BNN_ERR_IO, or BNN_ERR_MEMORY for ENOMEM. */
+bnn_code bnn_fail_errno(bnn_error *err, const char *path, const char *what, int number);
 
 #endif

@@ -126,6 +126,32 @@ count_lines() {
     wc -l <"$1" | tr -d ' '
 }
 
+# Starts the command and, once the condition holds, stops it where it is: what follows does not
+# depend on time. Its process is $frozen; what it prints, in frozen.out and frozen.err.
+freeze() { # CONDITION COMMAND...
+    test_condition=$1
+    shift
+    "$@" >frozen.out 2>frozen.err &
+    frozen=$!
+    test_waits=0
+    until $test_condition || [ $test_waits -eq 600 ]; do
+        test_waits=$((test_waits + 1))
+        sleep 0.05
+    done
+    kill -STOP $frozen
+}
+
+# Sends it the signals and lets it go on; its exit status is then in $ended.
+thaw() { # SIGNAL...
+    for test_signal in "$@"; do
+        kill -"$test_signal" $frozen
+    done
+    kill -CONT $frozen
+    wait $frozen
+    # shellcheck disable=SC2034 # used by those who source this
+    ended=$?
+}
+
 done_testing() {
     echo "$checks checks, $failures failed"
     [ "$failures" -eq 0 ]

@@ -65,7 +65,6 @@ rm run/results.json
 timeout --foreground -s KILL "$(awk -v whole="$whole" 'BEGIN { print 0.5 * whole }')" \
     "$evaluate" run --limit-test 60 --corruptions make --corruption "$list" --quiet \
     --threads 1 >.out 2>.err
-rm -f run/*.tmp-*
 cells --threads 3 --batch-size 7
 same 'after a kill, with other threads' run/results.json whole.json
 

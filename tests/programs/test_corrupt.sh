@@ -121,9 +121,8 @@ bad 'an empty photograph' 'frost4.jpg: no PNG or JPEG' --output x --frost-dir ph
 bad 'output under a file' 'file: is a file' --output file/x
 bad 'output is a file' 'file: is a file' --output file
 mkdir -p taken/labels.npy
-expect_late_fail 'a folder in the way' 'labels.npy' "$corrupt" --data-dir cifar --limit-test 2 \
-    --corruption fog --output taken
-equal 'nothing unfinished' "$(find taken -type f)" taken/fog.npy
+bad 'a folder in the way' 'labels.npy: is a folder' --limit-test 2 --corruption fog --output taken
+equal 'a folder in the way: nothing is begun' "$(find taken -type f)" ''
 refuse 'a refused run left a folder' test -e x
 expect_fail 'severity 6' '--severity 6: must be' "$evaluate" m --severity 6
 expect_fail 'severity 0' '--severity 0: must be' "$evaluate" m --severity 0

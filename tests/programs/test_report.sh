@@ -215,6 +215,12 @@ mkdir taken
 wrong 'no page can be written' 'taken' run b20 --output taken
 wrong 'no page can be written' 'nowhere/p.html' run b20 --output nowhere/p.html
 refuse 'no page can be written' test -e nowhere
+check 'numbers to a file' "$report" robustness b20 f20 --json numbers.json
+cp .out numbers
+"$report" robustness b20 f20 --json - >numbers.stream 2>numbers.words
+equal 'numbers to standard output: exit status' $? 0
+same 'numbers to standard output' numbers.stream numbers.json
+same 'numbers to standard output: the table' numbers.words numbers
 expect_late_fail 'no JSON can be written' 'nowhere/x.json' "$report" robustness b20 f20 \
     --json nowhere/x.json
 

@@ -1,0 +1,71 @@
+#!/bin/sh
+# A run that is extended equals one that was started with as many epochs, byte for byte; where it
+# could not, it is refused.
+# shellcheck source=tests/programs/lib.sh
+. "$(dirname "$0")/lib.sh"
+
+constant='--scheduler constant --warmup-epochs 1'
+alike() { # NAME FOLDER FOLDER
+    for name in last.safetensors best.safetensors metrics.csv config.json; do
+        same "$1: $name" "$2/$name" "$3/$name"
+    done
+    equal "$1: steps" "$(count_lines "$2/steps.jsonl")" "$(count_lines "$3/steps.jsonl")"
+}
+for how in '--algo bnn --seed 3' '--algo fp32 --optimizer sgd --nesterov' '--algo reactnet'; do
+    # shellcheck disable=SC2086 # words
+    {
+        run "$how, 5 epochs" five --overwrite $constant --epochs 5 $how
+        run "$how, 2 epochs" two --overwrite $constant --epochs 2 $how
+    }
+    cp -R five whole
+    mv two five.work && rm -rf five && mv five.work five # the same name, as it is recorded
+    check "$how: extended" "$train" --resume five --epochs 3
+    check "$how: extended again" "$train" --resume five/last.safetensors --epochs 5
+    alike "$how" five whole
+    rm -rf whole
+done
+expect_fail 'fewer epochs' '--epochs differs' "$train" --resume five --epochs 4
+check 'as many epochs' "$train" --resume five --epochs 5
+check 'only once told' "$train" --resume five --threads 1
+matches 'finished' '^five is finished: 5 epochs, .*; to train on: bnn-train --resume five --epochs N$' \
+    .out
+
+# A schedule of fixed steps does not follow the number of epochs, either.
+steps='--scheduler step --milestones 1,2 --optimizer sgd --algo bnn'
+# shellcheck disable=SC2086
+{
+    run 'steps, 3 epochs' three $steps --epochs 3
+    run 'steps, 1 epoch' one $steps --epochs 1
+}
+check 'steps, extended' "$train" --resume one --epochs 3
+alike 'steps' one three
+
+# ---- where the number of epochs decides what was done ----
+cp -R five before
+fixed() { # NAME REGEX OPTIONS...
+    test_name=$1
+    test_regex=$2
+    shift 2
+    run "$test_name" fixed --overwrite "$@"
+    cp fixed/last.safetensors kept
+    cp fixed/config.json kept.json
+    expect_fail "$test_name" "--epochs differs from the run's own 2, which $test_regex follows .*; \
+start a new run from its weights: --init-from fixed/last.safetensors\$" \
+        "$train" --resume fixed --epochs 3
+    same "$test_name: as it was" fixed/last.safetensors kept
+    same "$test_name: as it was" fixed/config.json kept.json
+    check "$test_name: finished" "$train" --resume fixed
+    matches "$test_name: finished" \
+        '^fixed is finished: .*, start a new run: bnn-train --init-from fixed/last.safetensors$' .out
+}
+fixed 'cosine' '--scheduler cosine' --algo bnn
+fixed 'recu' '--algo recu' --algo recu --scheduler constant
+fixed 'fda' '--algo fda' --algo fda --scheduler constant
+for option in '--seed 9' '--lr 0.5' '--batch-size 8'; do
+    # shellcheck disable=SC2086
+    expect_fail "more epochs and $option" "${option% *} differs" \
+        "$train" --resume five --epochs 9 $option
+done
+same 'refused: as it was' five/last.safetensors before/last.safetensors
+
+done_testing

@@ -1,0 +1,86 @@
+#!/bin/sh
+# Signals that ask for an end: all that work long save what they have and say so.
+# shellcheck source=tests/programs/lib.sh
+. "$(dirname "$0")/lib.sh"
+
+begin_run() { # FOLDER [COMMAND...]: a run without an end, stopped behind its first epoch
+    folder=$1
+    shift
+    # shellcheck disable=SC2086 # words
+    freeze "grep -qs ^0, $folder/metrics.csv" "$@" "$train" $small --algo bnn --epochs 10000 \
+        --output "$folder"
+}
+saved() { # NAME FOLDER
+    equal "$1: exit status" $ended 130
+    equal "$1: advice" "$(tail -n 1 frozen.out)" \
+        "interrupted; go on with: bnn-train --resume $2"
+    equal "$1: temporary files" "$(find "$2" -name '*.tmp-*')" ''
+    check "$1: it loads" "$evaluate" "$2/last.safetensors" --data-dir cifar --limit-test 2
+}
+
+for signal in INT TERM HUP USR1 USR2; do
+    begin_run "on-$signal"
+    before=$("$helper" metadata on-$signal/last.safetensors steps)
+    thaw $signal
+    saved "SIG$signal" "on-$signal"
+    after=$("$helper" metadata on-$signal/last.safetensors steps)
+    [ "$after" -ge "$before" ] || fail "SIG$signal: $after steps after $before"
+done
+
+# Shells and kernels send SIGHUP both, and a cluster more than one.
+begin_run many
+thaw HUP USR1 USR2
+saved 'many signals' many
+
+# ---- nohup ----
+begin_run nohup sh -c 'trap "" HUP; exec "$@"' sh
+before=$(count_lines nohup/metrics.csv)
+kill -HUP $frozen
+kill -CONT $frozen
+for _ in $(seq 200); do
+    [ "$(count_lines nohup/metrics.csv)" -le $((before + 1)) ] || break
+    sleep 0.05
+done
+kill -STOP $frozen
+[ "$(count_lines nohup/metrics.csv)" -gt $((before + 1)) ] || fail 'nohup: the run has stopped'
+thaw TERM
+saved 'nohup' nohup
+
+# ---- the others ----
+freeze 'test -s .out.json.lock' "$evaluate" nohup --corruptions make --corruption all \
+    --threads 1 --json out.json
+thaw HUP
+equal 'bnn-eval: exit status' $ended 130
+equal 'bnn-eval: advice' "$(tail -n 1 frozen.out)" 'interrupted; the same command goes on'
+freeze 'test -s c/.lock' "$corrupt" --data-dir cifar --output c --threads 1
+thaw USR1
+equal 'bnn-corrupt: exit status' $ended 130
+equal 'bnn-corrupt: nothing unfinished' "$(find c -name '*.tmp-*')" ''
+freeze 'grep -qs median frozen.out' "$bench" gemm --repeat 3 --json bench.json
+thaw USR2
+equal 'bnn-bench: exit status' $ended 130
+equal 'bnn-bench: nothing unfinished' "$(find . -name 'bench.json*')" ''
+
+# ---- a process is called what it was started as ----
+unset OMP_WAIT_POLICY # with it no program starts itself anew
+called() { # NAME COMM
+    equal "$1" "$(cat /proc/$frozen/comm)" "$2"
+    thaw TERM
+}
+if [ -r /proc/self/comm ]; then
+    begin_run named
+    called 'its name' bnn-train
+    ln -s "$train" another-name
+    train_there=$train
+    train=$work/another-name
+    begin_run linked
+    called 'its name through a link' another-name
+    train=$train_there
+    cp "$train" gone
+    exec 5<gone
+    rm gone
+    check 'a program whose file is gone' /proc/self/fd/5 --version
+    exec 5<&-
+fi
+
+done_testing

@@ -1,0 +1,64 @@
+#include "tools/start.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "engine/base/stream.h"
+#include "tools/interrupt.h"
+#include "tools/names.h"
+#include "tools/wait_policy.h"
+
+/* The lowest number that is free is the one that open takes. */
+static void open_standard_descriptors(void) {
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
+        if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", O_RDWR) < 0) {
+            open("/", O_RDONLY | O_DIRECTORY); /* anything, as long as it is no file of ours */
+        }
+    }
+}
+
+/* Did all that was printed arrive? Where standard output was given to a result, that one's own
+ * writing has said so. */
+static bnn_code finish_output(bnn_error *err) {
+    if (bnn_stream_descriptor("/dev/stdout") != STDOUT_FILENO) {
+        return BNN_OK;
+    }
+    int reason = ferror(stdout) ? bnn_reason_of_failed_write(STDOUT_FILENO) : 0;
+    int failed = ferror(stdout);
+    if (fclose(stdout) != 0 && !failed) {
+        failed = 1;
+        reason = errno;
+    }
+    if (failed && reason == 0) {
+        return bnn_fail(err, BNN_ERR_IO, "standard output: a part of what was printed is lost");
+    }
+    return failed ? bnn_fail_errno(err, "standard output", "write what was printed", reason)
+                  : BNN_OK;
+}
+
+int bnn_start(bnn_program *program, int argc, char **argv, bnn_code (*work)(bnn_error *err)) {
+    bnn_error err = {0}, lost = {0};
+    open_standard_descriptors();
+    bnn_wait_politely(argv);
+    bnn_interrupt_forbid_kills();
+    bnn_names_fill();
+    bnn_parse_result parsed = bnn_options_parse(program, argc, argv);
+    if (parsed == BNN_PARSE_ERROR) {
+        return EXIT_FAILURE;
+    }
+    bnn_code code = BNN_OK;
+    if (parsed == BNN_PARSE_RUN) {
+        bnn_interrupt_catch();
+        code = work(&err);
+    }
+    bnn_code printed = finish_output(&lost);
+    if (code != BNN_OK || printed != BNN_OK) {
+        fprintf(stderr, "%s: %s\n", program->name, code != BNN_OK ? err.text : lost.text);
+    }
+    if (bnn_interrupted() && code == BNN_OK) {
+        return BNN_EXIT_INTERRUPTED;
+    }
+    return code == BNN_OK && printed == BNN_OK ? EXIT_SUCCESS : EXIT_FAILURE;
+}
