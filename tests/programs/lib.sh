@@ -138,16 +138,16 @@ freeze() { # CONDITION COMMAND...
         test_waits=$((test_waits + 1))
         sleep 0.05
     done
-    kill -STOP $frozen
+    kill -STOP "$frozen"
 }
 
 # Sends it the signals and lets it go on; its exit status is then in $ended.
 thaw() { # SIGNAL...
     for test_signal in "$@"; do
-        kill -"$test_signal" $frozen
+        kill -"$test_signal" "$frozen"
     done
-    kill -CONT $frozen
-    wait $frozen
+    kill -CONT "$frozen"
+    wait "$frozen"
     # shellcheck disable=SC2034 # used by those who source this
     ended=$?
 }
