@@ -61,6 +61,8 @@ typedef struct bnn_texture {
     uint8_t *data; /* [height,width,3], owned */
 } bnn_texture;
 
+/* Of a photograph at most: no small file shall take seconds. */
+#define BNN_PHOTOGRAPH_PIXELS ((size_t)1 << 24)
 /* Reads the photographs and shrinks them; each must hold a height x width crop. */
 bnn_code bnn_frost_load(const char *dir, double scale, int height, int width,
                         bnn_texture texture[BNN_FROST_TEXTURES], bnn_error *err);

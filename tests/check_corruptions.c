@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#include <zlib.h>
 
 #include <jpeglib.h>
 
@@ -420,6 +421,84 @@ START_TEST(frost_photographs) {
 }
 END_TEST
 
+typedef struct photograph {
+    uint8_t bytes[65536];
+    size_t size;
+} photograph;
+
+static photograph jpeg_of(const char *folder, int side) {
+    photograph p = {.size = 0};
+    char path[128];
+    write_jpeg(folder, "frost1.png", side);
+    snprintf(path, sizeof path, "%s/frost1.png", folder);
+    FILE *file = fopen(path, "rb");
+    ck_assert_ptr_nonnull(file);
+    p.size = fread(p.bytes, 1, sizeof p.bytes, file);
+    fclose(file);
+    return p;
+}
+
+/* Where the last marker of this kind is. */
+static size_t marker(const photograph *p, uint8_t kind) {
+    size_t at = p->size - 2;
+    while (at > 0 && (p->bytes[at] != 0xff || p->bytes[at + 1] != kind)) {
+        at--;
+    }
+    ck_assert_uint_gt(at, 0);
+    return at;
+}
+
+static void expect_no_photograph(const char *folder, const photograph *p, const char *text) {
+    char path[128];
+    snprintf(path, sizeof path, "%s/frost1.png", folder);
+    FILE *file = fopen(path, "wb");
+    ck_assert_ptr_nonnull(file);
+    ck_assert_uint_eq(fwrite(p->bytes, 1, p->size, file), p->size);
+    fclose(file);
+    bnn_corruptor *c;
+    bnn_error err = {0};
+    ck_assert_int_ne(bnn_corruptor_create(SIDE, SIDE, 0, folder, &c, &err), BNN_OK);
+    ck_assert_msg(strstr(err.text, text) != NULL, "no \"%s\" in: %s", text, err.text);
+}
+
+/* A few bytes can ask for much: an image that is not there, or one gone over again and again. */
+START_TEST(hostile_photographs) {
+    char folder[] = "/tmp/bnn-check-frost-XXXXXX", command[128];
+    /* The header, its checksum left out, and the beginning of the data. */
+    static const char tall_png[] = "\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\x20\0\0\0\x10\0\1\0\0\0\0"
+                                   "sum.\0\0\0\0IDAT";
+    ck_assert_ptr_nonnull(mkdtemp(folder));
+    photograph whole = jpeg_of(folder, 400), p = whole;
+    p.size -= 200;
+    expect_no_photograph(folder, &p, "damaged or cut short");
+    p = whole;
+    uint8_t *frame = p.bytes + marker(&p, 0xc0);
+    frame[5] = frame[7] = 0x40; /* 16384 + 144 rows and columns */
+    expect_no_photograph(folder, &p, "too many pixels");
+    p = whole;
+    p.bytes[marker(&p, 0xc0) + 1] = 0xc2; /* progressive, of scans of the first coefficients */
+    size_t scan = marker(&p, 0xda), length = 14;
+    p.bytes[scan + 12] = 0;
+    p.size = scan + length;
+    while (p.size + length + 2 < sizeof p.bytes) {
+        memcpy(p.bytes + p.size, p.bytes + scan, length);
+        p.size += length;
+    }
+    p.bytes[p.size++] = 0xff;
+    p.bytes[p.size++] = 0xd9;
+    expect_no_photograph(folder, &p, "too many scans");
+    p.size = sizeof tall_png - 1;
+    memcpy(p.bytes, tall_png, p.size);
+    unsigned long sum = crc32(0, p.bytes + 12, 17);
+    for (size_t i = 0; i < 4; i++) {
+        p.bytes[29 + i] = (uint8_t)(sum >> (24 - 8 * i));
+    }
+    expect_no_photograph(folder, &p, "too many for a texture");
+    snprintf(command, sizeof command, "rm -rf '%s'", folder);
+    ck_assert_int_eq(system(command), 0);
+}
+END_TEST
+
 /* ---- as a data set ------------------------------------------------------------------------ */
 static const bnn_dataset_info info = {.name = "waves",
                                       .height = SIDE,
@@ -480,6 +559,7 @@ int main(void) {
     tcase_add_test(tests, noise_moments);
     tcase_add_test(tests, impulse_rates);
     tcase_add_test(tests, frost_photographs);
+    tcase_add_test(tests, hostile_photographs);
     tcase_add_test(tests, as_a_data_set);
     suite_add_tcase(suite, tests);
     SRunner *runner = srunner_create(suite);
