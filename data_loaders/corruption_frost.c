@@ -10,7 +10,6 @@
 #include "data_loaders/internal.h"
 #include "engine/base/file.h"
 
-#define MAX_PIXELS (1u << 26)
 #define CURE                                                                                       \
     "--frost-dir must name the folder with frost1.png, frost2.png, frost3.png, frost4.jpg and "    \
     "frost5.jpg (https://github.com/hendrycks/robustness); without it textures are computed"
@@ -58,7 +57,7 @@ static bnn_code decode_png(const char *path, const bnn_map *map, bnn_texture *ou
     }
     const size_t pixels = (size_t)image.width * image.height;
     image.format = PNG_FORMAT_RGBA;
-    uint8_t *rgba = pixels <= MAX_PIXELS ? malloc(4 * pixels) : NULL;
+    uint8_t *rgba = pixels <= BNN_PHOTOGRAPH_PIXELS ? malloc(4 * pixels) : NULL;
     if (!rgba) {
         png_image_free(&image);
         return bnn_fail(err, BNN_ERR_MEMORY, "%s: %zu pixels, too many for a texture", path,

@@ -62,6 +62,8 @@ typedef struct bnn_texture {
     bnn_file_id file; /* of the photograph; no file has the inode 0 */
 } bnn_texture;
 
+/* Of a photograph at most: no small file shall take seconds. */
+#define BNN_PHOTOGRAPH_PIXELS ((size_t)1 << 24)
 /* Reads the photographs and shrinks them; each must hold a height x width crop. */
 bnn_code bnn_frost_load(const char *dir, double scale, int height, int width,
                         bnn_texture texture[BNN_FROST_TEXTURES], bnn_error *err);

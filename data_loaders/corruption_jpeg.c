@@ -9,7 +9,7 @@
 
 #include "data_loaders/corruption_internal.h"
 
-#define MAX_SIDE 16384 /* of a photograph; more is a damaged or a hostile file */
+#define MAX_SCANS 100 /* of a progressive photograph, which has about 10 */
 
 typedef struct catcher {
     struct jpeg_error_mgr base;
@@ -28,6 +28,19 @@ static void on_error(j_common_ptr info) {
 static void on_warning(j_common_ptr info, int level) {
     if (level < 0) {
         on_error(info);
+    }
+}
+
+static void give_up(j_common_ptr info, const char *why) {
+    catcher *c = (catcher *)info->err;
+    snprintf(c->text, sizeof c->text, "%s", why);
+    longjmp(c->back, 1);
+}
+
+/* Each scan of some bytes goes over the whole image. */
+static void on_progress(j_common_ptr info) {
+    if (((j_decompress_ptr)info)->input_scan_number > MAX_SCANS) {
+        give_up(info, "too many scans");
     }
 }
 
@@ -74,6 +87,7 @@ static int encode(encoder *e, const uint8_t *in, int height, int width, int qual
 typedef struct decoder {
     struct jpeg_decompress_struct info;
     catcher errors;
+    struct jpeg_progress_mgr progress;
     bnn_texture image; /* data == NULL: to be allocated, of the file's size */
     int owned;
 } decoder;
@@ -87,10 +101,11 @@ static int decode(decoder *d, const unsigned char *bytes, size_t size) {
     jpeg_create_decompress(&d->info);
     jpeg_mem_src(&d->info, bytes, (unsigned long)size);
     jpeg_read_header(&d->info, TRUE);
-    if (d->info.image_width > MAX_SIDE || d->info.image_height > MAX_SIDE) {
-        snprintf(d->errors.text, sizeof d->errors.text, "larger than %dx%d", MAX_SIDE, MAX_SIDE);
-        longjmp(d->errors.back, 1);
+    if ((size_t)d->info.image_width * d->info.image_height > BNN_PHOTOGRAPH_PIXELS) {
+        give_up((j_common_ptr)&d->info, "too many pixels");
     }
+    d->progress.progress_monitor = on_progress;
+    d->info.progress = &d->progress;
     d->info.out_color_space = JCS_RGB;
     jpeg_start_decompress(&d->info);
     d->image.height = (int)d->info.output_height;
@@ -101,8 +116,7 @@ static int decode(decoder *d, const unsigned char *bytes, size_t size) {
         d->owned = 1;
     }
     if (!d->image.data) {
-        snprintf(d->errors.text, sizeof d->errors.text, "out of memory");
-        longjmp(d->errors.back, 1);
+        give_up((j_common_ptr)&d->info, "out of memory");
     }
     while (d->info.output_scanline < d->info.output_height) {
         JSAMPROW line = d->image.data + row * d->info.output_scanline;

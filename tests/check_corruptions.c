@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include <zlib.h>
 
 #include <jpeglib.h>
 #include <png.h>
@@ -352,7 +353,8 @@ START_TEST(impulse_rates) {
 END_TEST
 
 /* ---- frost -------------------------------------------------------------------------------- */
-static void write_jpeg(const char *folder, const char *name, int side) {
+/* Progressive: many scans, one for each frequency of a color. */
+static void write_jpeg(const char *folder, const char *name, int side, int progressive) {
     char path[128];
     snprintf(path, sizeof path, "%s/%s", folder, name);
     FILE *file = fopen(path, "wb");
@@ -371,6 +373,17 @@ static void write_jpeg(const char *folder, const char *name, int side) {
     info.in_color_space = JCS_RGB;
     jpeg_set_defaults(&info);
     jpeg_set_quality(&info, 100, TRUE);
+    jpeg_scan_info scans[1 + 3 * (DCTSIZE2 - 1)] = {
+        {.comps_in_scan = 3, .component_index = {0, 1, 2}}};
+    for (int i = 1; i < (int)(sizeof scans / sizeof scans[0]); i++) {
+        const int frequency = 1 + (i - 1) / 3;
+        scans[i] = (jpeg_scan_info){
+            .comps_in_scan = 1, .component_index = {(i - 1) % 3}, .Ss = frequency, .Se = frequency};
+    }
+    if (progressive) {
+        info.scan_info = scans;
+        info.num_scans = sizeof scans / sizeof scans[0];
+    }
     jpeg_start_compress(&info, TRUE);
     for (int y = 0; y < side; y++) {
         jpeg_write_scanlines(&info, &row, 1);
@@ -398,7 +411,7 @@ START_TEST(frost_photographs) {
     expect_no_frost("/nowhere", BNN_ERR_IO, "--frost-dir");
     expect_no_frost(folder, BNN_ERR_IO, "frost1.png: no such file");
     for (int i = 0; i < 5; i++) {
-        write_jpeg(folder, files[i], 400); /* by its content, not by its name */
+        write_jpeg(folder, files[i], 400, 0); /* by its content, not by its name */
     }
     ck_assert_int_eq(bnn_corruptor_create(SIDE, SIDE, 0, folder, &c, NULL), BNN_OK);
     fill(100, 100, 100);
@@ -417,7 +430,7 @@ START_TEST(frost_photographs) {
     }
     ck_assert(!bnn_corruptor_reads(corruptor, 0, 0));
     bnn_corruptor_free(c);
-    write_jpeg(folder, files[3], 160); /* 32x32 when shrunk: no room for a random crop */
+    write_jpeg(folder, files[3], 160, 0); /* 32x32 when shrunk: no room for a random crop */
     expect_no_frost(folder, BNN_ERR_FORMAT, "frost4.jpg: a photograph of 32x32");
     snprintf(path, sizeof path, "%s/%s", folder, files[2]);
     ck_assert_int_eq(truncate(path, 300), 0);
@@ -457,7 +470,7 @@ START_TEST(damaged_photographs) {
         if (i < 3) {
             write_png(path, 170);
         } else {
-            write_jpeg(folder, files[i], 170);
+            write_jpeg(folder, files[i], 170, 0);
         }
     }
     bnn_corruptor *c;
@@ -486,6 +499,79 @@ START_TEST(damaged_photographs) {
     fwrite(bytes, 1, size, file);
     fclose(file);
     expect_no_frost(folder, BNN_ERR_FORMAT, text);
+    snprintf(command, sizeof command, "rm -rf '%s'", folder);
+    ck_assert_int_eq(system(command), 0);
+}
+END_TEST
+
+typedef struct photograph {
+    uint8_t bytes[65536];
+    size_t size;
+} photograph;
+
+static photograph jpeg_of(const char *folder, int side, int progressive) {
+    photograph p = {.size = 0};
+    char path[128];
+    write_jpeg(folder, "frost1.png", side, progressive);
+    snprintf(path, sizeof path, "%s/frost1.png", folder);
+    FILE *file = fopen(path, "rb");
+    ck_assert_ptr_nonnull(file);
+    p.size = fread(p.bytes, 1, sizeof p.bytes, file);
+    fclose(file);
+    return p;
+}
+
+/* Where the last marker of this kind is. */
+static size_t marker(const photograph *p, uint8_t kind) {
+    size_t at = p->size - 2;
+    while (at > 0 && (p->bytes[at] != 0xff || p->bytes[at + 1] != kind)) {
+        at--;
+    }
+    ck_assert_uint_gt(at, 0);
+    return at;
+}
+
+static void expect_no_photograph(const char *folder, const photograph *p, bnn_code code,
+                                 const char *text) {
+    char path[128];
+    snprintf(path, sizeof path, "%s/frost1.png", folder);
+    FILE *file = fopen(path, "wb");
+    ck_assert_ptr_nonnull(file);
+    ck_assert_uint_eq(fwrite(p->bytes, 1, p->size, file), p->size);
+    fclose(file);
+    expect_no_frost(folder, code, text);
+}
+
+/* Appends a chunk of a PNG file: `name` and data. */
+static void put_chunk(photograph *p, const char *name, const char *data, size_t size) {
+    uint8_t *at = p->bytes + p->size;
+    memset(at, 0, 4);
+    at[3] = (uint8_t)size;
+    memcpy(at + 4, name, 4);
+    memcpy(at + 8, data, size);
+    unsigned long sum = crc32(0, at + 4, (uInt)(4 + size));
+    for (size_t i = 0; i < 4; i++) {
+        at[8 + size + i] = (uint8_t)(sum >> (24 - 8 * i));
+    }
+    p->size += 12 + size;
+}
+
+/* A few bytes can ask for much: an image that is not there, or one gone over again and again. */
+START_TEST(hostile_photographs) {
+    char folder[] = "/tmp/bnn-check-frost-XXXXXX", command[128];
+    ck_assert_ptr_nonnull(mkdtemp(folder));
+    photograph p = jpeg_of(folder, 400, 0);
+    uint8_t *frame = p.bytes + marker(&p, 0xc0);
+    frame[5] = frame[7] = 0x40; /* 16384 + 144 rows and columns */
+    expect_no_photograph(folder, &p, BNN_ERR_FORMAT, "too many pixels");
+    p = jpeg_of(folder, 400, 1);
+    expect_no_photograph(folder, &p, BNN_ERR_FORMAT, "too many scans");
+    p.size = 8;
+    memcpy(p.bytes, "\x89PNG\r\n\x1a\n", p.size);
+    put_chunk(&p, "IHDR", "\0\0\x20\0\0\0\x10\0\1\0\0\0\0", 13); /* 8192 x 4096 */
+    put_chunk(&p, "IDAT", "", 0);
+    put_chunk(&p, "IEND", "", 0);
+    expect_no_photograph(folder, &p, BNN_ERR_MEMORY, "too many for a texture");
     snprintf(command, sizeof command, "rm -rf '%s'", folder);
     ck_assert_int_eq(system(command), 0);
 }
@@ -555,6 +641,7 @@ int main(void) {
     tcase_add_test(tests, impulse_rates);
     tcase_add_test(tests, frost_photographs);
     tcase_add_loop_test(tests, damaged_photographs, 0, 2);
+    tcase_add_test(tests, hostile_photographs);
     tcase_add_test(tests, as_a_data_set);
     suite_add_tcase(suite, tests);
     SRunner *runner = srunner_create(suite);

@@ -157,6 +157,54 @@ START_TEST(json_round_trip) {
 }
 END_TEST
 
+/* Whatever way a number is spelled: what is recorded is one value and one text. */
+START_TEST(numbers_settle) {
+    static const struct {
+        const char *spelled, *recorded;
+    } numbers[] = {
+        {"-0.0", "0"},
+        {"-0", "0"},
+        {"-0e5", "0"},
+        {"-1e-400", "0"},
+        {"1e-320", "9.99988867182683e-321"},
+        {"-4.9406564584124654e-324", "-4.94065645841247e-324"},
+        {"1e15", "1e+15"},
+        {"100000000000000", "100000000000000"},
+        {"9007199254740993", "9007199254740992"},
+        {"9223372036854775807", "9.223372036854776e+18"},
+        {"2.0", "2"},
+        {"1.7976931348623157e308", "1.7976931348623157e+308"},
+        {"-1e308", "-1e+308"},
+        {"0.30000000000000004", "0.30000000000000004"},
+    };
+    for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++) {
+        char json[80], line[64], expected[80];
+        bnn_error err;
+        snprintf(json, sizeof json, "{\"shift\": %s}", numbers[i].spelled);
+        snprintf(line, sizeof line, "--shift=%s", numbers[i].spelled);
+        snprintf(expected, sizeof expected, "\"shift\": %s,", numbers[i].recorded);
+        reset();
+        option_named("shift")->given = 0;
+        ck_assert_int_eq(bnn_options_from_json(&program, "t", json, strlen(json), &err), BNN_OK);
+        double value = shift;
+        char *first = bnn_options_to_json(&program, 1);
+        ck_assert_msg(strstr(first, expected) != NULL, "no %s in %s", expected, first);
+        ck_assert_int_eq(bnn_options_from_json(&program, "t", first, strlen(first), &err), BNN_OK);
+        char *second = bnn_options_to_json(&program, 1);
+        ck_assert_str_eq(second, first);
+        ck_assert(shift == value && signbit(shift) == signbit(value));
+        check_run(line);
+        ck_assert(shift == value && signbit(shift) == signbit(value));
+        free(first);
+        free(second);
+    }
+    /* A range that begins at 0 has no negative zero either. */
+    reset();
+    check_run("--lr -0.0");
+    ck_assert(lr == 0 && !signbit(lr));
+}
+END_TEST
+
 START_TEST(json_of_odd_values) {
     reset();
     /* Bytes that are no text come back as they were, and so does what looks like their form. */
@@ -202,6 +250,7 @@ int main(void) {
     tcase_add_test(json, encodings_of_editors);
     tcase_add_test(json, json_without_an_error);
     tcase_add_test(json, json_round_trip);
+    tcase_add_test(json, numbers_settle);
     tcase_add_test(json, json_of_odd_values);
     suite_add_tcase(suite, json);
     SRunner *runner = srunner_create(suite);

@@ -325,8 +325,14 @@ START_TEST(garbage_and_missing_logs) {
         ck_assert_str_eq(get("metrics.csv"), HEADER "0,1,1,1,1,1,1,1\n");
         ck_assert_str_eq(get("steps.jsonl"), "{\"step\":0}\n");
     }
-    /* A NUL within a row. */
+    /* A NUL within a row, and one behind the header. */
     put_bytes("metrics.csv", HEADER "0,1,1,\0,1,1,1,1\n", sizeof HEADER - 1 + 16);
+    reopen(3, 30);
+    bnn_run_close(&run);
+    ck_assert_str_eq(get("metrics.csv"), HEADER);
+    char zero[] = HEADER "\n0,1,1,1,1,1,1,1\n";
+    zero[sizeof HEADER - 2] = '\0';
+    put_bytes("metrics.csv", zero, sizeof zero - 1);
     reopen(3, 30);
     bnn_run_close(&run);
     ck_assert_str_eq(get("metrics.csv"), HEADER);

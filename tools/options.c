@@ -96,7 +96,8 @@ bnn_code bnn_option_set_int(bnn_option *option, int64_t value, bnn_error *err) {
 bnn_code bnn_option_set_real(bnn_option *option, double value, bnn_error *err) {
     if (!bnn_option_in_range(option, value))
         return refuse_number(option, isfinite(value) ? "" : "a finite number ", err);
-    *(double *)option->value = value;
+    /* No minus zero, which passes a minimum of 0 and whose text is the integer -0 in JSON. */
+    *(double *)option->value = value == 0 ? 0 : value;
     return BNN_OK;
 }
 

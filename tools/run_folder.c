@@ -234,7 +234,8 @@ static const log_kind steps_log = {"steps.jsonl", NULL, parse_step};
 static void copy_valid(const log_kind *kind, FILE *in, FILE *out, char *line, uint64_t limit) {
     size_t length = 0;
     uint64_t next = 0, number = 0;
-    if (kind->header && (!read_line(in, line, &length) || strcmp(line, kind->header) != 0))
+    if (kind->header && (!read_line(in, line, &length) || length != strlen(kind->header) ||
+                         memcmp(line, kind->header, length) != 0))
         return;
     while (read_line(in, line, &length) && kind->parse(line, length, &number) && number >= next &&
            number < limit) {

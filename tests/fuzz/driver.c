@@ -1,25 +1,32 @@
 /* Why: gcc has no libFuzzer, and a bug must be found again from its number. The decision: inputs
- * are a pure function of (seed, run): run N of seed S is the same on every machine, so a failure
- * can be had again without a stored corpus; the crashing input is written to a file all the same.
+ * are a pure function of (corpus, seed, run): run N of seed S is the same on every machine; the
+ * crashing input is written to a file all the same.
  *
- *     fuzz_X [--runs N] [--seed S] [FILE...]     with FILEs, runs these and nothing else */
+ *     fuzz_X [--runs N] [--seed S] FILE|FOLDER...
+ *
+ * runs the files as they are, then, as libFuzzer does, N inputs made of those that lie in folders,
+ * the corpora. */
+#include <dirent.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "engine/base/rng.h"
 #include "tests/fuzz/fuzz.h"
 
-#define MAX_INPUT 65536
-#define MAX_SEEDS 64
+#define LARGEST 65536
+#define MAX_SEEDS 1024
+#define MAX_PATH 1024
 
 /* What a signal handler needs: file scope, filled before every run. */
-static uint8_t current[MAX_INPUT];
+static uint8_t current[LARGEST];
 static size_t current_size;
-static char crash_name[96];
+static char crash_name[MAX_PATH]; /* where the input lies, or is to be written */
+static int crash_unwritten;
 
 static uint8_t *seeds[MAX_SEEDS];
 static size_t seed_sizes[MAX_SEEDS];
@@ -32,9 +39,11 @@ static void on_crash(int number) {
     static const char note[] = "\nfuzz: crashed; the input is in ";
     ssize_t ignored;
     if (crash_name[0]) {
-        int fd = open(crash_name, O_WRONLY | O_CREAT | O_TRUNC, 0644);
-        ignored = write(fd, current, current_size);
-        close(fd);
+        if (crash_unwritten) {
+            int fd = open(crash_name, O_WRONLY | O_CREAT | O_TRUNC, 0644);
+            ignored = write(fd, current, current_size);
+            close(fd);
+        }
         ignored = write(STDERR_FILENO, note, sizeof note - 1);
         ignored = write(STDERR_FILENO, crash_name, strlen(crash_name));
         ignored = write(STDERR_FILENO, "\n", 1);
@@ -112,7 +121,7 @@ static void put_boundary(bnn_rng *rng) {
 /* Replaces `length` bytes at `at` by `size` bytes of `data`, which lie outside `current`. */
 static void replace(size_t at, size_t length, const void *data, size_t size) {
     size_t tail = current_size - at - length;
-    if (at + size + tail > MAX_INPUT) {
+    if (at + size + tail > LARGEST) {
         return;
     }
     memmove(current + at + size, current + at + length, tail);
@@ -222,68 +231,89 @@ static void mutate(bnn_rng *rng) {
     }
 }
 
-/* Input number `run` of `seed`; the first ones are the seeds as they are. */
+/* Input number `run` of `seed`. */
 static void make_input(uint64_t seed, uint32_t run) {
     bnn_rng rng = bnn_rng_start(seed, run);
-    size_t which = run < seed_count ? run : pick(&rng, seed_count);
+    size_t which = pick(&rng, seed_count);
     memcpy(current, seeds[which], seed_sizes[which]);
     current_size = seed_sizes[which];
-    if (run >= seed_count) {
-        size_t steps = 1 + pick(&rng, 1 + pick(&rng, 6)); /* mostly few: deep paths stay alive */
-        for (size_t i = 0; i < steps; i++) {
-            mutate(&rng);
-        }
+    size_t steps = 1 + pick(&rng, 1 + pick(&rng, 6)); /* mostly few: deep paths stay alive */
+    for (size_t i = 0; i < steps; i++) {
+        mutate(&rng);
     }
 }
 
-/* ---- the program ---- */
+/* ---- files ---- */
 
-static int load_seeds(void) {
-    static uint8_t buffer[MAX_INPUT];
-    for (int i = 0; i < MAX_SEEDS; i++) {
-        size_t size = bnn_fuzz_seed(i, buffer, sizeof buffer);
-        if (size == 0) {
-            break;
-        }
-        seeds[i] = malloc(size);
-        if (!seeds[i]) {
-            return 0;
-        }
-        memcpy(seeds[i], buffer, size);
-        seed_sizes[i] = size;
-        seed_count++;
+static void fail(const char *path, const char *why) {
+    fprintf(stderr, "%s: %s\n", path, why);
+    exit(2);
+}
+
+static void read_file(const char *path) {
+    FILE *file = fopen(path, "rb");
+    if (!file) {
+        fail(path, "cannot be opened");
     }
-    return seed_count > 0;
+    current_size = fread(current, 1, sizeof current, file);
+    if (ferror(file) || fgetc(file) != EOF) {
+        fail(path, "cannot be read, or is larger than 64 KiB");
+    }
+    fclose(file);
 }
 
 static int run_file(const char *path) {
-    FILE *file = fopen(path, "rb");
-    uint8_t *data = NULL;
-    size_t size = 0, room = 0, got = 1;
-    if (!file) {
-        perror(path);
-        return 1;
+    read_file(path);
+    snprintf(crash_name, sizeof crash_name, "%s", path);
+    crash_unwritten = 0;
+    alarm(20);
+    int failed = run_one(current, current_size);
+    if (failed) {
+        fprintf(stderr, "fuzz: %s failed\n", path);
     }
-    while (got > 0) {
-        if (size == room) {
-            room = room ? room * 2 : MAX_INPUT;
-            uint8_t *more = realloc(data, room);
-            if (!more) {
-                fprintf(stderr, "%s: out of memory\n", path);
-                free(data);
-                fclose(file);
-                return 1;
-            }
-            data = more;
-        }
-        got = fread(data + size, 1, room - size, file);
-        size += got;
-    }
-    fclose(file);
-    int failed = run_one(data, size);
-    free(data);
     return failed;
 }
+
+static int run_seed(const char *path) {
+    int failed = run_file(path);
+    if (seed_count == MAX_SEEDS || !(seeds[seed_count] = malloc(current_size + 1))) {
+        fail(path, "one file too many");
+    }
+    memcpy(seeds[seed_count], current, current_size);
+    seed_sizes[seed_count++] = current_size;
+    return failed;
+}
+
+/* In the order of their names: where a folder's files lie on the disk decides nothing. */
+static int run_folder(const char *path, uint32_t *done) {
+    struct dirent **entry;
+    int count = scandir(path, &entry, NULL, alphasort), failures = 0;
+    if (count < 0) {
+        fail(path, "cannot be listed");
+    }
+    for (int i = 0; i < count; i++) {
+        char file[MAX_PATH];
+        if (entry[i]->d_name[0] != '.') {
+            snprintf(file, sizeof file, "%.700s/%s", path, entry[i]->d_name);
+            failures += run_seed(file);
+            *done += 1;
+        }
+        free(entry[i]);
+    }
+    free(entry);
+    return failures;
+}
+
+static int run_path(const char *path, uint32_t *done) {
+    struct stat info;
+    if (stat(path, &info) == 0 && S_ISDIR(info.st_mode)) {
+        return run_folder(path, done);
+    }
+    *done += 1;
+    return run_file(path);
+}
+
+/* ---- the program ---- */
 
 static void install_handlers(void) {
     static uint8_t stack[65536]; /* a stack overflow must be reported too */
@@ -298,6 +328,7 @@ static void install_handlers(void) {
 
 static uint32_t run_mutations(uint64_t seed, uint32_t runs) {
     uint32_t failures = 0;
+    crash_unwritten = 1;
     for (uint32_t run = 0; run < runs; run++) {
         make_input(seed, run);
         snprintf(crash_name, sizeof crash_name, "crash-%llu-%u.bin", (unsigned long long)seed, run);
@@ -307,8 +338,6 @@ static uint32_t run_mutations(uint64_t seed, uint32_t runs) {
             failures++;
         }
     }
-    alarm(0);
-    crash_name[0] = '\0';
     return failures;
 }
 
@@ -324,23 +353,24 @@ int main(int argc, char **argv) {
         } else if (strcmp(argv[i], "--seed") == 0 && i + 1 < argc) {
             seed = strtoull(argv[++i], NULL, 10);
         } else if (argv[i][0] == '-') {
-            fprintf(stderr, "usage: %s [--runs N] [--seed S] [FILE...]\n", program);
-            return 2;
+            done = 0;
+            break;
         } else {
-            failures += (uint32_t)run_file(argv[i]);
-            done++;
+            failures += (uint32_t)run_path(argv[i], &done);
         }
     }
     if (done == 0) {
-        if (!load_seeds()) {
-            fprintf(stderr, "%s: no valid inputs to start from\n", program);
-            return 1;
-        }
-        failures = run_mutations(seed, runs);
-        done = runs;
-        for (uint32_t i = 0; i < seed_count; i++) {
-            free(seeds[i]);
-        }
+        fprintf(stderr, "usage: %s [--runs N] [--seed S] FILE|FOLDER...\n", program);
+        return 2;
+    }
+    if (seed_count > 0) {
+        failures += run_mutations(seed, runs);
+        done += runs;
+    }
+    alarm(0);
+    crash_name[0] = '\0';
+    for (uint32_t i = 0; i < seed_count; i++) {
+        free(seeds[i]);
     }
     printf("%s: %u runs, %u failures\n", program, done, failures);
     return failures != 0;

@@ -1,8 +1,6 @@
 /* Fuzz target: a CIFAR-10 batch file in memory. What the parser accepts must be readable to its
  * last record, with finite pixels and labels within the classes. */
 #include <math.h>
-#include <stdlib.h>
-#include <string.h>
 
 #include "data_loaders/internal.h"
 #include "tests/fuzz/fuzz.h"
@@ -13,10 +11,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     bnn_normalizer normalizer;
     bnn_error err = {0};
     size_t records = 0;
-    if (bnn_cifar10_parse("input", data, size, &records, &err) != BNN_OK) {
-        if (!*err.text || strchr(err.text, '\n')) {
-            abort();
-        }
+    if (!bnn_accepted(bnn_cifar10_parse("input", data, size, &records, &err), &err)) {
         return 0;
     }
     bnn_normalizer_set(&normalizer, info->mean, info->std);
@@ -25,25 +20,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         bnn_augmentation augmentation = bnn_augment_draw(size, 0, i, 4, 1);
         bnn_image_write(&image, &normalizer, augmentation, info->height, info->width, x);
         for (size_t j = 0; j < sizeof x / sizeof *x; j++) {
-            if (!isfinite(x[j])) {
-                abort();
-            }
+            bnn_insist(isfinite(x[j]));
         }
-        if (data[i * BNN_CIFAR10_RECORD] >= info->classes) {
-            abort();
-        }
+        bnn_insist(data[i * BNN_CIFAR10_RECORD] < info->classes);
     }
     return 0;
-}
-
-/* One record, two records. */
-size_t bnn_fuzz_seed(int index, uint8_t *out, size_t max) {
-    size_t size = ((size_t)index + 1) * BNN_CIFAR10_RECORD;
-    if (index < 0 || index > 1 || size > max) {
-        return 0;
-    }
-    for (size_t i = 0; i < size; i++) {
-        out[i] = (uint8_t)(i % BNN_CIFAR10_RECORD == 0 ? 9 - index : (int)(i * 7 % 256));
-    }
-    return size;
 }
