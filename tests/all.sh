@@ -1,7 +1,7 @@
 #!/bin/sh
-# All tests, with sanitizers: installs what is needed, builds, runs ctest; then the kernels' and
-# networks' tests once more for each instruction set, in a release build, NEON under an emulator.
-# Closes with a count.
+# All tests, with sanitizers: installs what is needed, builds, runs ctest; fuzzes each parser for some
+# seconds, and looks how much of it the corpora reach; then the kernels' and networks' tests once more
+# for each instruction set, in a release build, NEON under an emulator. Closes with a count.
 set -eu
 cd "$(dirname "$0")/.."
 tools/packages.sh gcc clang clang-format libomp-dev libc6-dev make cmake pkg-config \
@@ -14,6 +14,8 @@ cmake --build build-test -j"$jobs"
 CC=clang cmake -S . -B build-clang -DCMAKE_BUILD_TYPE=Release >/dev/null
 cmake --build build-clang -j"$jobs"
 ctest --test-dir build-test --output-on-failure -j"$jobs"
+tests/fuzz/run.sh 3
+tests/fuzz/coverage.sh
 skipped=0
 for isa in generic avx2 avx512 amx; do
     case $isa in
