@@ -1,8 +1,8 @@
 #!/bin/sh
 # All tests, with sanitizers: installs what is needed, builds, runs ctest, and what is concurrent
-# with ThreadSanitizer; then the kernels' and networks' tests once more for each instruction set, in
-# a release build, NEON under an emulator.
-# Closes with a count.
+# with ThreadSanitizer; fuzzes each parser for some seconds, and looks how much of it the corpora
+# reach; then the kernels' and networks' tests once more for each instruction set, in a release
+# build, NEON under an emulator. Closes with a count.
 set -eu
 cd "$(dirname "$0")/.."
 tools/packages.sh gcc clang clang-format libomp-dev libc6-dev make cmake pkg-config \
@@ -22,6 +22,8 @@ CC=clang cmake -S . -B build-tsan -DCMAKE_BUILD_TYPE=RelWithDebInfo -DBNN_SANITI
 cmake --build build-tsan -j"$jobs" --target $threaded
 ctest --test-dir build-test --output-on-failure -j"$jobs"
 ctest --test-dir build-tsan --output-on-failure -R "^($(echo "$threaded" | tr ' ' '|'))\$"
+tests/fuzz/run.sh 3
+tests/fuzz/coverage.sh
 skipped=0
 for isa in generic avx2 avx512 amx; do
     case $isa in

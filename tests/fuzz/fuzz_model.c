@@ -71,9 +71,10 @@ static const bnn_spec images = {.height = 8,
                                 .classes = 10,
                                 .std = {60, 60, 60},
                                 .dataset = "cifar10"};
-static const bnn_spec_given given = {.arch = "resnet20", .algo = "fda", .images = &images};
+static const bnn_spec_given described = {.arch = "resnet20", .algo = "recu", .images = &images};
 
-static void run(const uint8_t *data, size_t size) {
+/* Whether it could be opened. */
+static int open_and_run(const uint8_t *data, size_t size, const bnn_spec_given *given) {
     bnn_error err = {0};
     bnn_st_file *file;
     bnn_spec spec;
@@ -81,20 +82,28 @@ static void run(const uint8_t *data, size_t size) {
     const char *why;
     bnn_device device;
     bnn_insist(bnn_cpu_device(NULL, 1, &device, &why));
-    bnn_code code = bnn_st_parse("input", data, size, &file, &err);
-    if (!bnn_accepted(code, &err)) {
-        return;
+    if (!bnn_accepted(bnn_st_parse("input", data, size, &file, &err), &err)) {
+        return 0;
     }
-    if (bnn_spec_read("input", file, &given, &spec, &err) == BNN_OK && is_slow(&spec)) {
+    if (bnn_spec_read("input", file, given, &spec, &err) == BNN_OK && is_slow(&spec)) {
         bnn_st_close(file);
-        return;
+        return 0;
     }
     err = (bnn_error){0};
-    code = bnn_loaded_from_file("input", file, size, &given, &device, &model, &err);
-    if (bnn_accepted(code, &err) && is_new(&model)) {
+    int opened =
+        bnn_accepted(bnn_loaded_from_file("input", file, size, given, &device, &model, &err), &err);
+    if (opened && is_new(&model)) {
         bnn_accepted(predict(&model, &err), &err);
     }
     bnn_loaded_close(&model);
+    return opened;
+}
+
+/* As libbnn does, and as the programs do that are told what the file does not say. */
+static void run(const uint8_t *data, size_t size) {
+    if (!open_and_run(data, size, NULL)) {
+        open_and_run(data, size, &described);
+    }
 }
 
 /* As it is, and once more with a header length that fits the text and with as much data. */
