@@ -4,7 +4,6 @@
 #define BNN_TESTS_DATA_FIXTURE_H
 
 #include <check.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,6 +11,7 @@
 #include <unistd.h>
 
 #include "data_loaders/dataset.h"
+#include "tests/expect_error.h"
 
 #define SIDE 32
 #define SAMPLE (SIDE * SIDE * 3)
@@ -47,19 +47,6 @@ static struct stat file_of(const char *name) {
     struct stat info;
     ck_assert_int_eq(stat(in_folder(name), &info), 0);
     return info;
-}
-
-/* The error is one line and holds each of the texts (NULL-terminated). */
-static void expect_error(bnn_code got, bnn_code expected, const bnn_error *err, ...) {
-    ck_assert_msg(got == expected, "code %d, expected %d: %s", got, expected, err->text);
-    ck_assert_int_eq(err->code, expected);
-    ck_assert_ptr_null(strchr(err->text, '\n'));
-    va_list texts;
-    va_start(texts, err);
-    for (const char *text; (text = va_arg(texts, const char *)) != NULL;) {
-        ck_assert_msg(strstr(err->text, text) != NULL, "no \"%s\" in: %s", text, err->text);
-    }
-    va_end(texts);
 }
 
 /* Byte of picture `image` at (y, x) of channel c, as all the files below hold it. */
