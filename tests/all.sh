@@ -1,7 +1,8 @@
 #!/bin/sh
-# All tests, with sanitizers: installs what is needed, builds, runs ctest; fuzzes each parser for some
-# seconds, and looks how much of it the corpora reach; then the kernels' and networks' tests once more
-# for each instruction set, in a release build, NEON under an emulator. Closes with a count.
+# All tests, with sanitizers: installs what is needed, builds, runs ctest; fuzzes each parser for
+# some seconds, and looks how much of it the corpora reach; then the kernels' and networks' tests
+# once more for each instruction set, in a release build, NEON under an emulator. Closes with a
+# count.
 set -eu
 cd "$(dirname "$0")/.."
 tools/packages.sh gcc clang clang-format libomp-dev libc6-dev make cmake pkg-config \
