@@ -1,8 +1,8 @@
 #!/bin/sh
-# run.sh [SECONDS|--runs N] [TARGET...]: fuzzes each target (idx, model, ...; default all) for so long
-# (default 60), from its corpus, steered by coverage. What it finds it goes on from next time
-# (build-fuzz/found/TARGET; -merge=1 brings the best of it to corpus/TARGET). An input that crashes or
-# takes 10 s ends the target, lies in build-fuzz/crashes, and fails.
+# run.sh [SECONDS|--runs N] [TARGET...]: fuzzes each target (idx, model, ...; all without) for so
+# long (60 without), from its corpus, steered by coverage. What it finds it goes on from next time
+# (build-fuzz/found/TARGET; -merge=1 brings the best of it to corpus/TARGET). An input that crashes,
+# or takes 10 s, ends its target, stays in build-fuzz/crashes, and is a failure.
 set -eu
 cd "$(dirname "$0")/../.."
 limit=-max_total_time=60
