@@ -13,13 +13,42 @@
     "--frost-dir must name the folder with frost1.png, frost2.png, frost3.png, frost4.jpg and "    \
     "frost5.jpg (https://github.com/hendrycks/robustness); without it textures are computed"
 
+/* Of a PNG file, and of its pieces beside their bytes. */
+#define SIGNATURE "\x89PNG\r\n\x1a\n"
+#define SIGNATURE_BYTES 8
+#define PIECE_BYTES 12
+
 /* ---- photographs -------------------------------------------------------------------------- */
 static const char *const files[BNN_FROST_TEXTURES] = {"frost1.png", "frost2.png", "frost3.png",
                                                       "frost4.jpg", "frost5.jpg"};
 
+/* Whether each piece (length, name, bytes, checksum) lies within the file: libpng takes and clears
+ * memory for one, up to 2 GiB, before it looks for its bytes. */
+static int pieces_fit(const bnn_map *map) {
+    for (size_t at = SIGNATURE_BYTES; at < map->size;) {
+        const unsigned char *p = map->data + at;
+        const size_t left = map->size - at;
+        if (left < PIECE_BYTES) {
+            return 0;
+        }
+        const size_t length = (size_t)p[0] << 24 | (size_t)p[1] << 16 | (size_t)p[2] << 8 | p[3];
+        if (memcmp(p + 4, "IEND", 4) == 0) {
+            return 1;
+        }
+        if (length > left - PIECE_BYTES) {
+            return 0;
+        }
+        at += PIECE_BYTES + length;
+    }
+    return 1;
+}
+
 /* An alpha channel is dropped, not blended: so are the published images made. */
 static bnn_code decode_png(const char *path, const bnn_map *map, bnn_texture *out, bnn_error *err) {
     png_image image;
+    if (!pieces_fit(map)) {
+        return bnn_fail(err, BNN_ERR_FORMAT, "%s: no PNG image that can be read (cut short)", path);
+    }
     memset(&image, 0, sizeof image);
     image.version = PNG_IMAGE_VERSION;
     if (!png_image_begin_read_from_memory(&image, map->data, map->size)) {
@@ -86,7 +115,7 @@ static bnn_code load_photograph(const char *path, double scale, bnn_texture *out
         return code;
     }
     /* What it is says its beginning, not its name. */
-    code = map.size >= 8 && memcmp(map.data, "\x89PNG\r\n\x1a\n", 8) == 0
+    code = map.size >= SIGNATURE_BYTES && memcmp(map.data, SIGNATURE, SIGNATURE_BYTES) == 0
                ? decode_png(path, &map, &whole, err)
                : bnn_jpeg_decode(path, map.data, map.size, &whole, err);
     bnn_map_close(&map);

@@ -466,7 +466,7 @@ START_TEST(hostile_photographs) {
     char folder[] = "/tmp/bnn-check-frost-XXXXXX", command[128];
     /* The header, its checksum left out, and the beginning of the data. */
     static const char tall_png[] = "\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\x20\0\0\0\x10\0\1\0\0\0\0"
-                                   "sum.\0\0\0\0IDAT";
+                                   "sum.\0\0\0\0IDATsum.";
     ck_assert_ptr_nonnull(mkdtemp(folder));
     photograph whole = jpeg_of(folder, 400), p = whole;
     p.size -= 200;
@@ -494,6 +494,10 @@ START_TEST(hostile_photographs) {
         p.bytes[29 + i] = (uint8_t)(sum >> (24 - 8 * i));
     }
     expect_no_photograph(folder, &p, "too many for a texture");
+    memcpy(p.bytes + 33, "\x55\0\0\0zTXt", 8); /* 1.4 GB that are not there */
+    expect_no_photograph(folder, &p, "cut short");
+    p.size -= 4;
+    expect_no_photograph(folder, &p, "cut short");
     snprintf(command, sizeof command, "rm -rf '%s'", folder);
     ck_assert_int_eq(system(command), 0);
 }
