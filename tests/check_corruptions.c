@@ -572,6 +572,8 @@ START_TEST(hostile_photographs) {
     put_chunk(&p, "IDAT", "", 0);
     put_chunk(&p, "IEND", "", 0);
     expect_no_photograph(folder, &p, BNN_ERR_MEMORY, "too many for a texture");
+    p.bytes[8 + 25] = 0x55; /* 1.4 GB of data that are not there, which libpng would clear */
+    expect_no_photograph(folder, &p, BNN_ERR_FORMAT, "cut off or damaged");
     snprintf(command, sizeof command, "rm -rf '%s'", folder);
     ck_assert_int_eq(system(command), 0);
 }
