@@ -48,8 +48,7 @@ static bnn_t add_constant(bnn_fold *f, bnn_dtype dtype, bnn_shape shape, recipe 
         size_t larger = f->recipe_capacity ? 2 * f->recipe_capacity : 64;
         recipe *p = realloc(f->recipes, larger * sizeof *p);
         if (!p) {
-            f->failed = 1;
-            return BNN_NONE;
+            return bnn_graph_fail(f->graph, BNN_ERR_MEMORY, "out of memory for folding");
         }
         f->recipes = p;
         f->recipe_capacity = larger;
@@ -334,8 +333,7 @@ bnn_code bnn_fold_create(bnn_graph *source, bnn_t input, bnn_t output, int thres
     }
     f->output = value(f, output);
     bnn_graph_keep(f->graph, f->output);
-    code = f->failed ? bnn_fail(err, BNN_ERR_MEMORY, "out of memory for folding")
-                     : bnn_graph_compile(f->graph, BNN_NONE, err);
+    code = bnn_graph_compile(f->graph, BNN_NONE, err);
     if (code != BNN_OK) {
         bnn_fold_free(f);
         return code;

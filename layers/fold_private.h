@@ -39,7 +39,6 @@ struct bnn_fold {
     int run_count;
     recipe *recipes;
     size_t recipe_count, recipe_capacity;
-    int failed; /* out of memory while folding */
 };
 
 static inline const bnn_node *node_at(const bnn_fold *f, int index) {
