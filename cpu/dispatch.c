@@ -11,6 +11,7 @@
 #include <unistd.h>
 #endif
 
+#include "cpu/threads.h"
 #include "cpu/conv.h"
 
 typedef struct isa {
@@ -153,6 +154,6 @@ const bnn_kernels *bnn_cpu_kernels(const char *name, const char **why) {
 int bnn_cpu_device(const char *name, int threads, bnn_device *device, const char **why) {
     const bnn_kernels *kernels = bnn_cpu_kernels(name, why);
     threads = threads < 1 ? bnn_cpu_threads() : threads;
-    *device = (bnn_device){kernels, threads < BNN_MAX_THREADS ? threads : BNN_MAX_THREADS};
+    *device = (bnn_device){kernels, kernels ? bnn_threads_granted(threads) : 1};
     return kernels != NULL;
 }

@@ -1,6 +1,7 @@
 /* How many threads a kernel works with, and with how many by default. A parallel region always says
  * its number: what OpenMP would take on its own belongs to the calling thread, and may be another
  * when the kernel runs than it was when the workspace was made. */
+#include <fenv.h>
 #include <limits.h>
 #include <omp.h>
 #include <pthread.h>
@@ -12,6 +13,10 @@
 
 #include "cpu/conv.h"
 #include "cpu/threads.h"
+
+static int smaller(int a, int b) {
+    return a < b ? a : b;
+}
 
 /* ---- in a child of fork() ---- */
 
@@ -54,6 +59,69 @@ void bnn_for_each(const bnn_device *device, size_t count,
             }
         }
     }
+}
+
+/* ---- as many as can be had ---- */
+
+static void *wait_for_gate(void *gate) {
+    pthread_mutex_lock(gate);
+    pthread_mutex_unlock(gate);
+    return NULL;
+}
+
+/* Starts so many threads at once, and ends them again; how many there could be. */
+static int try_threads(int wanted) {
+    pthread_mutex_t gate = PTHREAD_MUTEX_INITIALIZER;
+    pthread_t *thread = malloc((size_t)wanted * sizeof *thread);
+    int started = 0;
+    pthread_mutex_lock(&gate);
+    while (thread && started < wanted &&
+           pthread_create(&thread[started], NULL, wait_for_gate, &gate) == 0) {
+        started++;
+    }
+    pthread_mutex_unlock(&gate);
+    for (int i = 0; i < started; i++) {
+        pthread_join(thread[i], NULL);
+    }
+    free(thread);
+    return started;
+}
+
+int bnn_threads_granted(int wanted) {
+    static atomic_int tried = 1; /* that many there could be */
+    wanted = smaller(smaller(wanted, BNN_MAX_THREADS), omp_get_thread_limit());
+    if (wanted <= atomic_load(&tried)) {
+        return wanted < 1 ? 1 : wanted;
+    }
+    int granted = 1 + try_threads(wanted - 1);
+    atomic_store(&tried, granted);
+    return granted;
+}
+
+/* ---- floating-point environment ---- */
+
+static _Thread_local fenv_t own_environment;
+static _Thread_local int entered;
+
+static void enter(void) {
+    entered = fegetenv(&own_environment) == 0 && fesetenv(FE_DFL_ENV) == 0;
+}
+
+static void leave(void) {
+    if (entered) {
+        fesetenv(&own_environment);
+    }
+    entered = 0;
+}
+
+void bnn_cpu_enter(const bnn_device *device) {
+#pragma omp parallel num_threads(bnn_team(device))
+    enter();
+}
+
+void bnn_cpu_leave(const bnn_device *device) {
+#pragma omp parallel num_threads(bnn_team(device))
+    leave();
 }
 
 /* ---- by default ---- */
@@ -147,10 +215,6 @@ int bnn_cpu_quota(const char *groups, const char *mount) {
         fclose(file);
     }
     return least;
-}
-
-static int smaller(int a, int b) {
-    return a < b ? a : b;
 }
 
 int bnn_cpu_threads(void) {

@@ -1,4 +1,4 @@
-/* What is tested of threads.c. */
+/* Of threads.c, for dispatch.c and for tests. */
 #ifndef BNN_CPU_THREADS_H
 #define BNN_CPU_THREADS_H
 
@@ -6,5 +6,9 @@
  * `groups` lists the process's groups, as /proc/self/cgroup does; the hierarchies are mounted at
  * `mount` (version 2) and `mount`/cpu (version 1). */
 int bnn_cpu_quota(const char *groups, const char *mount);
+
+/* Of so many threads those that can be had: at most BNN_MAX_THREADS and OMP_THREAD_LIMIT, and as
+ * many as the system lets start. */
+int bnn_threads_granted(int wanted);
 
 #endif

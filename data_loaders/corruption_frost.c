@@ -109,7 +109,7 @@ static bnn_code load_photograph(const char *path, double scale, bnn_texture *out
     bnn_texture whole = {0};
     bnn_code code = bnn_data_check_file(path, CURE, err);
     if (code == BNN_OK) {
-        code = bnn_map_open(path, &map, err);
+        code = bnn_map_read(path, &map, err);
     }
     if (code != BNN_OK) {
         return code;

@@ -15,9 +15,15 @@ struct bnn_device {
 };
 
 /* The CPU with the instruction set `isa` (bnn_cpu_kernels) and so many threads; < 1:
- * bnn_cpu_threads(). Returns 0, and why, if it cannot be had. A child of fork() has one thread, as
+ * bnn_cpu_threads(). Returns 0, and why, if it cannot be had. Fewer threads if the system does not
+ * give so many (OpenMP would end the process), or OMP_THREAD_LIMIT. A child of fork() has one, as
  * OpenMP's others do not live there. */
 int bnn_cpu_device(const char *isa, int threads, bnn_device *device, const char **why);
+
+/* The caller, and the threads that help it, compute as C's default floating-point environment says
+ * (rounding to nearest, denormal numbers kept) until it leaves; then each has its own again. */
+void bnn_cpu_enter(const bnn_device *device);
+void bnn_cpu_leave(const bnn_device *device);
 
 /* How many threads are best by default, at least 1: as many as OpenMP would take (OMP_NUM_THREADS,
  * or the processors this process may run on), less where OMP_THREAD_LIMIT or, unless the user has

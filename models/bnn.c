@@ -57,6 +57,26 @@ static size_t image_values(const bnn_model *model) {
     return (size_t)s->height * (size_t)s->width * (size_t)s->channels;
 }
 
+static bnn_code open_model(bnn_model *model, const char *path, const bnn_device *device,
+                           bnn_error *err) {
+    bnn_code code = bnn_loaded_open(path, device, &model->loaded, err);
+    if (code == BNN_OK) {
+        code = bnn_loaded_predictor(&model->loaded, &model->predictor, err);
+    }
+    if (code == BNN_OK) {
+        const bnn_fold *fold;
+        size_t values = image_values(model), most = CHUNK_VALUES / values;
+        model->chunk = most < 1 ? 1 : most < CHUNK ? most : CHUNK;
+        /* Plans and fills the network now, so that what is wrong with a file is said at loading. */
+        code = bnn_predictor_fold(model->predictor, 1, &fold, err);
+        model->normalized = code == BNN_OK ? bnn_alloc_aligned(model->chunk * values * 4) : NULL;
+        if (code == BNN_OK && !model->normalized) {
+            code = bnn_fail(err, BNN_ERR_MEMORY, "%s: out of memory", path);
+        }
+    }
+    return code;
+}
+
 bnn_model *bnn_model_load(const char *path, char *error) {
     bnn_error err = {0};
     const char *why;
@@ -71,21 +91,9 @@ bnn_model *bnn_model_load(const char *path, char *error) {
         return NULL;
     }
     atomic_flag_clear(&model->busy);
-    bnn_code code = bnn_loaded_open(path, &device, &model->loaded, &err);
-    if (code == BNN_OK) {
-        code = bnn_loaded_predictor(&model->loaded, &model->predictor, &err);
-    }
-    if (code == BNN_OK) {
-        const bnn_fold *fold;
-        size_t values = image_values(model), most = CHUNK_VALUES / values;
-        model->chunk = most < 1 ? 1 : most < CHUNK ? most : CHUNK;
-        /* Plans and fills the network now, so that what is wrong with a file is said at loading. */
-        code = bnn_predictor_fold(model->predictor, 1, &fold, &err);
-        model->normalized = code == BNN_OK ? bnn_alloc_aligned(model->chunk * values * 4) : NULL;
-        if (code == BNN_OK && !model->normalized) {
-            code = bnn_fail(&err, BNN_ERR_MEMORY, "%s: out of memory", path);
-        }
-    }
+    bnn_cpu_enter(&device);
+    bnn_code code = open_model(model, path, &device, &err);
+    bnn_cpu_leave(&device);
     if (code != BNN_OK) {
         report(error, &err);
         bnn_model_free(model);
@@ -142,12 +150,14 @@ static int run(bnn_model *model, size_t n, const float *images, const uint8_t *p
                  "the model is in use by another thread; load one for each thread");
         return report(error, &err);
     }
+    bnn_cpu_enter(&model->loaded.device);
     for (size_t i = 0; code == BNN_OK && i < n; i += model->chunk) {
         size_t count = n - i < model->chunk ? n - i : model->chunk;
         const float *x =
             images ? images + i * values : normalize(model, count, pixels + i * values);
         code = bnn_predictor_run(model->predictor, (int)count, x, logits + i * classes, &err);
     }
+    bnn_cpu_leave(&model->loaded.device);
     atomic_flag_clear(&model->busy);
     return code == BNN_OK ? 0 : report(error, &err);
 }

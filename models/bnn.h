@@ -9,13 +9,17 @@
  * What is promised to the process it runs in:
  * - Any number of models may be loaded, run and freed in any number of threads at once. One model
  *   is used by one thread at a time, whichever; a second one that comes meanwhile gets an error.
- * - A model works with as many threads (of OpenMP) as bnn_model_set_threads said when it was
- *   loaded, whoever calls it and whatever the application sets for OpenMP. Results are the same,
- *   bit for bit, for any number of threads.
+ * - A model works with at most as many threads (of OpenMP) as bnn_model_set_threads said when it
+ *   was loaded, whoever calls it; with fewer where the application has forbidden OpenMP more
+ *   (omp_set_dynamic, nested regions), or the system did when it was loaded. Results are the same,
+ *   bit for bit, for any number of threads, and in any floating-point environment.
+ * - What becomes of a file once its model is loaded does not matter.
  * - In a child of fork() models work, those of the parent too, on one thread if the parent had
  *   several. A model that another thread was using at the moment of the fork gives an error.
  * - Neither results nor messages depend on the locale. Nothing is printed; the process is never
- *   ended; no signal, locale or environment variable is changed. Out of memory is an error.
+ *   ended; no signal, locale or environment variable is changed. Out of memory is an error. (But
+ *   OpenMP itself ends the process if, after loading, it cannot start the threads it then could, or
+ *   gets no memory for them; a model of one thread needs none.)
  *
  * Functions that can fail return 0 for success, or NULL or nonzero and one line of text in
  * error[BNN_ERROR_BYTES] (which may be NULL). */
@@ -27,6 +31,10 @@
 
 #ifdef __cplusplus
 extern "C" {
+#endif
+
+#if defined(__GNUC__)
+#pragma GCC visibility push(default) /* the only names that a shared object shows */
 #endif
 
 #define BNN_ERROR_BYTES 512
@@ -61,8 +69,13 @@ int bnn_model_run_pixels(bnn_model *model, size_t n, const uint8_t *pixels, floa
 
 /* Threads of the models that are loaded from now on, in any thread; those that are loaded keep
  * theirs. n < 1, as at first: all processors that this process may use (OMP_NUM_THREADS,
- * OMP_THREAD_LIMIT and a container's CPU quota count). Returns the number in force. */
+ * OMP_THREAD_LIMIT, a container's CPU quota and what the loading thread has set for OpenMP count).
+ * Returns the number in force. */
 int bnn_model_set_threads(int n);
+
+#if defined(__GNUC__)
+#pragma GCC visibility pop
+#endif
 
 #ifdef __cplusplus
 }

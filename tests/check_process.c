@@ -1,8 +1,10 @@
 /* libbnn in somebody else's process: whoever loads, runs and frees models, in whatever thread, and
  * whatever else the application does with OpenMP, fork() and locales, results are one result. */
+#include <fenv.h>
 #include <omp.h>
 #include <pthread.h>
 #include <stdatomic.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 
@@ -202,6 +204,66 @@ START_TEST(one_at_a_time) {
 }
 END_TEST
 
+/* ---- what the application does to the file and to the processor ---- */
+
+START_TEST(file_may_change) {
+    bnn_model *model = load(packed);
+    struct stat info;
+    ck_assert_int_eq(stat(packed, &info), 0);
+    FILE *file = fopen(packed, _i ? "wb" : "r+b"); /* cut off, or written over */
+    ck_assert_ptr_nonnull(file);
+    fseek(file, info.st_size / 2, SEEK_SET);
+    for (off_t i = info.st_size / 2; _i == 0 && i < info.st_size; i++) {
+        fputc(0, file);
+    }
+    fclose(file);
+    ck_assert_int_eq(wrong_logits(model), 0); /* of more images than were planned for */
+    bnn_model_free(model);
+}
+END_TEST
+
+START_TEST(rounding) {
+    for (int threads = 1; threads <= 3; threads += 2) {
+        ck_assert_int_eq(bnn_model_set_threads(threads), threads);
+        bnn_model *before = load(checkpoint);
+        ck_assert_int_eq(wrong_logits(before), 0);
+        ck_assert_int_eq(fesetround(FE_UPWARD), 0);
+        bnn_model *after = load(checkpoint);
+        int wrong = wrong_logits(before) + wrong_logits(after);
+        ck_assert_int_eq(fegetround(), FE_UPWARD);
+        fesetround(FE_TONEAREST);
+        ck_assert_int_eq(wrong, 0);
+        bnn_model_free(before);
+        bnn_model_free(after);
+    }
+}
+END_TEST
+
+/* OpenMP would end the process. */
+START_TEST(no_more_threads) {
+    chmod(folder, 0755);
+    pid_t child = fork();
+    if (child == 0) {
+        struct rlimit one = {1, 1};
+        bnn_model_info info;
+        if (setrlimit(RLIMIT_NPROC, &one) != 0 || (geteuid() == 0 && setuid(65534) != 0)) {
+            _exit(2);
+        }
+        bnn_model_set_threads(8);
+        bnn_model *model = bnn_model_load(packed, NULL);
+        if (!model) {
+            _exit(3);
+        }
+        bnn_model_describe(model, &info);
+        _exit(info.threads != 1 || wrong_logits(model) != 0);
+    }
+    int status;
+    ck_assert_int_eq(waitpid(child, &status, 0), child);
+    ck_assert(WIFEXITED(status));
+    ck_assert_int_eq(WEXITSTATUS(status), 0);
+}
+END_TEST
+
 /* ---- fork ---- */
 
 /* The child's exit status: 0 if `model`, or one that it loads itself, is right there. */
@@ -276,6 +338,9 @@ int main(void) {
     tcase_add_loop_test(threads, nested, 0, 2);
     tcase_add_test(threads, many_at_once);
     tcase_add_test(threads, one_at_a_time);
+    tcase_add_loop_test(threads, file_may_change, 0, 2);
+    tcase_add_test(threads, rounding);
+    tcase_add_test(threads, no_more_threads);
     tcase_set_timeout(threads, 300);
     tcase_add_checked_fixture(forks, set_up, tear_down);
     tcase_add_test(forks, forked);

@@ -72,7 +72,7 @@ void bnn_results_free(bnn_results *r) {
 
 bnn_code bnn_results_checksum(bnn_results *r, bnn_error *err) {
     bnn_map map;
-    bnn_code code = bnn_map_open(r->model, &map, err);
+    bnn_code code = bnn_map_read(r->model, &map, err);
     if (code != BNN_OK) {
         return code;
     }
@@ -333,7 +333,7 @@ bnn_code bnn_results_parse(const char *name, const char *json, size_t bytes, bnn
 bnn_code bnn_results_read(const char *path, bnn_results *out, bnn_error *err) {
     bnn_map map;
     *out = (bnn_results){0};
-    bnn_code code = bnn_map_open(path, &map, err);
+    bnn_code code = bnn_map_read(path, &map, err);
     if (code != BNN_OK) {
         return code;
     }

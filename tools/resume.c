@@ -115,7 +115,7 @@ bnn_code bnn_resume_options(bnn_program *program, const char *checkpoint, const 
     char path[4200];
     bnn_map map;
     snprintf(path, sizeof path, "%s/config.json", folder);
-    if (code == BNN_OK && bnn_map_open(path, &map, NULL) == BNN_OK) {
+    if (code == BNN_OK && bnn_map_read(path, &map, NULL) == BNN_OK) {
         for (size_t i = 0; i < program->option_count; i++) {
             bnn_option *option = &program->options[i];
             option->given = option->from_config == 2 ? 1 : option->given;

@@ -26,7 +26,7 @@ static bnn_code map_file(const char *folder, const char *name, char path[4200], 
     if (length >= 4200) {
         return bnn_fail(err, BNN_ERR_ARGUMENT, "%s: the path is too long", folder);
     }
-    bnn_code code = bnn_map_open(path, map, err);
+    bnn_code code = bnn_map_read(path, map, err);
     if (code == BNN_OK && map->size > LARGEST_FILE) {
         bnn_map_close(map);
         code = bnn_fail(err, BNN_ERR_FORMAT, "%s: larger than 1 GiB: not of a run", path);

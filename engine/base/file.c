@@ -15,11 +15,36 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "engine/base/arena.h"
 #include "engine/base/stream.h"
 
 /* ---- reading ---- */
 
-static bnn_code map_descriptor(int fd, const char *path, bnn_map *map, bnn_error *err) {
+static bnn_code read_all(int fd, const char *path, size_t size, bnn_map *map, bnn_error *err) {
+    unsigned char *data = bnn_alloc_aligned(size);
+    size_t done = 0;
+    if (!data) {
+        return bnn_fail(err, BNN_ERR_MEMORY, "%s: out of memory for %zu bytes", path, size);
+    }
+    while (done < size) {
+        ssize_t got = read(fd, data + done, size - done);
+        if (got == 0 || (got < 0 && errno != EINTR)) {
+            free(data);
+            return got ? bnn_fail_errno(err, path, "read", errno)
+                       : bnn_fail(
+                             err, BNN_ERR_IO,
+                             "%s: became shorter while it was read; try again when it is whole",
+                             path);
+        }
+        done += got > 0 ? (size_t)got : 0;
+    }
+    *map = (bnn_map){
+        .data = data, .size = size, .copied = 1, .device = map->device, .inode = map->inode};
+    return BNN_OK;
+}
+
+static bnn_code take_descriptor(int fd, const char *path, int copied, bnn_map *map,
+                                bnn_error *err) {
     struct stat info;
     if (fstat(fd, &info) != 0) {
         return bnn_fail_errno(err, path, "look at the file", errno);
@@ -42,6 +67,9 @@ static bnn_code map_descriptor(int fd, const char *path, bnn_map *map, bnn_error
     if (size == 0) {
         return BNN_OK; /* mmap refuses a length of 0 */
     }
+    if (copied) {
+        return read_all(fd, path, size, map, err);
+    }
     void *data = mmap(NULL, size, PROT_READ, MAP_PRIVATE, fd, 0);
     if (data == MAP_FAILED) {
         return bnn_fail_errno(err, path, "map the file", errno);
@@ -51,20 +79,30 @@ static bnn_code map_descriptor(int fd, const char *path, bnn_map *map, bnn_error
     return BNN_OK;
 }
 
-bnn_code bnn_map_open(const char *path, bnn_map *map, bnn_error *err) {
+static bnn_code take_file(const char *path, int copied, bnn_map *map, bnn_error *err) {
     *map = (bnn_map){0};
     /* O_NONBLOCK: opening a fifo for reading would otherwise wait for a writer. */
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
     if (fd < 0) {
         return bnn_fail_errno(err, path, "open for reading", errno);
     }
-    bnn_code code = map_descriptor(fd, path, map, err);
-    close(fd); /* the mapping keeps the file */
+    bnn_code code = take_descriptor(fd, path, copied, map, err);
+    close(fd); /* a mapping keeps the file */
     return code;
 }
 
+bnn_code bnn_map_open(const char *path, bnn_map *map, bnn_error *err) {
+    return take_file(path, 0, map, err);
+}
+
+bnn_code bnn_map_read(const char *path, bnn_map *map, bnn_error *err) {
+    return take_file(path, 1, map, err);
+}
+
 void bnn_map_close(bnn_map *map) {
-    if (map && map->data) {
+    if (map && map->copied) {
+        free((void *)(uintptr_t)map->data);
+    } else if (map && map->data) {
         munmap((void *)(uintptr_t)map->data, map->size);
     }
     if (map) {

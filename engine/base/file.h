@@ -8,15 +8,19 @@
 
 #include "engine/base/status.h"
 
-/* A file mapped read-only. data is NULL only when size is 0. */
+/* A file's bytes, read-only. data is NULL only when size is 0. */
 typedef struct bnn_map {
     const unsigned char *data;
     size_t size;
+    int copied; /* in memory of its own */
     dev_t device; /* which file it is, whatever its name */
     ino_t inode;
 } bnn_map;
 
+/* Mapped: for what is large. Whoever cuts the file off meanwhile ends the process. */
 bnn_code bnn_map_open(const char *path, bnn_map *map, bnn_error *err);
+/* Read into memory: whatever becomes of the file later changes nothing. */
+bnn_code bnn_map_read(const char *path, bnn_map *map, bnn_error *err);
 void bnn_map_close(bnn_map *map);
 
 /* A file being written beside its final name; the final name changes only in commit, by an atomic

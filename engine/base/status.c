@@ -52,7 +52,10 @@ static void put(bnn_error *err, const char *behind, const char *format, va_list 
     size_t bytes = (length > 0 ? (size_t)length : 0) + 3 + (behind ? strlen(behind) : 0);
     char *whole = malloc(bytes);
     if (!whole) {
-        bnn_text_print(err->text, sizeof err->text, format, args);
+        int used = bnn_text_print(err->text, sizeof err->text, format, args);
+        if (behind && used >= 0 && (size_t)used < sizeof err->text) {
+            snprintf(err->text + used, sizeof err->text - (size_t)used, ": %s", behind);
+        }
     } else {
         int used = bnn_text_print(whole, bytes, format, args);
         if (behind && used >= 0) {

@@ -63,7 +63,7 @@ typedef struct entry {
 } entry;
 
 struct bnn_st_file {
-    bnn_map map; /* empty when the caller owns the bytes */
+    bnn_map map; /* read, not mapped; empty when the caller owns the bytes */
     json_t *root;
     entry *entries; /* sorted by offset */
     size_t count;
@@ -175,7 +175,8 @@ static bnn_code load_json(const char *name, const char *text, size_t length, jso
     if (whole) {
         return BNN_OK;
     }
-    if (*root || json_error_code(&problem) == json_error_out_of_memory) {
+    /* Where memory ends early, jansson says nothing at all. */
+    if (*root || !problem.text[0] || json_error_code(&problem) == json_error_out_of_memory) {
         return bnn_fail(err, BNN_ERR_MEMORY, "%s: out of memory reading the header", name);
     }
     return bnn_fail(err, BNN_ERR_FORMAT,
@@ -403,7 +404,7 @@ bnn_code bnn_st_parse(const char *name, const void *bytes, size_t size, bnn_st_f
 bnn_code bnn_st_open(const char *path, bnn_st_file **out, bnn_error *err) {
     bnn_map map;
     *out = NULL;
-    bnn_code code = bnn_map_open(path, &map, err);
+    bnn_code code = bnn_map_read(path, &map, err);
     if (code != BNN_OK) {
         return code;
     }
