@@ -10,10 +10,11 @@
 #include "tools/names.h"
 #include "tools/wait_policy.h"
 
-/* The lowest number that is free is the one that open takes. */
+/* The lowest number that is free is the one that open takes. For reading only: what is written to
+ * what was closed has to fail, as it is lost. */
 static void open_standard_descriptors(void) {
     for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
-        if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", O_RDWR) < 0) {
+        if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", O_RDONLY) < 0) {
             open("/", O_RDONLY | O_DIRECTORY); /* anything, as long as it is no file of ours */
         }
     }
@@ -30,6 +31,11 @@ static bnn_code finish_output(bnn_error *err) {
     if (fclose(stdout) != 0 && !failed) {
         failed = 1;
         reason = errno;
+    }
+    if (failed && reason == EBADF) {
+        return bnn_fail(err, BNN_ERR_IO,
+                        "standard output: is closed, so what was printed is lost; redirect it to a "
+                        "file");
     }
     if (failed && reason == 0) {
         return bnn_fail(err, BNN_ERR_IO, "standard output: a part of what was printed is lost");

@@ -82,18 +82,25 @@ int bnn_stream_descriptor(const char *path) {
 
 /* ---- what is there ---- */
 
+int bnn_is_writable(int fd) {
+    int flags = fcntl(fd, F_GETFL);
+    return flags >= 0 && (flags & O_ACCMODE) != O_RDONLY;
+}
+
 /* Looks before anything is opened. *number: the descriptor, or -1; *type: S_IFREG: no stream. */
 static bnn_code look(const char *path, int *number, mode_t *type, bnn_error *err) {
     struct stat info;
     *number = bnn_stream_descriptor(path);
     *type = S_IFREG;
     if (*number >= 0) {
-        int flags = fcntl(*number, F_GETFL);
-        if (flags < 0 || fstat(*number, &info) != 0) {
+        if (fstat(*number, &info) != 0) {
             return bnn_fail(err, BNN_ERR_IO, "%s: there is no such open descriptor", path);
         }
-        if ((flags & O_ACCMODE) == O_RDONLY) {
-            return bnn_fail(err, BNN_ERR_IO, "%s: is open for reading only", path);
+        if (!bnn_is_writable(*number)) {
+            return bnn_fail(err, BNN_ERR_IO,
+                            "%s: is closed, or open for reading only; name a file, or redirect it "
+                            "to one",
+                            path);
         }
     } else if (stat(path, &info) != 0) {
         return BNN_OK;

@@ -17,6 +17,9 @@ int bnn_stream_descriptor(const char *path);
  * result, and has moved it out of the way of what it prints for people. */
 void bnn_stream_standard_output(int fd);
 
+/* Can it be written to? Not if it is closed, or open for reading only. */
+int bnn_is_writable(int fd);
+
 /* Is there a stream behind this name? A regular file, a folder and nothing are none. */
 int bnn_is_stream(const char *path);
 /* Opens it for writing: a descriptor is duplicated, so that what is written stands behind what was
