@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -9,6 +10,18 @@
 #include "tools/interrupt.h"
 #include "tools/names.h"
 #include "tools/wait_policy.h"
+
+static const char *name;
+static int gave_up; /* the wait for a reader: an interrupt, even if it is an error of the work */
+
+static int wait_for_reader(const char *path, unsigned tries) {
+    if (bnn_interrupted()) {
+        gave_up = 1;
+    } else if (tries == 0) {
+        fprintf(stderr, "%s: note: %s: waits for a reader\n", name, path);
+    }
+    return !gave_up;
+}
 
 /* The lowest number that is free is the one that open takes. For reading only: what is written to
  * what was closed has to fail, as it is lost. */
@@ -46,6 +59,7 @@ static bnn_code finish_output(bnn_error *err) {
 
 int bnn_start(bnn_program *program, int argc, char **argv, bnn_code (*work)(bnn_error *err)) {
     bnn_error err = {0}, lost = {0};
+    name = program->name;
     open_standard_descriptors();
     bnn_wait_politely(argv);
     bnn_interrupt_forbid_kills();
@@ -57,13 +71,14 @@ int bnn_start(bnn_program *program, int argc, char **argv, bnn_code (*work)(bnn_
     bnn_code code = BNN_OK;
     if (parsed == BNN_PARSE_RUN) {
         bnn_interrupt_catch();
+        bnn_stream_wait_while(wait_for_reader);
         code = work(&err);
     }
     bnn_code printed = finish_output(&lost);
     if (code != BNN_OK || printed != BNN_OK) {
         fprintf(stderr, "%s: %s\n", program->name, code != BNN_OK ? err.text : lost.text);
     }
-    if (bnn_interrupted() && code == BNN_OK) {
+    if (gave_up || (bnn_interrupted() && code == BNN_OK)) {
         return BNN_EXIT_INTERRUPTED;
     }
     return code == BNN_OK && printed == BNN_OK ? EXIT_SUCCESS : EXIT_FAILURE;

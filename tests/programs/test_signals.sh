@@ -61,6 +61,50 @@ thaw USR2
 equal 'bnn-bench: exit status' $ended 130
 equal 'bnn-bench: nothing unfinished' "$(find . -name 'bench.json*')" ''
 
+# ---- waiting for somebody to read ----
+mkfifo pipe
+waits() { # COMMAND...: frozen while nobody reads the pipe
+    rm -f frozen.err
+    freeze 'grep -qs waits frozen.err' "$@"
+}
+gives_up() { # NAME PROGRAM
+    equal "$1: exit status" $ended 130
+    equal "$1: told once, then why it ends" "$(sed -n "s/^$2: //p" frozen.err)" \
+        'note: pipe: waits for a reader
+pipe: interrupted before anybody came to read it'
+    equal "$1: nothing unfinished" "$(find . -name '*.tmp-*' -o -name 'pipe?*' -o -name '.pipe*')" ''
+}
+few="--data-dir cifar --limit-test 4 --quiet"
+for signal in INT TERM HUP USR1; do
+    # shellcheck disable=SC2086 # words
+    waits "$evaluate" nohup $few --json pipe
+    thaw $signal
+    gives_up "bnn-eval --json PIPE, SIG$signal" bnn-eval
+done
+# shellcheck disable=SC2086
+waits "$evaluate" nohup $few --predictions pipe
+thaw TERM
+gives_up 'bnn-eval --predictions PIPE' bnn-eval
+waits "$pack" nohup --output pipe
+thaw TERM
+gives_up 'bnn-export --output PIPE' bnn-export
+waits "$report" run nohup --output pipe
+thaw HUP
+gives_up 'bnn-report --output PIPE' bnn-report
+waits "$bench" gemm --json pipe
+thaw USR1
+gives_up 'bnn-bench --json PIPE' bnn-bench
+# shellcheck disable=SC2086
+check 'predictions' "$evaluate" nohup $few --predictions p
+# shellcheck disable=SC2086
+waits "$evaluate" nohup $few --predictions pipe
+kill -CONT $frozen
+sleep 0.1
+cat pipe >out
+wait $frozen
+equal 'a reader comes late: exit status' $? 0
+same 'a reader comes late' out p
+
 # ---- a process is called what it was started as ----
 unset OMP_WAIT_POLICY # with it no program starts itself anew
 called() { # NAME COMM
