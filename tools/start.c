@@ -2,8 +2,10 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "engine/base/stream.h"
@@ -21,6 +23,39 @@ static int wait_for_reader(const char *path, unsigned tries) {
         fprintf(stderr, "%s: note: %s: waits for a reader\n", name, path);
     }
     return !gave_up;
+}
+
+/* ---- files that become shorter while they are mapped ---- */
+
+static char cut_off[256];
+static size_t cut_off_bytes;
+static struct sigaction before_bus;
+
+/* Reading what is no longer there is a fault, not an error: nothing can be done but to say so.
+ * Other faults are not ours. */
+static void on_bus(int number, siginfo_t *info, void *context) {
+    (void)context;
+    if (info->si_code == BUS_ADRERR) {
+        ssize_t said = write(STDERR_FILENO, cut_off, cut_off_bytes);
+        (void)said;
+        _exit(EXIT_FAILURE);
+    }
+    sigaction(number, &before_bus, NULL);
+    if (info->si_code <= 0) {
+        raise(number); /* it was sent; a fault comes again by itself */
+    }
+}
+
+static void explain_cut_files(void) {
+    struct sigaction action = {.sa_sigaction = on_bus, .sa_flags = SA_SIGINFO};
+    /* A line of progress may stand on a terminal. */
+    snprintf(cut_off, sizeof cut_off,
+             "%s%s: a file that is being read has become shorter, or its disk fails; put it back, "
+             "then repeat the command, or go on with a run: bnn-train --resume\n",
+             isatty(STDERR_FILENO) ? "\n" : "", name);
+    cut_off_bytes = strlen(cut_off);
+    sigemptyset(&action.sa_mask);
+    sigaction(SIGBUS, &action, &before_bus);
 }
 
 /* The lowest number that is free is the one that open takes. For reading only: what is written to
@@ -63,6 +98,7 @@ int bnn_start(bnn_program *program, int argc, char **argv, bnn_code (*work)(bnn_
     open_standard_descriptors();
     bnn_wait_politely(argv);
     bnn_interrupt_forbid_kills();
+    explain_cut_files();
     bnn_names_fill();
     bnn_parse_result parsed = bnn_options_parse(program, argc, argv);
     if (parsed == BNN_PARSE_ERROR) {
