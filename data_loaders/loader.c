@@ -168,12 +168,17 @@ static int allocate(bnn_loader *loader) {
     return 1;
 }
 
-/* The workers are born with every signal blocked: Ctrl-C is the main thread's. */
+/* The workers are born with signals blocked: Ctrl-C is the main thread's. Their own faults are not
+ * (a file that is cut off while it is read is one): blocked, they kill without a word. */
 static bnn_code start_threads(bnn_loader *loader, bnn_error *err) {
-    sigset_t all, before;
+    static const int faults[] = {SIGBUS, SIGSEGV, SIGFPE, SIGILL};
+    sigset_t blocked, before;
     int status = 0;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
+    sigfillset(&blocked);
+    for (size_t i = 0; i < sizeof faults / sizeof faults[0]; i++) {
+        sigdelset(&blocked, faults[i]);
+    }
+    pthread_sigmask(SIG_SETMASK, &blocked, &before);
     while (status == 0 && loader->thread_count < loader->options.threads) {
         status = pthread_create(&loader->threads[loader->thread_count], NULL, work, loader);
         loader->thread_count += status == 0;

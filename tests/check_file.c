@@ -391,6 +391,56 @@ START_TEST(pipes_are_written_to) {
 }
 END_TEST
 
+static int reader;
+static unsigned asked;
+
+/* A reader comes when this was asked for the third time, or never. */
+static int until_third(const char *name, unsigned tries) {
+    ck_assert_str_eq(name, path);
+    ck_assert_uint_eq(tries, asked++);
+    if (tries == 2) {
+        reader = open(path, O_RDONLY | O_NONBLOCK);
+    }
+    return 1;
+}
+
+static int twice(const char *name, unsigned tries) {
+    ck_assert_str_eq(name, path);
+    return tries < 2;
+}
+
+START_TEST(pipes_wait_for_a_reader) {
+    char text[32] = "";
+    ck_assert_int_eq(mkfifo(path, 0600), 0);
+    bnn_stream_wait_while(twice);
+    expect_open_error(path, BNN_ERR_IO, "before anybody came");
+    bnn_stream_wait_while(until_third);
+    bnn_atomic_file *file = begin(path);
+    ck_assert_uint_eq(asked, 3);
+    int flags = fcntl(fileno(bnn_atomic_stream(file)), F_GETFL);
+    ck_assert_int_eq(flags & O_NONBLOCK, 0);
+    bnn_atomic_abandon(file);
+    replace(path, "late");
+    ck_assert_int_eq(read(reader, text, sizeof text), 4);
+    ck_assert_str_eq(text, "late");
+    close(reader);
+}
+END_TEST
+
+START_TEST(sockets_wait_for_a_place) {
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    strcpy(address.sun_path, path);
+    int listener = socket(AF_UNIX, SOCK_STREAM, 0), queued = socket(AF_UNIX, SOCK_STREAM, 0);
+    ck_assert_int_eq(bind(listener, (struct sockaddr *)&address, sizeof address), 0);
+    ck_assert_int_eq(listen(listener, 0), 0);
+    ck_assert_int_eq(connect(queued, (struct sockaddr *)&address, sizeof address), 0);
+    bnn_stream_wait_while(twice);
+    expect_open_error(path, BNN_ERR_IO, "before anybody came");
+    close(queued);
+    close(listener);
+}
+END_TEST
+
 START_TEST(sockets_are_connected_to) {
     char text[32] = "";
     bnn_error err;
@@ -499,6 +549,8 @@ int main(void) {
     tcase_add_test(tests, descriptors_are_written_behind);
     tcase_add_test(tests, standard_output_may_be_moved);
     tcase_add_test(tests, pipes_are_written_to);
+    tcase_add_test(tests, pipes_wait_for_a_reader);
+    tcase_add_test(tests, sockets_wait_for_a_place);
     tcase_add_test(tests, sockets_are_connected_to);
     tcase_add_test(tests, streams_tell_what_is_lost);
     tcase_add_test(tests, descriptors_that_cannot_be_written);

@@ -174,9 +174,28 @@ static bnn_code give_standard_output(bnn_error *err) {
     return BNN_OK;
 }
 
+/* Words for people that nobody can read are no loss beside results of their own; without these they
+ * are the result. */
+static bnn_code settle_closed_screen(int has_results, bnn_error *err) {
+    if (bnn_is_writable(STDOUT_FILENO)) {
+        return BNN_OK;
+    }
+    if (!has_results) {
+        return bnn_fail(err, BNN_ERR_IO,
+                        "standard output: is closed, so the result would be lost; redirect it to a "
+                        "file");
+    }
+    int nowhere = open("/dev/null", O_WRONLY | O_CLOEXEC);
+    if (nowhere < 0 || dup2(nowhere, STDOUT_FILENO) < 0) {
+        return bnn_fail_errno(err, "/dev/null", "print to it, as standard output is closed", errno);
+    }
+    close(nowhere);
+    return BNN_OK;
+}
+
 bnn_code bnn_outputs_check(bnn_outputs *o, bnn_error *err) {
     bnn_code code = BNN_OK;
-    int taken = 0;
+    int taken = 0, has_results = 0;
     add_screen(o, "standard output", "/dev/stdout");
     add_screen(o, "standard error", "/dev/stderr");
     if (o->short_of_memory) {
@@ -188,8 +207,10 @@ bnn_code bnn_outputs_check(bnn_outputs *o, bnn_error *err) {
         }
         code = code == BNN_OK ? check_place(&o->use[i], err) : code;
         taken |= takes_standard_output(&o->use[i]);
+        has_results |= is_written(&o->use[i]);
     }
-    return code == BNN_OK && taken ? give_standard_output(err) : code;
+    code = code == BNN_OK && taken ? give_standard_output(err) : code;
+    return code == BNN_OK ? settle_closed_screen(has_results, err) : code;
 }
 
 typedef int reads_file(const void *of, dev_t device, ino_t inode);

@@ -46,7 +46,8 @@ void bnn_outputs_own(bnn_outputs *outputs, const char *option, const char *folde
 void bnn_outputs_result(bnn_outputs *outputs, const char *option, const char **path);
 
 /* May all be written, and none over another? From then on, where a result goes to standard output,
- * it has that for itself: what is printed for people goes to standard error. */
+ * it has that for itself: what is printed for people goes to standard error. Where standard output
+ * is closed, and what is printed all there is, that is an error. */
 bnn_code bnn_outputs_check(bnn_outputs *outputs, bnn_error *err);
 /* The same of what was opened by now, NULL being nothing: does it read a file that is to be
  * written? */

@@ -13,12 +13,18 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <time.h>
 #include <unistd.h>
 
 static int standard_output = STDOUT_FILENO;
+static bnn_stream_patience *patience_of_user;
 
 void bnn_stream_standard_output(int fd) {
     standard_output = fd;
+}
+
+void bnn_stream_wait_while(bnn_stream_patience *patience) {
+    patience_of_user = patience;
 }
 
 /* ---- names ---- */
@@ -82,18 +88,25 @@ int bnn_stream_descriptor(const char *path) {
 
 /* ---- what is there ---- */
 
+int bnn_is_writable(int fd) {
+    int flags = fcntl(fd, F_GETFL);
+    return flags >= 0 && (flags & O_ACCMODE) != O_RDONLY;
+}
+
 /* Looks before anything is opened. *number: the descriptor, or -1; *type: S_IFREG: no stream. */
 static bnn_code look(const char *path, int *number, mode_t *type, bnn_error *err) {
     struct stat info;
     *number = bnn_stream_descriptor(path);
     *type = S_IFREG;
     if (*number >= 0) {
-        int flags = fcntl(*number, F_GETFL);
-        if (flags < 0 || fstat(*number, &info) != 0) {
+        if (fstat(*number, &info) != 0) {
             return bnn_fail(err, BNN_ERR_IO, "%s: there is no such open descriptor", path);
         }
-        if ((flags & O_ACCMODE) == O_RDONLY) {
-            return bnn_fail(err, BNN_ERR_IO, "%s: is open for reading only", path);
+        if (!bnn_is_writable(*number)) {
+            return bnn_fail(err, BNN_ERR_IO,
+                            "%s: is closed, or open for reading only; name a file, or redirect it "
+                            "to one",
+                            path);
         }
     } else if (stat(path, &info) != 0) {
         return BNN_OK;
@@ -127,6 +140,8 @@ bnn_code bnn_stream_check(const char *path, int *stream, bnn_error *err) {
     return code;
 }
 
+/* ---- opening ---- */
+
 /* A socket in the file system cannot be opened; somebody listens there, or not. */
 static int connect_to(const char *path) {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
@@ -135,7 +150,7 @@ static int connect_to(const char *path) {
         return -1;
     }
     strcpy(address.sun_path, path);
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (fd >= 0 && connect(fd, (const struct sockaddr *)&address, sizeof address) != 0) {
         int reason = errno;
         close(fd);
@@ -143,6 +158,31 @@ static int connect_to(const char *path) {
         return -1;
     }
     return fd;
+}
+
+/* Waits in small steps, as a signal that is only remembered would not end a long one. */
+static bnn_code open_when_ready(const char *path, mode_t type, int *fd, bnn_error *err) {
+    const int nobody = S_ISSOCK(type) ? EAGAIN : ENXIO; /* EAGAIN: nobody accepts just now */
+    for (unsigned tries = 0;; tries++) {
+        *fd = S_ISSOCK(type) ? connect_to(path) : open(path, O_WRONLY | O_CLOEXEC | O_NONBLOCK);
+        if (*fd >= 0 || errno != nobody) {
+            break;
+        }
+        if (patience_of_user && !patience_of_user(path, tries)) {
+            return bnn_fail(err, BNN_ERR_IO, "%s: interrupted before anybody came to read it",
+                            path);
+        }
+        nanosleep(&(struct timespec){.tv_nsec = 20000000}, NULL);
+    }
+    if (*fd >= 0 && fcntl(*fd, F_SETFL, fcntl(*fd, F_GETFL) & ~O_NONBLOCK) == 0) {
+        return BNN_OK;
+    }
+    int reason = errno;
+    if (*fd >= 0) {
+        close(*fd);
+        *fd = -1;
+    }
+    return bnn_fail_errno(err, path, "open for writing", reason);
 }
 
 bnn_code bnn_stream_open(const char *path, int *fd, bnn_error *err) {
@@ -153,9 +193,11 @@ bnn_code bnn_stream_open(const char *path, int *fd, bnn_error *err) {
     if (code != BNN_OK || (number < 0 && type == S_IFREG)) {
         return code;
     }
-    *fd = number >= 0      ? fcntl(number, F_DUPFD_CLOEXEC, STDERR_FILENO + 1)
-          : S_ISSOCK(type) ? connect_to(path)
-                           : open(path, O_WRONLY | O_CLOEXEC | O_NOCTTY);
+    if (number < 0 && (S_ISFIFO(type) || S_ISSOCK(type))) {
+        return open_when_ready(path, type, fd, err);
+    }
+    *fd = number >= 0 ? fcntl(number, F_DUPFD_CLOEXEC, STDERR_FILENO + 1)
+                      : open(path, O_WRONLY | O_CLOEXEC | O_NOCTTY);
     return *fd >= 0 ? BNN_OK : bnn_fail_errno(err, path, "open for writing", errno);
 }
 

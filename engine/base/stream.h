@@ -17,8 +17,15 @@ int bnn_stream_descriptor(const char *path);
  * result, and has moved it out of the way of what it prints for people. */
 void bnn_stream_standard_output(int fd);
 
+/* Can it be written to? Not if it is closed, or open for reading only. */
+int bnn_is_writable(int fd);
+
 /* Is there a stream behind this name? A regular file, a folder and nothing are none. */
 int bnn_is_stream(const char *path);
+/* Asked again and again while nobody is at the other end of a pipe or socket: wait on? tries: how
+ * often it was asked before. NULL, as at the start: wait for ever. */
+typedef int bnn_stream_patience(const char *path, unsigned tries);
+void bnn_stream_wait_while(bnn_stream_patience *patience);
 /* Opens it for writing: a descriptor is duplicated, so that what is written stands behind what was
  * there; a pipe waits for its reader. *fd is -1, and the code BNN_OK, where the path names a
  * regular file or nothing yet. Folders and block devices are refused. */

@@ -61,6 +61,81 @@ thaw USR2
 equal 'bnn-bench: exit status' $ended 130
 equal 'bnn-bench: nothing unfinished' "$(find . -name 'bench.json*')" ''
 
+# ---- waiting for somebody to read ----
+mkfifo pipe
+waits() { # COMMAND...: frozen while nobody reads the pipe
+    rm -f frozen.err
+    freeze 'grep -qs waits frozen.err' "$@"
+}
+gives_up() { # NAME PROGRAM
+    equal "$1: exit status" $ended 130
+    equal "$1: told once, then why it ends" "$(sed -n "s/^$2: //p" frozen.err)" \
+        'note: pipe: waits for a reader
+pipe: interrupted before anybody came to read it'
+    equal "$1: nothing unfinished" "$(find . -name '*.tmp-*' -o -name 'pipe?*' -o -name '.pipe*')" ''
+}
+few="--data-dir cifar --limit-test 4 --quiet"
+for signal in INT TERM HUP USR1; do
+    # shellcheck disable=SC2086 # words
+    waits "$evaluate" nohup $few --json pipe
+    thaw $signal
+    gives_up "bnn-eval --json PIPE, SIG$signal" bnn-eval
+done
+# shellcheck disable=SC2086
+waits "$evaluate" nohup $few --predictions pipe
+thaw TERM
+gives_up 'bnn-eval --predictions PIPE' bnn-eval
+waits "$pack" nohup --output pipe
+thaw TERM
+gives_up 'bnn-export --output PIPE' bnn-export
+waits "$report" run nohup --output pipe
+thaw HUP
+gives_up 'bnn-report --output PIPE' bnn-report
+waits "$bench" gemm --json pipe
+thaw USR1
+gives_up 'bnn-bench --json PIPE' bnn-bench
+# shellcheck disable=SC2086
+check 'predictions' "$evaluate" nohup $few --predictions p
+# shellcheck disable=SC2086
+waits "$evaluate" nohup $few --predictions pipe
+kill -CONT $frozen
+sleep 0.1
+cat pipe >out
+wait $frozen
+equal 'a reader comes late: exit status' $? 0
+same 'a reader comes late' out p
+
+# ---- a file that is cut off while it is read ----
+cut='a file that is being read has become shorter, or its disk fails'
+cut_off() { # NAME PROGRAM
+    thaw
+    equal "$1: exit status" $ended 1
+    equal "$1: one line" "$(grep -c "^$2: $cut" frozen.err)" 1
+}
+cp -R cifar cut
+freeze 'grep -qs ^0, cut-run/metrics.csv' "$train" --arch resnet20 --algo bnn --data cifar10 \
+    --data-dir cut --batch-size 16 --limit-test 40 --epochs 10000 --output cut-run
+for file in cut/data_batch_*.bin; do
+    : >"$file"
+done
+cut_off 'bnn-train' bnn-train
+cp cifar/data_batch_*.bin cut
+freeze 'grep -qs ^epoch frozen.out' "$train" --resume cut-run
+thaw TERM
+saved 'bnn-train goes on' cut-run
+freeze 'test -s .cut.json.lock' "$evaluate" nohup --data-dir cut --corruptions make \
+    --corruption all --threads 1 --json cut.json
+: >cut/test_batch.bin
+cut_off 'bnn-eval' bnn-eval
+cp cifar/test_batch.bin cut
+freeze 'test -s cut-c/.lock' "$corrupt" --data-dir cut --output cut-c --threads 1
+: >cut/test_batch.bin
+cut_off 'bnn-corrupt' bnn-corrupt
+begin_run bus
+thaw BUS
+refuse 'another SIGBUS: not ended well' test "$ended" -eq 0
+refuse 'another SIGBUS: not taken for a file' grep -q "$cut" frozen.err
+
 # ---- a process is called what it was started as ----
 unset OMP_WAIT_POLICY # with it no program starts itself anew
 called() { # NAME COMM

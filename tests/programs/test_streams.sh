@@ -133,6 +133,45 @@ same 'all closed: bnn-export' closed.bnn m.bnn
 "$report" run run --output closed.html <&- >&- 2>&-
 same 'all closed: bnn-report' closed.html page.html
 
+# What would go to one of them is lost, and that is told: at once, where it is a result.
+refused_closed() { # NAME PROGRAM STATUS, with what was said in .err
+    judge "$1" 'is closed' '^$' "$3" "$2"
+}
+for name in - /dev/stdout /dev/fd/1 /proc/self/fd/1 link; do
+    "$evaluate" $last $few --json $name >&- 2>.err
+    refused_closed "--json $name, closed" bnn-eval $?
+    "$evaluate" $last $few --predictions $name >&- 2>.err
+    refused_closed "--predictions $name, closed" bnn-eval $?
+    "$pack" $last --output $name >&- 2>.err
+    refused_closed "bnn-export --output $name, closed" bnn-export $?
+    "$report" run run --output $name >&- 2>.err
+    refused_closed "bnn-report --output $name, closed" bnn-report $?
+    "$report" robustness run --json $name >&- 2>.err
+    refused_closed "bnn-report --json $name, closed" bnn-report $?
+    "$bench" gemm --json $name >&- 2>.err
+    refused_closed "bnn-bench --json $name, closed" bnn-bench $?
+done
+for name in /dev/stderr /dev/fd/2; do
+    eval_few --json $name >out 2>&-
+    equal "--json $name, closed: exit status" $? 1
+    equal "--json $name, closed: nothing was begun" "$(cat out)" ''
+done
+"$evaluate" $last $few --json /dev/stdin <&- >out 2>.err
+refused_closed '--json /dev/stdin, closed' bnn-eval $?
+for words in 'bnn-train --list' 'bnn-train --help' 'bnn-train --version' 'bnn-train --man' \
+    'bnn-train --dry-run --arch resnet20' "bnn-eval $last $few" 'bnn-eval --help' \
+    'bnn-report robustness run run' 'bnn-bench gemm'; do
+    program=${words%% *}
+    # shellcheck disable=SC2086 # words
+    "$1/$program" ${words#* } >&- 2>.err
+    lost "$words, closed" 'standard output: is closed' "$program" $?
+done
+eval_few --json beside.json >&- 2>.err
+equal 'scores to a closed one beside a result: exit status' $? 0
+equal 'scores to a closed one beside a result: no word of it' \
+    "$(grep -c '^bnn-eval:' .err)" 0
+same 'scores to a closed one beside a result: it is there' beside.json j
+
 # ---- nothing over what is read ----
 cp m.bnn q.bnn
 ln q.bnn hard.bnn
