@@ -15,7 +15,7 @@ cmake --build build-test -j"$jobs"
 CC=clang cmake -S . -B build-clang -DCMAKE_BUILD_TYPE=Release >/dev/null
 cmake --build build-clang -j"$jobs"
 ctest --test-dir build-test --output-on-failure -j"$jobs"
-tests/fuzz/run.sh 3
+tests/fuzz/run.sh 2
 tests/fuzz/coverage.sh
 skipped=0
 for isa in generic avx2 avx512 amx; do
