@@ -22,7 +22,7 @@ CC=clang cmake -S . -B build-tsan -DCMAKE_BUILD_TYPE=RelWithDebInfo -DBNN_SANITI
 cmake --build build-tsan -j"$jobs" --target $threaded
 ctest --test-dir build-test --output-on-failure -j"$jobs"
 ctest --test-dir build-tsan --output-on-failure -R "^($(echo "$threaded" | tr ' ' '|'))\$"
-tests/fuzz/run.sh 3
+tests/fuzz/run.sh 2
 tests/fuzz/coverage.sh
 skipped=0
 for isa in generic avx2 avx512 amx; do
