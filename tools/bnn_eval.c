@@ -245,9 +245,7 @@ static bnn_code describe_model(evaluation *e, bnn_error *err) {
 /* What is written over nothing that is read, and can be written, is known before the work. */
 static bnn_code check_outputs(evaluation *e, bnn_error *err) {
     bnn_outputs_read(&e->outputs, "MODEL", e->found.path);
-    for (size_t i = 0; e->results[0] && bnn_run_files[i]; i++) {
-        bnn_outputs_read_in(&e->outputs, "a run's file", operands[0], bnn_run_files[i]);
-    }
+    bnn_outputs_run_of(&e->outputs, e->found.path);
     bnn_outputs_result(&e->outputs, "--json", &json_file);
     bnn_outputs_result(&e->outputs, "--predictions", &predictions);
     bnn_code code = bnn_outputs_check(&e->outputs, err);

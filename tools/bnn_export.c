@@ -85,6 +85,7 @@ static bnn_code export(const bnn_found_model *found, bnn_error *err) {
                         : bnn_fail(err, BNN_ERR_UNSUPPORTED, "%s", why);
     output = output ? output : default_output(found->path, buffer, sizeof buffer);
     bnn_outputs_read(&outputs, "MODEL", found->path);
+    bnn_outputs_run_of(&outputs, found->path);
     bnn_outputs_result(&outputs, "--output", &output);
     if (code == BNN_OK && !(code = bnn_given_open(&given, found->path, &device, &model, err)) &&
         !(code = bnn_outputs_check(&outputs, err)) &&

@@ -316,8 +316,11 @@ static bnn_code train(bnn_train_settings *s, bnn_error *err) {
     bnn_dataset *train_set = NULL, *test_set = NULL;
     const bnn_dataset_info *info = bnn_dataset_find(data);
     const char *dir = data_dir;
-    if (!resume) { /* what is recorded holds wherever the run is repeated */
+    /* What is recorded holds wherever the run is repeated. */
+    if (!resume || s->extended) {
         data_dir = bnn_recorded_path(data_dir, data_path);
+    }
+    if (!resume) {
         init_from = bnn_recorded_path(init_from, init_path);
     }
     char *args = bnn_options_to_json(&program, 2), *config = bnn_options_to_json(&program, 1);

@@ -63,6 +63,14 @@ static int is_file_there(int fd, const char *path) {
            open_file.st_dev == there.st_dev && open_file.st_ino == there.st_ino;
 }
 
+/* Whatever else has that name is somebody's, and stays. */
+static int is_lock(int fd) {
+    struct stat info;
+    char text[4];
+    return fstat(fd, &info) == 0 && S_ISREG(info.st_mode) && info.st_nlink <= 1 &&
+           (info.st_size == 0 || (pread(fd, text, 4, 0) == 4 && memcmp(text, "pid ", 4) == 0));
+}
+
 static bnn_code refuse(int fd, const bnn_lock_text *text, bnn_error *err) {
     char holder[256];
     read_holder(fd, holder, sizeof holder);
@@ -77,6 +85,12 @@ static bnn_code try_once(const char *path, const bnn_lock_text *text, int *out, 
     *out = -1;
     if (fd < 0) {
         return bnn_fail_errno(err, path, "write the file that locks it", errno);
+    }
+    if (!is_lock(fd)) {
+        close(fd);
+        return bnn_fail(err, BNN_ERR_ARGUMENT,
+                        "%s: this name is a lock's, but the file is none; give it another name",
+                        path);
     }
     bnn_code code = BNN_OK;
     int reason = lock_now(fd);
@@ -145,7 +159,7 @@ void bnn_lock_let_go(bnn_lock *lock) {
 }
 
 void bnn_lock_remove(bnn_lock *lock) {
-    if (lock->held) {
+    if (lock->held && is_file_there(lock->fd, lock->path)) {
         unlink(lock->path);
     }
     bnn_lock_let_go(lock);

@@ -10,6 +10,7 @@
 
 #include "engine/base/file.h"
 #include "engine/base/stream.h"
+#include "tools/run_folder.h"
 
 /* ---- which file ---- */
 
@@ -85,6 +86,20 @@ void bnn_outputs_read_in(bnn_outputs *o, const char *option, const char *folder,
     add(o, BNN_FILE_READ, option, folder, name);
 }
 
+void bnn_outputs_run_of(bnn_outputs *o, const char *model) {
+    char folder[PATH_MAX], config[PATH_MAX + 16];
+    const char *slash = strrchr(model, '/');
+    if (strlen(model) >= sizeof folder) {
+        return;
+    }
+    snprintf(folder, sizeof folder, "%.*s", slash ? (int)(slash - model) + 1 : 1,
+             slash ? model : ".");
+    snprintf(config, sizeof config, "%s/config.json", folder);
+    for (size_t i = 0; access(config, F_OK) == 0 && bnn_run_files[i]; i++) {
+        bnn_outputs_read_in(o, "a run's file", folder, bnn_run_files[i]);
+    }
+}
+
 void bnn_outputs_own(bnn_outputs *o, const char *option, const char *folder, const char *name) {
     add(o, BNN_FILE_OWN, option, folder, name);
 }
@@ -144,7 +159,20 @@ static void add_screen(bnn_outputs *o, const char *option, const char *path) {
     add(o, BNN_FILE_SCREEN, option, NULL, path);
 }
 
+/* PATH.tmp-12: what is being written, or was when its program was killed. */
+static int is_unfinished(const char *path) {
+    const char *end = strrchr(path, '-');
+    return end && end - path >= 4 && strncmp(end - 4, ".tmp", 4) == 0 && end[1] &&
+           strspn(end + 1, "0123456789") == strlen(end + 1);
+}
+
 static bnn_code check_place(const bnn_file_use *use, bnn_error *err) {
+    if (use->role == BNN_FILE_READ && is_unfinished(use->path)) {
+        return bnn_fail(err, BNN_ERR_ARGUMENT,
+                        "%s: is called like an unfinished file, and those are removed; give it "
+                        "another name",
+                        use->path);
+    }
     if (use->role == BNN_FILE_OWN && use->type && (use->type != S_IFREG || use->by_descriptor)) {
         return bnn_fail(err, BNN_ERR_IO, "%s: is %s, so no file can be written there", use->path,
                         use->type == S_IFDIR ? "a folder" : "no regular file");

@@ -12,7 +12,7 @@
 typedef struct bnn_map {
     const unsigned char *data;
     size_t size;
-    int copied; /* in memory of its own */
+    int copied;   /* in memory of its own */
     dev_t device; /* which file it is, whatever its name */
     ino_t inode;
 } bnn_map;

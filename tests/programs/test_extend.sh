@@ -64,4 +64,11 @@ for option in '--seed 9' '--lr 0.5' '--batch-size 8'; do
 done
 same 'refused: as it was' grown/last.safetensors before/last.safetensors
 
+# ---- data that were moved ----
+cp -R cifar moved
+# shellcheck disable=SC2086
+run 'to be moved' travel $constant --epochs 1 --algo bnn
+check 'extended with data elsewhere' "$train" --resume travel --epochs 2 --data-dir moved
+matches 'extended with data elsewhere: recorded' '"data-dir": *"/.*/moved"' travel/config.json
+
 done_testing

@@ -68,6 +68,46 @@ cp precious precious.copy
 expect_fail 'a link as lock' 'strange/.lock: cannot' "$train" $small $tiny --output strange
 same 'a link as lock: where it leads' precious precious.copy
 
+# Nor is a file of somebody's, or one with another name.
+rm -rf strange
+mkdir strange
+cp precious strange/.lock
+# shellcheck disable=SC2086
+expect_fail 'a file as lock' 'strange/.lock: .* lock' "$train" $small $tiny --output strange
+same 'a file as lock: as it was' strange/.lock precious
+expect_fail 'a file as lock' 'strange/.lock: .* lock' "$corrupt" --data-dir cifar --output strange
+rm strange/.lock
+cp other/best.safetensors model
+cp model model.copy
+ln model strange/.lock
+# shellcheck disable=SC2086
+expect_fail 'a second name as lock' 'strange/.lock: .* lock' "$train" $small $tiny --output strange
+same 'a second name as lock: as it was' model model.copy
+cp model .y.json.lock
+expect_fail 'a model as lock' '.y.json.lock: .* lock' \
+    "$evaluate" .y.json.lock --data-dir cifar --limit-test 4 --quiet --json y.json
+same 'a model as lock: as it was' .y.json.lock model
+rm .y.json.lock
+check 'a result as lock' "$evaluate" other --limit-test 4 --quiet --json y.json \
+    --predictions .y.json.lock
+check 'a result as lock: it is there' test -s .y.json.lock
+
+# ---- other ways into a run ----
+ln -s other/last.safetensors linked
+check 'resumed through a link' "$train" --resume linked
+refuse 'resumed through a link: nothing here' test -e metrics.csv
+for to in last.safetensors config.json; do
+    expect_fail "export over the run's $to" "other/$to: would be written over" \
+        "$pack" other/best.safetensors --output "other/$to"
+    expect_fail "predictions over the run's $to" "other/$to: would be written over" \
+        "$evaluate" other/best.safetensors --data-dir cifar --limit-test 4 --quiet \
+        --predictions "other/$to"
+done
+cp model w.json.tmp-12
+expect_fail 'a model with the name of an unfinished file' 'tmp-12: .*unfinished' \
+    "$evaluate" w.json.tmp-12 --data-dir cifar --limit-test 4 --quiet --json w.json
+same 'a model with the name of an unfinished file: as it was' w.json.tmp-12 model
+
 # Nor are pipes and links to descriptors files of a run.
 for kind in 'mkfifo' 'ln -s /dev/stdout'; do
     rm -rf strange
