@@ -114,13 +114,21 @@ static void leave(void) {
     entered = 0;
 }
 
+/* The caller outside the region: clang's OpenMP gives it back, behind a region, what it had before.
+ */
 void bnn_cpu_enter(const bnn_device *device) {
-#pragma omp parallel num_threads(bnn_team(device))
     enter();
+#pragma omp parallel num_threads(bnn_team(device))
+    if (omp_get_thread_num() != 0) {
+        enter();
+    }
 }
 
 void bnn_cpu_leave(const bnn_device *device) {
 #pragma omp parallel num_threads(bnn_team(device))
+    if (omp_get_thread_num() != 0) {
+        leave();
+    }
     leave();
 }
 
