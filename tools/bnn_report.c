@@ -8,7 +8,6 @@
 #include "tools/interrupt.h"
 #include "tools/outputs.h"
 #include "tools/report_page.h"
-#include "tools/run_folder.h"
 #include "tools/start.h"
 
 static const char *output, *json_file, *twin, *corruption = "main";
@@ -64,9 +63,7 @@ static bnn_code open_run(report *r, const char *path, bnn_error *err) {
 }
 
 static void read_run(bnn_outputs *outputs, const char *path) {
-    for (size_t i = 0; bnn_run_files[i]; i++) {
-        bnn_outputs_read_in(outputs, "a run's file", path, bnn_run_files[i]);
-    }
+    bnn_outputs_read_run(outputs, path);
     bnn_outputs_read_in(outputs, "a run's file", path, BNN_RESULTS_FILE);
 }
 

@@ -86,15 +86,13 @@ static bnn_code try_once(const char *path, const bnn_lock_text *text, int *out, 
     if (fd < 0) {
         return bnn_fail_errno(err, path, "write the file that locks it", errno);
     }
-    if (!is_lock(fd)) {
-        close(fd);
-        return bnn_fail(err, BNN_ERR_ARGUMENT,
-                        "%s: this name is a lock's, but the file is none; give it another name",
-                        path);
-    }
     bnn_code code = BNN_OK;
     int reason = lock_now(fd);
-    if (reason == EWOULDBLOCK) {
+    if (!is_lock(fd)) {
+        code =
+            bnn_fail(err, BNN_ERR_ARGUMENT,
+                     "%s: this name is a lock's, but the file is none; give it another name", path);
+    } else if (reason == EWOULDBLOCK) {
         code = refuse(fd, text, err);
     } else if (has_no_locks(reason)) {
         fprintf(stderr, "%s: note: %s: cannot be locked here (%s); start no other in it\n",
@@ -139,11 +137,8 @@ bnn_code bnn_lock_file(bnn_lock *lock, const char *path, const bnn_lock_text *te
                        bnn_error *err) {
     char at[PATH_MAX];
     *lock = (bnn_lock){0};
-    if (strlen(path) >= sizeof at) {
+    if (!bnn_follow_links(path, at)) {
         return too_long(path, err);
-    }
-    strcpy(at, path);
-    for (int links = 0; links < BNN_MOST_LINKS && bnn_follow_link(at); links++) {
     }
     const char *slash = strrchr(at, '/');
     int folder = slash ? (int)(slash - at) + 1 : 0;

@@ -25,11 +25,8 @@ static void take_identity(bnn_file_use *use, const struct stat *info) {
 static void identify_place(bnn_file_use *use) {
     char at[PATH_MAX];
     struct stat folder;
-    if (strlen(use->path) >= sizeof at) {
+    if (!bnn_follow_links(use->path, at)) {
         return;
-    }
-    strcpy(at, use->path);
-    for (int links = 0; links < BNN_MOST_LINKS && bnn_follow_link(at); links++) {
     }
     char *slash = strrchr(at, '/');
     use->name = strdup(slash ? slash + 1 : at);
@@ -86,6 +83,12 @@ void bnn_outputs_read_in(bnn_outputs *o, const char *option, const char *folder,
     add(o, BNN_FILE_READ, option, folder, name);
 }
 
+void bnn_outputs_read_run(bnn_outputs *o, const char *folder) {
+    for (size_t i = 0; bnn_run_files[i]; i++) {
+        bnn_outputs_read_in(o, "a run's file", folder, bnn_run_files[i]);
+    }
+}
+
 void bnn_outputs_run_of(bnn_outputs *o, const char *model) {
     char folder[PATH_MAX], config[PATH_MAX + 16];
     const char *slash = strrchr(model, '/');
@@ -95,8 +98,8 @@ void bnn_outputs_run_of(bnn_outputs *o, const char *model) {
     snprintf(folder, sizeof folder, "%.*s", slash ? (int)(slash - model) + 1 : 1,
              slash ? model : ".");
     snprintf(config, sizeof config, "%s/config.json", folder);
-    for (size_t i = 0; access(config, F_OK) == 0 && bnn_run_files[i]; i++) {
-        bnn_outputs_read_in(o, "a run's file", folder, bnn_run_files[i]);
+    if (access(config, F_OK) == 0) {
+        bnn_outputs_read_run(o, folder);
     }
 }
 

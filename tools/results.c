@@ -72,7 +72,7 @@ void bnn_results_free(bnn_results *r) {
 
 bnn_code bnn_results_checksum(bnn_results *r, bnn_error *err) {
     bnn_map map;
-    bnn_code code = bnn_map_read(r->model, &map, err);
+    bnn_code code = bnn_map_open(r->model, &map, err);
     if (code != BNN_OK) {
         return code;
     }

@@ -1,18 +1,13 @@
 #include "tools/resume.h"
 
-#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
 #include "engine/base/file.h"
+#include "engine/base/stream.h"
 #include "engine/io/safetensors.h"
 #include "tools/train_state.h"
-
-static int is_link(const char *path) {
-    struct stat info;
-    return lstat(path, &info) == 0 && S_ISLNK(info.st_mode);
-}
 
 static int is_folder(const char *path) {
     struct stat info;
@@ -33,10 +28,8 @@ bnn_code bnn_resume_find(const char *resume, const char *output, char *checkpoin
         snprintf(folder, 4096, "%s", path);
         snprintf(checkpoint, 4200, "%s/last.safetensors", path);
     } else {
-        char leads_to[PATH_MAX];
-        if (is_link(path) && realpath(path, leads_to) && strlen(leads_to) <= 4000) {
-            path = leads_to; /* the run is where the checkpoint is */
-        }
+        char at[PATH_MAX]; /* the run is where the checkpoint is */
+        path = bnn_follow_links(path, at) && strlen(at) <= 4000 ? at : path;
         const char *slash = strrchr(path, '/');
         snprintf(checkpoint, 4200, "%s", path);
         snprintf(folder, 4096, "%.*s", slash ? (int)(slash - path) : 1, slash ? path : ".");

@@ -130,13 +130,7 @@ static void free_atomic(bnn_atomic_file *file) {
  * memory. */
 static char *final_name(const char *path) {
     char at[PATH_MAX];
-    if (strlen(path) >= sizeof at) {
-        return strdup(path); /* the system will say so */
-    }
-    strcpy(at, path);
-    for (int links = 0; links < BNN_MOST_LINKS && bnn_follow_link(at); links++) {
-    }
-    return strdup(at);
+    return strdup(bnn_follow_links(path, at) ? at : path); /* too long: the system will say so */
 }
 
 static char *temporary_name(const char *path) {

@@ -54,7 +54,10 @@ static int descriptor_named(const char *path) {
     return number == STDOUT_FILENO ? standard_output : number;
 }
 
-int bnn_follow_link(char at[PATH_MAX]) {
+enum { MOST_LINKS = 40 }; /* followed one after another, as the kernel does */
+
+/* `at` becomes the name that the link there holds; 0 if it is no link, or the name too long. */
+static int follow_link(char at[PATH_MAX]) {
     char target[PATH_MAX], next[2 * PATH_MAX];
     ssize_t length = readlink(at, target, sizeof target - 1);
     if (length <= 0) {
@@ -70,6 +73,16 @@ int bnn_follow_link(char at[PATH_MAX]) {
     return 1;
 }
 
+int bnn_follow_links(const char *path, char at[PATH_MAX]) {
+    if (strlen(path) >= PATH_MAX) {
+        return 0;
+    }
+    strcpy(at, path);
+    for (int links = 0; links < MOST_LINKS && follow_link(at); links++) {
+    }
+    return 1;
+}
+
 int bnn_stream_descriptor(const char *path) {
     char at[PATH_MAX];
     int number = -1;
@@ -77,9 +90,9 @@ int bnn_stream_descriptor(const char *path) {
         return -1;
     }
     strcpy(at, path);
-    for (int links = 0; links < BNN_MOST_LINKS; links++) {
+    for (int links = 0; links < MOST_LINKS; links++) {
         number = descriptor_named(at);
-        if (number >= 0 || !bnn_follow_link(at)) {
+        if (number >= 0 || !follow_link(at)) {
             break;
         }
     }

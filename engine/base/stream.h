@@ -6,9 +6,9 @@
 
 #include "engine/base/status.h"
 
-/* `at` becomes the name that the link there holds; 0 if it is no link, or the name too long. */
-int bnn_follow_link(char at[PATH_MAX]);
-enum { BNN_MOST_LINKS = 40 }; /* followed one after another, as the kernel does */
+/* The name where links that end `path` lead, be there something or not; of no link its own. 0: it
+ * is too long. */
+int bnn_follow_links(const char *path, char at[PATH_MAX]);
 
 /* The open descriptor that a name means, by itself or at the end of links: /dev/stdout,
  * /dev/stderr, /dev/fd/N, /proc/self/fd/N. -1: none. */
