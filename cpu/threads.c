@@ -11,7 +11,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "cpu/conv.h"
+#include "cpu/conv/conv.h"
 #include "cpu/threads.h"
 
 static int smaller(int a, int b) {

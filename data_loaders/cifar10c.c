@@ -11,7 +11,7 @@
 #include <zlib.h>
 
 #include "data_loaders/augment.h"
-#include "data_loaders/corruption.h"
+#include "data_loaders/corruption/corruption.h"
 #include "data_loaders/dataset.h"
 #include "data_loaders/internal.h"
 #include "engine/io/npy.h"

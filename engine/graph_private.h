@@ -1,5 +1,6 @@
 /* The inside of a graph, for the files that make one up: graph.c (building), autograd.c
- * (gradients), keep.c and schedule.c (what runs when), plan.c and place.c (where it lies), exec.c.
+ * (gradients), recompute.c and steps.c (what runs when), lifetimes.c and offsets.c (where it lies),
+ * exec.c.
  */
 #ifndef BNN_ENGINE_GRAPH_PRIVATE_H
 #define BNN_ENGINE_GRAPH_PRIVATE_H
@@ -15,10 +16,11 @@ typedef struct bnn_tensor {
     int producer;           /* node, or -1 */
     bnn_t scale; /* the value is data times this, channel by channel (op.h), or BNN_NONE */
     int requires_grad, keep, has_grad;
-    int held;    /* keep.c: stays for the backward */
-    int again;   /* keep.c: is computed again where it is read row by row once more */
-    int returns; /* keep.c: is computed again, into its memory, before a backward reads all of it */
-    int is_back; /* schedule.c: and has been, on the way through the backward */
+    int held;    /* recompute.c: stays for the backward */
+    int again;   /* recompute.c: is computed again where it is read row by row once more */
+    int returns; /* recompute.c: is computed again, into its memory, before a backward reads all of
+                    it */
+    int is_back; /* steps.c: and has been, on the way through the backward */
     void *data;
     float *grad;
     int buffer, grad_buffer; /* of the plan, or -1 */
@@ -131,18 +133,18 @@ static inline int bnn_row_out(const bnn_node *node, int k) {
 /* profile.c: seconds since some moment; adds what a step took to its nodes. */
 double bnn_profile_clock(void);
 void bnn_profile_step(const bnn_graph *graph, const bnn_step *step, double seconds);
-/* schedule.c: actions and steps of a forward and, where there is a root, a backward. */
+/* steps.c: actions and steps of a forward and, where there is a root, a backward. */
 int bnn_schedule(bnn_graph *graph);
-/* keep.c: sets `held`, `again` and `returns`. */
+/* recompute.c: sets `held`, `again` and `returns`. */
 int bnn_decide_held(bnn_graph *graph);
 /* Is `t` computed again where a backward reads it row by row? */
 int bnn_comes_again(const bnn_graph *graph, bnn_t t);
 
 /* autograd.c: which nodes run backward, which gradients they want and which add up. */
 void bnn_autograd_plan(bnn_graph *graph);
-/* plan.c: lifetimes. */
+/* lifetimes.c: lifetimes. */
 bnn_code bnn_memory_plan(bnn_graph *graph, bnn_error *err);
-/* place.c: offsets; 0 where memory is out. */
+/* offsets.c: offsets; 0 where memory is out. */
 int bnn_place(bnn_graph *graph);
 
 static inline size_t bnn_aligned(size_t bytes) {

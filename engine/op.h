@@ -70,7 +70,7 @@ struct bnn_op {
     uint32_t row_in, row_out;
     int by_sample; /* its sums are of samples: a sample is in one piece */
     /* Over whole tensors: whether this node's forward takes no longer than a row-wise op's, so that
-     * it may run again for a backward (keep.c). NULL: never. */
+     * it may run again for a backward (compile/recompute.c). NULL: never. */
     int (*cheap)(const bnn_graph *graph, const bnn_node *node);
     /* A backward, of either kind, is missing only where no gradient passes, on purpose. */
     int detached;

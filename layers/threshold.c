@@ -1,5 +1,5 @@
 /* Inference: batch norm, activation and sign behind a binary product, all as one integer
- * comparison a channel (layers/fold.c finds the thresholds). */
+ * comparison a channel (layers/fold/fold.c finds the thresholds). */
 #include "layers/ops.h"
 
 static bnn_code infer(bnn_graph *g, bnn_node *node) {

@@ -7,8 +7,8 @@
 #include <string.h>
 
 #include "engine/base/arena.h"
-#include "models/checkpoint.h"
-#include "models/loaded.h"
+#include "models/files/checkpoint.h"
+#include "models/files/loaded.h"
 #include "models/predictor.h"
 
 /* Images computed at once: enough to fill the machine, few enough to stay in cache; of large ones

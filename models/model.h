@@ -3,7 +3,7 @@
 #define BNN_MODELS_MODEL_H
 
 #include "layers/binarizers/binarizer.h"
-#include "models/arch.h"
+#include "models/nets/arch.h"
 
 /* The name of the float twin beside the algorithms. */
 #define BNN_FLOAT_ALGORITHM "fp32"

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "models/packed.h"
+#include "models/files/packed.h"
 
 /* One batch size's network. */
 typedef struct batch_plan {

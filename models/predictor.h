@@ -4,7 +4,7 @@
 #define BNN_MODELS_PREDICTOR_H
 
 #include "engine/io/safetensors.h"
-#include "layers/fold.h"
+#include "layers/fold/fold.h"
 #include "models/model.h"
 
 typedef struct bnn_predictor bnn_predictor;

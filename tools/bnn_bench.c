@@ -5,11 +5,11 @@
 #include <string.h>
 
 #include "engine/base/file.h"
-#include "tools/bench.h"
-#include "tools/interrupt.h"
-#include "tools/names.h"
-#include "tools/outputs.h"
-#include "tools/start.h"
+#include "tools/bench/bench.h"
+#include "tools/cli/interrupt.h"
+#include "tools/cli/names.h"
+#include "tools/run/outputs.h"
+#include "tools/cli/start.h"
 
 static const char *arch = "resnet18", *algo, *filter, *json_file, *data = "cifar10", *data_dir;
 static int64_t batch_size = 0, image_size = 0, classes = 0, threads = 0, repeat = 7;

@@ -6,14 +6,14 @@
 #include "engine/base/file.h"
 #include "engine/io/npy.h"
 #include "engine/device.h"
-#include "tools/contact_sheet.h"
-#include "tools/corruption_list.h"
-#include "tools/interrupt.h"
-#include "tools/lock.h"
-#include "tools/names.h"
-#include "tools/outputs.h"
-#include "tools/progress.h"
-#include "tools/start.h"
+#include "tools/corrupt/contact_sheet.h"
+#include "tools/corrupt/corruption_list.h"
+#include "tools/cli/interrupt.h"
+#include "tools/cli/lock.h"
+#include "tools/cli/names.h"
+#include "tools/run/outputs.h"
+#include "tools/cli/progress.h"
+#include "tools/cli/start.h"
 
 #define CHUNK 500 /* images between two looks at the clock and for a signal */
 

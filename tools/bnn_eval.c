@@ -8,17 +8,17 @@
 
 #include "engine/base/file.h"
 #include "engine/base/stream.h"
-#include "tools/corruption_table.h"
-#include "tools/evaluate.h"
-#include "tools/find_model.h"
-#include "tools/given.h"
-#include "tools/interrupt.h"
-#include "tools/lock.h"
-#include "tools/names.h"
-#include "tools/outputs.h"
-#include "tools/run_data.h"
-#include "tools/run_folder.h"
-#include "tools/start.h"
+#include "tools/corrupt/corruption_table.h"
+#include "tools/train/evaluate.h"
+#include "tools/run/find_model.h"
+#include "tools/run/given.h"
+#include "tools/cli/interrupt.h"
+#include "tools/cli/lock.h"
+#include "tools/cli/names.h"
+#include "tools/run/outputs.h"
+#include "tools/run/run_data.h"
+#include "tools/run/run_folder.h"
+#include "tools/cli/start.h"
 
 static const char *arch, *algo, *data, *data_dir, *corruptions, *corruption, *frost_dir, *json_file,
     *predictions;

@@ -4,13 +4,13 @@
 #include <string.h>
 
 #include "engine/base/stream.h"
-#include "tools/find_model.h"
-#include "tools/given.h"
-#include "tools/interrupt.h"
-#include "tools/names.h"
-#include "tools/outputs.h"
-#include "tools/pack.h"
-#include "tools/start.h"
+#include "tools/run/find_model.h"
+#include "tools/run/given.h"
+#include "tools/cli/interrupt.h"
+#include "tools/cli/names.h"
+#include "tools/run/outputs.h"
+#include "tools/export/pack.h"
+#include "tools/cli/start.h"
 
 static const char *const formats[] = {"packed", NULL};
 static const char *format = "packed", *output;

@@ -5,10 +5,10 @@
 
 #include "engine/base/file.h"
 #include "engine/base/stream.h"
-#include "tools/interrupt.h"
-#include "tools/outputs.h"
-#include "tools/report_page.h"
-#include "tools/start.h"
+#include "tools/cli/interrupt.h"
+#include "tools/run/outputs.h"
+#include "tools/report/page.h"
+#include "tools/cli/start.h"
 
 static const char *output, *json_file, *twin, *corruption = "main";
 static const char *operands[BNN_MAX_RUNS + 1];

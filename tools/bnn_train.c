@@ -6,12 +6,12 @@
 #include <unistd.h>
 
 #include "models/summary.h"
-#include "tools/interrupt.h"
-#include "tools/names.h"
-#include "tools/outputs.h"
-#include "tools/resume.h"
-#include "tools/start.h"
-#include "tools/trainer.h"
+#include "tools/cli/interrupt.h"
+#include "tools/cli/names.h"
+#include "tools/run/outputs.h"
+#include "tools/train/resume.h"
+#include "tools/cli/start.h"
+#include "tools/train/trainer.h"
 
 /* Values below an option's least mean "not chosen": the data set's recipe decides. */
 static const char *algo = "reactnet", *arch = "resnet18", *data = "fashion_mnist", *data_dir;

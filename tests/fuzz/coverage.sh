@@ -18,20 +18,20 @@ engine/io/npy.c !bnn_npy_open
 data_loaders/idx.c bnn_idx_.*|parse_reader|reader_.*|read_.*|inflate_some|chunk_of|fail_short|big_endian|check_labels
 data_loaders/cifar10.c bnn_cifar10_parse|bnn_cifar10_image
 data_loaders/cifar10c.c check_array|copy_labels|read_integer|open_array|open_labels
-data_loaders/corruption_frost.c bnn_frost_load|load_photograph|decode_png|shrink
-data_loaders/corruption_jpeg.c !bnn_jpeg_round_trip|encode
-models/packed.c !bnn_packed_save|write_file|bits_to_bytes
-models/checkpoint.c !bnn_checkpoint_save|bnn_spec_meta|bnn_meta_add|add_.*
-models/weights.c !
-models/loaded.c !bnn_loaded_open|bnn_loaded_open_as
-tools/options.c !bnn_options_have_config|bnn_options_given|bnn_options_note.*|is_among
-tools/options_json.c !bnn_options_load
-tools/options_nearest.c !
-tools/results.c bnn_results_parse|damaged|text|count|part|read_.*|bnn_results_row
-tools/run_record.c !bnn_.*_read|map_file
-tools/run_folder.c copy_.*|parse_.*|read_line
-tools/train_state.c !
-tools/utf8.c !
+data_loaders/corruption/frost.c bnn_frost_load|load_photograph|decode_png|shrink
+data_loaders/corruption/jpeg.c !bnn_jpeg_round_trip|encode
+models/files/packed.c !bnn_packed_save|write_file|bits_to_bytes
+models/files/checkpoint.c !bnn_checkpoint_save|bnn_spec_meta|bnn_meta_add|add_.*
+models/files/weights.c !
+models/files/loaded.c !bnn_loaded_open|bnn_loaded_open_as
+tools/cli/options.c !bnn_options_have_config|bnn_options_given|bnn_options_note.*|is_among
+tools/cli/options_json.c !bnn_options_load
+tools/cli/options_nearest.c !
+tools/run/results.c bnn_results_parse|damaged|text|count|part|read_.*|bnn_results_row
+tools/run/run_record.c !bnn_.*_read|map_file
+tools/run/run_folder.c copy_.*|parse_.*|read_line
+tools/train/train_state.c !
+tools/cli/utf8.c !
 EOF
 
 binaries=

@@ -8,7 +8,7 @@
 
 #include "engine/base/arena.h"
 #include "tests/fuzz/fuzz.h"
-#include "tools/train_state.h"
+#include "tools/train/train_state.h"
 
 #define MOST_DATA ((size_t)1 << 16)
 

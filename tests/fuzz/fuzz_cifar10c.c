@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "data_loaders/corruption.h"
+#include "data_loaders/corruption/corruption.h"
 #include "data_loaders/dataset.h"
 #include "tests/fuzz/fuzz.h"
 

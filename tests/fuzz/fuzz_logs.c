@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "tests/fuzz/fuzz.h"
-#include "tools/run_folder.h"
+#include "tools/run/run_folder.h"
 
 #define LIMIT 5 /* epochs and steps that the checkpoint has seen */
 #define HEADER (BNN_METRICS_HEADER "\n")

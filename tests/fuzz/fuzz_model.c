@@ -10,9 +10,9 @@
 #include <string.h>
 #include <zlib.h>
 
-#include "models/checkpoint.h"
-#include "models/loaded.h"
-#include "models/packed.h"
+#include "models/files/checkpoint.h"
+#include "models/files/loaded.h"
+#include "models/files/packed.h"
 #include "tests/fuzz/fuzz.h"
 
 #define MAX_SIDE 40 /* beyond 32 a ResNet begins otherwise */

@@ -7,7 +7,7 @@
 #include <string.h>
 #include <zlib.h>
 
-#include "data_loaders/corruption_internal.h"
+#include "data_loaders/corruption/internal.h"
 #include "tests/fuzz/fuzz.h"
 
 #define SCALE 0.2 /* of the published images */

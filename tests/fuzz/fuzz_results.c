@@ -7,7 +7,7 @@
 #include <jansson.h>
 
 #include "tests/fuzz/fuzz.h"
-#include "tools/results.h"
+#include "tools/run/results.h"
 
 /* The file in memory; free it. */
 static char *written(const bnn_results *results) {

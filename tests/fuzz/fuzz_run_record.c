@@ -7,8 +7,8 @@
 #include <string.h>
 
 #include "tests/fuzz/fuzz.h"
-#include "tools/chart.h"
-#include "tools/run_record.h"
+#include "tools/report/chart.h"
+#include "tools/run/run_record.h"
 
 static void draw(const bnn_metrics *m, bnn_arena *arena) {
     double *x = bnn_arena_alloc(arena, (m->count + 1) * sizeof *x);

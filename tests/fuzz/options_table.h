@@ -5,8 +5,8 @@
 #include <math.h>
 #include <stdbool.h>
 
-#include "tools/options.h"
-#include "tools/options_internal.h"
+#include "tools/cli/options.h"
+#include "tools/cli/options_internal.h"
 
 static const char *const algorithms[] = {"bnn", "xnor", "reactnet", NULL};
 

@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "engine/base/arena.h"
-#include "models/checkpoint.h"
+#include "models/files/checkpoint.h"
 
 enum { MOST = 4096 };
 

@@ -1,0 +1,186 @@
+/* What the drivers of the products share. A driver gets the machine kernels as its first argument;
+ * its `..._layout` function places everything it needs in the workspace, and doubles as the
+ * computation of the workspace's size when called with ws = NULL: the two cannot disagree. */
+#ifndef BNN_CPU_CONV_CONV_H
+#define BNN_CPU_CONV_CONV_H
+
+#include <omp.h>
+#include <stdatomic.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include "cpu/tiles/tiles.h"
+
+static inline size_t bnn_ceil_div(size_t a, size_t b) {
+    return (a + b - 1) / b;
+}
+
+static inline size_t bnn_min_size(size_t a, size_t b) {
+    return a < b ? a : b;
+}
+
+/* The next `bytes` of a workspace, rounded up to whole cache lines. */
+static inline void *bnn_take(void *ws, size_t *used, size_t bytes) {
+    void *p = ws == NULL ? NULL : (char *)ws + *used;
+    *used += (bytes + 63) & ~(size_t)63;
+    return p;
+}
+
+/* This thread's contiguous share of `total` items; call inside a parallel region. */
+static inline void bnn_share(size_t total, size_t *first, size_t *last) {
+    size_t thread = (size_t)omp_get_thread_num(), threads = (size_t)omp_get_num_threads();
+    *first = total * thread / threads;
+    *last = total * (thread + 1) / threads;
+}
+
+/* Items that threads take in runs, long ones first: a thread that something else slows down takes
+ * fewer. No result may depend on where runs begin. */
+typedef struct bnn_queue {
+    size_t total;
+    _Atomic size_t taken;
+} bnn_queue;
+
+/* The next run of items, or 0 if none is left; call inside a parallel region. */
+static inline int bnn_next_run(bnn_queue *q, size_t *first, size_t *last) {
+    size_t threads = (size_t)omp_get_num_threads(), cuts = threads == 1 ? 1 : 2 * threads;
+    *first = q->taken;
+    do {
+        if (*first == q->total) {
+            return 0;
+        }
+        *last = *first + bnn_ceil_div(q->total - *first, cuts);
+    } while (!atomic_compare_exchange_weak(&q->taken, first, *last));
+    return 1;
+}
+
+/* A machine kernel that not every instruction set has. */
+static inline void bnn_call(void (*kernel)(void)) {
+    if (kernel != NULL) {
+        kernel();
+    }
+}
+
+/* The factor of row `row` of an operand held as bits. */
+static inline float bnn_row_scale(const bnn_operand *v, size_t row) {
+    return v->scale == NULL ? 1.0f : v->scale[row / v->rows_per_scale];
+}
+
+/* conv.c: each choosing among those below; kernels.h tells what they do. */
+size_t bnn_conv_workspace(const bnn_device *device, const bnn_micro *micro, const bnn_conv *s,
+                          int bits);
+void bnn_conv_forward(const bnn_device *device, const bnn_micro *micro, const bnn_conv *s,
+                      const bnn_operand *x, const bnn_operand *w, const bnn_result *y, void *ws);
+size_t bnn_conv_prepared_bytes(const bnn_device *device, const bnn_micro *micro, const bnn_conv *s,
+                               int bits);
+void bnn_conv_prepare(const bnn_device *device, const bnn_micro *micro, const bnn_conv *s,
+                      const bnn_operand *w, void *prepared, void *ws);
+void bnn_conv_backward_x(const bnn_device *device, const bnn_micro *micro, const bnn_conv *s,
+                         const float *gy, const bnn_operand *w, float *gx, int acc, void *ws);
+void bnn_conv_backward_w(const bnn_device *device, const bnn_micro *micro, const bnn_conv *s,
+                         const float *gy, const bnn_operand *x, float *gw, int acc, void *ws);
+
+/* b1.c: bits times bits. */
+void bnn_conv_forward_b1(const bnn_device *device, const bnn_micro *micro, const bnn_conv *s,
+                         const bnn_operand *x, const bnn_operand *w, const bnn_result *y, void *ws);
+void bnn_conv_prepare_b1(const bnn_device *device, const bnn_micro *micro, const bnn_conv *s,
+                         const uint64_t *w, void *prepared, void *ws);
+size_t bnn_conv_b1_prepared_bytes(const bnn_device *device, const bnn_micro *micro,
+                                  const bnn_conv *s);
+size_t bnn_conv_b1_bytes(const bnn_device *device, const bnn_micro *micro, const bnn_conv *s);
+
+/* f32.c and weights.c: floats, or bits expanded to floats. */
+void bnn_conv_forward_f32(const bnn_device *device, const bnn_micro *micro, const bnn_conv *s,
+                          const float *x, const bnn_operand *w, const bnn_result *y, void *ws);
+void bnn_conv_backward_x_f32(const bnn_device *device, const bnn_micro *micro, const bnn_conv *s,
+                             const float *gy, const bnn_operand *w, float *gx, int acc, void *ws);
+void bnn_conv_backward_w_f32(const bnn_device *device, const bnn_micro *micro, const bnn_conv *s,
+                             const float *gy, const bnn_operand *x, float *gw, int acc, void *ws);
+void bnn_conv_prepare_f32(const bnn_device *device, const bnn_micro *micro, const bnn_conv *s,
+                          const float *w, float *panels);
+size_t bnn_conv_f32_prepared_bytes(const bnn_micro *micro, const bnn_conv *s);
+size_t bnn_conv_f32_bytes(const bnn_device *device, const bnn_micro *micro, const bnn_conv *s);
+size_t bnn_conv_weights_bytes(const bnn_device *device, const bnn_micro *micro, const bnn_conv *s);
+
+/* What the taps of a float product read of an image of rows of pixels: position (i, j) of a grid
+ * reads, for tap (ky, kx), pixel (i*step_h + off_h[ky], j*step_w + off_w[kx]). The `depth` channels
+ * of a group in one pixel are a run. Where that is short, the pixels of a row of taps make up one
+ * run together, since a run's fixed cost would outweigh its products. windows.c. */
+typedef struct bnn_windows {
+    const float *image;
+    int h, w;
+    size_t channels, depth;
+    int gh, gw, step_h, step_w; /* the grid */
+    int th, tw;
+    int *off_h, *off_w; /* [th], [tw] */
+    float *zeros;       /* a run of them, for padding */
+} bnn_windows;
+
+/* Takes room for the arrays of *v out of a workspace, for any windows of this convolution. */
+void bnn_windows_lay_out(bnn_windows *v, const bnn_conv *s, size_t depth, void *ws, size_t *used);
+/* Output pixels and what they see of the input. */
+void bnn_windows_forward(bnn_windows *v, const bnn_conv *s, const float *x);
+/* How many runs a position has, and how long they are; th * tw * v->depth values together. */
+size_t bnn_windows_runs(const bnn_windows *v, size_t *depth);
+/* Values of a position that may have to be copied to make up runs. */
+size_t bnn_windows_joined(const bnn_conv *s, size_t depth);
+/* a[run * lda + p] = where the run of position first + p begins, p < count. `joined` has room for
+ * `count` times bnn_windows_joined values. */
+void bnn_windows_point(const bnn_windows *v, size_t group, size_t first, size_t count, size_t lda,
+                       const float **a, float *joined);
+
+/* The taps of one axis that reach pixels of phase `phase`: pixel p hears from output pixel
+ * (p + pad - k*dil) / stride if that divides. Returns how many. */
+int bnn_phase_taps(int phase, int kernel, int stride, int pad, int dil, int *off, int *tap);
+
+/* The backward products with bits as one operand, conv_mix_x.c and conv_mix_w.c, for the shapes
+ * that fill their tables and lanes; for the others the bits are expanded to floats. */
+static inline int bnn_conv_mix_x_pays(const bnn_conv *s) {
+    return s->c / s->groups >= 8 && s->o / s->groups >= 3;
+}
+
+void bnn_conv_mix_x(const bnn_device *device, const bnn_mixed *mixed, const bnn_conv *s,
+                    const float *gy, const bnn_operand *w, float *gx, int acc, void *ws);
+size_t bnn_conv_mix_x_bytes(const bnn_device *device, const bnn_mixed *mixed, const bnn_conv *s);
+int bnn_conv_mix_w_pays(const bnn_conv *s);
+/* Whether it can also do with the factors of this input. */
+int bnn_conv_mix_w_fits(const bnn_conv *s, const bnn_operand *x);
+void bnn_conv_mix_w(const bnn_device *device, const bnn_mixed *mixed, const bnn_conv *s,
+                    const float *gy, const bnn_operand *x, float *gw, int acc, void *ws);
+size_t bnn_conv_mix_w_bytes(const bnn_device *device, const bnn_mixed *mixed, const bnn_conv *s);
+
+/* A tile's sums over all its quads, of which no more than a run's are added one after another. */
+static inline void bnn_mix_sum(const bnn_mixed *mixed, const bnn_mix *m) {
+    if (m->taps * m->quads <= mixed->run) {
+        mixed->tile(m);
+        return;
+    }
+    size_t at_once = m->quads < mixed->run ? mixed->run / m->quads : 1;
+    bnn_mix part = *m;
+    for (size_t tap = 0; tap < m->taps; tap += at_once) {
+        part.taps = bnn_min_size(at_once, m->taps - tap);
+        for (size_t v = 0; v < m->vectors; v++) {
+            part.codes[v] = m->codes[v] + tap * m->words * mixed->lanes;
+        }
+        for (size_t first = 0; first < m->quads; first += mixed->run) {
+            ptrdiff_t start = m->delta[tap] + (ptrdiff_t)(first * mixed->table);
+            part.quads = bnn_min_size(mixed->run, m->quads - first);
+            part.skip = m->skip + first;
+            part.delta = part.taps > 1 ? m->delta + tap : &start;
+            mixed->tile(&part);
+            part.acc = 1;
+        }
+    }
+}
+
+/* n <= 32 bits of a row from `first` on; the bits above them are anything. */
+static inline uint32_t bnn_bits_at(const uint64_t *row, size_t first, size_t n) {
+    size_t shift = first % 64;
+    uint64_t v = row[first / 64] >> shift;
+    if (shift + n > 64) {
+        v |= row[first / 64 + 1] << (64 - shift);
+    }
+    return (uint32_t)v;
+}
+
+#endif

@@ -1,0 +1,272 @@
+/* gw = gy^T x with the inputs as bits: the mixed product, reduced over output pixels. The pixels at
+ * one place of four images are a quad: a table for each channel of gy, a code for each channel of
+ * x. A filter's column then moves the codes by whole quads, so that one set of tables and one set
+ * of codes serve all taps, and quads whose pixels lie beside the images are left out. The inputs'
+ * factors are multiplied into gy. */
+#include "cpu/conv/conv.h"
+
+#define RUN 32   /* quads of a row, at several fours of images: tables of a tile stay in L1 */
+#define CHUNK 16 /* channels of gy that one item of work takes: a cache line */
+#define ITEMS 16 /* so many items of work need no cuts of the reduction */
+
+typedef struct plan {
+    const bnn_conv *s;
+    size_t groups, cg, og, cols;
+    size_t fours, at_once, blocks; /* images are taken by fours, some at a time: a block */
+    size_t width;                  /* output pixels of a row taken at a time */
+    size_t words, vectors, line;   /* of codes of a stream's row; line: of a channel's tables */
+    size_t chunks, splits;
+    /* [groups][fours][streams][h][vectors][words][lanes]; stream i: columns i, i + stride, .. */
+    uint32_t *codes;
+    float *partial; /* [splits][o][cols], if splits > 1 */
+    char *threads;
+    size_t thread_bytes, used;
+} plan;
+
+typedef struct own {
+    float *tables;    /* [CHUNK, or fewer][line] */
+    ptrdiff_t *delta; /* [at_once] */
+} own;
+
+/* What one tile's worth of work is about: channels of gy, fours of images, an output row. */
+typedef struct place {
+    size_t group, channel, count, four, fours;
+    int y, lo, hi; /* filter rows [lo, hi) see the image */
+    int x0, x1;
+} place;
+
+static size_t thread_layout(const plan *p, void *base, own *mine) {
+    size_t used = 0;
+    mine->tables = bnn_take(base, &used, bnn_min_size(CHUNK, p->og) * p->line * sizeof(float));
+    mine->delta = bnn_take(base, &used, p->at_once * sizeof(ptrdiff_t));
+    return used;
+}
+
+int bnn_conv_mix_w_pays(const bnn_conv *s) {
+    return s->c / s->groups >= 8 && s->o / s->groups >= 3 && s->n >= 3;
+}
+
+int bnn_conv_mix_w_fits(const bnn_conv *s, const bnn_operand *x) {
+    size_t image = (size_t)s->h * (size_t)s->w;
+    /* What is multiplied into a table must be one factor for all it serves. */
+    return bnn_conv_mix_w_pays(s) && (x->scale == NULL || x->rows_per_scale % image == 0);
+}
+
+static plan lay_out(const bnn_device *device, const bnn_mixed *mixed, const bnn_conv *s, void *ws) {
+    plan p = {.s = s, .groups = (size_t)s->groups, .fours = bnn_ceil_div((size_t)s->n, 4)};
+    size_t ow = (size_t)s->ow, stride = (size_t)s->stride_w;
+    own mine;
+    p.cg = (size_t)s->c / p.groups, p.og = (size_t)s->o / p.groups;
+    p.cols = (size_t)s->kh * (size_t)s->kw * p.cg;
+    p.width = bnn_ceil_div(ow, bnn_ceil_div(ow, RUN));
+    p.at_once = bnn_min_size(bnn_ceil_div(RUN, p.width), p.fours);
+    p.blocks = bnn_ceil_div(p.fours, p.at_once);
+    p.words = bnn_ceil_div(bnn_ceil_div((size_t)s->w, stride), 8);
+    p.vectors = bnn_ceil_div(p.cg, mixed->lanes);
+    p.line = (p.at_once * p.width + 1) * mixed->table; /* + 1: lines not all in one cache set */
+    p.chunks = bnn_ceil_div(p.og, CHUNK);
+    /* Threads must not matter, so that only the shape decides on the cuts of the reduction. */
+    p.splits = bnn_min_size(ITEMS / bnn_min_size(ITEMS, p.groups * p.chunks), p.blocks);
+    size_t rows = p.groups * p.fours * stride * (size_t)s->h;
+    p.codes = bnn_take(ws, &p.used, rows * p.vectors * p.words * mixed->lanes * sizeof(uint32_t));
+    if (p.splits > 1) {
+        p.partial = bnn_take(ws, &p.used, p.splits * (size_t)s->o * p.cols * sizeof(float));
+    }
+    p.thread_bytes = thread_layout(&p, NULL, &mine);
+    p.threads = bnn_take(ws, &p.used, (size_t)device->threads * p.thread_bytes);
+    return p;
+}
+
+size_t bnn_conv_mix_w_bytes(const bnn_device *device, const bnn_mixed *mixed, const bnn_conv *s) {
+    return lay_out(device, mixed, s, NULL).used;
+}
+
+static size_t codes_at(const bnn_mixed *mixed, const plan *p, size_t group, size_t four,
+                       size_t stream, size_t y) {
+    size_t row = ((group * p->fours + four) * (size_t)p->s->stride_w + stream) * (size_t)p->s->h;
+    return (row + y) * p->vectors * p->words * mixed->lanes;
+}
+
+/* One input row of four images, of a stream. */
+static void pack_codes(const bnn_mixed *mixed, const plan *p, const uint64_t *x, size_t group,
+                       size_t four, size_t stream, size_t y) {
+    const bnn_conv *s = p->s;
+    size_t words = bnn_words((size_t)s->c), w = (size_t)s->w, stride = (size_t)s->stride_w;
+    size_t image = 4 * four, images = bnn_min_size(4, (size_t)s->n - image);
+    const uint64_t *lines = x + (image * (size_t)s->h + y) * w * words;
+    uint32_t *codes = p->codes + codes_at(mixed, p, group, four, stream, y);
+    for (size_t vector = 0; vector < p->vectors; vector++) {
+        size_t channel = vector * mixed->lanes, n = bnn_min_size(mixed->lanes, p->cg - channel);
+        size_t ix = stream, first = group * p->cg + channel;
+        for (size_t word = 0; word < p->words; word++, codes += mixed->lanes) {
+            uint32_t rows[32] = {0};
+            for (size_t k = 0; k < 8 && ix < w; k++, ix += stride) {
+                for (size_t i = 0; i < images; i++) {
+                    const uint64_t *pixel = lines + (i * (size_t)s->h * w + ix) * words;
+                    rows[4 * k + i] = bnn_bits_at(pixel, first, n);
+                }
+            }
+            mixed->codes(32, rows, codes);
+        }
+    }
+}
+
+static void build(const bnn_mixed *mixed, const plan *p, const float *gy, const bnn_operand *x,
+                  const place *at, const own *mine) {
+    const bnn_conv *s = p->s;
+    size_t o = (size_t)s->o, area = (size_t)s->h * (size_t)s->w;
+    for (size_t i = 0; i < at->fours; i++) {
+        size_t image = 4 * (at->four + i), images = bnn_min_size(4, (size_t)s->n - image);
+        const float *v[4] = {NULL};
+        float factor[4] = {0};
+        for (size_t j = 0; j < images; j++) {
+            size_t row = ((image + j) * (size_t)s->oh + (size_t)at->y) * (size_t)s->ow;
+            v[j] = gy + (row + (size_t)at->x0) * o + at->channel;
+            factor[j] = bnn_row_scale(x, (image + j) * area);
+        }
+        float *tables = mine->tables + i * p->width * mixed->table;
+        for (int ox = at->x0; ox < at->x1; ox++, tables += mixed->table) {
+            mixed->tables(at->count, v, 1, factor, tables, p->line);
+            for (size_t j = 0; j < images; j++) {
+                v[j] += o;
+                __builtin_prefetch(v[j] + (size_t)s->ow * o); /* the next row's */
+            }
+        }
+    }
+}
+
+/* Filter column kx: adds to result[channel ..][cols]. */
+static void look_up(const bnn_mixed *mixed, const plan *p, const place *at, int kx, const own *mine,
+                    float *result) {
+    const bnn_conv *s = p->s;
+    /* Output pixel ox sees column (ox + ahead) of the stream. */
+    int from = kx * s->dil_w - s->pad_w, stream = (from % s->stride_w + s->stride_w) % s->stride_w;
+    int ahead = (from - stream) / s->stride_w;
+    int columns = (s->w - stream + s->stride_w - 1) / s->stride_w;
+    int first = at->x0 + ahead < 0 ? -ahead : at->x0;
+    int last = at->x1 + ahead > columns ? columns - ahead : at->x1;
+    if (first >= last) {
+        return;
+    }
+    for (size_t i = 0; i < at->fours; i++) {
+        mine->delta[i] = (ptrdiff_t)((i * p->width + (size_t)(first - at->x0)) * mixed->table);
+    }
+    size_t vectors = (size_t)(at->hi - at->lo) * p->vectors;
+    const uint32_t *codes = p->codes + codes_at(mixed, p, at->group, at->four, (size_t)stream, 0);
+    const float *tables[16];
+    float *out[16];
+    bnn_mix m;
+    m.taps = at->fours, m.tables = tables, m.delta = mine->delta, m.out = out, m.acc = 1;
+    m.quads = (size_t)(last - first), m.skip = (size_t)(first + ahead);
+    m.words = (size_t)s->stride_w * (size_t)s->h * p->vectors * p->words;
+    for (size_t row = 0; row < at->count; row += mixed->mr) {
+        m.rows = bnn_min_size(mixed->mr, at->count - row);
+        for (size_t r = 0; r < mixed->mr; r++) {
+            size_t channel = bnn_min_size(row + r, at->count - 1);
+            tables[r] = mine->tables + channel * p->line;
+            out[r] = result + channel * p->cols;
+        }
+        int ky = at->lo;
+        for (size_t left = vectors, vector = 0; left > 0; left -= m.vectors) {
+            m.vectors = bnn_min_size(mixed->nv, left);
+            for (size_t v = 0; v < m.vectors; v++) {
+                size_t iy = (size_t)(at->y * s->stride_h - s->pad_h + ky * s->dil_h);
+                size_t column = vector * mixed->lanes;
+                m.codes[v] = codes + (iy * p->vectors + vector) * p->words * mixed->lanes;
+                m.column[v] = (size_t)(ky * s->kw + kx) * p->cg + column;
+                m.lanes[v] = bnn_min_size(mixed->lanes, p->cg - column);
+                if (++vector == p->vectors) {
+                    vector = 0, ky++;
+                }
+            }
+            bnn_mix_sum(mixed, &m);
+        }
+    }
+}
+
+/* The channels of `at` over one piece of the reduction; adds to result. */
+static void piece(const bnn_mixed *mixed, const plan *p, const float *gy, const bnn_operand *x,
+                  size_t split, place at, const own *mine, float *result) {
+    const bnn_conv *s = p->s;
+    size_t from = p->blocks * split / p->splits, to = p->blocks * (split + 1) / p->splits;
+    for (size_t block = from; block < to; block++) {
+        at.four = block * p->at_once, at.fours = bnn_min_size(p->at_once, p->fours - at.four);
+        for (at.y = 0; at.y < s->oh; at.y++) {
+            int top = at.y * s->stride_h - s->pad_h;
+            at.lo = 0, at.hi = s->kh;
+            while (at.lo < at.hi && top + at.lo * s->dil_h < 0) {
+                at.lo++;
+            }
+            while (at.hi > at.lo && top + (at.hi - 1) * s->dil_h >= s->h) {
+                at.hi--;
+            }
+            for (at.x0 = 0; at.lo < at.hi && at.x0 < s->ow; at.x0 = at.x1) {
+                at.x1 = (int)bnn_min_size((size_t)at.x0 + p->width, (size_t)s->ow);
+                build(mixed, p, gy, x, &at, mine);
+                for (int kx = 0; kx < s->kw; kx++) {
+                    look_up(mixed, p, &at, kx, mine, result);
+                }
+            }
+        }
+    }
+}
+
+static void item(const bnn_mixed *mixed, const plan *p, const float *gy, const bnn_operand *x,
+                 size_t i, const own *mine, float *gw, int acc) {
+    size_t split = i % p->splits, chunk = i / p->splits % p->chunks;
+    place at = {.group = i / p->splits / p->chunks};
+    at.channel = at.group * p->og + chunk * CHUNK;
+    at.count = bnn_min_size(CHUNK, p->og - chunk * CHUNK);
+    float *result = p->splits > 1 ? p->partial + split * (size_t)p->s->o * p->cols : gw;
+    result += at.channel * p->cols;
+    if (p->splits > 1 || !acc) {
+        memset(result, 0, at.count * p->cols * sizeof(float));
+    }
+    piece(mixed, p, gy, x, split, at, mine, result);
+}
+
+/* Sums of the pieces' results, in order. */
+static void add_up(const plan *p, size_t first, size_t last, float *gw, int acc) {
+    size_t whole = (size_t)p->s->o * p->cols;
+    float *sum = p->partial;
+    for (size_t split = 1; split < p->splits; split++) {
+        const float *more = p->partial + split * whole;
+        for (size_t i = first; i < last; i++) {
+            sum[i] += more[i];
+        }
+    }
+    for (size_t i = first; i < last; i++) {
+        gw[i] = acc ? gw[i] + sum[i] : sum[i];
+    }
+}
+
+void bnn_conv_mix_w(const bnn_device *device, const bnn_mixed *mixed, const bnn_conv *s,
+                    const float *gy, const bnn_operand *x, float *gw, int acc, void *ws) {
+    plan p = lay_out(device, mixed, s, ws);
+    size_t whole = (size_t)s->o * p.cols, h = (size_t)s->h, streams = (size_t)s->stride_w;
+    bnn_queue items = {.total = p.groups * p.chunks * p.splits};
+#pragma omp parallel num_threads(bnn_team(device))
+    {
+        own mine;
+        size_t first, last;
+        thread_layout(&p, p.threads + p.thread_bytes * (size_t)omp_get_thread_num(), &mine);
+        bnn_share(p.groups * p.fours * streams * h, &first, &last);
+        for (size_t i = first; i < last; i++) {
+            pack_codes(mixed, &p, x->b1, i / h / streams / p.fours, i / h / streams % p.fours,
+                       i / h % streams, i % h);
+        }
+#pragma omp barrier
+        bnn_call(mixed->enter);
+        while (bnn_next_run(&items, &first, &last)) {
+            for (size_t i = first; i < last; i++) {
+                item(mixed, &p, gy, x, i, &mine, gw, acc);
+            }
+        }
+        bnn_call(mixed->leave);
+        if (p.splits > 1) {
+#pragma omp barrier
+            bnn_share(whole, &first, &last);
+            add_up(&p, first, last, gw, acc);
+        }
+    }
+}

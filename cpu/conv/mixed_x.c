@@ -1,0 +1,338 @@
+/* gx = gy w^T with the filters as bits: the mixed product. gy becomes tables, four channels each, a
+ * row of pixels at a time; as many rows are kept as the taps of a result row span, and all taps and
+ * all filters look up in them. The filters' factors are multiplied into gy before. Beside an image
+ * stand tables of zeros; above and below it taps are left out. A result is one sum in one order,
+ * whatever the blocks. windows.c says what the phases of a strided convolution are. */
+#include <limits.h>
+
+#include "cpu/conv/conv.h"
+
+#define COLUMNS 64 /* result pixels of a row at a time: their tables stay in L2 */
+
+/* The result pixels of one phase: (out_y + i*stride, out_x + j*stride), i < gh, j < gw. Tap k of an
+ * axis reads gy at i + off[k] and is the filter's tap tap[k]. */
+typedef struct phase {
+    int out_y, out_x, gh, gw, th, tw;
+    int *off_h, *off_w, *tap_h, *tap_w;
+    size_t codes; /* where its codes begin: [groups][vectors][taps][words][lanes] */
+} phase;
+
+typedef struct plan {
+    bnn_conv s; /* as given, or a pixel-wise product as a single row */
+    size_t groups, cg, og, quads, words, vectors, pixel; /* pixel: floats of its tables */
+    uint32_t *codes;                                     /* of all phases */
+    float *factors;                                      /* [groups][quads * 4] */
+    phase *phases;
+    int *off;                   /* the phases' off_h, tap_h, off_w, tap_w */
+    int lo_h, hi_h, lo_w, hi_w; /* least and greatest offsets of all */
+    int grid_h, grid_w, cols;   /* the greatest phase, and how much of its rows a strip has */
+    size_t images, slots, width, strips; /* rows of tables kept, and their columns of an image */
+    char *threads;
+    size_t thread_bytes, used;
+} plan;
+
+/* What a thread works on: columns from x0 of some images. */
+typedef struct own {
+    float *tables;    /* [slots][images][width][quads][table]; row y of gy is in slot y % slots */
+    ptrdiff_t *delta; /* [taps] */
+    size_t group, image, images;
+    int x0, next; /* row of gy to be built next */
+} own;
+
+static size_t thread_layout(const plan *p, void *base, own *mine) {
+    size_t used = 0;
+    mine->tables =
+        bnn_take(base, &used, p->slots * p->images * p->width * p->pixel * sizeof(float));
+    mine->delta = bnn_take(base, &used, (size_t)p->s.kh * (size_t)p->s.kw * sizeof(ptrdiff_t));
+    return used;
+}
+
+static int least(int a, int b) {
+    return a < b ? a : b;
+}
+
+static int clip(int v, int most) {
+    return v < 0 ? 0 : least(v, most);
+}
+
+/* A pixel-wise product does not care which pixels form a row. */
+static bnn_conv reshaped(const bnn_conv *s) {
+    bnn_conv r = *s;
+    int64_t pixels = (int64_t)s->n * s->h * s->w;
+    if (s->kh == 1 && s->kw == 1 && s->stride_h == 1 && s->stride_w == 1 && s->pad_h == 0 &&
+        s->pad_w == 0 && pixels <= INT_MAX) {
+        r.n = r.h = r.oh = 1, r.w = r.ow = (int)pixels;
+    }
+    return r;
+}
+
+/* C rounds quotients towards zero. */
+static int ceil_div_int(int a, int b) {
+    return a > 0 ? (a + b - 1) / b : a / b;
+}
+
+/* So many images side by side that tiles are well filled. */
+static size_t images_at_once(size_t mr, size_t cols, size_t n) {
+    size_t images = 1;
+    while (images < mr && images < n && (mr - images * cols % mr) % mr * 8 > images * cols) {
+        images++;
+    }
+    return images;
+}
+
+static plan lay_out(const bnn_device *device, const bnn_mixed *mixed, const bnn_conv *given,
+                    void *ws) {
+    plan p = {.s = reshaped(given), .groups = (size_t)given->groups};
+    const bnn_conv *s = &p.s;
+    own mine;
+    p.cg = (size_t)s->c / p.groups, p.og = (size_t)s->o / p.groups;
+    p.quads = bnn_ceil_div(p.og, 4);
+    p.words = bnn_ceil_div(p.quads, 8);
+    p.vectors = bnn_ceil_div(p.cg, mixed->lanes);
+    p.pixel = p.quads * mixed->table;
+    p.lo_h = ceil_div_int(s->pad_h - (s->kh - 1) * s->dil_h, s->stride_h);
+    p.lo_w = ceil_div_int(s->pad_w - (s->kw - 1) * s->dil_w, s->stride_w);
+    p.hi_h = ceil_div_int(s->pad_h, s->stride_h), p.hi_w = ceil_div_int(s->pad_w, s->stride_w);
+    p.grid_h = ceil_div_int(s->h, s->stride_h), p.grid_w = ceil_div_int(s->w, s->stride_w);
+    p.cols = least(p.grid_w, COLUMNS);
+    p.strips = bnn_ceil_div((size_t)p.grid_w, (size_t)p.cols);
+    p.images = images_at_once(mixed->mr, (size_t)p.cols, (size_t)s->n);
+    p.slots = (size_t)least(p.hi_h - p.lo_h + 1, s->oh);
+    p.width = (size_t)(p.cols + p.hi_w - p.lo_w);
+    size_t taps = (size_t)s->kh * (size_t)s->kw;
+    p.codes = bnn_take(ws, &p.used,
+                       p.groups * p.vectors * taps * p.words * mixed->lanes * sizeof(uint32_t));
+    p.factors = bnn_take(ws, &p.used, p.groups * p.quads * 4 * sizeof(float));
+    p.phases = bnn_take(ws, &p.used, (size_t)s->stride_h * (size_t)s->stride_w * sizeof(phase));
+    p.off = bnn_take(ws, &p.used, 2 * ((size_t)s->kh + (size_t)s->kw) * sizeof(int));
+    p.thread_bytes = thread_layout(&p, NULL, &mine);
+    p.threads = bnn_take(ws, &p.used, (size_t)device->threads * p.thread_bytes);
+    return p;
+}
+
+size_t bnn_conv_mix_x_bytes(const bnn_device *device, const bnn_mixed *mixed, const bnn_conv *s) {
+    return lay_out(device, mixed, s, NULL).used;
+}
+
+static void fill_factors(const plan *p, const bnn_operand *w) {
+    size_t taps = (size_t)p->s.kh * (size_t)p->s.kw;
+    memset(p->factors, 0, p->groups * p->quads * 4 * sizeof(float));
+    for (size_t o = 0; o < (size_t)p->s.o; o++) {
+        p->factors[o / p->og * p->quads * 4 + o % p->og] = bnn_row_scale(w, o * taps);
+    }
+}
+
+/* Fills in all phases; `per_tap` is the words of codes a tap of a vector takes. */
+static void find_phases(const plan *p, size_t per_tap) {
+    const bnn_conv *s = &p->s;
+    int *off_h = p->off, *tap_h = off_h + s->kh, taps_h = 0;
+    int *all_off_w = tap_h + s->kh, *all_tap_w = all_off_w + s->kw;
+    size_t codes = 0;
+    phase *g = p->phases;
+    for (int y = 0; y < s->stride_h; y++) {
+        int *off_w = all_off_w, *tap_w = all_tap_w;
+        int th = bnn_phase_taps(y, s->kh, s->stride_h, s->pad_h, s->dil_h, off_h + taps_h,
+                                tap_h + taps_h);
+        for (int x = 0; x < s->stride_w; x++, g++) {
+            g->out_y = y, g->out_x = x;
+            g->gh = ceil_div_int(s->h - y, s->stride_h);
+            g->gw = ceil_div_int(s->w - x, s->stride_w);
+            g->off_h = off_h + taps_h, g->tap_h = tap_h + taps_h;
+            g->off_w = off_w, g->tap_w = tap_w, g->th = th;
+            g->tw = bnn_phase_taps(x, s->kw, s->stride_w, s->pad_w, s->dil_w, off_w, tap_w);
+            g->codes = codes;
+            codes += p->groups * p->vectors * (size_t)(g->th * g->tw) * per_tap;
+            off_w += g->tw, tap_w += g->tw;
+        }
+        taps_h += th;
+    }
+}
+
+/* Vector `vector` of a group: a word of codes holds one bit of each of 32 filters. */
+static void pack_codes(const bnn_mixed *mixed, const plan *p, const phase *g, const uint64_t *w,
+                       size_t group, size_t vector) {
+    size_t taps = (size_t)p->s.kh * (size_t)p->s.kw, words = bnn_words(p->cg);
+    size_t channel = vector * mixed->lanes, n = bnn_min_size(mixed->lanes, p->cg - channel);
+    size_t per_vector = (size_t)(g->th * g->tw) * p->words * mixed->lanes;
+    uint32_t *codes = p->codes + g->codes + (group * p->vectors + vector) * per_vector;
+    for (int t = 0; t < g->th * g->tw; t++) {
+        size_t tap = (size_t)g->tap_h[t / g->tw] * (size_t)p->s.kw + (size_t)g->tap_w[t % g->tw];
+        for (size_t o = 0; o < p->og; o += 32, codes += mixed->lanes) {
+            uint32_t rows[32];
+            size_t here = bnn_min_size(32, p->og - o);
+            for (size_t j = 0; j < here; j++) {
+                size_t row = (group * p->og + o + j) * taps + tap;
+                rows[j] = bnn_bits_at(w + row * words, channel, n);
+            }
+            mixed->codes(here, rows, codes);
+        }
+    }
+}
+
+/* The tables of row y of gy, with zeros where the strip reaches beyond it. */
+static void build(const bnn_mixed *mixed, const plan *p, const float *gy, int y, const own *mine) {
+    const bnn_conv *s = &p->s;
+    size_t o = (size_t)s->o, first = mine->group * p->og;
+    int x = mine->x0 + p->lo_w, from = clip(-x, (int)p->width), to = clip(s->ow - x, (int)p->width);
+    const float *factors = p->factors + mine->group * p->quads * 4;
+    for (size_t i = 0; i < mine->images; i++) {
+        float *tables = mine->tables + ((size_t)y % p->slots * p->images + i) * p->width * p->pixel;
+        size_t row = ((mine->image + i) * (size_t)s->oh + (size_t)y) * (size_t)s->ow;
+        const float *values = gy + (row + (size_t)(x + from)) * o + first;
+        memset(tables, 0, (size_t)from * p->pixel * sizeof(float));
+        for (size_t q = 0; q < p->quads && from < to; q++) {
+            const float *v[4];
+            for (size_t j = 0; j < 4; j++) {
+                v[j] = 4 * q + j < p->og ? values + 4 * q + j : NULL;
+            }
+            mixed->tables((size_t)(to - from), v, o, factors + 4 * q,
+                          tables + (size_t)from * p->pixel + q * mixed->table, p->pixel);
+        }
+        memset(tables + (size_t)to * p->pixel, 0,
+               (p->width - (size_t)to) * p->pixel * sizeof(float));
+    }
+}
+
+/* Result pixels [x0, end) of row i, by the phase's taps [first_tap, first_tap + taps). */
+static void look_up(const bnn_mixed *mixed, const plan *p, const phase *g, int i, int end,
+                    size_t first_tap, size_t taps, const own *mine, float *gx, int acc) {
+    const bnn_conv *s = &p->s;
+    size_t per_tap = p->words * mixed->lanes, per_vector = (size_t)(g->th * g->tw) * per_tap;
+    const uint32_t *codes =
+        p->codes + g->codes + mine->group * p->vectors * per_vector + first_tap * per_tap;
+    size_t image = 0, pixels = mine->images * (size_t)(end - mine->x0);
+    size_t step = (size_t)(s->stride_w * s->c);
+    size_t line = mine->image * (size_t)s->h + (size_t)(g->out_y + i * s->stride_h);
+    size_t start = (size_t)(g->out_x + mine->x0 * s->stride_w) * (size_t)s->c + mine->group * p->cg;
+    const float *tables[16], *from = mine->tables;
+    float *out[16], *to = gx + line * (size_t)(s->w * s->c) + start;
+    int j = mine->x0;
+    bnn_mix m;
+    m.taps = taps, m.quads = p->quads, m.words = p->words, m.skip = 0, m.acc = acc;
+    m.tables = tables, m.delta = mine->delta, m.out = out;
+    for (size_t at = 0; at < pixels; at += mixed->mr) {
+        m.rows = bnn_min_size(mixed->mr, pixels - at);
+        for (size_t r = 0; r < mixed->mr; r++) {
+            if (r >= m.rows) { /* any tables will do */
+                tables[r] = mine->tables;
+                continue;
+            }
+            tables[r] = from, out[r] = to;
+            for (size_t k = 0; k < p->cg; k += 16) { /* the tile will be long */
+                __builtin_prefetch(to + k, 1);
+            }
+            from += p->pixel, to += step;
+            if (++j == end) {
+                j = mine->x0, image++, line += (size_t)s->h;
+                from = mine->tables + image * p->width * p->pixel;
+                to = gx + line * (size_t)(s->w * s->c) + start;
+            }
+        }
+        for (size_t first = 0; first < p->vectors; first += m.vectors) {
+            m.vectors = bnn_min_size(mixed->nv, p->vectors - first);
+            for (size_t v = 0; v < m.vectors; v++) {
+                size_t column = (first + v) * mixed->lanes;
+                m.codes[v] = codes + (first + v) * per_vector;
+                m.column[v] = column;
+                m.lanes[v] = bnn_min_size(mixed->lanes, p->cg - column);
+            }
+            bnn_mix_sum(mixed, &m);
+        }
+    }
+}
+
+static void zero_pixels(const plan *p, const phase *g, int i, int end, const own *mine, float *gx) {
+    const bnn_conv *s = &p->s;
+    for (size_t n = mine->image; n < mine->image + mine->images; n++) {
+        size_t row = n * (size_t)s->h + (size_t)(g->out_y + i * s->stride_h);
+        for (int j = mine->x0; j < end; j++) {
+            size_t pixel = row * (size_t)s->w + (size_t)(g->out_x + j * s->stride_w);
+            memset(gx + pixel * (size_t)s->c + mine->group * p->cg, 0, p->cg * sizeof(float));
+        }
+    }
+}
+
+/* Result row i of a phase. */
+static void result_row(const bnn_mixed *mixed, const plan *p, const phase *g, int i,
+                       const own *mine, float *gx, int acc) {
+    const bnn_conv *s = &p->s;
+    int end = least(mine->x0 + p->cols, g->gw), first = 0, last = g->th;
+    if (i >= g->gh || mine->x0 >= end) {
+        return;
+    }
+    /* Offsets fall from tap to tap. */
+    while (first < last && i + g->off_h[first] >= s->oh) {
+        first++;
+    }
+    while (first < last && i + g->off_h[last - 1] < 0) {
+        last--;
+    }
+    size_t taps = (size_t)(last - first) * (size_t)g->tw;
+    if (taps == 0) {
+        if (!acc) {
+            zero_pixels(p, g, i, end, mine, gx);
+        }
+        return;
+    }
+    ptrdiff_t *delta = mine->delta;
+    for (int ky = first; ky < last; ky++) {
+        size_t line = (size_t)(i + g->off_h[ky]) % p->slots * p->images * p->width;
+        for (int kx = 0; kx < g->tw; kx++) {
+            size_t column = (size_t)(g->off_w[kx] - p->lo_w);
+            *delta++ = (ptrdiff_t)((line + column) * p->pixel);
+        }
+    }
+    look_up(mixed, p, g, i, end, (size_t)(first * g->tw), taps, mine, gx, acc);
+}
+
+/* Items are rows of strips of images of groups, in this order from the last; a thread takes a run
+ * of them, so that rows of tables serve several. */
+static void items(const bnn_mixed *mixed, const plan *p, const float *gy, size_t first, size_t last,
+                  own *mine, float *gx, int acc) {
+    const bnn_conv *s = &p->s;
+    size_t rows = (size_t)p->grid_h, blocks = bnn_ceil_div((size_t)s->n, p->images);
+    for (size_t item = first; item < last; item++) {
+        size_t strip = item / rows % p->strips, block = item / rows / p->strips % blocks;
+        int i = (int)(item % rows);
+        if (item == first || i == 0) {
+            mine->group = item / rows / p->strips / blocks;
+            mine->image = block * p->images;
+            mine->images = bnn_min_size(p->images, (size_t)s->n - mine->image);
+            mine->x0 = (int)strip * p->cols;
+            mine->next = clip(i + p->lo_h, s->oh);
+        }
+        for (int end = clip(i + p->hi_h + 1, s->oh); mine->next < end; mine->next++) {
+            build(mixed, p, gy, mine->next, mine);
+        }
+        for (int g = 0; g < s->stride_h * s->stride_w; g++) {
+            result_row(mixed, p, p->phases + g, i, mine, gx, acc);
+        }
+    }
+}
+
+void bnn_conv_mix_x(const bnn_device *device, const bnn_mixed *mixed, const bnn_conv *s,
+                    const float *gy, const bnn_operand *w, float *gx, int acc, void *ws) {
+    plan p = lay_out(device, mixed, s, ws);
+    size_t phases = (size_t)p.s.stride_h * (size_t)p.s.stride_w, per_group = phases * p.vectors;
+    size_t blocks = bnn_ceil_div((size_t)p.s.n, p.images);
+    bnn_queue rows = {.total = p.groups * blocks * p.strips * (size_t)p.grid_h};
+    fill_factors(&p, w);
+    find_phases(&p, p.words * mixed->lanes);
+#pragma omp parallel num_threads(bnn_team(device))
+    {
+        own mine = {0};
+        size_t first, last;
+        thread_layout(&p, p.threads + p.thread_bytes * (size_t)omp_get_thread_num(), &mine);
+        bnn_share(p.groups * per_group, &first, &last);
+        for (size_t item = first; item < last; item++) {
+            pack_codes(mixed, &p, p.phases + item % phases, w->b1, item / per_group,
+                       item / phases % p.vectors);
+        }
+#pragma omp barrier
+        bnn_call(mixed->enter);
+        while (bnn_next_run(&rows, &first, &last)) {
+            items(mixed, &p, gy, first, last, &mine, gx, acc);
+        }
+        bnn_call(mixed->leave);
+    }
+}

@@ -1,0 +1,25 @@
+/* The kernel table of this instruction set: the shared loops compiled with this file's flags, over
+ * its own bit primitives and machine kernels. */
+#include "cpu/tiles/tiles.h"
+
+#if defined(__x86_64__) /* elsewhere this file is empty but for declarations */
+
+#include <math.h>
+#include <string.h>
+
+#include "cpu/tiles/bits_avx512.h"
+#include "cpu/conv/conv.h"
+#include "cpu/rows/sincos.h"
+
+#define MICRO bnn_micro_avx512
+#define TABLE bnn_kernels_avx512
+#define NAME "cpu avx512"
+
+#include "cpu/rows/bits.inc"
+#include "cpu/rows/elementwise.inc"
+#include "cpu/rows/norm.inc"
+#include "cpu/rows/groups.inc"
+#include "cpu/rows/pool.inc"
+#include "cpu/table/table.inc"
+
+#endif

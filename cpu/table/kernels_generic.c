@@ -1,0 +1,19 @@
+/* The kernel table of this instruction set: the shared loops compiled with this file's flags, over
+ * its own bit primitives and machine kernels. */
+#include <math.h>
+#include <string.h>
+
+#include "cpu/tiles/bits_generic.h"
+#include "cpu/conv/conv.h"
+#include "cpu/rows/sincos.h"
+
+#define MICRO bnn_micro_generic
+#define TABLE bnn_kernels_generic
+#define NAME "cpu generic"
+
+#include "cpu/rows/bits.inc"
+#include "cpu/rows/elementwise.inc"
+#include "cpu/rows/norm.inc"
+#include "cpu/rows/groups.inc"
+#include "cpu/rows/pool.inc"
+#include "cpu/table/table.inc"

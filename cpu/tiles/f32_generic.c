@@ -1,0 +1,79 @@
+/* The float tiles in portable C: 4 x 8 sums, which a compiler keeps in sixteen 4-wide registers.
+ * The indirect tile transposes short runs of its rows first: with four row pointers in the inner
+ * loop gcc does not vectorize it, and that costs more than the copy. Runs are added up in double:
+ * without a fused multiply-add this is the least exact of all tiles otherwise, and the one that the
+ * others are measured against. */
+#include "cpu/tiles/tiles.h"
+
+enum { MR = 4, NR = 8, CHUNK = 64 };
+
+/* sum += a[depth][MR]^T b[depth][NR] */
+static void multiply(size_t depth, const float *a, const float *b, double total[MR][NR]) {
+    float sum[MR][NR] = {{0}};
+    for (size_t k = 0; k < depth; k++, a += MR, b += NR) {
+        for (size_t i = 0; i < MR; i++) {
+            for (size_t j = 0; j < NR; j++) {
+                sum[i][j] += a[i] * b[j];
+            }
+        }
+    }
+    for (size_t i = 0; i < MR; i++) {
+        for (size_t j = 0; j < NR; j++) {
+            total[i][j] += (double)sum[i][j];
+        }
+    }
+}
+
+static void store(const double *sum, size_t n, float *c, int acc) {
+    for (size_t j = 0; j < n; j++) {
+        c[j] = (float)(acc ? (double)c[j] + sum[j] : sum[j]);
+    }
+}
+
+void bnn_f32_indirect_generic(const bnn_f32_runs *p) {
+    const float *const *a = p->a, *b = p->b;
+    double total[MR][NR] = {{0}};
+    float run[CHUNK * MR] = {0};
+    for (size_t t = 0; t < p->taps; t++, a += p->lda) {
+        for (size_t done = 0; done < p->depth; done += CHUNK) {
+            size_t count = p->depth - done < CHUNK ? p->depth - done : CHUNK;
+            for (size_t k = 0; k < count; k++) {
+                for (size_t i = 0; i < p->m; i++) {
+                    run[k * MR + i] = a[i][p->first + done + k];
+                }
+            }
+            multiply(count, run, b, total);
+            b += count * NR;
+        }
+    }
+    for (size_t i = 0; i < p->m; i++) {
+        store(total[i], p->n, p->c[i], p->acc);
+    }
+}
+
+void bnn_f32_outer_generic(size_t depth, const float *a, const float *b, size_t m, size_t n,
+                           float *c, size_t ldc, int acc) {
+    double total[MR][NR] = {{0}};
+    multiply(depth, a, b, total);
+    for (size_t i = 0; i < m; i++) {
+        store(total[i], n, c + i * ldc, acc);
+    }
+}
+
+void bnn_f32_columns_generic(size_t k, size_t n, size_t ld, const float *rows, size_t nr,
+                             float *panel) {
+    for (size_t i = 0; i < k; i++) {
+        for (size_t j = 0; j < n; j++) {
+            panel[i * nr + j] = rows[j * ld + i];
+        }
+    }
+}
+
+void bnn_f32_rows_generic(size_t k, size_t n, const float *const *rows, size_t first, size_t nr,
+                          float *panel) {
+    for (size_t i = 0; i < k; i++) {
+        for (size_t j = 0; j < n; j++) {
+            panel[i * nr + j] = rows[i][first + j];
+        }
+    }
+}

@@ -1,0 +1,146 @@
+/* The mixed product with AVX-512, without multiplications: the sixteen signed sums of four floats
+ * are a table in one register, a lane of codes picks one of them, and a permutation and an addition
+ * do what four multiply-adds would. Eight rows times up to two vectors of columns are summed in
+ * registers; a row of tables serves all vectors, a vector of codes all rows. */
+#include "cpu/tiles/tiles.h"
+
+#if defined(__x86_64__) /* elsewhere this file is empty but for declarations */
+
+#include "cpu/tiles/mixed_sums.h"
+
+enum { MR = 8, NV = 2, LANES = 16, TABLE = 16, RUN = 144 /* quads: a 3x3 filter of 64 channels */ };
+
+void bnn_mix_codes_avx512(size_t n, const uint32_t *rows, uint32_t *codes) {
+    const __mmask32 in = n >= 32 ? 0xffffffffu : (1u << n) - 1;
+    __m256i low = _mm512_cvtepi32_epi16(_mm512_maskz_loadu_epi32((__mmask16)in, rows));
+    __m256i high =
+        _mm512_cvtepi32_epi16(_mm512_maskz_loadu_epi32((__mmask16)(in >> 16), rows + 16));
+    __m512i v = _mm512_inserti64x4(_mm512_castsi256_si512(low), high, 1);
+    __m512i fourth = _mm512_shufflehi_epi16(_mm512_shufflelo_epi16(v, 0xff), 0xff);
+    v = _mm512_xor_si512(v, _mm512_andnot_si512(fourth, _mm512_set1_epi64(0xffffffffffff)));
+    for (size_t lane = LANES; lane-- > 0; v = _mm512_add_epi16(v, v)) {
+        codes[lane] = _mm512_movepi16_mask(v);
+    }
+}
+
+void bnn_mix_tables_avx512(size_t n, const float *const v[4], size_t step, const float factor[4],
+                           float *tables, size_t table_step) {
+    const __m256 sign = _mm256_set1_ps(-0.0f);
+    bnn_sums sums = bnn_sums_of(v, step, factor);
+    for (size_t i = 0; i < n; i++, tables += table_step) {
+        __m256 eight = bnn_sums_next(&sums);
+        _mm256_store_ps(tables, _mm256_xor_ps(eight, sign));
+        _mm256_store_ps(tables + 8, eight);
+    }
+}
+
+static inline void store(__m512 sum, size_t n, float *c, int acc) {
+    __mmask16 in = (__mmask16)(n >= LANES ? 0xffffu : (1u << n) - 1);
+    if (acc) {
+        sum = _mm512_add_ps(_mm512_maskz_loadu_ps(in, c), sum);
+    }
+    _mm512_mask_storeu_ps(c, in, sum);
+}
+
+/* From quad `skip` of a word on. */
+static inline __m512i load_codes(const uint32_t *codes, size_t skip) {
+    return _mm512_srl_epi32(_mm512_load_si512(codes), _mm_cvtsi32_si128((int)(4 * skip)));
+}
+
+/* One quad of every row: picks a sum, adds it. */
+static inline __attribute__((always_inline)) void
+add_quad(const float *const *tables, ptrdiff_t offset, __m512i code, __m512 *sum) {
+#pragma GCC unroll 8
+    for (size_t i = 0; i < MR; i++) {
+        __m512 picked = _mm512_permutexvar_ps(code, _mm512_load_ps(tables[i] + offset));
+        sum[i] = _mm512_add_ps(sum[i], picked);
+    }
+}
+
+/* The same by the multipliers, times 1: where additions have units of their own and share them with
+ * permutations (Zen 4), every other quad finds these free. */
+static inline __attribute__((always_inline)) void
+fma_quad(const float *const *tables, ptrdiff_t offset, __m512i code, __m512 one, __m512 *sum) {
+#pragma GCC unroll 8
+    for (size_t i = 0; i < MR; i++) {
+        __m512 picked = _mm512_permutexvar_ps(code, _mm512_load_ps(tables[i] + offset));
+        sum[i] = _mm512_fmadd_ps(picked, one, sum[i]);
+    }
+}
+
+static inline __attribute__((always_inline)) void store_all(const bnn_mix *m, size_t v,
+                                                            const __m512 *sum) {
+#pragma GCC unroll 8
+    for (size_t i = 0; i < MR; i++) {
+        if (i < m->rows) {
+            store(sum[i], m->lanes[v], m->out[i] + m->column[v], m->acc);
+        }
+    }
+}
+
+/* With nv constant its tests vanish. One vector takes two quads at a time: codes are shifted before
+ * they are waited for. */
+static inline __attribute__((always_inline)) void tile(const bnn_mix *m, const size_t nv) {
+    const float *const *t = m->tables;
+    const float *const tables[MR] = {t[0], t[1], t[2], t[3], t[4], t[5], t[6], t[7]};
+    const __m512 zero = _mm512_setzero_ps();
+    __m512 one = _mm512_set1_ps(1.0f);
+    __asm__("" : "+v"(one)); /* or compilers make additions of multiplications by 1 */
+    __m512 left_sum[MR] = {zero, zero, zero, zero, zero, zero, zero, zero};
+    __m512 right_sum[MR] = {zero, zero, zero, zero, zero, zero, zero, zero};
+    for (size_t tap = 0; tap < m->taps; tap++) {
+        ptrdiff_t offset = m->delta[tap];
+        size_t at = (tap * m->words + m->skip / 8) * LANES, skip = m->skip % 8;
+        for (size_t left = m->quads; left > 0; at += LANES, skip = 0) {
+            size_t here = left < 8 - skip ? left : 8 - skip;
+            __m512i code = load_codes(m->codes[0] + at, skip), second;
+            left -= here;
+            if (nv == 2) {
+                second = load_codes(m->codes[1] + at, skip);
+                for (; here > 0; here--, offset += TABLE) {
+                    add_quad(tables, offset, code, left_sum);
+                    code = _mm512_srli_epi32(code, 4);
+                    fma_quad(tables, offset, second, one, right_sum);
+                    second = _mm512_srli_epi32(second, 4);
+                }
+                continue;
+            }
+            second = _mm512_srli_epi32(code, 4);
+            for (; here > 1; here -= 2, offset += 2 * TABLE) {
+                add_quad(tables, offset, code, left_sum);
+                code = _mm512_srli_epi32(code, 8);
+                fma_quad(tables, offset + TABLE, second, one, left_sum);
+                second = _mm512_srli_epi32(second, 8);
+            }
+            if (here > 0) {
+                add_quad(tables, offset, code, left_sum);
+                offset += TABLE;
+            }
+        }
+    }
+    store_all(m, 0, left_sum);
+    if (nv == 2) {
+        store_all(m, 1, right_sum);
+    }
+}
+
+void bnn_mix_tile_avx512(const bnn_mix *m) {
+    if (m->vectors == 2) {
+        tile(m, 2);
+    } else {
+        tile(m, 1);
+    }
+}
+
+const bnn_mixed bnn_mixed_avx512 = {
+    .mr = MR,
+    .nv = NV,
+    .lanes = LANES,
+    .table = TABLE,
+    .run = RUN,
+    .codes = bnn_mix_codes_avx512,
+    .tables = bnn_mix_tables_avx512,
+    .tile = bnn_mix_tile_avx512,
+};
+
+#endif

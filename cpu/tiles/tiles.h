@@ -1,0 +1,245 @@
+/* The machine kernels (as in BLIS): the few inner loops that an instruction set writes by hand,
+ * behind function pointers, so that the drivers of the products (conv_*.c) are written once.
+ * A tile is a block of `mr` pixels or channels times `nr` columns held in registers. What a driver
+ * packs has room for whole tiles, so tiles read no memory of the caller out of bounds; they
+ * write only the m x n results asked for. */
+#ifndef BNN_CPU_TILES_TILES_H
+#define BNN_CPU_TILES_TILES_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "engine/device.h"
+
+/* A tile of a mixed product, floats times signs. The floats come as tables, one for each quad,
+ * which is four neighbours along the reduction; the signs as codes, the quad's four bits for each
+ * lane of a vector of columns. A zero float is an exact zero whatever its sign bit says. */
+typedef struct bnn_mix {
+    size_t taps, quads;         /* a tap is a run of quads */
+    const float *const *tables; /* [mr]: a row's place among the tables; all valid */
+    const ptrdiff_t *delta;     /* [taps]: floats from there to a tap's first table */
+    size_t vectors;             /* at most nv */
+    const uint32_t *codes[4];   /* of a vector: [taps][words][lanes], 8 quads a word */
+    size_t words, skip;         /* from one tap to the next; quads before its first */
+    size_t column[4], lanes[4]; /* where in a row of the result a vector stands; how many count */
+    size_t rows;                /* at most mr */
+    float *const *out;          /* [rows] */
+    int acc;
+} bnn_mix;
+
+/* An instruction set's mixed product; by itself, since every one lays tables out its own way. */
+typedef struct bnn_mixed {
+    size_t mr, nv, lanes; /* rows and vectors of a tile, columns of a vector */
+    size_t table;         /* floats of a table; a power of two aligns tables to their size */
+    size_t run;           /* quads that a tile may sum in one register; bnn_mix_sum adds runs up */
+    /* Around all tiles of a thread's share of a product. NULL if there is nothing to do. */
+    void (*enter)(void), (*leave)(void);
+    /* codes[lane] = the lane's bit of rows[0], rows[1], .. rows[n - 1], from bit 0 on; n <= 32. */
+    void (*codes)(size_t n, const uint32_t *rows, uint32_t *codes);
+    /* n tables, `table_step` floats apart: of factor[j] * v[j][i * step], j < 4, for the i-th. A
+     * missing v[j] (NULL) counts as zeros. */
+    void (*tables)(size_t n, const float *const v[4], size_t step, const float factor[4],
+                   float *tables, size_t table_step);
+    void (*tile)(const bnn_mix *m);
+} bnn_mixed;
+
+/* Where the floats of a quad begin and how far on the next quad's are; a missing one's are zeros.
+ */
+static inline void bnn_quad_from(const float *const v[4], size_t step, const float *from[4],
+                                 size_t steps[4]) {
+    static const float none = 0.0f;
+    for (size_t j = 0; j < 4; j++) {
+        from[j] = v[j] == NULL ? &none : v[j];
+        steps[j] = v[j] == NULL ? 0 : step;
+    }
+}
+
+/* The end of a binary product: counts of unequal bits become integers, offset - 2 * count, and
+ * those the result. For n channels from `column` on, of `pixels` pixels from `first` on. */
+typedef struct bnn_finish {
+    size_t pixels, n, width; /* at most BNN_FINISH_PIXELS; n <= width <= 64 */
+    const int32_t *count;    /* [pixels][width] */
+    const int32_t *offset;   /* a channel's, from `column` on, for class 0 */
+    const int32_t *class_at; /* [pixels]: how much further on a pixel's class stands */
+    const float *xscale;     /* [pixels] */
+    size_t first, column, channels;
+    const bnn_result *y; /* of the whole product */
+} bnn_finish;
+
+#define BNN_FINISH_PIXELS 64
+
+/* n <= 64 bits to a row, from bit `column` on; whoever writes a row writes it in ascending order,
+ * so that a word's first bits also clear the rest of it. */
+static inline void bnn_put_bits(uint64_t *row, size_t column, size_t n, uint64_t bits) {
+    size_t shift = column % 64;
+    row += column / 64;
+    *row = shift == 0 ? bits : *row | bits << shift;
+    if (shift + n > 64) {
+        row[1] = bits >> (64 - shift);
+    }
+}
+
+/* The bits of all pixels of a finish. */
+static inline void bnn_finish_bits(const bnn_finish *f, uint64_t *to, const uint64_t *bits) {
+    size_t words = bnn_words(f->channels);
+    for (size_t i = 0; to != NULL && i < f->pixels; i++) {
+        bnn_put_bits(to + (f->first + i) * words, f->column, f->n, bits[i]);
+    }
+}
+
+/* A tile of a float product whose left operand lies in runs all over an image, and its share of the
+ * reduction: values first .. first + depth of the run of each tap. */
+typedef struct bnn_f32_runs {
+    size_t taps, first, depth;
+    const float *const *a; /* run of row i and tap t: a[t * lda + i] */
+    size_t lda;
+    const float *b;  /* [taps * depth][nr], columns from n on are anything */
+    size_t m, n;     /* 1 <= m <= mr, 1 <= n <= nr */
+    float *const *c; /* [m] */
+    int acc;
+} bnn_f32_runs;
+
+typedef struct bnn_micro {
+    /* ---- float products ---- */
+    size_t f32_mr, f32_nr;
+    /* c[i][0..n) (+)= sum over t < taps, k < depth of a[t*lda + i][first + k] * b[t*depth + k][..].
+     */
+    void (*f32_indirect)(const bnn_f32_runs *p);
+    /* c[i*ldc + 0..n) (+)= sum over k < depth of a[k*mr + i] * b[k*nr + ..], i < m; the rest of the
+     * rows of a may be anything. */
+    void (*f32_outer)(size_t depth, const float *a, const float *b, size_t m, size_t n, float *c,
+                      size_t ldc, int acc);
+    /* The steps from sums to a float result (bnn_result), in place: rows c[0..m) of it, each n
+     * columns from `column` on. */
+    void (*f32_end)(const bnn_result *y, size_t column, size_t m, size_t n, float *const *c);
+
+    /* panel[i*nr + j] = rows[j*ld + i], i < k, j < n <= nr = f32_nr. */
+    void (*f32_columns)(size_t k, size_t n, size_t ld, const float *rows, size_t nr, float *panel);
+    /* panel[i*nr + j] = rows[i][first + j], i < k, j < n <= nr. */
+    void (*f32_rows)(size_t k, size_t n, const float *const *rows, size_t first, size_t nr,
+                     float *panel);
+    /* out[i] = +-scale by bit first + i of `row`, i < n. Reads no word without a bit it needs. */
+    void (*b1_expand)(size_t n, const uint64_t *row, size_t first, float scale, float *out);
+
+    const bnn_mixed *mixed;
+
+    /* ---- binary product over rows of kb bytes; kb is a multiple of 8 ---- */
+    /* As bnn_mixed's. */
+    void (*b1_enter)(void), (*b1_leave)(void);
+    /* b1_mr pixels (a divisor of 16) at a time; a packed tile of them takes b1_a_bytes a byte of K
+     * and pixel. Panels are 16, 32 or 64 channels wide (`width`) and take b1_w_bytes a byte of K
+     * and channel. */
+    size_t b1_mr, b1_a_bytes, b1_w_bytes;
+    /* Channels: row j < n at w + j*kb; the rest of the width becomes zero. */
+    void (*b1_pack_w)(size_t kb, size_t n, size_t width, const uint8_t *w, uint8_t *panel);
+    /* Pixels: b1_mr rows of kb bytes. NULL if a tile is its rows as they are. */
+    void (*b1_pack_a)(size_t kb, const uint8_t *rows, uint8_t *tile);
+    /* count[i*width + j] = popcount(pixel i xor channel j), less popcount(channel j) if b1_less_w.
+     */
+    int b1_less_w;
+    void (*b1_tile)(size_t kb, size_t width, const uint8_t *tile, const uint8_t *panel,
+                    int32_t *count);
+    void (*b1_finish)(const bnn_finish *f);
+} bnn_micro;
+
+extern const bnn_micro bnn_micro_generic;
+extern const bnn_mixed bnn_mixed_generic;
+extern const bnn_kernels bnn_kernels_generic;
+#if defined(__x86_64__)
+extern const bnn_micro bnn_micro_avx2;
+extern const bnn_mixed bnn_mixed_avx2;
+extern const bnn_kernels bnn_kernels_avx2;
+extern const bnn_micro bnn_micro_avx512;
+extern const bnn_mixed bnn_mixed_avx512;
+extern const bnn_kernels bnn_kernels_avx512;
+extern const bnn_micro bnn_micro_amx;
+extern const bnn_mixed bnn_mixed_amx;
+extern const bnn_kernels bnn_kernels_amx;
+#elif defined(__aarch64__)
+extern const bnn_micro bnn_micro_neon;
+extern const bnn_mixed bnn_mixed_neon;
+extern const bnn_kernels bnn_kernels_neon;
+#endif
+
+/* The inner loops by file; each instruction set's bnn_micro picks from them. */
+void bnn_f32_indirect_generic(const bnn_f32_runs *p);
+void bnn_f32_outer_generic(size_t depth, const float *a, const float *b, size_t m, size_t n,
+                           float *c, size_t ldc, int acc);
+void bnn_f32_end_generic(const bnn_result *y, size_t column, size_t m, size_t n, float *const *c);
+
+void bnn_f32_columns_generic(size_t k, size_t n, size_t ld, const float *rows, size_t nr,
+                             float *panel);
+void bnn_f32_rows_generic(size_t k, size_t n, const float *const *rows, size_t first, size_t nr,
+                          float *panel);
+void bnn_b1_expand_generic(size_t n, const uint64_t *row, size_t first, float scale, float *out);
+void bnn_b1_pack_w_generic(size_t kb, size_t n, size_t width, const uint8_t *w, uint8_t *panel);
+void bnn_b1_tile_generic(size_t kb, size_t width, const uint8_t *tile, const uint8_t *panel,
+                         int32_t *count);
+void bnn_b1_finish_generic(const bnn_finish *f);
+void bnn_mix_codes_generic(size_t n, const uint32_t *rows, uint32_t *codes);
+void bnn_mix_tables_generic(size_t n, const float *const v[4], size_t step, const float factor[4],
+                            float *tables, size_t table_step);
+void bnn_mix_tile_generic(const bnn_mix *m);
+#if defined(__x86_64__)
+void bnn_f32_indirect_avx2(const bnn_f32_runs *p);
+void bnn_f32_outer_avx2(size_t depth, const float *a, const float *b, size_t m, size_t n, float *c,
+                        size_t ldc, int acc);
+void bnn_f32_end_avx2(const bnn_result *y, size_t column, size_t m, size_t n, float *const *c);
+
+void bnn_f32_columns_avx2(size_t k, size_t n, size_t ld, const float *rows, size_t nr,
+                          float *panel);
+void bnn_f32_rows_avx2(size_t k, size_t n, const float *const *rows, size_t first, size_t nr,
+                       float *panel);
+void bnn_b1_expand_avx2(size_t n, const uint64_t *row, size_t first, float scale, float *out);
+void bnn_b1_pack_w_avx2(size_t kb, size_t n, size_t width, const uint8_t *w, uint8_t *panel);
+void bnn_b1_pack_a_avx2(size_t kb, const uint8_t *rows, uint8_t *tile);
+void bnn_b1_tile_avx2(size_t kb, size_t width, const uint8_t *tile, const uint8_t *panel,
+                      int32_t *count);
+void bnn_b1_finish_avx2(const bnn_finish *f);
+void bnn_f32_end_avx512(const bnn_result *y, size_t column, size_t m, size_t n, float *const *c);
+
+void bnn_f32_indirect_avx512(const bnn_f32_runs *p);
+void bnn_f32_outer_avx512(size_t depth, const float *a, const float *b, size_t m, size_t n,
+                          float *c, size_t ldc, int acc);
+void bnn_f32_rows_avx512(size_t k, size_t n, const float *const *rows, size_t first, size_t nr,
+                         float *panel);
+void bnn_b1_expand_avx512(size_t n, const uint64_t *row, size_t first, float scale, float *out);
+void bnn_b1_pack_w_avx512(size_t kb, size_t n, size_t width, const uint8_t *w, uint8_t *panel);
+void bnn_b1_tile_avx512(size_t kb, size_t width, const uint8_t *tile, const uint8_t *panel,
+                        int32_t *count);
+void bnn_b1_finish_avx512(const bnn_finish *f);
+void bnn_mix_codes_avx2(size_t n, const uint32_t *rows, uint32_t *codes);
+void bnn_mix_tables_avx2(size_t n, const float *const v[4], size_t step, const float factor[4],
+                         float *tables, size_t table_step);
+void bnn_mix_tile_avx2(const bnn_mix *m);
+void bnn_mix_codes_avx512(size_t n, const uint32_t *rows, uint32_t *codes);
+void bnn_mix_tables_avx512(size_t n, const float *const v[4], size_t step, const float factor[4],
+                           float *tables, size_t table_step);
+void bnn_mix_tile_avx512(const bnn_mix *m);
+#elif defined(__aarch64__)
+void bnn_f32_indirect_neon(const bnn_f32_runs *p);
+void bnn_f32_outer_neon(size_t depth, const float *a, const float *b, size_t m, size_t n, float *c,
+                        size_t ldc, int acc);
+void bnn_f32_end_neon(const bnn_result *y, size_t column, size_t m, size_t n, float *const *c);
+void bnn_f32_columns_neon(size_t k, size_t n, size_t ld, const float *rows, size_t nr,
+                          float *panel);
+void bnn_b1_expand_neon(size_t n, const uint64_t *row, size_t first, float scale, float *out);
+void bnn_b1_pack_w_neon(size_t kb, size_t n, size_t width, const uint8_t *w, uint8_t *panel);
+void bnn_b1_pack_a_neon(size_t kb, const uint8_t *rows, uint8_t *tile);
+void bnn_b1_tile_neon(size_t kb, size_t width, const uint8_t *tile, const uint8_t *panel,
+                      int32_t *count);
+void bnn_b1_finish_neon(const bnn_finish *f);
+void bnn_mix_codes_neon(size_t n, const uint32_t *rows, uint32_t *codes);
+void bnn_mix_tables_neon(size_t n, const float *const v[4], size_t step, const float factor[4],
+                         float *tables, size_t table_step);
+void bnn_mix_tile_neon(const bnn_mix *m);
+#endif
+
+/* bnn_kernels.for_each, with OpenMP. */
+void bnn_for_each(const bnn_device *device, size_t count,
+                  void (*body)(void *context, size_t i, int worker), void *context);
+
+/* Threads for a parallel region of the device's kernels. threads.c. */
+int bnn_team(const bnn_device *device);
+
+#endif

@@ -1,0 +1,183 @@
+/* The constants of a folded graph from the parameters behind its source: copies, composed
+ * coefficients, and thresholds found by asking the very operations they replace. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "engine/base/arena.h"
+#include "layers/fold/fold_private.h"
+
+/* Coefficients of the affine that run nodes i.. compose to, up to a clamp or the end; returns the
+ * index behind them. */
+static int compose(const bnn_fold *f, int run, int i, int length, int c, double *a, double *b) {
+    for (int k = 0; k < c; k++) {
+        a[k] = 1.0;
+        b[k] = 0.0;
+    }
+    for (; i < length && !is_clamp(node_at(f, f->run[run + i])); i++) {
+        const bnn_node *node = node_at(f, f->run[run + i]);
+        node->op->fold(f->source, node, a, b);
+    }
+    return i;
+}
+
+/* A step of a run as the folded graph without thresholds computes it. */
+typedef struct stage {
+    float *a, *b; /* [c], or both NULL for a clamp */
+    float lo, hi;
+} stage;
+
+static int bit_of(const stage *stages, int count, int channel, int integer) {
+    float x = (float)integer;
+    for (int i = 0; i < count; i++) {
+        const stage *s = &stages[i];
+        if (s->a) {
+            float ax = s->a[channel] * x;
+            x = ax + s->b[channel];
+        } else {
+            x = x < s->lo ? s->lo : x > s->hi ? s->hi : x;
+        }
+    }
+    return x >= 0.0f;
+}
+
+/* Every stage is monotone in float arithmetic too, so the bit changes at most once over
+ * [-bound, bound]; 2t + flip (kernels.h, threshold_pack). */
+static int32_t find_threshold(const stage *stages, int count, int channel, int bound) {
+    int low = bit_of(stages, count, channel, -bound), high = bit_of(stages, count, channel, bound);
+    if (low == high) {
+        return low ? 2 * -bound : 2 * (bound + 1);
+    }
+    int below = -bound, above = bound; /* the bit is `low` at below and `high` at above */
+    while (above - below > 1) {
+        int middle = below + (above - below) / 2;
+        if (bit_of(stages, count, channel, middle) == low) {
+            below = middle;
+        } else {
+            above = middle;
+        }
+    }
+    return 2 * above + (high ? 0 : 1);
+}
+
+static bnn_code evaluate_threshold(const bnn_fold *f, const recipe *r, int c, double *a, double *b,
+                                   bnn_error *err) {
+    stage *stages = calloc((size_t)r->length + 1, sizeof *stages);
+    float *coefficients = calloc(((size_t)r->length + 1) * 2 * (size_t)c, sizeof(float));
+    if (!stages || !coefficients) {
+        free(stages);
+        free(coefficients);
+        return bnn_fail(err, BNN_ERR_MEMORY, "out of memory for thresholds");
+    }
+    int count = 0, i = 0;
+    float *free_floats = coefficients;
+    while (i < r->length) {
+        int end = compose(f, r->run, i, r->length, c, a, b);
+        if (end > i) {
+            stage s = {.a = free_floats, .b = free_floats + c};
+            for (int k = 0; k < c; k++) {
+                s.a[k] = (float)a[k];
+                s.b[k] = (float)b[k];
+            }
+            free_floats += 2 * c;
+            stages[count++] = s;
+        }
+        if (end < r->length) {
+            bnn_clamp_bounds bounds = bnn_clamp_of(node_at(f, f->run[r->run + end]));
+            stages[count++] = (stage){.lo = bounds.lo, .hi = bounds.hi};
+            end++;
+        }
+        i = end;
+    }
+    int32_t *threshold = bnn_i32(f->graph, r->target);
+    for (int k = 0; k < c; k++) {
+        threshold[k] = find_threshold(stages, count, k, r->bound);
+    }
+    free(stages);
+    free(coefficients);
+    return BNN_OK;
+}
+
+static bnn_code evaluate_recipe(const bnn_fold *f, const recipe *r, bnn_error *err) {
+    bnn_shape shape = bnn_shape_of(f->graph, r->target);
+    if (r->kind == COPY) {
+        memcpy(bnn_graph_data(f->graph, r->target), bnn_graph_data(f->source, r->source),
+               bnn_tensor_bytes(bnn_dtype_of(f->graph, r->target), shape));
+        return BNN_OK;
+    }
+    int c = shape.c;
+    double *a = malloc(2 * (size_t)c * sizeof *a);
+    if (!a) {
+        return bnn_fail(err, BNN_ERR_MEMORY, "out of memory for folding");
+    }
+    double *b = a + c;
+    bnn_code code = BNN_OK;
+    if (r->kind == THRESHOLD) {
+        code = evaluate_threshold(f, r, c, a, b, err);
+    } else {
+        compose(f, r->run, 0, r->length, c, a, b);
+        const double *from = r->kind == COEFFICIENT_A ? a : b;
+        float *to = bnn_f32(f->graph, r->target);
+        for (int k = 0; k < c; k++) {
+            to[k] = (float)from[k];
+        }
+    }
+    free(a);
+    return code;
+}
+
+/* Runs the nodes of the source graph that depend on parameters alone. */
+static bnn_code run_constant_nodes(bnn_fold *f, void **memory, bnn_error *err) {
+    for (size_t t = 0; t < bnn_graph_tensor_count(f->source); t++) {
+        const bnn_param *param = bnn_graph_param_of(f->source, (bnn_t)t);
+        if (param) {
+            bnn_graph_place(f->source, (bnn_t)t,
+                            bnn_param_data(bnn_graph_params(f->source), param));
+        }
+    }
+    for (size_t i = 0; i < bnn_graph_node_count(f->source); i++) {
+        bnn_node node = *node_at(f, (int)i);
+        if (!f->constant[node.out[0]] || !f->needed[node.out[0]]) {
+            continue;
+        }
+        for (int k = 0; k < node.out_count; k++) {
+            bnn_t t = node.out[k];
+            if (node.op->view) {
+                bnn_graph_place(f->source, t, bnn_graph_data(f->source, node.in[0]));
+                continue;
+            }
+            memory[t] = bnn_alloc_aligned(
+                bnn_tensor_bytes(bnn_dtype_of(f->source, t), bnn_shape_of(f->source, t)));
+            bnn_graph_place(f->source, t, memory[t]);
+            if (!memory[t]) {
+                return bnn_fail(err, BNN_ERR_MEMORY, "out of memory for folding");
+            }
+        }
+        node.ws = bnn_alloc_aligned(node.workspace);
+        if (!node.ws) {
+            return bnn_fail(err, BNN_ERR_MEMORY, "out of memory for folding");
+        }
+        bnn_node_forward(f->source, &node);
+        free(node.ws);
+    }
+    return BNN_OK;
+}
+
+bnn_code bnn_fold_evaluate(bnn_fold *f, bnn_error *err) {
+    size_t tensors = bnn_graph_tensor_count(f->source);
+    void **memory = calloc(tensors + 1, sizeof *memory);
+    if (!memory) {
+        return bnn_fail(err, BNN_ERR_MEMORY, "out of memory for folding");
+    }
+    bnn_code code = run_constant_nodes(f, memory, err);
+    for (size_t i = 0; code == BNN_OK && i < f->recipe_count; i++) {
+        code = evaluate_recipe(f, &f->recipes[i], err);
+    }
+    for (size_t t = 0; t < tensors; t++) {
+        free(memory[t]);
+    }
+    free(memory);
+    if (code == BNN_OK) {
+        bnn_conv_prepare_filters(f->graph);
+    }
+    return code;
+}

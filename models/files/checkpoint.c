@@ -1,0 +1,252 @@
+#include "models/files/checkpoint.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "engine/base/arena.h"
+#include "engine/base/text.h"
+
+size_t bnn_spec_meta(const bnn_spec *spec, bnn_arena *arena, bnn_meta meta[BNN_SPEC_META]) {
+    size_t n = 0;
+    meta[n++] = (bnn_meta){"arch", spec->arch->name};
+    meta[n++] = (bnn_meta){"algo", bnn_spec_algorithm(spec)};
+    meta[n++] = (bnn_meta){
+        "input", bnn_arena_format(arena, "%dx%dx%d", spec->channels, spec->height, spec->width)};
+    meta[n++] = (bnn_meta){"classes", bnn_arena_format(arena, "%d", spec->classes)};
+    meta[n++] = (bnn_meta){"phase", bnn_arena_format(arena, "%d", spec->phase)};
+    meta[n++] = (bnn_meta){"mean", bnn_arena_format(arena, "%.9g %.9g %.9g", (double)spec->mean[0],
+                                                    (double)spec->mean[1], (double)spec->mean[2])};
+    meta[n++] = (bnn_meta){"std", bnn_arena_format(arena, "%.9g %.9g %.9g", (double)spec->std[0],
+                                                   (double)spec->std[1], (double)spec->std[2])};
+    meta[n++] = (bnn_meta){"data", spec->dataset ? spec->dataset : ""};
+    return n;
+}
+
+/* `count` numbers, nothing behind them. */
+static int read_numbers(const char *text, char separator, int count, double *out) {
+    for (int i = 0; i < count; i++) {
+        char *end;
+        out[i] = bnn_text_to_double(text, &end);
+        if (end == text || !isfinite(out[i]) || *end != (i + 1 < count ? separator : '\0')) {
+            return 0;
+        }
+        text = end + 1;
+    }
+    return 1;
+}
+
+/* The numbers of an entry; without one, `out` stays as it is. */
+static bnn_code read_numbers_of(const char *path, const bnn_st_file *file, const char *key,
+                                double low, double high, float out[3], bnn_error *err) {
+    double number[3];
+    const char *text = bnn_st_metadata(file, key);
+    if (!text) {
+        return BNN_OK;
+    }
+    int ok = read_numbers(text, ' ', 3, number);
+    for (int i = 0; ok && i < 3; i++) {
+        ok = number[i] >= low && number[i] <= high;
+        out[i] = ok ? (float)number[i] : 0.0f;
+    }
+    return ok ? BNN_OK
+              : bnn_fail(err, BNN_ERR_FORMAT, "%s: metadata '%s' is '%.64s'; the file is damaged",
+                         path, key, text);
+}
+
+/* The same for whole numbers. */
+static bnn_code read_integers_of(const char *path, const bnn_st_file *file, const char *key,
+                                 int count, int low, int high, int *out, bnn_error *err) {
+    double number[3];
+    const char *text = bnn_st_metadata(file, key);
+    if (!text) {
+        return BNN_OK;
+    }
+    int ok = read_numbers(text, 'x', count, number);
+    for (int i = 0; ok && i < count; i++) {
+        ok = number[i] >= low && number[i] <= high && number[i] == floor(number[i]);
+        out[i] = ok ? (int)number[i] : 0;
+    }
+    return ok ? BNN_OK
+              : bnn_fail(err, BNN_ERR_FORMAT,
+                         "%s: metadata '%s' is '%.64s', but may hold whole numbers from %d to %d; "
+                         "the file is damaged",
+                         path, key, text, low, high);
+}
+
+/* "A", "A and B", "A, B and C". */
+static void append(char *list, size_t bytes, const char *what, int last) {
+    size_t used = strlen(list);
+    snprintf(list + used, bytes - used, "%s%s", !used ? "" : last ? " and " : ", ", what);
+}
+
+/* Names the entries that neither the file nor `given` has, and what would supply them. */
+static bnn_code refuse_lacking(const char *path, const bnn_spec_given *given,
+                               const char *const lacking[3], bnn_error *err) {
+    static const char *const options[3] = {"--arch", "--algo", "--data"};
+    char entries[64] = "", cure[64] = "";
+    int last = 2;
+    while (!lacking[last]) {
+        last--;
+    }
+    for (int i = 0; i <= last; i++) {
+        if (lacking[i]) {
+            append(entries, sizeof entries, lacking[i], i == last);
+            append(cure, sizeof cure, options[i], 0);
+        }
+    }
+    return bnn_fail(err, BNN_ERR_FORMAT,
+                    given ? "%s: its metadata lacks %s; give %s"
+                          : "%s: its metadata lacks %s; bnn-export with %s makes a model of it",
+                    path, entries, cure);
+}
+
+/* Of the images' entries the first that the file lacks; NULL if it has them all. */
+static const char *lacking_of_images(const bnn_st_file *file) {
+    static const char *const keys[] = {"data", "input", "classes", "mean", "std", NULL};
+    size_t i = 0;
+    while (keys[i] && bnn_st_metadata(file, keys[i])) {
+        i++;
+    }
+    return keys[i];
+}
+
+bnn_code bnn_spec_read(const char *path, const bnn_st_file *file, const bnn_spec_given *given,
+                       bnn_spec *spec, bnn_error *err) {
+    const char *arch = bnn_st_metadata(file, "arch"), *algo = bnn_st_metadata(file, "algo");
+    const char *data = bnn_st_metadata(file, "data");
+    const bnn_spec *images = given ? given->images : NULL;
+    if (images && data && strcmp(data, images->dataset) != 0) {
+        images = NULL; /* of other images than this network's */
+    }
+    arch = arch || !given ? arch : given->arch;
+    algo = algo || !given ? algo : given->algo;
+    const char *const lacking[3] = {arch ? NULL : "arch", algo ? NULL : "algo",
+                                    images ? NULL : lacking_of_images(file)};
+    *spec = images ? *images : (bnn_spec){0};
+    if (lacking[0] || lacking[1] || lacking[2]) {
+        return refuse_lacking(path, given, lacking, err);
+    }
+    bnn_code code = bnn_spec_find(spec, arch, algo, err);
+    if (code != BNN_OK) {
+        return bnn_fail_in(err, code, "%s", path);
+    }
+    int phases = spec->binarizer ? spec->binarizer->phases : 1;
+    int input[3] = {spec->channels, spec->height, spec->width};
+    spec->dataset = data ? data : spec->dataset;
+    spec->phase = phases - 1;
+    if ((code = read_integers_of(path, file, "input", 3, 1, BNN_MAX_SIDE, input, err)) ||
+        (code =
+             read_integers_of(path, file, "classes", 1, 1, BNN_MAX_CLASSES, &spec->classes, err)) ||
+        (code = read_integers_of(path, file, "phase", 1, 0, 100, &spec->phase, err)) ||
+        (code = read_numbers_of(path, file, "mean", -1e6, 1e6, spec->mean, err)) ||
+        (code = read_numbers_of(path, file, "std", 1e-6, 1e6, spec->std, err))) {
+        return code;
+    }
+    spec->channels = input[0];
+    spec->height = input[1];
+    spec->width = input[2];
+    return spec->phase < phases
+               ? BNN_OK
+               : bnn_fail(err, BNN_ERR_FORMAT, "%s: metadata 'phase' is %d", path, spec->phase);
+}
+
+/* ---- writing ---- */
+
+/* Adds one tensor in file order; the copy lives in `copies` until the file is written. */
+static bnn_code add_tensor(bnn_st_writer *writer, const bnn_param *param, const char *name,
+                           const float *memory, float **copy, bnn_error *err) {
+    float *file = malloc(param->count * sizeof(float));
+    if (!file) {
+        return bnn_fail(err, BNN_ERR_MEMORY, "out of memory for saving %s", name);
+    }
+    bnn_param_to_file(param, memory, file);
+    *copy = file;
+    /* No file is written that could not be read. */
+    const char *flaw = bnn_weights_flaw(name, file, param->count);
+    if (flaw) {
+        return bnn_fail(err, BNN_ERR_NUMERIC,
+                        "%s holds %s; the training has diverged, and is not saved (try a lower "
+                        "--lr)",
+                        name, flaw);
+    }
+    return bnn_st_add_tensor(writer, name, BNN_ST_F32, param->ndim, param->shape, file, err);
+}
+
+static bnn_code add_all(bnn_st_writer *writer, const bnn_params *params,
+                        const bnn_optimizer *optimizer, bnn_arena *arena, float **copies,
+                        bnn_error *err) {
+    bnn_code code = BNN_OK;
+    size_t n = 0;
+    for (size_t i = 0; code == BNN_OK && i < params->count; i++) {
+        const bnn_param *p = params->list[i];
+        code = add_tensor(writer, p, p->name, bnn_param_data(params, p), &copies[n++], err);
+    }
+    for (int s = 0; optimizer && code == BNN_OK && optimizer->kind->slots[s]; s++) {
+        for (size_t i = 0; code == BNN_OK && i < params->count; i++) {
+            const bnn_param *p = params->list[i];
+            if (p->trainable) {
+                const char *name =
+                    bnn_arena_format(arena, "optimizer.%s.%s", p->name, optimizer->kind->slots[s]);
+                code = name ? add_tensor(writer, p, name, optimizer->slot[s] + p->offset,
+                                         &copies[n++], err)
+                            : bnn_fail(err, BNN_ERR_MEMORY, "out of memory for saving");
+            }
+        }
+    }
+    return code;
+}
+
+bnn_code bnn_meta_add(bnn_st_writer *writer, const bnn_meta *meta, size_t count, bnn_error *err) {
+    bnn_code code = BNN_OK;
+    for (size_t i = 0; code == BNN_OK && i < count; i++) {
+        code = meta[i].value
+                   ? bnn_st_add_metadata(writer, meta[i].key, meta[i].value, err)
+                   : bnn_fail(err, BNN_ERR_MEMORY, "out of memory for saving '%s'", meta[i].key);
+    }
+    return code;
+}
+
+bnn_code bnn_checkpoint_save(const char *path, const bnn_spec *spec, const bnn_params *params,
+                             const bnn_optimizer *optimizer, const bnn_meta *meta,
+                             size_t meta_count, bnn_error *err) {
+    bnn_meta of_spec[BNN_SPEC_META], kind = {"format", BNN_CHECKPOINT_FORMAT};
+    bnn_arena *arena = bnn_arena_create();
+    bnn_st_writer *writer = bnn_st_writer_create();
+    float **copies = calloc(params->count * (1 + BNN_MAX_SLOTS) + 1, sizeof *copies);
+    bnn_code code = arena && writer && copies
+                        ? BNN_OK
+                        : bnn_fail(err, BNN_ERR_MEMORY, "%s: out of memory for saving", path);
+    if (code == BNN_OK && !(code = bnn_meta_add(writer, &kind, 1, err)) &&
+        !(code = bnn_meta_add(writer, of_spec, bnn_spec_meta(spec, arena, of_spec), err)) &&
+        !(code = bnn_meta_add(writer, meta, meta_count, err)) &&
+        !(code = add_all(writer, params, optimizer, arena, copies, err))) {
+        code = bnn_st_write(writer, path, err);
+    }
+    for (size_t i = 0; copies && i < params->count * (1 + BNN_MAX_SLOTS); i++) {
+        free(copies[i]);
+    }
+    free(copies);
+    bnn_st_writer_free(writer);
+    bnn_arena_free(arena);
+    return code;
+}
+
+/* ---- reading ---- */
+
+bnn_code bnn_checkpoint_read_optimizer(const bnn_weights *weights, const bnn_params *params,
+                                       bnn_optimizer *optimizer, bnn_error *err) {
+    bnn_code code = BNN_OK;
+    for (int s = 0; optimizer->kind->slots[s]; s++) {
+        for (size_t i = 0; code == BNN_OK && i < params->count; i++) {
+            const bnn_param *p = params->list[i];
+            char name[320];
+            snprintf(name, sizeof name, "optimizer.%s.%s", p->name, optimizer->kind->slots[s]);
+            if (p->trainable) {
+                code = bnn_weights_read(weights, name, p, optimizer->slot[s] + p->offset, err);
+            }
+        }
+    }
+    return code;
+}

@@ -1,0 +1,43 @@
+/* Checkpoints: safetensors with PyTorch's parameter names, the optimizer's state as
+ * optimizer.<parameter>.<slot>, and what a resume needs in the metadata. */
+#ifndef BNN_MODELS_FILES_CHECKPOINT_H
+#define BNN_MODELS_FILES_CHECKPOINT_H
+
+#include "models/files/weights.h"
+#include "optim/optimizer.h"
+
+/* "format" in the metadata of the two kinds of files. */
+#define BNN_CHECKPOINT_FORMAT "bnn-checkpoint-1"
+#define BNN_PACKED_FORMAT "bnn-packed-1"
+
+/* One more metadata entry. */
+typedef struct bnn_meta {
+    const char *key, *value;
+} bnn_meta;
+
+/* Writes everything (atomic). `optimizer` may be NULL. `meta` is added to what describes `spec`. */
+bnn_code bnn_checkpoint_save(const char *path, const bnn_spec *spec, const bnn_params *params,
+                             const bnn_optimizer *optimizer, const bnn_meta *meta,
+                             size_t meta_count, bnn_error *err);
+
+/* What stands in for entries that the metadata lacks, as in files that other tools wrote. */
+typedef struct bnn_spec_given {
+    const char *arch, *algo; /* or NULL */
+    const bnn_spec *images;  /* size, classes, mean, std and name of a data set; or NULL */
+} bnn_spec_given;
+
+/* The spec a file describes; what it says wins over what is given (NULL: nothing can be). A phase
+ * that is not said is the algorithm's last. */
+bnn_code bnn_spec_read(const char *path, const bnn_st_file *file, const bnn_spec_given *given,
+                       bnn_spec *spec, bnn_error *err);
+/* ... and its metadata entries, for writing: at most BNN_SPEC_META of them, texts in `arena`. */
+#define BNN_SPEC_META 9
+size_t bnn_spec_meta(const bnn_spec *spec, bnn_arena *arena, bnn_meta meta[BNN_SPEC_META]);
+/* A value that is NULL, as an arena out of memory leaves it, is an error. */
+bnn_code bnn_meta_add(bnn_st_writer *writer, const bnn_meta *meta, size_t count, bnn_error *err);
+
+/* The optimizer's state, which only a run's own file holds. */
+bnn_code bnn_checkpoint_read_optimizer(const bnn_weights *weights, const bnn_params *params,
+                                       bnn_optimizer *optimizer, bnn_error *err);
+
+#endif

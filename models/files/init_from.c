@@ -1,0 +1,157 @@
+/* Why: a file whose names or shapes differ a little would leave a network at its random weights,
+ * and its training would look like one that started from the file. The decision: how much was taken
+ * is counted against what the network has in common with its float twin, since what an algorithm
+ * adds to it is in no float file. */
+#include "models/files/init_from.h"
+
+#include <string.h>
+
+#include "models/files/packed.h"
+#include "models/files/weights.h"
+
+/* Tensors, and the values in them. */
+typedef struct amount {
+    size_t tensors, values;
+} amount;
+
+typedef struct taking {
+    const bnn_spec *spec;
+    bnn_weights weights;
+    bnn_params *twin, *params;
+    bnn_arena *arena;
+    bnn_init_result *result;
+    amount wanted, taken; /* of what the twin has, too */
+} taking;
+
+static void count(amount *a, const bnn_param *param) {
+    a->tensors++;
+    a->values += param->count;
+}
+
+/* The parameters of the network's float twin. */
+static bnn_code twin_of(const bnn_spec *spec, const bnn_device *device, bnn_params **out,
+                        bnn_error *err) {
+    bnn_net net = {0};
+    bnn_spec twin = *spec;
+    twin.binarizer = NULL;
+    twin.phase = 0;
+    *out = bnn_params_create();
+    if (!*out) {
+        return bnn_fail(err, BNN_ERR_MEMORY, "out of memory for the parameters");
+    }
+    bnn_code code = bnn_net_build(&twin, device, *out, 1, 0, &net, err);
+    bnn_graph_free(net.graph);
+    return code;
+}
+
+/* Neither a weight of any network nor of use to one that starts: counters, an optimizer's state. */
+static int is_state(const char *name) {
+    static const char counter[] = "num_batches_tracked";
+    size_t length = strlen(name), tail = sizeof counter - 1;
+    return strncmp(name, "optimizer.", 10) == 0 ||
+           (length >= tail && strcmp(name + length - tail, counter) == 0);
+}
+
+static size_t count_unused(const taking *t) {
+    size_t unused = 0, prefix = strlen(t->weights.prefix);
+    for (size_t i = 0; i < bnn_st_count(t->weights.file); i++) {
+        const char *name = bnn_st_at(t->weights.file, i)->name;
+        int named_alike = strncmp(name, t->weights.prefix, prefix) == 0;
+        name += named_alike ? prefix : 0;
+        unused += !(named_alike && bnn_params_find(t->params, name)) && !is_state(name);
+    }
+    return unused;
+}
+
+static bnn_code note(taking *t, const bnn_param *p, const char *why, int of_twin, bnn_error *err) {
+    const char *text = of_twin ? bnn_arena_format(t->arena, "%s %s", p->name, why)
+                               : bnn_arena_format(t->arena, "%s %s; %s adds it to its float twin",
+                                                  p->name, why, bnn_spec_algorithm(t->spec));
+    t->result->notes[t->result->note_count++] = text;
+    return text ? BNN_OK : bnn_fail(err, BNN_ERR_MEMORY, "%s: out of memory", t->weights.path);
+}
+
+/* The parameters that the twin has, or those that it has not. */
+static bnn_code take(taking *t, int of_twin, bnn_error *err) {
+    bnn_code code = BNN_OK;
+    for (size_t i = 0; code == BNN_OK && i < t->params->count; i++) {
+        const bnn_param *p = t->params->list[i];
+        char why[BNN_WHY_BYTES];
+        if ((bnn_params_find(t->twin, p->name) != NULL) != of_twin) {
+            continue;
+        }
+        int found = bnn_weights_find(&t->weights, p->name, p, why) != NULL;
+        code = found ? bnn_weights_read(&t->weights, p->name, p, bnn_param_data(t->params, p), err)
+                     : note(t, p, why, of_twin, err);
+        t->result->taken += found != 0;
+        if (of_twin) {
+            count(&t->wanted, p);
+        }
+        if (of_twin && found) {
+            count(&t->taken, p);
+        }
+    }
+    return code;
+}
+
+static bnn_code judge(const taking *t, int partial, bnn_error *err) {
+    const amount *taken = &t->taken, *wanted = &t->wanted;
+    const char *path = t->weights.path;
+    if (t->result->taken == 0) {
+        return bnn_fail(err, BNN_ERR_FORMAT,
+                        "%s: no tensor has a name and shape of this network (%s); is it of another "
+                        "one?",
+                        path, t->result->notes[0]);
+    }
+    if (!partial && (2 * taken->tensors < wanted->tensors || 2 * taken->values < wanted->values)) {
+        return bnn_fail(err, BNN_ERR_FORMAT,
+                        "%s: only %zu of %zu tensors and %.3g%% of the values that %s needs are in "
+                        "it (%s); is it of another network? --init-partial takes what fits",
+                        path, taken->tensors, wanted->tensors,
+                        100.0 * (double)taken->values / (double)wanted->values, t->spec->arch->name,
+                        t->result->notes[0]);
+    }
+    return BNN_OK;
+}
+
+/* What matters first, so that it is named first. */
+static bnn_code take_all(taking *t, int partial, bnn_error *err) {
+    bnn_code code;
+    t->result->notes = bnn_arena_alloc(t->arena, (t->params->count + 1) * sizeof *t->result->notes);
+    if (!t->result->notes) {
+        return bnn_fail(err, BNN_ERR_MEMORY, "%s: out of memory", t->weights.path);
+    }
+    if (!(code = take(t, 1, err)) && !(code = take(t, 0, err))) {
+        t->result->unused = count_unused(t);
+        code = judge(t, partial, err);
+    }
+    return code;
+}
+
+/* Refuses what holds no weights to train from. */
+static bnn_code check_kind(const char *path, const bnn_st_file *file, bnn_error *err) {
+    return bnn_model_kind_of(file) != BNN_MODEL_PACKED
+               ? BNN_OK
+               : bnn_fail(err, BNN_ERR_FORMAT,
+                          "%s: a packed model has no weights to train from; give its checkpoint",
+                          path);
+}
+
+bnn_code bnn_init_from(const char *path, const bnn_spec *spec, const bnn_device *device,
+                       int partial, bnn_params *params, bnn_arena *arena, bnn_init_result *result,
+                       bnn_error *err) {
+    bnn_st_file *file;
+    taking t = {.spec = spec, .params = params, .arena = arena, .result = result};
+    *result = (bnn_init_result){0};
+    bnn_code code = bnn_st_open(path, &file, err);
+    if (code != BNN_OK) {
+        return code;
+    }
+    if (!(code = check_kind(path, file, err)) && !(code = twin_of(spec, device, &t.twin, err)) &&
+        !(code = bnn_weights_open(path, file, params, &t.weights, err))) {
+        code = take_all(&t, partial, err);
+    }
+    bnn_params_free(t.twin);
+    bnn_st_close(file);
+    return code;
+}

@@ -1,0 +1,277 @@
+/* Why: the same weights come under other names ("module.conv1.weight"), as other numbers, and some
+ * have diverged. The decision: whatever reads weights reads them here, so that training, evaluation
+ * and packing take the same files and refuse the same ones. */
+#include "models/files/weights.h"
+
+#include <float.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static int ends_with(const char *text, const char *end) {
+    size_t length = strlen(text), tail = strlen(end);
+    return length >= tail && memcmp(text + length - tail, end, tail) == 0;
+}
+
+/* ---- values ---- */
+
+static float of_half(uint16_t bits) {
+    int exponent = bits >> 10 & 31, fraction = bits & 1023;
+    float value = exponent == 0    ? ldexpf((float)fraction, -24)
+                  : exponent == 31 ? (fraction ? NAN : INFINITY)
+                                   : ldexpf((float)(1024 + fraction), exponent - 25);
+    return bits & 0x8000 ? -value : value;
+}
+
+static float of_bfloat(uint16_t bits) {
+    uint32_t wide = (uint32_t)bits << 16;
+    float value;
+    memcpy(&value, &wide, sizeof value);
+    return value;
+}
+
+void bnn_weights_convert(const bnn_st_tensor *tensor, float *out) {
+    const char *from = tensor->data;
+    for (size_t i = 0; i < tensor->count; i++) { /* the data are not aligned */
+        uint16_t half;
+        double wide;
+        switch (tensor->dtype) {
+        case BNN_ST_F16:
+            memcpy(&half, from + i * sizeof half, sizeof half);
+            out[i] = of_half(half);
+            break;
+        case BNN_ST_BF16:
+            memcpy(&half, from + i * sizeof half, sizeof half);
+            out[i] = of_bfloat(half);
+            break;
+        case BNN_ST_F64:
+            memcpy(&wide, from + i * sizeof wide, sizeof wide);
+            out[i] = (float)wide;
+            break;
+        default:
+            memcpy(&out[i], from + i * sizeof out[i], sizeof out[i]);
+            break;
+        }
+    }
+}
+
+const char *bnn_weights_flaw(const char *name, const float *values, size_t count) {
+    int squares = ends_with(name, ".running_var") || ends_with(name, ".exp_avg_sq");
+    float least = squares ? 0.0f : -FLT_MAX;
+    int bad = 0, nan = 0, infinite = 0;
+    for (size_t i = 0; i < count; i++) {
+        bad |= !(values[i] >= least && values[i] <= FLT_MAX);
+    }
+    for (size_t i = 0; bad && i < count; i++) {
+        nan |= isnan(values[i]) != 0;
+        infinite |= isinf(values[i]) != 0;
+    }
+    return !bad       ? NULL
+           : nan      ? "a value that is not a number"
+           : infinite ? "an infinite value"
+                      : "a negative variance";
+}
+
+/* ---- one tensor ---- */
+
+static int is_float(const bnn_st_tensor *t, int exact) {
+    return t->dtype == BNN_ST_F32 ||
+           (!exact &&
+            (t->dtype == BNN_ST_F16 || t->dtype == BNN_ST_BF16 || t->dtype == BNN_ST_F64));
+}
+
+static int same_shape(const bnn_st_tensor *t, const bnn_param *param) {
+    int same = t->ndim == param->ndim;
+    for (int i = 0; same && i < t->ndim; i++) {
+        same = t->shape[i] == param->shape[i];
+    }
+    return same;
+}
+
+typedef struct shape_text {
+    char s[8 * BNN_ST_MAX_DIMS * 3];
+} shape_text;
+
+static shape_text shape_of(int ndim, const int64_t *shape) {
+    shape_text text = {"["};
+    size_t used = 1;
+    for (int i = 0; i < ndim; i++) {
+        used += (size_t)snprintf(text.s + used, sizeof text.s - used, "%s%lld", i ? "," : "",
+                                 (long long)shape[i]);
+    }
+    snprintf(text.s + used, sizeof text.s - used, "]");
+    return text;
+}
+
+/* The name as it stands in the file. */
+typedef struct full_name {
+    char s[640];
+} full_name;
+
+static full_name name_in_file(const bnn_weights *w, const char *name) {
+    full_name full;
+    snprintf(full.s, sizeof full.s, "%s%s", w->prefix, name);
+    return full;
+}
+
+const bnn_st_tensor *bnn_weights_find(const bnn_weights *w, const char *name,
+                                      const bnn_param *param, char why[BNN_WHY_BYTES]) {
+    const bnn_st_tensor *t = bnn_st_find(w->file, name_in_file(w, name).s);
+    if (!t) {
+        snprintf(why, BNN_WHY_BYTES, "is missing in the file");
+    } else if (!is_float(t, w->exact)) {
+        snprintf(why, BNN_WHY_BYTES, "has type %s in the file, %s needed",
+                 bnn_st_dtype_name(t->dtype), w->exact ? "F32" : "F32, F16, BF16 or F64");
+    } else if (!same_shape(t, param)) {
+        snprintf(why, BNN_WHY_BYTES, "has shape %s in the file, %s needed",
+                 shape_of(t->ndim, t->shape).s, shape_of(param->ndim, param->shape).s);
+    } else {
+        return t;
+    }
+    return NULL;
+}
+
+static bnn_code refuse(const bnn_weights *w, const char *name, const char *why, bnn_error *err) {
+    return bnn_fail(err, BNN_ERR_FORMAT,
+                    "%s: tensor '%s' %s; the file is of another network, or damaged", w->path,
+                    name_in_file(w, name).s, why);
+}
+
+bnn_code bnn_weights_read(const bnn_weights *w, const char *name, const bnn_param *param,
+                          float *memory, bnn_error *err) {
+    char why[BNN_WHY_BYTES];
+    const bnn_st_tensor *t = bnn_weights_find(w, name, param, why);
+    if (!t) {
+        return refuse(w, name, why, err);
+    }
+    float *copy = malloc(t->count * sizeof *copy + 1);
+    if (!copy) {
+        return bnn_fail(err, BNN_ERR_MEMORY, "%s: out of memory for '%s'", w->path, name);
+    }
+    bnn_weights_convert(t, copy);
+    const char *flaw = bnn_weights_flaw(name, copy, t->count);
+    if (!flaw) {
+        bnn_param_to_memory(param, copy, memory);
+    }
+    free(copy);
+    return flaw ? bnn_fail(err, BNN_ERR_FORMAT,
+                           "%s: tensor '%s' holds %s; its training has diverged, or the file is "
+                           "damaged",
+                           w->path, name_in_file(w, name).s, flaw)
+                : BNN_OK;
+}
+
+/* ---- all of them ---- */
+
+/* Whether the file need not hold it, and does not. */
+static int may_lack(const bnn_weights *w, const bnn_param *param) {
+    return w->scheduled && bnn_is_scheduled(w->scheduled, param) &&
+           !bnn_st_find(w->file, name_in_file(w, param->name).s);
+}
+
+bnn_code bnn_weights_check_params(const bnn_weights *w, const bnn_params *params, bnn_error *err) {
+    for (size_t i = 0; i < params->count; i++) {
+        const bnn_param *p = params->list[i];
+        char why[BNN_WHY_BYTES];
+        if (!bnn_weights_find(w, p->name, p, why) && !may_lack(w, p)) {
+            return refuse(w, p->name, why, err);
+        }
+    }
+    return BNN_OK;
+}
+
+bnn_code bnn_weights_read_params(const bnn_weights *w, bnn_params *params, bnn_error *err) {
+    bnn_code code = BNN_OK;
+    for (size_t i = 0; code == BNN_OK && i < params->count; i++) {
+        const bnn_param *p = params->list[i];
+        if (!may_lack(w, p)) {
+            code = bnn_weights_read(w, p->name, p, bnn_param_data(params, p), err);
+        }
+    }
+    return code;
+}
+
+/* ---- the prefix ---- */
+
+/* A tensor that has a parameter's name behind a prefix of whole components. */
+typedef struct candidate {
+    const char *name;
+    size_t length; /* of the prefix */
+    int fits;
+} candidate;
+
+typedef struct candidates {
+    candidate *list;
+    size_t count, capacity;
+} candidates;
+
+static int add(candidates *c, candidate one) {
+    if (c->count == c->capacity) {
+        size_t capacity = c->capacity ? 2 * c->capacity : 256;
+        candidate *list = realloc(c->list, capacity * sizeof *list);
+        if (!list) {
+            return 0;
+        }
+        c->list = list;
+        c->capacity = capacity;
+    }
+    c->list[c->count++] = one;
+    return 1;
+}
+
+static int add_all(candidates *c, const bnn_weights *w, const bnn_params *params) {
+    int ok = 1;
+    for (size_t i = 0; ok && i < bnn_st_count(w->file); i++) {
+        const bnn_st_tensor *t = bnn_st_at(w->file, i);
+        size_t length = strlen(t->name);
+        for (size_t p = 0; ok && p < params->count; p++) {
+            const bnn_param *param = params->list[p];
+            size_t tail = strlen(param->name), prefix = length - tail;
+            if (tail <= length && prefix < sizeof w->prefix &&
+                (prefix == 0 || t->name[prefix - 1] == '.') &&
+                memcmp(t->name + prefix, param->name, tail) == 0) {
+                int fits = is_float(t, w->exact) && same_shape(t, param);
+                ok = add(c, (candidate){t->name, prefix, fits});
+            }
+        }
+    }
+    return ok;
+}
+
+/* By prefix, the shorter first. */
+static int compare(const void *a, const void *b) {
+    const candidate *x = a, *y = b;
+    if (x->length != y->length) {
+        return x->length < y->length ? -1 : 1;
+    }
+    return memcmp(x->name, y->name, x->length);
+}
+
+bnn_code bnn_weights_open(const char *path, const bnn_st_file *file, const bnn_params *params,
+                          bnn_weights *out, bnn_error *err) {
+    candidates c = {0};
+    size_t most_named = 0, most_fit = 0;
+    *out = (bnn_weights){.path = path, .file = file};
+    if (!add_all(&c, out, params)) {
+        free(c.list);
+        return bnn_fail(err, BNN_ERR_MEMORY, "%s: out of memory for its names", path);
+    }
+    if (c.count) {
+        qsort(c.list, c.count, sizeof *c.list, compare);
+    }
+    for (size_t i = 0, end; i < c.count; i = end) {
+        size_t fit = 0;
+        for (end = i; end < c.count && compare(&c.list[i], &c.list[end]) == 0; end++) {
+            fit += c.list[end].fits != 0;
+        }
+        if (end - i > most_named || (end - i == most_named && fit > most_fit)) {
+            most_named = end - i;
+            most_fit = fit;
+            snprintf(out->prefix, sizeof out->prefix, "%.*s", (int)c.list[i].length,
+                     c.list[i].name);
+        }
+    }
+    free(c.list);
+    return BNN_OK;
+}

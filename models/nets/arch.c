@@ -1,0 +1,35 @@
+/* The table of architectures. */
+#include "models/nets/arch.h"
+
+#include <string.h>
+
+static const bnn_arch resnet18 = {.name = "resnet18",
+                                  .title = "ResNet-18 (He et al. 2016)",
+                                  .build = bnn_build_resnet,
+                                  .blocks = {2, 2, 2, 2},
+                                  .width = 64};
+static const bnn_arch resnet34 = {.name = "resnet34",
+                                  .title = "ResNet-34 (He et al. 2016)",
+                                  .build = bnn_build_resnet,
+                                  .blocks = {3, 4, 6, 3},
+                                  .width = 64};
+static const bnn_arch resnet20 = {.name = "resnet20",
+                                  .title = "ResNet-20 (He et al. 2016), 16-channel stem",
+                                  .build = bnn_build_resnet,
+                                  .blocks = {3, 3, 3},
+                                  .width = 16};
+static const bnn_arch vgg_small = {.name = "vgg_small",
+                                   .title = "VGG-Small (Zhang et al. 2018)",
+                                   .build = bnn_build_vgg_small,
+                                   .width = 128};
+
+const bnn_arch *const bnn_archs[] = {&resnet18, &resnet34, &resnet20, &vgg_small, NULL};
+
+const bnn_arch *bnn_arch_find(const char *name) {
+    for (size_t i = 0; bnn_archs[i]; i++) {
+        if (strcmp(bnn_archs[i]->name, name) == 0) {
+            return bnn_archs[i];
+        }
+    }
+    return NULL;
+}

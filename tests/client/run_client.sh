@@ -1,0 +1,117 @@
+#!/bin/sh
+# run_client BUILD CMAKE CC FLAGS: installs BUILD into a temporary prefix, moves it, and there lets a
+# client be built both ways, by pkg-config and by CMake, and run on a checkpoint and a packed file.
+set -eu
+build=$1 cmake=$2 cc=$3 flags=$4
+here=$(cd "$(dirname "$0")" && pwd)
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+trap 'exit 1' INT TERM HUP
+cd "$work"
+
+fail() {
+    echo "run_client: $1" >&2
+    exit 1
+}
+
+quiet() {
+    "$@" >log 2>&1 || { cat log; fail "failed: $*"; }
+}
+
+quiet "$cmake" --install "$build" --prefix "$work/first"
+mv first moved
+prefix=$work/moved
+for file in bin/bnn-train bin/bnn-eval bin/bnn-export bin/bnn-corrupt bin/bnn-bench include/bnn.h \
+    share/bnn/torch_step.py; do
+    [ -s "$prefix/$file" ] || fail "$file is not installed"
+done
+for program in "$prefix"/bin/*; do
+    page=$prefix/share/man/man1/${program##*/}.1
+    grep -q '^\.TH' "$page" || fail "no manual page ${page##*/}"
+done
+lib=$(dirname "$(find "$prefix" -name libbnn.a)")
+for file in pkgconfig/bnn.pc cmake/bnn/bnnConfig.cmake cmake/bnn/bnnConfigVersion.cmake \
+    cmake/bnn/bnnTargets.cmake; do
+    [ -s "$lib/$file" ] || fail "$file is not installed"
+done
+# Nothing may point to where it was built or first put.
+if grep -rlF -e "$work/first" -e "$build/" "$lib/pkgconfig" "$lib/cmake"; then
+    fail "the files above name a folder that a user does not have"
+fi
+
+byte() {
+    printf '%b' "\\0$(printf '%03o' "$1")"
+}
+
+# Pictures of class c are all 25 c: 28x28 bytes behind an IDX header, labels 0 1 ... 9 0 1 ...
+make_data() { # NAME COUNT
+    {
+        printf '\0\0\010\03\0\0\0'
+        byte "$2"
+        printf '\0\0\0\034\0\0\0\034'
+    } >"data/$1-images-idx3-ubyte"
+    {
+        printf '\0\0\010\01\0\0\0'
+        byte "$2"
+    } >"data/$1-labels-idx1-ubyte"
+    i=0
+    while [ "$i" -lt "$2" ]; do
+        class=$((i % 10))
+        byte "$class" >>"data/$1-labels-idx1-ubyte"
+        head -c 784 /dev/zero | tr '\0' "$(printf '\\%03o' $((25 * class)))" \
+            >>"data/$1-images-idx3-ubyte"
+        i=$((i + 1))
+    done
+}
+mkdir data
+make_data train 64
+make_data t10k 16
+quiet "$prefix/bin/bnn-train" --algo reactnet --arch resnet20 --data mnist --data-dir data \
+    --epochs 1 --batch-size 32 --output run
+quiet "$prefix/bin/bnn-export" run/last.safetensors --output model.bnn
+
+PKG_CONFIG_PATH=$lib/pkgconfig${PKG_CONFIG_PATH:+:$PKG_CONFIG_PATH}
+export PKG_CONFIG_PATH
+# shellcheck disable=SC2046,SC2086 # lists of flags
+quiet "$cc" $flags $(pkg-config --cflags bnn) -Wall -Werror "$here/main.c" -o client \
+    $(pkg-config --libs bnn)
+# shellcheck disable=SC2046,SC2086
+quiet "$cc" $flags $(pkg-config --cflags bnn) "$here/main.c" -o client-static \
+    $(pkg-config --static --libs bnn)
+quiet "$cmake" -S "$here" -B by-cmake -DCMAKE_C_COMPILER="$cc" -DCMAKE_C_FLAGS="$flags" \
+    -DCMAKE_BUILD_TYPE=Release -DCMAKE_PREFIX_PATH="$prefix"
+quiet "$cmake" --build by-cmake
+
+LC_ALL=C
+export LC_ALL
+./client run/last.safetensors >expected
+grep -q '^resnet20 reactnet 32x32x3: class [0-9] of 10, ' expected || fail "output: $(cat expected)"
+for client in ./client ./client-static by-cmake/client; do
+    for model in run/last.safetensors model.bnn; do
+        $client $model >got
+        cmp expected got || fail "$client $model: $(cat got), not $(cat expected)"
+    done
+done
+if ./client data/train-labels-idx1-ubyte 2>refusal; then
+    fail "a file that is no model was taken for one"
+fi
+[ "$(wc -l <refusal)" = 1 ] || fail "not one line: $(cat refusal)"
+
+# Where a comma is the decimal point, and where I is not the capital of i. %a writes a point there,
+# too, but as the locale has it.
+for locale in de_DE tr_TR; do
+    if ! localedef -i $locale -f UTF-8 "$work/$locale.UTF-8" 2>/dev/null; then
+        echo "SKIPPED: no locale $locale (package locales)"
+        continue
+    fi
+    for model in run/last.safetensors model.bnn; do
+        LOCPATH=$work LC_ALL=$locale.UTF-8 ./client $model | tr , . >got
+        tr , . <expected | cmp - got || fail "$model in $locale: $(cat got)"
+    done
+    if LOCPATH=$work LC_ALL=$locale.UTF-8 ./client nowhere 2>got; then
+        fail "a file that is not there was loaded"
+    fi
+    grep -q 'nowhere: cannot open for reading: No such file or directory' got ||
+        fail "the message in $locale: $(cat got)"
+done
+cat expected

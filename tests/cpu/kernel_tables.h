@@ -1,0 +1,14 @@
+/* The kernel tables that tests walk: the machine's, and those that it emulates. */
+#ifndef BNN_TESTS_CPU_KERNEL_TABLES_H
+#define BNN_TESTS_CPU_KERNEL_TABLES_H
+
+#include <stddef.h>
+
+#include "engine/device.h"
+
+/* Table i, or NULL if this machine lacks it or BNN_ISA forbids it; i < KERNEL_TABLES. */
+const bnn_kernels *kernel_table(size_t i);
+
+enum { KERNEL_TABLES = 6 };
+
+#endif

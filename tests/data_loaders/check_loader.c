@@ -1,0 +1,262 @@
+/* The prefetching loader, on a dataset that writes down what it was asked for: order, restarts,
+ * and the same batches from any number of threads. Also worth a run under -fsanitize=thread. */
+#include <check.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "data_loaders/loader.h"
+#include "tests/fixtures/expect_error.h"
+
+/* A dataset that says what it was asked: x = (index, epoch, seed, augment), label = index. */
+static const bnn_dataset_info tiny_info = {
+    .name = "tiny", .height = 2, .width = 2, .channels = 1, .classes = 10};
+
+static void tiny_sample(const bnn_dataset *dataset, size_t index, int augment, uint64_t seed,
+                        uint32_t epoch, float *x, int32_t *label) {
+    (void)dataset; /* and no ck_assert here: Check is for one thread */
+    x[0] = (float)index;
+    x[1] = (float)epoch;
+    x[2] = (float)seed;
+    x[3] = (float)augment;
+    *label = (int32_t)index;
+}
+
+static bnn_dataset tiny_dataset(size_t count) {
+    return (bnn_dataset){.info = &tiny_info, .count = count, .sample = tiny_sample};
+}
+
+static bnn_loader *make_loader(const bnn_dataset *dataset, bnn_loader_options options) {
+    bnn_loader *loader;
+    bnn_error err = {0};
+    bnn_code code = bnn_loader_create(dataset, &options, &loader, &err);
+    ck_assert_msg(code == BNN_OK, "%s", err.text);
+    return loader;
+}
+
+/* Runs from `first` to the epoch's end; the indices go to order[first * batch...]. */
+static void walk(bnn_loader *loader, const bnn_dataset *dataset, const bnn_loader_options *options,
+                 uint32_t epoch, size_t first, int32_t *order) {
+    bnn_error err = {0};
+    bnn_batch batch;
+    size_t seen = first * options->batch_size;
+    seen = seen < dataset->count ? seen : dataset->count;
+    ck_assert_int_eq(bnn_loader_start(loader, epoch, first, &err), BNN_OK);
+    while (bnn_loader_next(loader, &batch)) {
+        size_t left = dataset->count - seen;
+        ck_assert_uint_eq(batch.n, left < options->batch_size ? left : options->batch_size);
+        for (size_t i = 0; i < batch.n; i++) {
+            ck_assert(batch.x[4 * i] == (float)batch.label[i]);
+            ck_assert(batch.x[4 * i + 1] == (float)epoch);
+            ck_assert(batch.x[4 * i + 2] == (float)options->seed);
+            ck_assert(batch.x[4 * i + 3] == (float)options->augment);
+            order[seen++] = batch.label[i];
+        }
+    }
+    ck_assert_uint_eq(seen, dataset->count);
+    ck_assert_int_eq(bnn_loader_next(loader, &batch), 0); /* and stays there */
+    ck_assert_uint_eq(batch.n, 0);
+}
+
+static void expect_permutation(const int32_t *order, size_t count) {
+    char *seen = calloc(count, 1);
+    ck_assert_ptr_nonnull(seen);
+    for (size_t i = 0; i < count; i++) {
+        ck_assert(order[i] >= 0 && (size_t)order[i] < count && !seen[order[i]]);
+        seen[order[i]] = 1;
+    }
+    free(seen);
+}
+
+#define COUNT 1003
+#define BYTES (COUNT * sizeof(int32_t))
+
+START_TEST(loader_order) {
+    static int32_t plain[COUNT], first[COUNT], second[COUNT], other[COUNT], again[COUNT];
+    bnn_dataset d = tiny_dataset(COUNT);
+    bnn_loader_options o = {.batch_size = 50, .seed = 11, .threads = 2, .prefetch = 2};
+    bnn_loader *loader = make_loader(&d, o);
+    ck_assert_uint_eq(bnn_loader_steps(loader), 21);
+    bnn_batch batch;
+    ck_assert_int_eq(bnn_loader_next(loader, &batch), 0); /* not started */
+    walk(loader, &d, &o, 0, 0, plain);
+    bnn_loader_free(loader);
+    for (int i = 0; i < COUNT; i++) {
+        ck_assert_int_eq(plain[i], i);
+    }
+    o.shuffle = o.augment = 1;
+    loader = make_loader(&d, o);
+    walk(loader, &d, &o, 0, 0, first);
+    walk(loader, &d, &o, 1, 0, second);
+    walk(loader, &d, &o, 0, 0, again);
+    bnn_loader_free(loader);
+    ck_assert_mem_eq(first, again, BYTES);
+    o.seed = 12;
+    loader = make_loader(&d, o);
+    walk(loader, &d, &o, 0, 0, other);
+    bnn_loader_free(loader);
+    expect_permutation(first, COUNT);
+    expect_permutation(second, COUNT);
+    expect_permutation(other, COUNT);
+    ck_assert_mem_ne(first, plain, BYTES);
+    ck_assert_mem_ne(first, second, BYTES);
+    ck_assert_mem_ne(first, other, BYTES);
+}
+END_TEST
+
+/* Any number of threads and of batches ahead gives what one thread gives, from any step on. */
+START_TEST(loader_determinism) {
+    static int32_t expected[COUNT], got[COUNT];
+    const int threads[] = {1, 2, 3}, prefetch[] = {1, 4};
+    const size_t batch_sizes[] = {1, 7, 64, COUNT};
+    bnn_dataset d = tiny_dataset(COUNT);
+    bnn_loader_options o = {
+        .batch_size = batch_sizes[_i], .shuffle = 1, .seed = 5, .threads = 1, .prefetch = 1};
+    bnn_loader *loader = make_loader(&d, o);
+    walk(loader, &d, &o, 3, 0, expected);
+    bnn_loader_free(loader);
+    for (int i = 0; i < 6; i++) {
+        o.threads = threads[i % 3];
+        o.prefetch = prefetch[i / 3];
+        loader = make_loader(&d, o);
+        const size_t steps = bnn_loader_steps(loader);
+        const size_t starts[] = {0, steps / 3, steps - 1, steps, 0};
+        for (size_t j = 0; j < sizeof starts / sizeof *starts; j++) {
+            memset(got, 0xff, BYTES);
+            size_t before = starts[j] * o.batch_size;
+            memcpy(got, expected, before < COUNT ? before * sizeof *got : BYTES);
+            walk(loader, &d, &o, 3, starts[j], got);
+            ck_assert_mem_eq(got, expected, BYTES);
+        }
+        bnn_loader_free(loader);
+    }
+}
+END_TEST
+
+/* Starting anew while the workers are at it, and freeing likewise. */
+START_TEST(loader_restart_while_busy) {
+    static int32_t expected[COUNT], got[COUNT];
+    bnn_dataset d = tiny_dataset(COUNT);
+    bnn_loader_options o = {.batch_size = 20, .shuffle = 1, .seed = 9, .threads = 3, .prefetch = 4};
+    bnn_loader *loader = make_loader(&d, o);
+    bnn_error err = {0};
+    bnn_batch batch;
+    for (uint32_t round = 0; round < 60; round++) {
+        ck_assert_int_eq(bnn_loader_start(loader, round, round % 51, &err), BNN_OK);
+        for (uint32_t i = 0; i < round % 4; i++) {
+            bnn_loader_next(loader, &batch);
+        }
+    }
+    walk(loader, &d, &o, 2, 0, got);
+    bnn_loader_start(loader, 8, 0, &err);
+    bnn_loader_free(loader);
+    loader = make_loader(&d, o);
+    walk(loader, &d, &o, 2, 0, expected);
+    bnn_loader_free(loader);
+    ck_assert_mem_eq(got, expected, BYTES);
+    for (int i = 0; i < 20; i++) {
+        bnn_loader_free(make_loader(&d, o));
+    }
+}
+END_TEST
+
+/* The batch in hand stays as it is while others are prepared behind it. */
+START_TEST(loader_keeps_batch) {
+    bnn_dataset d = tiny_dataset(COUNT);
+    bnn_loader_options o = {.batch_size = 100, .threads = 2, .prefetch = 1};
+    bnn_loader *loader = make_loader(&d, o);
+    bnn_error err = {0};
+    bnn_batch batch;
+    ck_assert_int_eq(bnn_loader_start(loader, 0, 0, &err), BNN_OK);
+    for (int step = 0; bnn_loader_next(loader, &batch); step++) {
+        ck_assert_uint_eq((uintptr_t)batch.x % 64, 0);
+        usleep(2000);
+        for (size_t i = 0; i < batch.n; i++) {
+            ck_assert_int_eq(batch.label[i], step * 100 + (int)i);
+        }
+    }
+    bnn_loader_free(loader);
+}
+END_TEST
+
+START_TEST(loader_errors) {
+    const struct {
+        bnn_loader_options options;
+        const char *text;
+    } bad[] = {
+        {{.batch_size = 0, .threads = 1, .prefetch = 1}, "batch size 0"},
+        {{.batch_size = 512, .threads = 1, .prefetch = 1},
+         "batch size 512 is larger than the data set (100 images); use --batch-size 100 or less"},
+        {{.batch_size = 10, .threads = 0, .prefetch = 1}, "0 loader threads"},
+        {{.batch_size = 10, .threads = 1, .prefetch = 0}, "0 batches ahead"},
+        {{.batch_size = 10, .threads = -1, .prefetch = 1}, "-1 loader threads"},
+    };
+    bnn_dataset d = tiny_dataset(100), empty = tiny_dataset(0);
+    bnn_error err = {0};
+    bnn_loader *loader;
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        loader = (bnn_loader *)1;
+        bnn_code code = bnn_loader_create(&d, &bad[i].options, &loader, &err);
+        expect_error(code, BNN_ERR_ARGUMENT, &err, bad[i].text, NULL);
+        ck_assert_ptr_null(loader);
+    }
+    bnn_loader_options good = {.batch_size = 10, .threads = 1, .prefetch = 1};
+    expect_error(bnn_loader_create(&empty, &good, &loader, &err), BNN_ERR_ARGUMENT, &err,
+                 "tiny: 0 images", NULL);
+    loader = make_loader(&d, good);
+    expect_error(bnn_loader_start(loader, 0, 11, &err), BNN_ERR_ARGUMENT, &err, "step 11",
+                 "10 steps", NULL);
+    bnn_loader_free(loader);
+    bnn_loader_free(NULL);
+}
+END_TEST
+
+static volatile sig_atomic_t worker_signals;
+static pthread_t main_thread;
+
+static void on_signal(int number) {
+    (void)number;
+    worker_signals += !pthread_equal(pthread_self(), main_thread);
+}
+
+/* A signal to the process goes to a thread that does not block it: never a worker. */
+START_TEST(loader_signals) {
+    bnn_dataset d = tiny_dataset(COUNT);
+    bnn_loader_options o = {.batch_size = 10, .threads = 3, .prefetch = 2};
+    struct sigaction action = {.sa_handler = on_signal};
+    main_thread = pthread_self();
+    sigaction(SIGUSR1, &action, NULL);
+    bnn_loader *loader = make_loader(&d, o);
+    sigset_t mask;
+    pthread_sigmask(SIG_BLOCK, NULL, &mask);
+    ck_assert_int_eq(sigismember(&mask, SIGUSR1), 0); /* the caller's mask is as before */
+    sigemptyset(&mask);
+    sigaddset(&mask, SIGUSR1);
+    pthread_sigmask(SIG_BLOCK, &mask, NULL); /* now a worker would be the only taker */
+    kill(getpid(), SIGUSR1);
+    usleep(20000);
+    ck_assert_int_eq(worker_signals, 0);
+    pthread_sigmask(SIG_UNBLOCK, &mask, NULL);
+    bnn_loader_free(loader);
+}
+END_TEST
+
+int main(void) {
+    Suite *suite = suite_create("loader");
+    TCase *loader = tcase_create("loader");
+    tcase_set_timeout(loader, 120);
+    suite_add_tcase(suite, loader);
+    tcase_add_test(loader, loader_order);
+    tcase_add_loop_test(loader, loader_determinism, 0, 4);
+    tcase_add_test(loader, loader_restart_while_busy);
+    tcase_add_test(loader, loader_keeps_batch);
+    tcase_add_test(loader, loader_errors);
+    tcase_add_test(loader, loader_signals);
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_ENV);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}

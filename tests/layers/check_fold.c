@@ -1,0 +1,340 @@
+/* Folding: for every algorithm, whole networks with hard batch norms (negative, zero, huge factors)
+ * give the same bits with thresholds as without, and what the unfolded evaluation gives; thresholds
+ * are right for every integer; the list of constants does not depend on values. */
+#include "tests/fixtures/graph_fixture.h"
+
+#include "layers/fold/fold.h"
+#include "models/model.h"
+
+typedef struct network {
+    bnn_spec spec;
+    bnn_params *params;
+    bnn_net net;
+    int batch;
+    float *x;
+} network;
+
+static int ends(const char *name, const char *suffix) {
+    size_t n = strlen(name), s = strlen(suffix);
+    return n >= s && strcmp(name + n - s, suffix) == 0;
+}
+
+static int of_batch_norm(const bnn_params *params, const bnn_param *p) {
+    char sibling[256];
+    const char *dot = strrchr(p->name, '.');
+    snprintf(sibling, sizeof sibling, "%.*s.running_mean", (int)(dot - p->name), p->name);
+    return bnn_params_find(params, sibling) != NULL;
+}
+
+/* A batch norm's factor: some negative, some zero; variances from tiny to that of sums of a few
+ * hundred signs. */
+static float hard_value(bnn_rng *rng, const char *name, size_t i) {
+    float u = 2.0f * bnn_rng_uniform(rng) - 1.0f;
+    if (ends(name, "running_mean")) {
+        return 6.0f * u;
+    }
+    if (ends(name, "running_var")) {
+        return i % 11 == 3 ? 1e-12f : 40.0f * u * u + 0.1f;
+    }
+    if (ends(name, ".weight")) {
+        return i % 13 == 5 ? 0.0f : 1.5f * u;
+    }
+    return i % 5 ? 0.5f * u : 0.0f; /* bias */
+}
+
+static void randomize(network *t) {
+    bnn_rng rng = bnn_rng_start(21, 0);
+    for (size_t k = 0; k < t->params->count; k++) {
+        const bnn_param *p = t->params->list[k];
+        float *value = bnn_param_data(t->params, p);
+        int norm = of_batch_norm(t->params, p);
+        int threshold = ends(p->name, ".channel_threshold");
+        for (size_t i = 0; norm && i < p->count; i++) {
+            value[i] = hard_value(&rng, p->name, i);
+        }
+        for (size_t i = 0; threshold && i < p->count; i++) {
+            value[i] = 0.4f * bnn_rng_normal(&rng);
+        }
+    }
+}
+
+static void start(network *t, const char *arch, const bnn_binarizer *algo, int batch) {
+    bnn_error err = {0};
+    *t = (network){.spec = {.height = 32, .width = 32, .channels = 3, .classes = 10},
+                   .params = bnn_params_create(),
+                   .batch = batch};
+    ck_ok(bnn_spec_find(&t->spec, arch, algo ? algo->name : BNN_FLOAT_ALGORITHM, &err), err);
+    t->spec.phase = algo ? algo->phases - 1 : 0;
+    ck_ok(bnn_net_build(&t->spec, test_device(), t->params, batch, 0, &t->net, &err), err);
+}
+
+static void fill(network *t) {
+    bnn_error err = {0};
+    ck_ok(bnn_params_allocate(t->params, &err), err);
+    bnn_params_initialize(t->params, 3);
+    bnn_apply_schedule(t->spec.binarizer, t->params, 9, 10);
+    randomize(t);
+    bnn_rng rng = bnn_rng_start(8, 8);
+    t->x = random_floats(&rng, SHIFTED, (size_t)t->batch * 32 * 32 * 3);
+}
+
+static void stop(network *t) {
+    bnn_graph_free(t->net.graph);
+    bnn_params_free(t->params);
+    free(t->x);
+}
+
+static void run_folded(network *t, int thresholds, float *logits) {
+    bnn_error err = {0};
+    bnn_fold *fold = NULL;
+    ck_ok(bnn_fold_create(t->net.graph, t->net.input, t->net.logits, thresholds, &fold, &err), err);
+    bnn_graph *g = bnn_fold_graph(fold);
+    ck_ok(bnn_graph_bind(g, NULL, &err), err);
+    ck_ok(bnn_fold_evaluate(fold, &err), err);
+    bnn_graph_set(g, bnn_fold_input(fold), t->x);
+    bnn_graph_forward(g);
+    memcpy(logits, bnn_f32(g, bnn_fold_output(fold)), (size_t)t->batch * 10 * sizeof(float));
+    int found = 0;
+    for (size_t i = 0; i < bnn_fold_constant_count(fold); i++) {
+        found += bnn_dtype_of(g, bnn_fold_constant(fold, i)) == BNN_I32;
+    }
+    int expected = thresholds && t->spec.binarizer && !t->spec.binarizer->float_work &&
+                   strcmp(t->spec.binarizer->name, "recu") != 0;
+    ck_assert_msg(!expected || found >= 3, "only %d thresholds", found);
+    ck_assert(thresholds || found == 0);
+    bnn_fold_free(fold);
+}
+
+static void check_network(const char *arch, const bnn_binarizer *algo, int batch) {
+    network t;
+    bnn_error err = {0};
+    float with[40], without[40], *unfolded;
+    size_t n = (size_t)batch * 10;
+    const char *name = algo ? algo->name : BNN_FLOAT_ALGORITHM;
+    start(&t, arch, algo, batch);
+    fill(&t);
+    run_folded(&t, 1, with);
+    run_folded(&t, 0, without);
+    ck_assert_msg(memcmp(with, without, n * sizeof(float)) == 0, "%s %s: thresholds change logits",
+                  arch, name);
+    ck_ok(bnn_graph_compile(t.net.graph, BNN_NONE, &err), err);
+    ck_ok(bnn_graph_bind(t.net.graph, NULL, &err), err);
+    bnn_graph_set(t.net.graph, t.net.input, t.x);
+    bnn_graph_forward(t.net.graph);
+    unfolded = bnn_f32(t.net.graph, t.net.logits);
+    double largest = 0.0, worst = 0.0;
+    for (size_t i = 0; i < n; i++) {
+        double size = fabs((double)unfolded[i]);
+        double error = fabs((double)unfolded[i] - (double)with[i]);
+        largest = size > largest ? size : largest; /* fmax would crash gcc 12 for ARM */
+        worst = error > worst ? error : worst;
+    }
+    ck_assert_msg(worst <= 1e-4 * largest && largest > 1e-3, "%s %s: logits of %g are off by %g",
+                  arch, name, largest, worst);
+    stop(&t);
+}
+
+static int readers(const bnn_graph *g, bnn_t t) {
+    int count = 0;
+    for (size_t i = 0; i < bnn_graph_node_count(g); i++) {
+        const bnn_node *node = bnn_graph_node(g, i);
+        for (int k = 0; k < node->in_count; k++) {
+            count += node->in[k] == t;
+        }
+    }
+    return count;
+}
+
+/* Nothing that a product could have done on its way out is left behind it; a shift behind a clamp
+ * (ReActNet's) it could not. */
+static void check_ends(const bnn_graph *g, int shifts, int bits) {
+    int found = 0;
+    for (size_t i = 0; i < bnn_graph_node_count(g); i++) {
+        const bnn_node *node = bnn_graph_node(g, i);
+        const bnn_node *before = bnn_graph_producer(g, node->in[0]);
+        int behind = before && before->op == &bnn_conv_op && readers(g, node->in[0]) == 1;
+        ck_assert(!behind ||
+                  ((shifts || node->op != &bnn_affine_op) && node->op != &bnn_threshold_op &&
+                   node->op != &bnn_clamp_op && node->op != &bnn_add_op));
+        found += node->op == &bnn_conv_op && bnn_dtype_of(g, node->out[0]) == BNN_B1;
+    }
+    ck_assert_int_eq(found, bits);
+}
+
+START_TEST(test_ends) {
+    const bnn_binarizer *algo = bnn_binarizers[_i];
+    for (int thresholds = 0; thresholds < 2; thresholds++) {
+        network t;
+        bnn_error err = {0};
+        bnn_fold *fold = NULL;
+        start(&t, "resnet20", algo, 1);
+        ck_ok(bnn_fold_create(t.net.graph, t.net.input, t.net.logits, thresholds, &fold, &err),
+              err);
+        check_ends(bnn_fold_graph(fold), strcmp(algo->name, "reactnet") == 0,
+                   thresholds && !algo->float_work ? 9 : 0);
+        bnn_fold_free(fold);
+        stop(&t);
+    }
+}
+END_TEST
+
+START_TEST(test_resnet20) {
+    check_network("resnet20", bnn_binarizers[_i], 2);
+}
+END_TEST
+
+START_TEST(test_vgg_small) {
+    check_network("vgg_small", bnn_binarizers[_i], 1);
+}
+END_TEST
+
+/* ---- the list of constants ---- */
+
+static void same_constants(const char *arch, const bnn_binarizer *algo, int thresholds) {
+    network a, b;
+    bnn_error err = {0};
+    bnn_fold *fa = NULL, *fb = NULL;
+    start(&a, arch, algo, 1);
+    start(&b, arch, algo, 2);
+    fill(&b);
+    ck_ok(bnn_fold_create(a.net.graph, a.net.input, a.net.logits, thresholds, &fa, &err), err);
+    ck_ok(bnn_fold_create(b.net.graph, b.net.input, b.net.logits, thresholds, &fb, &err), err);
+    ck_assert_uint_gt(bnn_fold_constant_count(fa), 0);
+    ck_assert_uint_eq(bnn_fold_constant_count(fa), bnn_fold_constant_count(fb));
+    for (size_t i = 0; i < bnn_fold_constant_count(fa); i++) {
+        bnn_t ta = bnn_fold_constant(fa, i), tb = bnn_fold_constant(fb, i);
+        ck_assert_int_eq(bnn_dtype_of(bnn_fold_graph(fa), ta),
+                         bnn_dtype_of(bnn_fold_graph(fb), tb));
+        ck_assert(bnn_shape_equal(bnn_shape_of(bnn_fold_graph(fa), ta),
+                                  bnn_shape_of(bnn_fold_graph(fb), tb)));
+    }
+    bnn_fold_free(fa);
+    bnn_fold_free(fb);
+    stop(&a);
+    stop(&b);
+}
+
+START_TEST(test_constants) {
+    same_constants("resnet20", bnn_binarizers[_i], 0);
+    same_constants("resnet20", bnn_binarizers[_i], 1);
+    same_constants("vgg_small", bnn_binarizers[_i], 1);
+}
+END_TEST
+
+/* ---- thresholds, integer by integer ---- */
+
+enum { IN = 13, OUT = 64, BOUND = 9 * IN };
+
+typedef struct small {
+    bnn_params *params;
+    bnn_graph *graph;
+    bnn_t x, y;
+} small;
+
+static void build_small(small *s, const bnn_binarizer *algo) {
+    s->params = bnn_params_create();
+    s->graph = bnn_graph_create(test_device(), s->params, 0);
+    bnn_build b = {.graph = s->graph, .binarizer = algo};
+    bnn_conv_layer conv = {.out = OUT, .kernel = 3, .stride = 1, .pad = 1};
+    s->x = bnn_graph_input(s->graph, "x", BNN_F32, (bnn_shape){1, 4, 4, IN});
+    bnn_t y = bnn_conv2d(&b, "conv1", s->x, &conv);
+    y = bnn_activation(&b, bnn_batch_norm(&b, "bn", y, 1.0f));
+    s->y = bnn_conv2d(&b, "conv2", y, &conv);
+}
+
+static const float *data_of(const small *s, const char *name) {
+    const bnn_param *p = bnn_params_find(s->params, name);
+    return p ? bnn_param_data(s->params, p) : NULL;
+}
+
+/* The unfolded chain's bit, in the folded graph's arithmetic: coefficients in double, rounded. */
+static int bit_at(const small *s, int channel, int integer, float alpha) {
+    double f = (double)data_of(s, "bn.weight")[channel] /
+               sqrt((double)data_of(s, "bn.running_var")[channel] + (double)1e-5f);
+    double h =
+        (double)data_of(s, "bn.bias")[channel] - (double)data_of(s, "bn.running_mean")[channel] * f;
+    float a = (float)((double)alpha * f), b = (float)h, x = (float)integer;
+    float y = a * x;
+    y = y + b;
+    y = y < -1.0f ? -1.0f : y > 1.0f ? 1.0f : y;
+    const float *t = data_of(s, "conv2.channel_threshold");
+    return (t ? y + t[channel] : y) >= 0.0f;
+}
+
+static void check_thresholds(const bnn_binarizer *algo, int scaled) {
+    small s;
+    bnn_error err = {0};
+    bnn_fold *fold = NULL;
+    build_small(&s, algo);
+    ck_ok(bnn_params_allocate(s.params, &err), err);
+    bnn_params_initialize(s.params, 2);
+    network hard = {.params = s.params};
+    randomize(&hard);
+    float alpha[OUT];
+    double sums[OUT];
+    test_kernels()->group_abs_sums(0, OUT, BOUND, 1, data_of(&s, "conv1.weight"), sums);
+    test_kernels()->group_abs_mean(OUT, BOUND, sums, alpha);
+    ck_ok(bnn_fold_create(s.graph, s.x, s.y, 1, &fold, &err), err);
+    ck_ok(bnn_graph_bind(bnn_fold_graph(fold), NULL, &err), err);
+    ck_ok(bnn_fold_evaluate(fold, &err), err);
+    int found = 0, changing = 0;
+    for (size_t i = 0; i < bnn_fold_constant_count(fold); i++) {
+        bnn_t t = bnn_fold_constant(fold, i);
+        if (bnn_dtype_of(bnn_fold_graph(fold), t) != BNN_I32) {
+            continue;
+        }
+        const int32_t *threshold = bnn_i32(bnn_fold_graph(fold), t);
+        found++;
+        for (int k = 0; k < OUT; k++) {
+            int flip = threshold[k] & 1, at = (threshold[k] - flip) / 2, ones = 0;
+            for (int v = -BOUND; v <= BOUND; v++) {
+                int want = bit_at(&s, k, v, scaled ? alpha[k] : 1.0f), got = (v >= at) != flip;
+                ones += want;
+                if (got != want) {
+                    ck_abort_msg("%s: channel %d at %d: bit %d", algo->name, k, v, got);
+                }
+            }
+            changing += ones > 0 && ones < 2 * BOUND + 1;
+        }
+    }
+    ck_assert_int_eq(found, 1);
+    ck_assert_int_gt(changing, OUT / 2);
+    ck_assert_int_lt(changing, OUT); /* and constant channels occur */
+    bnn_fold_free(fold);
+    bnn_graph_free(s.graph);
+    bnn_params_free(s.params);
+}
+
+START_TEST(test_thresholds) {
+    check_thresholds(bnn_binarizer_find("bnn"), 0);
+    check_thresholds(bnn_binarizer_find("dorefa"), 1);
+    check_thresholds(bnn_binarizer_find("reactnet"), 1);
+}
+END_TEST
+
+START_TEST(test_float_network) {
+    check_network("resnet20", NULL, 2);
+}
+END_TEST
+
+int main(void) {
+    int algorithms = 0;
+    while (bnn_binarizers[algorithms]) {
+        algorithms++;
+    }
+    Suite *suite = suite_create("fold");
+    TCase *tcase = tcase_create("fold");
+    tcase_set_timeout(tcase, 120);
+    tcase_add_loop_test(tcase, test_resnet20, 0, algorithms);
+    tcase_add_loop_test(tcase, test_ends, 0, algorithms);
+    tcase_add_loop_test(tcase, test_vgg_small, 0, algorithms);
+    tcase_add_loop_test(tcase, test_constants, 0, algorithms);
+    tcase_add_test(tcase, test_thresholds);
+    tcase_add_test(tcase, test_float_network);
+    suite_add_tcase(suite, tcase);
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_NORMAL);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}

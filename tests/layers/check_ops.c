@@ -1,0 +1,370 @@
+/* Every op of the registry: its backward against finite differences of its forward, with inputs
+ * that are inputs, parameters and results of other nodes (which take different memory), used once
+ * and twice (where gradients must add). (Signs have no such slope: check_signs.c.) */
+#include "tests/fixtures/graph_fixture.h"
+
+#include "engine/gradcheck.h"
+#include "layers/ops.h"
+
+enum { MOST_LEAVES = 5, ROLES = 3 };
+typedef enum leaf_role { AN_INPUT, A_PARAMETER, A_RESULT } leaf_role;
+
+typedef struct leaf_spec {
+    bnn_shape shape;
+    fill_kind fill;
+    int fixed; /* wants no gradient */
+} leaf_spec;
+
+typedef struct bed {
+    bnn_graph *graph;
+    bnn_params *params;
+    bnn_rng rng;
+    bnn_t label;
+    int32_t labels[16];
+} bed;
+
+typedef struct op_case {
+    const bnn_op *op;
+    bnn_t (*build)(bed *b, const bnn_t *in, const int *arg);
+    leaf_spec leaf[MOST_LEAVES];
+    int arg[7];
+} op_case;
+
+/* ---- builders ---- */
+
+static bnn_t build_conv(bed *b, const bnn_t *in, const int *arg) {
+    bnn_conv_config c = {arg[0], arg[1], arg[2], arg[3], arg[4], arg[5], arg[6]};
+    return bnn_op_conv(b->graph, bnn_plain(in[0]), bnn_plain(in[1]), &c);
+}
+
+static bnn_t build_normalize(bed *b, const bnn_t *in, const int *arg) {
+    return bnn_op_normalize(b->graph, in[0], arg[0], arg[1], arg[2], 1.7f, 1e-5f);
+}
+
+static bnn_t build_clamp(bed *b, const bnn_t *in, const int *arg) {
+    return bnn_op_clamp(b->graph, in[0], (float)arg[0], arg[1] ? 1.0f : INFINITY);
+}
+
+static bnn_t build_add(bed *b, const bnn_t *in, const int *arg) {
+    return bnn_op_add(b->graph, in[0], in[arg[0]]);
+}
+
+static bnn_t build_affine(bed *b, const bnn_t *in, const int *arg) {
+    return bnn_op_affine(b->graph, in[0], arg[0] ? in[1] : BNN_NONE, arg[1] ? in[2] : BNN_NONE);
+}
+
+static bnn_t build_batch_norm(bed *b, const bnn_t *in, const int *arg) {
+    (void)arg;
+    bnn_shape c = bnn_vector(bnn_shape_of(b->graph, in[0]).c);
+    bnn_t mean = plain_param(b->graph, "mean", c, 0), var = plain_param(b->graph, "var", c, 0);
+    return bnn_op_batch_norm(b->graph, in[0], in[1], in[2], mean, var, 1e-5f, 0.1f);
+}
+
+static bnn_t build_outer_scale(bed *b, const bnn_t *in, const int *arg) {
+    return arg[0] ? bnn_op_outer_scale(b->graph, in[0], in[1], in[2], in[3])
+                  : bnn_op_outer_scale(b->graph, in[0], in[1], BNN_NONE, in[2]);
+}
+
+static bnn_t build_noisy_sign(bed *b, const bnn_t *in, const int *arg) {
+    return bnn_op_noisy_sign(b->graph, in[1], in[0], arg[0] ? in[4] : BNN_NONE, in[2], in[3]);
+}
+
+static bnn_t build_max_pool(bed *b, const bnn_t *in, const int *arg) {
+    return bnn_op_max_pool(b->graph, in[0], arg[0], arg[1], arg[2]);
+}
+
+static bnn_t build_global_avg_pool(bed *b, const bnn_t *in, const int *arg) {
+    (void)arg;
+    return bnn_op_global_avg_pool(b->graph, in[0]);
+}
+
+static bnn_t build_reshape(bed *b, const bnn_t *in, const int *arg) {
+    return bnn_op_reshape(b->graph, in[0], (bnn_shape){arg[0], arg[1], arg[2], arg[3]});
+}
+
+static bnn_t build_cross_entropy(bed *b, const bnn_t *in, const int *arg) {
+    (void)arg;
+    int n = bnn_shape_of(b->graph, in[0]).n;
+    if (b->label == BNN_NONE) {
+        b->label = bnn_graph_input(b->graph, "label", BNN_I32, (bnn_shape){n, 1, 1, 1});
+    }
+    return bnn_op_cross_entropy(b->graph, in[0], b->label);
+}
+
+#define V(c)                                                                                       \
+    { {1, 1, 1, c}, POSITIVE, 0 }
+static const op_case cases[] = {
+    {&bnn_conv_op,
+     build_conv,
+     {{{2, 5, 6, 3}, SHIFTED, 0}, {{5, 3, 3, 3}, SHIFTED, 0}},
+     {1, 1, 1, 1, 1, 1, 1}},
+    {&bnn_conv_op,
+     build_conv,
+     {{{1, 7, 9, 6}, SHIFTED, 0}, {{4, 3, 2, 3}, SHIFTED, 0}},
+     {2, 1, 2, 1, 2, 3, 2}},
+    {&bnn_conv_op,
+     build_conv,
+     {{{2, 5, 4, 5}, SHIFTED, 0}, {{5, 3, 3, 1}, SHIFTED, 0}},
+     {1, 2, 1, 0, 1, 1, 5}},
+    {&bnn_conv_op,
+     build_conv,
+     {{{3, 1, 11, 7}, SHIFTED, 0}, {{9, 1, 5, 7}, SHIFTED, 0}},
+     {1, 2, 0, 2, 1, 1, 1}},
+    {&bnn_conv_op,
+     build_conv,
+     {{{7, 1, 1, 33}, SHIFTED, 0}, {{17, 1, 1, 33}, SHIFTED, 0}},
+     {1, 1, 0, 0, 1, 1, 1}},
+    {&bnn_normalize_op, build_normalize, {{{3, 1, 1, 10}, SHIFTED, 0}}, {3, 1, 0}},
+    {&bnn_normalize_op, build_normalize, {{{3, 2, 5, 3}, SHIFTED, 0}}, {3, 1, 1}},
+    {&bnn_normalize_op, build_normalize, {{{2, 3, 5, 7}, SHIFTED, 0}}, {2, 0, 1}},
+    {&bnn_clamp_op, build_clamp, {{{2, 3, 5, 7}, OFF_KINKS, 0}}, {-1, 1}},
+    {&bnn_clamp_op, build_clamp, {{{1, 1, 3, 67}, OFF_KINKS, 0}}, {0, 0}},
+    {&bnn_add_op, build_add, {{{2, 3, 5, 7}, SHIFTED, 0}, {{2, 3, 5, 7}, SHIFTED, 0}}, {1}},
+    {&bnn_add_op, build_add, {{{2, 3, 5, 7}, SHIFTED, 0}}, {0}},
+    {&bnn_affine_op, build_affine, {{{2, 3, 5, 7}, SHIFTED, 0}, V(7), V(7)}, {1, 1}},
+    {&bnn_affine_op, build_affine, {{{2, 3, 5, 9}, SHIFTED, 0}, V(9)}, {1, 0}},
+    {&bnn_affine_op, build_affine, {{{2, 3, 5, 1}, SHIFTED, 0}, V(1), V(1)}, {1, 1}},
+    {&bnn_batch_norm_op, build_batch_norm, {{{4, 3, 5, 7}, SHIFTED, 0}, V(7), V(7)}, {0}},
+    {&bnn_batch_norm_op, build_batch_norm, {{{9, 1, 1, 17}, SHIFTED, 0}, V(17), V(17)}, {0}},
+    {&bnn_outer_scale_op, build_outer_scale, {{{2, 3, 5, 7}, SHIFTED, 0}, V(7), V(3), V(5)}, {1}},
+    {&bnn_outer_scale_op, build_outer_scale, {{{2, 3, 5, 7}, SHIFTED, 0}, V(7), V(9), V(11)}, {1}},
+    {&bnn_outer_scale_op, build_outer_scale, {{{3, 1, 6, 5}, SHIFTED, 0}, V(5), V(8)}, {0}},
+    {&bnn_noisy_sign_op,
+     build_noisy_sign,
+     {{{3, 2, 2, 5}, SHIFTED, 0},
+      {{3, 2, 2, 5}, SHIFTED, 1},
+      {{1, 1, 1, 1}, POSITIVE, 1},
+      {{1, 1, 1, 1}, POSITIVE, 1},
+      {{1, 1, 1, 3}, POSITIVE, 1}},
+     {1}},
+    {&bnn_max_pool_op, build_max_pool, {{{2, 6, 5, 3}, SPREAD, 0}}, {2, 2, 0}},
+    {&bnn_max_pool_op, build_max_pool, {{{2, 7, 5, 3}, SPREAD, 0}}, {3, 2, 1}},
+    {&bnn_global_avg_pool_op, build_global_avg_pool, {{{3, 3, 5, 7}, SHIFTED, 0}}, {0}},
+    {&bnn_reshape_op, build_reshape, {{{2, 3, 5, 7}, SHIFTED, 0}}, {2, 1, 1, 105}},
+    {&bnn_cross_entropy_op, build_cross_entropy, {{{5, 1, 1, 7}, SHIFTED, 0}}, {0}},
+};
+enum { CASES = sizeof cases / sizeof *cases };
+
+/* ---- finite differences ---- */
+
+static bnn_t make_leaf(bed *b, const leaf_spec *spec, int index, leaf_role role) {
+    char name[16];
+    snprintf(name, sizeof name, "leaf%d", index);
+    if (role == A_PARAMETER) {
+        return plain_param(b->graph, name, spec->shape, !spec->fixed);
+    }
+    bnn_t t = bnn_graph_input(b->graph, name, BNN_F32, spec->shape);
+    if (!spec->fixed) {
+        bnn_graph_want_grad(b->graph, t);
+    }
+    return t;
+}
+
+static bnn_t build_case(bed *b, const op_case *c, leaf_role role, int twice, bnn_t *leaf) {
+    bnn_t in[MOST_LEAVES];
+    for (int i = 0; i < MOST_LEAVES && c->leaf[i].shape.n; i++) {
+        in[i] = leaf[i] = make_leaf(b, &c->leaf[i], i, role);
+        if (role == A_RESULT) { /* a copy: memory of its own that a node may take over */
+            in[i] = bnn_op_affine(b->graph, leaf[i], BNN_NONE, BNN_NONE);
+        }
+    }
+    bnn_t y = c->build(b, in, c->arg);
+    return twice ? bnn_op_add(b->graph, y, c->build(b, in, c->arg)) : y;
+}
+
+static int runs_backward(const bnn_graph *g, const bnn_op *op) {
+    int count = 0;
+    for (size_t i = 0; i < bnn_graph_node_count(g); i++) {
+        count += bnn_graph_node(g, i)->op == op && bnn_graph_node(g, i)->backward;
+    }
+    return count;
+}
+
+static void check_leaves(bed *b, const op_case *c, const bnn_t *leaf, const float *gy,
+                         const char *what) {
+    for (int i = 0; i < MOST_LEAVES && c->leaf[i].shape.n; i++) {
+        if (c->leaf[i].fixed) {
+            continue;
+        }
+        bnn_gradcheck_leaf l = {bnn_f32(b->graph, leaf[i]), bnn_grad(b->graph, leaf[i]),
+                                bnn_shape_count(c->leaf[i].shape)};
+        bnn_gradcheck_result r;
+        bnn_error err = {0};
+        ck_assert_msg(l.grad != NULL, "%s: leaf %d has no gradient", what, i);
+        ck_ok(bnn_gradcheck(b->graph, gy, &l, 3, 1e-2, 7, &r, &err), err);
+        ck_assert_msg(r.error < 3e-3, "%s: leaf %d: error %g", what, i, r.error);
+        ck_assert_msg(r.slope > 1e-3, "%s: leaf %d: slope %g", what, i, r.slope);
+    }
+}
+
+static void run_case(const op_case *c, leaf_role role, int twice) {
+    char what[64];
+    snprintf(what, sizeof what, "%s, case %d, role %d, %s", c->op->name, (int)(c - cases),
+             (int)role, twice ? "twice" : "once");
+    bed b = {.params = bnn_params_create(), .label = BNN_NONE};
+    b.graph = bnn_graph_create(test_device(), b.params, 1);
+    b.rng = bnn_rng_start(11, bnn_hash_name(what));
+    bnn_t leaf[MOST_LEAVES];
+    bnn_error err = {0};
+    bnn_t y = build_case(&b, c, role, twice, leaf);
+    ck_ok(bnn_graph_compile(b.graph, y, &err), err);
+    ck_ok(bnn_params_allocate(b.params, &err), err);
+    ck_ok(bnn_graph_bind(b.graph, NULL, &err), err);
+    ck_assert_int_ge(runs_backward(b.graph, c->op), 1 + twice);
+    float *memory[MOST_LEAVES] = {NULL};
+    for (int i = 0; i < MOST_LEAVES && c->leaf[i].shape.n; i++) {
+        memory[i] = random_floats(&b.rng, c->leaf[i].fill, bnn_shape_count(c->leaf[i].shape));
+        if (role == A_PARAMETER) {
+            memcpy(bnn_f32(b.graph, leaf[i]), memory[i], 4 * bnn_shape_count(c->leaf[i].shape));
+        } else {
+            bnn_graph_set(b.graph, leaf[i], memory[i]);
+        }
+    }
+    if (b.label != BNN_NONE) {
+        for (int i = 0; i < 16; i++) {
+            b.labels[i] = 3 * i % 7;
+        }
+        bnn_graph_set(b.graph, b.label, b.labels);
+    }
+    size_t count = bnn_shape_count(bnn_shape_of(b.graph, y));
+    float *gy = random_floats(&b.rng, SHIFTED, count);
+    check_leaves(&b, c, leaf, count == 1 ? NULL : gy, what);
+    for (int i = 0; i < MOST_LEAVES; i++) {
+        free(memory[i]);
+    }
+    free(gy);
+    bnn_graph_free(b.graph);
+    bnn_params_free(b.params);
+}
+
+START_TEST(test_finite_differences) {
+    const op_case *c = &cases[_i];
+    for (int role = 0; role < ROLES; role++) {
+        if (role == AN_INPUT && c->op->view) {
+            continue; /* no view of an input (op.h) */
+        }
+        run_case(c, (leaf_role)role, 0);
+        run_case(c, (leaf_role)role, 1);
+    }
+}
+END_TEST
+
+/* ---- a scale that waits (op.h) ---- */
+
+typedef struct scaled_run {
+    float y[2 * 3 * 3 * 5], gx[2 * 6 * 6 * 5], gweight[5], running[5];
+} scaled_run;
+
+/* Integers, their scale waiting or multiplied by a node of its own, pooled, and normalized. */
+static void run_scaled(int waiting, int training, scaled_run *r) {
+    bnn_shape s = {2, 6, 6, 5}, c = bnn_vector(5);
+    bnn_error err = {0};
+    bnn_params *params = bnn_params_create();
+    bnn_graph *g = bnn_graph_create(test_device(), params, training);
+    bnn_graph_set_gradients(g, training);
+    bnn_t input = bnn_graph_input(g, "x", BNN_F32, s), scale = plain_param(g, "scale", c, 0);
+    bnn_t x = bnn_op_affine(g, input, BNN_NONE, BNN_NONE), value = x;
+    if (waiting) {
+        bnn_set_scale(g, x, scale);
+    } else {
+        value = bnn_op_affine(g, x, scale, BNN_NONE);
+    }
+    if (training) {
+        bnn_graph_want_grad(g, input);
+        bnn_graph_want_grad(g, x);
+        bnn_graph_want_grad(g, value);
+    }
+    bnn_t y = bnn_op_max_pool(g, value, 2, 2, 0), mean = plain_param(g, "mean", c, 0);
+    ck_assert_int_eq(bnn_scale_of(g, y), waiting ? scale : BNN_NONE);
+    y = bnn_op_batch_norm(g, y, plain_param(g, "weight", c, 1), plain_param(g, "bias", c, 1), mean,
+                          plain_param(g, "var", c, 0), 1e-5f, 0.1f);
+    bnn_graph_keep(g, y);
+    ck_ok(bnn_graph_compile(g, training ? y : BNN_NONE, &err), err);
+    ck_ok(bnn_params_allocate(params, &err), err);
+    ck_ok(bnn_graph_bind(g, NULL, &err), err);
+    bnn_rng rng = bnn_rng_start(6, 6);
+    for (size_t i = 0; i < params->count; i++) {
+        fill_random(&rng, POSITIVE, 5, bnn_param_data(params, params->list[i]));
+    }
+    float integers[2 * 6 * 6 * 5], gy[2 * 3 * 3 * 5];
+    for (size_t i = 0; i < sizeof integers / sizeof *integers; i++) {
+        integers[i] = (float)bnn_rng_below(&rng, 60) - 20.0f;
+    }
+    fill_random(&rng, SHIFTED, sizeof gy / sizeof *gy, gy);
+    bnn_graph_set(g, input, integers);
+    bnn_graph_forward(g);
+    memcpy(r->y, bnn_f32(g, y), sizeof r->y);
+    memcpy(r->running, bnn_f32(g, mean), sizeof r->running);
+    if (training) {
+        memcpy(bnn_grad(g, y), gy, sizeof gy);
+        bnn_graph_backward(g);
+        memcpy(r->gx, bnn_grad(g, input), sizeof r->gx);
+        memcpy(r->gweight, bnn_param_grad(params, bnn_params_find(params, "weight")),
+               sizeof r->gweight);
+        for (size_t i = 0; !waiting && i < sizeof r->gx / sizeof(float); i++) {
+            r->gx[i] /= bnn_f32(g, scale)[i % 5]; /* the gradient of the value */
+        }
+    }
+    bnn_graph_free(g);
+    bnn_params_free(params);
+}
+
+static void check_close(const float *a, const float *b, size_t n, const char *what) {
+    for (size_t i = 0; i < n; i++) {
+        if (!(fabsf(a[i] - b[i]) <= 2e-5f * (1.0f + fabsf(b[i])))) {
+            ck_abort_msg("%s[%zu]: %g waiting, %g multiplied", what, i, (double)a[i], (double)b[i]);
+        }
+    }
+}
+
+START_TEST(test_waiting_scale) {
+    for (int training = 0; training < 2; training++) {
+        static scaled_run a, b;
+        run_scaled(1, training, &a);
+        run_scaled(0, training, &b);
+        check_close(a.y, b.y, sizeof a.y / sizeof(float), "y");
+        check_close(a.running, b.running, 5, "running mean");
+        check_close(a.gx, b.gx, sizeof a.gx / sizeof(float), "gradient");
+        check_close(a.gweight, b.gweight, 5, "weight's gradient");
+    }
+}
+END_TEST
+
+/* ---- the registry ---- */
+
+static int covered(const bnn_op *op) {
+    int found = op == &bnn_sign_op; /* check_signs.c */
+    for (int i = 0; i < CASES; i++) {
+        found |= cases[i].op == op;
+    }
+    return found;
+}
+
+static void check_covered(const bnn_op *op, const char *listed) {
+    ck_assert_str_eq(op->name, listed);
+    int backward = op->backward != NULL || op->backward_rows.map != NULL;
+    ck_assert_msg(op->detached ? !backward : backward && covered(op),
+                  "%s has neither a gradient case nor `detached`", op->name);
+}
+
+START_TEST(test_registry) {
+#define CHECK_COVERED(listed) check_covered(&bnn_##listed##_op, #listed);
+    BNN_OPS(CHECK_COVERED)
+#undef CHECK_COVERED
+}
+END_TEST
+
+int main(void) {
+    Suite *suite = suite_create("ops");
+    TCase *tcase = tcase_create("ops");
+    tcase_set_timeout(tcase, 120);
+    tcase_add_loop_test(tcase, test_finite_differences, 0, CASES);
+    tcase_add_test(tcase, test_waiting_scale);
+    tcase_add_test(tcase, test_registry);
+    suite_add_tcase(suite, tcase);
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_NORMAL);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}

@@ -1,0 +1,257 @@
+/* Architectures: parameters, binary weights and multiply-accumulates counted from the graph against
+ * the tables of the specification, names as PyTorch's, and every algorithm in every architecture.
+ * Nothing is run. */
+#include "tests/fixtures/graph_fixture.h"
+
+#include "models/model.h"
+
+typedef struct counts {
+    size_t total, binary;
+    uint64_t macs, binary_macs;
+} counts;
+
+static void build(const char *arch, const char *algorithm, int size, int classes, int phase,
+                  int training, bnn_params *params, bnn_net *net) {
+    bnn_error err = {0};
+    bnn_spec spec = {
+        .height = size, .width = size, .channels = 3, .classes = classes, .phase = phase};
+    ck_ok(bnn_spec_find(&spec, arch, algorithm, &err), err);
+    ck_ok(bnn_net_build(&spec, test_device(), params, 1, training, net, &err), err);
+}
+
+/* The parameter at the end of a chain of first inputs. */
+static const bnn_param *source(const bnn_graph *g, bnn_t t) {
+    const bnn_node *node;
+    while ((node = bnn_graph_producer(g, t)) != NULL) {
+        t = node->in[0];
+    }
+    return bnn_graph_param_of(g, t);
+}
+
+static counts count(const bnn_net *net, const bnn_params *params) {
+    counts c = {bnn_params_total(params), bnn_params_binary(params), 0, 0};
+    for (size_t i = 0; i < bnn_graph_node_count(net->graph); i++) {
+        const bnn_node *node = bnn_graph_node(net->graph, i);
+        if (node->op != &bnn_conv_op) {
+            continue;
+        }
+        bnn_conv s = bnn_conv_of(net->graph, node);
+        uint64_t macs = (uint64_t)s.n * (uint64_t)s.oh * (uint64_t)s.ow * (uint64_t)s.o *
+                        (uint64_t)s.kh * (uint64_t)s.kw * (uint64_t)(s.c / s.groups);
+        const bnn_param *weight = source(net->graph, node->in[1]);
+        ck_assert_ptr_nonnull(weight);
+        c.macs += macs;
+        c.binary_macs += weight->binary ? macs : 0;
+        ck_assert_int_eq(weight->binary,
+                         bnn_dtype_of(net->graph, node->in[1]) == BNN_B1); /* algorithm bnn */
+    }
+    return c;
+}
+
+/* Specification 2.3 and 2.4. */
+static const struct {
+    const char *arch;
+    int size, classes;
+    counts want;
+} tables[] = {
+    {"resnet18", 32, 10, {11173962, 10985472, 555422720, 547356672}},
+    {"resnet34", 32, 10, {21282122, 21086208, 1159402496, 1151336448}},
+    {"resnet20", 32, 10, {272474, 267264, 40813184, 40108032}},
+    {"vgg_small", 32, 10, {4660106, 4571136, 607600640, 603979776}},
+    {"resnet18", 224, 1000, {11689512, 10985472, 1814073344, 1676279808}},
+    {"resnet34", 224, 1000, {21797672, 21086208, 3663761408, 3525967872}},
+};
+
+START_TEST(test_tables) {
+    for (int training = 0; training < 2; training++) {
+        bnn_params *params = bnn_params_create();
+        bnn_net net;
+        build(tables[_i].arch, "bnn", tables[_i].size, tables[_i].classes, 0, training, params,
+              &net);
+        counts got = count(&net, params), want = tables[_i].want;
+        ck_assert_uint_eq(got.total, want.total);
+        ck_assert_uint_eq(got.binary, want.binary);
+        ck_assert_uint_eq(got.macs, want.macs);
+        ck_assert_uint_eq(got.binary_macs, want.binary_macs);
+        bnn_graph_free(net.graph);
+        bnn_params_free(params);
+    }
+}
+END_TEST
+
+/* ---- names ---- */
+
+typedef struct name_list {
+    char text[240][96];
+    int count;
+} name_list;
+
+static void expect(name_list *l, const char *prefix, const char *const *suffixes) {
+    for (; *suffixes; suffixes++) {
+        snprintf(l->text[l->count++], sizeof l->text[0], "%s%s", prefix, *suffixes);
+    }
+}
+
+static const char *const conv_names[] = {"weight", NULL};
+static const char *const norm_names[] = {"weight", "bias", "running_mean", "running_var", NULL};
+static const char *const fc_names[] = {"fc.weight", "fc.bias", NULL};
+
+static void expect_block(name_list *l, int stage, int block) {
+    char prefix[64];
+    for (int k = 1; k <= 2; k++) {
+        snprintf(prefix, sizeof prefix, "layer%d.%d.conv%d.", stage, block, k);
+        expect(l, prefix, conv_names);
+        snprintf(prefix, sizeof prefix, "layer%d.%d.bn%d.", stage, block, k);
+        expect(l, prefix, norm_names);
+    }
+    if (stage > 1 && block == 0) {
+        snprintf(prefix, sizeof prefix, "layer%d.0.downsample.0.", stage);
+        expect(l, prefix, conv_names);
+        snprintf(prefix, sizeof prefix, "layer%d.0.downsample.1.", stage);
+        expect(l, prefix, norm_names);
+    }
+}
+
+static void expect_resnet(name_list *l, const int *blocks, int stages) {
+    expect(l, "conv1.", conv_names);
+    expect(l, "bn1.", norm_names);
+    for (int s = 0; s < stages; s++) {
+        for (int b = 0; b < blocks[s]; b++) {
+            expect_block(l, s + 1, b);
+        }
+    }
+    expect(l, "", fc_names);
+}
+
+static void expect_vgg(name_list *l) {
+    for (int i = 0; i < 6; i++) {
+        char prefix[32];
+        snprintf(prefix, sizeof prefix, "conv%d.", i);
+        expect(l, prefix, conv_names);
+        snprintf(prefix, sizeof prefix, "bn%d.", i);
+        expect(l, prefix, norm_names);
+    }
+    expect(l, "", fc_names);
+}
+
+static void compare_names(const char *arch, const name_list *l) {
+    bnn_params *params = bnn_params_create();
+    bnn_net net;
+    build(arch, "bnn", 32, 10, 0, 0, params, &net);
+    ck_assert_uint_eq(params->count, (size_t)l->count);
+    for (int i = 0; i < l->count; i++) {
+        ck_assert_msg(bnn_params_find(params, l->text[i]) != NULL, "%s has no %s", arch,
+                      l->text[i]);
+    }
+    bnn_graph_free(net.graph);
+    bnn_params_free(params);
+}
+
+START_TEST(test_names) {
+    static name_list l;
+    expect_resnet(&l, (int[]){3, 3, 3}, 3);
+    compare_names("resnet20", &l);
+    l.count = 0;
+    expect_resnet(&l, (int[]){2, 2, 2, 2}, 4);
+    compare_names("resnet18", &l);
+    l.count = 0;
+    expect_resnet(&l, (int[]){3, 4, 6, 3}, 4);
+    compare_names("resnet34", &l);
+    l.count = 0;
+    expect_vgg(&l);
+    compare_names("vgg_small", &l);
+}
+END_TEST
+
+/* Shapes in files are PyTorch's, in memory channels-last; both hold as many values. */
+START_TEST(test_shapes) {
+    bnn_params *params = bnn_params_create();
+    bnn_net net;
+    build("resnet18", "bnn", 32, 10, 0, 0, params, &net);
+    const bnn_param *p = bnn_params_find(params, "layer2.0.downsample.0.weight");
+    ck_assert_int_eq(p->ndim, 4);
+    ck_assert_int_eq(p->shape[0], 128);
+    ck_assert_int_eq(p->shape[1], 64);
+    ck_assert_int_eq(p->shape[2], 1);
+    ck_assert_int_eq(p->binary, 0);
+    p = bnn_params_find(params, "layer2.0.conv1.weight");
+    ck_assert_int_eq(p->shape[1], 64);
+    ck_assert_int_eq(p->shape[3], 3);
+    ck_assert(bnn_shape_equal(p->memory, (bnn_shape){128, 3, 3, 64}));
+    ck_assert_int_eq(p->binary, 1);
+    ck_assert(bnn_params_find(params, "layer2.0.bn2.weight")->init.a == 0.0f);
+    for (size_t i = 0; i < params->count; i++) {
+        size_t n = 1;
+        for (int d = 0; d < params->list[i]->ndim; d++) {
+            n *= (size_t)params->list[i]->shape[d];
+        }
+        p = params->list[i];
+        ck_assert_uint_eq(n, p->count);
+        ck_assert_uint_eq(n, p->outer * p->channels * p->space * p->inner);
+    }
+    bnn_graph_free(net.graph);
+    bnn_params_free(params);
+}
+END_TEST
+
+/* ---- every pair ---- */
+
+static void build_pair(const char *arch, const bnn_binarizer *algo) {
+    const char *algorithm = algo ? algo->name : BNN_FLOAT_ALGORITHM;
+    size_t parameters = 0;
+    for (int phase = 0; phase < (algo ? algo->phases : 1); phase++) {
+        for (int training = 0; training < 2; training++) {
+            bnn_params *params = bnn_params_create();
+            bnn_net net;
+            build(arch, algorithm, 32, 10, phase, training, params, &net);
+            bnn_shape logits = bnn_shape_of(net.graph, net.logits);
+            ck_assert(bnn_shape_equal(logits, (bnn_shape){1, 1, 1, 10}));
+            ck_assert_int_eq(training, net.loss != BNN_NONE);
+            ck_assert(parameters == 0 || parameters == params->count); /* the same in all phases */
+            ck_assert_int_eq(bnn_params_binary(params) > 0, algo != NULL);
+            parameters = params->count;
+            bnn_graph_free(net.graph);
+            bnn_params_free(params);
+        }
+    }
+}
+
+START_TEST(test_all_pairs) {
+    for (int a = 0; bnn_archs[a]; a++) {
+        ck_assert_ptr_eq(bnn_arch_find(bnn_archs[a]->name), bnn_archs[a]);
+        build_pair(bnn_archs[a]->name, NULL);
+        for (int i = 0; bnn_binarizers[i]; i++) {
+            build_pair(bnn_archs[a]->name, bnn_binarizers[i]);
+        }
+    }
+}
+END_TEST
+
+START_TEST(test_unknown_names) {
+    bnn_error err = {0};
+    bnn_spec spec = {0};
+    ck_assert_int_eq(bnn_spec_find(&spec, "resnet19", "bnn", &err), BNN_ERR_UNSUPPORTED);
+    ck_assert_ptr_nonnull(strstr(err.text, "resnet19"));
+    ck_assert_int_eq(bnn_spec_find(&spec, "resnet18", "bnnn", &err), BNN_ERR_UNSUPPORTED);
+    ck_assert_ptr_nonnull(strstr(err.text, "bnnn"));
+    ck_assert_int_eq(bnn_spec_find(&spec, "resnet18", "fp32", &err), BNN_OK);
+    ck_assert_str_eq(bnn_spec_algorithm(&spec), "fp32");
+}
+END_TEST
+
+int main(void) {
+    Suite *suite = suite_create("models");
+    TCase *tcase = tcase_create("models");
+    tcase_set_timeout(tcase, 120);
+    tcase_add_loop_test(tcase, test_tables, 0, sizeof tables / sizeof *tables);
+    tcase_add_test(tcase, test_names);
+    tcase_add_test(tcase, test_shapes);
+    tcase_add_test(tcase, test_all_pairs);
+    tcase_add_test(tcase, test_unknown_names);
+    suite_add_tcase(suite, tcase);
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_NORMAL);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}

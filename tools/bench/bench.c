@@ -1,0 +1,135 @@
+/* How one thing is compared with others. Every side sleeps in its own process; they take turns, A B
+ * C A B C ..., so that whatever else the machine does meets all of them alike. The first turn warms
+ * caches and page tables and is not counted. */
+#include "tools/bench/bench.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "engine/base/arena.h"
+#include "engine/base/rng.h"
+#include "tools/bench/stats.h"
+#include "tools/cli/interrupt.h"
+
+/* Long enough that waking up does not count, short enough that a table of small products is made
+ * in seconds. */
+#define LEAST_SECONDS 0.02
+
+#define MAX_SIDES 4
+
+int bnn_bench_wants(const bnn_bench *bench, const char *name) {
+    return !bench->filter || strstr(name, bench->filter) != NULL;
+}
+
+bnn_code bnn_baseline_absent(const bnn_error *why) {
+    static char told[sizeof why->text];
+    if (strcmp(told, why->text) != 0) {
+        snprintf(told, sizeof told, "%s", why->text);
+        fprintf(stderr, "bnn-bench: note: %s\n", told);
+    }
+    return BNN_OK;
+}
+
+bnn_code bnn_baseline_start(bnn_baseline *baseline, const bnn_work *work, bnn_error *err) {
+    bnn_code code = bnn_worker_start(work, &baseline->worker, err);
+    return code == BNN_ERR_UNSUPPORTED ? bnn_baseline_absent(err) : code;
+}
+
+/* seconds[side][turn] of all sides that are there; side 0 is the case itself. */
+static bnn_code take_turns(const bnn_bench *bench, bnn_worker *const *sides, size_t count,
+                           int least_runs, double *seconds, size_t *peak, bnn_error *err) {
+    size_t turns = (size_t)bench->repeat;
+    for (size_t turn = 0; turn <= turns; turn++) {
+        for (size_t s = 0; s < count && !bnn_interrupted(); s++) {
+            double discarded, *to = turn ? &seconds[s * turns + turn - 1] : &discarded;
+            bnn_code code =
+                sides[s] ? bnn_worker_repeat(sides[s], least_runs, LEAST_SECONDS, to, &peak[s], err)
+                         : BNN_OK;
+            if (code != BNN_OK) {
+                return code;
+            }
+        }
+    }
+    return BNN_OK;
+}
+
+static bnn_bench_figures figures(const bnn_bench *bench, bnn_worker *worker, double *seconds,
+                                 size_t peak) {
+    return worker ? (bnn_bench_figures){bnn_median(seconds, (size_t)bench->repeat), peak}
+                  : (bnn_bench_figures){0};
+}
+
+static bnn_code add_rows(const bnn_bench *bench, bnn_bench_row row, bnn_worker *const *sides,
+                         const bnn_baseline *baselines, size_t count, double *seconds,
+                         const size_t *peak, bnn_error *err) {
+    size_t turns = (size_t)bench->repeat;
+    bnn_code code = BNN_OK;
+    row.own = figures(bench, sides[0], seconds, peak[0]);
+    for (size_t b = 0; b < count && code == BNN_OK; b++) {
+        row.other = figures(bench, sides[b + 1], seconds + (b + 1) * turns, peak[b + 1]);
+        snprintf(row.baseline, sizeof row.baseline, "%s", baselines[b].name);
+        snprintf(row.version, sizeof row.version, "%s",
+                 baselines[b].worker ? bnn_worker_version(baselines[b].worker) : "");
+        code = bnn_bench_report_add(bench->report, &row, err);
+    }
+    return code;
+}
+
+bnn_code bnn_bench_case(const bnn_bench *bench, const bnn_bench_row *row, const bnn_work *work,
+                        const bnn_baseline *baselines, size_t count, int least_runs,
+                        bnn_error *err) {
+    bnn_worker *sides[MAX_SIDES] = {NULL};
+    size_t peak[MAX_SIDES] = {0};
+    for (size_t b = 0; b < count; b++) {
+        sides[b + 1] = baselines[b].worker;
+    }
+    double *seconds = calloc((count + 1) * (size_t)bench->repeat, sizeof *seconds);
+    bnn_code code = seconds ? bnn_worker_start(work, &sides[0], err)
+                            : bnn_fail(err, BNN_ERR_MEMORY, "out of memory for the measurements");
+    if (code == BNN_OK) {
+        code = take_turns(bench, sides, count + 1, least_runs, seconds, peak, err);
+    }
+    if (code == BNN_OK && !bnn_interrupted()) {
+        code = add_rows(bench, *row, sides, baselines, count, seconds, peak, err);
+    }
+    bnn_worker_stop(sides[0]);
+    free(seconds);
+    return bnn_interrupted() ? BNN_OK : code;
+}
+
+bnn_code bnn_bench_pair(const bnn_bench *bench, const bnn_bench_row *row, const bnn_work *work,
+                        const char *baseline, const bnn_work *other, int least_runs,
+                        bnn_error *err) {
+    bnn_baseline against = {.name = baseline};
+    bnn_code code = bnn_baseline_start(&against, other, err);
+    if (code == BNN_OK) {
+        code = bnn_bench_case(bench, row, work, &against, 1, least_runs, err);
+    }
+    bnn_worker_stop(against.worker);
+    return code;
+}
+
+bnn_code bnn_bench_spec(const bnn_bench *bench, const char *algorithm, bnn_spec *spec,
+                        bnn_error *err) {
+    *spec = (bnn_spec){.height = bench->image_size ? bench->image_size : 32,
+                       .channels = 3,
+                       .mean = {127.5f, 127.5f, 127.5f},
+                       .std = {63.75f, 63.75f, 63.75f},
+                       .dataset = ""};
+    spec->width = spec->height;
+    spec->classes = bench->classes ? bench->classes : spec->height < 224 ? 10 : 1000;
+    bnn_code code = bnn_spec_find(spec, bench->arch->name, algorithm, err);
+    spec->phase = code == BNN_OK && spec->binarizer ? spec->binarizer->phases - 1 : 0;
+    return code;
+}
+
+float *bnn_bench_floats(size_t count, uint64_t seed) {
+    enum { PERIOD = 65521 }; /* a prime: no row of a power of two repeats the last */
+    float *x = bnn_alloc_aligned(count * sizeof *x);
+    bnn_rng rng = bnn_rng_start(seed, bnn_hash_name("bench"));
+    for (size_t i = 0; x && i < count; i++) {
+        x[i] = i < PERIOD ? 2.0f * bnn_rng_uniform(&rng) - 1.0f : x[i - PERIOD];
+    }
+    return x;
+}

@@ -1,0 +1,68 @@
+/* The benchmarks of bnn-bench: what they share, and one function for each sub-command. */
+#ifndef BNN_TOOLS_BENCH_BENCH_H
+#define BNN_TOOLS_BENCH_BENCH_H
+
+#include <stdbool.h>
+
+#include "models/model.h"
+#include "tools/bench/report.h"
+#include "tools/bench/worker.h"
+
+#define BNN_BENCH_ALGORITHMS 16
+
+typedef struct bnn_bench {
+    bnn_device device;
+    bnn_bench_report *report;
+    int repeat;
+    const char *filter; /* only cases that contain this text; NULL: all */
+    const bnn_arch *arch;
+    const char *algorithms[BNN_BENCH_ALGORITHMS]; /* NULL-terminated */
+    int batch_size, image_size, classes;          /* 0: not chosen */
+    const char *model;                            /* infer: a file, or NULL */
+    bool compare_torch, scaling;                  /* train */
+    const char *data, *data_dir;                  /* train, with the loader: or NULL */
+} bnn_bench;
+
+bnn_code bnn_bench_gemm(const bnn_bench *bench, bnn_error *err);
+bnn_code bnn_bench_conv(const bnn_bench *bench, bnn_error *err);
+bnn_code bnn_bench_train(const bnn_bench *bench, bnn_error *err);
+bnn_code bnn_bench_infer(const bnn_bench *bench, bnn_error *err);
+
+/* ---- what they share (bench.c) ---- */
+
+/* What a case is compared with. */
+typedef struct bnn_baseline {
+    const char *name;
+    bnn_worker *worker; /* NULL: not to be had here */
+} bnn_baseline;
+
+/* Is a case of this name wanted? */
+int bnn_bench_wants(const bnn_bench *bench, const char *name);
+
+/* Measures `work` and the baselines in turns, and adds a row for each baseline. `row` brings name
+ * and group, and what a row tells beside figures. A repetition of either side is at least
+ * `least_runs` runs. Stops early, with no row, when the program is interrupted. */
+bnn_code bnn_bench_case(const bnn_bench *bench, const bnn_bench_row *row, const bnn_work *work,
+                        const bnn_baseline *baselines, size_t baseline_count, int least_runs,
+                        bnn_error *err);
+
+/* The same against one baseline of this program. */
+bnn_code bnn_bench_pair(const bnn_bench *bench, const bnn_bench_row *row, const bnn_work *work,
+                        const char *baseline, const bnn_work *other, int least_runs,
+                        bnn_error *err);
+
+/* Starts a baseline; one that is absent is told on stderr once, and has no worker. */
+bnn_code bnn_baseline_start(bnn_baseline *baseline, const bnn_work *work, bnn_error *err);
+
+/* Tells on stderr, once, why a baseline is absent; BNN_OK. */
+bnn_code bnn_baseline_absent(const bnn_error *why);
+
+/* A network of `algorithm` in its last phase, for images of the chosen size (32 if none is) and as
+ * many classes (of CIFAR-10, or from 224 pixels on of ImageNet, if not chosen). */
+bnn_code bnn_bench_spec(const bnn_bench *bench, const char *algorithm, bnn_spec *spec,
+                        bnn_error *err);
+
+/* `count` values in [-1, 1), none of them special; NULL when memory is out. */
+float *bnn_bench_floats(size_t count, uint64_t seed);
+
+#endif

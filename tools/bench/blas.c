@@ -1,0 +1,97 @@
+#include "tools/bench/blas.h"
+
+#include <dlfcn.h>
+#include <glob.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tools/bench/bench.h"
+
+/* cblas.h's enumerations. */
+enum { ROW_MAJOR = 101, NO_TRANS = 111, TRANS = 112 };
+
+typedef void (*sgemm_function)(int order, int trans_a, int trans_b, int m, int n, int k,
+                               float alpha, const float *a, int lda, const float *b, int ldb,
+                               float beta, float *c, int ldc);
+
+/* Of the worker; one process multiplies one product. */
+static sgemm_function sgemm;
+static float *a, *b, *c;
+
+/* Where Debian's variants lie that no alternative points to. */
+static void *open_any_variant(void) {
+    glob_t found;
+    void *library = NULL;
+    if (glob("/usr/lib/*/openblas-*/libopenblas.so*", 0, NULL, &found) == 0) {
+        for (size_t i = 0; i < found.gl_pathc && !library; i++) {
+            library = dlopen(found.gl_pathv[i], RTLD_NOW | RTLD_LOCAL);
+        }
+        globfree(&found);
+    }
+    return library;
+}
+
+/* ISO C knows no way from an object pointer to a function pointer; POSIX promises this one. */
+static void *resolve(void *library, const char *name, void *function) {
+    void *symbol = dlsym(library, name);
+    memcpy(function, &symbol, sizeof symbol);
+    return symbol;
+}
+
+static bnn_code open_library(int threads, char *version, bnn_error *err) {
+    void (*set_threads)(int);
+    char *(*core)(void), *(*config)(void);
+    char count[16];
+    /* It starts its threads while it is loaded. */
+    snprintf(count, sizeof count, "%d", threads);
+    setenv("OPENBLAS_NUM_THREADS", count, 1);
+    void *library = dlopen("libopenblas.so.0", RTLD_NOW | RTLD_LOCAL);
+    library = library ? library : dlopen("libopenblas.so", RTLD_NOW | RTLD_LOCAL);
+    library = library ? library : open_any_variant();
+    if (!library || !resolve(library, "cblas_sgemm", &sgemm) ||
+        !resolve(library, "openblas_set_num_threads", &set_threads)) {
+        return bnn_fail(err, BNN_ERR_UNSUPPORTED,
+                        "no OpenBLAS here, so nothing to compare with; Debian's package is "
+                        "libopenblas0");
+    }
+    set_threads(threads);
+    if (resolve(library, "openblas_get_config", &config) &&
+        resolve(library, "openblas_get_corename", &core)) {
+        char *text = config();
+        /* "OpenBLAS 0.3.21 DYNAMIC_ARCH ...": the first two words. */
+        size_t length = strcspn(text, " ");
+        length += text[length] ? 1 + strcspn(text + length + 1, " ") : 0;
+        snprintf(version, BNN_VERSION_BYTES, "%.*s, kernels for %s", (int)length, text, core());
+    }
+    return BNN_OK;
+}
+
+static bnn_code set_up(void *self, char *version, bnn_error *err) {
+    const bnn_sgemm *p = self;
+    bnn_code code = open_library(p->threads, version, err);
+    if (code != BNN_OK) {
+        return code;
+    }
+    a = bnn_bench_floats((size_t)p->m * (size_t)p->k, 1);
+    b = bnn_bench_floats((size_t)p->k * (size_t)p->n, 2);
+    c = bnn_bench_floats((size_t)p->m * (size_t)p->n, 3);
+    return a && b && c ? BNN_OK
+                       : bnn_fail(err, BNN_ERR_MEMORY,
+                                  "out of memory for the matrices of an sgemm of %d x %d x %d; use "
+                                  "a smaller --batch-size",
+                                  p->m, p->n, p->k);
+}
+
+static bnn_code run(void *self, bnn_error *err) {
+    const bnn_sgemm *p = self;
+    (void)err;
+    sgemm(ROW_MAJOR, p->transpose_a ? TRANS : NO_TRANS, p->transpose_b ? TRANS : NO_TRANS, p->m,
+          p->n, p->k, 1.0f, a, p->transpose_a ? p->m : p->k, b, p->transpose_b ? p->k : p->n, 0.0f,
+          c, p->n);
+    return BNN_OK;
+}
+
+bnn_work bnn_sgemm_work(bnn_sgemm *product) {
+    return (bnn_work){.set_up = set_up, .run = run, .self = product};
+}

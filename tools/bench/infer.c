@@ -1,0 +1,204 @@
+/* A packed network against its float twin, image by image and by the batch. A network that nobody
+ * has trained takes as long as a trained one, so neither data nor a trained model are needed. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "engine/base/arena.h"
+#include "models/files/packed.h"
+#include "tools/bench/bench.h"
+#include "tools/cli/interrupt.h"
+#include "tools/export/pack.h"
+
+/* The network that is measured, and its file. */
+typedef struct subject {
+    const bnn_bench *bench;
+    bnn_spec spec;
+    char title[64];      /* what a row calls it */
+    bnn_st_file *source; /* --model's file, or NULL */
+    char folder[4096], packed[4200];
+    size_t file_bytes, float_bytes;
+} subject;
+
+/* Parameters of a network as training starts with. */
+static bnn_code new_params(const bnn_spec *spec, const bnn_device *device, bnn_params **out,
+                           bnn_error *err) {
+    bnn_net net = {0};
+    bnn_params *params = *out = bnn_params_create();
+    if (!params) {
+        return bnn_fail(err, BNN_ERR_MEMORY, "out of memory for the parameters");
+    }
+    bnn_code code = bnn_net_build(spec, device, params, 1, 0, &net, err);
+    if (code == BNN_OK && (code = bnn_params_allocate(params, err)) == BNN_OK) {
+        bnn_params_initialize(params, 1);
+    }
+    bnn_graph_free(net.graph);
+    return code;
+}
+
+/* ---- packing, in a worker of its own: what it needs is not what inference needs ---- */
+
+static bnn_code pack(void *self, char *version, bnn_error *err) {
+    subject *s = self;
+    bnn_loaded model = {.device = s->bench->device, .spec = s->spec};
+    size_t bytes;
+    (void)version;
+    bnn_code code = s->bench->model
+                        ? bnn_loaded_open(s->bench->model, &s->bench->device, &model, err)
+                        : new_params(&s->spec, &s->bench->device, &model.params, err);
+    return code == BNN_OK ? bnn_pack(&model, s->packed, &bytes, err) : code;
+}
+
+static bnn_code pack_to_folder(subject *s, bnn_error *err) {
+    const char *temporary = getenv("TMPDIR");
+    bnn_worker *worker = NULL;
+    bnn_work work = {.set_up = pack, .self = s};
+    snprintf(s->folder, sizeof s->folder, "%s/bnn-bench.XXXXXX",
+             temporary && *temporary ? temporary : "/tmp");
+    if (!mkdtemp(s->folder)) {
+        bnn_code code =
+            bnn_fail(err, BNN_ERR_IO, "%s: cannot be made: %s", s->folder, strerror(errno));
+        s->folder[0] = '\0';
+        return code;
+    }
+    snprintf(s->packed, sizeof s->packed, "%s/model.bnn", s->folder);
+    bnn_code code = bnn_worker_start(&work, &worker, err);
+    bnn_worker_stop(worker);
+    return code;
+}
+
+/* ---- the two sides ---- */
+
+typedef struct side {
+    const subject *subject;
+    bnn_spec spec; /* of the twin */
+    int twin, batch;
+    bnn_predictor *predictor;
+    float *images, *logits;
+} side;
+
+/* Loads or makes the network, and runs it once, so that its memory is planned and filled. */
+static bnn_code set_up(void *self, char *version, bnn_error *err) {
+    static bnn_loaded model; /* the predictor reads it to the worker's end */
+    side *d = self;
+    const bnn_device *device = &d->subject->bench->device;
+    size_t batch = (size_t)d->batch, height = (size_t)d->spec.height;
+    bnn_code code;
+    (void)version;
+    if (d->twin) {
+        model = (bnn_loaded){.device = *device, .spec = d->spec};
+        code = new_params(&d->spec, device, &model.params, err);
+    } else {
+        code = bnn_loaded_open(d->subject->packed, device, &model, err);
+    }
+    if (code != BNN_OK || (code = bnn_loaded_predictor(&model, &d->predictor, err)) != BNN_OK) {
+        return code;
+    }
+    d->images =
+        bnn_bench_floats(batch * height * (size_t)d->spec.width * (size_t)d->spec.channels, 1);
+    d->logits = bnn_alloc_aligned(batch * (size_t)d->spec.classes * sizeof(float));
+    return d->images && d->logits
+               ? bnn_predictor_run(d->predictor, d->batch, d->images, d->logits, err)
+               : bnn_fail(err, BNN_ERR_MEMORY,
+                          "out of memory for %d images; use a smaller --batch-size", d->batch);
+}
+
+static bnn_code run(void *self, bnn_error *err) {
+    side *d = self;
+    return bnn_predictor_run(d->predictor, d->batch, d->images, d->logits, err);
+}
+
+static bnn_code measure(const subject *s, int batch, bnn_error *err) {
+    const bnn_bench *bench = s->bench;
+    bnn_bench_row row = {.group = "infer",
+                         .threads = bench->device.threads,
+                         .images = (size_t)batch,
+                         .file_bytes = s->file_bytes,
+                         .float_bytes = s->float_bytes};
+    snprintf(row.name, sizeof row.name, "infer %s batch %d", s->title, batch);
+    if (!bnn_bench_wants(bench, row.name) || bnn_interrupted()) {
+        return BNN_OK;
+    }
+    side packed = {.subject = s, .spec = s->spec, .batch = batch}, twin = packed;
+    twin.twin = 1;
+    twin.spec.binarizer = NULL;
+    twin.spec.phase = 0;
+    bnn_work work = {.set_up = set_up, .run = run, .self = &packed};
+    bnn_work other = {.set_up = set_up, .run = run, .self = &twin};
+    return bnn_bench_pair(bench, &row, &work, BNN_FLOAT_ALGORITHM, &other, 1, err);
+}
+
+/* ---- one network ---- */
+
+/* A float twin's weights, as a file of them would be. */
+static bnn_code count_float_bytes(subject *s, bnn_error *err) {
+    bnn_net net = {0};
+    bnn_spec twin = s->spec;
+    twin.binarizer = NULL;
+    twin.phase = 0;
+    bnn_params *params = bnn_params_create();
+    bnn_code code = params ? bnn_net_build(&twin, &s->bench->device, params, 1, 0, &net, err)
+                           : bnn_fail(err, BNN_ERR_MEMORY, "out of memory for the parameters");
+    if (code == BNN_OK) {
+        s->float_bytes = bnn_params_total(params) * sizeof(float);
+    }
+    bnn_graph_free(net.graph);
+    bnn_params_free(params);
+    return code;
+}
+
+/* What the file is; only its header is read here. */
+static bnn_code open_model(subject *s, bnn_error *err) {
+    const char *path = s->bench->model, *slash = strrchr(path, '/');
+    bnn_code code = bnn_st_open(path, &s->source, err);
+    if (code != BNN_OK || (code = bnn_spec_read(path, s->source, NULL, &s->spec, err)) != BNN_OK) {
+        return code;
+    }
+    snprintf(s->title, sizeof s->title, "%.60s", slash ? slash + 1 : path);
+    if (bnn_model_kind_of(s->source) == BNN_MODEL_PACKED) {
+        snprintf(s->packed, sizeof s->packed, "%s", path);
+        return BNN_OK;
+    }
+    return pack_to_folder(s, err);
+}
+
+static bnn_code make_model(subject *s, const char *algorithm, bnn_error *err) {
+    bnn_code code = bnn_bench_spec(s->bench, algorithm, &s->spec, err);
+    snprintf(s->title, sizeof s->title, "%s %s %dx%d", s->spec.arch->name, algorithm,
+             s->spec.height, s->spec.width);
+    return code == BNN_OK ? pack_to_folder(s, err) : code;
+}
+
+static bnn_code measure_network(const bnn_bench *bench, const char *algorithm, bnn_error *err) {
+    subject s = {.bench = bench};
+    struct stat file;
+    int many = bench->batch_size ? bench->batch_size : 64;
+    bnn_code code = bench->model ? open_model(&s, err) : make_model(&s, algorithm, err);
+    if (code == BNN_OK && (code = count_float_bytes(&s, err)) == BNN_OK) {
+        s.file_bytes = stat(s.packed, &file) == 0 ? (size_t)file.st_size : 0;
+        code = measure(&s, 1, err);
+    }
+    if (code == BNN_OK && many > 1) {
+        code = measure(&s, many, err);
+    }
+    if (s.folder[0]) {
+        unlink(s.packed);
+        rmdir(s.folder);
+    }
+    bnn_st_close(s.source);
+    return code;
+}
+
+bnn_code bnn_bench_infer(const bnn_bench *bench, bnn_error *err) {
+    bnn_code code = BNN_OK;
+    for (size_t a = 0; bench->algorithms[a] && code == BNN_OK && !bnn_interrupted(); a++) {
+        code = measure_network(bench, bench->algorithms[a], err);
+        if (bench->model) {
+            break;
+        }
+    }
+    return code;
+}

@@ -1,0 +1,152 @@
+/* The three products of a layer, each against OpenBLAS's sgemm of as many multiplications. Ours
+ * begins with what a layer begins with (float maps in image order) and everything it prepares
+ * counts; OpenBLAS gets matrices that are ready, as im2col would have left them:
+ *
+ *   forward  [n oh ow][9c] x [9c][o]
+ *   dX       [n h w][9o / stride^2] x [9o / stride^2][c]: the matrix whose product is dX itself,
+ *            which is kinder to sgemm than [n oh ow][9c] and a col2im behind it
+ *   dW       [o][n oh ow] x [n oh ow][9c]
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "engine/base/arena.h"
+#include "tools/bench/bench.h"
+#include "tools/bench/blas.h"
+#include "tools/bench/shapes.h"
+#include "tools/cli/interrupt.h"
+
+typedef enum pass { FORWARD, BACKWARD_X, BACKWARD_W } pass;
+
+/* A column of the table. */
+typedef struct product {
+    const char *group, *title;
+    pass pass;
+    int bits; /* forward: both operands; backward: the one that is not the gradient */
+} product;
+
+static const product products[] = {
+    {"gemm binary", "gemm binary", FORWARD, 1},
+    {"gemm mixed", "gemm mixed dX", BACKWARD_X, 1},
+    {"gemm mixed", "gemm mixed dW", BACKWARD_W, 1},
+    {"gemm float", "gemm float forward", FORWARD, 0},
+    {"gemm float", "gemm float dX", BACKWARD_X, 0},
+    {"gemm float", "gemm float dW", BACKWARD_W, 0},
+};
+
+/* ---- our side ---- */
+
+typedef struct own_product {
+    const bnn_device *device;
+    const product *product;
+    bnn_conv s;
+    float *x, *w, *y; /* maps or their gradients, by pass */
+    uint64_t *x_bits, *w_bits;
+    void *ws;
+} own_product;
+
+static size_t x_rows(const bnn_conv *s) {
+    return (size_t)s->n * (size_t)s->h * (size_t)s->w;
+}
+
+static size_t w_rows(const bnn_conv *s) {
+    return (size_t)s->o * (size_t)s->kh * (size_t)s->kw;
+}
+
+static bnn_code set_up(void *self, char *version, bnn_error *err) {
+    own_product *p = self;
+    const bnn_conv *s = &p->s;
+    size_t c = (size_t)s->c, depth = c / (size_t)s->groups;
+    (void)version;
+    p->x = bnn_bench_floats(x_rows(s) * c, 1);
+    p->w = bnn_bench_floats(w_rows(s) * depth, 2);
+    p->y = bnn_bench_floats((size_t)s->n * (size_t)s->oh * (size_t)s->ow * (size_t)s->o, 3);
+    p->x_bits = bnn_alloc_aligned(x_rows(s) * bnn_words(c) * sizeof(uint64_t));
+    p->w_bits = bnn_alloc_aligned(w_rows(s) * bnn_words(depth) * sizeof(uint64_t));
+    p->ws = bnn_alloc_aligned(p->device->kernels->conv_workspace(p->device, s, p->product->bits));
+    if (!p->x || !p->w || !p->y || !p->x_bits || !p->w_bits || !p->ws) {
+        return bnn_fail(err, BNN_ERR_MEMORY,
+                        "out of memory for a product; use a smaller --batch-size");
+    }
+    p->device->kernels->sign_pack(x_rows(s), c, p->x, p->x_bits);
+    p->device->kernels->sign_pack(w_rows(s), depth, p->w, p->w_bits);
+    return BNN_OK;
+}
+
+/* Weights are bits already, as a layer's are all through a step; the input is packed here. */
+static bnn_code run(void *self, bnn_error *err) {
+    own_product *p = self;
+    const bnn_kernels *k = p->device->kernels;
+    int bits = p->product->bits;
+    bnn_operand x = {.f32 = bits ? NULL : p->x, .b1 = bits ? p->x_bits : NULL};
+    bnn_operand w = {.f32 = bits ? NULL : p->w, .b1 = bits ? p->w_bits : NULL};
+    bnn_result y = {.f32 = p->y};
+    (void)err;
+    switch (p->product->pass) {
+    case FORWARD:
+        if (bits) {
+            k->sign_pack(x_rows(&p->s), (size_t)p->s.c, p->x, p->x_bits);
+        }
+        k->conv_forward(p->device, &p->s, &x, &w, &y, p->ws);
+        break;
+    case BACKWARD_X:
+        k->conv_backward_x(p->device, &p->s, p->y, &w, p->x, 0, p->ws);
+        break;
+    case BACKWARD_W:
+        k->conv_backward_w(p->device, &p->s, p->y, &x, p->w, 0, p->ws);
+        break;
+    }
+    return BNN_OK;
+}
+
+/* ---- the other side ---- */
+
+static bnn_sgemm matching_sgemm(const bnn_conv *s, pass which) {
+    int pixels = s->n * s->oh * s->ow, taps = s->kh * s->kw;
+    switch (which) {
+    case BACKWARD_X: {
+        double share = (double)s->oh * s->ow / ((double)s->h * s->w);
+        return (bnn_sgemm){.m = s->n * s->h * s->w, .n = s->c, .k = (int)(share * taps * s->o)};
+    }
+    case BACKWARD_W:
+        return (bnn_sgemm){.m = s->o, .n = taps * s->c, .k = pixels, .transpose_a = 1};
+    default:
+        return (bnn_sgemm){.m = pixels, .n = s->o, .k = taps * s->c, .transpose_b = 1};
+    }
+}
+
+static bnn_code measure(const bnn_bench *bench, const product *what, const bnn_conv *shape,
+                        bnn_error *err) {
+    char text[64];
+    bnn_bench_row row = {.group = what->group, .threads = bench->device.threads};
+    bnn_bench_shape_text(shape, text, sizeof text);
+    snprintf(row.name, sizeof row.name, "%s %s", what->title, text);
+    if (!bnn_bench_wants(bench, row.name) || bnn_interrupted()) {
+        return BNN_OK;
+    }
+    own_product own = {.device = &bench->device, .product = what, .s = *shape};
+    bnn_sgemm sgemm = matching_sgemm(shape, what->pass);
+    sgemm.threads = bench->device.threads;
+    bnn_work work = {.set_up = set_up, .run = run, .self = &own};
+    bnn_work other = bnn_sgemm_work(&sgemm);
+    return bnn_bench_pair(bench, &row, &work, "OpenBLAS sgemm", &other, 1, err);
+}
+
+bnn_code bnn_bench_gemm(const bnn_bench *bench, bnn_error *err) {
+    bnn_bench_setting settings[2];
+    bnn_conv shapes[BNN_BENCH_SHAPES];
+    size_t count, setting_count = bnn_bench_settings(bench, settings);
+    for (size_t p = 0; p < sizeof products / sizeof *products; p++) {
+        for (size_t i = 0; i < setting_count; i++) {
+            bnn_code code = bnn_bench_shapes(bench, settings[i], shapes, &count, err);
+            for (size_t k = 0; k < count && code == BNN_OK; k++) {
+                code = measure(bench, &products[p], &shapes[k], err);
+            }
+            if (code != BNN_OK) {
+                return code;
+            }
+        }
+    }
+    return BNN_OK;
+}

@@ -1,0 +1,102 @@
+#include "tools/bench/step.h"
+
+#include <math.h>
+
+#include "data_loaders/loader.h"
+#include "engine/base/arena.h"
+#include "optim/optimizer.h"
+#include "tools/bench/bench.h"
+#include "tools/train/trainer.h"
+
+/* Of the worker, which measures one step and keeps this to its end. */
+static struct {
+    bnn_params *params;
+    bnn_net net;
+    bnn_optimizer optimizer;
+    bnn_loader *loader;
+    uint32_t epoch;
+} step;
+
+/* Images and labels that stay, where no loader brings new ones. */
+static bnn_code set_random_batch(const bnn_step_config *c, bnn_error *err) {
+    const bnn_spec *s = &c->spec;
+    size_t values = (size_t)s->height * (size_t)s->width * (size_t)s->channels;
+    float *x = bnn_bench_floats(c->batch_size * values, 1);
+    int32_t *label = bnn_alloc_aligned(c->batch_size * sizeof *label);
+    if (!x || !label) {
+        return bnn_fail(err, BNN_ERR_MEMORY, "out of memory for a batch");
+    }
+    for (size_t i = 0; i < c->batch_size; i++) {
+        label[i] = (int32_t)(i % (size_t)s->classes);
+    }
+    bnn_graph_set(step.net.graph, step.net.input, x);
+    bnn_graph_set(step.net.graph, step.net.label, label);
+    return BNN_OK;
+}
+
+static bnn_code open_loader(const bnn_step_config *c, bnn_error *err) {
+    bnn_dataset *dataset;
+    bnn_loader_options options = bnn_train_loader_options(c->batch_size, 1, c->device.threads);
+    bnn_code code =
+        bnn_dataset_open(bnn_dataset_find(c->data), c->data_dir, BNN_SPLIT_TRAIN, 0, &dataset, err);
+    if (code == BNN_OK) {
+        code = bnn_loader_create(dataset, &options, &step.loader, err);
+    }
+    return code == BNN_OK ? bnn_loader_start(step.loader, 0, 0, err) : code;
+}
+
+static bnn_code set_up(void *self, char *version, bnn_error *err) {
+    bnn_step_config *c = self;
+    bnn_code code;
+    (void)version;
+    step.params = bnn_params_create();
+    if (!step.params) {
+        return bnn_fail(err, BNN_ERR_MEMORY, "out of memory for the parameters");
+    }
+    if ((code = bnn_net_build(&c->spec, &c->device, step.params, (int)c->batch_size, 1, &step.net,
+                              err)) ||
+        (code = bnn_params_allocate(step.params, err)) ||
+        (code = bnn_graph_bind(step.net.graph, NULL, err)) ||
+        (code = bnn_optimizer_init(&step.optimizer, bnn_optimizer_find("adam"), &c->device,
+                                   step.params->value_count, err))) {
+        return code;
+    }
+    step.optimizer.lr = 1e-3;
+    bnn_params_initialize(step.params, 1);
+    /* As many epochs as phases: each has one. */
+    int phases = c->spec.binarizer ? c->spec.binarizer->phases : 1;
+    bnn_apply_schedule(c->spec.binarizer, step.params, c->spec.phase, phases);
+    return c->data ? open_loader(c, err) : set_random_batch(c, err);
+}
+
+/* The next full batch, in this epoch or the next. */
+static bnn_code next_batch(const bnn_step_config *c, bnn_error *err) {
+    bnn_batch batch;
+    while (!bnn_loader_next(step.loader, &batch) || batch.n < c->batch_size) {
+        bnn_code code = bnn_loader_start(step.loader, ++step.epoch, 0, err);
+        if (code != BNN_OK) {
+            return code;
+        }
+    }
+    bnn_graph_set(step.net.graph, step.net.input, batch.x);
+    bnn_graph_set(step.net.graph, step.net.label, batch.label);
+    return BNN_OK;
+}
+
+static bnn_code run(void *self, bnn_error *err) {
+    bnn_code code = step.loader ? next_batch(self, err) : BNN_OK;
+    if (code != BNN_OK) {
+        return code;
+    }
+    bnn_graph_forward(step.net.graph);
+    if (!isfinite(*bnn_f32(step.net.graph, step.net.loss))) {
+        return bnn_fail(err, BNN_ERR_NUMERIC, "the loss of a measured step is not finite");
+    }
+    bnn_graph_backward(step.net.graph);
+    bnn_optimizer_step(&step.optimizer, step.params->values, step.params->grads);
+    return BNN_OK;
+}
+
+bnn_work bnn_step_work(bnn_step_config *config) {
+    return (bnn_work){.set_up = set_up, .run = run, .self = config};
+}

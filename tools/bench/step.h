@@ -1,0 +1,20 @@
+/* A training step of this program, as work to measure. */
+#ifndef BNN_TOOLS_BENCH_STEP_H
+#define BNN_TOOLS_BENCH_STEP_H
+
+#include "models/model.h"
+#include "tools/bench/worker.h"
+
+/* What a step is of. Fill it, and keep it while the work is used; what the worker makes of it stays
+ * in the worker. */
+typedef struct bnn_step_config {
+    bnn_spec spec; /* its phase is the one that is measured */
+    bnn_device device;
+    size_t batch_size;
+    const char *data, *data_dir; /* a data set that the loader feeds from; NULL: one random batch */
+} bnn_step_config;
+
+/* Forward, backward, Adam. */
+bnn_work bnn_step_work(bnn_step_config *config);
+
+#endif

@@ -1,0 +1,149 @@
+/* A training step of each algorithm against the float twin's and PyTorch's; with one thread against
+ * all; fed by the loader against fed by nobody. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "data_loaders/dataset.h"
+#include "tools/bench/bench.h"
+#include "tools/bench/step.h"
+#include "tools/bench/torch.h"
+#include "tools/cli/interrupt.h"
+
+/* The loader has three batches ready whenever a repetition begins; so many more show whether it
+ * keeps up. */
+#define STEPS_WITH_DATA 12
+#define STEPS_SCALING 4 /* a second thread wakes up slowly */
+
+/* "train fda", and "train fda silent" for the last of several phases. */
+static void name_case(const bnn_spec *spec, const char *suffix, bnn_bench_row *row) {
+    int last = spec->binarizer && spec->phase > 0;
+    snprintf(row->name, sizeof row->name, "train %s%s%s", bnn_spec_algorithm(spec),
+             last ? " silent" : "", suffix);
+}
+
+static bnn_code configure(const bnn_bench *bench, const char *algorithm, bnn_step_config *c,
+                          bnn_error *err) {
+    *c = (bnn_step_config){.device = bench->device,
+                           .batch_size = (size_t)(bench->batch_size ? bench->batch_size : 64)};
+    bnn_code code = bnn_bench_spec(bench, algorithm, &c->spec, err);
+    if (bench->data) {
+        const bnn_dataset_info *info = bnn_dataset_find(bench->data);
+        c->spec.height = info->height;
+        c->spec.width = info->width;
+        c->spec.channels = info->channels;
+        c->spec.classes = info->classes;
+    }
+    return code;
+}
+
+/* ---- against the twin and PyTorch ---- */
+
+enum { TWIN, TORCH_FP32, TORCH_BF16, BASELINES };
+
+typedef struct twins {
+    bnn_step_config config;
+    bnn_baseline list[BASELINES];
+    size_t count;
+} twins;
+
+static bnn_code start_torch(const bnn_step_config *c, const char *precision, bnn_baseline *baseline,
+                            bnn_error *err) {
+    bnn_code code = bnn_torch_start(c, precision, &baseline->worker, err);
+    return code == BNN_ERR_UNSUPPORTED ? bnn_baseline_absent(err) : code;
+}
+
+static bnn_code start_twins(const bnn_bench *bench, twins *t, bnn_error *err) {
+    t->list[TWIN].name = BNN_FLOAT_ALGORITHM;
+    t->list[TORCH_FP32].name = "torch fp32";
+    t->list[TORCH_BF16].name = "torch bf16";
+    t->count = bench->compare_torch ? BASELINES : 1;
+    bnn_code code = configure(bench, BNN_FLOAT_ALGORITHM, &t->config, err);
+    if (code == BNN_OK) {
+        bnn_work work = bnn_step_work(&t->config);
+        code = bnn_baseline_start(&t->list[TWIN], &work, err);
+    }
+    if (code == BNN_OK && bench->compare_torch &&
+        (code = start_torch(&t->config, "fp32", &t->list[TORCH_FP32], err)) == BNN_OK) {
+        code = start_torch(&t->config, "bf16", &t->list[TORCH_BF16], err);
+    }
+    return code;
+}
+
+static void stop_twins(twins *t) {
+    for (size_t i = 0; i < BASELINES; i++) {
+        bnn_worker_stop(t->list[i].worker);
+    }
+}
+
+static bnn_code against_twins(const bnn_bench *bench, bnn_step_config *config, twins *t,
+                              bnn_error *err) {
+    bnn_bench_row row = {.group = "train", .threads = bench->device.threads};
+    name_case(&config->spec, "", &row);
+    if (!bnn_bench_wants(bench, row.name) || bnn_interrupted()) {
+        return BNN_OK;
+    }
+    if (!t->count) {
+        bnn_code code = start_twins(bench, t, err);
+        if (code != BNN_OK) {
+            return code;
+        }
+    }
+    bnn_work work = bnn_step_work(config);
+    return bnn_bench_case(bench, &row, &work, t->list, t->count, 1, err);
+}
+
+/* ---- threads, data ---- */
+
+static bnn_code thread_scaling(const bnn_bench *bench, bnn_step_config *config, bnn_error *err) {
+    bnn_bench_row row = {.group = "train scaling", .threads = bench->device.threads};
+    bnn_step_config single = *config;
+    name_case(&config->spec, " scaling", &row);
+    if (!bnn_bench_wants(bench, row.name) || bnn_interrupted()) {
+        return BNN_OK;
+    }
+    single.device.threads = 1;
+    bnn_work work = bnn_step_work(config), other = bnn_step_work(&single);
+    return bnn_bench_pair(bench, &row, &work, "1 thread", &other, STEPS_SCALING, err);
+}
+
+static bnn_code loader_overlap(const bnn_bench *bench, bnn_step_config *config, bnn_error *err) {
+    bnn_bench_row row = {.group = "train with data", .threads = bench->device.threads};
+    bnn_step_config fed = *config;
+    name_case(&config->spec, " with data", &row);
+    if (!bnn_bench_wants(bench, row.name) || bnn_interrupted()) {
+        return BNN_OK;
+    }
+    fed.data = bench->data;
+    fed.data_dir = bench->data_dir;
+    bnn_work work = bnn_step_work(&fed), other = bnn_step_work(config);
+    return bnn_bench_pair(bench, &row, &work, "no loader", &other, STEPS_WITH_DATA, err);
+}
+
+/* One algorithm in one of its phases. */
+static bnn_code measure(const bnn_bench *bench, bnn_step_config *config, twins *t, bnn_error *err) {
+    bnn_code code = BNN_OK;
+    if (!bench->scaling && !bench->data) {
+        return against_twins(bench, config, t, err);
+    }
+    if (bench->scaling) {
+        code = thread_scaling(bench, config, err);
+    }
+    return code == BNN_OK && bench->data ? loader_overlap(bench, config, err) : code;
+}
+
+bnn_code bnn_bench_train(const bnn_bench *bench, bnn_error *err) {
+    twins t = {0};
+    bnn_code code = BNN_OK;
+    for (size_t a = 0; bench->algorithms[a] && code == BNN_OK; a++) {
+        bnn_step_config config;
+        code = configure(bench, bench->algorithms[a], &config, err);
+        int phases = config.spec.phase + 1;
+        for (int phase = 0; phase < phases && code == BNN_OK; phase++) {
+            config.spec.phase = phase;
+            code = measure(bench, &config, &t, err);
+        }
+    }
+    stop_twins(&t);
+    return code;
+}

@@ -1,0 +1,95 @@
+#include "tools/corrupt/contact_sheet.h"
+
+#include <png.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "engine/base/file.h"
+
+enum { IMAGES = 4, ENLARGED = 2, GAP = 2, COLUMNS = 1 + BNN_SEVERITIES };
+
+typedef struct sheet {
+    int cell_height, cell_width; /* with the gap below and to the right */
+    int height, width;
+    uint8_t *data; /* [height,width,3] */
+} sheet;
+
+/* Puts an image at a row and a column of cells, each pixel enlarged. */
+static void put(const sheet *s, const bnn_dataset_info *info, int row, int column,
+                const uint8_t *image) {
+    for (int y = 0; y < info->height * ENLARGED; y++) {
+        for (int x = 0; x < info->width * ENLARGED; x++) {
+            const uint8_t *from =
+                image + 3 * ((size_t)(y / ENLARGED) * (size_t)info->width + (size_t)(x / ENLARGED));
+            size_t to_y = (size_t)(GAP + row * s->cell_height + y);
+            size_t to_x = (size_t)(GAP + column * s->cell_width + x);
+            memcpy(s->data + 3 * (to_y * (size_t)s->width + to_x), from, 3);
+        }
+    }
+}
+
+static bnn_code fill(const sheet *s, const bnn_corruptor *corruptor, const bnn_dataset *clean,
+                     const bnn_corruption_list *list, uint8_t *image, bnn_error *err) {
+    const bnn_dataset_info *info = clean->info;
+    uint8_t *corrupted = image + 3 * (size_t)info->height * (size_t)info->width;
+    bnn_code code = BNN_OK;
+    for (int i = 0; i < IMAGES; i++) {
+        size_t index = clean->count * (size_t)i / IMAGES;
+        int32_t label;
+        clean->pixels(clean, index, image, &label);
+        for (size_t row = 0; row < list->count; row++) {
+            put(s, info, (int)row, i * COLUMNS, image);
+            for (int severity = 1; severity <= BNN_SEVERITIES && code == BNN_OK; severity++) {
+                code =
+                    bnn_corrupt(corruptor, list->kind[row], severity, index, image, corrupted, err);
+                put(s, info, (int)row, i * COLUMNS + severity, corrupted);
+            }
+        }
+    }
+    return code;
+}
+
+static bnn_code write_png(const char *path, const sheet *s, bnn_error *err) {
+    bnn_atomic_file *file;
+    bnn_code code = bnn_atomic_open(path, &file, err);
+    if (code != BNN_OK) {
+        return code;
+    }
+    png_image image;
+    memset(&image, 0, sizeof image);
+    image.version = PNG_IMAGE_VERSION;
+    image.width = (png_uint_32)s->width;
+    image.height = (png_uint_32)s->height;
+    image.format = PNG_FORMAT_RGB;
+    if (!png_image_write_to_stdio(&image, bnn_atomic_stream(file), 0, s->data, 0, NULL)) {
+        bnn_atomic_abandon(file);
+        return bnn_fail(err, BNN_ERR_IO, "%s: cannot be written (%s)", path, image.message);
+    }
+    return bnn_atomic_commit(file, err);
+}
+
+bnn_code bnn_contact_sheet(const char *path, const bnn_corruptor *corruptor,
+                           const bnn_dataset *clean, const bnn_corruption_list *list,
+                           bnn_error *err) {
+    const bnn_dataset_info *info = clean->info;
+    sheet s = {.cell_height = info->height * ENLARGED + GAP,
+               .cell_width = info->width * ENLARGED + GAP};
+    s.height = GAP + s.cell_height * (int)list->count;
+    s.width = GAP + s.cell_width * IMAGES * COLUMNS;
+    const size_t bytes = 3 * (size_t)s.height * (size_t)s.width;
+    s.data = malloc(bytes);
+    uint8_t *image = malloc(6 * (size_t)info->height * (size_t)info->width);
+    bnn_code code = BNN_OK;
+    if (!s.data || !image) {
+        code = bnn_fail(err, BNN_ERR_MEMORY, "%s: out of memory", path);
+    } else {
+        memset(s.data, 255, bytes);
+        code = fill(&s, corruptor, clean, list, image, err);
+        if (code == BNN_OK) {
+            code = write_png(path, &s, err);
+        }
+    }
+    free(s.data);
+    free(image);
+    return code;
+}

@@ -1,0 +1,22 @@
+#include "tools/run/find_model.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+bnn_code bnn_find_model(const char *operand, bnn_arena *arena, bnn_found_model *out,
+                        bnn_error *err) {
+    struct stat info;
+    size_t length = strlen(operand);
+    *out = (bnn_found_model){0};
+    if (stat(operand, &info) != 0 || !S_ISDIR(info.st_mode)) {
+        snprintf(out->path, sizeof out->path, "%s", operand);
+        return BNN_OK;
+    }
+    while (length > 1 && operand[length - 1] == '/') {
+        length--;
+    }
+    snprintf(out->folder, sizeof out->folder, "%.*s", (int)length, operand);
+    snprintf(out->path, sizeof out->path, "%.*s/best.safetensors", (int)length, operand);
+    return bnn_run_config_read(out->folder, arena, &out->config, err);
+}

@@ -1,0 +1,422 @@
+#include "tools/run/results.h"
+
+#include <math.h>
+#include <string.h>
+
+#include <jansson.h>
+#include <zlib.h>
+
+#include "engine/base/file.h"
+#include "tools/cli/utf8.h"
+
+#define FORMAT "bnn-results-1"
+#define MOST_IMAGES 100000000
+
+enum { LARGEST_FILE = 1 << 24, MOST_CLASSES = 100000, LONGEST_TEXT = 4 * 4096 };
+
+/* ---- what follows from the counts --------------------------------------------------------- */
+double bnn_percent(int64_t part, int64_t whole) {
+    return whole ? 100.0 * (double)part / (double)whole : NAN;
+}
+
+double bnn_results_cell(const bnn_corruption_result *row, int severity) {
+    int64_t correct = row->correct[severity - 1];
+    return correct == BNN_NOT_DONE ? NAN : bnn_percent(correct, row->images);
+}
+
+double bnn_results_row_mean(const bnn_results *r, const bnn_corruption_result *row) {
+    double sum = 0.0;
+    int count = 0;
+    for (int s = 0; s < BNN_SEVERITIES; s++) {
+        if (r->wanted[s]) {
+            sum += bnn_results_cell(row, s + 1);
+            count++;
+        }
+    }
+    return sum / count; /* NAN without any */
+}
+
+double bnn_results_mean(const bnn_results *r) {
+    double sum = 0.0;
+    for (size_t i = 0; i < r->row_count; i++) {
+        sum += bnn_results_row_mean(r, &r->rows[i]);
+    }
+    return r->row_count ? sum / (double)r->row_count : NAN;
+}
+
+const bnn_corruption_result *bnn_results_row(const bnn_results *r, int kind) {
+    for (size_t i = 0; i < r->row_count; i++) {
+        if (r->rows[i].kind == kind) {
+            return &r->rows[i];
+        }
+    }
+    return NULL;
+}
+
+size_t bnn_results_cells(const bnn_results *r, size_t *done) {
+    size_t count = 0;
+    *done = 0;
+    for (size_t i = 0; i < r->row_count; i++) {
+        for (int s = 0; s < BNN_SEVERITIES; s++) {
+            count += r->wanted[s] != 0;
+            *done += r->wanted[s] && r->rows[i].correct[s] != BNN_NOT_DONE;
+        }
+    }
+    return count;
+}
+
+void bnn_results_free(bnn_results *r) {
+    bnn_arena_free(r->arena);
+    r->arena = NULL;
+}
+
+bnn_code bnn_results_checksum(bnn_results *r, bnn_error *err) {
+    bnn_map map;
+    bnn_code code = bnn_map_open(r->model, &map, err);
+    if (code != BNN_OK) {
+        return code;
+    }
+    r->checksum = bnn_arena_format(r->arena, "%08lx", crc32_z(0, map.data, map.size));
+    bnn_map_close(&map);
+    return r->checksum ? BNN_OK : bnn_fail(err, BNN_ERR_MEMORY, "%s: out of memory", r->model);
+}
+
+/* ---- writing ------------------------------------------------------------------------------ */
+static json_t *number(double value) {
+    return isnan(value) ? json_null() : json_real(value);
+}
+
+static json_t *row_json(const bnn_results *r, const bnn_corruption_result *row) {
+    json_t *top1 = json_array();
+    for (int s = 1; s <= BNN_SEVERITIES; s++) {
+        json_array_append_new(top1, number(bnn_results_cell(row, s)));
+    }
+    double mean = bnn_results_row_mean(r, row);
+    return json_pack("{s:s, s:s, s:I, s:o, s:o, s:o}", "corruption",
+                     bnn_corruption_names[row->kind], "source", row->source, "images",
+                     (json_int_t)row->images, "top1", top1, "mean", number(mean), "gap",
+                     number(bnn_percent(r->top1, r->images) - mean));
+}
+
+static json_t *corruptions_json(const bnn_results *r) {
+    json_t *rows = json_array(), *severities = json_array();
+    for (int s = 0; s < BNN_SEVERITIES; s++) {
+        if (r->wanted[s]) {
+            json_array_append_new(severities, json_integer(s + 1));
+        }
+    }
+    for (size_t i = 0; i < r->row_count; i++) {
+        json_array_append_new(rows, row_json(r, &r->rows[i]));
+    }
+    double clean = bnn_percent(r->top1, r->images), mean = bnn_results_mean(r);
+    return json_pack("{s:f, s:o, s:o, s:o, s:o}", "clean", clean, "mean", number(mean), "gap",
+                     number(clean - mean), "severities", severities, "rows", rows);
+}
+
+/* NULL when memory is out. */
+static json_t *results_json(const bnn_results *r) {
+    json_t *classes = json_array();
+    for (size_t c = 0; c < r->class_count; c++) {
+        const bnn_class_result *of = &r->classes[c];
+        json_array_append_new(classes, json_pack("{s:s, s:I, s:o}", "class", of->name, "images",
+                                                 (json_int_t)of->images, "top1",
+                                                 number(bnn_percent(of->correct, of->images))));
+    }
+    json_t *root =
+        json_pack("{s:s, s:o, s:s, s:s, s:s, s:b, s:s, s:s, s:I, s:f, s:f, s:f, s:o}", "format",
+                  FORMAT, "model", bnn_utf8_json(r->model), "checksum", r->checksum, "arch",
+                  r->arch, "algo", r->algo, "packed", r->packed, "data", r->data, "isa", r->isa,
+                  "images", (json_int_t)r->images, "top1", bnn_percent(r->top1, r->images), "top5",
+                  bnn_percent(r->top5, r->images), "loss", r->loss, "classes", classes);
+    if (root && r->row_count && json_object_set_new(root, "corruptions", corruptions_json(r))) {
+        json_decref(root);
+        return NULL;
+    }
+    return root;
+}
+
+bnn_code bnn_results_write(const char *path, const bnn_results *results, bnn_error *err) {
+    bnn_atomic_file *file;
+    bnn_code code = bnn_atomic_open(path, &file, err);
+    if (code != BNN_OK) {
+        return code;
+    }
+    json_t *root = results_json(results);
+    if (!root) {
+        bnn_atomic_abandon(file);
+        return bnn_fail(err, BNN_ERR_MEMORY, "%s: out of memory", path);
+    }
+    /* commit sees a stream's error and says more */
+    (void)json_dumpf(root, bnn_atomic_stream(file), JSON_INDENT(2) | JSON_REAL_PRECISION(9));
+    json_decref(root);
+    fputc('\n', bnn_atomic_stream(file));
+    return bnn_atomic_commit(file, err);
+}
+
+/* ---- reading ------------------------------------------------------------------------------ */
+typedef struct reader {
+    const char *name;
+    bnn_arena *arena;
+    bnn_error *err; /* sticky: filled, nothing is read any more */
+} reader;
+
+static int damaged(reader *r, const char *what) {
+    if (r->err->code == BNN_OK) {
+        bnn_fail(r->err, BNN_ERR_FORMAT,
+                 "%s: not results of bnn-eval, or damaged: %s; evaluate again with --overwrite",
+                 r->name, what);
+    }
+    return 0;
+}
+
+static const char *text(reader *r, const json_t *object, const char *key) {
+    const char *value = json_string_value(json_object_get(object, key));
+    char *copy = NULL;
+    if (!value || strlen(value) > LONGEST_TEXT) {
+        damaged(r, key);
+    } else if (!(copy = bnn_arena_format(r->arena, "%s", value)) && r->err->code == BNN_OK) {
+        bnn_fail(r->err, BNN_ERR_MEMORY, "%s: out of memory", r->name);
+    }
+    return copy ? copy : "";
+}
+
+static const char *file_name(reader *r, const json_t *object, const char *key) {
+    char *copy = bnn_arena_format(r->arena, "%s", text(r, object, key));
+    if (copy) {
+        bnn_utf8_unescape(copy);
+    } else if (r->err->code == BNN_OK) {
+        bnn_fail(r->err, BNN_ERR_MEMORY, "%s: out of memory", r->name);
+    }
+    return copy ? copy : "";
+}
+
+static int64_t count(reader *r, const json_t *object, const char *key, int64_t least) {
+    const json_t *value = json_object_get(object, key);
+    int64_t number = json_integer_value(value);
+    if (!json_is_integer(value) || number < least || number > MOST_IMAGES) {
+        damaged(r, key);
+        return least;
+    }
+    return number;
+}
+
+/* The whole number of images that this percentage of them is. */
+static int64_t part(reader *r, const json_t *value, int64_t images, const char *key) {
+    double percent = json_number_value(value);
+    int64_t correct = 0;
+    if (!json_is_number(value) || !(percent >= 0.0 && percent <= 100.0)) {
+        damaged(r, key);
+        return 0;
+    }
+    correct = llround(percent * (double)images / 100.0);
+    /* Of no images, older files say 0. */
+    if (fabs((images ? bnn_percent(correct, images) : 0.0) - percent) > 1e-6) {
+        damaged(r, key);
+    }
+    return correct;
+}
+
+static void read_classes(reader *r, const json_t *list, bnn_results *out) {
+    size_t n = json_array_size(list);
+    if (n == 0 || n > MOST_CLASSES) {
+        damaged(r, "classes");
+        return;
+    }
+    out->classes = bnn_arena_alloc(r->arena, n * sizeof *out->classes);
+    if (!out->classes) {
+        bnn_fail(r->err, BNN_ERR_MEMORY, "%s: out of memory", r->name);
+        return;
+    }
+    out->class_count = n;
+    for (size_t i = 0; i < n; i++) {
+        const json_t *item = json_array_get(list, i);
+        bnn_class_result *class = &out->classes[i];
+        class->name = text(r, item, "class");
+        class->images = count(r, item, "images", 0);
+        const json_t *top1 = json_object_get(item, "top1");
+        class->correct = class->images == 0 && json_is_null(top1)
+                             ? 0
+                             : part(r, top1, class->images, "top1 of a class");
+    }
+}
+
+static void read_row(reader *r, const json_t *item, bnn_results *out) {
+    const char *name = text(r, item, "corruption");
+    int kind = bnn_corruption_find(name);
+    if (kind < 0 || bnn_results_row(out, kind)) {
+        damaged(r, "an unknown corruption, or one twice");
+        return;
+    }
+    bnn_corruption_result *row = &out->rows[out->row_count];
+    *row = (bnn_corruption_result){.kind = kind, .source = text(r, item, "source")};
+    row->images = count(r, item, "images", 1);
+    const json_t *top1 = json_object_get(item, "top1");
+    if (json_array_size(top1) != BNN_SEVERITIES) {
+        damaged(r, "top1 of a corruption");
+    }
+    for (size_t s = 0; s < BNN_SEVERITIES; s++) {
+        const json_t *cell = json_array_get(top1, s);
+        row->correct[s] =
+            json_is_null(cell) ? BNN_NOT_DONE : part(r, cell, row->images, "top1 of a corruption");
+        if (row->correct[s] != BNN_NOT_DONE && !out->wanted[s]) {
+            damaged(r, "a severity that is not among the severities");
+        }
+    }
+    out->row_count++;
+}
+
+static void read_corruptions(reader *r, const json_t *object, bnn_results *out) {
+    const json_t *severities = json_object_get(object, "severities");
+    const json_t *rows = json_object_get(object, "rows");
+    if (json_array_size(severities) == 0 || json_array_size(rows) == 0) {
+        damaged(r, "corruptions");
+    }
+    for (size_t i = 0; i < json_array_size(severities); i++) {
+        json_int_t severity = json_integer_value(json_array_get(severities, i));
+        if (severity < 1 || severity > BNN_SEVERITIES || out->wanted[severity - 1]) {
+            damaged(r, "severities");
+            return;
+        }
+        out->wanted[severity - 1] = 1;
+    }
+    for (size_t i = 0; i < json_array_size(rows) && r->err->code == BNN_OK; i++) {
+        read_row(r, json_array_get(rows, i), out);
+    }
+}
+
+static void read_all(reader *r, const json_t *root, bnn_results *out) {
+    const json_t *corruptions = json_object_get(root, "corruptions");
+    const json_t *loss = json_object_get(root, "loss"), *packed = json_object_get(root, "packed");
+    if (strcmp(text(r, root, "format"), FORMAT) != 0) {
+        damaged(r, "no format " FORMAT);
+    }
+    out->model = file_name(r, root, "model");
+    out->checksum = text(r, root, "checksum");
+    out->arch = text(r, root, "arch");
+    out->algo = text(r, root, "algo");
+    out->data = text(r, root, "data");
+    out->isa = text(r, root, "isa");
+    out->packed = json_is_true(packed);
+    out->images = count(r, root, "images", 1);
+    out->top1 = part(r, json_object_get(root, "top1"), out->images, "top1");
+    out->top5 = part(r, json_object_get(root, "top5"), out->images, "top5");
+    out->loss = json_number_value(loss);
+    if (!json_is_boolean(packed) || !json_is_number(loss)) {
+        damaged(r, "packed, or loss");
+    }
+    read_classes(r, json_object_get(root, "classes"), out);
+    if (corruptions) {
+        read_corruptions(r, corruptions, out);
+    }
+}
+
+bnn_code bnn_results_parse(const char *name, const char *json, size_t bytes, bnn_results *out,
+                           bnn_error *err) {
+    json_error_t why;
+    bnn_error first = {0};
+    *out = (bnn_results){.arena = bnn_arena_create()};
+    reader r = {name, out->arena, &first};
+    json_t *root = json_loadb(json ? json : "", json ? bytes : 0, JSON_REJECT_DUPLICATES, &why);
+    if (!out->arena) {
+        bnn_fail(&first, BNN_ERR_MEMORY, "%s: out of memory", name);
+    } else if (!root) {
+        bnn_fail(&first, BNN_ERR_FORMAT,
+                 "%s: not JSON: line %d: %.80s; evaluate again with --overwrite", name, why.line,
+                 why.text);
+    } else {
+        read_all(&r, root, out);
+    }
+    json_decref(root);
+    return first.code == BNN_OK ? BNN_OK : bnn_fail(err, first.code, "%s", first.text);
+}
+
+bnn_code bnn_results_read(const char *path, bnn_results *out, bnn_error *err) {
+    bnn_map map;
+    *out = (bnn_results){0};
+    bnn_code code = bnn_map_read(path, &map, err);
+    if (code != BNN_OK) {
+        return code;
+    }
+    code = map.size > LARGEST_FILE
+               ? bnn_fail(err, BNN_ERR_FORMAT, "%s: larger than 16 MiB: not results", path)
+               : bnn_results_parse(path, (const char *)map.data, map.size, out, err);
+    bnn_map_close(&map);
+    return code;
+}
+
+/* ---- going on ----------------------------------------------------------------------------- */
+static bnn_code refuse(const char *path, bnn_error *err, const char *what, const char *was,
+                       const char *is) {
+    return bnn_fail(err, BNN_ERR_ARGUMENT,
+                    "%s holds results of another evaluation: %s was %.80s, now %.80s; choose "
+                    "another --json FILE, or replace them with --overwrite",
+                    path, what, was, is);
+}
+
+static bnn_code take_row(bnn_results *now, const bnn_corruption_result *old, const char *path,
+                         bnn_error *err) {
+    const char *name = bnn_corruption_names[old->kind];
+    const bnn_corruption_result *found = bnn_results_row(now, old->kind);
+    bnn_corruption_result *row = found ? &now->rows[found - now->rows] : NULL;
+    if (row && (strcmp(row->source, old->source) != 0 || row->images != old->images)) {
+        return refuse(path, err, name, old->source, row->source);
+    }
+    for (int s = 0; s < BNN_SEVERITIES; s++) {
+        if (old->correct[s] == BNN_NOT_DONE) {
+            continue;
+        }
+        if (!row || !now->wanted[s]) {
+            char cell[64];
+            snprintf(cell, sizeof cell, "%s at severity %d", name, s + 1);
+            return refuse(path, err, cell, "evaluated", "not wanted");
+        }
+        row->correct[s] = old->correct[s];
+    }
+    return BNN_OK;
+}
+
+bnn_code bnn_results_continue(bnn_results *now, const bnn_results *old, const char *path,
+                              bnn_error *err) {
+    const struct {
+        const char *what, *was, *is;
+    } texts[] = {{"the network's checksum", old->checksum, now->checksum},
+                 {"the data set", old->data, now->data},
+                 {"the instruction set", old->isa, now->isa}};
+    if (!old->row_count) {
+        return BNN_OK;
+    }
+    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
+        if (strcmp(texts[i].was, texts[i].is) != 0) {
+            return refuse(path, err, texts[i].what, texts[i].was, texts[i].is);
+        }
+    }
+    if (old->images != now->images) {
+        char was[24], is[24];
+        snprintf(was, sizeof was, "%lld", (long long)old->images);
+        snprintf(is, sizeof is, "%lld", (long long)now->images);
+        return refuse(path, err, "the number of images", was, is);
+    }
+    if (!now->row_count) {
+        memcpy(now->rows, old->rows, sizeof now->rows);
+        memcpy(now->wanted, old->wanted, sizeof now->wanted);
+        now->row_count = old->row_count;
+        return BNN_OK;
+    }
+    bnn_code code = BNN_OK;
+    for (size_t i = 0; i < old->row_count && code == BNN_OK; i++) {
+        code = take_row(now, &old->rows[i], path, err);
+    }
+    return code;
+}
+
+bnn_code bnn_results_same_score(const bnn_results *now, const bnn_results *old, const char *path,
+                                bnn_error *err) {
+    /* As they are written. */
+    char was[32], is[32];
+    snprintf(was, sizeof was, "%.9g", old->loss);
+    snprintf(is, sizeof is, "%.9g", now->loss);
+    return !old->row_count ||
+                   (old->top1 == now->top1 && old->top5 == now->top5 && strcmp(was, is) == 0)
+               ? BNN_OK
+               : refuse(path, err, "the loss on clean images", was, is);
+}

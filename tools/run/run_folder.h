@@ -1,0 +1,67 @@
+/* A run's folder: config.json, metrics.csv (a row an epoch), steps.jsonl (a line a step),
+ * sessions.jsonl (a line a start), last.safetensors, best.safetensors. What was logged behind the
+ * checkpoint that is resumed from is cut off, so that a resumed run's files continue as if it had
+ * never stopped. */
+#ifndef BNN_TOOLS_RUN_RUN_FOLDER_H
+#define BNN_TOOLS_RUN_RUN_FOLDER_H
+
+#include <stdint.h>
+#include <stdio.h>
+
+#include "engine/base/status.h"
+#include "tools/cli/lock.h"
+#include "tools/run/run_data.h"
+
+#define BNN_METRICS_HEADER "epoch,lr,train_loss,train_top1,test_loss,test_top1,test_top5,best_top1"
+
+typedef struct bnn_run_folder {
+    char path[4096];
+    FILE *metrics, *steps;
+    int unflushed; /* lines of steps.jsonl still in memory, and since when */
+    double flushed;
+    bnn_lock lock;
+} bnn_run_folder;
+
+/* The names of its files, NULL-terminated. */
+extern const char *const bnn_run_files[];
+
+/* A run's folder belongs to one process: taken before anything in it is read, removed or written.
+ * `path` must exist. */
+bnn_code bnn_run_lock(bnn_lock *lock, const char *path, bnn_error *err);
+
+/* PATH/NAME into out; an error if it does not fit. */
+bnn_code bnn_run_file(const bnn_run_folder *run, const char *name, char *out, size_t bytes,
+                      bnn_error *err);
+/* Makes the folder and new log files, and config.json (atomic). Refuses a folder that already holds
+ * a run (last.safetensors), with a message that names --resume and --overwrite, unless
+ * `overwrite`. Locks it, and checks that it can be written to, before any training. */
+bnn_code bnn_run_create(bnn_run_folder *run, const char *path, const char *config_json,
+                        int overwrite, bnn_error *err);
+/* Opens the logs of an existing folder, which the caller has locked, to append, first cutting
+ * metrics.csv to its header and the rows of epochs < `epochs`, and steps.jsonl to the lines of
+ * steps < `steps` (its "step" field counts from 0). The logs end at the first line that is damaged
+ * or does not follow the one before it; missing logs are started anew. */
+bnn_code bnn_run_reopen(bnn_run_folder *run, const char *path, uint64_t epochs, uint64_t steps,
+                        bnn_error *err);
+/* Writes config.json (atomic) anew. */
+bnn_code bnn_run_configure(const bnn_run_folder *run, const char *config_json, bnn_error *err);
+/* One row; `epoch` counts from 0 and is the first column. Columns: epoch,lr,train_loss,
+ * train_top1,test_loss,test_top1,test_top5,best_top1. Flushed. No times here: the file of a
+ * resumed run equals that of an uninterrupted one byte for byte. */
+bnn_code bnn_run_log_epoch(bnn_run_folder *run, uint64_t epoch, double lr, double train_loss,
+                           double train_top1, double test_loss, double test_top1, double test_top5,
+                           double best_top1, bnn_error *err);
+/* {"step":..,"epoch":..,"loss":..,"top1":..,"lr":..,"seconds":..,"images_per_second":..} */
+bnn_code bnn_run_log_step(bnn_run_folder *run, uint64_t step, uint64_t epoch, double loss,
+                          double top1, double lr, double seconds, double images_per_second,
+                          bnn_error *err);
+/* Appends to sessions.jsonl: from step `step` on the run goes on this machine, with these kernels,
+ * threads and data. {"step":..,"isa":..,"threads":..,"cpu":..,"train_data":..,"test_data":..} */
+bnn_code bnn_run_log_session(const bnn_run_folder *run, uint64_t step, const char *isa, int threads,
+                             const bnn_run_data *data, bnn_error *err);
+/* Brings the logs to the disk. Called before a checkpoint is written, so that no log lags behind
+ * the checkpoint a killed run is resumed from. */
+bnn_code bnn_run_flush(bnn_run_folder *run, bnn_error *err);
+void bnn_run_close(bnn_run_folder *run);
+
+#endif

@@ -1,0 +1,44 @@
+/* What a run's folder tells of the run, for those who report on it: its arguments, its curves, its
+ * seconds a step. The files may have been edited, or be of another version. */
+#ifndef BNN_TOOLS_RUN_RUN_RECORD_H
+#define BNN_TOOLS_RUN_RUN_RECORD_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "engine/base/arena.h"
+#include "engine/base/status.h"
+
+/* Of config.json; NULL or -1: not mentioned. */
+typedef struct bnn_run_config {
+    const char *algo, *arch, *data, *data_dir, *optimizer, *scheduler;
+    int64_t epochs, batch_size, seed, limit_train;
+    double lr;
+} bnn_run_config;
+
+/* A row of metrics.csv; NAN: not measured. */
+typedef struct bnn_epoch_record {
+    uint64_t epoch; /* from 0 */
+    double lr, train_loss, train_top1, test_loss, test_top1, test_top5, best_top1;
+} bnn_epoch_record;
+
+typedef struct bnn_metrics {
+    bnn_epoch_record *epoch; /* [count], rising */
+    size_t count;
+} bnn_metrics;
+
+/* `name` is for messages. algo, arch and data must be there. Texts and lists live in the arena. */
+bnn_code bnn_run_config_parse(const char *name, const char *json, size_t bytes, bnn_arena *arena,
+                              bnn_run_config *out, bnn_error *err);
+bnn_code bnn_run_config_read(const char *folder, bnn_arena *arena, bnn_run_config *out,
+                             bnn_error *err);
+/* A last line without its end, as a kill leaves it, is passed over. */
+bnn_code bnn_metrics_parse(const char *name, const char *csv, size_t bytes, bnn_arena *arena,
+                           bnn_metrics *out, bnn_error *err);
+bnn_code bnn_metrics_read(const char *folder, bnn_arena *arena, bnn_metrics *out, bnn_error *err);
+/* The median of the steps' seconds in steps.jsonl; NAN where there is none. */
+bnn_code bnn_step_seconds_parse(const char *name, const char *lines, size_t bytes, double *out,
+                                bnn_error *err);
+bnn_code bnn_step_seconds_read(const char *folder, double *out, bnn_error *err);
+
+#endif

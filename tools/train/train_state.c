@@ -1,0 +1,81 @@
+#include "tools/train/train_state.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "models/files/packed.h"
+
+size_t bnn_train_state_meta(const bnn_train_state *s, const char *optimizer, const char *args,
+                            bnn_arena *arena, bnn_meta meta[BNN_TRAIN_STATE_META]) {
+    size_t n = 0;
+    meta[n++] = (bnn_meta){"epoch", bnn_arena_format(arena, "%u", (unsigned)s->epoch)};
+    meta[n++] = (bnn_meta){"step", bnn_arena_format(arena, "%zu", s->step)};
+    meta[n++] = (bnn_meta){"steps", bnn_arena_format(arena, "%llu", (unsigned long long)s->steps)};
+    /* Hexadecimal: exact. */
+    meta[n++] = (bnn_meta){"loss_sum", bnn_arena_format(arena, "%a", s->loss_sum)};
+    meta[n++] = (bnn_meta){"seen", bnn_arena_format(arena, "%zu %zu", s->seen, s->top1)};
+    meta[n++] = (bnn_meta){"best_top1", bnn_arena_format(arena, "%a", s->best_top1)};
+    meta[n++] = (bnn_meta){"best_phase", bnn_arena_format(arena, "%d", s->best_phase)};
+    meta[n++] = (bnn_meta){"train_data", s->data.train};
+    meta[n++] = (bnn_meta){"test_data", s->data.test};
+    meta[n++] = (bnn_meta){"optimizer", optimizer};
+    meta[n++] = (bnn_meta){"args", args};
+    return n;
+}
+
+static double number(const bnn_st_file *file, const char *key, int which) {
+    const char *text = bnn_st_metadata(file, key);
+    char *end = NULL;
+    double value = NAN;
+    for (int i = 0; text && i <= which; i++) {
+        value = strtod(text, &end);
+        if (end == text) {
+            return NAN;
+        }
+        text = end;
+    }
+    return text && *text && which == 0 && *text != ' ' ? NAN : value;
+}
+
+/* A count of at most 2^53, or -1. */
+static double count(const bnn_st_file *file, const char *key, int which) {
+    double value = number(file, key, which);
+    return value >= 0.0 && value <= 0x1p53 && floor(value) == value ? value : -1.0;
+}
+
+bnn_code bnn_train_state_read(const char *path, const bnn_st_file *file, bnn_train_state *s,
+                              bnn_error *err) {
+    bnn_model_kind kind = bnn_model_kind_of(file);
+    if (kind == BNN_MODEL_PACKED) {
+        return bnn_fail(err, BNN_ERR_FORMAT,
+                        "%s: a packed model cannot be trained further; resume from a run's "
+                        "last.safetensors",
+                        path);
+    }
+    if (kind != BNN_MODEL_CHECKPOINT || !bnn_st_metadata(file, "args") ||
+        !bnn_st_metadata(file, "optimizer")) {
+        return bnn_fail(err, BNN_ERR_FORMAT,
+                        "%s: not a checkpoint of bnn-train; to start from another network's "
+                        "weights use --init-from",
+                        path);
+    }
+    double epoch = count(file, "epoch", 0), step = count(file, "step", 0);
+    double steps = count(file, "steps", 0), seen = count(file, "seen", 0);
+    double top1 = count(file, "seen", 1), best_phase = count(file, "best_phase", 0);
+    double loss_sum = number(file, "loss_sum", 0), best = number(file, "best_top1", 0);
+    if (epoch < 0 || epoch > 1e9 || step < 0 || steps < 0 || seen < 0 || top1 < 0 ||
+        best_phase < 0 || best_phase > 100 || !isfinite(loss_sum) || !isfinite(best)) {
+        return bnn_fail(err, BNN_ERR_FORMAT, "%s: its training state is damaged", path);
+    }
+    *s = (bnn_train_state){.epoch = (uint32_t)epoch,
+                           .step = (size_t)step,
+                           .steps = (uint64_t)steps,
+                           .loss_sum = loss_sum,
+                           .seen = (size_t)seen,
+                           .top1 = (size_t)top1,
+                           .best_top1 = best,
+                           .best_phase = (int)best_phase};
+    bnn_run_data_read(file, &s->data);
+    return BNN_OK;
+}

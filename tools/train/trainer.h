@@ -1,0 +1,56 @@
+/* The training loop: epochs of steps, an evaluation and a checkpoint after each, resumable at any
+ * step. */
+#ifndef BNN_TOOLS_TRAIN_TRAINER_H
+#define BNN_TOOLS_TRAIN_TRAINER_H
+
+#include "data_loaders/loader.h"
+#include "models/model.h"
+#include "optim/optimizer.h"
+#include "optim/schedule.h"
+#include "tools/train/profile_table.h"
+#include "tools/run/run_data.h"
+#include "tools/run/run_folder.h"
+
+typedef struct bnn_train_settings {
+    bnn_spec spec; /* its phase is the trainer's to set */
+    bnn_device device;
+    const bnn_dataset *train, *test;
+    bnn_run_data data; /* theirs */
+    const bnn_optimizer_kind *optimizer;
+    double momentum, weight_decay;
+    int nesterov;
+    bnn_schedule schedule; /* warm-up in steps is the trainer's to set */
+    int warmup_epochs;
+    size_t batch_size;
+    uint64_t seed;
+    const char *init_from; /* or NULL */
+    int init_partial;      /* even if most of its weights do not fit */
+    const char *resume;    /* checkpoint file, or NULL */
+    const char *args;      /* JSON, for the checkpoints */
+    const char *config;    /* JSON, for the folder of a run that is new or extended */
+    int extended;          /* with `resume`: to more epochs than it was started with */
+    const char *output;
+    int overwrite;
+    int profile; /* measure nodes; result->profile is filled */
+} bnn_train_settings;
+
+typedef struct bnn_train_result {
+    int interrupted;
+    int was_finished; /* nothing was left to do */
+    double best_top1; /* percent */
+    uint64_t steps;
+    uint64_t timed_steps; /* of this session */
+    double seconds_per_step;
+    bnn_profile_table profile;
+} bnn_train_result;
+
+bnn_code bnn_train(const bnn_train_settings *settings, bnn_train_result *result, bnn_error *err);
+
+/* How training reads its data. */
+bnn_loader_options bnn_train_loader_options(size_t batch_size, uint64_t seed, int threads);
+
+/* Planned bytes of a training step: parameters, gradients, optimizer, graph. Needs no data. */
+bnn_code bnn_train_plan(const bnn_train_settings *settings, bnn_params *params, bnn_net *net,
+                        size_t *bytes, bnn_error *err);
+
+#endif
