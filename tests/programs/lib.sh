@@ -131,6 +131,7 @@ count_lines() {
 freeze() { # CONDITION COMMAND...
     test_condition=$1
     shift
+    rm -f frozen.out frozen.err # what the last one printed fulfils no condition
     "$@" >frozen.out 2>frozen.err &
     frozen=$!
     test_waits=0

@@ -64,7 +64,6 @@ equal 'bnn-bench: nothing unfinished' "$(find . -name 'bench.json*')" ''
 # ---- waiting for somebody to read ----
 mkfifo pipe
 waits() { # COMMAND...: frozen while nobody reads the pipe
-    rm -f frozen.err
     freeze 'grep -qs waits frozen.err' "$@"
 }
 gives_up() { # NAME PROGRAM

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -29,6 +30,7 @@ static int wait_for_reader(const char *path, unsigned tries) {
 
 static char cut_off[256];
 static size_t cut_off_bytes;
+static atomic_flag told = ATOMIC_FLAG_INIT;
 static struct sigaction before_bus;
 
 /* Reading what is no longer there is a fault, not an error: nothing can be done but to say so.
@@ -36,6 +38,9 @@ static struct sigaction before_bus;
 static void on_bus(int number, siginfo_t *info, void *context) {
     (void)context;
     if (info->si_code == BUS_ADRERR) {
+        while (atomic_flag_test_and_set(&told)) {
+            pause(); /* several threads read, one says it */
+        }
         ssize_t said = write(STDERR_FILENO, cut_off, cut_off_bytes);
         (void)said;
         _exit(EXIT_FAILURE);
