@@ -52,8 +52,8 @@ typedef struct pass {
 
 static void run_action(const bnn_action *a, const bnn_node *node, bnn_block *block) {
     const bnn_rows *rows = a->backward ? &node->op->backward_rows : &node->op->forward_rows;
-    block->again = a->again;
-    (a->phase == BNN_REDUCE ? rows->reduce : rows->map)(block, node);
+    block->recomputed = a->recomputed;
+    (a->part == BNN_REDUCE ? rows->reduce : rows->map)(block, node);
 }
 
 static size_t piece_first(const bnn_step *step, size_t piece) {
@@ -75,7 +75,7 @@ static void run_piece(void *context, size_t piece, int worker) {
     for (block.first = begin; block.first < end; block.first += block.rows) {
         size_t left = end - block.first;
         block.rows = left < step->block_rows ? left : step->block_rows;
-        block.opens = block.first == begin;
+        block.reset = block.first == begin;
         for (int i = step->first; i < step->first + step->count; i++) {
             const bnn_action *a = &graph->actions[i];
             double start = graph->profile ? bnn_profile_clock() : 0.0;
@@ -144,7 +144,7 @@ void bnn_node_forward(const bnn_graph *graph, const bnn_node *node) {
         return;
     }
     bnn_shape s = bnn_shape_of(graph, node->in[0]);
-    bnn_block all = {.graph = graph, .rows = bnn_shape_rows(s), .c = (size_t)s.c, .opens = 1};
+    bnn_block all = {.graph = graph, .rows = bnn_shape_rows(s), .c = (size_t)s.c, .reset = 1};
     if (rows->reduce) {
         rows->reduce(&all, node);
     }

@@ -38,7 +38,7 @@ void bnn_graph_free(bnn_graph *graph) {
     free(graph->actions);
     free(graph->steps);
     free(graph->buffers);
-    free(graph->agains);
+    free(graph->recomputations);
     free(graph->locals);
     free(graph->spans);
     free(graph->profile);
@@ -176,18 +176,18 @@ void bnn_node_output(bnn_graph *graph, bnn_node *node, bnn_dtype dtype, bnn_shap
     node->out[node->out_count++] = t;
 }
 
-bnn_t bnn_scale_of(const bnn_graph *graph, bnn_t t) {
+bnn_t bnn_deferred_scale(const bnn_graph *graph, bnn_t t) {
     return t < 0 ? BNN_NONE : graph->tensors[t].scale;
 }
 
-void bnn_set_scale(bnn_graph *graph, bnn_t t, bnn_t scale) {
+void bnn_defer_scale(bnn_graph *graph, bnn_t t, bnn_t scale) {
     if (t >= 0) {
         graph->tensors[t].scale = scale;
     }
 }
 
 bnn_t bnn_graph_value(bnn_graph *graph, bnn_t t) {
-    bnn_t scale = bnn_scale_of(graph, t);
+    bnn_t scale = bnn_deferred_scale(graph, t);
     if (t < 0 || (scale == BNN_NONE && graph->tensors[t].dtype != BNN_I16)) {
         return t;
     }
@@ -196,13 +196,14 @@ bnn_t bnn_graph_value(bnn_graph *graph, bnn_t t) {
 
 /* Whether an op hands the scale of `t` on: one that is learned may be negative. */
 static int passes_scale(const bnn_graph *graph, const bnn_op *op, bnn_t t) {
-    bnn_t scale = bnn_scale_of(graph, t);
+    bnn_t scale = bnn_deferred_scale(graph, t);
     return op->passes_scale && !(scale >= 0 && graph->tensors[scale].role == BNN_ROLE_PARAM);
 }
 
 /* Input k of a new node, made float with its scale or without as the op asks. */
 static bnn_t presented(bnn_graph *graph, const bnn_op *op, bnn_t t) {
-    if (op->takes_scale || t < 0 || (op->takes_integers && bnn_scale_of(graph, t) == BNN_NONE)) {
+    if (op->takes_scale || t < 0 ||
+        (op->takes_integers && bnn_deferred_scale(graph, t) == BNN_NONE)) {
         return t;
     }
     if (passes_scale(graph, op, t)) {
@@ -241,7 +242,7 @@ bnn_t bnn_graph_add(bnn_graph *graph, const bnn_op *op, const void *attr, size_t
     }
     graph->tensors[node.out[0]].requires_grad = requires_grad && !op->detached;
     if (passes_scale(graph, op, in[0])) {
-        bnn_set_scale(graph, node.out[0], bnn_scale_of(graph, in[0]));
+        bnn_defer_scale(graph, node.out[0], bnn_deferred_scale(graph, in[0]));
     }
     graph->nodes[graph->node_count++] = node;
     return node.out[0];

@@ -16,25 +16,25 @@ typedef struct bnn_tensor {
     int producer;           /* node, or -1 */
     bnn_t scale; /* the value is data times this, channel by channel (op.h), or BNN_NONE */
     int requires_grad, keep, has_grad;
-    int held;    /* recompute.c: stays for the backward */
-    int again;   /* recompute.c: is computed again where it is read row by row once more */
-    int returns; /* recompute.c: is computed again, into its memory, before a backward reads all of
+    int saved;      /* recompute.c: stays for the backward */
+    int recomputed; /* recompute.c: is computed again where it is read row by row once more */
+    int restored; /* recompute.c: is computed again, into its memory, before a backward reads all of
                     it */
-    int is_back; /* steps.c: and has been, on the way through the backward */
+    int is_restored; /* steps.c: and has been, on the way through the backward */
     void *data;
     float *grad;
     int buffer, grad_buffer; /* of the plan, or -1 */
 } bnn_tensor;
 
 /* One node's part in one step. */
-typedef enum bnn_phase { BNN_WHOLE, BNN_REDUCE, BNN_MAP } bnn_phase;
+typedef enum bnn_part { BNN_WHOLE, BNN_REDUCE, BNN_MAP } bnn_part;
 typedef struct bnn_action {
     int node, step;
-    bnn_phase phase;
+    bnn_part part;
     unsigned char backward;
-    unsigned char again;   /* a forward whose value comes back for the backward */
-    unsigned char returns; /* and comes to its memory, not to a block's own */
-    unsigned char finish;  /* the node's finish runs when the step is done */
+    unsigned char recomputed; /* a forward whose value comes back for the backward */
+    unsigned char restored;   /* and comes to its memory, not to a block's own */
+    unsigned char finish;     /* the node's finish runs when the step is done */
 } bnn_action;
 
 /* A value or gradient that lives in one step only: in its threads' scratch, a block at a time. */
@@ -54,13 +54,13 @@ typedef struct bnn_step {
     int local_count;
 } bnn_step;
 
-/* From one action of the schedule to another; `first` is -1 where there is none. */
+/* From one action to another; `first` is -1 where there is none. */
 typedef struct bnn_life {
     int first, last;
 } bnn_life;
 
-/* A piece of planned memory. What returns for the backward has a second life, at the same place;
- * `step` is where a local piece lives, -1 for the others. */
+/* A buffer of planned memory. What is restored for the backward has a second life, at the same
+ * place; `step` is where a local buffer lives, -1 for the others. */
 typedef struct bnn_buffer {
     size_t bytes, offset;
     bnn_life life[2];
@@ -70,10 +70,10 @@ typedef struct bnn_buffer {
 } bnn_buffer;
 
 /* A value that is computed again in step `step` of the backward. */
-typedef struct bnn_again {
+typedef struct bnn_recomputation {
     int step, buffer;
     bnn_t t;
-} bnn_again;
+} bnn_recomputation;
 
 /* Floats of the parameters' gradients that no backward writes. */
 typedef struct bnn_span {
@@ -98,8 +98,8 @@ struct bnn_graph {
     int forward_actions;
     bnn_buffer *buffers;
     size_t buffer_count, buffer_capacity;
-    bnn_again *agains;
-    size_t again_count, again_capacity;
+    bnn_recomputation *recomputations;
+    size_t recomputation_count, recomputation_capacity;
     bnn_local *locals;
     bnn_span *spans;
     size_t span_count, span_capacity;
@@ -134,11 +134,11 @@ static inline int bnn_row_out(const bnn_node *node, int k) {
 double bnn_profile_clock(void);
 void bnn_profile_step(const bnn_graph *graph, const bnn_step *step, double seconds);
 /* steps.c: actions and steps of a forward and, where there is a root, a backward. */
-int bnn_schedule(bnn_graph *graph);
-/* recompute.c: sets `held`, `again` and `returns`. */
-int bnn_decide_held(bnn_graph *graph);
+int bnn_plan_steps(bnn_graph *graph);
+/* recompute.c: sets `saved`, `recomputed` and `restored`. */
+int bnn_decide_saved(bnn_graph *graph);
 /* Is `t` computed again where a backward reads it row by row? */
-int bnn_comes_again(const bnn_graph *graph, bnn_t t);
+int bnn_is_recomputed(const bnn_graph *graph, bnn_t t);
 
 /* autograd.c: which nodes run backward, which gradients they want and which add up. */
 void bnn_autograd_plan(bnn_graph *graph);
@@ -157,11 +157,11 @@ static inline const bnn_tensor *bnn_viewed(const bnn_graph *graph, const bnn_ten
     return node && node->op->view ? &graph->tensors[node->in[0]] : NULL;
 }
 
-/* The piece of `t` where it is computed again in `step`, or NULL. */
-static inline bnn_again *bnn_again_of(bnn_graph *graph, bnn_t t, int step) {
-    for (size_t i = 0; i < graph->again_count; i++) {
-        if (graph->agains[i].t == t && graph->agains[i].step == step) {
-            return &graph->agains[i];
+/* The buffer of `t` where it is recomputed in `step`, or NULL. */
+static inline bnn_recomputation *bnn_recomputation_of(bnn_graph *graph, bnn_t t, int step) {
+    for (size_t i = 0; i < graph->recomputation_count; i++) {
+        if (graph->recomputations[i].t == t && graph->recomputations[i].step == step) {
+            return &graph->recomputations[i];
         }
     }
     return NULL;

@@ -100,7 +100,7 @@ typedef struct bnn_kernels {
     size_t (*conv_workspace)(const bnn_device *device, const bnn_conv *s, int bits);
     /* y = x * w (zero padding contributes exactly 0). Both operands bits: XNOR-popcount, and the
      * integer times the input's scale; the filters' is not looked at (a factor of a channel can
-     * wait, and what is left is exact). Both float: float product. Never mixed. */
+     * be deferred, and what is left is exact). Both float: float product. Never mixed. */
     void (*conv_forward)(const bnn_device *device, const bnn_conv *s, const bnn_operand *x,
                          const bnn_operand *w, const bnn_result *y, void *ws);
     /* What the forward first makes of its filters (`bits`: they are bits) for a product of this
@@ -134,13 +134,13 @@ typedef struct bnn_kernels {
 
     /* ---- sums of channels, over the rows of [rows][c] ---- */
     /* A piece's sums take sums_bytes(c), 8-byte aligned; those of all pieces lie one behind the
-     * other. `opens` starts them anew, else a block's are added. */
+     * other. `reset` starts them anew, else a block's are added. */
     size_t (*sums_bytes)(size_t c);
     /* (block) What mean and variance of x need. */
-    void (*channel_moments)(size_t rows, size_t c, bnn_numbers x, int opens, void *sums);
+    void (*channel_moments)(size_t rows, size_t c, bnn_numbers x, int reset, void *sums);
     /* (block) Sums of g, and of g * (x - centre) where x is given; centre[c] may be NULL, for 0. */
     void (*channel_sums)(size_t rows, size_t c, const float *g, bnn_numbers x, const double *centre,
-                         int opens, void *sums);
+                         int reset, void *sums);
     /* sum[c] and dot[c] of channel_sums without centre; either may be NULL. */
     void (*channel_sums_finish)(size_t c, size_t pieces, const void *sums, float *sum, float *dot,
                                 int acc);
@@ -205,7 +205,7 @@ typedef struct bnn_kernels {
     size_t (*outer_sums_bytes)(size_t h, size_t w, size_t c);
     void (*outer_scale_sums)(size_t first, size_t rows, size_t h, size_t w, size_t c,
                              const float *g, bnn_numbers x, const float *sh, const float *sv,
-                             int opens, void *sums);
+                             int reset, void *sums);
     void (*outer_scale_finish)(size_t h, size_t w, size_t c, size_t pieces, const void *sums,
                                const float *so, const float *sh, float *gso, float *gsh, float *gsv,
                                int acc);

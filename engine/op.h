@@ -16,9 +16,9 @@ typedef struct bnn_op bnn_op;
 typedef struct bnn_block {
     const bnn_graph *graph;
     size_t first, rows, c;
-    size_t piece; /* sums are kept by piece, so that their order does not depend on threads */
-    int opens;    /* the first block of its piece */
-    int again;    /* a forward value comes back for the backward: only out[0] is written */
+    size_t piece;   /* sums are kept by piece, so that their order does not depend on threads */
+    int reset;      /* the first block of its piece */
+    int recomputed; /* a forward value comes back for the backward: only out[0] is written */
     /* Where values live that nobody needs outside this pass; see bnn_block_f32. */
     const struct bnn_step *step;
     unsigned char *scratch;
@@ -76,15 +76,15 @@ struct bnn_op {
     int detached;
     int in_place; /* out[0] may take in[0]'s memory where nobody reads in[0] afterwards */
     int view;     /* out[0] is in[0]'s memory; in[0] is not an input of the graph */
-    /* The result of a binary product is an exact integer times a scale a channel. The scale waits
-     * on the tensor (bnn_set_scale) until an op wants it: to an op with `takes_scale` such an input
-     * comes as it is, I16 or F32; one with `passes_scale` hands it on (a maximum: scales are not
-     * negative, unless they are learned, which it does not hand on); for all others the product is
-     * made (bnn_unscale_op). A gradient is always that of the value. */
+    /* The result of a binary product is an exact integer times a scale a channel. The scale is
+     * deferred (bnn_defer_scale) until an op wants it: to an op with `takes_scale` such an
+     * input comes as it is, I16 or F32; one with `passes_scale` hands it on (a maximum: scales are
+     * not negative, unless they are learned, which it does not hand on); for all others the product
+     * is made (bnn_unscale_op). A gradient is always that of the value. */
     int takes_scale, passes_scale;
-    uint32_t stops;     /* inputs (bit i) that get no gradient from here: scales that waited */
-    int takes_integers; /* in[0] may be I16, if no scale waits on it */
-    int grad_in_place;  /* in[0]'s gradient may take out[0]'s gradient's memory */
+    uint32_t detached_in; /* inputs (bit i) that get no gradient from here: deferred scales */
+    int takes_integers;   /* in[0] may be I16, without a deferred scale */
+    int grad_in_place;    /* in[0]'s gradient may take out[0]'s gradient's memory */
     /* Inference: if with its parameters fixed the node is y = a[c] x + b[c] on in[0], composes that
      * onto a[] and b[] (a' = f a, b' = f b + h) and returns 1; else 0. With a = NULL only answers
      * whether it is. NULL: never. */
@@ -100,12 +100,12 @@ bnn_role bnn_role_of(const bnn_graph *graph, bnn_t t);
 /* Will anything ask this graph for a gradient of `t`? */
 int bnn_wants_grad(const bnn_graph *graph, bnn_t t);
 int bnn_graph_training(const bnn_graph *graph);
-/* The scale that waits on `t`, or BNN_NONE. */
-bnn_t bnn_scale_of(const bnn_graph *graph, bnn_t t);
-/* `t`, or the product with the scale that waits on it: for results that are read from outside. */
+/* The deferred scale of `t`, or BNN_NONE. */
+bnn_t bnn_deferred_scale(const bnn_graph *graph, bnn_t t);
+/* `t`, or times its deferred scale: for results that are read from outside. */
 bnn_t bnn_graph_value(bnn_graph *graph, bnn_t t);
-/* Lets `scale` [1,1,1,C] wait on `t`. */
-void bnn_set_scale(bnn_graph *graph, bnn_t t, bnn_t scale);
+/* From now on the value of `t` is its data times `scale` [1,1,1,C]. */
+void bnn_defer_scale(bnn_graph *graph, bnn_t t, bnn_t scale);
 /* Fails with "OP: text" as the graph's error. */
 bnn_code bnn_node_fail(bnn_graph *graph, const bnn_node *node, const char *format, ...)
     __attribute__((format(printf, 3, 4)));

@@ -12,7 +12,7 @@ double bnn_profile_clock(void) {
 }
 
 static bnn_cost_kind kind_of(const bnn_action *a) {
-    return a->again ? BNN_COST_AGAIN : a->backward ? BNN_COST_BACKWARD : BNN_COST_FORWARD;
+    return a->recomputed ? BNN_COST_RECOMPUTE : a->backward ? BNN_COST_BACKWARD : BNN_COST_FORWARD;
 }
 
 /* Bytes of `t` where it is in memory during `step`: not as a block's own, nor come again there. */
@@ -30,7 +30,7 @@ static double bytes_in(const bnn_graph *graph, const bnn_step *step, bnn_t t, in
 static double action_bytes(const bnn_graph *graph, const bnn_action *a) {
     const bnn_step *step = &graph->steps[a->step];
     const bnn_node *node = &graph->nodes[a->node];
-    int sums = a->phase == BNN_REDUCE;
+    int sums = a->part == BNN_REDUCE;
     double bytes = 0.0;
     for (int k = 0; k < node->in_count; k++) {
         if (node->in[k] < 0) {
@@ -44,7 +44,7 @@ static double action_bytes(const bnn_graph *graph, const bnn_action *a) {
         }
     }
     for (int k = 0; k < node->out_count; k++) {
-        if (a->backward ? (int)(node->saved_out >> k & 1) : !sums && !(a->again && k > 0)) {
+        if (a->backward ? (int)(node->saved_out >> k & 1) : !sums && !(a->recomputed && k > 0)) {
             bytes += bytes_in(graph, step, node->out[k], 0);
         }
     }

@@ -7,7 +7,7 @@
 
 typedef enum bnn_cost_kind {
     BNN_COST_FORWARD,
-    BNN_COST_AGAIN, /* a forward value computed again for the backward */
+    BNN_COST_RECOMPUTE, /* a forward value computed again for the backward */
     BNN_COST_BACKWARD,
     BNN_COST_KINDS
 } bnn_cost_kind;

@@ -1,6 +1,6 @@
 /* The float a product of bits stands for, where an op wants it: its integer times the scale of its
- * rows (a sample's) and, unless that goes on waiting, of its channels. Scales get no gradient here:
- * they are stop-gradients, or have it from whoever let them wait. */
+ * rows (a sample's) and, unless that stays deferred, of its channels. Scales get no gradient here:
+ * they are stop-gradients, or have it from whoever deferred them. */
 #include "engine/op.h"
 
 enum { X, CHANNELS, ROWS };
@@ -62,7 +62,7 @@ const bnn_op bnn_unscale_op = {.name = "unscale",
                                .row_in = BNN_BIT(X),
                                .row_out = BNN_BIT(0),
                                .takes_scale = 1,
-                               .stops = BNN_BIT(CHANNELS) | BNN_BIT(ROWS),
+                               .detached_in = BNN_BIT(CHANNELS) | BNN_BIT(ROWS),
                                .in_place = 1,
                                .grad_in_place = 1,
                                .fold = fold};

@@ -38,7 +38,7 @@ static void backward(const bnn_block *b, const bnn_node *node) {
     const float *gy = bnn_block_grad(b, node->out[0]);
     if (node->want_grad[A] || node->want_grad[B]) {
         bnn_numbers none = {0}, x = node->want_grad[A] ? bnn_block_numbers(b, node->in[X]) : none;
-        k->channel_sums(b->rows, b->c, gy, x, NULL, b->opens,
+        k->channel_sums(b->rows, b->c, gy, x, NULL, b->reset,
                         (char *)node->ws_backward + b->piece * k->sums_bytes(b->c));
     }
     /* Last: it may overwrite gy. */
@@ -84,7 +84,7 @@ static bnn_code infer_scale(bnn_graph *g, bnn_node *node) {
     return infer_as(g, node, BNN_I16);
 }
 
-/* In training, factors of an integer alone are not multiplied but wait on it (op.h): whoever takes
+/* In training, factors of an integer alone are not multiplied but deferred (op.h): whoever takes
  * them leaves their gradient to this node. */
 static const bnn_op scale_op = {.name = "scale",
                                 .infer = infer_scale,
@@ -97,9 +97,9 @@ static const bnn_op scale_op = {.name = "scale",
 
 bnn_t bnn_op_affine(bnn_graph *g, bnn_t x, bnn_t a, bnn_t b) {
     if (bnn_graph_training(g) && x >= 0 && bnn_dtype_of(g, x) == BNN_I16 && a >= 0 && b < 0 &&
-        bnn_scale_of(g, x) == BNN_NONE) {
+        bnn_deferred_scale(g, x) == BNN_NONE) {
         bnn_t y = bnn_graph_add(g, &scale_op, NULL, 0, 3, (bnn_t[]){x, a, b});
-        bnn_set_scale(g, y, a);
+        bnn_defer_scale(g, y, a);
         return y;
     }
     return bnn_graph_add(g, &bnn_affine_op, NULL, 0, 3, (bnn_t[]){x, a, b});

@@ -1,4 +1,4 @@
-/* Batch normalization, of an exact integer times a waiting scale too (op.h). In training it keeps
+/* Batch normalization, of an exact integer times a deferred scale too (op.h). In training it keeps
  * its input and four numbers a channel; in inference it is a per-channel affine, and says so to the
  * folding. */
 #include "layers/ops.h"
@@ -61,7 +61,7 @@ static int fold(const bnn_graph *g, const bnn_node *node, double *a, double *b) 
 static void reduce(const bnn_block *b, const bnn_node *node) {
     if (bnn_graph_training(b->graph)) {
         bnn_graph_kernels(b->graph)->channel_moments(b->rows, b->c,
-                                                     bnn_block_numbers(b, node->in[X]), b->opens,
+                                                     bnn_block_numbers(b, node->in[X]), b->reset,
                                                      sums_of(b->graph, node, node->ws, b->piece));
     }
 }
@@ -91,7 +91,7 @@ static void map(const bnn_block *b, const bnn_node *node) {
 static void backward_reduce(const bnn_block *b, const bnn_node *node) {
     bnn_graph_kernels(b->graph)->channel_sums(
         b->rows, b->c, bnn_block_grad(b, node->out[Y]), bnn_block_numbers(b, node->in[X]),
-        bnn_f64(b->graph, node->out[STATE]) + 2 * b->c, b->opens,
+        bnn_f64(b->graph, node->out[STATE]) + 2 * b->c, b->reset,
         sums_of(b->graph, node, node->ws_backward, b->piece));
 }
 
@@ -120,12 +120,13 @@ const bnn_op bnn_batch_norm_op = {
     .row_out = BNN_BIT(Y),
     .grad_in_place = 1,
     .takes_scale = 1,
-    .stops = BNN_BIT(X_SCALE),
+    .detached_in = BNN_BIT(X_SCALE),
     .fold = fold};
 
 bnn_t bnn_op_batch_norm(bnn_graph *g, bnn_t x, bnn_t weight, bnn_t bias, bnn_t running_mean,
                         bnn_t running_var, float eps, float momentum) {
     batch_norm_attr attr = {eps, momentum};
-    return bnn_graph_add(g, &bnn_batch_norm_op, &attr, sizeof attr, 6,
-                         (bnn_t[]){x, weight, bias, running_mean, running_var, bnn_scale_of(g, x)});
+    return bnn_graph_add(
+        g, &bnn_batch_norm_op, &attr, sizeof attr, 6,
+        (bnn_t[]){x, weight, bias, running_mean, running_var, bnn_deferred_scale(g, x)});
 }

@@ -19,7 +19,7 @@ static bnn_code infer(bnn_graph *g, bnn_node *node) {
 
 static void forward(const bnn_block *b, const bnn_node *node) {
     bnn_clamp_bounds a = bnn_clamp_of(node);
-    int plane = node->out_count > PLANE && !b->again;
+    int plane = node->out_count > PLANE && !b->recomputed;
     bnn_graph_kernels(b->graph)->clamp(b->rows * b->c, bnn_block_f32(b, node->in[0]), a.lo, a.hi,
                                        bnn_block_f32(b, node->out[Y]),
                                        plane ? bnn_block_bits(b, node->out[PLANE]) : NULL);

@@ -13,8 +13,8 @@ typedef struct conv_attr {
     int sign;
 } conv_attr;
 
-/* A filter's scale is a factor of its channel of the output, where it waits (op.h), so that the
- * product itself stays an integer; the backward needs it with the filters. */
+/* A filter's scale is a factor of its channel of the output, where it is deferred (op.h), so that
+ * the product itself stays an integer; the backward needs it with the filters. */
 
 static int out_size(int size, int kernel, int stride, int pad, int dil) {
     int span = dil * (kernel - 1) + 1;
@@ -211,7 +211,7 @@ bnn_t bnn_op_conv(bnn_graph *g, bnn_value x, bnn_value w, const bnn_conv_config 
     if (y >= 0 && bnn_dtype_of(g, y) == BNN_I16 && x.scale >= 0) {
         y = bnn_op_unscale(g, y, BNN_NONE, x.scale);
     }
-    bnn_set_scale(g, y, w.scale);
+    bnn_defer_scale(g, y, w.scale);
     return y;
 }
 

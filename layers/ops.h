@@ -20,7 +20,7 @@ typedef struct bnn_conv_config {
 } bnn_conv_config;
 
 /* y[N,OH,OW,O] = x[N,H,W,C] * w[O,KH,KW,C/groups], both float or both bits; a linear layer is the
- * 1x1 case. The filters' scale, one factor each, waits on the result (op.h). Gradients are of the
+ * 1x1 case. The filters' scale, one factor each, is deferred (op.h). Gradients are of the
  * operands' scaled values. */
 bnn_t bnn_op_conv(bnn_graph *g, bnn_value x, bnn_value w, const bnn_conv_config *config);
 
@@ -60,7 +60,7 @@ bnn_t bnn_op_clamp(bnn_graph *g, bnn_t x, float lo, float hi);
 
 bnn_t bnn_op_add(bnn_graph *g, bnn_t a, bnn_t b);
 
-/* a[C] x + b[C]; a or b may be BNN_NONE. In training, a alone waits on integers as their scale. */
+/* a[C] x + b[C]; a or b may be BNN_NONE. In training, a alone is deferred where x is integers. */
 bnn_t bnn_op_affine(bnn_graph *g, bnn_t x, bnn_t a, bnn_t b);
 
 /* Batch statistics in training, running ones otherwise. */

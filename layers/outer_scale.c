@@ -48,7 +48,7 @@ static void backward(const bnn_block *b, const bnn_node *node) {
     if (node->want_grad[O]) {
         k->outer_scale_sums(b->first, b->rows, (size_t)s.h, (size_t)s.w, b->c, gy,
                             bnn_block_numbers(b, node->in[X]), bnn_f32(g, node->in[H]),
-                            bnn_f32(g, node->in[V]), b->opens,
+                            bnn_f32(g, node->in[V]), b->reset,
                             (char *)node->ws_backward + b->piece * sums_bytes(g, node));
     }
     if (node->want_grad[X]) { /* last: it may overwrite gy */

@@ -1,39 +1,39 @@
-#include "optim/schedule.h"
+#include "optim/lr_schedule.h"
 
 #include <math.h>
 #include <stddef.h>
 #include <string.h>
 
-const char *const bnn_schedule_names[] = {
-    [BNN_COSINE] = "cosine", [BNN_STEP] = "step", [BNN_CONSTANT] = "constant", NULL};
+const char *const bnn_lr_schedule_names[] = {
+    [BNN_LR_COSINE] = "cosine", [BNN_LR_STEP] = "step", [BNN_LR_CONSTANT] = "constant", NULL};
 
-int bnn_schedule_find(const char *name) {
-    for (int i = 0; bnn_schedule_names[i]; i++) {
-        if (strcmp(bnn_schedule_names[i], name) == 0) {
+int bnn_lr_schedule_find(const char *name) {
+    for (int i = 0; bnn_lr_schedule_names[i]; i++) {
+        if (strcmp(bnn_lr_schedule_names[i], name) == 0) {
             return i;
         }
     }
     return -1;
 }
 
-static double regular(const bnn_schedule *s, int epoch) {
+static double regular(const bnn_lr_schedule *s, int epoch) {
     const double pi = 3.14159265358979323846;
     double lr = s->lr;
     switch (s->kind) {
-    case BNN_COSINE:
+    case BNN_LR_COSINE:
         return 0.5 * lr * (1.0 + cos(pi * epoch / s->epochs));
-    case BNN_STEP:
+    case BNN_LR_STEP:
         for (int i = 0; i < s->milestone_count; i++) {
             lr *= epoch >= s->milestones[i] ? 0.1 : 1.0;
         }
         return lr;
-    case BNN_CONSTANT:
+    case BNN_LR_CONSTANT:
         break;
     }
     return lr;
 }
 
-double bnn_schedule_lr(const bnn_schedule *s, int epoch, uint64_t step) {
+double bnn_lr_at(const bnn_lr_schedule *s, int epoch, uint64_t step) {
     double lr = regular(s, epoch);
     if (step < s->warmup_steps) {
         lr *= 1.0 - (1.0 - (double)step / (double)s->warmup_steps) * (1.0 - s->warmup_ratio);

@@ -1,31 +1,35 @@
 /* Learning rates: a schedule over epochs, and a linear warm-up over the first steps (BiBench's and
  * mmcv's rules; spec recipes 3.0). */
-#ifndef BNN_OPTIM_SCHEDULE_H
-#define BNN_OPTIM_SCHEDULE_H
+#ifndef BNN_OPTIM_LR_SCHEDULE_H
+#define BNN_OPTIM_LR_SCHEDULE_H
 
 #include <stdint.h>
 
 #define BNN_MAX_MILESTONES 16
 
-typedef enum bnn_schedule_kind { BNN_COSINE, BNN_STEP, BNN_CONSTANT } bnn_schedule_kind;
+typedef enum bnn_lr_schedule_kind {
+    BNN_LR_COSINE,
+    BNN_LR_STEP,
+    BNN_LR_CONSTANT
+} bnn_lr_schedule_kind;
 
-typedef struct bnn_schedule {
-    bnn_schedule_kind kind;
+typedef struct bnn_lr_schedule {
+    bnn_lr_schedule_kind kind;
     double lr; /* at epoch 0 */
     int epochs;
     int milestones[BNN_MAX_MILESTONES]; /* STEP: epochs at which lr falls to a tenth */
     int milestone_count;
     uint64_t warmup_steps; /* 0: none */
     double warmup_ratio;   /* lr begins at ratio * regular */
-} bnn_schedule;
+} bnn_lr_schedule;
 
-extern const char *const bnn_schedule_names[]; /* as --scheduler spells them, NULL-terminated */
+extern const char *const bnn_lr_schedule_names[]; /* as --scheduler spells them, NULL-terminated */
 /* -1 if there is none of that name. */
-int bnn_schedule_find(const char *name);
+int bnn_lr_schedule_find(const char *name);
 
 /* The learning rate of `step` (from 0 over the whole run), which lies in `epoch` (from 0). Cosine:
  * lr/2 (1 + cos(pi epoch/epochs)), constant inside an epoch. Warm-up: times
  * 1 - (1 - step/warmup_steps)(1 - ratio). */
-double bnn_schedule_lr(const bnn_schedule *schedule, int epoch, uint64_t step);
+double bnn_lr_at(const bnn_lr_schedule *schedule, int epoch, uint64_t step);
 
 #endif

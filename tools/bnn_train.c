@@ -49,7 +49,7 @@ static bnn_option options[] = {
      .default_text = "the recipe's: 0; 0.0001 with sgd", .min = 0, .max = 10, .from_config = 2},
     {"scheduler", BNN_OPTION_STRING, &scheduler, "NAME",
      "How the learning rate falls from epoch to epoch.", .default_text = "the recipe's: cosine",
-     .choices = bnn_schedule_names, .from_config = 2},
+     .choices = bnn_lr_schedule_names, .from_config = 2},
     {"milestones", BNN_OPTION_STRING, &milestones, "N,N",
      "Epochs at which --scheduler step divides the learning rate by ten.", .from_config = 2},
     {"warmup-epochs", BNN_OPTION_INT, &warmup_epochs, "N",
@@ -121,7 +121,7 @@ static void resolve(const bnn_recipe *recipe) {
     warmup_epochs = warmup_epochs >= 0 ? warmup_epochs : recipe->warmup_epochs;
 }
 
-static bnn_code parse_milestones(bnn_schedule *schedule, bnn_error *err) {
+static bnn_code parse_milestones(bnn_lr_schedule *schedule, bnn_error *err) {
     const char *text = milestones;
     while (*text) {
         char *end;
@@ -164,8 +164,9 @@ static bnn_code settings_from_options(bnn_train_settings *s, bnn_error *err) {
     s->momentum = momentum;
     s->weight_decay = weight_decay;
     s->nesterov = nesterov;
-    s->schedule = (bnn_schedule){
-        .kind = (bnn_schedule_kind)bnn_schedule_find(scheduler), .lr = lr, .epochs = (int)epochs};
+    s->schedule = (bnn_lr_schedule){.kind = (bnn_lr_schedule_kind)bnn_lr_schedule_find(scheduler),
+                                    .lr = lr,
+                                    .epochs = (int)epochs};
     s->warmup_epochs = (int)warmup_epochs;
     s->batch_size = (size_t)batch_size;
     s->seed = (uint64_t)seed;
@@ -179,8 +180,8 @@ static bnn_code settings_from_options(bnn_train_settings *s, bnn_error *err) {
 
 /* ---- options that do nothing, or do not go together ---- */
 
-static void note_schedule(const bnn_schedule *s) {
-    if (s->kind != BNN_STEP) {
+static void note_schedule(const bnn_lr_schedule *s) {
+    if (s->kind != BNN_LR_STEP) {
         bnn_options_note(&program, "milestones", "says nothing without --scheduler step");
     } else if (s->milestone_count == 0 || s->milestones[0] >= s->epochs) {
         fprintf(stderr,
@@ -224,7 +225,7 @@ static void note_limits(size_t train_images, size_t test_images) {
 /* More epochs change nothing of those that are done, unless something follows their number. */
 static bnn_code check_extension(const bnn_train_settings *s, int64_t was, bnn_error *err) {
     const bnn_binarizer *algorithm = s->spec.binarizer;
-    const int cosine = s->schedule.kind == BNN_COSINE;
+    const int cosine = s->schedule.kind == BNN_LR_COSINE;
     if (!cosine && !(algorithm && algorithm->schedule)) {
         return BNN_OK;
     }

@@ -3,7 +3,7 @@
  * to a row of zeros where the tap falls on padding. Both products are the same walk over a grid of
  * result pixels. The gradient of a strided convolution is walked phase by phase (pixel mod stride):
  * in one phase the same taps hit every pixel, and no product with an inserted zero is computed.
- * Filters are packed a piece at a time, just before a block of pixels uses the piece out of L1: a
+ * Filters are packed a slice at a time, just before a block of pixels uses the slice out of L1: a
  * block is large enough for that to cost next to nothing, and no packed copy goes through memory;
  * but with few pixels it would cost, so inference, whose filters stay, packs them once. */
 #include "cpu/conv/conv.h"
@@ -11,9 +11,9 @@
 /* Result pixels of a block; a multiple of every tile's height. */
 #define BLOCK 264
 
-/* The most products that one register adds up before the sum goes to the result: a piece of a panel
+/* The most products that one register adds up before the sum goes to the result: a slice of a panel
  * of this length stays in L1, and a sum of floats loses about a bit each time it grows fourfold. */
-#define PIECE 192
+#define SLICE 192
 
 /* Result pixel (i, j) of an image, one for each position of the windows, stands at (out_y +
  * i*out_sy, out_x + j*out_sx) of `out`. */
@@ -38,7 +38,7 @@ typedef struct own {
     const float **a; /* [runs][BLOCK] */
     float **pixel;   /* [BLOCK]: of the result */
     float **c;       /* [BLOCK]: the same, first column of a panel */
-    float *panel;    /* [PIECE][nr] */
+    float *panel;    /* [SLICE][nr] */
     float *joined;   /* [BLOCK] times bnn_windows_joined */
 } own;
 
@@ -48,7 +48,7 @@ static size_t thread_layout(const bnn_micro *micro, const bnn_conv *s, size_t de
     mine->a = bnn_take(base, &used, BLOCK * taps * sizeof(float *));
     mine->pixel = bnn_take(base, &used, BLOCK * sizeof(float *));
     mine->c = bnn_take(base, &used, BLOCK * sizeof(float *));
-    mine->panel = bnn_take(base, &used, PIECE * micro->f32_nr * sizeof(float));
+    mine->panel = bnn_take(base, &used, SLICE * micro->f32_nr * sizeof(float));
     mine->joined = bnn_take(base, &used, BLOCK * bnn_windows_joined(s, depth) * sizeof(float));
     return used;
 }
@@ -105,15 +105,15 @@ static void fetch_next(const bnn_f32_runs *p, size_t rows) {
 static void multiply(const bnn_micro *micro, const bnn_conv *s, const grid *g, size_t group,
                      size_t column, size_t rows, const own *mine, int acc) {
     size_t nr = micro->f32_nr, depth, runs = bnn_windows_runs(&g->in, &depth);
-    size_t pieces = bnn_ceil_div(depth, PIECE), longest = bnn_ceil_div(depth, pieces);
-    size_t together = pieces > 1 ? 1 : PIECE / depth;
+    size_t slices = bnn_ceil_div(depth, SLICE), longest = bnn_ceil_div(depth, slices);
+    size_t together = slices > 1 ? 1 : SLICE / depth;
     together = bnn_ceil_div(runs, bnn_ceil_div(runs, together));
     size_t tiles = bnn_ceil_div(rows, micro->f32_mr);
     size_t k = (size_t)g->in.th * (size_t)g->in.tw * g->in.depth;
     size_t panel = group * bnn_ceil_div(g->cols, nr) + column / nr;
     bnn_f32_runs p = {.lda = BLOCK, .b = mine->panel, .n = bnn_min_size(nr, g->cols - column)};
     if (p.n < nr) {
-        memset(mine->panel, 0, PIECE * nr * sizeof(float));
+        memset(mine->panel, 0, SLICE * nr * sizeof(float));
     }
     for (size_t r = 0; r < rows; r++) {
         mine->c[r] = mine->pixel[r] + column;
@@ -204,11 +204,11 @@ static void filter_rows(const bnn_conv *s, const grid *g, size_t group, size_t f
     }
 }
 
-/* Channels are the columns. Rows lie far apart, so those of the next piece are asked for now. */
+/* Channels are the columns. Rows lie far apart, so those of the next slice are asked for now. */
 static void pack_backward(const bnn_micro *micro, const bnn_conv *s, const grid *g, size_t group,
                           size_t column, size_t n, size_t from, size_t len, float *panel) {
     size_t words = bnn_words(g->cols), k = (size_t)g->in.th * (size_t)g->in.tw * g->in.depth;
-    size_t row[2 * PIECE], known = bnn_min_size(2 * len, k - from);
+    size_t row[2 * SLICE], known = bnn_min_size(2 * len, k - from);
     filter_rows(s, g, group, from, known, row);
     if (g->w->b1 != NULL) {
         for (size_t i = 0; i < len; i++) {
@@ -217,7 +217,7 @@ static void pack_backward(const bnn_micro *micro, const bnn_conv *s, const grid 
         }
         return;
     }
-    const float *at[2 * PIECE] = {NULL};
+    const float *at[2 * SLICE] = {NULL};
     for (size_t i = 0; i < known; i++) {
         at[i] = g->w->f32 + row[i] * g->cols;
     }

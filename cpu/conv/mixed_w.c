@@ -184,8 +184,8 @@ static void look_up(const bnn_mixed *mixed, const plan *p, const place *at, int 
     }
 }
 
-/* The channels of `at` over one piece of the reduction; adds to result. */
-static void piece(const bnn_mixed *mixed, const plan *p, const float *gy, const bnn_operand *x,
+/* The channels of `at` over one slice of the reduction; adds to result. */
+static void slice(const bnn_mixed *mixed, const plan *p, const float *gy, const bnn_operand *x,
                   size_t split, place at, const own *mine, float *result) {
     const bnn_conv *s = p->s;
     size_t from = p->blocks * split / p->splits, to = p->blocks * (split + 1) / p->splits;
@@ -222,10 +222,10 @@ static void item(const bnn_mixed *mixed, const plan *p, const float *gy, const b
     if (p->splits > 1 || !acc) {
         memset(result, 0, at.count * p->cols * sizeof(float));
     }
-    piece(mixed, p, gy, x, split, at, mine, result);
+    slice(mixed, p, gy, x, split, at, mine, result);
 }
 
-/* Sums of the pieces' results, in order. */
+/* Sums of the slices' results, in order. */
 static void add_up(const plan *p, size_t first, size_t last, float *gw, int acc) {
     size_t whole = (size_t)p->s->o * p->cols;
     float *sum = p->partial;

@@ -2,7 +2,7 @@
  * tap)][c]: a product with a short result and a very long reduction. Blocks of pixels are packed:
  * gy into tiles of channels, the image into panels of columns (a column is a (tap, channel) pair).
  * Where columns alone are too few to share among threads the reduction is cut as well, into a
- * number of pieces that only the shape decides, each with its own partial result, added in order.
+ * number of slices that only the shape decides, each with its own partial result, added in order.
  */
 #include "cpu/conv/conv.h"
 
@@ -111,8 +111,8 @@ static size_t first_row(const plan *p, size_t tile) {
     return p->og * tile / p->tiles;
 }
 
-/* Panels [first, last) of one group over one piece of the reduction, into result[og][cols]. */
-static void piece(const bnn_micro *micro, const bnn_conv *s, const plan *p, const float *gy,
+/* Panels [first, last) of one group over one slice of the reduction, into result[og][cols]. */
+static void slice(const bnn_micro *micro, const bnn_conv *s, const plan *p, const float *gy,
                   const bnn_operand *x, size_t group, size_t split, size_t first, size_t last,
                   const own *mine, float *result, int acc) {
     size_t mr = micro->f32_mr, nr = micro->f32_nr;
@@ -160,7 +160,7 @@ void bnn_conv_backward_w_f32(const bnn_device *device, const bnn_micro *micro, c
                 size_t group = first / p.panels / p.splits;
                 size_t end = bnn_min_size(p.panels, panel + (last - first));
                 float *base = p.splits > 1 ? p.partial + split * whole : gw;
-                piece(micro, s, &p, gy, x, group, split, panel, end, &mine,
+                slice(micro, s, &p, gy, x, group, split, panel, end, &mine,
                       base + group * p.og * p.cols, p.splits > 1 ? 0 : acc);
                 first += end - panel;
             }

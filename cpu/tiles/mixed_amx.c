@@ -1,7 +1,7 @@
 /* The mixed product with AMX: a product of bf16 numbers. A sign is one, and a float is exactly the
  * sum of three: its 24 bits, eight at a time (unless it is so small that its bits end below the
- * least normal number, which these instructions take for zero). A quad's table is its three pieces.
- * Eight quads of sixteen rows are a tile a piece, which meet a tile of signs for each of up to four
+ * least normal number, which these instructions take for zero). A quad's table is its three terms.
+ * Eight quads of sixteen rows are a tile a term, which meet a tile of signs for each of up to four
  * vectors of columns. */
 #include "cpu/tiles/tiles.h"
 
@@ -34,7 +34,7 @@ static void tables(size_t n, const float *const v[4], size_t step, const float f
     }
 }
 
-/* Of all rows, `here` quads from their tables + offset on, and zeros up to STEP: a tile a piece. */
+/* Of all rows, `here` quads from their tables + offset on, and zeros up to STEP: a tile a term. */
 static inline void gather(const bnn_mix *m, ptrdiff_t offset, size_t here, uint8_t *numbers) {
     uint64_t in = ((uint64_t)1 << here * PIECES) - 1;
     const __m512i low[PIECES] = {_mm512_setr_epi64(0, 3, 6, 9, 12, 15, 0, 0),
@@ -49,9 +49,9 @@ static inline void gather(const bnn_mix *m, ptrdiff_t offset, size_t here, uint8
         __m512i b = _mm512_maskz_loadu_epi64((__mmask8)(in >> 8), from + 16);
         __m512i c = _mm512_maskz_loadu_epi64((__mmask8)(in >> 16), from + 32);
         for (size_t k = 0; k < PIECES; k++) {
-            __m512i piece = _mm512_permutex2var_epi64(a, low[k], b);
-            piece = _mm512_permutex2var_epi64(piece, high[k], c);
-            _mm512_store_si512(numbers + k * BNN_TILE, piece);
+            __m512i term = _mm512_permutex2var_epi64(a, low[k], b);
+            term = _mm512_permutex2var_epi64(term, high[k], c);
+            _mm512_store_si512(numbers + k * BNN_TILE, term);
         }
     }
 }
@@ -72,7 +72,7 @@ static inline void expand(const uint32_t *codes, size_t skip, uint8_t *signs) {
     }
 }
 
-/* Tiles 0 to 3 are sums, 4 to 6 the pieces of the floats, 7 signs. */
+/* Tiles 0 to 3 are sums, 4 to 6 the terms of the floats, 7 signs. */
 #define MULTIPLY(sum, signs)                                                                       \
     do {                                                                                           \
         bnn_tile_load(7, signs, BNN_TILE_ROW);                                                     \

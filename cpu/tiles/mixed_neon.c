@@ -79,15 +79,15 @@ static void build(const float *const *tables, ptrdiff_t offset, float *sums) {
 }
 
 /* Quads of one word of codes: where a vector's word begins, the first one's place in it. */
-typedef struct piece {
+typedef struct segment {
     size_t word, quads;
     uint32_t shift;
-} piece;
+} segment;
 
-/* The pieces, in the order of all taps, whose quads' sums are in memory at a time. */
+/* The segments, in the order of all taps, whose quads' sums are in memory at a time. */
 typedef struct chunk {
-    size_t pieces;
-    piece piece[QUADS];
+    size_t segments;
+    segment segment[QUADS];
     float sums[QUADS][SUMS * MR];
 } chunk;
 
@@ -100,7 +100,7 @@ static inline void look_up(const chunk *c, const uint32_t *codes, float *total) 
     for (int i = 0; i < 4; i++) {
         left[i] = right[i] = vdupq_n_f32(0.0f);
     }
-    for (const piece *p = c->piece; p < c->piece + c->pieces; p++) {
+    for (const segment *p = c->segment; p < c->segment + c->segments; p++) {
         const uint32_t *code = codes + p->word;
         uint32_t left_code = code[0] >> p->shift, right_code = code[1] >> p->shift;
         for (size_t quads = p->quads; quads > 0; quads--, sums += SUMS * MR) {
@@ -128,7 +128,7 @@ static inline size_t least(size_t a, size_t b) {
 
 /* Fills the chunk from quad *quad of tap *tap on, and moves them to the first of the next. */
 static void fill(const bnn_mix *m, size_t *tap, size_t *quad, chunk *c) {
-    c->pieces = 0;
+    c->segments = 0;
     for (size_t used = 0; *tap < m->taps && used < QUADS;) {
         size_t place = m->skip + *quad;
         size_t here = least(least(8 - place % 8, m->quads - *quad), QUADS - used);
@@ -136,9 +136,9 @@ static void fill(const bnn_mix *m, size_t *tap, size_t *quad, chunk *c) {
         for (size_t q = 0; q < here; q++, offset += TABLE) {
             build(m->tables, offset, c->sums[used++]);
         }
-        c->piece[c->pieces++] = (piece){.word = (*tap * m->words + place / 8) * LANES,
-                                        .quads = here,
-                                        .shift = (uint32_t)(place % 8 * 4)};
+        c->segment[c->segments++] = (segment){.word = (*tap * m->words + place / 8) * LANES,
+                                              .quads = here,
+                                              .shift = (uint32_t)(place % 8 * 4)};
         *quad += here;
         if (*quad == m->quads) {
             *quad = 0, ++*tap;

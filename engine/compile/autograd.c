@@ -20,7 +20,7 @@ void bnn_autograd_plan(bnn_graph *graph) {
         }
         for (int k = 0; k < node->in_count; k++) {
             bnn_tensor *in = node->in[k] < 0 ? NULL : &graph->tensors[node->in[k]];
-            node->want_grad[k] = in && in->requires_grad && !(node->op->stops >> k & 1);
+            node->want_grad[k] = in && in->requires_grad && !(node->op->detached_in >> k & 1);
             if (node->want_grad[k]) {
                 node->acc[k] = (unsigned char)in->has_grad;
                 in->has_grad = 1;

@@ -8,7 +8,7 @@ bnn_code bnn_graph_compile(bnn_graph *graph, bnn_t root, bnn_error *err) {
     }
     graph->root = root;
     bnn_autograd_plan(graph);
-    if (!bnn_schedule(graph)) {
+    if (!bnn_plan_steps(graph)) {
         return bnn_fail(err, BNN_ERR_MEMORY, "out of memory for the schedule");
     }
     return bnn_memory_plan(graph, err);

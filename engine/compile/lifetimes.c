@@ -1,8 +1,8 @@
-/* Memory by lifetime: what pieces there are and when. Every activation, gradient and workspace is a
- * piece that lives from one action of the schedule to another; offsets.c finds their places. */
+/* Memory by lifetime: what buffers there are and when. Every activation, gradient and workspace is
+ * a buffer that lives from one action of the schedule to another; offsets.c finds their places. */
 #include "engine/graph_private.h"
 
-/* A piece that nothing has touched yet, or -1. */
+/* A buffer that nothing has touched yet, or -1. */
 static int add_buffer(bnn_graph *graph, size_t bytes) {
     if (!bnn_reserve((void **)&graph->buffers, &graph->buffer_capacity, graph->buffer_count,
                      sizeof *graph->buffers)) {
@@ -27,11 +27,11 @@ static void touch(bnn_graph *graph, int buffer, int action, int whole) {
     touch_in(graph, buffer, 0, action, whole);
 }
 
-/* Where `t` is in step `step`: what came again, or its memory. */
+/* Where `t` is in step `step`: what was recomputed, or its memory. */
 static int place_in(const bnn_graph *graph, bnn_t t, int step) {
-    for (size_t i = graph->again_count; i-- > 0 && graph->agains[i].step == step;) {
-        if (graph->agains[i].t == t) {
-            return graph->agains[i].buffer;
+    for (size_t i = graph->recomputation_count; i-- > 0 && graph->recomputations[i].step == step;) {
+        if (graph->recomputations[i].t == t) {
+            return graph->recomputations[i].buffer;
         }
     }
     return graph->tensors[t].buffer;
@@ -40,36 +40,37 @@ static int place_in(const bnn_graph *graph, bnn_t t, int step) {
 static void touch_value(bnn_graph *graph, bnn_t t, int action, int by_rows) {
     if (t >= 0) {
         int buffer = place_in(graph, t, graph->actions[action].step);
-        int second = graph->tensors[t].returns && action >= graph->forward_actions &&
+        int second = graph->tensors[t].restored && action >= graph->forward_actions &&
                      buffer == graph->tensors[t].buffer;
         touch_in(graph, buffer, second, action, !by_rows);
     }
 }
 
-/* A forward action reads inputs and writes outputs; one that comes again writes out[0] anew. */
+/* A forward action reads inputs and writes outputs; one that recomputes writes out[0] anew. */
 static int touch_forward(bnn_graph *graph, int index) {
     const bnn_action *a = &graph->actions[index];
     const bnn_node *node = &graph->nodes[a->node];
-    int by_rows = a->phase != BNN_WHOLE;
+    int by_rows = a->part != BNN_WHOLE;
     for (int k = 0; k < node->in_count; k++) {
         touch_value(graph, node->in[k], index, by_rows && bnn_row_in(node, k));
     }
-    int first = a->again && !a->returns, end = a->again ? 1 : node->out_count;
+    int first = a->recomputed && !a->restored, end = a->recomputed ? 1 : node->out_count;
     for (int k = first; k < end; k++) {
-        if (a->phase != BNN_REDUCE || !bnn_row_out(node, k)) {
+        if (a->part != BNN_REDUCE || !bnn_row_out(node, k)) {
             touch_value(graph, node->out[k], index, by_rows && bnn_row_out(node, k));
         }
     }
-    if (!a->again || a->returns) {
+    if (!a->recomputed || a->restored) {
         return 1;
     }
     const bnn_tensor *value = &graph->tensors[node->out[0]];
     int buffer = add_buffer(graph, bnn_tensor_bytes(value->dtype, value->shape));
-    if (buffer < 0 || !bnn_reserve((void **)&graph->agains, &graph->again_capacity,
-                                   graph->again_count, sizeof *graph->agains)) {
+    if (buffer < 0 || !bnn_reserve((void **)&graph->recomputations, &graph->recomputation_capacity,
+                                   graph->recomputation_count, sizeof *graph->recomputations)) {
         return 0;
     }
-    graph->agains[graph->again_count++] = (bnn_again){a->step, buffer, node->out[0]};
+    graph->recomputations[graph->recomputation_count++] =
+        (bnn_recomputation){a->step, buffer, node->out[0]};
     touch(graph, buffer, index, 0);
     return 1;
 }
@@ -87,7 +88,7 @@ static int touch_grad(bnn_graph *graph, bnn_t t, int action, int by_rows) {
 static int touch_backward(bnn_graph *graph, int index) {
     const bnn_action *a = &graph->actions[index];
     const bnn_node *node = &graph->nodes[a->node];
-    int by_rows = a->phase != BNN_WHOLE;
+    int by_rows = a->part != BNN_WHOLE;
     for (int k = 0; k < node->in_count; k++) {
         if (node->saved_in >> k & 1) {
             touch_value(graph, node->in[k], index, by_rows && bnn_row_in(node, k));
@@ -101,7 +102,7 @@ static int touch_backward(bnn_graph *graph, int index) {
     int ok = touch_grad(graph, node->out[0], index, by_rows);
     for (int k = 0; k < node->in_count; k++) {
         int row = by_rows && bnn_row_in(node, k);
-        if (node->want_grad[k] && !(a->phase == BNN_REDUCE && row)) {
+        if (node->want_grad[k] && !(a->part == BNN_REDUCE && row)) {
             ok = ok && touch_grad(graph, node->in[k], index, row);
         }
     }
@@ -113,13 +114,13 @@ static int touch_workspace(bnn_graph *graph, int index) {
     const bnn_action *a = &graph->actions[index];
     bnn_node *node = &graph->nodes[a->node];
     int *buffer = a->backward ? &node->ws_backward_buffer : &node->ws_buffer;
-    if (!node->workspace || (a->again && a->phase != BNN_WHOLE)) {
+    if (!node->workspace || (a->recomputed && a->part != BNN_WHOLE)) {
         return 1;
     }
     if (*buffer < 0) {
         *buffer = add_buffer(graph, node->workspace);
     }
-    touch_in(graph, *buffer, a->again, index, 1);
+    touch_in(graph, *buffer, a->recomputed, index, 1);
     return *buffer >= 0;
 }
 
@@ -224,7 +225,7 @@ static int keep_grads(bnn_graph *graph) {
     return ok;
 }
 
-static int add_pieces(bnn_graph *graph) {
+static int add_buffers(bnn_graph *graph) {
     int ok = add_values(graph) && add_param_grads(graph);
     for (size_t i = 0; i < graph->node_count; i++) {
         graph->nodes[i].ws_buffer = graph->nodes[i].ws_backward_buffer = -1;
@@ -236,7 +237,7 @@ static int add_pieces(bnn_graph *graph) {
     return ok && keep_grads(graph);
 }
 
-/* What needs *to begins where `from` is needed last: one piece serves both. */
+/* What needs *to begins where `from` is needed last: one buffer serves both. */
 static int merge(bnn_graph *graph, int from, int *to) {
     if (from < 0 || *to < 0 || from == *to) {
         return 0;
@@ -264,7 +265,7 @@ static int merge(bnn_graph *graph, int from, int *to) {
     return 1;
 }
 
-/* Views of a tensor whose piece moved move with it. */
+/* Views of a tensor whose buffer moved move with it. */
 static void follow_views(bnn_graph *graph, int from, int to) {
     for (size_t t = 0; t < graph->tensor_count; t++) {
         if (graph->tensors[t].buffer == from) {
@@ -279,16 +280,16 @@ static void share_in_place(bnn_graph *graph) {
         const bnn_node *node = &graph->nodes[a->node];
         bnn_tensor *in = node->in[0] < 0 ? NULL : &graph->tensors[node->in[0]];
         bnn_tensor *out = &graph->tensors[node->out[0]];
-        if (a->phase == BNN_REDUCE) {
+        if (a->part == BNN_REDUCE) {
             continue;
         }
-        if (a->again && node->op->in_place) {
-            bnn_again *x = bnn_again_of(graph, node->in[0], a->step);
-            bnn_again *y = bnn_again_of(graph, node->out[0], a->step);
+        if (a->recomputed && node->op->in_place) {
+            bnn_recomputation *x = bnn_recomputation_of(graph, node->in[0], a->step);
+            bnn_recomputation *y = bnn_recomputation_of(graph, node->out[0], a->step);
             if (x && y) {
                 merge(graph, x->buffer, &y->buffer);
             }
-        } else if (!a->again && !a->backward && node->op->in_place && in &&
+        } else if (!a->recomputed && !a->backward && node->op->in_place && in &&
                    in->role == BNN_ROLE_ACTIVATION) {
             int before = out->buffer;
             if (merge(graph, in->buffer, &out->buffer)) {
@@ -301,8 +302,8 @@ static void share_in_place(bnn_graph *graph) {
 }
 
 bnn_code bnn_memory_plan(bnn_graph *graph, bnn_error *err) {
-    graph->buffer_count = graph->again_count = 0;
-    int ok = add_pieces(graph);
+    graph->buffer_count = graph->recomputation_count = 0;
+    int ok = add_buffers(graph);
     if (ok) {
         share_in_place(graph);
         ok = bnn_place(graph);

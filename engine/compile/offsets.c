@@ -1,5 +1,5 @@
-/* Where the pieces of a plan lie. Those that never live at once share bytes: largest first, each at
- * the lowest offset where it fits: within a few percent of the optimum on networks, and
+/* Where the buffers of a plan lie. Those that never live at once share bytes: largest first, each
+ * at the lowest offset where it fits: within a few percent of the optimum on networks, and
  * deterministic. What lives in one row-wise step only is a thread's, and a block long. */
 #include <limits.h>
 #include <stdlib.h>
@@ -31,7 +31,7 @@ static int meet(const bnn_graph *graph, const bnn_life *a, const bnn_life *b) {
            action[b->first].step <= (a->last == end ? INT_MAX : action[a->last].step);
 }
 
-/* When a piece is in use: in steps, since blocks of one step run in any order; within a thread's
+/* When a buffer is in use: in steps, since blocks of one step run in any order; within a thread's
  * block, in actions. */
 static int overlap(const bnn_graph *graph, const bnn_buffer *a, const bnn_buffer *b) {
     if (a->step >= 0) {
@@ -45,17 +45,17 @@ static int overlap(const bnn_graph *graph, const bnn_buffer *a, const bnn_buffer
     return 0;
 }
 
-static size_t lowest_offset(const bnn_graph *graph, const bnn_buffer *piece, bnn_buffer **placed,
+static size_t lowest_offset(const bnn_graph *graph, const bnn_buffer *buffer, bnn_buffer **placed,
                             size_t count, bnn_buffer **live) {
     size_t n = 0;
     for (size_t i = 0; i < count; i++) {
-        if (overlap(graph, placed[i], piece)) {
+        if (overlap(graph, placed[i], buffer)) {
             live[n++] = placed[i];
         }
     }
     qsort(live, n, sizeof *live, by_offset);
     size_t offset = 0;
-    for (size_t i = 0; i < n && live[i]->offset < offset + piece->bytes; i++) {
+    for (size_t i = 0; i < n && live[i]->offset < offset + buffer->bytes; i++) {
         size_t end = live[i]->offset + live[i]->bytes;
         offset = end > offset ? end : offset;
     }
@@ -76,7 +76,7 @@ static size_t place(const bnn_graph *graph, bnn_buffer **order, size_t count, bn
     return bytes;
 }
 
-/* The step of a piece that lives in one row-wise step and is touched block by block, or -1. */
+/* The step of a buffer that lives in one row-wise step and is touched block by block, or -1. */
 static int local_step(const bnn_graph *graph, const bnn_buffer *b) {
     const bnn_life *l = &b->life[0];
     if (b->whole || l->first < 0 || b->life[1].first >= 0 || l->last >= (int)graph->action_count) {
@@ -93,7 +93,7 @@ static size_t block_bytes(const bnn_step *step, bnn_dtype dtype) {
 
 /* Turns what lives in one step into locals: `graph->locals`, in the order of steps. */
 static int list_locals(bnn_graph *graph) {
-    size_t most = 2 * graph->tensor_count + graph->again_count, count = 0;
+    size_t most = 2 * graph->tensor_count + graph->recomputation_count, count = 0;
     free(graph->locals);
     graph->locals = calloc(most + 1, sizeof *graph->locals);
     if (!graph->locals) {
@@ -108,7 +108,7 @@ static int list_locals(bnn_graph *graph) {
         size_t before = count;
         for (size_t t = 0; t < graph->tensor_count && step->row_wise; t++) {
             const bnn_tensor *tensor = &graph->tensors[t];
-            bnn_again *again = bnn_again_of(graph, (bnn_t)t, i);
+            bnn_recomputation *again = bnn_recomputation_of(graph, (bnn_t)t, i);
             int places[3] = {tensor->buffer, tensor->grad_buffer, again ? again->buffer : -1};
             for (int k = 0; k < 3; k++) {
                 bnn_buffer *b = places[k] < 0 ? NULL : &graph->buffers[places[k]];
@@ -164,7 +164,7 @@ size_t bnn_graph_bytes(const bnn_graph *graph) {
     return graph->bytes;
 }
 
-static void *piece(const bnn_graph *graph, unsigned char *base, int buffer) {
+static void *memory_of(const bnn_graph *graph, unsigned char *base, int buffer) {
     const bnn_buffer *b = buffer < 0 ? NULL : &graph->buffers[buffer];
     return b && b->life[0].first >= 0 && b->step < 0 ? base + b->offset : NULL;
 }
@@ -185,16 +185,16 @@ bnn_code bnn_graph_bind(bnn_graph *graph, void *memory, bnn_error *err) {
             tensor->data = bnn_param_data(graph->params, tensor->param);
         } else if (tensor->role != BNN_ROLE_INPUT) {
             const bnn_tensor *origin = bnn_viewed(graph, tensor);
-            tensor->data = origin ? origin->data : piece(graph, memory, tensor->buffer);
+            tensor->data = origin ? origin->data : memory_of(graph, memory, tensor->buffer);
         }
         if (tensor->grad_buffer >= 0) {
-            tensor->grad = piece(graph, memory, tensor->grad_buffer);
+            tensor->grad = memory_of(graph, memory, tensor->grad_buffer);
         }
     }
     for (size_t i = 0; i < graph->node_count; i++) {
         bnn_node *node = &graph->nodes[i];
-        node->ws = piece(graph, memory, node->ws_buffer);
-        node->ws_backward = piece(graph, memory, node->ws_backward_buffer);
+        node->ws = memory_of(graph, memory, node->ws_buffer);
+        node->ws_backward = memory_of(graph, memory, node->ws_backward_buffer);
     }
     graph->scratch = (unsigned char *)memory + graph->scratch_offset;
     if (graph->grads_bytes) {

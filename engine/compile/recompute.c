@@ -1,9 +1,9 @@
-/* What stays for the backward. A row-wise value that some backward reads is computed again there if
- * that is cheap: a few ops from values that stay anyway. Read row by row, it comes again inside the
- * pass that reads it; read by an op over whole tensors, floats return to their memory shortly
- * before (bits are cheaper to hold). So of a block of a residual network there remain the products'
- * results and every second sum. What is read more than once in the forward is written to memory
- * there and is the better one to hold. */
+/* What is saved for the backward. A row-wise value that some backward reads is computed again there
+ * if that is cheap: a few ops from values that stay anyway. Read row by row, it comes again inside
+ * the pass that reads it; read by an op over whole tensors, floats are restored in their memory
+ * shortly before (bits are cheaper to save). So of a block of a residual network there remain the
+ * products' results and every second sum. What is read more than once in the forward is written to
+ * memory there and is the better one to save. */
 #include <stdlib.h>
 
 #include "engine/graph_private.h"
@@ -23,7 +23,7 @@ static int same_rows(const bnn_graph *graph, bnn_t a, bnn_t b) {
 
 static int in_memory(const bnn_graph *graph, bnn_t t) {
     const bnn_tensor *tensor = &graph->tensors[t];
-    return tensor->held || tensor->keep || tensor->role != BNN_ROLE_ACTIVATION;
+    return tensor->saved || tensor->keep || tensor->role != BNN_ROLE_ACTIVATION;
 }
 
 static size_t bytes_of(const bnn_graph *graph, bnn_t t) {
@@ -61,28 +61,28 @@ static int ops_for(const bnn_graph *graph, bnn_t t, bnn_t like, size_t *extra) {
     return ops;
 }
 
-/* Holds what `t` is computed again from. */
-static void hold_leaves(bnn_graph *graph, bnn_t t, bnn_t like) {
+/* Saves what `t` is recomputed from. */
+static void save_leaves(bnn_graph *graph, bnn_t t, bnn_t like) {
     const bnn_node *node = row_wise_producer(graph, t), *cheap = cheap_producer(graph, t);
     if (in_memory(graph, t)) {
         return;
     }
     if (cheap) {
-        graph->tensors[t].returns = 1;
+        graph->tensors[t].restored = 1;
         for (int k = 0; k < cheap->in_count; k++) {
             if (cheap->in[k] >= 0) {
-                graph->tensors[cheap->in[k]].held = 1;
+                graph->tensors[cheap->in[k]].saved = 1;
             }
         }
         return;
     }
     if (!node || !same_rows(graph, t, like)) {
-        graph->tensors[t].held = 1;
+        graph->tensors[t].saved = 1;
         return;
     }
     for (int k = 0; k < node->in_count; k++) {
         if (node->in[k] >= 0 && bnn_row_in(node, k)) {
-            hold_leaves(graph, node->in[k], like);
+            save_leaves(graph, node->in[k], like);
         }
     }
 }
@@ -107,25 +107,25 @@ static bnn_t nearest_shared(const bnn_graph *graph, const int *readers, bnn_t t)
     return BNN_NONE;
 }
 
-/* Holds `t`, or what it is brought back from at no more than `most_extra` bytes. */
+/* Saves `t`, or what it is recomputed from at no more than `most_extra` bytes. */
 static void decide(bnn_graph *graph, const int *readers, bnn_t t, size_t most_extra) {
     while (!in_memory(graph, t)) {
         size_t extra = 0;
         int ops = ops_for(graph, t, t, &extra);
         if (ops <= MOST_OPS && extra <= most_extra) {
-            hold_leaves(graph, t, t);
+            save_leaves(graph, t, t);
             return;
         }
         bnn_t shared = nearest_shared(graph, readers, t);
-        graph->tensors[shared == BNN_NONE ? t : shared].held = 1;
+        graph->tensors[shared == BNN_NONE ? t : shared].saved = 1;
     }
 }
 
-int bnn_comes_again(const bnn_graph *graph, bnn_t t) {
+int bnn_is_recomputed(const bnn_graph *graph, bnn_t t) {
     return !in_memory(graph, t) && row_wise_producer(graph, t) != NULL;
 }
 
-int bnn_decide_held(bnn_graph *graph) {
+int bnn_decide_saved(bnn_graph *graph) {
     size_t count = graph->tensor_count;
     int *readers = calloc(count + 1, 3 * sizeof *readers);
     int *by_rows = readers ? readers + count : NULL, *whole = readers ? by_rows + count : NULL;
@@ -150,27 +150,27 @@ int bnn_decide_held(bnn_graph *graph) {
             } else if (may && !bnn_row_wise(node->op) && graph->tensors[t].dtype == BNN_F32) {
                 whole[t] = 1;
             } else {
-                graph->tensors[t].held = 1;
+                graph->tensors[t].saved = 1;
             }
         }
         for (int k = 0; k < node->out_count; k++) {
             if (node->backward && (node->saved_out >> k & 1)) {
-                graph->tensors[node->out[k]].held = 1;
+                graph->tensors[node->out[k]].saved = 1;
             }
         }
     }
     for (size_t t = 0; t < count; t++) {
         if (by_rows[t] || whole[t]) {
-            /* What returns takes memory once more, so it has to leave less behind. */
+            /* What is restored takes memory once more, so it has to leave less behind. */
             size_t less = whole[t] || !row_wise_producer(graph, (bnn_t)t);
             decide(graph, readers, (bnn_t)t, bytes_of(graph, (bnn_t)t) - less);
         }
     }
     for (size_t t = 0; t < count; t++) {
         bnn_tensor *tensor = &graph->tensors[t];
-        int away = bnn_comes_again(graph, (bnn_t)t);
-        tensor->again = by_rows[t] && readers[t] == 1 && away;
-        tensor->returns = (whole[t] && away) || (tensor->returns && !in_memory(graph, (bnn_t)t));
+        int away = bnn_is_recomputed(graph, (bnn_t)t);
+        tensor->recomputed = by_rows[t] && readers[t] == 1 && away;
+        tensor->restored = (whole[t] && away) || (tensor->restored && !in_memory(graph, (bnn_t)t));
     }
     free(readers);
     return 1;

@@ -18,7 +18,8 @@ static const bnn_rows *direction(const bnn_node *node, int backward) {
 }
 
 /* Does `node` read what another node of the open step has complete only at its end? */
-static int waits(const bnn_graph *graph, const bnn_step *step, const bnn_node *node, int backward) {
+static int needs_end_of(const bnn_graph *graph, const bnn_step *step, const bnn_node *node,
+                        int backward) {
     for (int i = step->first; i < step->first + step->count; i++) {
         const bnn_node *other = &graph->nodes[graph->actions[i].node];
         for (int k = 0; other != node && k < node->in_count && !backward; k++) {
@@ -65,7 +66,7 @@ static bnn_step *step_for(bnn_graph *graph, const bnn_node *node, int backward, 
     bnn_step *last = graph->step_count ? &graph->steps[graph->step_count - 1] : NULL;
     int joins = open && last && last->row_wise && last->rows == r.rows && last->c == r.c &&
                 (!last->sample || !r.sample || last->sample == r.sample) &&
-                !waits(graph, last, node, backward);
+                !needs_end_of(graph, last, node, backward);
     bnn_step *step = joins ? last : new_step(graph);
     if (step) {
         step->row_wise = 1;
@@ -78,89 +79,90 @@ static bnn_step *step_for(bnn_graph *graph, const bnn_node *node, int backward, 
 
 /* Is `t` to be computed once more for whoever reads it row by row now? */
 static int is_away(const bnn_graph *graph, bnn_t t) {
-    return bnn_comes_again(graph, t) && !graph->tensors[t].is_back;
+    return bnn_is_recomputed(graph, t) && !graph->tensors[t].is_restored;
 }
 
-/* Brings forward value `t` back into the last step, from what is in memory or comes again too; if
- * `returns`, to its memory, otherwise for this step only. */
-static int bring_back(bnn_graph *graph, bnn_t t, int returns) {
+/* Recomputes forward value `t` in the last step, from what is in memory or is recomputed too; if
+ * `restored`, to its memory, otherwise for this step only. */
+static int recompute(bnn_graph *graph, bnn_t t, int restored) {
     int producer = graph->tensors[t].producer;
     const bnn_step *step = &graph->steps[graph->step_count - 1];
     for (int i = step->first; i < step->first + step->count; i++) {
-        if (graph->actions[i].node == producer && graph->actions[i].again) {
-            graph->actions[i].returns |= (unsigned char)returns;
+        if (graph->actions[i].node == producer && graph->actions[i].recomputed) {
+            graph->actions[i].restored |= (unsigned char)restored;
             return 1;
         }
     }
     const bnn_node *node = &graph->nodes[producer];
     for (int k = 0; k < node->in_count; k++) {
         if (node->in[k] >= 0 && bnn_row_in(node, k) && is_away(graph, node->in[k]) &&
-            !bring_back(graph, node->in[k], 0)) {
+            !recompute(graph, node->in[k], 0)) {
             return 0;
         }
     }
     return append(graph, (bnn_action){.node = producer,
-                                      .phase = BNN_MAP,
-                                      .again = 1,
-                                      .returns = (unsigned char)returns});
+                                      .part = BNN_MAP,
+                                      .recomputed = 1,
+                                      .restored = (unsigned char)restored});
 }
 
-/* Runs the products again that `t` is brought back from, in steps of their own. */
-static int bring_products(bnn_graph *graph, bnn_t t, int *open) {
+/* Runs the products again that `t` is recomputed from, in steps of their own. */
+static int rerun_products(bnn_graph *graph, bnn_t t, int *open) {
     bnn_tensor *tensor = &graph->tensors[t];
     if (is_away(graph, t)) {
         const bnn_node *node = &graph->nodes[tensor->producer];
         for (int k = 0; k < node->in_count; k++) {
             if (node->in[k] >= 0 && bnn_row_in(node, k) &&
-                !bring_products(graph, node->in[k], open)) {
+                !rerun_products(graph, node->in[k], open)) {
                 return 0;
             }
         }
         return 1;
     }
-    if (!tensor->returns || tensor->is_back) {
+    if (!tensor->restored || tensor->is_restored) {
         return 1;
     }
-    tensor->is_back = 1;
+    tensor->is_restored = 1;
     *open = 0;
     return new_step(graph) &&
            append(graph,
                   (bnn_action){
-                      .node = tensor->producer, .phase = BNN_WHOLE, .again = 1, .returns = 1});
+                      .node = tensor->producer, .part = BNN_WHOLE, .recomputed = 1, .restored = 1});
 }
 
-/* Brings `t` back to its memory, for a backward that reads all of it. */
-static int return_value(bnn_graph *graph, bnn_t t, int *open) {
+/* Restores `t` in its memory, for a backward that reads all of it. */
+static int restore(bnn_graph *graph, bnn_t t, int *open) {
     bnn_tensor *tensor = &graph->tensors[t];
-    if (!tensor->returns || tensor->is_back) {
+    if (!tensor->restored || tensor->is_restored) {
         return 1;
     }
-    if (!bring_products(graph, t, open)) {
+    if (!rerun_products(graph, t, open)) {
         return 0;
     }
-    if (!tensor->is_back) {
+    if (!tensor->is_restored) {
         *open =
-            step_for(graph, &graph->nodes[tensor->producer], 0, *open) && bring_back(graph, t, 1);
-        tensor->is_back = *open;
+            step_for(graph, &graph->nodes[tensor->producer], 0, *open) && recompute(graph, t, 1);
+        tensor->is_restored = *open;
     }
-    return tensor->is_back;
+    return tensor->is_restored;
 }
 
-/* Does this action read in[k], a row-wise value, where it has to come again? In the backward, where
- * it is saved but not held; in the forward, behind the sums of it, where nobody else reads it. */
-static int read_again(const bnn_graph *graph, const bnn_node *node, int k, bnn_phase phase,
-                      int backward) {
+/* Does this action read in[k], a row-wise value, where it has to be recomputed? In the backward,
+ * where the op saves it but the graph does not; in the forward, behind the sums of it, where nobody
+ * else reads it. */
+static int reads_recomputed(const bnn_graph *graph, const bnn_node *node, int k, bnn_part part,
+                            int backward) {
     return backward ? (node->saved_in >> k & 1) && is_away(graph, node->in[k])
-                    : phase == BNN_MAP && node->op->forward_rows.reduce &&
-                          graph->tensors[node->in[k]].again;
+                    : part == BNN_MAP && node->op->forward_rows.reduce &&
+                          graph->tensors[node->in[k]].recomputed;
 }
 
-static int row_action(bnn_graph *graph, int index, bnn_phase phase, int backward, int *open) {
+static int row_action(bnn_graph *graph, int index, bnn_part part, int backward, int *open) {
     const bnn_node *node = &graph->nodes[index];
     const bnn_rows *rows = direction(node, backward);
     for (int k = 0; k < node->in_count; k++) {
         if (backward && node->in[k] >= 0 && bnn_row_in(node, k) && (node->saved_in >> k & 1) &&
-            !bring_products(graph, node->in[k], open)) {
+            !rerun_products(graph, node->in[k], open)) {
             return 0;
         }
     }
@@ -169,15 +171,15 @@ static int row_action(bnn_graph *graph, int index, bnn_phase phase, int backward
     }
     for (int k = 0; k < node->in_count; k++) {
         bnn_t t = bnn_row_in(node, k) ? node->in[k] : BNN_NONE;
-        if (t >= 0 && read_again(graph, node, k, phase, backward) && !bring_back(graph, t, 0)) {
+        if (t >= 0 && reads_recomputed(graph, node, k, part, backward) && !recompute(graph, t, 0)) {
             return 0;
         }
     }
-    int last = phase == BNN_REDUCE || !rows->reduce;
+    int last = part == BNN_REDUCE || !rows->reduce;
     /* Its own map has to wait for what reduce adds up. */
-    *open = !(phase == BNN_REDUCE && rows->map);
+    *open = !(part == BNN_REDUCE && rows->map);
     return append(graph, (bnn_action){.node = index,
-                                      .phase = phase,
+                                      .part = part,
                                       .backward = (unsigned char)backward,
                                       .finish = last && rows->finish});
 }
@@ -188,13 +190,13 @@ static int add_node(bnn_graph *graph, int index, int backward, int *open) {
     if (!bnn_row_wise(node->op)) {
         for (int k = 0; k < node->in_count && backward; k++) {
             if (node->in[k] >= 0 && (node->saved_in >> k & 1) &&
-                !return_value(graph, node->in[k], open)) {
+                !restore(graph, node->in[k], open)) {
                 return 0;
             }
         }
         *open = 0;
         return new_step(graph) && append(graph, (bnn_action){.node = index,
-                                                             .phase = BNN_WHOLE,
+                                                             .part = BNN_WHOLE,
                                                              .backward = (unsigned char)backward});
     }
     return (!rows->reduce || row_action(graph, index, BNN_REDUCE, backward, open)) &&
@@ -222,11 +224,11 @@ static void cut(const bnn_graph *graph, bnn_step *step) {
     step->block_rows = step->block_rows < all ? step->block_rows : all;
 }
 
-int bnn_schedule(bnn_graph *graph) {
-    int ok = bnn_decide_held(graph), open = 0;
+int bnn_plan_steps(bnn_graph *graph) {
+    int ok = bnn_decide_saved(graph), open = 0;
     graph->action_count = graph->step_count = 0;
     for (size_t t = 0; t < graph->tensor_count; t++) {
-        graph->tensors[t].is_back = 0;
+        graph->tensors[t].is_restored = 0;
     }
     for (size_t i = 0; ok && i < graph->node_count; i++) {
         ok = graph->nodes[i].op->view || add_node(graph, (int)i, 0, &open);

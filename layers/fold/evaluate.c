@@ -59,7 +59,7 @@ static int32_t find_threshold(const stage *stages, int count, int channel, int b
     return 2 * above + (high ? 0 : 1);
 }
 
-static bnn_code evaluate_threshold(const bnn_fold *f, const recipe *r, int c, double *a, double *b,
+static bnn_code evaluate_threshold(const bnn_fold *f, const formula *r, int c, double *a, double *b,
                                    bnn_error *err) {
     stage *stages = calloc((size_t)r->length + 1, sizeof *stages);
     float *coefficients = calloc(((size_t)r->length + 1) * 2 * (size_t)c, sizeof(float));
@@ -97,7 +97,7 @@ static bnn_code evaluate_threshold(const bnn_fold *f, const recipe *r, int c, do
     return BNN_OK;
 }
 
-static bnn_code evaluate_recipe(const bnn_fold *f, const recipe *r, bnn_error *err) {
+static bnn_code evaluate_formula(const bnn_fold *f, const formula *r, bnn_error *err) {
     bnn_shape shape = bnn_shape_of(f->graph, r->target);
     if (r->kind == COPY) {
         memcpy(bnn_graph_data(f->graph, r->target), bnn_graph_data(f->source, r->source),
@@ -169,8 +169,8 @@ bnn_code bnn_fold_evaluate(bnn_fold *f, bnn_error *err) {
         return bnn_fail(err, BNN_ERR_MEMORY, "out of memory for folding");
     }
     bnn_code code = run_constant_nodes(f, memory, err);
-    for (size_t i = 0; code == BNN_OK && i < f->recipe_count; i++) {
-        code = evaluate_recipe(f, &f->recipes[i], err);
+    for (size_t i = 0; code == BNN_OK && i < f->formula_count; i++) {
+        code = evaluate_formula(f, &f->formulas[i], err);
     }
     for (size_t t = 0; t < tensors; t++) {
         free(memory[t]);

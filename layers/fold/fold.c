@@ -43,31 +43,32 @@ static void classify(bnn_fold *f, bnn_t output) {
 
 /* ---- constants ---- */
 
-static bnn_t add_constant(bnn_fold *f, bnn_dtype dtype, bnn_shape shape, recipe r) {
-    if (f->recipe_count == f->recipe_capacity) {
-        size_t larger = f->recipe_capacity ? 2 * f->recipe_capacity : 64;
-        recipe *p = realloc(f->recipes, larger * sizeof *p);
+static bnn_t add_constant(bnn_fold *f, bnn_dtype dtype, bnn_shape shape, formula r) {
+    if (f->formula_count == f->formula_capacity) {
+        size_t larger = f->formula_capacity ? 2 * f->formula_capacity : 64;
+        formula *p = realloc(f->formulas, larger * sizeof *p);
         if (!p) {
             return bnn_graph_fail(f->graph, BNN_ERR_MEMORY, "out of memory for folding");
         }
-        f->recipes = p;
-        f->recipe_capacity = larger;
+        f->formulas = p;
+        f->formula_capacity = larger;
     }
     r.target = bnn_graph_constant(f->graph, dtype, shape);
-    f->recipes[f->recipe_count++] = r;
+    f->formulas[f->formula_count++] = r;
     return r.target;
 }
 
 static void emit_product(bnn_fold *f, const product *p, bnn_t to);
 
-/* The folded tensor of a source tensor; constants and what waits come in as they are asked for. */
+/* The folded tensor of a source tensor; constants and deferred products come in as they are asked
+ * for. */
 static bnn_t value(bnn_fold *f, bnn_t t) {
-    if (t >= 0 && f->waiting[t].node) {
-        emit_product(f, &f->waiting[t], t);
+    if (t >= 0 && f->deferred[t].node) {
+        emit_product(f, &f->deferred[t], t);
     }
     if (t >= 0 && f->map[t] == BNN_NONE && f->constant[t]) {
         f->map[t] = add_constant(f, bnn_dtype_of(f->source, t), bnn_shape_of(f->source, t),
-                                 (recipe){.kind = COPY, .source = t});
+                                 (formula){.kind = COPY, .source = t});
     }
     return t < 0 ? BNN_NONE : f->map[t];
 }
@@ -79,7 +80,7 @@ static void add_coefficients(bnn_fold *f, int c, int run, int length, bnn_t *a, 
         const bnn_node *node = node_at(f, f->run[run + i]);
         has_b |= node->op == &bnn_affine_op ? node->in[2] >= 0 : node->op != &bnn_unscale_op;
     }
-    recipe r = {.kind = COEFFICIENT_A, .run = run, .length = length};
+    formula r = {.kind = COEFFICIENT_A, .run = run, .length = length};
     *a = add_constant(f, BNN_F32, bnn_vector(c), r);
     r.kind = COEFFICIENT_B;
     *b = has_b ? add_constant(f, BNN_F32, bnn_vector(c), r) : BNN_NONE;
@@ -167,7 +168,7 @@ static void emit_run(bnn_fold *f, bnn_t x, const chain *c, int i) {
 
 /* The threshold that replaces a chain on integers of at most `bound` up to the bits of its sign. */
 static bnn_t add_threshold(bnn_fold *f, const chain *c, int channels, int bound) {
-    recipe r = {.kind = THRESHOLD, .run = c->run, .length = c->length, .bound = bound};
+    formula r = {.kind = THRESHOLD, .run = c->run, .length = c->length, .bound = bound};
     f->done[c->sign] = 1;
     return add_constant(f, BNN_I32, bnn_vector(channels), r);
 }
@@ -195,7 +196,7 @@ static void emit_product(bnn_fold *f, const product *p, bnn_t to) {
             f->needed[node->out[0]] && node->op == &bnn_sign_op && node->in[0] == to ? (int)i : -1;
     }
     now.end.sign = sign >= 0 && bnn_dtype_of(f->source, now.node->in[CONV_X]) == BNN_B1;
-    f->waiting[to].node = NULL;
+    f->deferred[to].node = NULL;
     f->map[to] = bnn_op_folded_conv(f->graph, now.x, now.w, now.node->attr, &now.end);
     const bnn_node *made = bnn_graph_producer(f->graph, f->map[to]);
     if (made && now.end.sign) {
@@ -211,7 +212,7 @@ static void emit_with_run(bnn_fold *f, product *p, const chain *c, int i) {
         p->end.clamp = bnn_clamp_of(node_at(f, f->run[c->run + i]));
         i++;
     } else if (i == c->length && p->end.add == BNN_NONE && c->sum) {
-        f->waiting[c->last] = *p;
+        f->deferred[c->last] = *p;
         return;
     }
     if (i == c->length) {
@@ -245,10 +246,10 @@ static void fold_conv(bnn_fold *f, const bnn_node *node, int thresholds) {
     emit_with_run(f, &p, &c, taken);
 }
 
-/* A sum whose first term waits becomes that product's. */
+/* A sum whose first term is a deferred product becomes that product's. */
 static void fold_sum(bnn_fold *f, const bnn_node *node) {
-    product p = f->waiting[node->in[0]];
-    f->waiting[node->in[0]].node = NULL;
+    product p = f->deferred[node->in[0]];
+    f->deferred[node->in[0]].node = NULL;
     p.end.add = value(f, node->in[1]);
     chain c = take_chain(f, node->out[0], only_reader(f, node->out[0]));
     emit_with_run(f, &p, &c, 0);
@@ -256,8 +257,9 @@ static void fold_sum(bnn_fold *f, const bnn_node *node) {
 
 /* XNOR-Net++ trains scales for the longest of images; of those, this network's rows and columns. */
 static bnn_t first_values(bnn_fold *f, bnn_t t, int count) {
-    return t < 0 ? BNN_NONE
-                 : add_constant(f, BNN_F32, bnn_vector(count), (recipe){.kind = COPY, .source = t});
+    return t < 0
+               ? BNN_NONE
+               : add_constant(f, BNN_F32, bnn_vector(count), (formula){.kind = COPY, .source = t});
 }
 
 static void fold_outer_scale(bnn_fold *f, const bnn_node *node) {
@@ -271,7 +273,7 @@ static void fold_node(bnn_fold *f, int index, int thresholds) {
     const bnn_node *node = node_at(f, index);
     if (node->op == &bnn_conv_op && f->constant[node->in[CONV_W]]) {
         fold_conv(f, node, thresholds);
-    } else if (node->op == &bnn_add_op && f->waiting[node->in[0]].node) {
+    } else if (node->op == &bnn_add_op && f->deferred[node->in[0]].node) {
         fold_sum(f, node);
     } else if (per_channel(f, node)) {
         fold_run(f, index, thresholds);
@@ -298,11 +300,11 @@ static int allocate(bnn_fold *f) {
     f->uses = calloc(tensors, sizeof *f->uses);
     f->map = calloc(tensors, sizeof *f->map);
     f->integer = calloc(tensors, sizeof *f->integer);
-    f->waiting = calloc(tensors, sizeof *f->waiting);
+    f->deferred = calloc(tensors, sizeof *f->deferred);
     f->done = calloc(nodes, 1);
     f->run = calloc(nodes, sizeof *f->run);
     f->graph = bnn_graph_create(bnn_graph_device(f->source), NULL, 0);
-    return f->constant && f->needed && f->uses && f->map && f->integer && f->waiting && f->done &&
+    return f->constant && f->needed && f->uses && f->map && f->integer && f->deferred && f->done &&
            f->run && f->graph;
 }
 
@@ -354,8 +356,8 @@ void bnn_fold_free(bnn_fold *f) {
     free(f->integer);
     free(f->done);
     free(f->run);
-    free(f->waiting);
-    free(f->recipes);
+    free(f->deferred);
+    free(f->formulas);
     free(f);
 }
 
@@ -372,9 +374,9 @@ bnn_t bnn_fold_output(const bnn_fold *fold) {
 }
 
 size_t bnn_fold_constant_count(const bnn_fold *fold) {
-    return fold->recipe_count;
+    return fold->formula_count;
 }
 
 bnn_t bnn_fold_constant(const bnn_fold *fold, size_t index) {
-    return fold->recipes[index].target;
+    return fold->formulas[index].target;
 }

@@ -8,20 +8,20 @@
 
 /* How a constant of the folded graph comes from the source graph: a copy of a constant tensor, or
  * the coefficients of a run of per-channel nodes, or the threshold such a run leads to. */
-typedef enum recipe_kind { COPY, COEFFICIENT_A, COEFFICIENT_B, THRESHOLD } recipe_kind;
+typedef enum formula_kind { COPY, COEFFICIENT_A, COEFFICIENT_B, THRESHOLD } formula_kind;
 
-typedef struct recipe {
-    recipe_kind kind;
+typedef struct formula {
+    formula_kind kind;
     bnn_t target; /* in the folded graph */
     bnn_t source; /* COPY: the tensor */
     int run;      /* first node of the run in fold->run */
     int length;
     int bound; /* THRESHOLD: the integers lie in [-bound, bound] */
-} recipe;
+} formula;
 
 /* A product whose node is not there yet: the sum whose term it is may become its own. */
 typedef struct product {
-    const bnn_node *node; /* in the source graph; NULL: none waits */
+    const bnn_node *node; /* in the source graph; NULL: none is deferred */
     bnn_value x, w;
     bnn_conv_end end;
 } product;
@@ -33,12 +33,12 @@ struct bnn_fold {
     int *uses;
     bnn_t *map;   /* source tensor -> folded tensor */
     int *integer; /* folded value of this source tensor is an integer of at most this magnitude */
-    product *waiting;    /* for the sum that reads this source tensor first */
+    product *deferred;   /* for the sum that reads this source tensor first */
     unsigned char *done; /* a source node's: absorbed by a run */
     int *run;            /* source nodes of all runs, one after the other */
     int run_count;
-    recipe *recipes;
-    size_t recipe_count, recipe_capacity;
+    formula *formulas;
+    size_t formula_count, formula_capacity;
 };
 
 static inline const bnn_node *node_at(const bnn_fold *f, int index) {

@@ -693,7 +693,7 @@ static size_t piece_first(size_t rows, size_t pieces, size_t piece) {
 typedef struct walk {
     size_t rows, pieces, most;
     size_t piece, first, n;
-    int opens;
+    int reset;
 } walk;
 
 static walk start(size_t rows, size_t pieces, size_t most) {
@@ -702,10 +702,10 @@ static walk start(size_t rows, size_t pieces, size_t most) {
 
 static int next(walk *w) {
     size_t at = w->first + w->n;
-    w->opens = w->n == 0;
+    w->reset = w->n == 0;
     while (w->piece < w->pieces && at >= piece_first(w->rows, w->pieces, w->piece + 1)) {
         w->piece++;
-        w->opens = 1;
+        w->reset = 1;
     }
     size_t left = w->piece < w->pieces ? piece_first(w->rows, w->pieces, w->piece + 1) - at : 0;
     w->first = at;
@@ -740,12 +740,12 @@ START_TEST(test_channel_sums) {
                     while (next(&both)) {
                         size_t at = both.first * c;
                         k->channel_sums(both.n, c, g + at, (bnn_numbers){.f32 = x + at}, NULL,
-                                        both.opens, sums + both.piece * k->sums_bytes(c));
+                                        both.reset, sums + both.piece * k->sums_bytes(c));
                     }
                     k->channel_sums_finish(c, both.pieces, sums, a, b, acc);
                     while (next(&one)) {
                         k->channel_sums(one.n, c, g + one.first * c, (bnn_numbers){NULL, NULL},
-                                        NULL, one.opens, sums + one.piece * k->sums_bytes(c));
+                                        NULL, one.reset, sums + one.piece * k->sums_bytes(c));
                     }
                     k->channel_sums_finish(c, one.pieces, sums, only_sum, NULL, acc);
                     assert_near(c, a, sum, 2e-6, "channel sum");
@@ -827,7 +827,7 @@ static void norm_forward(const norm_run *r, float *run_mean, float *run_var, flo
     const norm_case *t = r->t;
     walk w = start(t->rows, r->cut[0], r->cut[1]), again = w;
     while (next(&w)) {
-        r->k->channel_moments(w.n, t->c, numbers_at(r->x, w.first * t->c), w.opens,
+        r->k->channel_moments(w.n, t->c, numbers_at(r->x, w.first * t->c), w.reset,
                               r->sums + w.piece * r->k->sums_bytes(t->c));
     }
     r->k->batch_norm_finish(t->c, w.pieces, r->sums, t->scale, t->weight, t->bias, 1e-5f, 0.1f,
@@ -844,7 +844,7 @@ static void norm_backward(const norm_run *r, const float *g, float *gx, int gx_a
     walk w = start(t->rows, r->cut[0], r->cut[1]), again = w;
     while (next(&w)) {
         size_t at = w.first * t->c;
-        r->k->channel_sums(w.n, t->c, g + at, numbers_at(r->x, at), r->state + 2 * t->c, w.opens,
+        r->k->channel_sums(w.n, t->c, g + at, numbers_at(r->x, at), r->state + 2 * t->c, w.reset,
                            r->sums + w.piece * r->k->sums_bytes(t->c));
     }
     r->k->batch_norm_backward_finish(t->c, w.pieces, r->sums, t->scale, t->weight, r->state,
@@ -1080,7 +1080,7 @@ START_TEST(test_outer_scale) {
                     bnn_numbers xs = {.f32 = x + at.first * c};
                     k->outer_scale(at.first, at.n, h, w, c, xs, so, sh, sv, out + at.first * c,
                                    acc);
-                    k->outer_scale_sums(at.first, at.n, h, w, c, gs, xs, sh, sv, at.opens,
+                    k->outer_scale_sums(at.first, at.n, h, w, c, gs, xs, sh, sv, at.reset,
                                         sums + at.piece * k->outer_sums_bytes(h, w, c));
                 }
                 k->outer_scale_finish(h, w, c, at.pieces, sums, so, sh, a, b, v, acc);

@@ -289,9 +289,9 @@ static void run_random(random_net *net, const float *x, const float *gy) {
 static void count_returns(const bnn_graph *g, size_t *products, size_t *rows) {
     for (size_t i = 0; i < g->action_count; i++) {
         const bnn_action *a = &g->actions[i];
-        ck_assert(!a->returns || g->tensors[g->nodes[a->node].out[0]].returns);
-        *products += a->returns && a->phase == BNN_WHOLE;
-        *rows += a->returns && a->phase == BNN_MAP;
+        ck_assert(!a->restored || g->tensors[g->nodes[a->node].out[0]].restored);
+        *products += a->restored && a->part == BNN_WHOLE;
+        *rows += a->restored && a->part == BNN_MAP;
     }
 }
 
@@ -315,9 +315,9 @@ START_TEST(test_planned_memory) {
         void *list[MOST_TENSORS] = {NULL};
         build_random(&a, seed, 0);
         build_random(&b, seed, 1);
-        again += a.graph->again_count;
+        again += a.graph->recomputation_count;
         count_returns(a.graph, &products, &rows);
-        ck_assert_uint_eq(b.graph->again_count, 0);
+        ck_assert_uint_eq(b.graph->recomputation_count, 0);
         void *memory = poisoned(bnn_graph_bytes(a.graph));
         ck_assert_int_eq(bnn_graph_bind(a.graph, memory, NULL), BNN_OK);
         planned += bnn_graph_bytes(a.graph);

@@ -265,7 +265,7 @@ static void run_scaled(int waiting, int training, scaled_run *r) {
     bnn_t input = bnn_graph_input(g, "x", BNN_F32, s), scale = plain_param(g, "scale", c, 0);
     bnn_t x = bnn_op_affine(g, input, BNN_NONE, BNN_NONE), value = x;
     if (waiting) {
-        bnn_set_scale(g, x, scale);
+        bnn_defer_scale(g, x, scale);
     } else {
         value = bnn_op_affine(g, x, scale, BNN_NONE);
     }
@@ -275,7 +275,7 @@ static void run_scaled(int waiting, int training, scaled_run *r) {
         bnn_graph_want_grad(g, value);
     }
     bnn_t y = bnn_op_max_pool(g, value, 2, 2, 0), mean = plain_param(g, "mean", c, 0);
-    ck_assert_int_eq(bnn_scale_of(g, y), waiting ? scale : BNN_NONE);
+    ck_assert_int_eq(bnn_deferred_scale(g, y), waiting ? scale : BNN_NONE);
     y = bnn_op_batch_norm(g, y, plain_param(g, "weight", c, 1), plain_param(g, "bias", c, 1), mean,
                           plain_param(g, "var", c, 0), 1e-5f, 0.1f);
     bnn_graph_keep(g, y);

@@ -3,7 +3,7 @@
 #include "tests/fixtures/graph_fixture.h"
 
 #include "optim/optimizer.h"
-#include "optim/schedule.h"
+#include "optim/lr_schedule.h"
 
 enum { MOST = 1003, STEPS = 7 };
 
@@ -97,14 +97,14 @@ END_TEST
 
 /* ---- schedules ---- */
 
-static void expect(const bnn_schedule *s, int epoch, uint64_t step, double want) {
-    double got = bnn_schedule_lr(s, epoch, step);
+static void expect(const bnn_lr_schedule *s, int epoch, uint64_t step, double want) {
+    double got = bnn_lr_at(s, epoch, step);
     ck_assert_msg(fabs(got - want) < 1e-12, "epoch %d, step %d: %.15g, not %.15g", epoch, (int)step,
                   got, want);
 }
 
 START_TEST(test_cosine) {
-    bnn_schedule s = {.kind = BNN_COSINE, .lr = 0.4, .epochs = 120};
+    bnn_lr_schedule s = {.kind = BNN_LR_COSINE, .lr = 0.4, .epochs = 120};
     expect(&s, 0, 0, 0.4);
     expect(&s, 30, 99, 0.2 * (1.0 + sqrt(0.5)));
     expect(&s, 60, 1, 0.2);
@@ -112,14 +112,17 @@ START_TEST(test_cosine) {
     expect(&s, 90, 1, 0.2 * (1.0 - sqrt(0.5)));
     expect(&s, 120, 1, 0.0);
     for (int e = 0; e < 120; e++) {
-        ck_assert(bnn_schedule_lr(&s, e, 0) > bnn_schedule_lr(&s, e + 1, 0));
+        ck_assert(bnn_lr_at(&s, e, 0) > bnn_lr_at(&s, e + 1, 0));
     }
 }
 END_TEST
 
 START_TEST(test_step) {
-    bnn_schedule s = {
-        .kind = BNN_STEP, .lr = 1.0, .epochs = 100, .milestones = {40, 80}, .milestone_count = 2};
+    bnn_lr_schedule s = {.kind = BNN_LR_STEP,
+                         .lr = 1.0,
+                         .epochs = 100,
+                         .milestones = {40, 80},
+                         .milestone_count = 2};
     expect(&s, 39, 0, 1.0);
     expect(&s, 40, 0, 0.1);
     expect(&s, 79, 0, 0.1);
@@ -131,14 +134,14 @@ START_TEST(test_step) {
 END_TEST
 
 START_TEST(test_warmup) {
-    bnn_schedule s = {
-        .kind = BNN_CONSTANT, .lr = 0.2, .epochs = 10, .warmup_steps = 5, .warmup_ratio = 0.25};
+    bnn_lr_schedule s = {
+        .kind = BNN_LR_CONSTANT, .lr = 0.2, .epochs = 10, .warmup_steps = 5, .warmup_ratio = 0.25};
     expect(&s, 0, 0, 0.2 * 0.25);
     expect(&s, 0, 1, 0.2 * 0.40);
     expect(&s, 0, 4, 0.2 * 0.85);
     expect(&s, 0, 5, 0.2);
     expect(&s, 9, 5000, 0.2);
-    s.kind = BNN_COSINE; /* of the regular rate of its epoch */
+    s.kind = BNN_LR_COSINE; /* of the regular rate of its epoch */
     expect(&s, 5, 1, 0.1 * 0.40);
     s.warmup_steps = 0;
     expect(&s, 5, 0, 0.1);
@@ -146,10 +149,10 @@ START_TEST(test_warmup) {
 END_TEST
 
 START_TEST(test_schedule_names) {
-    ck_assert_int_eq(bnn_schedule_find("cosine"), BNN_COSINE);
-    ck_assert_int_eq(bnn_schedule_find("step"), BNN_STEP);
-    ck_assert_int_eq(bnn_schedule_find("constant"), BNN_CONSTANT);
-    ck_assert_int_eq(bnn_schedule_find("linear"), -1);
+    ck_assert_int_eq(bnn_lr_schedule_find("cosine"), BNN_LR_COSINE);
+    ck_assert_int_eq(bnn_lr_schedule_find("step"), BNN_LR_STEP);
+    ck_assert_int_eq(bnn_lr_schedule_find("constant"), BNN_LR_CONSTANT);
+    ck_assert_int_eq(bnn_lr_schedule_find("linear"), -1);
 }
 END_TEST
 

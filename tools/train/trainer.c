@@ -22,7 +22,7 @@ typedef struct trainer {
     size_t tail_size;   /* 0: none */
     void *memory;       /* of both: they never run at once */
     bnn_optimizer optimizer;
-    bnn_schedule schedule;
+    bnn_lr_schedule schedule;
     bnn_loader *loader;
     bnn_predictor *predictor;
     bnn_run_folder run;
@@ -195,7 +195,7 @@ static bnn_code train_step(trainer *t, const bnn_batch *batch, bnn_error *err) {
                         (unsigned long long)s->steps, (unsigned)s->epoch + 1, t->run.path);
     }
     bnn_graph_backward(net->graph);
-    t->optimizer.lr = bnn_schedule_lr(&t->schedule, (int)s->epoch, s->steps);
+    t->optimizer.lr = bnn_lr_at(&t->schedule, (int)s->epoch, s->steps);
     double updating = bnn_now();
     bnn_optimizer_step(&t->optimizer, t->params->values, t->params->grads);
     double seconds = bnn_now() - start;
@@ -300,7 +300,7 @@ static bnn_code train_all(trainer *t, bnn_train_result *result, bnn_error *err) 
             code = train_epoch(t, err);
         }
         if (code == BNN_OK && s->step == bnn_loader_steps(t->loader)) {
-            t->optimizer.lr = bnn_schedule_lr(&t->schedule, (int)s->epoch, s->steps - 1);
+            t->optimizer.lr = bnn_lr_at(&t->schedule, (int)s->epoch, s->steps - 1);
             code = finish_epoch(t, err);
         }
     }

@@ -6,7 +6,7 @@
 #include "data_loaders/loader.h"
 #include "models/model.h"
 #include "optim/optimizer.h"
-#include "optim/schedule.h"
+#include "optim/lr_schedule.h"
 #include "tools/train/profile_table.h"
 #include "tools/run/run_data.h"
 #include "tools/run/run_folder.h"
@@ -19,7 +19,7 @@ typedef struct bnn_train_settings {
     const bnn_optimizer_kind *optimizer;
     double momentum, weight_decay;
     int nesterov;
-    bnn_schedule schedule; /* warm-up in steps is the trainer's to set */
+    bnn_lr_schedule schedule; /* warm-up in steps is the trainer's to set */
     int warmup_epochs;
     size_t batch_size;
     uint64_t seed;
