@@ -2,8 +2,7 @@
 # libraries in a folder of their own:
 #
 #     tools/sysroot.sh sysroot arm64 zlib1g-dev libjpeg62-turbo-dev libpng-dev libjansson-dev libgomp1
-#     cmake -S . -B build-arm64 --toolchain cmake/aarch64-linux-gnu.cmake \
-#         -DCMAKE_SYSROOT="$PWD/sysroot" -DBNN_TESTS=OFF
+#     cmake --preset cross-arm64 && cmake --build --preset cross-arm64
 set(CMAKE_SYSTEM_NAME Linux)
 set(CMAKE_SYSTEM_PROCESSOR aarch64)
 set(CMAKE_C_COMPILER aarch64-linux-gnu-gcc)
