@@ -23,6 +23,9 @@ typedef enum bnn_dtype {
     BNN_PLANE, /* one bit a value, no rows (kernels.h) */
 } bnn_dtype;
 
+/* What a dimension may be: twice as much is still an int. */
+#define BNN_MAX_DIM (1 << 29)
+
 /* [N,H,W,C]; a vector is [1,1,1,C]; filters are [O,KH,KW,C/groups]. */
 typedef struct bnn_shape {
     int n, h, w, c;

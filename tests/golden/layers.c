@@ -145,14 +145,15 @@ static void check_folded(layer_case *c, const bnn_build *training, bnn_layer_kin
     b.graph = bnn_graph_create(bnn_graph_device(c->graph), c->params, 0);
     bnn_t in = bnn_graph_input(b.graph, "x", BNN_F32, c->x_order.memory);
     bnn_t out = bnn_graph_value(b.graph, build_layer(c, &b, kind, in));
-    if (bnn_fold_create(b.graph, in, out, 1, &fold, &err) != BNN_OK ||
+    if (bnn_fold_create(b.graph, 1, &in, 1, &out, 1, &fold, &err) != BNN_OK ||
         bnn_graph_bind(bnn_fold_graph(fold), NULL, &err) != BNN_OK ||
         bnn_fold_evaluate(fold, &err) != BNN_OK) {
         fail(c, err.text, "folding", 0.0);
     } else {
-        bnn_graph_set(bnn_fold_graph(fold), bnn_fold_input(fold), x);
+        bnn_graph_set(bnn_fold_graph(fold), bnn_fold_result(fold)->inputs[0], x);
         bnn_graph_forward(bnn_fold_graph(fold));
-        compare(c, "y", &c->y_order, bnn_f32(bnn_fold_graph(fold), bnn_fold_output(fold)), 1e-5, 1);
+        compare(c, "y", &c->y_order,
+                bnn_f32(bnn_fold_graph(fold), bnn_fold_result(fold)->outputs[0]), 1e-5, 1);
     }
     bnn_fold_free(fold);
     bnn_graph_free(b.graph);

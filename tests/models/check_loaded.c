@@ -26,7 +26,7 @@ static bnn_error error_of(const char *format, const char *arch, const char *inpu
     bnn_st_file *file;
     bnn_loaded model;
     bnn_predictor *predictor = NULL;
-    const bnn_fold *fold;
+    const bnn_inference *network;
     int length = snprintf(bytes + 8, sizeof bytes - 8,
                           "{\"__metadata__\":{\"format\":\"%s\",\"arch\":\"%s\",\"algo\":\"bnn\","
                           "\"input\":\"%s\",\"classes\":\"%s\",\"phase\":\"%s\",\"mean\":\"0 0 0\","
@@ -39,7 +39,7 @@ static bnn_error error_of(const char *format, const char *arch, const char *inpu
     ck_assert_int_eq(bnn_st_parse("model.bnn", bytes, size, &file, &err), BNN_OK);
     bnn_code code = bnn_loaded_from_file("model.bnn", file, size, NULL, device(), &model, &err);
     if (code == BNN_OK && (code = bnn_loaded_predictor(&model, &predictor, &err)) == BNN_OK) {
-        code = bnn_predictor_fold(predictor, 1, &fold, &err);
+        code = bnn_predictor_network(predictor, 1, &network, &err);
     }
     bnn_predictor_free(predictor);
     bnn_loaded_close(&model);

@@ -90,8 +90,9 @@ bnn_code bnn_evaluate(bnn_predictor *predictor, const bnn_dataset *dataset,
     float *logits = malloc(batch_size * (size_t)classes * sizeof(float));
     bnn_progress progress;
     /* What is wrong with a model file is said before the work begins. */
-    const bnn_fold *fold;
-    if (logits && (code = bnn_predictor_fold(predictor, (int)batch_size, &fold, err)) != BNN_OK) {
+    const bnn_inference *network;
+    if (logits &&
+        (code = bnn_predictor_network(predictor, (int)batch_size, &network, err)) != BNN_OK) {
         free(logits);
         bnn_loader_free(loader);
         return code;
