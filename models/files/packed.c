@@ -29,6 +29,14 @@ const bnn_packed_type *bnn_packed_type_named(const char *name) {
     return i < TYPES ? &types[i] : NULL;
 }
 
+const bnn_packed_type *bnn_packed_type_stored(bnn_st_dtype stored) {
+    size_t i = 0;
+    while (i < TYPES && types[i].stored != stored) {
+        i++;
+    }
+    return i < TYPES ? &types[i] : NULL;
+}
+
 /* Of a file without a format. */
 static bnn_model_kind kind_by_content(const bnn_st_file *file) {
     if (bnn_st_metadata(file, BNN_PACKED_NETWORK)) {

@@ -1,9 +1,11 @@
 /* Packed models: one safetensors file that holds a folded network and needs nothing else to run it.
  *
- * Its constants are tensors of their names: F32, I32 (thresholds, 2t + flip), and U8 for bits
- * (value i in bit i%8 of byte i/8, in memory order [O,KH,KW,C]). The metadata's "network" is JSON:
+ * All its tensors are constants: F32 and I32 (thresholds, 2t + flip), vectors or of four
+ * dimensions, and U8 for bits (value i in bit i%8 of byte i/8, in memory order [O,KH,KW,C]). The
+ * metadata's "network" is JSON:
  *
- *   {"inputs": [TENSOR...], "constants": [TENSOR...], "nodes": [NODE...], "outputs": [NAME...]}
+ *   {"inputs": [TENSOR...], "bits": {NAME: [O, KH, KW, C]...}, "nodes": [NODE...],
+ *    "outputs": [NAME...]}
  *   TENSOR = [NAME, "F32" | "I32" | "B1", N, H, W, C]
  *   NODE = {"op": NAME, "in": [NAME | null...], "out": [TENSOR...], "attr": {FIELD: VALUE...}}
  *

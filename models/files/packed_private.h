@@ -13,14 +13,16 @@ typedef struct bnn_packed_type {
     bnn_dtype dtype;
     bnn_st_dtype stored;
 } bnn_packed_type;
-const bnn_packed_type *bnn_packed_type_of(bnn_dtype dtype);     /* or NULL */
-const bnn_packed_type *bnn_packed_type_named(const char *name); /* or NULL */
+/* NULL where there is none. */
+const bnn_packed_type *bnn_packed_type_of(bnn_dtype dtype);
+const bnn_packed_type *bnn_packed_type_named(const char *name);
+const bnn_packed_type *bnn_packed_type_stored(bnn_st_dtype stored);
 
 /* Items of the file's type that so many values take. */
 size_t bnn_packed_items(bnn_dtype dtype, size_t values);
-/* Between the file's bytes and a constant's memory. */
+/* A constant of bits as the file has it. */
 void bnn_packed_bits_to_bytes(bnn_shape shape, const uint64_t *words, unsigned char *bytes);
-/* Refuses floats that are not finite; `why` ends the error. */
+/* Fills a constant with what the file has; refuses floats that are not finite. */
 bnn_code bnn_packed_set(const char *path, const char *tensor, const unsigned char *from,
                         const bnn_graph *graph, bnn_t constant, bnn_error *err);
 

@@ -101,33 +101,49 @@ static bnn_code read_inputs(const reader *r, const json_t *list) {
     return code;
 }
 
-/* Whether the file has this constant, of this size: below that of the file, none overflows. */
-static bnn_code check_stored(const reader *r, const tensor *t) {
-    const bnn_st_tensor *stored = bnn_st_find(r->file, t->name);
-    size_t values = (size_t)t->shape.n;
-    int fits = stored && stored->dtype == bnn_packed_type_of(t->dtype)->stored;
-    fits = fits && !__builtin_mul_overflow(values, (size_t)t->shape.h, &values) &&
-           !__builtin_mul_overflow(values, (size_t)t->shape.w, &values) &&
-           !__builtin_mul_overflow(values, (size_t)t->shape.c, &values) &&
-           stored->count == bnn_packed_items(t->dtype, values);
-    return fits ? BNN_OK
-                : bnn_fail(r->err, BNN_ERR_FORMAT, "%s: tensor '%.64s' %s; the file is damaged",
-                           r->path, t->name, stored ? "does not fit the network" : "is missing");
+/* The type and shape of a tensor of the file; for bits the network says it. */
+static bnn_code read_constant(const reader *r, const bnn_st_tensor *stored, const json_t *bits,
+                              bnn_dtype *dtype, bnn_shape *shape) {
+    int64_t dims[4] = {1, 1, 1, 1};
+    const json_t *listed = json_object_get(bits, stored->name);
+    int ok = json_array_size(listed) == 4;
+    for (size_t i = 0; ok && i < 4; i++) {
+        dims[i] = json_integer_value(json_array_get(listed, i));
+    }
+    const bnn_packed_type *type = bnn_packed_type_stored(stored->dtype);
+    *dtype = type ? type->dtype : BNN_F32;
+    if (*dtype != BNN_B1) {
+        ok = type && (stored->ndim == 1 || stored->ndim == 4);
+        for (int i = 0; ok && i < stored->ndim; i++) {
+            dims[4 - stored->ndim + i] = stored->shape[i];
+        }
+    }
+    size_t values = 1;
+    for (int i = 0; i < 4; i++) {
+        ok = ok && dims[i] >= 1 && dims[i] <= BNN_MAX_DIM &&
+             !__builtin_mul_overflow(values, (size_t)dims[i], &values);
+    }
+    if (!ok || stored->count != bnn_packed_items(*dtype, values)) {
+        return bnn_fail(r->err, BNN_ERR_FORMAT,
+                        "%s: tensor '%.64s' does not fit the network; the file is damaged", r->path,
+                        stored->name);
+    }
+    *shape = (bnn_shape){(int)dims[0], (int)dims[1], (int)dims[2], (int)dims[3]};
+    return BNN_OK;
 }
 
-static bnn_code read_constants(const reader *r, const json_t *list) {
+static bnn_code read_constants(const reader *r, const json_t *bits) {
     bnn_code code = BNN_OK;
-    size_t i;
-    json_t *entry;
-    json_array_foreach(list, i, entry) {
-        tensor t;
-        if ((code = read_tensor(r, entry, "constant", i, &t)) || (code = check_stored(r, &t))) {
+    for (size_t i = 0; code == BNN_OK && i < bnn_st_count(r->file); i++) {
+        const bnn_st_tensor *stored = bnn_st_at(r->file, i);
+        bnn_dtype dtype;
+        bnn_shape shape;
+        if ((code = read_constant(r, stored, bits, &dtype, &shape))) {
             break;
         }
-        bnn_t made = bnn_inference_constant(r->network, t.dtype, t.shape, t.name);
-        if ((code = refused(r, "constant", i)) || (code = add_name(r, t.name, made))) {
-            break;
-        }
+        bnn_t made = bnn_inference_constant(r->network, dtype, shape, stored->name);
+        code = refused(r, "constant", i);
+        code = code == BNN_OK ? add_name(r, stored->name, made) : code;
     }
     return code;
 }
@@ -188,8 +204,8 @@ static bnn_code read_operands(const reader *r, size_t index, const bnn_form *for
         int missing = !name || json_is_null(name);
         in[k] = missing ? BNN_NONE : find(r, name);
         if (missing ? !(form->optional >> k & 1) : in[k] < 0) {
-            return damaged(r, "node %zu: its input %d is %s", index, k,
-                           missing ? "missing" : "made by no node before it");
+            const char *given = json_is_string(name) ? json_string_value(name) : "null";
+            return damaged(r, "node %zu: its input %d, '%.64s', is missing", index, k, given);
         }
         if (!missing && !(form->in_types[k] >> bnn_dtype_of(r->network->graph, in[k]) & 1)) {
             return damaged(r, "node %zu: its input %d is of a type it does not take", index, k);
@@ -248,7 +264,7 @@ static bnn_code read_outputs(const reader *r, const json_t *list) {
     for (int i = 0; i < r->network->output_count; i++) {
         r->network->outputs[i] = find(r, json_array_get(list, (size_t)i));
         if (r->network->outputs[i] < 0) {
-            return damaged(r, "output %d is made by no node", i);
+            return damaged(r, "output %d is missing", i);
         }
         bnn_graph_keep(r->network->graph, r->network->outputs[i]);
     }
@@ -273,7 +289,7 @@ static bnn_code read_network(reader *r, const json_t *root, const bnn_device *de
     r->network->input_count = (int)input_count;
     r->network->output_count = (int)output_count;
     if ((code = read_inputs(r, inputs)) ||
-        (code = read_constants(r, json_object_get(root, "constants")))) {
+        (code = read_constants(r, json_object_get(root, "bits")))) {
         return code;
     }
     for (size_t i = 0; code == BNN_OK && i < json_array_size(nodes); i++) {

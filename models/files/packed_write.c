@@ -49,7 +49,7 @@ static bnn_code put_tensor(writer *w, bnn_t t, const char *separator, bnn_error 
     const bnn_graph *g = w->network->graph;
     const bnn_packed_type *type = bnn_packed_type_of(bnn_dtype_of(g, t));
     bnn_shape s = bnn_shape_of(g, t);
-    if (!type || strpbrk(w->names[t], "\"\\")) {
+    if (!type) {
         return unstorable(w->names[t], err);
     }
     put(&w->text, "%s[\"%s\",\"%s\",%d,%d,%d,%d]", separator, w->names[t], type->name, s.n, s.h,
@@ -112,11 +112,17 @@ static bnn_code put_network(writer *w, bnn_error *err) {
     for (int i = 0; code == BNN_OK && i < n->input_count; i++) {
         code = put_tensor(w, n->inputs[i], i ? "," : "", err);
     }
-    put(&w->text, "],\"constants\":[");
-    for (size_t i = 0; code == BNN_OK && i < n->constant_count; i++) {
-        code = put_tensor(w, n->constants[i].t, i ? "," : "", err);
+    put(&w->text, "],\"bits\":{");
+    const char *separator = "";
+    for (size_t i = 0; i < n->constant_count; i++) {
+        const bnn_constant *c = &n->constants[i];
+        bnn_shape s = bnn_shape_of(n->graph, c->t);
+        if (bnn_dtype_of(n->graph, c->t) == BNN_B1) {
+            put(&w->text, "%s\"%s\":[%d,%d,%d,%d]", separator, c->name, s.n, s.h, s.w, s.c);
+            separator = ",";
+        }
     }
-    put(&w->text, "],\"nodes\":[");
+    put(&w->text, "},\"nodes\":[");
     for (size_t i = 0; code == BNN_OK && i < bnn_graph_node_count(n->graph); i++) {
         code = put_node(w, bnn_graph_node(n->graph, i), i ? "," : "", err);
     }

@@ -76,7 +76,7 @@ static const struct {
 };
 
 START_TEST(claim) {
-    const char *const formats[] = {BNN_CHECKPOINT_FORMAT, BNN_PACKED_FORMAT};
+    const char *const formats[] = {BNN_CHECKPOINT_FORMAT, BNN_PACKED_1_FORMAT};
     for (int f = 0; f < 2; f++) {
         bnn_error err = error_of(formats[f], claims[_i].arch, claims[_i].input, claims[_i].classes,
                                  claims[_i].phase);
@@ -86,7 +86,7 @@ START_TEST(claim) {
 END_TEST
 
 START_TEST(other_format) {
-    bnn_error err = error_of("bnn-packed-2", "resnet20", "3x32x32", "10", "0");
+    bnn_error err = error_of("bnn-packed-3", "resnet20", "3x32x32", "10", "0");
     ck_assert_msg(strstr(err.text, "neither a checkpoint nor a packed model") != NULL, "%s",
                   err.text);
 }
