@@ -14,6 +14,12 @@ typedef struct bnn_build {
     int phase;                      /* of the binarizer's schedule (binarizer.h) */
 } bnn_build;
 
+/* What the builder of a network gives. */
+typedef struct bnn_output {
+    bnn_t main;       /* [N,H,W,classes]: what is read of it */
+    bnn_t extra_loss; /* one value that its architecture adds to the task's loss, or BNN_NONE */
+} bnn_output;
+
 typedef struct bnn_conv_layer {
     int out, kernel, stride, pad;
     int dilation, groups; /* 0 means 1 */

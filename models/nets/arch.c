@@ -3,23 +3,33 @@
 
 #include <string.h>
 
+#include "models/tasks/tables.h"
+
 static const bnn_arch resnet18 = {.name = "resnet18",
                                   .title = "ResNet-18 (He et al. 2016)",
+                                  .input = "image",
+                                  .task = &bnn_task_classify,
                                   .build = bnn_build_resnet,
                                   .blocks = {2, 2, 2, 2},
                                   .width = 64};
 static const bnn_arch resnet34 = {.name = "resnet34",
                                   .title = "ResNet-34 (He et al. 2016)",
+                                  .input = "image",
+                                  .task = &bnn_task_classify,
                                   .build = bnn_build_resnet,
                                   .blocks = {3, 4, 6, 3},
                                   .width = 64};
 static const bnn_arch resnet20 = {.name = "resnet20",
                                   .title = "ResNet-20 (He et al. 2016), 16-channel stem",
+                                  .input = "image",
+                                  .task = &bnn_task_classify,
                                   .build = bnn_build_resnet,
                                   .blocks = {3, 3, 3},
                                   .width = 16};
 static const bnn_arch vgg_small = {.name = "vgg_small",
                                    .title = "VGG-Small (Zhang et al. 2018)",
+                                   .input = "image",
+                                   .task = &bnn_task_classify,
                                    .build = bnn_build_vgg_small,
                                    .width = 128};
 

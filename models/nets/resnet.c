@@ -45,7 +45,7 @@ static bnn_t stem(const bnn_build *b, const bnn_arch *arch, bnn_t x) {
     return small ? x : bnn_op_max_pool(b->graph, x, 3, 2, 1);
 }
 
-bnn_t bnn_build_resnet(const bnn_build *b, const bnn_arch *arch, bnn_t x, int classes) {
+bnn_output bnn_build_resnet(const bnn_build *b, const bnn_arch *arch, bnn_t x, int classes) {
     x = stem(b, arch, x);
     for (int stage = 0; stage < 4 && arch->blocks[stage]; stage++) {
         for (int i = 0; i < arch->blocks[stage]; i++) {
@@ -55,5 +55,5 @@ bnn_t bnn_build_resnet(const bnn_build *b, const bnn_arch *arch, bnn_t x, int cl
         }
     }
     bnn_linear_layer fc = {.out = classes, .full_precision = 1, .init_std = 0.01f};
-    return bnn_linear(b, "fc", bnn_op_global_avg_pool(b->graph, x), &fc);
+    return (bnn_output){bnn_linear(b, "fc", bnn_op_global_avg_pool(b->graph, x), &fc), BNN_NONE};
 }

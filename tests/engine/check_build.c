@@ -297,8 +297,8 @@ START_TEST(test_unused_parameters) {
         double sum = 0.0;
         bnn_apply_schedule(bnn_binarizer_find("fda"), params, phase ? 9 : 0, 10);
         ck_ok(bnn_graph_bind(net[phase].graph, NULL, &err), err);
-        bnn_graph_set(net[phase].graph, net[phase].input, x);
-        bnn_graph_set(net[phase].graph, net[phase].label, &label);
+        bnn_graph_set(net[phase].graph, net[phase].input[0], x);
+        bnn_graph_set(net[phase].graph, net[phase].input[1], &label);
         bnn_graph_forward(net[phase].graph);
         bnn_graph_backward(net[phase].graph);
         for (size_t i = 0; i < w->count; i++) {

@@ -138,7 +138,8 @@ static void evaluate(net_case *c, const char *name, double tolerance) {
         bnn_error err = {0};
         bnn_fold *fold = NULL;
         if (bnn_net_build(&c->spec, c->device, c->params, c->batch, 0, &net, &err) != BNN_OK ||
-            bnn_fold_create(net.graph, net.input, net.logits, thresholds, &fold, &err) != BNN_OK ||
+            bnn_fold_create(net.graph, net.input[0], net.output, thresholds, &fold, &err) !=
+                BNN_OK ||
             bnn_graph_bind(bnn_fold_graph(fold), NULL, &err) != BNN_OK ||
             bnn_fold_evaluate(fold, &err) != BNN_OK) {
             fail(c, name, err.text, 0.0);
@@ -240,15 +241,15 @@ static void train(net_case *c) {
     }
     adam.lr = 1e-3;
     bnn_graph *g = c->train.graph;
-    bnn_graph_set(g, c->train.input, c->input);
-    bnn_graph_set(g, c->train.label, c->label);
+    bnn_graph_set(g, c->train.input[0], c->input);
+    bnn_graph_set(g, c->train.input[1], c->label);
     float losses[3];
     for (int step = 0; step < 3; step++) {
         bnn_graph_forward(g);
         losses[step] = *bnn_f32(g, c->train.loss);
         bnn_graph_backward(g);
         if (step == 0) {
-            compare(c, "train.logits", bnn_f32(g, c->train.logits), 1e-3);
+            compare(c, "train.logits", bnn_f32(g, c->train.output), 1e-3);
             compare_gradients(c);
         }
         drop_noise(c->params);

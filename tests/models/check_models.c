@@ -204,7 +204,7 @@ static void build_pair(const char *arch, const bnn_binarizer *algo) {
             bnn_params *params = bnn_params_create();
             bnn_net net;
             build(arch, algorithm, 32, 10, phase, training, params, &net);
-            bnn_shape logits = bnn_shape_of(net.graph, net.logits);
+            bnn_shape logits = bnn_shape_of(net.graph, net.output);
             ck_assert(bnn_shape_equal(logits, (bnn_shape){1, 1, 1, 10}));
             ck_assert_int_eq(training, net.loss != BNN_NONE);
             ck_assert(parameters == 0 || parameters == params->count); /* the same in all phases */

@@ -17,6 +17,7 @@
 typedef struct trainer {
     const bnn_train_settings *set;
     bnn_spec spec;
+    const bnn_task *task;
     bnn_params *params;
     bnn_net full, tail; /* the same network for whole batches and for an epoch's last */
     size_t tail_size;   /* 0: none */
@@ -27,6 +28,8 @@ typedef struct trainer {
     bnn_predictor *predictor;
     bnn_run_folder run;
     bnn_train_state state;
+    bnn_score batch; /* of the last step */
+    bnn_score test;
     double seconds; /* spent in steps */
     uint64_t timed;
     bnn_profile_table profile;
@@ -165,29 +168,37 @@ static bnn_code load(trainer *t, const char *path, bnn_error *err) {
 
 /* ---- one epoch ---- */
 
-static void count_batch(trainer *t, const bnn_net *net, const bnn_batch *batch, double *loss,
-                        double *top1) {
-    int classes = t->spec.classes;
-    const float *logits = bnn_f32(net->graph, net->logits);
-    size_t right = 0;
-    for (size_t i = 0; i < batch->n; i++) {
-        right += bnn_rank(logits + i * (size_t)classes, classes, batch->label[i]).rank == 0;
-    }
+/* Scores the step's batch, by itself and with the epoch's. */
+static bnn_code count_batch(trainer *t, const bnn_net *net, const bnn_batch *batch, double *loss,
+                            double metrics[BNN_MAX_METRICS], bnn_error *err) {
+    bnn_score *epoch = &t->state.score, *own = &t->batch;
+    bnn_score_reset(own);
+    bnn_code code = t->task->add(&t->spec, batch, bnn_f32(net->graph, net->output), 0, own, err);
     *loss = (double)*bnn_f32(net->graph, net->loss);
-    *top1 = 100.0 * (double)right / (double)batch->n;
-    t->state.loss_sum += *loss * (double)batch->n;
-    t->state.seen += batch->n;
-    t->state.top1 += right;
+    for (int i = 0; t->task->metrics[i].key; i++) {
+        metrics[i] = t->task->metrics[i].training ? t->task->value(&t->spec, own, i) : NAN;
+    }
+    epoch->samples += own->samples;
+    epoch->loss += *loss * (double)batch->n;
+    for (size_t i = 0; i < epoch->count; i++) {
+        epoch->sum[i] += own->sum[i];
+    }
+    return code;
 }
 
 static bnn_code train_step(trainer *t, const bnn_batch *batch, bnn_error *err) {
     const bnn_net *net = batch->n == t->set->batch_size ? &t->full : &t->tail;
     bnn_train_state *s = &t->state;
-    double start = bnn_now(), loss, top1;
-    bnn_graph_set(net->graph, net->input, batch->x);
-    bnn_graph_set(net->graph, net->label, batch->label);
+    double start = bnn_now(), loss, metrics[BNN_MAX_METRICS];
+    bnn_code code = bnn_net_feed(net, batch, err);
+    if (code != BNN_OK) {
+        return code;
+    }
     bnn_graph_forward(net->graph);
-    count_batch(t, net, batch, &loss, &top1);
+    code = count_batch(t, net, batch, &loss, metrics, err);
+    if (code != BNN_OK) {
+        return code;
+    }
     if (!isfinite(loss)) {
         return bnn_fail(err, BNN_ERR_NUMERIC,
                         "the loss is not finite at step %llu (epoch %u); training stopped, the "
@@ -209,32 +220,49 @@ static bnn_code train_step(trainer *t, const bnn_batch *batch, bnn_error *err) {
     }
     t->seconds += seconds;
     t->timed++;
-    bnn_code code = bnn_run_log_step(&t->run, s->steps, s->epoch, loss, top1, t->optimizer.lr,
-                                     seconds, (double)batch->n / seconds, err);
+    code = bnn_run_log_step(&t->run, s->steps, s->epoch, loss, metrics, t->optimizer.lr, seconds,
+                            t->set->train->info->samples, (double)batch->n / seconds, err);
     s->step++;
     s->steps++;
     return code;
+}
+
+/* "loss 0.1234 acc 56.78%" of the epoch so far, into text[160]. */
+static void describe_training(const trainer *t, char text[160]) {
+    const bnn_score *score = &t->state.score;
+    size_t used = (size_t)snprintf(text, 40, "loss %.4f", score->loss / (double)score->samples);
+    for (int i = 0; t->task->metrics[i].key && used < 120; i++) {
+        const bnn_metric *m = &t->task->metrics[i];
+        if (m->training) {
+            used += (size_t)snprintf(text + used, 40, " %.16s %.*f%.4s", m->label, m->digits,
+                                     t->task->value(&t->spec, score, i), m->unit);
+        }
+    }
 }
 
 static bnn_code train_epoch(trainer *t, bnn_error *err) {
     bnn_train_state *s = &t->state;
     bnn_progress progress;
     bnn_batch batch;
-    char label[48], note[80] = "";
+    char label[48], note[160] = "";
     snprintf(label, sizeof label, "epoch %u/%d", (unsigned)s->epoch + 1, t->schedule.epochs);
     bnn_code code = bnn_loader_start(t->loader, s->epoch, s->step, err);
     if (code != BNN_OK) {
         return code;
     }
-    bnn_progress_start(&progress, label, t->set->train->count, "images", s->seen);
-    while (!bnn_interrupted() && bnn_loader_next(t->loader, &batch)) {
+    bnn_progress_start(&progress, label, t->set->train->count, t->set->train->info->samples,
+                       s->score.samples);
+    while (!bnn_interrupted()) {
+        code = bnn_loader_next(t->loader, &batch, err);
+        if (code != BNN_OK || !batch.n) {
+            break;
+        }
         code = train_step(t, &batch, err);
         if (code != BNN_OK) {
             break;
         }
-        snprintf(note, sizeof note, "loss %.4f acc %.2f%%", s->loss_sum / (double)s->seen,
-                 100.0 * (double)s->top1 / (double)s->seen);
-        bnn_progress_update(&progress, s->seen, note);
+        describe_training(t, note);
+        bnn_progress_update(&progress, s->score.samples, note);
     }
     bnn_progress_end(&progress, note);
     return code;
@@ -245,49 +273,68 @@ static bnn_code train_epoch(trainer *t, bnn_error *err) {
 static void begin_next_epoch(bnn_train_state *s) {
     s->epoch++;
     s->step = 0;
-    s->loss_sum = 0.0;
-    s->seen = s->top1 = 0;
+    bnn_score_reset(&s->score);
+}
+
+static void take_scores(const trainer *t, bnn_epoch_scores *scores) {
+    const bnn_score *train = &t->state.score, *test = &t->test;
+    scores->lr = t->optimizer.lr;
+    scores->train_loss = train->loss / (double)train->samples;
+    scores->test_loss = test->loss / (double)test->samples;
+    for (int i = 0; t->task->metrics[i].key; i++) {
+        scores->train[i] = t->task->metrics[i].training ? t->task->value(&t->spec, train, i) : NAN;
+        scores->test[i] = t->task->value(&t->spec, test, i);
+    }
+}
+
+/* A network in its algorithm's last phase can be deployed; it outranks any that cannot. */
+static int is_best(const trainer *t, double value) {
+    const bnn_train_state *s = &t->state;
+    return t->spec.phase > s->best_phase ||
+           (t->spec.phase == s->best_phase &&
+            bnn_metric_better(&t->task->metrics[0], value, s->best));
 }
 
 /* Evaluates, logs, saves. A signal during the evaluation leaves it to be done again. */
 static bnn_code finish_epoch(trainer *t, bnn_error *err) {
     bnn_train_state *s = &t->state;
-    bnn_score score;
+    bnn_epoch_scores scores = {0};
     bnn_evaluation how = {.batch_size = t->set->batch_size,
                           .loader_threads = t->set->device.threads,
                           .label = "  test"};
+    const bnn_metric *metric = &t->task->metrics[0];
+    char training[160];
+    int stopped;
     bnn_predictor_refresh(t->predictor, t->spec.phase);
-    bnn_code code = bnn_evaluate(t->predictor, t->set->test, &how, &score, err);
+    bnn_score_reset(&t->test);
+    bnn_code code =
+        bnn_evaluate(t->predictor, &t->spec, t->set->test, &how, &t->test, &stopped, err);
     if (code != BNN_OK) {
         return bnn_fail_in(err, code, "after step %llu (epoch %u)", (unsigned long long)s->steps,
                            (unsigned)s->epoch + 1);
     }
-    if (score.stopped) {
+    if (stopped) {
         return BNN_OK;
     }
-    double top1 = 100.0 * (double)score.top1 / (double)score.images;
-    double top5 = 100.0 * (double)score.top5 / (double)score.images;
-    double train_loss = s->loss_sum / (double)s->seen;
-    double train_top1 = 100.0 * (double)s->top1 / (double)s->seen;
+    take_scores(t, &scores);
+    describe_training(t, training);
     uint32_t epoch = s->epoch;
-    /* A network in its algorithm's last phase can be deployed; it outranks any that cannot. */
-    int best =
-        t->spec.phase > s->best_phase || (t->spec.phase == s->best_phase && top1 > s->best_top1);
+    int best = is_best(t, scores.test[0]);
     if (best) {
-        s->best_top1 = top1;
+        s->best = scores.test[0];
         s->best_phase = t->spec.phase;
     }
+    scores.best = s->best;
     begin_next_epoch(s);
-    printf("epoch %u/%d  lr %.3g  train loss %.4f acc %.2f%%  test loss %.4f acc %.2f%%%s\n",
-           (unsigned)epoch + 1, t->schedule.epochs, t->optimizer.lr, train_loss, train_top1,
-           score.loss, top1, best ? "  *" : "");
+    printf("epoch %u/%d  lr %.3g  train %s  test loss %.4f %s %.*f%s%s\n", (unsigned)epoch + 1,
+           t->schedule.epochs, t->optimizer.lr, training, scores.test_loss, metric->label,
+           metric->digits, scores.test[0], metric->unit, best ? "  *" : "");
     fflush(stdout);
     /* The order makes a kill harmless: what `last` does not know yet is written again. */
     if (best && (code = save(t, "best.safetensors", err)) != BNN_OK) {
         return code;
     }
-    code = bnn_run_log_epoch(&t->run, epoch, t->optimizer.lr, train_loss, train_top1, score.loss,
-                             top1, top5, s->best_top1, err);
+    code = bnn_run_log_epoch(&t->run, epoch, &scores, err);
     return code == BNN_OK ? save_last(t, err) : code;
 }
 
@@ -363,7 +410,8 @@ static bnn_code record_extension(trainer *t, bnn_error *err) {
 static bnn_code reopen_run(trainer *t, bnn_error *err) {
     bnn_code code = load(t, t->set->resume, err);
     if (code == BNN_OK) {
-        code = bnn_run_reopen(&t->run, t->set->output, t->state.epoch, t->state.steps, err);
+        code =
+            bnn_run_reopen(&t->run, t->set->output, t->task, t->state.epoch, t->state.steps, err);
     }
     if (code == BNN_OK && t->set->extended) {
         code = record_extension(t, err);
@@ -377,7 +425,8 @@ static bnn_code open_run(trainer *t, bnn_error *err) {
         return reopen_run(t, err);
     }
     if ((code = start_values(t, err)) != BNN_OK ||
-        (code = bnn_run_create(&t->run, t->set->output, t->set->config, t->set->overwrite, err))) {
+        (code = bnn_run_create(&t->run, t->set->output, t->task, t->set->config, t->set->overwrite,
+                               err))) {
         return code;
     }
     /* From its first moment on, a run can be resumed. */
@@ -406,8 +455,13 @@ static bnn_code set_up(trainer *t, bnn_error *err) {
     t->optimizer.momentum = set->momentum;
     t->optimizer.weight_decay = set->weight_decay;
     t->optimizer.nesterov = set->nesterov;
-    t->state.best_top1 = -1.0;
+    t->state.best = NAN;
     t->state.data = set->data;
+    if ((code = bnn_score_create(t->task, &t->spec, 1, &t->state.score, err)) != BNN_OK ||
+        (code = bnn_score_create(t->task, &t->spec, 1, &t->batch, err)) != BNN_OK ||
+        (code = bnn_score_create(t->task, &t->spec, 0, &t->test, err)) != BNN_OK) {
+        return code;
+    }
     if ((code = open_run(t, err)) != BNN_OK) {
         return code;
     }
@@ -415,14 +469,17 @@ static bnn_code set_up(trainer *t, bnn_error *err) {
 }
 
 bnn_code bnn_train(const bnn_train_settings *settings, bnn_train_result *result, bnn_error *err) {
-    trainer t = {.set = settings, .spec = settings->spec, .schedule = settings->schedule};
+    trainer t = {.set = settings,
+                 .spec = settings->spec,
+                 .task = settings->spec.arch->task,
+                 .schedule = settings->schedule};
     *result = (bnn_train_result){0};
     bnn_code code = set_up(&t, err);
     if (code == BNN_OK) {
         result->was_finished = t.state.epoch >= (uint32_t)t.schedule.epochs;
         code = train_all(&t, result, err);
     }
-    result->best_top1 = t.state.best_top1;
+    result->best = t.state.best;
     result->steps = t.state.steps;
     result->timed_steps = t.timed;
     result->seconds_per_step = t.timed ? t.seconds / (double)t.timed : 0.0;
@@ -433,6 +490,9 @@ bnn_code bnn_train(const bnn_train_settings *settings, bnn_train_result *result,
     free_nets(&t);
     result->profile = t.profile;
     bnn_params_free(t.params);
+    bnn_score_free(&t.state.score);
+    bnn_score_free(&t.batch);
+    bnn_score_free(&t.test);
     return code;
 }
 

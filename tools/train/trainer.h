@@ -37,7 +37,7 @@ typedef struct bnn_train_settings {
 typedef struct bnn_train_result {
     int interrupted;
     int was_finished; /* nothing was left to do */
-    double best_top1; /* percent */
+    double best;      /* the task's main metric on the test set */
     uint64_t steps;
     uint64_t timed_steps; /* of this session */
     double seconds_per_step;
