@@ -22,13 +22,15 @@ typedef struct trainer {
     bnn_net full, tail; /* the same network for whole batches and for an epoch's last */
     size_t tail_size;   /* 0: none */
     void *memory;       /* of both: they never run at once */
+    float *sum;         /* of the gradients of a step's batches, where it has several */
     bnn_optimizer optimizer;
     bnn_lr_schedule schedule;
     bnn_loader *loader;
+    size_t steps; /* of an epoch */
     bnn_predictor *predictor;
     bnn_run_folder run;
     bnn_train_state state;
-    bnn_score batch; /* of the last step */
+    bnn_score step; /* of the last step */
     bnn_score test;
     double seconds; /* spent in steps */
     uint64_t timed;
@@ -155,6 +157,7 @@ static bnn_code load(trainer *t, const char *path, bnn_error *err) {
         t->optimizer.steps = t->state.steps;
         t->state.data = t->set->data; /* an older checkpoint does not say */
         if (t->state.step > bnn_loader_steps(t->loader) ||
+            (t->state.step % t->set->accumulate && t->state.step < bnn_loader_steps(t->loader)) ||
             t->state.epoch > (uint32_t)t->schedule.epochs) {
             code = bnn_fail(err, BNN_ERR_FORMAT,
                             "%s: stands at epoch %u, step %zu, which this run does not have; did "
@@ -168,47 +171,92 @@ static bnn_code load(trainer *t, const char *path, bnn_error *err) {
 
 /* ---- one epoch ---- */
 
-/* Scores the step's batch, by itself and with the epoch's. */
+/* Scores a batch, by its step and by its epoch. */
 static bnn_code count_batch(trainer *t, const bnn_net *net, const bnn_batch *batch, double *loss,
-                            double metrics[BNN_MAX_METRICS], bnn_error *err) {
-    bnn_score *epoch = &t->state.score, *own = &t->batch;
-    bnn_score_reset(own);
-    bnn_code code = t->task->add(&t->spec, batch, bnn_f32(net->graph, net->output), 0, own, err);
+                            bnn_error *err) {
+    bnn_score *epoch = &t->state.score, *step = &t->step;
+    bnn_code code = t->task->add(&t->spec, batch, bnn_f32(net->graph, net->output), 0, step, err);
     *loss = (double)*bnn_f32(net->graph, net->loss);
-    for (int i = 0; t->task->metrics[i].key; i++) {
-        metrics[i] = t->task->metrics[i].training ? t->task->value(&t->spec, own, i) : NAN;
-    }
-    epoch->samples += own->samples;
     epoch->loss += *loss * (double)batch->n;
-    for (size_t i = 0; i < epoch->count; i++) {
-        epoch->sum[i] += own->sum[i];
-    }
-    return code;
+    step->loss += *loss * (double)batch->n;
+    return code == BNN_OK && !isfinite(*loss)
+               ? bnn_fail(err, BNN_ERR_NUMERIC,
+                          "the loss is not finite at step %llu (epoch %u); training stopped, the "
+                          "last good checkpoint is kept in %s; try a lower --lr",
+                          (unsigned long long)t->state.steps, (unsigned)t->state.epoch + 1,
+                          t->run.path)
+               : code;
 }
 
-static bnn_code train_step(trainer *t, const bnn_batch *batch, bnn_error *err) {
+static void count_step(trainer *t) {
+    bnn_score *epoch = &t->state.score, *step = &t->step;
+    epoch->samples += step->samples;
+    for (size_t i = 0; i < epoch->count; i++) {
+        epoch->sum[i] += step->sum[i];
+    }
+}
+
+/* Of the samples that the next step takes. */
+static size_t samples_ahead(const trainer *t) {
+    size_t most = t->set->batch_size * t->set->accumulate;
+    size_t left = t->set->train->count - t->state.step * t->set->batch_size;
+    return left < most ? left : most;
+}
+
+/* Forward and backward of one batch; its gradients are its part of the step's. */
+static bnn_code run_batch(trainer *t, const bnn_batch *batch, size_t of_step, double *loss,
+                          bnn_error *err) {
     const bnn_net *net = batch->n == t->set->batch_size ? &t->full : &t->tail;
-    bnn_train_state *s = &t->state;
-    double start = bnn_now(), loss, metrics[BNN_MAX_METRICS];
     bnn_code code = bnn_net_feed(net, batch, err);
     if (code != BNN_OK) {
         return code;
     }
     bnn_graph_forward(net->graph);
-    code = count_batch(t, net, batch, &loss, metrics, err);
-    if (code != BNN_OK) {
+    code = count_batch(t, net, batch, loss, err);
+    if (code == BNN_OK) {
+        bnn_graph_backward_weighted(net->graph, (float)((double)batch->n / (double)of_step));
+    }
+    return code;
+}
+
+/* The gradients of the next batches, at most so many as make a step. *batches is 0 at the end of
+ * the epoch. */
+static bnn_code run_batches(trainer *t, size_t *batches, double *loss, bnn_error *err) {
+    const bnn_device *device = &t->set->device;
+    const size_t of_step = samples_ahead(t);
+    bnn_score_reset(&t->step);
+    for (*batches = 0; *batches < t->set->accumulate; ++*batches) {
+        bnn_batch batch;
+        bnn_code code = bnn_loader_next(t->loader, &batch, err);
+        if (code != BNN_OK || !batch.n) {
+            return code;
+        }
+        code = run_batch(t, &batch, of_step, loss, err);
+        if (code != BNN_OK) {
+            return code;
+        }
+        if (t->sum) {
+            device->kernels->copy(t->params->value_count, t->params->grads, t->sum, *batches > 0);
+        }
+    }
+    return BNN_OK;
+}
+
+static bnn_code train_step(trainer *t, size_t *batches, bnn_error *err) {
+    bnn_train_state *s = &t->state;
+    double start = bnn_now(), loss = NAN, metrics[BNN_MAX_METRICS];
+    bnn_code code = run_batches(t, batches, &loss, err);
+    if (code != BNN_OK || !*batches) {
         return code;
     }
-    if (!isfinite(loss)) {
-        return bnn_fail(err, BNN_ERR_NUMERIC,
-                        "the loss is not finite at step %llu (epoch %u); training stopped, the "
-                        "last good checkpoint is kept in %s; try a lower --lr",
-                        (unsigned long long)s->steps, (unsigned)s->epoch + 1, t->run.path);
+    loss = *batches > 1 ? t->step.loss / (double)t->step.samples : loss;
+    for (int i = 0; t->task->metrics[i].key; i++) {
+        metrics[i] = t->task->metrics[i].training ? t->task->value(&t->spec, &t->step, i) : NAN;
     }
-    bnn_graph_backward(net->graph);
+    count_step(t);
     t->optimizer.lr = bnn_lr_at(&t->schedule, (int)s->epoch, s->steps);
     double updating = bnn_now();
-    bnn_optimizer_step(&t->optimizer, t->params->values, t->params->grads);
+    bnn_optimizer_step(&t->optimizer, t->params->values, t->sum ? t->sum : t->params->grads);
     double seconds = bnn_now() - start;
     if (t->set->profile) { /* the gradient is read; values and state are read and written */
         int arrays = 1 + 2;
@@ -221,8 +269,8 @@ static bnn_code train_step(trainer *t, const bnn_batch *batch, bnn_error *err) {
     t->seconds += seconds;
     t->timed++;
     code = bnn_run_log_step(&t->run, s->steps, s->epoch, loss, metrics, t->optimizer.lr, seconds,
-                            t->set->train->info->samples, (double)batch->n / seconds, err);
-    s->step++;
+                            t->set->train->info->samples, (double)t->step.samples / seconds, err);
+    s->step += *batches;
     s->steps++;
     return code;
 }
@@ -243,7 +291,7 @@ static void describe_training(const trainer *t, char text[160]) {
 static bnn_code train_epoch(trainer *t, bnn_error *err) {
     bnn_train_state *s = &t->state;
     bnn_progress progress;
-    bnn_batch batch;
+    size_t batches = 1;
     char label[48], note[160] = "";
     snprintf(label, sizeof label, "epoch %u/%d", (unsigned)s->epoch + 1, t->schedule.epochs);
     bnn_code code = bnn_loader_start(t->loader, s->epoch, s->step, err);
@@ -253,12 +301,8 @@ static bnn_code train_epoch(trainer *t, bnn_error *err) {
     bnn_progress_start(&progress, label, t->set->train->count, t->set->train->info->samples,
                        s->score.samples);
     while (!bnn_interrupted()) {
-        code = bnn_loader_next(t->loader, &batch, err);
-        if (code != BNN_OK || !batch.n) {
-            break;
-        }
-        code = train_step(t, &batch, err);
-        if (code != BNN_OK) {
+        code = train_step(t, &batches, err);
+        if (code != BNN_OK || !batches) {
             break;
         }
         describe_training(t, note);
@@ -375,7 +419,9 @@ static bnn_code create_loader(trainer *t, bnn_error *err) {
     t->tail_size = t->set->train->count % t->set->batch_size;
     bnn_code code = bnn_loader_create(t->set->train, &options, &t->loader, err);
     if (code == BNN_OK) {
-        t->schedule.warmup_steps = (uint64_t)t->set->warmup_epochs * bnn_loader_steps(t->loader);
+        t->steps = (bnn_loader_steps(t->loader) - 1) / t->set->accumulate + 1;
+        t->schedule.warmup_steps = (uint64_t)t->set->warmup_epochs * t->steps;
+        t->schedule.steps = (uint64_t)t->schedule.epochs * t->steps;
         t->schedule.warmup_ratio = 0.01;
     }
     return code;
@@ -452,13 +498,19 @@ static bnn_code set_up(trainer *t, bnn_error *err) {
                                    t->params->value_count, err)) != BNN_OK) {
         return code;
     }
+    if (set->accumulate > 1) {
+        t->sum = bnn_alloc_aligned(t->params->value_count * sizeof(float));
+        if (!t->sum) {
+            return bnn_fail(err, BNN_ERR_MEMORY, "out of memory for the sum of the gradients");
+        }
+    }
     t->optimizer.momentum = set->momentum;
     t->optimizer.weight_decay = set->weight_decay;
     t->optimizer.nesterov = set->nesterov;
     t->state.best = NAN;
     t->state.data = set->data;
     if ((code = bnn_score_create(t->task, &t->spec, 1, &t->state.score, err)) != BNN_OK ||
-        (code = bnn_score_create(t->task, &t->spec, 1, &t->batch, err)) != BNN_OK ||
+        (code = bnn_score_create(t->task, &t->spec, 1, &t->step, err)) != BNN_OK ||
         (code = bnn_score_create(t->task, &t->spec, 0, &t->test, err)) != BNN_OK) {
         return code;
     }
@@ -488,10 +540,11 @@ bnn_code bnn_train(const bnn_train_settings *settings, bnn_train_result *result,
     bnn_run_close(&t.run);
     bnn_optimizer_free(&t.optimizer);
     free_nets(&t);
+    free(t.sum);
     result->profile = t.profile;
     bnn_params_free(t.params);
     bnn_score_free(&t.state.score);
-    bnn_score_free(&t.batch);
+    bnn_score_free(&t.step);
     bnn_score_free(&t.test);
     return code;
 }
@@ -507,6 +560,7 @@ bnn_code bnn_train_plan(const bnn_train_settings *settings, bnn_params *params, 
         while (settings->optimizer->slots[slots]) {
             slots++;
         }
+        slots += settings->accumulate > 1; /* the sum of the gradients */
         *bytes = (params->value_count * (1 + slots) + params->buffer_count) * sizeof(float) +
                  bnn_graph_bytes(net->graph);
     }
