@@ -21,11 +21,17 @@ bnn_code bnn_spec_find(bnn_spec *spec, const char *arch, const char *algorithm, 
 bnn_code bnn_net_build(const bnn_spec *spec, const bnn_device *device, bnn_params *params,
                        int batch, int training, bnn_net *net, bnn_error *err) {
     bnn_graph *g = bnn_graph_create(device, params, training);
-    *net = (bnn_net){.graph = g, .label = BNN_NONE, .loss = BNN_NONE};
+    *net = (bnn_net){
+        .graph = g, .label = BNN_NONE, .loss = BNN_NONE, .nll = BNN_NONE, .regulariser = BNN_NONE};
     if (!g) {
         return bnn_fail(err, BNN_ERR_MEMORY, "out of memory for the graph");
     }
-    bnn_build build = {.graph = g, .binarizer = spec->binarizer, .phase = spec->phase};
+    bnn_t transform = BNN_NONE;
+    bnn_build build = {.graph = g,
+                       .binarizer = spec->binarizer,
+                       .phase = spec->phase,
+                       .pool = spec->pool,
+                       .extra = &transform};
     net->input = bnn_graph_input(g, "input", BNN_F32,
                                  (bnn_shape){batch, spec->height, spec->width, spec->channels});
     net->logits =
@@ -33,8 +39,18 @@ bnn_code bnn_net_build(const bnn_spec *spec, const bnn_device *device, bnn_param
     bnn_graph_keep(g, net->logits);
     bnn_code code;
     if (training) {
-        net->label = bnn_graph_input(g, "label", BNN_I32, (bnn_shape){batch, 1, 1, 1});
+        bnn_shape label = bnn_shape_of(g, net->logits);
+        label.c = 1;
+        net->label = bnn_graph_input(g, "label", BNN_I32, label);
         net->loss = bnn_op_cross_entropy(g, net->logits, net->label);
+        if (transform != BNN_NONE) {
+            net->nll = net->loss;
+            net->regulariser = bnn_transform_regulariser(g, transform);
+            bnn_graph_keep(g, net->nll);
+            bnn_graph_keep(g, net->regulariser);
+            net->loss = bnn_op_weighted_sum(g, 2, (bnn_t[]){net->loss, net->regulariser},
+                                            (float[]){1.0f, 0.001f});
+        }
         bnn_graph_keep(g, net->loss);
         code = bnn_graph_compile(g, net->loss, err);
     } else {

@@ -17,6 +17,7 @@ typedef struct bnn_spec {
     const bnn_binarizer *binarizer; /* NULL: float */
     int height, width, channels, classes;
     int phase; /* of the binarizer's schedule */
+    bnn_pool pool;
     /* What the images were normalized with, on the 0..255 scale; travels with the model. */
     float mean[3], std[3];
     const char *dataset; /* its name, or "" */
@@ -30,7 +31,8 @@ bnn_code bnn_spec_find(bnn_spec *spec, const char *arch, const char *algorithm, 
 typedef struct bnn_net {
     bnn_graph *graph;
     bnn_t input, logits;
-    bnn_t label, loss; /* BNN_NONE in evaluation */
+    bnn_t label, loss;      /* BNN_NONE in evaluation */
+    bnn_t nll, regulariser; /* terms of the loss where it has two, or BNN_NONE */
 } bnn_net;
 
 /* Builds (and in training compiles) the graph for `batch` images. The caller frees net->graph. */

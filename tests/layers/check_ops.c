@@ -27,13 +27,13 @@ typedef struct op_case {
     const bnn_op *op;
     bnn_t (*build)(bed *b, const bnn_t *in, const int *arg);
     leaf_spec leaf[MOST_LEAVES];
-    int arg[7];
+    int arg[8];
 } op_case;
 
 /* ---- builders ---- */
 
 static bnn_t build_conv(bed *b, const bnn_t *in, const int *arg) {
-    bnn_conv_config c = {arg[0], arg[1], arg[2], arg[3], arg[4], arg[5], arg[6]};
+    bnn_conv_config c = {arg[0], arg[1], arg[2], arg[3], arg[4], arg[5], arg[6], arg[7]};
     return bnn_op_conv(b->graph, bnn_plain(in[0]), bnn_plain(in[1]), &c);
 }
 
