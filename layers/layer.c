@@ -130,12 +130,11 @@ bnn_t bnn_linear(const bnn_build *b, const char *name, bnn_t x, const bnn_linear
     if (x == BNN_NONE) {
         return BNN_NONE;
     }
-    bnn_shape image = flattened(b, x);
-    int in = bnn_shape_of(b->graph, x).c;
+    int in = bnn_shape_of(b->graph, x).c, channels = l->as_it_lies ? in : flattened(b, x).c;
     float limit = 1.0f / sqrtf((float)in);
     bnn_init uniform = {BNN_INIT_UNIFORM, -limit, limit};
     bnn_init init = l->init_std > 0.0f ? (bnn_init){BNN_INIT_NORMAL, l->init_std, 0.0f} : uniform;
-    bnn_t w = weight_param(b, name, 2, (bnn_shape){l->out, 1, 1, in}, (size_t)image.c,
+    bnn_t w = weight_param(b, name, 2, (bnn_shape){l->out, 1, 1, in}, (size_t)channels,
                            is_binary(b, l->full_precision), init);
     bnn_t bias =
         l->no_bias ? BNN_NONE

@@ -42,6 +42,7 @@ typedef struct bnn_linear_layer {
     int out;
     int no_bias;
     int full_precision;
+    int as_it_lies; /* what was flattened has the file's order in memory too: rows of channels */
     float init_std; /* 0: PyTorch's U(-1/sqrt(in), 1/sqrt(in)) */
 } bnn_linear_layer;
 

@@ -33,7 +33,7 @@ bnn_t bnn_build_fsmn(const bnn_build *b, const bnn_arch *arch, bnn_t x, int clas
     for (int i = 0; i < LAYERS; i++) {
         x = fsmn_block(b, i, x);
     }
-    bnn_linear_layer fc = {.out = classes, .full_precision = 1};
+    bnn_linear_layer fc = {.out = classes, .full_precision = 1, .as_it_lies = 1};
     return bnn_linear(b, "fc", bnn_flatten(b, x), &fc);
 }
 
