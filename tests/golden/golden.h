@@ -8,6 +8,7 @@
 typedef enum golden_result { GOLDEN_PASSED, GOLDEN_FAILED, GOLDEN_SKIPPED } golden_result;
 
 golden_result golden_layer(const char *path, const bnn_st_file *file, const bnn_device *device);
+golden_result golden_op(const char *path, const bnn_st_file *file, const bnn_device *device);
 golden_result golden_network(const char *path, const bnn_st_file *file, const bnn_device *device);
 
 /* ---- common.c ---- */
