@@ -10,6 +10,8 @@ typedef struct bnn_binarizer bnn_binarizer;
 /* What becomes of a cloud's points: EMA-max in a binary network, the maximum in its float twin,
  * unless it is said. */
 typedef enum bnn_pool { BNN_POOL_USUAL, BNN_POOL_MAX, BNN_POOL_MEAN, BNN_POOL_EMA_MAX } bnn_pool;
+extern const char *const bnn_pool_names[];           /* as --pool spells them, NULL-terminated */
+int bnn_pool_find(const char *name, bnn_pool *pool); /* 0: there is none of that name */
 
 /* What a model is built with. */
 typedef struct bnn_build {

@@ -17,7 +17,7 @@
 
 /* Values below an option's least mean "not chosen": the data set's recipe decides. */
 static const char *algo = "reactnet", *arch = "resnet18", *data = "fashion_mnist", *data_dir;
-static const char *words, *category;
+static const char *words, *category, *pool = "usual";
 static const char *optimizer, *scheduler, *output, *init_from, *resume, *milestones = "100,150";
 static int64_t epochs = 0, batch_size = 0, warmup_epochs = -1, seed = 1, threads = 0;
 static int64_t limit_train = 0, limit_test = 0, image_size = 0, points = 0, accumulate = 1;
@@ -45,6 +45,10 @@ static bnn_option options[] = {
     {"points", BNN_OPTION_INT, &points, "N", "Points of a cloud.",
      .default_text = "the data set's: 1024 for modelnet40, 4096 for shapenet_part", .min = 1,
      .max = 65536, .from_config = 2},
+    {"pool", BNN_OPTION_STRING, &pool, "NAME",
+     "How PointNets make one of all points: max, mean, or ema-max, the maximum moved to the centre "
+     "of its distribution; usual is ema-max in binary networks, max in float ones.",
+     .choices = bnn_pool_names, .from_config = 2},
     {"epochs", BNN_OPTION_INT, &epochs, "N", "Times through the training set.",
      .default_text = "the recipe's: 60 for fashion_mnist and mnist, 200 to 400 for others",
      .min = 1, .max = 100000, .from_config = 2, .may_grow = 1},
@@ -179,6 +183,7 @@ static bnn_code settings_from_options(bnn_train_settings *s, bnn_error *err) {
     }
     bnn_spec_of_info(&s->spec, info);
     s->spec.width = points ? (int)points : s->spec.width;
+    bnn_pool_find(pool, &s->spec.pool);
     if (dry_run && image_size) {
         s->spec.height = s->spec.width = (int)image_size;
     }
@@ -219,11 +224,10 @@ static void note_schedule(const bnn_lr_schedule *s) {
 
 static void note_options(const bnn_train_settings *s) {
     static const char *const planned[] = {
-        "dry-run",    "algo",       "arch",         "data",     "image-size",
-        "batch-size", "optimizer",  "lr",           "momentum", "nesterov",
-        "scheduler",  "milestones", "accumulate",   "words",    "category",
-        "points",     "epochs",     "weight-decay", "resume",   "warmup-epochs",
-        "threads",    NULL};
+        "dry-run",      "algo",   "arch",          "data",     "image-size", "batch-size",
+        "optimizer",    "lr",     "momentum",      "nesterov", "scheduler",  "milestones",
+        "accumulate",   "pool",   "words",         "category", "points",     "epochs",
+        "weight-decay", "resume", "warmup-epochs", "threads",  NULL};
     note_schedule(&s->schedule);
     if (strcmp(optimizer, "sgd") != 0) {
         bnn_options_note(&program, "momentum", "says nothing without --optimizer sgd");
