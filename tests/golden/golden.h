@@ -1,4 +1,4 @@
-/* The two kinds of reference cases; each prints a line per failure. */
+/* The kinds of reference cases; each prints a line per failure. */
 #ifndef BNN_TESTS_GOLDEN_GOLDEN_H
 #define BNN_TESTS_GOLDEN_GOLDEN_H
 
@@ -9,5 +9,6 @@ typedef enum golden_result { GOLDEN_PASSED, GOLDEN_FAILED, GOLDEN_SKIPPED } gold
 
 golden_result golden_layer(const char *path, const bnn_st_file *file, const bnn_device *device);
 golden_result golden_network(const char *path, const bnn_st_file *file, const bnn_device *device);
+golden_result golden_log_mel(const char *path, const bnn_st_file *file, const bnn_device *device);
 
 #endif

@@ -21,8 +21,10 @@ static void run_file(const char *path, const bnn_device *device, totals *t) {
         t->count[GOLDEN_FAILED]++;
         return;
     }
-    golden_result r = bnn_st_metadata(file, "layer") ? golden_layer(path, file, device)
-                                                     : golden_network(path, file, device);
+    const char *metric = bnn_st_metadata(file, "metric");
+    golden_result r = metric && strcmp(metric, "log_mel") == 0 ? golden_log_mel(path, file, device)
+                      : bnn_st_metadata(file, "layer")         ? golden_layer(path, file, device)
+                                                               : golden_network(path, file, device);
     if (r == GOLDEN_SKIPPED) {
         printf("skipped %s: this build has no such architecture\n", path);
     }
