@@ -17,6 +17,7 @@
 extern const bnn_dataset_info bnn_dataset_fashion_mnist;
 extern const bnn_dataset_info bnn_dataset_cifar10;
 extern const bnn_dataset_info bnn_dataset_mnist;
+extern const bnn_dataset_info bnn_dataset_speech_commands;
 
 /* "image" [32,32,3], "class". */
 extern const bnn_field bnn_fields_of_32x32[2];
