@@ -83,31 +83,29 @@ typedef struct bnn_fold_rule {
     /* Appends this product of other operands, with an end. */
     bnn_t (*product)(bnn_graph *graph, const bnn_node *node, const bnn_t in[3],
                      const struct bnn_conv_end *end);
-    /* Of any kind: each value is one of in[0]'s, so that integers stay integers. */
+    /* Of any kind: each value is one of an input's, or 0, so that integers stay integers. */
     int selects;
     /* Of any kind: how many of the first values of input k it reads. NULL: all. */
     int (*used)(const bnn_graph *graph, const bnn_node *node, int k);
 } bnn_fold_rule;
 
 /* How a node of this op is told in a file (models/files/packed.h). */
-typedef enum bnn_field_type {
-    BNN_FIELD_INT,
-    BNN_FIELD_BATCH, /* an int so many times the batch's size; a file tells it for one image */
-    BNN_FIELD_FLOAT,
-} bnn_field_type;
+typedef enum bnn_op_field_type { BNN_FIELD_INT, BNN_FIELD_SIZE, BNN_FIELD_FLOAT } bnn_op_field_type;
 
-typedef struct bnn_field {
+typedef struct bnn_op_field {
     const char *name; /* NULL ends a list */
-    bnn_field_type type;
-    size_t offset;   /* in the op's attr */
+    bnn_op_field_type type;
+    size_t offset;   /* in the op's attr: an int, size_t or float */
     float otherwise; /* its value where the file leaves it out */
-} bnn_field;
+    int by_batch;    /* so many times the batch's size; a file tells it for one sample */
+} bnn_op_field;
 
 /* What is not told is 0 in the attr, and missing among the inputs. */
 typedef struct bnn_form {
-    const bnn_field *fields; /* or NULL */
+    const bnn_op_field *fields; /* or NULL */
     size_t attr_bytes;
-    int in_count;
+    int in_count; /* with `any_count` the most there may be */
+    int any_count;
     uint32_t optional;             /* inputs (bit i) that may be missing */
     uint32_t in_types[BNN_MAX_IN]; /* bits of bnn_dtype; 0: the node makes this input itself */
 } bnn_form;

@@ -30,9 +30,9 @@ static void finish(const bnn_graph *g, const bnn_node *node, size_t pieces) {
                                          node->ws, bnn_f32(g, node->out[0]));
 }
 
-static const bnn_field fields[] = {
-    {"rows", BNN_FIELD_BATCH, 0, 1},
-    {NULL, BNN_FIELD_INT, 0, 0},
+static const bnn_op_field fields[] = {
+    {"rows", BNN_FIELD_INT, 0, 1, 1},
+    {NULL, BNN_FIELD_INT, 0, 0, 0},
 };
 static const bnn_form form = {
     .fields = fields, .attr_bytes = sizeof(int), .in_count = 1, .in_types = {BNN_BIT(BNN_F32)}};

@@ -47,10 +47,10 @@ static int end(const bnn_node *node, bnn_conv_end *of) {
 
 static const bnn_fold_rule fold = {.kind = BNN_FOLD_CHANNEL, .value = value, .end = end};
 
-static const bnn_field fields[] = {
-    {"lo", BNN_FIELD_FLOAT, offsetof(bnn_clamp_bounds, lo), -INFINITY},
-    {"hi", BNN_FIELD_FLOAT, offsetof(bnn_clamp_bounds, hi), INFINITY},
-    {NULL, BNN_FIELD_INT, 0, 0},
+static const bnn_op_field fields[] = {
+    {"lo", BNN_FIELD_FLOAT, offsetof(bnn_clamp_bounds, lo), -INFINITY, 0},
+    {"hi", BNN_FIELD_FLOAT, offsetof(bnn_clamp_bounds, hi), INFINITY, 0},
+    {NULL, BNN_FIELD_INT, 0, 0, 0},
 };
 static const bnn_form form = {.fields = fields,
                               .attr_bytes = sizeof(bnn_clamp_bounds),

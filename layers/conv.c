@@ -35,7 +35,7 @@ bnn_conv bnn_conv_of(const bnn_graph *g, const bnn_node *node) {
                       .kh = w.h,
                       .kw = w.w,
                       .oh = out_size(x.h, w.h, a->stride_h, a->pad_h, a->dil_h),
-                      .ow = out_size(x.w, w.w, a->stride_w, a->pad_w, a->dil_w),
+                      .ow = out_size(x.w + a->more_right, w.w, a->stride_w, a->pad_w, a->dil_w),
                       .stride_h = a->stride_h,
                       .stride_w = a->stride_w,
                       .pad_h = a->pad_h,
@@ -121,8 +121,9 @@ static bnn_code infer(bnn_graph *g, bnn_node *node) {
         return bnn_node_fail(g, node, "%d input channels, %d filters of %d channels, %d groups",
                              s.c, s.o, cg, s.groups);
     }
+    int right = s.pad_w + ((const conv_attr *)node->attr)->config.more_right;
     if (s.stride_h < 1 || s.stride_w < 1 || s.dil_h < 1 || s.dil_w < 1 || s.pad_h < 0 ||
-        s.pad_w < 0) {
+        s.pad_w < 0 || right < 0) {
         return bnn_node_fail(g, node, "stride %dx%d, dilation %dx%d, padding %dx%d", s.stride_h,
                              s.stride_w, s.dil_h, s.dil_w, s.pad_h, s.pad_w);
     }
@@ -218,18 +219,19 @@ static bnn_t other_product(bnn_graph *g, const bnn_node *node, const bnn_t in[3]
 
 static const bnn_fold_rule fold = {.kind = BNN_FOLD_PRODUCT, .product = other_product};
 
-static const bnn_field fields[] = {
-    {"stride_h", BNN_FIELD_INT, offsetof(conv_attr, config.stride_h), 1},
-    {"stride_w", BNN_FIELD_INT, offsetof(conv_attr, config.stride_w), 1},
-    {"pad_h", BNN_FIELD_INT, offsetof(conv_attr, config.pad_h), 0},
-    {"pad_w", BNN_FIELD_INT, offsetof(conv_attr, config.pad_w), 0},
-    {"dil_h", BNN_FIELD_INT, offsetof(conv_attr, config.dil_h), 1},
-    {"dil_w", BNN_FIELD_INT, offsetof(conv_attr, config.dil_w), 1},
-    {"groups", BNN_FIELD_INT, offsetof(conv_attr, config.groups), 1},
-    {"lo", BNN_FIELD_FLOAT, offsetof(conv_attr, clamp[0]), -INFINITY},
-    {"hi", BNN_FIELD_FLOAT, offsetof(conv_attr, clamp[1]), INFINITY},
-    {"sign", BNN_FIELD_INT, offsetof(conv_attr, sign), 0},
-    {NULL, BNN_FIELD_INT, 0, 0},
+static const bnn_op_field fields[] = {
+    {"stride_h", BNN_FIELD_INT, offsetof(conv_attr, config.stride_h), 1, 0},
+    {"stride_w", BNN_FIELD_INT, offsetof(conv_attr, config.stride_w), 1, 0},
+    {"pad_h", BNN_FIELD_INT, offsetof(conv_attr, config.pad_h), 0, 0},
+    {"pad_w", BNN_FIELD_INT, offsetof(conv_attr, config.pad_w), 0, 0},
+    {"dil_h", BNN_FIELD_INT, offsetof(conv_attr, config.dil_h), 1, 0},
+    {"dil_w", BNN_FIELD_INT, offsetof(conv_attr, config.dil_w), 1, 0},
+    {"more_right", BNN_FIELD_INT, offsetof(conv_attr, config.more_right), 0, 0},
+    {"groups", BNN_FIELD_INT, offsetof(conv_attr, config.groups), 1, 0},
+    {"lo", BNN_FIELD_FLOAT, offsetof(conv_attr, clamp[0]), -INFINITY, 0},
+    {"hi", BNN_FIELD_FLOAT, offsetof(conv_attr, clamp[1]), INFINITY, 0},
+    {"sign", BNN_FIELD_INT, offsetof(conv_attr, sign), 0, 0},
+    {NULL, BNN_FIELD_INT, 0, 0, 0},
 };
 #define OPERAND (BNN_BIT(BNN_F32) | BNN_BIT(BNN_B1))
 static const bnn_form form = {.fields = fields,

@@ -44,11 +44,11 @@ static void backward(const bnn_graph *g, const bnn_node *node) {
 
 static const bnn_fold_rule fold = {.selects = 1};
 
-static const bnn_field fields[] = {
-    {"kernel", BNN_FIELD_INT, offsetof(max_pool_attr, kernel), 0},
-    {"stride", BNN_FIELD_INT, offsetof(max_pool_attr, stride), 1},
-    {"pad", BNN_FIELD_INT, offsetof(max_pool_attr, pad), 0},
-    {NULL, BNN_FIELD_INT, 0, 0},
+static const bnn_op_field fields[] = {
+    {"kernel", BNN_FIELD_INT, offsetof(max_pool_attr, kernel), 0, 0},
+    {"stride", BNN_FIELD_INT, offsetof(max_pool_attr, stride), 1, 0},
+    {"pad", BNN_FIELD_INT, offsetof(max_pool_attr, pad), 0, 0},
+    {NULL, BNN_FIELD_INT, 0, 0, 0},
 };
 static const bnn_form form = {.fields = fields,
                               .attr_bytes = sizeof(max_pool_attr),

@@ -36,13 +36,13 @@ static void backward(const bnn_graph *g, const bnn_node *node) {
 
 static const bnn_fold_rule fold = {.selects = 1};
 
-static const bnn_field fields[] = {
-    {"n", BNN_FIELD_BATCH, offsetof(reshape_attr, shape.n), 1},
-    {"h", BNN_FIELD_INT, offsetof(reshape_attr, shape.h), 1},
-    {"w", BNN_FIELD_INT, offsetof(reshape_attr, shape.w), 1},
-    {"c", BNN_FIELD_INT, offsetof(reshape_attr, shape.c), 1},
-    {"flattens", BNN_FIELD_INT, offsetof(reshape_attr, flattens), 0},
-    {NULL, BNN_FIELD_INT, 0, 0},
+static const bnn_op_field fields[] = {
+    {"n", BNN_FIELD_INT, offsetof(reshape_attr, shape.n), 1, 1},
+    {"h", BNN_FIELD_INT, offsetof(reshape_attr, shape.h), 1, 0},
+    {"w", BNN_FIELD_INT, offsetof(reshape_attr, shape.w), 1, 0},
+    {"c", BNN_FIELD_INT, offsetof(reshape_attr, shape.c), 1, 0},
+    {"flattens", BNN_FIELD_INT, offsetof(reshape_attr, flattens), 0, 0},
+    {NULL, BNN_FIELD_INT, 0, 0, 0},
 };
 static const bnn_form form = {.fields = fields,
                               .attr_bytes = sizeof(reshape_attr),

@@ -79,7 +79,7 @@ void bnn_predictor_refresh(bnn_predictor *p, int phase) {
 static bnn_code build_named(bnn_predictor *p, batch_plan *plan, int n, bnn_error *err) {
     bnn_code code = bnn_net_build(&p->spec, &p->device, p->params, n, 0, &plan->net, err);
     if (code == BNN_OK) {
-        code = bnn_fold_create(plan->net.graph, 1, &plan->net.input, 1, &plan->net.logits,
+        code = bnn_fold_create(plan->net.graph, 1, plan->net.input, 1, &plan->net.output,
                                p->packed != NULL, &plan->fold, err);
     }
     if (code == BNN_OK) {
@@ -99,15 +99,20 @@ static bnn_code build_read(bnn_predictor *p, batch_plan *plan, int n, bnn_error 
     if (code != BNN_OK) {
         return code;
     }
-    bnn_shape image = {n, s->height, s->width, s->channels}, logits = {n, 1, 1, s->classes};
-    int fits = r->input_count == 1 && r->output_count == 1 &&
-               bnn_shape_equal(bnn_shape_of(r->graph, r->inputs[0]), image) &&
-               bnn_dtype_of(r->graph, r->inputs[0]) == BNN_F32 &&
-               bnn_shape_equal(bnn_shape_of(r->graph, r->outputs[0]), logits) &&
-               bnn_dtype_of(r->graph, r->outputs[0]) == BNN_F32;
+    bnn_field field[BNN_MAX_FIELDS];
+    int inputs;
+    bnn_spec_fields(s, field, &inputs);
+    bnn_shape sample = field[0].shape;
+    sample.n = n;
+    int fits =
+        r->input_count == 1 && r->output_count == 1 &&
+        bnn_shape_equal(bnn_shape_of(r->graph, r->inputs[0]), sample) &&
+        bnn_dtype_of(r->graph, r->inputs[0]) == field[0].dtype &&
+        bnn_shape_count(bnn_shape_of(r->graph, r->outputs[0])) == (size_t)n * bnn_spec_outputs(s) &&
+        bnn_dtype_of(r->graph, r->outputs[0]) == BNN_F32;
     return fits ? BNN_OK
                 : bnn_fail(err, BNN_ERR_FORMAT,
-                           "%s: its network is not one of %dx%dx%d images and %d classes; the file "
+                           "%s: its network is not one of %dx%dx%d values and %d classes; the file "
                            "is damaged",
                            p->path, s->channels, s->height, s->width, s->classes);
 }
@@ -156,17 +161,25 @@ static bnn_code plan_for(bnn_predictor *p, int n, batch_plan **out, bnn_error *e
     return BNN_OK;
 }
 
-bnn_code bnn_predictor_run(bnn_predictor *p, int n, const float *x, float *logits, bnn_error *err) {
+bnn_code bnn_predictor_run(bnn_predictor *p, const bnn_batch *batch, float *output,
+                           bnn_error *err) {
     batch_plan *plan;
-    bnn_code code = plan_for(p, n, &plan, err);
+    const void *data = NULL;
+    bnn_code code = plan_for(p, (int)batch->n, &plan, err);
+    if (code == BNN_OK) {
+        bnn_field field[BNN_MAX_FIELDS];
+        int inputs;
+        bnn_spec_fields(&p->spec, field, &inputs);
+        code = bnn_batch_data(batch, &field[0], &data, err);
+    }
     if (code != BNN_OK) {
         return code;
     }
     const bnn_inference *network = plan->network;
-    bnn_graph_set(network->graph, network->inputs[0], x);
+    bnn_graph_set(network->graph, network->inputs[0], data);
     bnn_graph_forward(network->graph);
-    memcpy(logits, bnn_f32(network->graph, network->outputs[0]),
-           (size_t)n * (size_t)p->spec.classes * sizeof(float));
+    memcpy(output, bnn_f32(network->graph, network->outputs[0]),
+           batch->n * bnn_spec_outputs(&p->spec) * sizeof(float));
     return BNN_OK;
 }
 

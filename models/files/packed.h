@@ -37,11 +37,11 @@ typedef enum bnn_model_kind {
 /* By its format, or where another tool has left that out by what it holds. */
 bnn_model_kind bnn_model_kind_of(const bnn_st_file *file);
 
-/* Writes an evaluated network (atomic), which was built for one image; *bytes gets the file's
+/* Writes an evaluated network (atomic), which was built for one sample; *bytes gets the file's
  * size. */
 bnn_code bnn_packed_save(const char *path, const bnn_spec *spec, const bnn_inference *network,
                          size_t *bytes, bnn_error *err);
-/* Builds the file's network for `batch` images, and compiles it; the file is seen to hold the
+/* Builds the file's network for `batch` samples, and compiles it; the file is seen to hold the
  * constants before memory is taken for them. Free the network in any case. */
 bnn_code bnn_packed_build(const char *path, const bnn_st_file *file, const bnn_device *device,
                           int batch, bnn_inference *network, bnn_error *err);

@@ -44,7 +44,7 @@ static bnn_code refused(const reader *r, const char *what, size_t index) {
 typedef struct tensor {
     const char *name;
     bnn_dtype dtype;
-    bnn_shape shape; /* for one image */
+    bnn_shape shape; /* for one sample */
 } tensor;
 
 static bnn_code read_tensor(const reader *r, const json_t *entry, const char *what, size_t index,
@@ -150,42 +150,44 @@ static bnn_code read_constants(const reader *r, const json_t *bits) {
 
 /* ---- nodes ---- */
 
-/* 0 where the value is none for this field. */
-static int read_field(const reader *r, const bnn_field *field, const json_t *value, char *attr) {
+static void set_whole(const bnn_op_field *field, int64_t number, char *attr) {
+    int narrow = (int)number;
+    size_t size = (size_t)number;
+    if (field->type == BNN_FIELD_SIZE) {
+        memcpy(attr + field->offset, &size, sizeof size);
+    } else {
+        memcpy(attr + field->offset, &narrow, sizeof narrow);
+    }
+}
+
+/* 0 where the value is none for this field; a value that is not there is another. */
+static int read_field(const reader *r, const bnn_op_field *field, const json_t *value, char *attr) {
     if (field->type == BNN_FIELD_FLOAT) {
         const char *text = json_string_value(value);
-        char *end;
-        double number = text ? bnn_text_to_double(text, &end) : 0.0;
-        int ok = text && end != text && !*end && (isinf(number) || fabs(number) <= FLT_MAX);
+        char *end = NULL;
+        double number = text ? bnn_text_to_double(text, &end) : (double)field->otherwise;
+        int ok = !value || (text && end != text && !*end &&
+                            (isinf(number) || fabs(number) <= (double)FLT_MAX));
         float narrow = ok ? (float)number : 0.0f;
         memcpy(attr + field->offset, &narrow, sizeof narrow);
         return ok;
     }
-    json_int_t number = json_integer_value(value);
-    int ok = json_is_integer(value) && number >= -BNN_MAX_DIM && number <= BNN_MAX_DIM;
-    number *= ok && field->type == BNN_FIELD_BATCH ? r->batch : 1;
-    ok = ok && number >= -BNN_MAX_DIM && number <= BNN_MAX_DIM;
-    int whole = ok ? (int)number : 0;
-    memcpy(attr + field->offset, &whole, sizeof whole);
+    int64_t number = value ? json_integer_value(value) : (int64_t)field->otherwise;
+    int64_t least = field->type == BNN_FIELD_SIZE ? 0 : -BNN_MAX_DIM, most = BNN_MAX_DIM;
+    int ok = (!value || json_is_integer(value)) && number >= least && number <= most;
+    number *= ok && field->by_batch ? r->batch : 1;
+    ok = ok && number >= least && number <= most;
+    set_whole(field, ok ? number : 0, attr);
     return ok;
-}
-
-static void set_otherwise(const reader *r, const bnn_field *field, char *attr) {
-    int whole = field->type == BNN_FIELD_FLOAT ? 0 : (int)field->otherwise;
-    whole *= field->type == BNN_FIELD_BATCH ? r->batch : 1;
-    memcpy(attr + field->offset,
-           field->type == BNN_FIELD_FLOAT ? (const void *)&field->otherwise : &whole, sizeof whole);
 }
 
 static bnn_code read_fields(const reader *r, size_t index, const bnn_form *form,
                             const json_t *values, char *attr) {
     size_t found = 0;
-    for (const bnn_field *f = form->fields; f && f->name; f++) {
+    for (const bnn_op_field *f = form->fields; f && f->name; f++) {
         const json_t *value = json_object_get(values, f->name);
         found += value != NULL;
-        if (!value) {
-            set_otherwise(r, f, attr);
-        } else if (!read_field(r, f, value, attr)) {
+        if (!read_field(r, f, value, attr)) {
             return damaged(r, "node %zu: its '%s' is no number for that", index, f->name);
         }
     }
@@ -195,11 +197,15 @@ static bnn_code read_fields(const reader *r, size_t index, const bnn_form *form,
 }
 
 static bnn_code read_operands(const reader *r, size_t index, const bnn_form *form,
-                              const json_t *names, bnn_t in[BNN_MAX_IN]) {
+                              const json_t *names, int *count, bnn_t in[BNN_MAX_IN]) {
     if (json_array_size(names) > (size_t)form->in_count) {
         return damaged(r, "node %zu has %zu inputs", index, json_array_size(names));
     }
-    for (int k = 0; k < form->in_count; k++) {
+    *count = form->any_count ? (int)json_array_size(names) : form->in_count;
+    if (*count < 1) {
+        return damaged(r, "node %zu has no inputs", index);
+    }
+    for (int k = 0; k < *count; k++) {
         const json_t *name = json_array_get(names, (size_t)k);
         int missing = !name || json_is_null(name);
         in[k] = missing ? BNN_NONE : find(r, name);
@@ -242,6 +248,7 @@ static bnn_code read_node(const reader *r, const json_t *node, size_t index) {
     const char *name = json_string_value(json_object_get(node, "op"));
     const bnn_op *op = name ? bnn_op_find(name) : NULL;
     bnn_t in[BNN_MAX_IN];
+    int count = 0;
     bnn_code code;
     if (!op || !op->form) {
         return damaged(r, "node %zu: no op of inference is called '%.64s'", index,
@@ -251,11 +258,11 @@ static bnn_code read_node(const reader *r, const json_t *node, size_t index) {
     if (!attr) {
         return bnn_fail(r->err, BNN_ERR_MEMORY, "%s: out of memory for the network", r->path);
     }
-    if ((code = read_operands(r, index, op->form, json_object_get(node, "in"), in)) ||
+    if ((code = read_operands(r, index, op->form, json_object_get(node, "in"), &count, in)) ||
         (code = read_fields(r, index, op->form, json_object_get(node, "attr"), attr))) {
         return code;
     }
-    bnn_graph_add(r->network->graph, op, attr, op->form->attr_bytes, op->form->in_count, in);
+    bnn_graph_add(r->network->graph, op, attr, op->form->attr_bytes, count, in);
     code = refused(r, "node", index);
     return code == BNN_OK ? read_results(r, index, json_object_get(node, "out")) : code;
 }

@@ -59,20 +59,22 @@ static bnn_code put_tensor(writer *w, bnn_t t, const char *separator, bnn_error 
 
 static void put_fields(text *t, const bnn_node *node) {
     const char *separator = ",\"attr\":{", *end = "";
-    for (const bnn_field *f = node->op->form->fields; f && f->name; f++) {
-        const char *at = (const char *)node->attr + f->offset;
-        int whole = 0;
-        float number;
-        memcpy(f->type == BNN_FIELD_FLOAT ? (void *)&number : (void *)&whole, at, sizeof whole);
-        number = f->type == BNN_FIELD_FLOAT ? number : (float)whole;
+    for (const bnn_op_field *f = node->op->form->fields; f && f->name; f++) {
+        const void *at = (const char *)node->attr + f->offset;
+        size_t whole = f->type == BNN_FIELD_SIZE ? *(const size_t *)at : 0;
+        float number = f->type == BNN_FIELD_FLOAT  ? *(const float *)at
+                       : f->type == BNN_FIELD_SIZE ? (float)whole
+                                                   : (float)*(const int *)at;
         if (number == f->otherwise) {
             continue;
         }
         put(t, "%s\"%s\":", separator, f->name);
         if (f->type == BNN_FIELD_FLOAT) {
             put(t, "\"%.9g\"", (double)number);
+        } else if (f->type == BNN_FIELD_SIZE) {
+            put(t, "%zu", whole);
         } else {
-            put(t, "%d", whole);
+            put(t, "%d", *(const int *)at);
         }
         separator = ",";
         end = "}";
@@ -84,9 +86,10 @@ static bnn_code put_node(writer *w, const bnn_node *node, const char *separator,
     const bnn_form *form = node->op->form;
     bnn_code code = BNN_OK;
     int given = form ? form->in_count : 0;
-    if (!form || node->in_count != given) {
+    if (!form || (form->any_count ? node->in_count > given : node->in_count != given)) {
         return unstorable(node->op->name, err);
     }
+    given = form->any_count ? node->in_count : given;
     while (given > 0 && (node->in[given - 1] < 0 || !form->in_types[given - 1])) {
         given--;
     }

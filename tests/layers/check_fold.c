@@ -88,7 +88,7 @@ static void run_folded(network *t, int thresholds, float *logits) {
     bnn_error err = {0};
     bnn_fold *fold = NULL;
     ck_ok(
-        bnn_fold_create(t->net.graph, 1, &t->net.input, 1, &t->net.logits, thresholds, &fold, &err),
+        bnn_fold_create(t->net.graph, 1, t->net.input, 1, &t->net.output, thresholds, &fold, &err),
         err);
     bnn_graph *g = bnn_fold_graph(fold);
     ck_ok(bnn_graph_bind(g, NULL, &err), err);
@@ -122,9 +122,9 @@ static void check_network(const char *arch, const bnn_binarizer *algo, int batch
                   arch, name);
     ck_ok(bnn_graph_compile(t.net.graph, BNN_NONE, &err), err);
     ck_ok(bnn_graph_bind(t.net.graph, NULL, &err), err);
-    bnn_graph_set(t.net.graph, t.net.input, t.x);
+    bnn_graph_set(t.net.graph, t.net.input[0], t.x);
     bnn_graph_forward(t.net.graph);
-    unfolded = bnn_f32(t.net.graph, t.net.logits);
+    unfolded = bnn_f32(t.net.graph, t.net.output);
     double largest = 0.0, worst = 0.0;
     for (size_t i = 0; i < n; i++) {
         double size = fabs((double)unfolded[i]);
@@ -171,9 +171,9 @@ START_TEST(test_ends) {
         bnn_error err = {0};
         bnn_fold *fold = NULL;
         start(&t, "resnet20", algo, 1);
-        ck_ok(bnn_fold_create(t.net.graph, 1, &t.net.input, 1, &t.net.logits, thresholds, &fold,
-                              &err),
-              err);
+        ck_ok(
+            bnn_fold_create(t.net.graph, 1, t.net.input, 1, &t.net.output, thresholds, &fold, &err),
+            err);
         check_ends(bnn_fold_graph(fold), strcmp(algo->name, "reactnet") == 0,
                    thresholds && !algo->float_work ? 9 : 0);
         bnn_fold_free(fold);
@@ -201,9 +201,9 @@ static void same_constants(const char *arch, const bnn_binarizer *algo, int thre
     start(&a, arch, algo, 1);
     start(&b, arch, algo, 2);
     fill(&b);
-    ck_ok(bnn_fold_create(a.net.graph, 1, &a.net.input, 1, &a.net.logits, thresholds, &fa, &err),
+    ck_ok(bnn_fold_create(a.net.graph, 1, a.net.input, 1, &a.net.output, thresholds, &fa, &err),
           err);
-    ck_ok(bnn_fold_create(b.net.graph, 1, &b.net.input, 1, &b.net.logits, thresholds, &fb, &err),
+    ck_ok(bnn_fold_create(b.net.graph, 1, b.net.input, 1, &b.net.output, thresholds, &fb, &err),
           err);
     ck_assert_uint_gt(bnn_fold_result(fa)->constant_count, 0);
     ck_assert_uint_eq(bnn_fold_result(fa)->constant_count, bnn_fold_result(fb)->constant_count);
@@ -508,7 +508,7 @@ START_TEST(test_names) {
     bnn_error err = {0};
     bnn_fold *fold = NULL;
     start(&t, "resnet20", bnn_binarizer_find("dorefa"), 1);
-    ck_ok(bnn_fold_create(t.net.graph, 1, &t.net.input, 1, &t.net.logits, 1, &fold, &err), err);
+    ck_ok(bnn_fold_create(t.net.graph, 1, t.net.input, 1, &t.net.output, 1, &fold, &err), err);
     const bnn_inference *r = bnn_fold_result(fold);
     for (size_t i = 0; i < sizeof want / sizeof want[0]; i++) {
         size_t at = bnn_inference_find(r, want[i].name);
