@@ -137,6 +137,16 @@ START_TEST(frame_read) {
 }
 END_TEST
 
+/* More channels than libsndfile knows: what the parser lets through never comes so far. */
+START_TEST(decoder_refuses) {
+    float out[1];
+    bnn_error err = {0};
+    const bnn_wav wav = {BNN_CODING_I16, 3000, 16000, file, 1};
+    bnn_code code = bnn_wav_decode("clip.wav", &wav, 1, out, &err);
+    expect_error(code, BNN_ERR_MEMORY, &err, "clip.wav: libsndfile decodes 0 of 1 samples", NULL);
+}
+END_TEST
+
 /* ---- faults ---- */
 
 START_TEST(faults) {
@@ -506,6 +516,7 @@ int main(void) {
         tcase_add_loop_test(tests, coding_read, 0, (int)(sizeof codings / sizeof codings[0]));
         tcase_add_loop_test(tests, channels_mixed, 0, 3);
         tcase_add_test(tests, frame_read);
+        tcase_add_test(tests, decoder_refuses);
         tcase_add_test(tests, levels_refused);
         tcase_add_loop_test(tests, rates, 0, 7);
         tcase_add_loop_test(tests, part_of_file, 0, 2);
