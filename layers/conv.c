@@ -32,7 +32,7 @@ bnn_conv bnn_conv_of(const bnn_graph *g, const bnn_node *node) {
                       .kh = w.h,
                       .kw = w.w,
                       .oh = out_size(x.h, w.h, a->stride_h, a->pad_h, a->dil_h),
-                      .ow = out_size(x.w, w.w, a->stride_w, a->pad_w, a->dil_w),
+                      .ow = out_size(x.w + a->more_right, w.w, a->stride_w, a->pad_w, a->dil_w),
                       .stride_h = a->stride_h,
                       .stride_w = a->stride_w,
                       .pad_h = a->pad_h,
@@ -118,8 +118,9 @@ static bnn_code infer(bnn_graph *g, bnn_node *node) {
         return bnn_node_fail(g, node, "%d input channels, %d filters of %d channels, %d groups",
                              s.c, s.o, cg, s.groups);
     }
+    int right = s.pad_w + ((const conv_attr *)node->attr)->config.more_right;
     if (s.stride_h < 1 || s.stride_w < 1 || s.dil_h < 1 || s.dil_w < 1 || s.pad_h < 0 ||
-        s.pad_w < 0) {
+        s.pad_w < 0 || right < 0) {
         return bnn_node_fail(g, node, "stride %dx%d, dilation %dx%d, padding %dx%d", s.stride_h,
                              s.stride_w, s.dil_h, s.dil_w, s.pad_h, s.pad_w);
     }

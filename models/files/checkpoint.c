@@ -21,6 +21,7 @@ size_t bnn_spec_meta(const bnn_spec *spec, bnn_arena *arena, bnn_meta meta[BNN_S
     meta[n++] = (bnn_meta){"std", bnn_arena_format(arena, "%.9g %.9g %.9g", (double)spec->std[0],
                                                    (double)spec->std[1], (double)spec->std[2])};
     meta[n++] = (bnn_meta){"data", spec->dataset ? spec->dataset : ""};
+    meta[n++] = (bnn_meta){"pool", bnn_pool_names[spec->pool]};
     meta[n++] = (bnn_meta){"variant", spec->variant ? spec->variant : ""};
     meta[n++] = (bnn_meta){"class_names", spec->class_names ? spec->class_names : ""};
     return n;
@@ -136,6 +137,11 @@ bnn_code bnn_spec_read(const char *path, const bnn_st_file *file, const bnn_spec
     }
     int phases = spec->binarizer ? spec->binarizer->phases : 1;
     int input[3] = {spec->channels, spec->height, spec->width};
+    const char *pool = bnn_st_metadata(file, "pool");
+    if (pool && !bnn_pool_find(pool, &spec->pool)) {
+        return bnn_fail(err, BNN_ERR_FORMAT, "%s: metadata 'pool' is '%.64s'; the file is damaged",
+                        path, pool);
+    }
     const char *variant = bnn_st_metadata(file, "variant");
     const char *names = bnn_st_metadata(file, "class_names");
     spec->dataset = data ? data : spec->dataset;

@@ -74,8 +74,7 @@ bnn_code bnn_arch_fits(const bnn_arch *arch, const bnn_dataset_info *info, bnn_e
         }
     }
     return bnn_fail(err, BNN_ERR_ARGUMENT,
-                    "--arch %s learns to %s of '%s', and --data %s is to %s of '%s'; of its "
-                    "networks, try --arch %s",
+                    "--arch %s is for %s of '%s', --data %s for %s of '%s'; for that, --arch %s",
                     arch->name, arch->task->name, arch->input, info->name, info->task,
                     info->field[0].name, fitting);
 }
