@@ -14,8 +14,8 @@ cmake --build build-test -j"$jobs"
 # clang sees other warnings; it only has to build.
 CC=clang cmake -S . -B build-clang -DCMAKE_BUILD_TYPE=Release >/dev/null
 cmake --build build-clang -j"$jobs"
-# ThreadSanitizer on what several threads do at once: the library's models, the loader.
-threaded='check_process check_loader'
+# ThreadSanitizer on what several threads do at once: the library's models, the loader, sound.
+threaded='check_process check_loader check_speech'
 CC=clang cmake -S . -B build-tsan -DCMAKE_BUILD_TYPE=RelWithDebInfo -DBNN_SANITIZE=thread \
     >/dev/null
 # shellcheck disable=SC2086 # words

@@ -32,13 +32,6 @@ static sf_count_t memory_read(void *out, sf_count_t count, void *user) {
     return count;
 }
 
-static sf_count_t memory_write(const void *bytes, sf_count_t count, void *user) {
-    (void)bytes;
-    (void)count;
-    (void)user;
-    return 0;
-}
-
 static sf_count_t memory_tell(void *user) {
     return ((const memory *)user)->at;
 }
@@ -89,22 +82,19 @@ bnn_code bnn_wav_decode(const char *name, const bnn_wav *wav, size_t frames, flo
                         bnn_error *err) {
     size_t bytes = frames * (size_t)wav->channels * bnn_coding_bytes(wav->coding);
     memory m = {.bytes = wav->data, .size = (sf_count_t)bytes};
-    SF_VIRTUAL_IO io = {memory_size, memory_seek, memory_read, memory_write, memory_tell};
+    SF_VIRTUAL_IO io = {
+        .get_filelen = memory_size, .seek = memory_seek, .read = memory_read, .tell = memory_tell};
     SF_INFO info = {.samplerate = wav->rate,
                     .channels = wav->channels,
                     .format = SF_FORMAT_RAW | SF_ENDIAN_LITTLE | subtype(wav->coding)};
     SNDFILE *file = sf_open_virtual(&io, SFM_READ, &info, &m);
-    if (!file) {
-        return bnn_fail(err, BNN_ERR_MEMORY,
-                        "%s: libsndfile cannot open the sound; is there "
-                        "memory left?",
-                        name);
+    size_t done = file ? read_frames(file, wav->channels, frames, out) : 0;
+    if (file) {
+        sf_close(file);
     }
-    size_t done = read_frames(file, wav->channels, frames, out);
-    sf_close(file);
     if (done < frames) {
-        return bnn_fail(err, BNN_ERR_FORMAT,
-                        "%s: the sound ends after %zu of %zu samples; copy the file again", name,
+        return bnn_fail(err, BNN_ERR_MEMORY,
+                        "%s: libsndfile decodes %zu of %zu samples; is there memory left?", name,
                         done, frames);
     }
     return BNN_OK;

@@ -39,6 +39,7 @@ bnn_code bnn_wav_decode(const char *name, const bnn_wav *wav, size_t frames, flo
 /* How many samples of one rate `count` of another are: rounded up, so that none is lost. */
 size_t bnn_resampled_count(size_t count, int from, int to);
 /* Band-limited: out[count] at the rate `to`, of in[size] at `from`; silence lies around it. */
-void bnn_resample(const float *in, size_t size, int from, int to, float *out, size_t count);
+bnn_code bnn_resample(const float *in, size_t size, int from, int to, float *out, size_t count,
+                      bnn_error *err);
 
 #endif

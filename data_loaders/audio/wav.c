@@ -172,10 +172,11 @@ static bnn_code resample(const char *name, int rate, size_t most, bnn_sound *sou
         return bnn_fail(err, BNN_ERR_MEMORY, "%s: out of memory for %zu samples", name,
                         other.count);
     }
-    bnn_resample(sound->sample, sound->count, rate, BNN_SOUND_RATE, other.sample, other.count);
-    free(sound->sample);
-    *sound = other;
-    return BNN_OK;
+    bnn_code code = bnn_resample(sound->sample, sound->count, rate, BNN_SOUND_RATE, other.sample,
+                                 other.count, err);
+    free(code == BNN_OK ? sound->sample : other.sample);
+    *sound = code == BNN_OK ? other : *sound;
+    return code;
 }
 
 bnn_code bnn_wav_read(const char *name, const unsigned char *bytes, size_t size, size_t most,

@@ -10,6 +10,11 @@
 
 enum { LAYERS = 8, MEMORY = 128, HIDDEN = 256, CONTEXT = 2 };
 
+/* Of the latent weights of Deep-FSMN's binary convolutions, as BiBench's. A memory of five taps
+ * often gives one value only; its norm then divides by the root of eps alone, and what it passes
+ * back grows with the weights' scale. */
+#define SMALL 1e-3f
+
 /* out = PReLU(fc1(x) + fc2(memory of x)); the very first product stays float. */
 static bnn_t fsmn_block(const bnn_build *b, int index, bnn_t x) {
     char name[64];
@@ -55,16 +60,18 @@ static bnn_t stage(const bnn_build *b, const char *module, int at, bnn_t x,
 }
 
 static bnn_t deep_layer(const bnn_build *b, int index, bnn_t x) {
+    const float small = b->binarizer ? SMALL : 0.0f;
     char name[64];
     bnn_conv_layer memory = {.out = MEMORY,
                              .kernel = 2 * CONTEXT + 1,
                              .stride = 1,
                              .groups = MEMORY,
                              .bias = 1,
+                             .init_std = small,
                              .pad_left = CONTEXT,
                              .pad_right = CONTEXT};
-    bnn_conv_layer wide = {.out = HIDDEN, .kernel = 1, .stride = 1, .bias = 1};
-    bnn_conv_layer narrow = {.out = MEMORY, .kernel = 1, .stride = 1, .bias = 1};
+    bnn_conv_layer wide = {.out = HIDDEN, .kernel = 1, .stride = 1, .bias = 1, .init_std = small};
+    bnn_conv_layer narrow = {.out = MEMORY, .kernel = 1, .stride = 1, .bias = 1, .init_std = small};
     snprintf(name, sizeof name, "backbone.%d.memory", index);
     x = bnn_op_add(b->graph, stage(b, name, 0, x, &memory, 1), x);
     snprintf(name, sizeof name, "backbone.%d.fc_trans", index);
@@ -73,10 +80,12 @@ static bnn_t deep_layer(const bnn_build *b, int index, bnn_t x) {
 }
 
 bnn_output bnn_build_deep_fsmn(const bnn_build *b, const bnn_arch *arch, bnn_t x, int classes) {
+    const float small = b->binarizer ? SMALL : 0.0f;
     (void)arch;
     bnn_conv_layer first = {
         .out = 16, .kernel = 5, .stride = 2, .pad = 2, .bias = 1, .full_precision = 1};
-    bnn_conv_layer second = {.out = 32, .kernel = 5, .stride = 2, .pad = 2, .bias = 1};
+    bnn_conv_layer second = {
+        .out = 32, .kernel = 5, .stride = 2, .pad = 2, .bias = 1, .init_std = small};
     x = stage(b, "front_end", 0, x, &first, 0);
     x = stage(b, "front_end", 3, x, &second, 0);
     bnn_linear_layer fc1 = {.out = MEMORY, .full_precision = 1};

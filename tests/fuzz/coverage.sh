@@ -18,6 +18,9 @@ engine/io/npy.c !bnn_npy_open
 data_loaders/idx.c bnn_idx_.*|parse_reader|reader_.*|read_.*|inflate_some|chunk_of|fail_short|big_endian|check_labels
 data_loaders/cifar10.c bnn_cifar10_parse|bnn_cifar10_image
 data_loaders/cifar10c.c check_array|copy_labels|read_integer|open_array|open_labels
+data_loaders/audio/wav.c !bnn_sound_free
+data_loaders/audio/decode.c !memory_seek|memory_tell
+data_loaders/audio/resample.c !
 data_loaders/corruption/frost.c bnn_frost_load|load_photograph|decode_png|shrink
 data_loaders/corruption/jpeg.c !bnn_jpeg_round_trip|encode
 models/files/packed.c !bnn_packed_bits_to_bytes|bnn_packed_type_of
