@@ -29,18 +29,9 @@ static bnn_code read_params(bnn_loaded *l, bnn_error *err) {
     return bnn_weights_read_params(&weights, l->params, err);
 }
 
-/* A packed file that says itself what it holds. */
+/* Of a packed file that says itself what it holds. */
 static bnn_code count_constants(bnn_loaded *l, bnn_error *err) {
-    bnn_inference network;
-    bnn_code code = bnn_packed_build(l->path, l->file, &l->device, 1, &network, err);
-    for (size_t i = 0; code == BNN_OK && i < network.constant_count; i++) {
-        bnn_t t = network.constants[i].t;
-        size_t count = bnn_shape_count(bnn_shape_of(network.graph, t));
-        l->binary_weights += bnn_dtype_of(network.graph, t) == BNN_B1 ? count : 0;
-        l->parameters += count;
-    }
-    bnn_inference_free(&network);
-    return code;
+    return bnn_packed_count(l->path, l->file, &l->binary_weights, &l->parameters, err);
 }
 
 /* The network's parameters by name: counted, and for a checkpoint read. */

@@ -45,6 +45,9 @@ bnn_code bnn_packed_save(const char *path, const bnn_spec *spec, const bnn_infer
  * constants before memory is taken for them. Free the network in any case. */
 bnn_code bnn_packed_build(const char *path, const bnn_st_file *file, const bnn_device *device,
                           int batch, bnn_inference *network, bnn_error *err);
+/* How many values the file's constants have, and of those how many are bits. */
+bnn_code bnn_packed_count(const char *path, const bnn_st_file *file, size_t *binary, size_t *all,
+                          bnn_error *err);
 /* Fills the constants of a network that was built of this file, and is bound. */
 bnn_code bnn_packed_fill(const char *path, const bnn_st_file *file, const bnn_inference *network,
                          bnn_error *err);

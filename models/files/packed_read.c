@@ -305,31 +305,56 @@ static bnn_code read_network(reader *r, const json_t *root, const bnn_device *de
     return code == BNN_OK ? read_outputs(r, outputs) : code;
 }
 
+static bnn_code parse(const reader *r, json_t **root) {
+    const char *text = bnn_st_metadata(r->file, BNN_PACKED_NETWORK);
+    json_error_t problem;
+    *root = text ? json_loads(text, JSON_REJECT_DUPLICATES, &problem) : NULL;
+    if (!text) {
+        return bnn_fail(r->err, BNN_ERR_FORMAT,
+                        "%s: its metadata lacks the network; the file is damaged", r->path);
+    }
+    /* Where memory ends early, jansson says nothing at all. */
+    if (!*root && (!problem.text[0] || json_error_code(&problem) == json_error_out_of_memory)) {
+        return bnn_fail(r->err, BNN_ERR_MEMORY, "%s: out of memory for the network", r->path);
+    }
+    return *root ? BNN_OK : damaged(r, "no usable JSON at byte %d", problem.position);
+}
+
 bnn_code bnn_packed_build(const char *path, const bnn_st_file *file, const bnn_device *device,
                           int batch, bnn_inference *network, bnn_error *err) {
-    const char *text = bnn_st_metadata(file, BNN_PACKED_NETWORK);
     reader r = {.path = path, .file = file, .batch = batch, .network = network, .err = err};
+    json_t *root;
     *network = (bnn_inference){0};
-    if (!text) {
-        return bnn_fail(err, BNN_ERR_FORMAT,
-                        "%s: its metadata lacks the network; the file is damaged", path);
-    }
-    json_error_t problem;
-    json_t *root = json_loads(text, JSON_REJECT_DUPLICATES, &problem);
+    bnn_code code = parse(&r, &root);
     r.tensors = json_object();
-    bnn_code code;
-    if (!r.tensors ||
-        (!root && (!problem.text[0] || json_error_code(&problem) == json_error_out_of_memory))) {
+    if (code == BNN_OK && !r.tensors) {
         code = bnn_fail(err, BNN_ERR_MEMORY, "%s: out of memory for the network", path);
-    } else if (!root) {
-        code = damaged(&r, "no usable JSON at byte %d", problem.position);
-    } else {
+    }
+    if (code == BNN_OK) {
         code = read_network(&r, root, device);
     }
     if (code == BNN_OK && (code = bnn_graph_compile(network->graph, BNN_NONE, err)) != BNN_OK) {
         bnn_fail_in(err, code, "%s", path);
     }
     json_decref(r.tensors);
+    json_decref(root);
+    return code;
+}
+
+bnn_code bnn_packed_count(const char *path, const bnn_st_file *file, size_t *binary, size_t *all,
+                          bnn_error *err) {
+    reader r = {.path = path, .file = file, .err = err};
+    json_t *root;
+    bnn_code code = parse(&r, &root);
+    *binary = *all = 0;
+    for (size_t i = 0; code == BNN_OK && i < bnn_st_count(file); i++) {
+        bnn_dtype dtype;
+        bnn_shape shape;
+        code = read_constant(&r, bnn_st_at(file, i), json_object_get(root, "bits"), &dtype, &shape);
+        size_t count = code == BNN_OK ? bnn_shape_count(shape) : 0;
+        *binary += code == BNN_OK && dtype == BNN_B1 ? count : 0;
+        *all += count;
+    }
     json_decref(root);
     return code;
 }
