@@ -78,10 +78,11 @@ may_call() {
     engine/io) echo "engine/base engine/io" ;;
     engine*) echo "engine engine/base engine/io engine/compile" ;;
     cpu*) echo "cpu cpu/conv cpu/rows cpu/table cpu/tiles" ;;
-    layers*) echo "engine engine/base layers layers/binarizers layers/fold layers/losses" ;;
+    layers*) echo "engine engine/base engine/compile layers layers/binarizers layers/fold layers/losses" ;;
     optim) echo "engine/base optim" ;;
     data_loaders*) echo "engine/base engine/io data_loaders data_loaders/audio data_loaders/corruption" ;;
-    models*) echo "engine engine/base engine/io cpu layers layers/binarizers layers/fold layers/losses
+    models*) echo "engine engine/base engine/compile engine/io cpu cpu/table layers layers/binarizers
+        layers/fold layers/losses
         optim models models/files models/nets models/tasks" ;;
     esac
 }
