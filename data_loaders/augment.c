@@ -21,9 +21,9 @@ uint64_t bnn_data_stream(const char *use, uint32_t epoch, uint32_t index) {
     return z ^ (z >> 31);
 }
 
-bnn_augmentation bnn_augment_draw(uint64_t seed, uint32_t epoch, size_t index, int pad,
-                                  int may_flip) {
-    bnn_rng rng = bnn_rng_start(seed, bnn_data_stream("data.augment", epoch, (uint32_t)index));
+bnn_augmentation bnn_augment_draw(const bnn_draw *draw, size_t index, int pad, int may_flip) {
+    bnn_rng rng =
+        bnn_rng_start(draw->seed, bnn_data_stream("data.augment", draw->epoch, (uint32_t)index));
     uint32_t places = 2 * (uint32_t)pad + 1;
     bnn_augmentation a;
     a.dy = (int)bnn_rng_below(&rng, places) - pad;

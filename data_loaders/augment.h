@@ -28,8 +28,7 @@ typedef struct bnn_augmentation {
 
 /* A crop out of the picture padded by `pad` on each side, and a flip in half of the cases if
  * `may_flip`; a function of (seed, epoch, index) alone. */
-bnn_augmentation bnn_augment_draw(uint64_t seed, uint32_t epoch, size_t index, int pad,
-                                  int may_flip);
+bnn_augmentation bnn_augment_draw(const bnn_draw *draw, size_t index, int pad, int may_flip);
 
 /* Writes x[height,width,3]. */
 void bnn_image_write(const bnn_image *image, const bnn_normalizer *normalizer,

@@ -13,7 +13,7 @@
 #define SIDE 32
 #define CLASSES 10
 #define MAX_RECORDS 10000
-#define MAX_FILES BNN_DATASET_FILES
+#define MAX_FILES 5
 #define CROP_PADDING 4
 #define SUBFOLDER "cifar-10-batches-bin"
 #define CURE                                                                                       \
@@ -73,26 +73,31 @@ static const unsigned char *find_record(const cifar10 *d, size_t index, size_t *
     return d->map[file].data;
 }
 
-static void cifar10_sample(const bnn_dataset *dataset, size_t index, int augment, uint64_t seed,
-                           uint32_t epoch, float *x, int32_t *label) {
+static bnn_code cifar10_sample(const bnn_dataset *dataset, size_t index, const bnn_draw *draw,
+                               void *const *out, bnn_error *err) {
     const cifar10 *d = (const cifar10 *)dataset;
     size_t record;
     const unsigned char *bytes = find_record(d, index, &record);
     bnn_augmentation augmentation = {0};
-    if (augment) {
-        augmentation = bnn_augment_draw(seed, epoch, index, CROP_PADDING, 1);
+    (void)err;
+    if (draw) {
+        augmentation = bnn_augment_draw(draw, index, CROP_PADDING, 1);
     }
     bnn_image image = bnn_cifar10_image(bytes, record);
-    bnn_image_write(&image, &dataset->normalizer, augmentation, SIDE, SIDE, x);
-    *label = bytes[record * BNN_CIFAR10_RECORD];
+    bnn_image_write(&image, &dataset->normalizer, augmentation, SIDE, SIDE, out[0]);
+    *(int32_t *)out[1] = bytes[record * BNN_CIFAR10_RECORD];
+    return BNN_OK;
 }
 
-static void cifar10_pixels(const bnn_dataset *dataset, size_t index, uint8_t *out, int32_t *label) {
+static bnn_code cifar10_pixels(const bnn_dataset *dataset, size_t index, uint8_t *out,
+                               int32_t *label, bnn_error *err) {
     size_t record;
+    (void)err;
     const unsigned char *bytes = find_record((const cifar10 *)dataset, index, &record);
     bnn_image image = bnn_cifar10_image(bytes, record);
     bnn_image_copy(&image, SIDE, SIDE, out);
     *label = bytes[record * BNN_CIFAR10_RECORD];
+    return BNN_OK;
 }
 
 static int32_t cifar10_label(const bnn_dataset *dataset, size_t index) {
@@ -131,14 +136,18 @@ static bnn_code open_file(cifar10 *d, const char *dir, const char *name, bnn_err
         return code;
     }
     int i = d->maps++;
-    bnn_data_note_file(&d->base, &d->map[i]);
-    code = bnn_cifar10_parse(path, d->map[i].data, d->map[i].size, &d->records[i], err);
+    code = bnn_data_note_file(&d->base, d->map[i].device, d->map[i].inode, err);
+    if (code == BNN_OK) {
+        code = bnn_cifar10_parse(path, d->map[i].data, d->map[i].size, &d->records[i], err);
+    }
     d->base.count += d->records[i];
     return code;
 }
 
 static bnn_code cifar10_open(const bnn_dataset_info *info, const char *dir, bnn_split split,
-                             bnn_dataset **out, bnn_error *err) {
+                             const bnn_dataset_options *options, bnn_dataset **out,
+                             bnn_error *err) {
+    (void)options;
     char inner[BNN_DATA_PATH_MAX];
     struct stat status;
     bnn_code code = bnn_data_check_folder(dir, CURE, err);
@@ -159,7 +168,7 @@ static bnn_code cifar10_open(const bnn_dataset_info *info, const char *dir, bnn_
     if (!d) {
         return bnn_fail(err, BNN_ERR_MEMORY, "%s: out of memory", dir);
     }
-    d->base.info = info;
+    bnn_data_describe(&d->base, info);
     d->base.sample = cifar10_sample;
     d->base.pixels = cifar10_pixels;
     d->base.label = cifar10_label;
@@ -170,7 +179,7 @@ static bnn_code cifar10_open(const bnn_dataset_info *info, const char *dir, bnn_
         code = open_file(d, dir, *name, err);
     }
     if (code != BNN_OK) {
-        cifar10_close(&d->base);
+        bnn_dataset_close(&d->base);
         return code;
     }
     *out = &d->base;
@@ -184,21 +193,13 @@ const bnn_dataset_info bnn_dataset_cifar10 = {
     .name = "cifar10",
     .description = "60000 colour photographs of 10 kinds of things, 32x32",
     .default_dir = NULL,
-    .height = SIDE,
-    .width = SIDE,
-    .channels = BNN_IMAGE_CHANNELS,
+    .task = "classify",
+    .samples = "images",
+    .field = bnn_fields_of_32x32,
+    .fields = 2,
     .classes = CLASSES,
     .class_names = class_names,
     .mean = {125.307f, 122.961f, 113.8575f},
     .std = {51.5865f, 50.847f, 51.255f},
-    /* BiBench's main binary recipe. */
-    .recipe = {.epochs = 400,
-               .batch_size = 128,
-               .optimizer = "adam",
-               .lr = 1e-3,
-               .momentum = 0.9,
-               .weight_decay = 0,
-               .scheduler = "cosine",
-               .warmup_epochs = 0},
     .open = cifar10_open,
 };

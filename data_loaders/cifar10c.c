@@ -41,22 +41,23 @@ typedef struct corrupted {
 /* ---- arrays ---- */
 static bnn_code check_array(const bnn_dataset_info *info, const char *path, const bnn_npy *npy,
                             bnn_error *err) {
+    const bnn_shape image = info->field[0].shape;
     if (npy->kind != 'u' || npy->item_bytes != 1) {
         return bnn_fail(err, BNN_ERR_FORMAT,
                         "%s: elements of type %c%d, expected bytes (u1); save it as numpy.uint8",
                         path, npy->kind, npy->item_bytes);
     }
     if (npy->ndim != 4 || npy->shape[0] < BNN_SEVERITIES || npy->shape[0] % BNN_SEVERITIES != 0 ||
-        npy->shape[0] / BNN_SEVERITIES > UINT32_MAX || npy->shape[1] != info->height ||
-        npy->shape[2] != info->width || npy->shape[3] != info->channels) {
+        npy->shape[0] / BNN_SEVERITIES > UINT32_MAX || npy->shape[1] != image.h ||
+        npy->shape[2] != image.w || npy->shape[3] != image.c) {
         return bnn_fail(err, BNN_ERR_FORMAT,
                         "%s: %d dimensions [%lld,%lld,%lld,%lld], expected [%d*N,%d,%d,%d], the %d "
                         "severities one after another; download it again",
                         path, npy->ndim, npy->ndim > 0 ? (long long)npy->shape[0] : 0,
                         npy->ndim > 1 ? (long long)npy->shape[1] : 0,
                         npy->ndim > 2 ? (long long)npy->shape[2] : 0,
-                        npy->ndim > 3 ? (long long)npy->shape[3] : 0, BNN_SEVERITIES, info->height,
-                        info->width, info->channels, BNN_SEVERITIES);
+                        npy->ndim > 3 ? (long long)npy->shape[3] : 0, BNN_SEVERITIES, image.h,
+                        image.w, image.c, BNN_SEVERITIES);
     }
     return BNN_OK;
 }
@@ -227,10 +228,10 @@ bnn_code bnn_corruptions_open(const bnn_dataset *clean, const char *dir, const i
                               bnn_error *err) {
     const bnn_dataset_info *info = clean->info;
     *out = NULL;
-    if (info->channels != BNN_IMAGE_CHANNELS) {
+    if (strcmp(info->field[0].name, "image") != 0 || info->field[0].shape.c != BNN_IMAGE_CHANNELS) {
         return bnn_fail(err, BNN_ERR_UNSUPPORTED,
-                        "%s: corruptions are of colour images, and %s has %d channels", dir,
-                        info->name, info->channels);
+                        "%s: corruptions are of colour images, which %s has none of", dir,
+                        info->name);
     }
     bnn_code code = bnn_data_check_folder(dir, CURE, err);
     bnn_corruptions *c = code == BNN_OK ? calloc(1, sizeof *c) : NULL;
@@ -286,22 +287,22 @@ uint32_t bnn_corruptions_checksum(const bnn_corruptions *c, size_t index) {
 }
 
 /* Never augmented: these images are only evaluated. */
-static void corrupted_sample(const bnn_dataset *dataset, size_t index, int augment, uint64_t seed,
-                             uint32_t epoch, float *x, int32_t *label) {
+static bnn_code corrupted_sample(const bnn_dataset *dataset, size_t index, const bnn_draw *draw,
+                                 void *const *out, bnn_error *err) {
     const corrupted *d = (const corrupted *)dataset;
-    const int height = d->base.info->height, width = d->base.info->width;
-    const size_t row = (size_t)width * BNN_IMAGE_CHANNELS;
-    bnn_image image = {.data = d->data + index * row * (size_t)height,
-                       .height = height,
-                       .width = width,
+    const bnn_shape s = dataset->field[0].shape;
+    const size_t row = (size_t)s.w * BNN_IMAGE_CHANNELS;
+    bnn_image image = {.data = d->data + index * row * (size_t)s.h,
+                       .height = s.h,
+                       .width = s.w,
                        .row = row,
                        .column = BNN_IMAGE_CHANNELS,
                        .channel = 1};
-    (void)augment;
-    (void)seed;
-    (void)epoch;
-    bnn_image_write(&image, &dataset->normalizer, (bnn_augmentation){0}, height, width, x);
-    *label = d->label[index];
+    (void)draw;
+    (void)err;
+    bnn_image_write(&image, &dataset->normalizer, (bnn_augmentation){0}, s.h, s.w, out[0]);
+    *(int32_t *)out[1] = d->label[index];
+    return BNN_OK;
 }
 
 static void corrupted_close(bnn_dataset *dataset) {
@@ -322,8 +323,8 @@ bnn_code bnn_corruptions_dataset(const bnn_corruptions *c, size_t index, int sev
         return bnn_fail(err, BNN_ERR_MEMORY, "out of memory for a corruption");
     }
     const size_t first = (size_t)(severity - 1) * c->images;
-    const size_t bytes = (size_t)c->info->height * (size_t)c->info->width * BNN_IMAGE_CHANNELS;
-    d->base.info = c->info;
+    const size_t bytes = bnn_shape_count(c->info->field[0].shape);
+    bnn_data_describe(&d->base, c->info);
     d->base.normalizer = c->clean->normalizer;
     d->base.count = limit > 0 && limit < c->images ? limit : c->images;
     d->base.sample = corrupted_sample;

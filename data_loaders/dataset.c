@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -15,7 +16,13 @@ const bnn_dataset_info *const bnn_datasets[] = {
     &bnn_dataset_fashion_mnist,
     &bnn_dataset_cifar10,
     &bnn_dataset_mnist,
+    &bnn_dataset_speech_commands,
     NULL,
+};
+
+const bnn_field bnn_fields_of_32x32[2] = {
+    {"image", BNN_F32, {1, 32, 32, BNN_IMAGE_CHANNELS}},
+    {"class", BNN_I32, {1, 1, 1, 1}},
 };
 
 const bnn_dataset_info *bnn_dataset_find(const char *name) {
@@ -28,8 +35,10 @@ const bnn_dataset_info *bnn_dataset_find(const char *name) {
 }
 
 bnn_code bnn_dataset_open(const bnn_dataset_info *info, const char *dir, bnn_split split,
-                          size_t limit, bnn_dataset **out, bnn_error *err) {
+                          const bnn_dataset_options *options, bnn_dataset **out, bnn_error *err) {
+    static const bnn_dataset_options all = {0};
     *out = NULL;
+    options = options ? options : &all;
     if (!dir) {
         dir = info->default_dir;
     }
@@ -39,15 +48,19 @@ bnn_code bnn_dataset_open(const bnn_dataset_info *info, const char *dir, bnn_spl
                         "set; give --data-dir DIR",
                         info->name);
     }
+    if (options->variant && !info->variant) {
+        return bnn_fail(err, BNN_ERR_ARGUMENT, "%s: there is one set of it only, not '%.64s'",
+                        info->name, options->variant);
+    }
     bnn_dataset *dataset = NULL;
-    bnn_code code = info->open(info, dir, split, &dataset, err);
+    bnn_code code = info->open(info, dir, split, options, &dataset, err);
     if (code != BNN_OK) {
         return code;
     }
     bnn_dataset_normalize(dataset, info->mean, info->std);
     dataset->total = dataset->count;
-    if (limit > 0 && limit < dataset->count) {
-        dataset->count = limit;
+    if (options->limit > 0 && options->limit < dataset->count) {
+        dataset->count = options->limit;
     }
     *out = dataset;
     return BNN_OK;
@@ -55,8 +68,17 @@ bnn_code bnn_dataset_open(const bnn_dataset_info *info, const char *dir, bnn_spl
 
 void bnn_dataset_close(bnn_dataset *dataset) {
     if (dataset) {
+        free(dataset->file);
         dataset->close(dataset);
     }
+}
+
+void bnn_data_describe(bnn_dataset *dataset, const bnn_dataset_info *info) {
+    dataset->info = info;
+    dataset->field = info->field;
+    dataset->fields = info->fields;
+    dataset->classes = info->classes;
+    dataset->class_names = info->class_names;
 }
 
 void bnn_dataset_normalize(bnn_dataset *dataset, const float mean[3], const float std[3]) {
@@ -68,7 +90,7 @@ uint32_t bnn_dataset_checksum(const bnn_dataset *dataset) {
 }
 
 int bnn_dataset_reads(const bnn_dataset *dataset, dev_t device, ino_t inode) {
-    for (int i = 0; i < dataset->files; i++) {
+    for (size_t i = 0; i < dataset->files; i++) {
         if (dataset->file[i].device == device && dataset->file[i].inode == inode) {
             return 1;
         }
@@ -76,8 +98,18 @@ int bnn_dataset_reads(const bnn_dataset *dataset, dev_t device, ino_t inode) {
     return 0;
 }
 
-void bnn_data_note_file(bnn_dataset *dataset, const bnn_map *map) {
-    dataset->file[dataset->files++] = (bnn_file_id){map->device, map->inode};
+bnn_code bnn_data_note_file(bnn_dataset *dataset, dev_t device, ino_t inode, bnn_error *err) {
+    if (dataset->files == dataset->file_capacity) {
+        size_t larger = dataset->file_capacity ? 2 * dataset->file_capacity : 8;
+        bnn_file_id *file = reallocarray(dataset->file, larger, sizeof *file);
+        if (!file) {
+            return bnn_fail(err, BNN_ERR_MEMORY, "out of memory for the list of files");
+        }
+        dataset->file = file;
+        dataset->file_capacity = larger;
+    }
+    dataset->file[dataset->files++] = (bnn_file_id){device, inode};
+    return BNN_OK;
 }
 
 bnn_code bnn_data_check_folder(const char *dir, const char *cure, bnn_error *err) {

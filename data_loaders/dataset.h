@@ -6,35 +6,37 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "engine/base/batch.h"
 #include "engine/base/file.h"
 #include "engine/base/status.h"
-
-/* How BiBench trains on a dataset (spec: recipes): the defaults of bnn-train. */
-typedef struct bnn_recipe {
-    int epochs;
-    int batch_size;
-    const char *optimizer;
-    double lr, momentum, weight_decay;
-    const char *scheduler;
-    int warmup_epochs;
-} bnn_recipe;
 
 typedef enum bnn_split { BNN_SPLIT_TRAIN, BNN_SPLIT_TEST } bnn_split;
 
 typedef struct bnn_dataset bnn_dataset;
 
-/* A row of the table. Samples are float [height,width,channels], normalized. */
+/* What a split is opened with, beside where it is. */
+typedef struct bnn_dataset_options {
+    size_t limit;        /* keeps the first so many samples; 0: all */
+    const char *variant; /* which of the sets that its files hold (info->variant), or NULL */
+    int length;          /* points of a cloud; 0: the row's */
+} bnn_dataset_options;
+
+/* A row of the table. */
 typedef struct bnn_dataset_info {
     const char *name;        /* "cifar10" */
     const char *description; /* one line */
     const char *default_dir; /* NULL: the user must say where it is */
-    int height, width, channels, classes;
+    const char *task;        /* the name of what is to be learned (models/tasks/task.h) */
+    const char *samples;     /* what a sample is called: "images" */
+    const char *variant;     /* the option that names a part or a choice of the set, or NULL */
+    const bnn_field *field;  /* of a sample; first what a network sees */
+    int fields;
+    int classes;
     const char *const *class_names; /* [classes] */
-    float mean[3], std[3];          /* of the 0..255 scale, per channel */
-    bnn_recipe recipe;
-    /* Checks every file of the split whole (sizes, labels) before the first sample. */
+    float mean[3], std[3];          /* of images: of the 0..255 scale, per channel */
+    /* Checks what can be checked of the split before the first sample. */
     bnn_code (*open)(const struct bnn_dataset_info *info, const char *dir, bnn_split split,
-                     bnn_dataset **out, bnn_error *err);
+                     const bnn_dataset_options *options, bnn_dataset **out, bnn_error *err);
 } bnn_dataset_info;
 
 #define BNN_IMAGE_CHANNELS 3
@@ -50,28 +52,39 @@ typedef struct bnn_file_id {
     ino_t inode;
 } bnn_file_id;
 
-#define BNN_DATASET_FILES 5 /* the most that a split has */
+/* What a training sample is drawn with: an augmentation depends on (seed, epoch, index) alone. */
+typedef struct bnn_draw {
+    uint64_t seed;
+    uint32_t epoch;
+} bnn_draw;
 
-/* What an open dataset is to the loader. Each dataset embeds this as its first member. */
+/* What an open dataset is to the loader. Each dataset embeds this as its first member; `open` sets
+ * what differs from its row. */
 struct bnn_dataset {
     const bnn_dataset_info *info;
-    size_t count;                        /* samples; the first of: */
-    size_t total;                        /* in the files */
-    bnn_file_id file[BNN_DATASET_FILES]; /* that it reads */
-    int files;
-    bnn_normalizer normalizer; /* the row's, or bnn_dataset_normalize's */
-    /* Writes sample `index` into x[height*width*channels] and its class into *label. `seed` and
-     * `epoch` key the augmentation, which depends on (seed, epoch, index) alone; augment = 0 is
-     * the test transform. Called from several threads at once. */
-    void (*sample)(const bnn_dataset *dataset, size_t index, int augment, uint64_t seed,
-                   uint32_t epoch, float *x, int32_t *label);
-    /* Writes sample `index` as it is stored, before normalization: bytes[height*width*3]. From
-     * several threads at once. NULL: this data set cannot. */
-    void (*pixels)(const bnn_dataset *dataset, size_t index, uint8_t *bytes, int32_t *label);
+    const bnn_field *field; /* the row's, or the dataset's own */
+    int fields;
+    int classes; /* likewise */
+    const char *const *class_names;
+    size_t count;      /* samples; the first of: */
+    size_t total;      /* in the files */
+    size_t skipped;    /* files that were named but are not there, or cannot be used */
+    bnn_file_id *file; /* that it reads */
+    size_t files, file_capacity;
+    bnn_normalizer normalizer; /* of images: the row's, or bnn_dataset_normalize's */
+    /* Writes each field of sample `index` to out[field]. draw = NULL is the test transform. Called
+     * from several threads at once. An error names the file. */
+    bnn_code (*sample)(const bnn_dataset *dataset, size_t index, const bnn_draw *draw,
+                       void *const *out, bnn_error *err);
+    /* Images: writes sample `index` as it is stored, before normalization: bytes[height*width*3].
+     * From several threads at once. NULL: this data set cannot. */
+    bnn_code (*pixels)(const bnn_dataset *dataset, size_t index, uint8_t *bytes, int32_t *label,
+                       bnn_error *err);
     /* The class of sample `index` < total. NULL: this data set cannot. */
     int32_t (*label)(const bnn_dataset *dataset, size_t index);
     /* See bnn_dataset_checksum. NULL: this data set cannot. */
     uint32_t (*checksum)(const bnn_dataset *dataset);
+    /* Frees what is its own, and itself. */
     void (*close)(bnn_dataset *dataset);
 };
 
@@ -80,10 +93,10 @@ extern const bnn_dataset_info *const bnn_datasets[];
 /* NULL if there is none of that name. */
 const bnn_dataset_info *bnn_dataset_find(const char *name);
 
-/* dir = NULL: the default folder, an error that names it if it is missing there. limit > 0 keeps
- * the first `limit` samples. */
+/* dir = NULL: the default folder, an error that names it if it is missing there. options = NULL:
+ * all of the set, as its row says. */
 bnn_code bnn_dataset_open(const bnn_dataset_info *info, const char *dir, bnn_split split,
-                          size_t limit, bnn_dataset **out, bnn_error *err);
+                          const bnn_dataset_options *options, bnn_dataset **out, bnn_error *err);
 void bnn_dataset_close(bnn_dataset *dataset); /* NULL is fine */
 /* From now on its samples are normalized so: as a network was trained, whatever data it sees now.
  * Not while they are being read; views that are opened later take it over. */

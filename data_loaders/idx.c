@@ -260,23 +260,28 @@ typedef struct idx_dataset {
     bnn_idx images, labels;
 } idx_dataset;
 
-static void idx_sample(const bnn_dataset *dataset, size_t index, int augment, uint64_t seed,
-                       uint32_t epoch, float *x, int32_t *label) {
+static bnn_code idx_sample(const bnn_dataset *dataset, size_t index, const bnn_draw *draw,
+                           void *const *out, bnn_error *err) {
     const idx_dataset *d = (const idx_dataset *)dataset;
     bnn_augmentation augmentation = {0};
-    if (augment) {
-        augmentation = bnn_augment_draw(seed, epoch, index, CROP_PADDING, d->may_flip);
+    (void)err;
+    if (draw) {
+        augmentation = bnn_augment_draw(draw, index, CROP_PADDING, d->may_flip);
     }
     bnn_image image = bnn_idx_image(d->images.data, index);
-    bnn_image_write(&image, &dataset->normalizer, augmentation, SIDE, SIDE, x);
-    *label = d->labels.data[index];
+    bnn_image_write(&image, &dataset->normalizer, augmentation, SIDE, SIDE, out[0]);
+    *(int32_t *)out[1] = d->labels.data[index];
+    return BNN_OK;
 }
 
-static void idx_pixels(const bnn_dataset *dataset, size_t index, uint8_t *bytes, int32_t *label) {
+static bnn_code idx_pixels(const bnn_dataset *dataset, size_t index, uint8_t *bytes, int32_t *label,
+                           bnn_error *err) {
     const idx_dataset *d = (const idx_dataset *)dataset;
     bnn_image image = bnn_idx_image(d->images.data, index);
+    (void)err;
     bnn_image_copy(&image, SIDE, SIDE, bytes);
     *label = d->labels.data[index];
+    return BNN_OK;
 }
 
 static int32_t idx_label(const bnn_dataset *dataset, size_t index) {
@@ -358,8 +363,10 @@ static bnn_code load_file(bnn_dataset *d, const char *dir, bnn_split split, bnn_
     if (code != BNN_OK) {
         return code;
     }
-    bnn_data_note_file(d, &map);
-    code = bnn_idx_parse(path, map.data, map.size, kind, d->info->classes, out, err);
+    code = bnn_data_note_file(d, map.device, map.inode, err);
+    if (code == BNN_OK) {
+        code = bnn_idx_parse(path, map.data, map.size, kind, d->info->classes, out, err);
+    }
     bnn_map_close(&map);
     return code;
 }
@@ -390,7 +397,7 @@ static bnn_code idx_open(const bnn_dataset_info *info, const char *dir, bnn_spli
     if (!d) {
         return bnn_fail(err, BNN_ERR_MEMORY, "%s: out of memory", dir);
     }
-    d->base.info = info;
+    bnn_data_describe(&d->base, info);
     d->base.sample = idx_sample;
     d->base.pixels = idx_pixels;
     d->base.label = idx_label;
@@ -399,7 +406,7 @@ static bnn_code idx_open(const bnn_dataset_info *info, const char *dir, bnn_spli
     d->may_flip = may_flip;
     code = load_both(d, dir, split, err);
     if (code != BNN_OK) {
-        idx_close(&d->base);
+        bnn_dataset_close(&d->base);
         return code;
     }
     *out = &d->base;
@@ -407,13 +414,16 @@ static bnn_code idx_open(const bnn_dataset_info *info, const char *dir, bnn_spli
 }
 
 static bnn_code fashion_mnist_open(const bnn_dataset_info *info, const char *dir, bnn_split split,
-                                   bnn_dataset **out, bnn_error *err) {
+                                   const bnn_dataset_options *options, bnn_dataset **out,
+                                   bnn_error *err) {
+    (void)options;
     return idx_open(info, dir, split, 1, out, err);
 }
 
 /* A mirrored digit is another sign: no flip. */
 static bnn_code mnist_open(const bnn_dataset_info *info, const char *dir, bnn_split split,
-                           bnn_dataset **out, bnn_error *err) {
+                           const bnn_dataset_options *options, bnn_dataset **out, bnn_error *err) {
+    (void)options;
     return idx_open(info, dir, split, 0, out, err);
 }
 
@@ -422,27 +432,19 @@ static const char *const fashion_names[CLASSES] = {
     "Sandal",      "Shirt",   "Sneaker",  "Bag",   "Ankle boot"};
 static const char *const digit_names[CLASSES] = {"0", "1", "2", "3", "4", "5", "6", "7", "8", "9"};
 
-/* BiBench trains on neither. This is its binary CIFAR-10 recipe, shorter: 60 epochs of 60000
- * pictures, since both are learned sooner. */
-#define RECIPE                                                                                     \
-    {                                                                                              \
-        .epochs = 60, .batch_size = 128, .optimizer = "adam", .lr = 1e-3, .momentum = 0.9,         \
-        .weight_decay = 0, .scheduler = "cosine", .warmup_epochs = 0                               \
-    }
-
 const bnn_dataset_info bnn_dataset_fashion_mnist = {
     .name = "fashion_mnist",
     .description = "70000 grey pictures of 10 kinds of clothes, 28x28 shown as 32x32x3",
     .default_dir = "/usr/share/datasets/fashion-mnist",
-    .height = SIDE,
-    .width = SIDE,
-    .channels = BNN_IMAGE_CHANNELS,
+    .task = "classify",
+    .samples = "images",
+    .field = bnn_fields_of_32x32,
+    .fields = 2,
     .classes = CLASSES,
     .class_names = fashion_names,
     /* Over the 28x28 pixels of the training pictures; the margin is not counted. */
     .mean = {72.94f, 72.94f, 72.94f},
     .std = {90.02f, 90.02f, 90.02f},
-    .recipe = RECIPE,
     .open = fashion_mnist_open,
 };
 
@@ -450,13 +452,13 @@ const bnn_dataset_info bnn_dataset_mnist = {
     .name = "mnist",
     .description = "70000 grey handwritten digits, 28x28 shown as 32x32x3",
     .default_dir = NULL,
-    .height = SIDE,
-    .width = SIDE,
-    .channels = BNN_IMAGE_CHANNELS,
+    .task = "classify",
+    .samples = "images",
+    .field = bnn_fields_of_32x32,
+    .fields = 2,
     .classes = CLASSES,
     .class_names = digit_names,
     .mean = {0.1307f * 255, 0.1307f * 255, 0.1307f * 255},
     .std = {0.3081f * 255, 0.3081f * 255, 0.3081f * 255},
-    .recipe = RECIPE,
     .open = mnist_open,
 };

@@ -17,13 +17,19 @@
 extern const bnn_dataset_info bnn_dataset_fashion_mnist;
 extern const bnn_dataset_info bnn_dataset_cifar10;
 extern const bnn_dataset_info bnn_dataset_mnist;
+extern const bnn_dataset_info bnn_dataset_speech_commands;
+
+/* "image" [32,32,3], "class". */
+extern const bnn_field bnn_fields_of_32x32[2];
 
 /* `dir` is a folder that can be read. `cure` ends the message if it is not. */
 bnn_code bnn_data_check_folder(const char *dir, const char *cure, bnn_error *err);
 /* `path` is there and is a regular file: bnn_map_open would say so, too, but knows no cure. */
 bnn_code bnn_data_check_file(const char *path, const char *cure, bnn_error *err);
-/* Notes that the dataset reads this file, of which it has not noted BNN_DATASET_FILES. */
-void bnn_data_note_file(bnn_dataset *dataset, const bnn_map *map);
+/* Gives a new dataset what its row says. */
+void bnn_data_describe(bnn_dataset *dataset, const bnn_dataset_info *info);
+/* Notes that the dataset reads this file. */
+bnn_code bnn_data_note_file(bnn_dataset *dataset, dev_t device, ino_t inode, bnn_error *err);
 /* out = dir/name. */
 bnn_code bnn_data_join(char out[BNN_DATA_PATH_MAX], const char *dir, const char *name,
                        bnn_error *err);

@@ -17,15 +17,16 @@
 #define CHUNK 16 /* samples; some 100 us of work between two looks at the mutex */
 
 typedef struct slot {
-    float *x;
-    int32_t *label;
-    size_t filled; /* samples done; the batch is ready when all are */
+    unsigned char *data[BNN_MAX_FIELDS];
+    size_t filled;   /* samples done; the batch is ready when all are */
+    size_t failed;   /* the place of the first that failed, or SIZE_MAX */
+    bnn_error error; /* its */
 } slot;
 
 struct bnn_loader {
     const bnn_dataset *dataset;
     bnn_loader_options options;
-    size_t steps, sample_floats;
+    size_t steps;
     uint32_t *order; /* [count]; NULL without shuffling. Written only while no worker is busy */
     slot *slots;     /* [slot_count]; step s lives in slot s % slot_count */
     size_t slot_count;
@@ -69,6 +70,7 @@ static int claim(bnn_loader *loader, chunk *out) {
                    .epoch = loader->epoch};
     if (out->first == 0) {
         loader->slots[out->step % loader->slot_count].filled = 0;
+        loader->slots[out->step % loader->slot_count].failed = SIZE_MAX;
     }
     loader->claim_sample += out->n;
     if (loader->claim_sample == n) {
@@ -79,23 +81,34 @@ static int claim(bnn_loader *loader, chunk *out) {
     return 1;
 }
 
-/* Without the mutex. */
-static void fill(const bnn_loader *loader, const chunk *c) {
+/* Without the mutex. Returns how many samples went well before one failed. */
+static size_t fill(const bnn_loader *loader, const chunk *c, bnn_error *err) {
+    const bnn_dataset *dataset = loader->dataset;
     const slot *s = &loader->slots[c->step % loader->slot_count];
+    const bnn_draw draw = {loader->options.seed, c->epoch};
     for (size_t i = c->first; i < c->first + c->n; i++) {
         size_t index = c->step * loader->options.batch_size + i;
+        void *out[BNN_MAX_FIELDS];
         if (loader->order) {
             index = loader->order[index];
         }
-        loader->dataset->sample(loader->dataset, index, loader->options.augment,
-                                loader->options.seed, c->epoch, s->x + i * loader->sample_floats,
-                                &s->label[i]);
+        for (int f = 0; f < dataset->fields; f++) {
+            out[f] = s->data[f] + i * bnn_field_bytes(&dataset->field[f]);
+        }
+        bnn_code code =
+            dataset->sample(dataset, index, loader->options.augment ? &draw : NULL, out, err);
+        if (code != BNN_OK) {
+            bnn_fail_in(err, code, "%s, sample %zu", dataset->info->name, index);
+            return i - c->first;
+        }
     }
+    return c->n;
 }
 
 static void *work(void *argument) {
     bnn_loader *loader = argument;
     chunk c;
+    bnn_error err = {0};
     pthread_mutex_lock(&loader->mutex);
     while (!loader->stop) {
         if (!claim(loader, &c)) {
@@ -103,9 +116,14 @@ static void *work(void *argument) {
             continue;
         }
         pthread_mutex_unlock(&loader->mutex);
-        fill(loader, &c);
+        size_t good = fill(loader, &c, &err);
         pthread_mutex_lock(&loader->mutex);
-        loader->slots[c.step % loader->slot_count].filled += c.n;
+        slot *s = &loader->slots[c.step % loader->slot_count];
+        if (good < c.n && c.first + good < s->failed) { /* whichever thread is first */
+            s->failed = c.first + good;
+            s->error = err;
+        }
+        s->filled += c.n;
         loader->busy--;
         pthread_cond_signal(&loader->done);
     }
@@ -118,17 +136,18 @@ static bnn_code check_options(const bnn_dataset *dataset, const bnn_loader_optio
                               bnn_error *err) {
     const char *name = dataset->info->name;
     if (dataset->count == 0 || dataset->count > UINT32_MAX) {
-        return bnn_fail(err, BNN_ERR_ARGUMENT, "%s: %zu images; a data set has 1 to %u", name,
-                        dataset->count, UINT32_MAX);
+        return bnn_fail(err, BNN_ERR_ARGUMENT, "%s: %zu %s; a data set has 1 to %u", name,
+                        dataset->count, dataset->info->samples, UINT32_MAX);
     }
     if (options->batch_size == 0) {
         return bnn_fail(err, BNN_ERR_ARGUMENT, "batch size 0: use --batch-size 1 or more");
     }
     if (options->batch_size > dataset->count) {
         return bnn_fail(err, BNN_ERR_ARGUMENT,
-                        "batch size %zu is larger than the data set (%zu images); use --batch-size "
+                        "batch size %zu is larger than the data set (%zu %s); use --batch-size "
                         "%zu or less",
-                        options->batch_size, dataset->count, dataset->count);
+                        options->batch_size, dataset->count, dataset->info->samples,
+                        dataset->count);
     }
     if (options->threads < 1 || options->prefetch < 1) {
         return bnn_fail(err, BNN_ERR_ARGUMENT,
@@ -141,12 +160,6 @@ static bnn_code check_options(const bnn_dataset *dataset, const bnn_loader_optio
 /* All that is ever allocated. Zeroed, so that a loader cut short can be freed. */
 static int allocate(bnn_loader *loader) {
     const bnn_loader_options *options = &loader->options;
-    size_t batch_bytes, label_bytes;
-    if (__builtin_mul_overflow(options->batch_size, loader->sample_floats, &batch_bytes) ||
-        __builtin_mul_overflow(batch_bytes, sizeof(float), &batch_bytes) ||
-        __builtin_mul_overflow(options->batch_size, sizeof(int32_t), &label_bytes)) {
-        return 0;
-    }
     loader->slots = calloc(loader->slot_count, sizeof *loader->slots);
     loader->threads = calloc((size_t)options->threads, sizeof *loader->threads);
     if (!loader->slots || !loader->threads) {
@@ -159,10 +172,14 @@ static int allocate(bnn_loader *loader) {
         }
     }
     for (size_t i = 0; i < loader->slot_count; i++) {
-        loader->slots[i].x = bnn_alloc_aligned(batch_bytes);
-        loader->slots[i].label = bnn_alloc_aligned(label_bytes);
-        if (!loader->slots[i].x || !loader->slots[i].label) {
-            return 0;
+        for (int f = 0; f < loader->dataset->fields; f++) {
+            size_t bytes = bnn_field_bytes(&loader->dataset->field[f]);
+            loader->slots[i].data[f] = __builtin_mul_overflow(options->batch_size, bytes, &bytes)
+                                           ? NULL
+                                           : bnn_alloc_aligned(bytes);
+            if (!loader->slots[i].data[f]) {
+                return 0;
+            }
         }
     }
     return 1;
@@ -199,7 +216,6 @@ bnn_code bnn_loader_create(const bnn_dataset *dataset, const bnn_loader_options 
     if (code != BNN_OK) {
         return code;
     }
-    const bnn_dataset_info *info = dataset->info;
     bnn_loader *loader = calloc(1, sizeof *loader);
     if (!loader) {
         return bnn_fail(err, BNN_ERR_MEMORY, "out of memory for the loader");
@@ -207,7 +223,6 @@ bnn_code bnn_loader_create(const bnn_dataset *dataset, const bnn_loader_options 
     loader->dataset = dataset;
     loader->options = *options;
     loader->steps = (dataset->count - 1) / options->batch_size + 1;
-    loader->sample_floats = (size_t)info->height * (size_t)info->width * (size_t)info->channels;
     loader->slot_count = (size_t)options->prefetch + 1;
     if (loader->slot_count > loader->steps) {
         loader->slot_count = loader->steps; /* more would stay empty */
@@ -219,8 +234,8 @@ bnn_code bnn_loader_create(const bnn_dataset *dataset, const bnn_loader_options 
     pthread_cond_init(&loader->done, NULL);
     if (!allocate(loader)) {
         code = bnn_fail(err, BNN_ERR_MEMORY,
-                        "out of memory for %zu batches of %zu images; use a smaller --batch-size",
-                        loader->slot_count, options->batch_size);
+                        "out of memory for %zu batches of %zu %s; use a smaller --batch-size",
+                        loader->slot_count, options->batch_size, dataset->info->samples);
     } else {
         code = start_threads(loader, err);
     }
@@ -247,8 +262,9 @@ void bnn_loader_free(bnn_loader *loader) {
     pthread_cond_destroy(&loader->work);
     pthread_mutex_destroy(&loader->mutex);
     for (size_t i = 0; loader->slots && i < loader->slot_count; i++) {
-        free(loader->slots[i].x);
-        free(loader->slots[i].label);
+        for (int f = 0; f < loader->dataset->fields; f++) {
+            free(loader->slots[i].data[f]);
+        }
     }
     free(loader->slots);
     free(loader->order);
@@ -291,14 +307,15 @@ bnn_code bnn_loader_start(bnn_loader *loader, uint32_t epoch, size_t first_step,
     return BNN_OK;
 }
 
-int bnn_loader_next(bnn_loader *loader, bnn_batch *batch) {
+bnn_code bnn_loader_next(bnn_loader *loader, bnn_batch *batch, bnn_error *err) {
+    const bnn_dataset *dataset = loader->dataset;
+    *batch = (bnn_batch){.field = dataset->field, .field_count = dataset->fields};
     pthread_mutex_lock(&loader->mutex);
     loader->oldest = loader->next_step; /* the batch of the last call is given back */
     pthread_cond_broadcast(&loader->work);
     if (loader->next_step == loader->steps) {
         pthread_mutex_unlock(&loader->mutex);
-        *batch = (bnn_batch){0};
-        return 0;
+        return BNN_OK;
     }
     const size_t step = loader->next_step++;
     const size_t n = batch_count(loader, step);
@@ -308,6 +325,12 @@ int bnn_loader_next(bnn_loader *loader, bnn_batch *batch) {
         pthread_cond_wait(&loader->done, &loader->mutex);
     }
     pthread_mutex_unlock(&loader->mutex);
-    *batch = (bnn_batch){.x = s->x, .label = s->label, .n = n};
-    return 1;
+    if (s->failed != SIZE_MAX) {
+        return bnn_fail(err, s->error.code, "%s", s->error.text);
+    }
+    batch->n = n;
+    for (int f = 0; f < dataset->fields; f++) {
+        batch->data[f] = s->data[f];
+    }
+    return BNN_OK;
 }

@@ -3,19 +3,10 @@
 #ifndef BNN_DATA_LOADERS_LOADER_H
 #define BNN_DATA_LOADERS_LOADER_H
 
-#include <stddef.h>
-#include <stdint.h>
-
 #include "data_loaders/dataset.h"
 #include "engine/base/status.h"
 
 typedef struct bnn_loader bnn_loader;
-
-typedef struct bnn_batch {
-    const float *x;       /* [n,height,width,channels] */
-    const int32_t *label; /* [n] */
-    size_t n;             /* the last batch of an epoch may be smaller */
-} bnn_batch;
 
 typedef struct bnn_loader_options {
     size_t batch_size;
@@ -33,7 +24,8 @@ void bnn_loader_free(bnn_loader *loader);          /* NULL is fine; joins the th
 size_t bnn_loader_steps(const bnn_loader *loader); /* batches an epoch */
 /* Begins `epoch` at batch `first_step`; drops what was prefetched of another epoch. */
 bnn_code bnn_loader_start(bnn_loader *loader, uint32_t epoch, size_t first_step, bnn_error *err);
-/* The next batch, valid until the next call; 0 at the epoch's end. */
-int bnn_loader_next(bnn_loader *loader, bnn_batch *batch);
+/* The next batch, valid until the next call; batch->n is 0 at the epoch's end. A sample that failed
+ * is an error, which names it; the epoch cannot go on. */
+bnn_code bnn_loader_next(bnn_loader *loader, bnn_batch *batch, bnn_error *err);
 
 #endif

@@ -6,27 +6,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "engine/base/shape.h"
 #include "engine/device.h"
 
 /* A tensor of a graph, by number. -1 is "none" where an argument is optional, and what builders
  * return after an error. */
 typedef int bnn_t;
 #define BNN_NONE (-1)
-
-typedef enum bnn_dtype {
-    BNN_F32,
-    BNN_F64, /* statistics that a rounding would harm */
-    BNN_I16, /* what a product of bits comes to, at most 32767 in magnitude */
-    BNN_I32,
-    BNN_U8,
-    BNN_B1,    /* sign bits, a row of words per pixel (kernels.h) */
-    BNN_PLANE, /* one bit a value, no rows (kernels.h) */
-} bnn_dtype;
-
-/* [N,H,W,C]; a vector is [1,1,1,C]; filters are [O,KH,KW,C/groups]. */
-typedef struct bnn_shape {
-    int n, h, w, c;
-} bnn_shape;
 
 typedef enum bnn_role {
     BNN_ROLE_INPUT,     /* memory is the caller's */
@@ -35,23 +21,6 @@ typedef enum bnn_role {
     BNN_ROLE_CONSTANT,  /* fixed while the graph lives, memory in the graph */
     BNN_ROLE_ACTIVATION /* made by a node, memory planned */
 } bnn_role;
-
-static inline size_t bnn_shape_count(bnn_shape s) {
-    return (size_t)s.n * (size_t)s.h * (size_t)s.w * (size_t)s.c;
-}
-
-/* Rows of C values: N*H*W. */
-static inline size_t bnn_shape_rows(bnn_shape s) {
-    return (size_t)s.n * (size_t)s.h * (size_t)s.w;
-}
-
-static inline int bnn_shape_equal(bnn_shape a, bnn_shape b) {
-    return a.n == b.n && a.h == b.h && a.w == b.w && a.c == b.c;
-}
-
-static inline bnn_shape bnn_vector(int c) {
-    return (bnn_shape){1, 1, 1, c};
-}
 
 static inline size_t bnn_tensor_bytes(bnn_dtype dtype, bnn_shape s) {
     switch (dtype) {

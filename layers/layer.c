@@ -4,6 +4,7 @@
 #include <limits.h>
 #include <math.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "layers/binarizers/binarizer.h"
 
@@ -166,6 +167,22 @@ bnn_t bnn_activation(const bnn_build *b, bnn_t x) {
 bnn_t bnn_prelu(const bnn_build *b, const char *name, bnn_t x) {
     bnn_t slope = vector_param(b, name, "weight", 1, 1, (bnn_init){BNN_INIT_CONSTANT, 0.25f, 0.0f});
     return bnn_op_prelu(b->graph, x, slope);
+}
+
+const char *const bnn_pool_names[] = {[BNN_POOL_USUAL] = "usual",
+                                      [BNN_POOL_MAX] = "max",
+                                      [BNN_POOL_MEAN] = "mean",
+                                      [BNN_POOL_EMA_MAX] = "ema-max",
+                                      NULL};
+
+int bnn_pool_find(const char *name, bnn_pool *pool) {
+    for (int i = 0; bnn_pool_names[i]; i++) {
+        if (strcmp(bnn_pool_names[i], name) == 0) {
+            *pool = (bnn_pool)i;
+            return 1;
+        }
+    }
+    return 0;
 }
 
 bnn_t bnn_pool_points(const bnn_build *b, bnn_t x) {

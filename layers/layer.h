@@ -10,6 +10,8 @@ typedef struct bnn_binarizer bnn_binarizer;
 /* What becomes of a cloud's points: EMA-max in a binary network, the maximum in its float twin,
  * unless it is said. */
 typedef enum bnn_pool { BNN_POOL_USUAL, BNN_POOL_MAX, BNN_POOL_MEAN, BNN_POOL_EMA_MAX } bnn_pool;
+extern const char *const bnn_pool_names[];           /* as --pool spells them, NULL-terminated */
+int bnn_pool_find(const char *name, bnn_pool *pool); /* 0: there is none of that name */
 
 /* What a model is built with. */
 typedef struct bnn_build {
@@ -17,10 +19,15 @@ typedef struct bnn_build {
     const bnn_binarizer *binarizer; /* NULL: the float twin */
     int phase;                      /* of the binarizer's schedule (binarizer.h) */
     bnn_pool pool;
-    /* Where a network leaves what its loss needs beside the logits (the transform that is to be
-     * orthogonal), or NULL. */
-    bnn_t *extra;
 } bnn_build;
+
+/* What the builder of a network gives. */
+typedef struct bnn_output {
+    bnn_t main; /* [N,H,W,classes]: what is read of it */
+    /* In training: one value that its architecture adds, times the weight, to the task's loss. */
+    bnn_t penalty;
+    float penalty_weight; /* 0: none */
+} bnn_output;
 
 typedef struct bnn_conv_layer {
     int out, kernel, stride, pad;

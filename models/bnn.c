@@ -52,7 +52,7 @@ const char *bnn_architecture_name(size_t index) {
     return index < count ? bnn_archs[index]->name : NULL;
 }
 
-static size_t image_values(const bnn_model *model) {
+static size_t input_values(const bnn_model *model) {
     const bnn_spec *s = &model->loaded.spec;
     return (size_t)s->height * (size_t)s->width * (size_t)s->channels;
 }
@@ -65,7 +65,7 @@ static bnn_code open_model(bnn_model *model, const char *path, const bnn_device 
     }
     if (code == BNN_OK) {
         const bnn_fold *fold;
-        size_t values = image_values(model), most = CHUNK_VALUES / values;
+        size_t values = input_values(model), most = CHUNK_VALUES / values;
         model->chunk = most < 1 ? 1 : most < CHUNK ? most : CHUNK;
         /* Plans and fills the network now, so that what is wrong with a file is said at loading. */
         code = bnn_predictor_fold(model->predictor, 1, &fold, err);
@@ -111,26 +111,31 @@ void bnn_model_free(bnn_model *model) {
     }
 }
 
-void bnn_model_describe(const bnn_model *model, bnn_model_info *info) {
+void bnn_model_describe(const bnn_model *model, bnn_model_info *info, size_t bytes) {
     const bnn_loaded *l = &model->loaded;
-    *info = (bnn_model_info){.architecture = l->spec.arch->name,
-                             .algorithm = bnn_spec_algorithm(&l->spec),
-                             .dataset = l->spec.dataset,
-                             .height = l->spec.height,
-                             .width = l->spec.width,
-                             .channels = l->spec.channels,
-                             .classes = l->spec.classes,
-                             .packed = l->packed,
-                             .binary_weights = l->binary_weights,
-                             .file_bytes = l->file_bytes,
-                             .instruction_set = l->device.kernels->name,
-                             .threads = l->device.threads};
+    const bnn_model_info all = {.task = l->spec.arch->task->name,
+                                .input = l->spec.arch->input,
+                                .outputs = bnn_spec_outputs(&l->spec),
+                                .architecture = l->spec.arch->name,
+                                .algorithm = bnn_spec_algorithm(&l->spec),
+                                .dataset = l->spec.dataset,
+                                .height = l->spec.height,
+                                .width = l->spec.width,
+                                .channels = l->spec.channels,
+                                .classes = l->spec.classes,
+                                .packed = l->packed,
+                                .binary_weights = l->binary_weights,
+                                .file_bytes = l->file_bytes,
+                                .instruction_set = l->device.kernels->name,
+                                .threads = l->device.threads};
+    memset(info, 0, bytes);
+    memcpy(info, &all, bytes < sizeof all ? bytes : sizeof all);
 }
 
 /* `count` images of bytes, as the training saw them. */
 static const float *normalize(const bnn_model *model, size_t count, const uint8_t *pixels) {
     const bnn_spec *s = &model->loaded.spec;
-    size_t values = image_values(model), channels = (size_t)s->channels;
+    size_t values = input_values(model), channels = (size_t)s->channels;
     for (size_t k = 0; k < count * values; k++) {
         size_t c = k % channels < 3 ? k % channels : 2;
         model->normalized[k] = ((float)pixels[k] - s->mean[c]) / s->std[c];
@@ -138,13 +143,17 @@ static const float *normalize(const bnn_model *model, size_t count, const uint8_
     return model->normalized;
 }
 
-/* Of images or pixels, the other is NULL. A second thread is turned away rather than kept waiting:
+/* Of floats or pixels, the other is NULL. A second thread is turned away rather than kept waiting:
  * in a child of fork() the first may not exist. */
-static int run(bnn_model *model, size_t n, const float *images, const uint8_t *pixels,
-               float *logits, char *error) {
+static int run(bnn_model *model, size_t n, const float *input, const uint8_t *pixels, float *output,
+               char *error) {
     bnn_error err = {0};
     bnn_code code = BNN_OK;
-    size_t values = image_values(model), classes = (size_t)model->loaded.spec.classes;
+    const bnn_spec *s = &model->loaded.spec;
+    size_t values = input_values(model), outputs = bnn_spec_outputs(s);
+    bnn_field field[BNN_MAX_FIELDS];
+    bnn_batch batch = {.field = field};
+    bnn_spec_fields(s, field, &batch.field_count);
     if (atomic_flag_test_and_set(&model->busy)) {
         bnn_fail(&err, BNN_ERR_ARGUMENT,
                  "the model is in use by another thread; load one for each thread");
@@ -153,22 +162,39 @@ static int run(bnn_model *model, size_t n, const float *images, const uint8_t *p
     bnn_cpu_enter(&model->loaded.device);
     for (size_t i = 0; code == BNN_OK && i < n; i += model->chunk) {
         size_t count = n - i < model->chunk ? n - i : model->chunk;
-        const float *x =
-            images ? images + i * values : normalize(model, count, pixels + i * values);
-        code = bnn_predictor_run(model->predictor, (int)count, x, logits + i * classes, &err);
+        const float *x = input ? input + i * values : normalize(model, count, pixels + i * values);
+        batch.n = count;
+        batch.data[0] = x;
+        code = bnn_predictor_run(model->predictor, &batch, output + i * outputs, &err);
     }
     bnn_cpu_leave(&model->loaded.device);
     atomic_flag_clear(&model->busy);
     return code == BNN_OK ? 0 : report(error, &err);
 }
 
-int bnn_model_run(bnn_model *model, size_t n, const float *images, float *logits, char *error) {
-    return run(model, n, images, NULL, logits, error);
+int bnn_model_run(bnn_model *model, size_t n, const float *input, float *output, char *error) {
+    return run(model, n, input, NULL, output, error);
 }
 
-int bnn_model_run_pixels(bnn_model *model, size_t n, const uint8_t *pixels, float *logits,
+int bnn_model_run_pixels(bnn_model *model, size_t n, const uint8_t *pixels, float *output,
                          char *error) {
-    return run(model, n, NULL, pixels, logits, error);
+    bnn_error err = {0};
+    if (strcmp(model->loaded.spec.arch->input, "image") != 0) {
+        bnn_fail(&err, BNN_ERR_ARGUMENT, "the model sees %s, not images; give it floats",
+                 model->loaded.spec.arch->input);
+        return report(error, &err);
+    }
+    return run(model, n, NULL, pixels, output, error);
+}
+
+const char *bnn_model_class_name(const bnn_model *model, int class_index) {
+    return class_index >= 0 && class_index < model->loaded.spec.classes
+               ? bnn_class_name(&model->loaded.spec, class_index)
+               : "";
+}
+
+int bnn_version(void) {
+    return BNN_API_VERSION;
 }
 
 int bnn_model_set_threads(int n) {

@@ -39,18 +39,29 @@ extern "C" {
 
 #define BNN_ERROR_BYTES 512
 
+/* Of this header. A program checks that the library it meets at run time is not older:
+ * bnn_version() >= BNN_API_VERSION. */
+#define BNN_API_VERSION 2
+
 typedef struct bnn_model bnn_model;
 
 /* What a model is. Texts live as long as the model. */
 typedef struct bnn_model_info {
     const char *architecture, *algorithm, *dataset;
-    int height, width, channels, classes;
+    int height, width,
+        channels; /* of one input; a cloud is 1 high and has as many points as wide */
+    int classes;
     int packed;            /* 1-bit weights and thresholds; 0: a checkpoint, folded when loaded */
     size_t binary_weights; /* weights that are one bit */
     size_t file_bytes;
     const char *instruction_set; /* "cpu avx2" */
     int threads;                 /* that it works with, at most */
+    const char *task;            /* what it was trained for: "classify" */
+    const char *input;           /* what it sees: "image", "points", "mel" */
+    size_t outputs;              /* floats it gives for one sample: classes, or classes a point */
 } bnn_model_info;
+
+int bnn_version(void);
 
 /* Names that bnn-train knows: index 0, 1, ... until NULL. */
 const char *bnn_algorithm_name(size_t index);
@@ -59,12 +70,17 @@ const char *bnn_architecture_name(size_t index);
 /* Reads and checks a checkpoint or a packed file. NULL on failure. */
 bnn_model *bnn_model_load(const char *path, char *error);
 void bnn_model_free(bnn_model *model); /* NULL is fine */
-void bnn_model_describe(const bnn_model *model, bnn_model_info *info);
+/* `bytes` is sizeof(bnn_model_info): a program that was built with an older bnn.h, whose struct
+ * ends earlier, gets what it knows; what it knows and this library does not is 0. */
+void bnn_model_describe(const bnn_model *model, bnn_model_info *info, size_t bytes);
+/* A class's name ends at a newline or the text's end; "" where none is known. */
+const char *bnn_model_class_name(const bnn_model *model, int class_index);
 
-/* logits[n][classes] for n images of float [height][width][channels], normalized as in training. */
-int bnn_model_run(bnn_model *model, size_t n, const float *images, float *logits, char *error);
-/* The same for bytes 0..255, interleaved (RGBRGB...), which it normalizes itself. */
-int bnn_model_run_pixels(bnn_model *model, size_t n, const uint8_t *pixels, float *logits,
+/* output[n][outputs], logits, for n samples of float [height][width][channels], prepared as in
+ * training. */
+int bnn_model_run(bnn_model *model, size_t n, const float *input, float *output, char *error);
+/* The same for images of bytes 0..255, interleaved (RGBRGB...), which it normalizes itself. */
+int bnn_model_run_pixels(bnn_model *model, size_t n, const uint8_t *pixels, float *output,
                          char *error);
 
 /* Threads of the models that are loaded from now on, in any thread; those that are loaded keep

@@ -18,38 +18,66 @@ bnn_code bnn_spec_find(bnn_spec *spec, const char *arch, const char *algorithm, 
     return BNN_OK;
 }
 
+int bnn_spec_fields(const bnn_spec *spec, bnn_field field[BNN_MAX_FIELDS], int *inputs) {
+    const bnn_task *task = spec->arch->task;
+    field[0] =
+        (bnn_field){spec->arch->input, BNN_F32, {1, spec->height, spec->width, spec->channels}};
+    field[1] = (bnn_field){task->target, BNN_I32, {1, 1, 1, 1}};
+    if (task->by_point) {
+        field[1].shape = (bnn_shape){1, spec->height, spec->width, 1};
+    }
+    *inputs = 1;
+    return 2;
+}
+
+const char *bnn_class_name(const bnn_spec *spec, int class) {
+    const char *name = spec->class_names ? spec->class_names : "";
+    for (; class > 0 && *name; class --) {
+        name += strcspn(name, "\n");
+        name += *name == '\n';
+    }
+    return name;
+}
+
+size_t bnn_spec_outputs(const bnn_spec *spec) {
+    bnn_field field[BNN_MAX_FIELDS];
+    int inputs;
+    bnn_spec_fields(spec, field, &inputs);
+    return bnn_shape_count(field[inputs].shape) * (size_t)spec->classes;
+}
+
+static bnn_t batch_input(bnn_graph *g, const bnn_field *field, int batch) {
+    bnn_shape shape = field->shape;
+    shape.n = batch;
+    return bnn_graph_input(g, field->name, field->dtype, shape);
+}
+
 bnn_code bnn_net_build(const bnn_spec *spec, const bnn_device *device, bnn_params *params,
                        int batch, int training, bnn_net *net, bnn_error *err) {
     bnn_graph *g = bnn_graph_create(device, params, training);
-    *net = (bnn_net){
-        .graph = g, .label = BNN_NONE, .loss = BNN_NONE, .nll = BNN_NONE, .regulariser = BNN_NONE};
+    int inputs;
+    *net = (bnn_net){.graph = g, .loss = BNN_NONE, .task_loss = BNN_NONE, .penalty = BNN_NONE};
     if (!g) {
         return bnn_fail(err, BNN_ERR_MEMORY, "out of memory for the graph");
     }
-    bnn_t transform = BNN_NONE;
-    bnn_build build = {.graph = g,
-                       .binarizer = spec->binarizer,
-                       .phase = spec->phase,
-                       .pool = spec->pool,
-                       .extra = &transform};
-    net->input = bnn_graph_input(g, "input", BNN_F32,
-                                 (bnn_shape){batch, spec->height, spec->width, spec->channels});
-    net->logits =
-        bnn_graph_value(g, spec->arch->build(&build, spec->arch, net->input, spec->classes));
-    bnn_graph_keep(g, net->logits);
+    bnn_build build = {
+        .graph = g, .binarizer = spec->binarizer, .phase = spec->phase, .pool = spec->pool};
+    net->fields = bnn_spec_fields(spec, net->field, &inputs);
+    net->input[0] = batch_input(g, &net->field[0], batch);
+    bnn_output output = spec->arch->build(&build, spec->arch, net->input[0], spec->classes);
+    net->output = output.main = bnn_graph_value(g, output.main);
+    bnn_graph_keep(g, net->output);
+    net->fields = training ? net->fields : inputs;
     bnn_code code;
     if (training) {
-        bnn_shape label = bnn_shape_of(g, net->logits);
-        label.c = 1;
-        net->label = bnn_graph_input(g, "label", BNN_I32, label);
-        net->loss = bnn_op_cross_entropy(g, net->logits, net->label);
-        if (transform != BNN_NONE) {
-            net->nll = net->loss;
-            net->regulariser = bnn_transform_regulariser(g, transform);
-            bnn_graph_keep(g, net->nll);
-            bnn_graph_keep(g, net->regulariser);
-            net->loss = bnn_op_weighted_sum(g, 2, (bnn_t[]){net->loss, net->regulariser},
-                                            (float[]){1.0f, 0.001f});
+        net->input[inputs] = batch_input(g, &net->field[inputs], batch);
+        net->loss = net->task_loss = spec->arch->task->loss(&build, &output, net->input[inputs]);
+        if (output.penalty_weight > 0.0f) {
+            net->penalty = output.penalty;
+            bnn_graph_keep(g, net->task_loss);
+            bnn_graph_keep(g, net->penalty);
+            net->loss = bnn_op_weighted_sum(g, 2, (bnn_t[]){net->task_loss, net->penalty},
+                                            (float[]){1.0f, output.penalty_weight});
         }
         bnn_graph_keep(g, net->loss);
         code = bnn_graph_compile(g, net->loss, err);
@@ -61,6 +89,31 @@ bnn_code bnn_net_build(const bnn_spec *spec, const bnn_device *device, bnn_param
         net->graph = NULL;
     }
     return code;
+}
+
+bnn_code bnn_batch_data(const bnn_batch *batch, const bnn_field *field, const void **data,
+                        bnn_error *err) {
+    int f = bnn_field_find(batch->field, batch->field_count, field->name);
+    if (f < 0 || !bnn_shape_equal(batch->field[f].shape, field->shape) ||
+        batch->field[f].dtype != field->dtype) {
+        return bnn_fail(err, BNN_ERR_SHAPE,
+                        "the network reads '%s' of %dx%dx%d values, which the data do not have",
+                        field->name, field->shape.c, field->shape.h, field->shape.w);
+    }
+    *data = batch->data[f];
+    return BNN_OK;
+}
+
+bnn_code bnn_net_feed(const bnn_net *net, const bnn_batch *batch, bnn_error *err) {
+    for (int i = 0; i < net->fields; i++) {
+        const void *data = NULL;
+        bnn_code code = bnn_batch_data(batch, &net->field[i], &data, err);
+        if (code != BNN_OK) {
+            return code;
+        }
+        bnn_graph_set(net->graph, net->input[i], data);
+    }
+    return BNN_OK;
 }
 
 /* The scheduled value that is the buffer's, or NULL. */

@@ -1,4 +1,4 @@
-/* A network by name: which architecture, binarized how, for which images. */
+/* A network by name: which architecture, binarized how, for which samples. */
 #ifndef BNN_MODELS_MODEL_H
 #define BNN_MODELS_MODEL_H
 
@@ -12,32 +12,52 @@
 #define BNN_MAX_SIDE 4096 /* rows, columns or channels of an image */
 #define BNN_MAX_CLASSES 1000000
 
-typedef struct bnn_spec {
+struct bnn_spec {
     const bnn_arch *arch;
-    const bnn_binarizer *binarizer; /* NULL: float */
-    int height, width, channels, classes;
-    int phase; /* of the binarizer's schedule */
-    bnn_pool pool;
+    const bnn_binarizer *binarizer;       /* NULL: float */
+    int height, width, channels, classes; /* of the input, [1,height,width,channels] a sample */
+    int phase;                            /* of the binarizer's schedule */
+    bnn_pool pool;                        /* of points, where the architecture has such a layer */
     /* What the images were normalized with, on the 0..255 scale; travels with the model. */
     float mean[3], std[3];
-    const char *dataset; /* its name, or "" */
-} bnn_spec;
+    const char *dataset;     /* its name, or "" */
+    const char *variant;     /* which of its sets (data_loaders/dataset.h), or "" */
+    const char *class_names; /* a line each, or "" */
+};
 
 const char *bnn_spec_algorithm(const bnn_spec *spec);
 /* Finds names; an error names the unknown one. */
 bnn_code bnn_spec_find(bnn_spec *spec, const char *arch, const char *algorithm, bnn_error *err);
 
+/* The fields of a batch that its graphs read: the `inputs` first ones in evaluation, all in
+ * training. Returns how many. */
+int bnn_spec_fields(const bnn_spec *spec, bnn_field field[BNN_MAX_FIELDS], int *inputs);
+/* Where the name of a class begins in spec->class_names; it ends at its line's end. "" if there is
+ * none. */
+const char *bnn_class_name(const bnn_spec *spec, int class);
+/* Values of the main output for one sample. */
+size_t bnn_spec_outputs(const bnn_spec *spec);
+
 /* One graph of a network. */
 typedef struct bnn_net {
     bnn_graph *graph;
-    bnn_t input, logits;
-    bnn_t label, loss;      /* BNN_NONE in evaluation */
-    bnn_t nll, regulariser; /* terms of the loss where it has two, or BNN_NONE */
+    bnn_field field[BNN_MAX_FIELDS]; /* bnn_spec_fields */
+    int fields;
+    bnn_t input[BNN_MAX_FIELDS]; /* where each goes */
+    bnn_t output;
+    bnn_t loss;               /* BNN_NONE in evaluation */
+    bnn_t task_loss, penalty; /* its terms; no penalty: BNN_NONE */
 } bnn_net;
 
-/* Builds (and in training compiles) the graph for `batch` images. The caller frees net->graph. */
+/* Builds (and in training compiles) the graph for `batch` samples. The caller frees net->graph. */
 bnn_code bnn_net_build(const bnn_spec *spec, const bnn_device *device, bnn_params *params,
                        int batch, int training, bnn_net *net, bnn_error *err);
+
+/* The values of a field that a network reads; an error if the batch has none of its shape. */
+bnn_code bnn_batch_data(const bnn_batch *batch, const bnn_field *field, const void **data,
+                        bnn_error *err);
+/* Gives a bound graph the fields it reads; the batch lives as long as it runs. */
+bnn_code bnn_net_feed(const bnn_net *net, const bnn_batch *batch, bnn_error *err);
 
 /* Writes the binarizer's state for an epoch into the buffers; returns the phase. */
 int bnn_apply_schedule(const bnn_binarizer *binarizer, bnn_params *params, int epoch, int epochs);

@@ -72,7 +72,7 @@ void bnn_predictor_refresh(bnn_predictor *p, int phase) {
 static bnn_code build(bnn_predictor *p, batch_plan *plan, int n, bnn_error *err) {
     bnn_code code = bnn_net_build(&p->spec, &p->device, p->params, n, 0, &plan->net, err);
     if (code == BNN_OK) {
-        code = bnn_fold_create(plan->net.graph, plan->net.input, plan->net.logits,
+        code = bnn_fold_create(plan->net.graph, plan->net.input[0], plan->net.output,
                                p->packed != NULL, &plan->fold, err);
     }
     if (code == BNN_OK && p->packed) { /* before memory is taken on its metadata's word */
@@ -114,17 +114,22 @@ static bnn_code plan_for(bnn_predictor *p, int n, batch_plan **out, bnn_error *e
     return BNN_OK;
 }
 
-bnn_code bnn_predictor_run(bnn_predictor *p, int n, const float *x, float *logits, bnn_error *err) {
+bnn_code bnn_predictor_run(bnn_predictor *p, const bnn_batch *batch, float *output,
+                           bnn_error *err) {
     batch_plan *plan;
-    bnn_code code = plan_for(p, n, &plan, err);
+    const void *data = NULL;
+    bnn_code code = plan_for(p, (int)batch->n, &plan, err);
+    if (code == BNN_OK) {
+        code = bnn_batch_data(batch, &plan->net.field[0], &data, err);
+    }
     if (code != BNN_OK) {
         return code;
     }
     bnn_graph *g = bnn_fold_graph(plan->fold);
-    bnn_graph_set(g, bnn_fold_input(plan->fold), x);
+    bnn_graph_set(g, bnn_fold_input(plan->fold), data);
     bnn_graph_forward(g);
-    memcpy(logits, bnn_f32(g, bnn_fold_output(plan->fold)),
-           (size_t)n * (size_t)p->spec.classes * sizeof(float));
+    memcpy(output, bnn_f32(g, bnn_fold_output(plan->fold)),
+           batch->n * bnn_spec_outputs(&p->spec) * sizeof(float));
     return BNN_OK;
 }
 

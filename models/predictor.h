@@ -1,4 +1,4 @@
-/* Runs a network in evaluation: the folded graph, for any number of images, from the live
+/* Runs a network in evaluation: the folded graph, for any number of samples, from the live
  * parameters of a training or from a packed file. */
 #ifndef BNN_MODELS_PREDICTOR_H
 #define BNN_MODELS_PREDICTOR_H
@@ -16,9 +16,9 @@ bnn_code bnn_predictor_create(const bnn_spec *spec, const bnn_device *device, bn
                               bnn_error *err);
 void bnn_predictor_free(bnn_predictor *p); /* NULL is fine */
 
-/* logits[n][classes] of normalized images x[n][height][width][channels]. Memory is planned for the
- * largest n seen and for one other; further sizes are planned anew. */
-bnn_code bnn_predictor_run(bnn_predictor *p, int n, const float *x, float *logits, bnn_error *err);
+/* output[n][bnn_spec_outputs] of a batch that has the fields the network sees. Memory is planned
+ * for the largest n seen and for one other; further sizes are planned anew. */
+bnn_code bnn_predictor_run(bnn_predictor *p, const bnn_batch *batch, float *output, bnn_error *err);
 
 /* The parameters, or the spec's phase, have changed since the last run. */
 void bnn_predictor_refresh(bnn_predictor *p, int phase);

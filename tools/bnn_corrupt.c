@@ -66,6 +66,7 @@ static bnn_program program = {
 typedef struct work {
     const bnn_dataset_info *info;
     bnn_dataset *clean;
+    bnn_shape image;
     bnn_corruptor *corruptor;
     bnn_corruption_list list;
     bnn_outputs outputs;
@@ -95,8 +96,8 @@ static bnn_code run_chunk(work *w, int kind, int severity, size_t first, size_t 
         uint8_t *corrupted = w->corrupted + i * w->image_bytes;
         bnn_error own = {0};
         int32_t label;
-        w->clean->pixels(w->clean, first + i, clean, &label);
-        if (bnn_corrupt(w->corruptor, kind, severity, first + i, clean, corrupted, &own)) {
+        if (w->clean->pixels(w->clean, first + i, clean, &label, &own) ||
+            bnn_corrupt(w->corruptor, kind, severity, first + i, clean, corrupted, &own)) {
 #pragma omp critical
             {
                 code = own.code;
@@ -132,8 +133,8 @@ static bnn_code write_severity(work *w, int kind, int severity, bnn_npy_writer *
 }
 
 static bnn_code write_corruption(work *w, int kind, double change[BNN_SEVERITIES], bnn_error *err) {
-    const int64_t shape[4] = {BNN_SEVERITIES * (int64_t)w->clean->count, w->info->height,
-                              w->info->width, w->info->channels};
+    const int64_t shape[4] = {BNN_SEVERITIES * (int64_t)w->clean->count, w->image.h, w->image.w,
+                              w->image.c};
     char path[4096];
     bnn_npy_writer *writer = NULL;
     bnn_code code = path_in_output(path, bnn_corruption_names[kind], ".npy", err);
@@ -161,10 +162,14 @@ static bnn_code write_labels(work *w, bnn_error *err) {
     if (code != BNN_OK) {
         return code;
     }
-    for (int64_t i = 0; i < shape[0]; i++) {
+    for (int64_t i = 0; i < shape[0] && code == BNN_OK; i++) {
         int32_t label;
-        w->clean->pixels(w->clean, (size_t)i % w->clean->count, w->images, &label);
+        code = w->clean->pixels(w->clean, (size_t)i % w->clean->count, w->images, &label, err);
         bnn_npy_write(writer, &(uint8_t){(uint8_t)label}, 1);
+    }
+    if (code != BNN_OK) {
+        bnn_npy_write_abandon(writer);
+        return code;
     }
     return bnn_npy_write_commit(writer, err);
 }
@@ -199,22 +204,24 @@ static bnn_code open_all(work *w, bnn_error *err) {
                         "--output DIR must be given; see bnn-corrupt "
                         "--help");
     }
+    const bnn_dataset_options sized = {.limit = (size_t)limit_test};
     w->info = bnn_dataset_find(data);
+    w->image = w->info->field[0].shape;
     bnn_code code = bnn_corruption_list_parse(corruption, &w->list, err);
-    if (code != BNN_OK || (code = bnn_dataset_open(w->info, data_dir, BNN_SPLIT_TEST,
-                                                   (size_t)limit_test, &w->clean, err)) != BNN_OK) {
+    if (code != BNN_OK || (code = bnn_dataset_open(w->info, data_dir, BNN_SPLIT_TEST, &sized,
+                                                   &w->clean, err)) != BNN_OK) {
         return code;
     }
-    if (!w->clean->pixels || w->info->channels != 3 || w->info->classes > 256) {
+    if (!w->clean->pixels || w->image.c != 3 || w->clean->classes > 256) {
         return bnn_fail(err, BNN_ERR_UNSUPPORTED, "%s: not a set of colour images", w->info->name);
     }
-    code = bnn_corruptor_create(w->info->height, w->info->width, (uint64_t)seed, frost_dir,
-                                &w->corruptor, err);
+    code =
+        bnn_corruptor_create(w->image.h, w->image.w, (uint64_t)seed, frost_dir, &w->corruptor, err);
     if (code != BNN_OK || (code = open_output(w, err)) != BNN_OK) {
         return code;
     }
     w->threads = threads ? (int)threads : bnn_cpu_threads();
-    w->image_bytes = 3 * (size_t)w->info->height * (size_t)w->info->width;
+    w->image_bytes = bnn_shape_count(w->image);
     w->images = malloc(CHUNK * w->image_bytes);
     w->corrupted = malloc(CHUNK * w->image_bytes);
     return w->images && w->corrupted ? BNN_OK
@@ -239,7 +246,7 @@ static bnn_code run(work *w, bnn_error *err) {
     size_t i = 0;
     bnn_code code = BNN_OK;
     if ((size_t)limit_test > w->clean->count) {
-        bnn_options_note(&program, "limit-test", "says nothing: there are no more images");
+        bnn_options_note(&program, "limit-test", "says nothing: there are no more samples");
     }
     if (!bnn_corruption_list_has(&w->list, "frost")) {
         bnn_options_note(&program, "frost-dir", "says nothing, as frost is not among them");

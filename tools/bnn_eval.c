@@ -10,6 +10,7 @@
 #include "engine/base/stream.h"
 #include "tools/corrupt/corruption_table.h"
 #include "tools/train/evaluate.h"
+#include "tools/run/data_spec.h"
 #include "tools/run/find_model.h"
 #include "tools/run/given.h"
 #include "tools/cli/interrupt.h"
@@ -55,9 +56,9 @@ static bnn_option options[] = {
      .default_text = "computed textures"},
     {"seed", BNN_OPTION_INT, &seed, "N",
      "With --corruptions make: of the corruptions' random numbers.", .min = 0, .max = 9e15},
-    {"limit-test", BNN_OPTION_INT, &limit_test, "N", "Use the first N test images.",
+    {"limit-test", BNN_OPTION_INT, &limit_test, "N", "Use the first N test samples.",
      .default_text = "all", .min = 1, .max = 1e9},
-    {"batch-size", BNN_OPTION_INT, &batch_size, "N", "Images at a time; no result depends on it.",
+    {"batch-size", BNN_OPTION_INT, &batch_size, "N", "Samples at a time; no result depends on it.",
      .min = 1, .max = 65536},
     {"threads", BNN_OPTION_INT, &threads, "N", "Processors to use; results do not depend on it.",
      .default_text = "all", .min = 1, .max = 1024},
@@ -68,7 +69,8 @@ static bnn_option options[] = {
     {"overwrite", BNN_OPTION_FLAG, &overwrite, NULL,
      "Begin anew instead of going on with the results that are there.", .default_text = NULL},
     {"predictions", BNN_OPTION_STRING, &predictions, "FILE",
-     "Write the predicted class of each test image, one index a line; - for standard output.",
+     "Write the predicted class of each test sample, one index a line (of clouds whose parts are "
+     "found, one for each point); - for standard output.",
      .default_text = NULL},
     {"quiet", BNN_OPTION_FLAG, &quiet, NULL, "No per-class table.", .default_text = NULL},
 };
@@ -79,7 +81,9 @@ static bnn_program program = {
     .usage = "MODEL [options]",
     .description =
         "Evaluates MODEL, a checkpoint of bnn-train, a packed file of bnn-export or a run's folder "
-        "(its best.safetensors), on a test set: top-1 and top-5 accuracy, and accuracy per class. "
+        "(its best.safetensors), on a test set: the metrics of its task (top-1 and top-5 accuracy "
+        "of images), and each "
+        "class's. "
         "A safetensors file of another tool is evaluated where its tensors have PyTorch's names of "
         "the same network. "
         "Interrupt it at any time; with a results file (--json, or a run's folder) the same "
@@ -108,7 +112,9 @@ typedef struct evaluation {
     bnn_dataset *test;
     int data_given; /* by --data-dir, not found */
     bnn_evaluation how;
+    size_t rows; /* predictions a sample */
     bnn_score score;
+    int stopped;
     bnn_corruption_source source;
     bnn_corruption_files files;
     bnn_corruptor *corruptor;
@@ -121,15 +127,18 @@ typedef struct evaluation {
 static void print_score(const evaluation *e) {
     const bnn_results *r = &e->now;
     printf("%s: %s, %s, %s%s\n", r->model, r->arch, r->algo, r->packed ? "packed" : "checkpoint",
-           e->score.stopped ? " (interrupted)" : "");
-    printf("%s test: %zu images  top-1 %.2f%%  top-5 %.2f%%  loss %.4f  (%s)\n", r->data,
-           e->score.images, bnn_percent((int64_t)e->score.top1, (int64_t)e->score.images),
-           bnn_percent((int64_t)e->score.top5, (int64_t)e->score.images), e->score.loss, r->isa);
+           e->stopped ? " (interrupted)" : "");
+    printf("%s test: %zu %s", r->data, e->score.samples, e->info->samples);
+    for (int i = 0; r->task->metrics[i].key; i++) {
+        const bnn_metric *m = &r->task->metrics[i];
+        printf("  %s %.*f%s", m->name, m->digits, r->metric[i], m->unit);
+    }
+    printf("  loss %.4f  (%s)\n", r->loss, r->isa);
     for (size_t c = 0; !quiet && c < r->class_count; c++) {
         const bnn_class_result *of = &r->classes[c];
-        printf("  %-14s %6lld images  ", of->name, (long long)of->images);
-        if (of->images) {
-            printf("%6.2f%%\n", bnn_percent(of->correct, of->images));
+        printf("  %-14s %6lld %s  ", of->name, (long long)of->samples, e->info->samples);
+        if (of->samples) {
+            printf("%6.2f%%\n", of->value);
         } else {
             printf("%6s\n", "-");
         }
@@ -142,21 +151,22 @@ static bnn_code write_predictions(const evaluation *e, bnn_error *err) {
     if (code != BNN_OK) {
         return code;
     }
-    for (size_t i = 0; i < e->score.images; i++) {
-        fprintf(bnn_atomic_stream(file), "%d\n", (int)e->how.prediction[i]);
+    for (size_t i = 0; i < e->score.samples * e->rows; i++) {
+        fprintf(bnn_atomic_stream(file), "%d%c", (int)e->how.prediction[i],
+                (i + 1) % e->rows ? ' ' : '\n');
     }
     return bnn_atomic_commit(file, err);
 }
 
 static bnn_code check_fit(const evaluation *e, bnn_error *err) {
     const bnn_spec *s = &e->model.spec;
-    const bnn_dataset_info *d = e->info;
-    if (s->height != d->height || s->width != d->width || s->channels != d->channels ||
-        s->classes != d->classes) {
+    const bnn_shape d = e->test->field[0].shape;
+    if (s->height != d.h || s->width != d.w || s->channels != d.c ||
+        s->classes != e->test->classes) {
         return bnn_fail(err, BNN_ERR_SHAPE,
-                        "%s takes %dx%dx%d images of %d classes; %s has %dx%dx%d of %d",
-                        e->model.path, s->channels, s->height, s->width, s->classes, d->name,
-                        d->channels, d->height, d->width, d->classes);
+                        "%s takes %dx%dx%d %s of %d classes; %s has %dx%dx%d of %d", e->model.path,
+                        s->channels, s->height, s->width, e->info->samples, s->classes,
+                        e->info->name, d.c, d.h, d.w, e->test->classes);
     }
     return BNN_OK;
 }
@@ -191,8 +201,12 @@ static bnn_code open_corruptions(evaluation *e, bnn_error *err) {
     }
     e->source.clean = e->test;
     if (!e->source.folder) {
-        code = bnn_corruptor_create(e->info->height, e->info->width, (uint64_t)seed, frost_dir,
-                                    &e->corruptor, err);
+        const bnn_shape image = e->info->field[0].shape;
+        code = e->test->pixels
+                   ? bnn_corruptor_create(image.h, image.w, (uint64_t)seed, frost_dir,
+                                          &e->corruptor, err)
+                   : bnn_fail(err, BNN_ERR_ARGUMENT,
+                              "--corruptions are of images, which %s has none of", e->info->name);
         e->source.corruptor = e->corruptor;
     }
     if (code == BNN_OK) {
@@ -230,16 +244,57 @@ static bnn_code describe_model(evaluation *e, bnn_error *err) {
     r->packed = e->model.packed;
     r->data = e->info->name;
     r->isa = e->model.device.kernels->name;
-    r->images = (int64_t)e->test->count;
-    r->class_count = (size_t)e->info->classes;
+    r->task = e->model.spec.arch->task;
+    r->samples = (int64_t)e->test->count;
+    return bnn_results_checksum(r, err);
+}
+
+/* A text of its own, up to the name's end. */
+static const char *name_of(evaluation *e, const char *name) {
+    return bnn_arena_format(e->arena, "%.*s",
+                            (int)strcspn(name, e->now.task->by_point ? ":\n" : "\n"), name);
+}
+
+static bnn_code take_classes(evaluation *e, bnn_error *err) {
+    bnn_results *r = &e->now;
+    const bnn_spec *spec = &e->model.spec;
+    r->class_count = (size_t)r->task->groups(spec);
     r->classes = bnn_arena_alloc(e->arena, r->class_count * sizeof *r->classes);
     if (!r->classes) {
         return bnn_fail(err, BNN_ERR_MEMORY, "out of memory for the results");
     }
     for (size_t c = 0; c < r->class_count; c++) {
-        r->classes[c].name = e->info->class_names[c];
+        const char *name;
+        double samples;
+        r->classes[c].value =
+            bnn_results_as_written(r->task->group(spec, &e->score, (int)c, &name, &samples));
+        r->classes[c].samples = (int64_t)samples;
+        r->classes[c].name = name_of(e, name);
+        if (!r->classes[c].name) {
+            return bnn_fail(err, BNN_ERR_MEMORY, "out of memory for the results");
+        }
     }
-    return bnn_results_checksum(r, err);
+    return BNN_OK;
+}
+
+static bnn_code take_confusion(evaluation *e, bnn_error *err) {
+    bnn_results *r = &e->now;
+    const size_t cells = r->class_count * r->class_count;
+    r->confusion = bnn_arena_alloc(e->arena, cells * sizeof *r->confusion);
+    for (size_t i = 0; r->confusion && i < cells; i++) {
+        r->confusion[i] = (int64_t)e->score.sum[(size_t)r->task->confusion + i];
+    }
+    return r->confusion ? BNN_OK : bnn_fail(err, BNN_ERR_MEMORY, "out of memory for the results");
+}
+
+static bnn_code take_score(evaluation *e, bnn_error *err) {
+    bnn_results *r = &e->now;
+    for (int i = 0; r->task->metrics[i].key; i++) {
+        r->metric[i] = bnn_results_as_written(r->task->value(&e->model.spec, &e->score, i));
+    }
+    r->loss = bnn_results_as_written(e->score.loss / (double)e->score.samples);
+    bnn_code code = take_classes(e, err);
+    return code == BNN_OK && r->task->confusion ? take_confusion(e, err) : code;
 }
 
 /* What is written over nothing that is read, and can be written, is known before the work. */
@@ -281,10 +336,21 @@ static bnn_code open_data(evaluation *e, bnn_error *err) {
         return bnn_fail(err, BNN_ERR_ARGUMENT, "%s was trained on unknown data; say --data NAME",
                         e->model.path);
     }
-    bnn_code code = check_fit(e, err);
+    bnn_spec *spec = &e->model.spec;
+    bnn_dataset_options chosen = {.limit = (size_t)limit_test};
+    bnn_code code = bnn_arch_fits(spec->arch, e->info, err);
+    if (strcmp(e->info->field[0].name, "points") == 0) {
+        chosen.length = spec->width;
+    }
+    chosen.variant = e->info->variant && *spec->variant ? spec->variant : NULL;
     if (code == BNN_OK) {
-        code =
-            bnn_dataset_open(e->info, data_dir, BNN_SPLIT_TEST, (size_t)limit_test, &e->test, err);
+        code = bnn_dataset_open(e->info, data_dir, BNN_SPLIT_TEST, &chosen, &e->test, err);
+    }
+    if (code == BNN_OK) {
+        code = check_fit(e, err);
+    }
+    if (code == BNN_OK && !*spec->class_names) { /* of an older version, or of another tool */
+        code = bnn_spec_of_dataset(spec, e->test, &chosen, e->arena, err);
     }
     if (code == BNN_OK) {
         bnn_dataset_normalize(e->test, e->model.spec.mean, e->model.spec.std);
@@ -305,7 +371,7 @@ static void note_options(const evaluation *e) {
                          "says nothing without a file of results, --json FILE");
     }
     if ((size_t)limit_test > e->test->count) {
-        bnn_options_note(&program, "limit-test", "says nothing: there are no more images");
+        bnn_options_note(&program, "limit-test", "says nothing: there are no more samples");
     }
     if (!bnn_corruption_list_has(&e->source.list, "frost")) {
         bnn_options_note(&program, "frost-dir", "says nothing, as frost is not among them");
@@ -317,16 +383,14 @@ static bnn_code prepare(evaluation *e, bnn_error *err) {
     if (e->corruptor) {
         bnn_corruption_list_note(&e->source.list, frost_dir, program.name);
     }
-    const size_t classes = (size_t)e->info->classes;
     e->how = (bnn_evaluation){.batch_size = (size_t)batch_size,
                               .loader_threads = e->model.device.threads,
                               .label = e->info->name};
-    e->how.prediction = bnn_arena_alloc(e->arena, e->test->count * sizeof *e->how.prediction);
-    e->how.class_images = bnn_arena_alloc(e->arena, classes * sizeof *e->how.class_images);
-    e->how.class_correct = bnn_arena_alloc(e->arena, classes * sizeof *e->how.class_correct);
-    return e->how.prediction && e->how.class_images && e->how.class_correct
-               ? BNN_OK
-               : bnn_fail(err, BNN_ERR_MEMORY, "out of memory for the predictions");
+    e->rows = bnn_spec_outputs(&e->model.spec) / (size_t)e->model.spec.classes;
+    e->how.prediction =
+        bnn_arena_alloc(e->arena, e->test->count * e->rows * sizeof *e->how.prediction);
+    return e->how.prediction ? BNN_OK
+                             : bnn_fail(err, BNN_ERR_MEMORY, "out of memory for the predictions");
 }
 
 static bnn_code open_all(evaluation *e, bnn_error *err) {
@@ -355,16 +419,6 @@ static bnn_code open_all(evaluation *e, bnn_error *err) {
     return prepare(e, err);
 }
 
-static void take_score(evaluation *e) {
-    e->now.top1 = (int64_t)e->score.top1;
-    e->now.top5 = (int64_t)e->score.top5;
-    e->now.loss = e->score.loss;
-    for (size_t c = 0; c < e->now.class_count; c++) {
-        e->now.classes[c].images = (int64_t)e->how.class_images[c];
-        e->now.classes[c].correct = (int64_t)e->how.class_correct[c];
-    }
-}
-
 static bnn_code evaluate_corruptions(evaluation *e, bnn_error *err) {
     bnn_evaluation how = {.batch_size = e->how.batch_size, .loader_threads = e->how.loader_threads};
     size_t done, cells = bnn_results_cells(&e->now, &done);
@@ -372,10 +426,11 @@ static bnn_code evaluate_corruptions(evaluation *e, bnn_error *err) {
         fprintf(stderr, "%s: note: %zu of %zu cells of the table are in %s already\n", program.name,
                 done, cells, json_file);
     }
-    bnn_code code = done == cells
-                        ? BNN_OK
-                        : bnn_corruption_table_run(e->predictor, &e->source, &e->files, &how,
-                                                   e->goes_on ? json_file : NULL, &e->now, err);
+    bnn_code code =
+        done == cells
+            ? BNN_OK
+            : bnn_corruption_table_run(e->predictor, &e->model.spec, &e->source, &e->files, &how,
+                                       e->goes_on ? json_file : NULL, &e->now, err);
     if (code == BNN_OK && !bnn_interrupted()) {
         bnn_corruption_table_print(&e->now, stdout);
     }
@@ -391,13 +446,16 @@ static void print_advice(const evaluation *e) {
 }
 
 static bnn_code evaluate(evaluation *e, bnn_error *err) {
-    bnn_code code = bnn_evaluate(e->predictor, e->test, &e->how, &e->score, err);
-    if (code != BNN_OK) {
+    const bnn_spec *spec = &e->model.spec;
+    bnn_code code = bnn_score_create(spec->arch->task, spec, 0, &e->score, err);
+    if (code != BNN_OK ||
+        (code = bnn_evaluate(e->predictor, spec, e->test, &e->how, &e->score, &e->stopped, err)) !=
+            BNN_OK ||
+        (code = take_score(e, err)) != BNN_OK) {
         return code;
     }
-    take_score(e);
     print_score(e);
-    if (e->score.stopped) {
+    if (e->stopped) {
         print_advice(e);
         return BNN_OK;
     }
@@ -431,6 +489,7 @@ static bnn_code work(bnn_error *err) {
     bnn_dataset_close(e.test);
     bnn_predictor_free(e.predictor);
     bnn_loaded_close(&e.model);
+    bnn_score_free(&e.score);
     bnn_arena_free(e.arena);
     return code;
 }

@@ -8,16 +8,19 @@
 #include "models/summary.h"
 #include "tools/cli/interrupt.h"
 #include "tools/cli/names.h"
+#include "tools/run/data_spec.h"
 #include "tools/run/outputs.h"
+#include "tools/train/recipes.h"
 #include "tools/train/resume.h"
 #include "tools/cli/start.h"
 #include "tools/train/trainer.h"
 
 /* Values below an option's least mean "not chosen": the data set's recipe decides. */
 static const char *algo = "reactnet", *arch = "resnet18", *data = "fashion_mnist", *data_dir;
+static const char *words, *category, *pool = "usual";
 static const char *optimizer, *scheduler, *output, *init_from, *resume, *milestones = "100,150";
 static int64_t epochs = 0, batch_size = 0, warmup_epochs = -1, seed = 1, threads = 0;
-static int64_t limit_train = 0, limit_test = 0, image_size = 0;
+static int64_t limit_train = 0, limit_test = 0, image_size = 0, points = 0, accumulate = 1;
 static double lr = -1.0, momentum = -1.0, weight_decay = -1.0;
 static bool nesterov, init_partial, overwrite, list, dry_run, profile;
 static char data_path[PATH_MAX], init_path[PATH_MAX]; /* as they are recorded */
@@ -33,33 +36,54 @@ static bnn_option options[] = {
     {"data-dir", BNN_OPTION_STRING, &data_dir, "DIR", "Folder of the data set's files.",
      .default_text = "where the system keeps Fashion-MNIST; others must be given",
      .from_config = 1},
+    {"words", BNN_OPTION_STRING, &words, "WORD,...",
+     "Of speech_commands: the words to tell apart, beside unknown and silence.",
+     .default_text = "yes,no,up,down,left,right,on,off,stop,go", .from_config = 2},
+    {"category", BNN_OPTION_STRING, &category, "NAME",
+     "Of shapenet_part: the kind of shapes whose parts are learned; all: every kind at once.",
+     .default_text = "all", .from_config = 2},
+    {"points", BNN_OPTION_INT, &points, "N", "Points of a cloud.",
+     .default_text = "the data set's: 1024 for modelnet40, 4096 for shapenet_part", .min = 1,
+     .max = 65536, .from_config = 2},
+    {"pool", BNN_OPTION_STRING, &pool, "NAME",
+     "How PointNets make one of all points: max, mean, or ema-max, the maximum moved to the centre "
+     "of its distribution; usual is ema-max in binary networks, max in float ones.",
+     .choices = bnn_pool_names, .from_config = 2},
     {"epochs", BNN_OPTION_INT, &epochs, "N", "Times through the training set.",
-     .default_text = "the recipe's: 60 for fashion_mnist and mnist, 400 for cifar10", .min = 1,
-     .max = 100000, .from_config = 2, .may_grow = 1},
-    {"batch-size", BNN_OPTION_INT, &batch_size, "N", "Images a step.",
-     .default_text = "the recipe's: 128", .min = 1, .max = 65536, .from_config = 2},
+     .default_text = "the recipe's: 60 for fashion_mnist and mnist, 200 to 400 for others",
+     .min = 1, .max = 100000, .from_config = 2, .may_grow = 1},
+    {"batch-size", BNN_OPTION_INT, &batch_size, "N", "Samples a step.",
+     .default_text = "the recipe's: 128; 96 or 256 for others than images", .min = 1, .max = 65536,
+     .from_config = 2},
+    {"accumulate", BNN_OPTION_INT, &accumulate, "N",
+     "Batches whose gradients are added up for one step: the step of a batch N times as large, in "
+     "the memory of one (but for the statistics of batch norms, which stay each batch's own).",
+     .min = 1, .max = 65536, .from_config = 2},
     {"optimizer", BNN_OPTION_STRING, &optimizer, "NAME", "Optimizer.",
-     .default_text = "the recipe's: adam", .choices = bnn_optimizer_names, .from_config = 2},
+     .default_text = "the recipe's: adam; sgd for speech_commands", .choices = bnn_optimizer_names,
+     .from_config = 2},
     {"lr", BNN_OPTION_REAL, &lr, "X", "Learning rate at the first epoch.",
-     .default_text = "the recipe's: 0.001; 0.1 with sgd", .min = 0, .max = 1000, .from_config = 2},
+     .default_text = "the recipe's: 0.001; 0.005 for speech_commands; else 0.1 with sgd", .min = 0,
+     .max = 1000, .from_config = 2},
     {"momentum", BNN_OPTION_REAL, &momentum, "X", "Momentum of sgd.",
      .default_text = "the recipe's: 0.9", .min = 0, .max = 1, .from_config = 2},
     {"nesterov", BNN_OPTION_FLAG, &nesterov, NULL, "Nesterov's momentum.", .from_config = 2},
     {"weight-decay", BNN_OPTION_REAL, &weight_decay, "X", "Weight decay of all parameters.",
      .default_text = "the recipe's: 0; 0.0001 with sgd", .min = 0, .max = 10, .from_config = 2},
     {"scheduler", BNN_OPTION_STRING, &scheduler, "NAME",
-     "How the learning rate falls from epoch to epoch.", .default_text = "the recipe's: cosine",
-     .choices = bnn_lr_schedule_names, .from_config = 2},
+     "How the learning rate falls, from epoch to epoch or, linear, from step to step.",
+     .default_text = "the recipe's: cosine", .choices = bnn_lr_schedule_names, .from_config = 2},
     {"milestones", BNN_OPTION_STRING, &milestones, "N,N",
      "Epochs at which --scheduler step divides the learning rate by ten.", .from_config = 2},
     {"warmup-epochs", BNN_OPTION_INT, &warmup_epochs, "N",
      "Epochs of linear warm-up from a hundredth of the learning rate.",
-     .default_text = "the recipe's: 0", .min = 0, .max = 1000, .from_config = 2},
+     .default_text = "the recipe's: 0; 5 for speech_commands", .min = 0, .max = 1000,
+     .from_config = 2},
     {"seed", BNN_OPTION_INT, &seed, "N", "Seed of all randomness.", .min = 0, .max = 0x1p53,
      .from_config = 2},
-    {"limit-train", BNN_OPTION_INT, &limit_train, "N", "Use the first N training images.",
+    {"limit-train", BNN_OPTION_INT, &limit_train, "N", "Use the first N training samples.",
      .default_text = "all", .min = 1, .max = 1e9, .from_config = 2},
-    {"limit-test", BNN_OPTION_INT, &limit_test, "N", "Use the first N test images.",
+    {"limit-test", BNN_OPTION_INT, &limit_test, "N", "Use the first N test samples.",
      .default_text = "all", .min = 1, .max = 1e9, .from_config = 2},
     {"threads", BNN_OPTION_INT, &threads, "N", "Processors to use; results do not depend on it.",
      .default_text = "all", .min = 1, .max = 1024, .from_config = 1},
@@ -119,6 +143,7 @@ static void resolve(const bnn_recipe *recipe) {
     momentum = momentum >= 0.0 ? momentum : recipe->momentum;
     weight_decay = weight_decay >= 0.0 ? weight_decay : sgd ? 1e-4 : recipe->weight_decay;
     warmup_epochs = warmup_epochs >= 0 ? warmup_epochs : recipe->warmup_epochs;
+    nesterov = nesterov || (recipe->nesterov && strcmp(optimizer, recipe->optimizer) == 0);
 }
 
 static bnn_code parse_milestones(bnn_lr_schedule *schedule, bnn_error *err) {
@@ -153,13 +178,15 @@ static bnn_code settings_from_options(bnn_train_settings *s, bnn_error *err) {
     if (code != BNN_OK) {
         return code;
     }
-    s->spec.height = dry_run && image_size ? (int)image_size : info->height;
-    s->spec.width = dry_run && image_size ? (int)image_size : info->width;
-    s->spec.channels = info->channels;
-    s->spec.classes = info->classes;
-    s->spec.dataset = info->name;
-    memcpy(s->spec.mean, info->mean, sizeof s->spec.mean);
-    memcpy(s->spec.std, info->std, sizeof s->spec.std);
+    if ((code = bnn_arch_fits(s->spec.arch, info, err)) != BNN_OK) {
+        return code;
+    }
+    bnn_spec_of_info(&s->spec, info);
+    s->spec.width = points ? (int)points : s->spec.width;
+    bnn_pool_find(pool, &s->spec.pool);
+    if (dry_run && image_size) {
+        s->spec.height = s->spec.width = (int)image_size;
+    }
     s->optimizer = bnn_optimizer_find(optimizer);
     s->momentum = momentum;
     s->weight_decay = weight_decay;
@@ -169,6 +196,7 @@ static bnn_code settings_from_options(bnn_train_settings *s, bnn_error *err) {
                                     .epochs = (int)epochs};
     s->warmup_epochs = (int)warmup_epochs;
     s->batch_size = (size_t)batch_size;
+    s->accumulate = (size_t)accumulate;
     s->seed = (uint64_t)seed;
     s->init_from = init_from;
     s->init_partial = init_partial;
@@ -196,9 +224,10 @@ static void note_schedule(const bnn_lr_schedule *s) {
 
 static void note_options(const bnn_train_settings *s) {
     static const char *const planned[] = {
-        "dry-run",   "algo",         "arch",     "data",          "image-size", "batch-size",
-        "optimizer", "lr",           "momentum", "nesterov",      "scheduler",  "milestones",
-        "epochs",    "weight-decay", "resume",   "warmup-epochs", "threads",    NULL};
+        "dry-run",      "algo",   "arch",          "data",     "image-size", "batch-size",
+        "optimizer",    "lr",     "momentum",      "nesterov", "scheduler",  "milestones",
+        "accumulate",   "pool",   "words",         "category", "points",     "epochs",
+        "weight-decay", "resume", "warmup-epochs", "threads",  NULL};
     note_schedule(&s->schedule);
     if (strcmp(optimizer, "sgd") != 0) {
         bnn_options_note(&program, "momentum", "says nothing without --optimizer sgd");
@@ -215,25 +244,25 @@ static void note_options(const bnn_train_settings *s) {
 
 static void note_limits(size_t train_images, size_t test_images) {
     if ((size_t)limit_train > train_images) {
-        bnn_options_note(&program, "limit-train", "says nothing: there are no more images");
+        bnn_options_note(&program, "limit-train", "says nothing: there are no more samples");
     }
     if ((size_t)limit_test > test_images) {
-        bnn_options_note(&program, "limit-test", "says nothing: there are no more images");
+        bnn_options_note(&program, "limit-test", "says nothing: there are no more samples");
     }
 }
 
 /* More epochs change nothing of those that are done, unless something follows their number. */
 static bnn_code check_extension(const bnn_train_settings *s, int64_t was, bnn_error *err) {
     const bnn_binarizer *algorithm = s->spec.binarizer;
-    const int cosine = s->schedule.kind == BNN_LR_COSINE;
-    if (!cosine && !(algorithm && algorithm->schedule)) {
+    const int by_length = s->schedule.kind == BNN_LR_COSINE || s->schedule.kind == BNN_LR_LINEAR;
+    if (!by_length && !(algorithm && algorithm->schedule)) {
         return BNN_OK;
     }
     return bnn_fail(err, BNN_ERR_ARGUMENT,
                     "--epochs differs from the run's own %d, which %s %s follows from its first "
                     "epoch; start a new run from its weights: --init-from %s/last.safetensors",
-                    (int)was, cosine ? "--scheduler" : "--algo",
-                    cosine ? scheduler : algorithm->name, s->output);
+                    (int)was, by_length ? "--scheduler" : "--algo",
+                    by_length ? scheduler : algorithm->name, s->output);
 }
 
 static void print_layers(const bnn_train_settings *s, const bnn_params *params, const bnn_net *net,
@@ -286,19 +315,21 @@ static void print_result(const bnn_train_settings *s, const bnn_train_result *r)
         printf("interrupted; go on with: bnn-train --resume %s\n", s->output);
         return;
     }
+    const bnn_metric *m = &s->spec.arch->task->metrics[0];
+    char best[80];
+    snprintf(best, sizeof best, "%.30s %.*f%.4s", m->title, m->digits, r->best, m->unit);
     bnn_interrupt_forget();
     if (r->was_finished) {
         bnn_error why = {0};
         int fixed = check_extension(s, epochs, &why) != BNN_OK;
-        printf("%s is finished: %d epochs, best test accuracy %.2f%%; ", s->output,
-               s->schedule.epochs, r->best_top1);
+        printf("%s is finished: %d epochs, best test %s; ", s->output, s->schedule.epochs, best);
         printf(fixed ? "to train on, start a new run: bnn-train --init-from %s/last.safetensors\n"
                      : "to train on: bnn-train --resume %s --epochs N\n",
                s->output);
         return;
     }
-    printf("best test accuracy %.2f%%; %.4f s a step (%s); %s/best.safetensors\n", r->best_top1,
-           r->seconds_per_step, s->device.kernels->name, s->output);
+    printf("best test %s; %.4f s a step (%s); %s/best.safetensors\n", best, r->seconds_per_step,
+           s->device.kernels->name, s->output);
 }
 
 /* Nothing that is read may be among the run's files. --config may: it has been read whole, and is
@@ -311,11 +342,29 @@ static bnn_code check_outputs(const bnn_train_settings *s, bnn_outputs *outputs,
     return bnn_outputs_check(outputs, err);
 }
 
+/* Both splits; what they are, the network learns. */
+static bnn_code open_data(bnn_train_settings *s, const char *dir, bnn_arena *arena,
+                          bnn_dataset **train_set, bnn_dataset **test_set, bnn_error *err) {
+    const bnn_dataset_info *info = bnn_dataset_find(data);
+    const bnn_data_choice choice = {.words = words, .category = category, .points = points};
+    bnn_dataset_options chosen;
+    bnn_code code = bnn_data_choose(info, &choice, &chosen, err);
+    if (code != BNN_OK) {
+        return code;
+    }
+    chosen.limit = (size_t)limit_train;
+    code = bnn_dataset_open(info, dir, BNN_SPLIT_TRAIN, &chosen, train_set, err);
+    chosen.limit = (size_t)limit_test;
+    if (code == BNN_OK) {
+        code = bnn_dataset_open(info, dir, BNN_SPLIT_TEST, &chosen, test_set, err);
+    }
+    return code == BNN_OK ? bnn_spec_of_dataset(&s->spec, *train_set, &chosen, arena, err) : code;
+}
+
 static bnn_code train(bnn_train_settings *s, bnn_error *err) {
     bnn_train_result result = {0};
     bnn_outputs outputs = {0};
     bnn_dataset *train_set = NULL, *test_set = NULL;
-    const bnn_dataset_info *info = bnn_dataset_find(data);
     const char *dir = data_dir;
     /* What is recorded holds wherever the run is repeated. */
     if (!resume || s->extended) {
@@ -325,11 +374,11 @@ static bnn_code train(bnn_train_settings *s, bnn_error *err) {
         init_from = bnn_recorded_path(init_from, init_path);
     }
     char *args = bnn_options_to_json(&program, 2), *config = bnn_options_to_json(&program, 1);
-    bnn_code code = args && config ? BNN_OK : bnn_fail(err, BNN_ERR_MEMORY, "out of memory");
+    bnn_arena *arena = bnn_arena_create();
+    bnn_code code =
+        args && config && arena ? BNN_OK : bnn_fail(err, BNN_ERR_MEMORY, "out of memory");
     if (code == BNN_OK && !(code = check_outputs(s, &outputs, err)) &&
-        !(code =
-              bnn_dataset_open(info, dir, BNN_SPLIT_TRAIN, (size_t)limit_train, &train_set, err)) &&
-        !(code = bnn_dataset_open(info, dir, BNN_SPLIT_TEST, (size_t)limit_test, &test_set, err)) &&
+        !(code = open_data(s, dir, arena, &train_set, &test_set, err)) &&
         !(code = bnn_outputs_spare_data(&outputs, train_set, err)) &&
         !(code = bnn_outputs_spare_data(&outputs, test_set, err))) {
         note_options(s);
@@ -352,6 +401,7 @@ static bnn_code train(bnn_train_settings *s, bnn_error *err) {
     if (code == BNN_OK) {
         print_result(s, &result);
     }
+    bnn_arena_free(arena);
     return code;
 }
 
@@ -388,7 +438,7 @@ static bnn_code work(bnn_error *err) {
         settings.resume = checkpoint;
         output = folder;
     }
-    resolve(&bnn_dataset_find(data)->recipe);
+    resolve(bnn_recipe_find(data, arch, strcmp(algo, BNN_FLOAT_ALGORITHM) != 0));
     if (!output) {
         snprintf(folder, sizeof folder, "runs/%s-%s-%s", algo, arch, data);
         output = folder;

@@ -1,80 +1,52 @@
 /* A data set seen through a corruption, made while it is read: no files, no memory for them. */
-#include <pthread.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "data_loaders/augment.h"
 #include "data_loaders/corruption/corruption.h"
+#include "data_loaders/internal.h"
 
 typedef struct corrupted {
     bnn_dataset base;
     const bnn_corruptor *corruptor;
     const bnn_dataset *clean;
     int kind, severity;
-    pthread_mutex_t mutex; /* of the first error */
-    bnn_error first;
 } corrupted;
 
-static void remember(corrupted *d, const bnn_error *err) {
-    pthread_mutex_lock(&d->mutex);
-    if (d->first.code == BNN_OK) {
-        d->first = *err;
-    }
-    pthread_mutex_unlock(&d->mutex);
-}
-
-static void corrupted_pixels(const bnn_dataset *dataset, size_t index, uint8_t *out,
-                             int32_t *label) {
-    /* Only the first error is written, under its lock. */
-    corrupted *d = (corrupted *)(uintptr_t)dataset;
-    const size_t bytes = (size_t)d->base.info->height * (size_t)d->base.info->width * 3;
-    bnn_error err = {0};
-    uint8_t *clean = malloc(bytes);
+static bnn_code corrupted_pixels(const bnn_dataset *dataset, size_t index, uint8_t *out,
+                                 int32_t *label, bnn_error *err) {
+    const corrupted *d = (const corrupted *)dataset;
+    uint8_t *clean = malloc(bnn_shape_count(dataset->field[0].shape));
     if (!clean) {
-        bnn_fail(&err, BNN_ERR_MEMORY, "out of memory for a corrupted image");
-    } else {
-        d->clean->pixels(d->clean, index, clean, label);
-        bnn_corrupt(d->corruptor, d->kind, d->severity, index, clean, out, &err);
-        free(clean);
+        return bnn_fail(err, BNN_ERR_MEMORY, "out of memory for a corrupted image");
     }
-    if (err.code != BNN_OK) {
-        remember(d, &err);
-        for (size_t i = 0; i < bytes; i++) {
-            out[i] = 0;
-        }
+    bnn_code code = d->clean->pixels(d->clean, index, clean, label, err);
+    if (code == BNN_OK) {
+        code = bnn_corrupt(d->corruptor, d->kind, d->severity, index, clean, out, err);
     }
+    free(clean);
+    return code;
 }
 
 /* Never augmented: these images are only evaluated. */
-static void corrupted_sample(const bnn_dataset *dataset, size_t index, int augment, uint64_t seed,
-                             uint32_t epoch, float *x, int32_t *label) {
-    corrupted *d = (corrupted *)(uintptr_t)dataset;
-    const size_t floats = (size_t)d->base.info->height * (size_t)d->base.info->width * 3;
-    uint8_t *bytes = malloc(floats);
-    (void)augment;
-    (void)seed;
-    (void)epoch;
-    *label = 0;
+static bnn_code corrupted_sample(const bnn_dataset *dataset, size_t index, const bnn_draw *draw,
+                                 void *const *out, bnn_error *err) {
+    const size_t values = bnn_shape_count(dataset->field[0].shape);
+    uint8_t *bytes = malloc(values);
+    float *x = out[0];
+    (void)draw;
     if (!bytes) {
-        bnn_error err = {0};
-        bnn_fail(&err, BNN_ERR_MEMORY, "out of memory for a corrupted image");
-        remember(d, &err);
-        for (size_t i = 0; i < floats; i++) {
-            x[i] = 0.0f;
-        }
-        return;
+        return bnn_fail(err, BNN_ERR_MEMORY, "out of memory for a corrupted image");
     }
-    corrupted_pixels(dataset, index, bytes, label);
-    for (size_t i = 0; i < floats; i++) {
+    bnn_code code = corrupted_pixels(dataset, index, bytes, out[1], err);
+    for (size_t i = 0; code == BNN_OK && i < values; i++) {
         x[i] = dataset->normalizer.value[i % 3][bytes[i]];
     }
     free(bytes);
+    return code;
 }
 
 static void corrupted_close(bnn_dataset *dataset) {
-    corrupted *d = (corrupted *)dataset;
-    pthread_mutex_destroy(&d->mutex);
-    free(d);
+    free(dataset);
 }
 
 bnn_code bnn_corrupted_open(const bnn_corruptor *corruptor, const bnn_dataset *clean, int kind,
@@ -94,27 +66,16 @@ bnn_code bnn_corrupted_open(const bnn_corruptor *corruptor, const bnn_dataset *c
     if (!d) {
         return bnn_fail(err, BNN_ERR_MEMORY, "out of memory for a corruption");
     }
-    d->base = (bnn_dataset){.info = clean->info,
-                            .count = clean->count,
-                            .files = clean->files,
-                            .normalizer = clean->normalizer,
-                            .sample = corrupted_sample,
-                            .pixels = corrupted_pixels,
-                            .close = corrupted_close};
-    memcpy(d->base.file, clean->file, sizeof d->base.file);
+    bnn_data_describe(&d->base, clean->info);
+    d->base.count = clean->count;
+    d->base.normalizer = clean->normalizer;
+    d->base.sample = corrupted_sample;
+    d->base.pixels = corrupted_pixels;
+    d->base.close = corrupted_close;
     d->corruptor = corruptor;
     d->clean = clean;
     d->kind = kind;
     d->severity = severity;
-    pthread_mutex_init(&d->mutex, NULL);
     *out = &d->base;
     return BNN_OK;
-}
-
-bnn_code bnn_corrupted_status(const bnn_dataset *dataset, bnn_error *err) {
-    corrupted *d = (corrupted *)(uintptr_t)dataset;
-    pthread_mutex_lock(&d->mutex);
-    bnn_error first = d->first;
-    pthread_mutex_unlock(&d->mutex);
-    return first.code == BNN_OK ? BNN_OK : bnn_fail(err, first.code, "%s", first.text);
 }

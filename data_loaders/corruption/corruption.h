@@ -43,8 +43,5 @@ bnn_code bnn_corrupt(const bnn_corruptor *corruptor, int kind, int severity, siz
  * outlive it. The data set must give its pixels. */
 bnn_code bnn_corrupted_open(const bnn_corruptor *corruptor, const bnn_dataset *clean, int kind,
                             int severity, bnn_dataset **out, bnn_error *err);
-/* A sample cannot fail, but memory can be out: the first such error of a bnn_corrupted_open. Ask
- * when its samples have been used. */
-bnn_code bnn_corrupted_status(const bnn_dataset *corrupted, bnn_error *err);
 
 #endif

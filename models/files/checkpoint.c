@@ -21,6 +21,9 @@ size_t bnn_spec_meta(const bnn_spec *spec, bnn_arena *arena, bnn_meta meta[BNN_S
     meta[n++] = (bnn_meta){"std", bnn_arena_format(arena, "%.9g %.9g %.9g", (double)spec->std[0],
                                                    (double)spec->std[1], (double)spec->std[2])};
     meta[n++] = (bnn_meta){"data", spec->dataset ? spec->dataset : ""};
+    meta[n++] = (bnn_meta){"pool", bnn_pool_names[spec->pool]};
+    meta[n++] = (bnn_meta){"variant", spec->variant ? spec->variant : ""};
+    meta[n++] = (bnn_meta){"class_names", spec->class_names ? spec->class_names : ""};
     return n;
 }
 
@@ -102,8 +105,8 @@ static bnn_code refuse_lacking(const char *path, const bnn_spec_given *given,
                     path, entries, cure);
 }
 
-/* Of the images' entries the first that the file lacks; NULL if it has them all. */
-static const char *lacking_of_images(const bnn_st_file *file) {
+/* Of the samples' entries the first that the file lacks; NULL if it has them all. */
+static const char *lacking_of_samples(const bnn_st_file *file) {
     static const char *const keys[] = {"data", "input", "classes", "mean", "std", NULL};
     size_t i = 0;
     while (keys[i] && bnn_st_metadata(file, keys[i])) {
@@ -116,15 +119,15 @@ bnn_code bnn_spec_read(const char *path, const bnn_st_file *file, const bnn_spec
                        bnn_spec *spec, bnn_error *err) {
     const char *arch = bnn_st_metadata(file, "arch"), *algo = bnn_st_metadata(file, "algo");
     const char *data = bnn_st_metadata(file, "data");
-    const bnn_spec *images = given ? given->images : NULL;
-    if (images && data && strcmp(data, images->dataset) != 0) {
-        images = NULL; /* of other images than this network's */
+    const bnn_spec *samples = given ? given->samples : NULL;
+    if (samples && data && strcmp(data, samples->dataset) != 0) {
+        samples = NULL; /* of other samples than this network's */
     }
     arch = arch || !given ? arch : given->arch;
     algo = algo || !given ? algo : given->algo;
     const char *const lacking[3] = {arch ? NULL : "arch", algo ? NULL : "algo",
-                                    images ? NULL : lacking_of_images(file)};
-    *spec = images ? *images : (bnn_spec){0};
+                                    samples ? NULL : lacking_of_samples(file)};
+    *spec = samples ? *samples : (bnn_spec){0};
     if (lacking[0] || lacking[1] || lacking[2]) {
         return refuse_lacking(path, given, lacking, err);
     }
@@ -134,7 +137,18 @@ bnn_code bnn_spec_read(const char *path, const bnn_st_file *file, const bnn_spec
     }
     int phases = spec->binarizer ? spec->binarizer->phases : 1;
     int input[3] = {spec->channels, spec->height, spec->width};
+    const char *pool = bnn_st_metadata(file, "pool");
+    if (pool && !bnn_pool_find(pool, &spec->pool)) {
+        return bnn_fail(err, BNN_ERR_FORMAT, "%s: metadata 'pool' is '%.64s'; the file is damaged",
+                        path, pool);
+    }
+    const char *variant = bnn_st_metadata(file, "variant");
+    const char *names = bnn_st_metadata(file, "class_names");
     spec->dataset = data ? data : spec->dataset;
+    spec->variant = variant ? variant : spec->variant;
+    spec->class_names = names ? names : spec->class_names;
+    spec->variant = spec->variant ? spec->variant : "";
+    spec->class_names = spec->class_names ? spec->class_names : "";
     spec->phase = phases - 1;
     if ((code = read_integers_of(path, file, "input", 3, 1, BNN_MAX_SIDE, input, err)) ||
         (code =

@@ -2,7 +2,7 @@
  * BiFSMNv2 (Qin et al. 2023) has it, and Deep-FSMN (Zhang et al., ICASSP 2018) as BiFSMN and
  * BiBench do. The input is a log-mel image [N,mels,frames,1]; a frame is a row
  * [.,1,frames,channels] from the first dense layer on, and a memory is a depthwise convolution over
- * frames. Spec 2.11 and 2.12. */
+ * frames. */
 #include <math.h>
 #include <stdio.h>
 
@@ -27,14 +27,14 @@ static bnn_t fsmn_block(const bnn_build *b, int index, bnn_t x) {
     return bnn_prelu(b, name, x);
 }
 
-bnn_t bnn_build_fsmn(const bnn_build *b, const bnn_arch *arch, bnn_t x, int classes) {
+bnn_output bnn_build_fsmn(const bnn_build *b, const bnn_arch *arch, bnn_t x, int classes) {
     (void)arch;
     x = bnn_op_columns(b->graph, x);
     for (int i = 0; i < LAYERS; i++) {
         x = fsmn_block(b, i, x);
     }
     bnn_linear_layer fc = {.out = classes, .full_precision = 1, .as_it_lies = 1};
-    return bnn_linear(b, "fc", bnn_flatten(b, x), &fc);
+    return (bnn_output){.main = bnn_linear(b, "fc", bnn_flatten(b, x), &fc)};
 }
 
 /* PReLU in a binary network, ReLU in its float twin. */
@@ -72,7 +72,7 @@ static bnn_t deep_layer(const bnn_build *b, int index, bnn_t x) {
     return bnn_op_add(b->graph, stage(b, name, 4, y, &narrow, 1), x);
 }
 
-bnn_t bnn_build_deep_fsmn(const bnn_build *b, const bnn_arch *arch, bnn_t x, int classes) {
+bnn_output bnn_build_deep_fsmn(const bnn_build *b, const bnn_arch *arch, bnn_t x, int classes) {
     (void)arch;
     bnn_conv_layer first = {
         .out = 16, .kernel = 5, .stride = 2, .pad = 2, .bias = 1, .full_precision = 1};
@@ -86,5 +86,5 @@ bnn_t bnn_build_deep_fsmn(const bnn_build *b, const bnn_arch *arch, bnn_t x, int
         x = deep_layer(b, i, x);
     }
     bnn_linear_layer fc = {.out = classes, .full_precision = 1};
-    return bnn_linear(b, "fc", bnn_flatten(b, x), &fc);
+    return (bnn_output){.main = bnn_linear(b, "fc", bnn_flatten(b, x), &fc)};
 }

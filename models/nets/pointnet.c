@@ -1,10 +1,12 @@
 /* PointNet (Qi et al., CVPR 2017) for classification and part segmentation, as BiBench and
  * BiPointNet (Qin et al., ICLR 2021) binarize it: the first convolution of each branch that sees
- * raw points and the last layer stay float. A cloud is [N,1,points,channels], xyz first. Spec 2.9
- * and 2.10. */
+ * raw points and the last layer stay float. A cloud is [N,1,points,channels], xyz first. */
 #include <stdio.h>
 
 #include "models/nets/arch.h"
+
+/* How much the transform of the features is drawn to an orthogonal one (PointNet, section 4.2). */
+#define REGULARISER 0.001f
 
 /* The norm of a layer, and its activation unless a pool or a product comes next. */
 static bnn_t normalized(const bnn_build *b, const char *prefix, const char *norm, bnn_t x,
@@ -74,25 +76,27 @@ static bnn_t classify(const bnn_build *b, bnn_t x, int classes, int transforms) 
     return bnn_linear(b, "fc", x, &fc);
 }
 
-bnn_t bnn_build_pointnet(const bnn_build *b, const bnn_arch *arch, bnn_t x, int classes) {
+bnn_output bnn_build_pointnet(const bnn_build *b, const bnn_arch *arch, bnn_t x, int classes) {
     (void)arch;
-    return classify(b, x, classes, 1);
+    return (bnn_output){.main = classify(b, x, classes, 1)};
 }
 
-bnn_t bnn_build_pointnet_vanilla(const bnn_build *b, const bnn_arch *arch, bnn_t x, int classes) {
+bnn_output bnn_build_pointnet_vanilla(const bnn_build *b, const bnn_arch *arch, bnn_t x,
+                                      int classes) {
     (void)arch;
-    return classify(b, x, classes, 0);
+    return (bnn_output){.main = classify(b, x, classes, 0)};
 }
 
 /* The point's own features of all depths beside those of the cloud: [N,1,points,4928]. */
-static bnn_t all_features(const bnn_build *b, bnn_t x) {
+static bnn_t all_features(const bnn_build *b, bnn_t x, bnn_output *out) {
     x = aligned(b, "stn.", x);
     bnn_t out1 = normalized(b, "", "bn1", pointwise(b, "", "conv1", x, 64, 1), 1);
     bnn_t out2 = normalized(b, "", "bn2", pointwise(b, "", "conv2", out1, 128, 0), 1);
     bnn_t out3 = normalized(b, "", "bn3", pointwise(b, "", "conv3", out2, 128, 0), 1);
     bnn_t matrix = transform(b, "fstn.", out3, 128, 0);
-    if (b->extra) {
-        *b->extra = matrix;
+    if (bnn_graph_training(b->graph)) {
+        out->penalty = bnn_transform_regulariser(b->graph, matrix);
+        out->penalty_weight = REGULARISER;
     }
     x = transformed(b, out3, matrix);
     bnn_t out4 = normalized(b, "", "bn4", pointwise(b, "", "conv4", x, 512, 0), 1);
@@ -101,11 +105,14 @@ static bnn_t all_features(const bnn_build *b, bnn_t x) {
     return bnn_op_concat(b->graph, 6, (bnn_t[]){cloud, out1, out2, out3, out4, out5});
 }
 
-bnn_t bnn_build_pointnet_partseg(const bnn_build *b, const bnn_arch *arch, bnn_t x, int parts) {
+bnn_output bnn_build_pointnet_partseg(const bnn_build *b, const bnn_arch *arch, bnn_t x,
+                                      int parts) {
     (void)arch;
-    x = all_features(b, x);
+    bnn_output out = {.main = BNN_NONE};
+    x = all_features(b, x, &out);
     x = normalized(b, "", "bns1", pointwise(b, "", "convs1", x, 256, 0), 1);
     x = normalized(b, "", "bns2", pointwise(b, "", "convs2", x, 256, 0), 1);
     x = normalized(b, "", "bns3", pointwise(b, "", "convs3", x, 128, 0), 1);
-    return pointwise(b, "", "convs4", x, parts, 1);
+    out.main = pointwise(b, "", "convs4", x, parts, 1);
+    return out;
 }

@@ -369,8 +369,8 @@ static void check_step(const bnn_kernels *table) {
                     0.2f * (float)(below(1000) - 500) / 500.0f;
     }
     ck_assert_int_eq(bnn_graph_bind(net.graph, NULL, &err), BNN_OK);
-    bnn_graph_set(net.graph, net.input, images);
-    bnn_graph_set(net.graph, net.label, labels);
+    bnn_graph_set(net.graph, net.input[0], images);
+    bnn_graph_set(net.graph, net.input[1], labels);
     bnn_graph_forward(net.graph);
     bnn_graph_backward(net.graph);
     ck_assert_int_eq(spied.products[0], 18); /* binary convolutions of a ResNet-20 */

@@ -95,7 +95,7 @@ static void expect_severity(const bnn_corruptions *c, size_t k, int severity) {
         int32_t label = -1;
         fill_source(1000 * k + (size_t)(severity - 1) * 3 + i, source);
         plain_transform(source, &trained, 4, 4, 0, plain);
-        d->sample(d, i, 1, 5, 5, x, &label); /* augment is without effect */
+        sample(d, i, &(bnn_draw){5, 5}, x, &label); /* augment is without effect */
         ck_assert_mem_eq(x, plain, sizeof x);
         ck_assert_int_eq(label, (int)(7 + i));
     }

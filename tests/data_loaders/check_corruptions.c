@@ -580,41 +580,45 @@ START_TEST(hostile_photographs) {
 END_TEST
 
 /* ---- as a data set ------------------------------------------------------------------------ */
+static const bnn_field fields[] = {{"image", BNN_F32, {1, SIDE, SIDE, 3}},
+                                   {"class", BNN_I32, {1, 1, 1, 1}}};
 static const bnn_dataset_info info = {
-    .name = "waves", .height = SIDE, .width = SIDE, .channels = 3, .classes = 10, .std = {1, 1, 1}};
+    .name = "waves", .field = fields, .fields = 2, .classes = 10, .std = {1, 1, 1}};
 
-static void waves_pixels(const bnn_dataset *dataset, size_t index, uint8_t *bytes, int32_t *label) {
+static bnn_code waves_pixels(const bnn_dataset *dataset, size_t index, uint8_t *bytes,
+                             int32_t *label, bnn_error *err) {
     (void)dataset;
+    if (index == 11) {
+        return bnn_fail(err, BNN_ERR_FORMAT, "waves.jpg: torn");
+    }
     picture(index, bytes);
     *label = (int32_t)index % 10;
+    return BNN_OK;
 }
 
 START_TEST(as_a_data_set) {
     static float x[SAMPLE];
-    bnn_dataset clean = {.info = &info,
-                         .count = 12,
-                         .file = {{3, 4}},
-                         .files = 1,
-                         .pixels = waves_pixels},
-                *d;
+    bnn_dataset clean = {.info = &info, .count = 12, .pixels = waves_pixels}, *d;
     bnn_error err = {0};
     const float mean[3] = {10, 20, 30}, std[3] = {40, 50, 60}; /* not the row's */
     int kind = bnn_corruption_find("spatter");
     bnn_dataset_normalize(&clean, mean, std);
     ck_assert_int_eq(bnn_corrupted_open(corruptor, &clean, kind, 3, &d, &err), BNN_OK);
     ck_assert_uint_eq(d->count, 12);
-    for (size_t n = 0; n < 12; n++) {
-        int32_t label = -1;
+    int32_t label = -1;
+    void *const into[] = {x, &label};
+    for (size_t n = 0; n < 11; n++) {
         picture(n, in);
         corrupt(corruptor, "spatter", 3, n, in, out);
-        d->sample(d, n, 1, 9, 9, x, &label); /* augment is without effect */
+        /* augmentation is without effect */
+        ck_assert_int_eq(d->sample(d, n, &(bnn_draw){9, 9}, into, &err), BNN_OK);
         ck_assert_int_eq(label, (int)n % 10);
         for (int i = 0; i < SAMPLE; i++) {
             ck_assert(x[i] == ((float)out[i] - mean[i % 3]) / std[i % 3]);
         }
     }
-    ck_assert(bnn_dataset_reads(d, 3, 4) && !bnn_dataset_reads(d, 4, 3));
-    ck_assert_int_eq(bnn_corrupted_status(d, &err), BNN_OK);
+    ck_assert_int_eq(d->sample(d, 11, NULL, into, &err), BNN_ERR_FORMAT);
+    ck_assert_str_eq(err.text, "waves.jpg: torn");
     bnn_dataset_close(d);
     ck_assert_int_eq(bnn_corrupted_open(corruptor, &clean, kind, 6, &d, &err), BNN_ERR_ARGUMENT);
     clean.pixels = NULL;

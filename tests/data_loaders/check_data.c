@@ -45,15 +45,15 @@ START_TEST(table) {
         const bnn_dataset_info *info = bnn_datasets[i];
         ck_assert_str_eq(info->name, names[i]);
         ck_assert_ptr_eq(bnn_dataset_find(names[i]), info);
-        ck_assert_int_eq(info->height * info->width * info->channels, SAMPLE);
+        ck_assert_uint_eq(bnn_shape_count(info->field[0].shape), SAMPLE);
+        ck_assert_str_eq(info->task, "classify");
         ck_assert_int_eq(info->classes, 10);
         for (int c = 0; c < info->classes; c++) {
             ck_assert_ptr_nonnull(info->class_names[c]);
         }
-        ck_assert_int_eq(info->recipe.epochs, i == 1 ? 400 : 60);
-        ck_assert_str_eq(info->recipe.optimizer, "adam");
     }
-    ck_assert_ptr_null(bnn_datasets[3]);
+    ck_assert_str_eq(bnn_datasets[3]->name, "speech_commands");
+    ck_assert_ptr_null(bnn_datasets[4]);
     ck_assert_ptr_null(bnn_dataset_find("cifar"));
     ck_assert_ptr_null(bnn_dataset_find(NULL));
     ck_assert_str_eq(bnn_datasets[1]->class_names[9], "truck");
@@ -88,11 +88,12 @@ END_TEST
 
 START_TEST(augmentation_draws) {
     int seen[9 * 9 * 2] = {0}, repeated = 0;
+    const bnn_draw now = {7, 3}, next = {7, 4};
     for (size_t i = 0; i < 16200; i++) {
-        bnn_augmentation a = bnn_augment_draw(7, 3, i, 4, 1);
-        bnn_augmentation b = bnn_augment_draw(7, 3, i, 4, 1);
-        bnn_augmentation later = bnn_augment_draw(7, 4, i, 4, 1);
-        bnn_augmentation still = bnn_augment_draw(7, 3, i, 4, 0);
+        bnn_augmentation a = bnn_augment_draw(&now, i, 4, 1);
+        bnn_augmentation b = bnn_augment_draw(&now, i, 4, 1);
+        bnn_augmentation later = bnn_augment_draw(&next, i, 4, 1);
+        bnn_augmentation still = bnn_augment_draw(&now, i, 4, 0);
         ck_assert(a.dy == b.dy && a.dx == b.dx && a.flip == b.flip);
         ck_assert(still.dy == a.dy && still.dx == a.dx && still.flip == 0);
         ck_assert(a.dy >= -4 && a.dy <= 4 && a.dx >= -4 && a.dx <= 4);
@@ -138,7 +139,8 @@ static void write_cifar_set(const char *prefix) {
 static bnn_dataset *open_good(const char *name, bnn_split split, size_t limit) {
     bnn_dataset *dataset;
     bnn_error err = {0};
-    bnn_code code = bnn_dataset_open(bnn_dataset_find(name), folder, split, limit, &dataset, &err);
+    bnn_code code = bnn_dataset_open(bnn_dataset_find(name), folder, split,
+                                     &(bnn_dataset_options){.limit = limit}, &dataset, &err);
     ck_assert_msg(code == BNN_OK, "%s", err.text);
     return dataset;
 }
@@ -160,18 +162,18 @@ START_TEST(cifar10_samples) {
             int place = 0;
             size_t image = test ? 100 + i : i;
             fill_source(image, source);
-            d->sample(d, i, 0, 1, 2, x, &label);
+            sample(d, i, NULL, x, &label);
             plain_transform(source, d->info, 4, 4, 0, plain);
             ck_assert_int_eq(label, (int)(image % 10));
             ck_assert_mem_eq(x, plain, sizeof x);
             label = -1;
-            d->pixels(d, i, bytes, &label);
+            ck_assert_int_eq(d->pixels(d, i, bytes, &label, NULL), BNN_OK);
             ck_assert_int_eq(label, (int)(image % 10));
             ck_assert_mem_eq(bytes, source, sizeof bytes);
-            d->sample(d, i, 1, 1, 2, x, &label);
+            sample(d, i, &(bnn_draw){1, 2}, x, &label);
             expect_crop(x, source, d->info, &place);
             places |= place != 80;
-            d->sample(d, i, 1, 1, 2, again, &label);
+            sample(d, i, &(bnn_draw){1, 2}, again, &label);
             ck_assert_mem_eq(x, again, sizeof x);
         }
         ck_assert(places);
@@ -201,7 +203,7 @@ START_TEST(normalized_otherwise) {
         int32_t label;
         fill_source(100 + i, source);
         plain_transform(source, &other, 4, 4, 0, plain);
-        d->sample(d, i, 0, 1, 2, x, &label);
+        sample(d, i, NULL, x, &label);
         ck_assert_mem_eq(x, plain, sizeof x);
     }
     bnn_dataset_close(d);
@@ -270,7 +272,7 @@ static void expect_bad(const char *name, const char *dir, bnn_split split, bnn_c
                        const char *text, const char *more) {
     bnn_dataset *dataset = (bnn_dataset *)1;
     bnn_error err = {0};
-    bnn_code code = bnn_dataset_open(bnn_dataset_find(name), dir, split, 0, &dataset, &err);
+    bnn_code code = bnn_dataset_open(bnn_dataset_find(name), dir, split, NULL, &dataset, &err);
     expect_error(code, expected, &err, text, more, NULL);
     ck_assert_ptr_null(dataset);
 }
@@ -372,10 +374,10 @@ static void expect_grey_samples(const char *name, size_t count) {
             source[y + 2][column + 2][j % 3] = pixel(i, y, column, 0);
         }
         plain_transform(source, d->info, 4, 4, 0, plain);
-        d->sample(d, i, 0, 9, 1, x, &label);
+        sample(d, i, NULL, x, &label);
         ck_assert_int_eq(label, (int)(i % 10));
         ck_assert_mem_eq(x, plain, sizeof x);
-        d->sample(d, i, 1, 9, 1, x, &label);
+        sample(d, i, &(bnn_draw){9, 1}, x, &label);
         expect_crop(x, source, d->info, &place);
         flips += place % 2;
     }
@@ -441,7 +443,7 @@ START_TEST(idx_folders) {
     elsewhere.default_dir = missing;
     bnn_dataset *dataset;
     bnn_error err = {0};
-    bnn_code code = bnn_dataset_open(&elsewhere, NULL, BNN_SPLIT_TRAIN, 0, &dataset, &err);
+    bnn_code code = bnn_dataset_open(&elsewhere, NULL, BNN_SPLIT_TRAIN, NULL, &dataset, &err);
     expect_error(code, BNN_ERR_IO, &err, "/none: no such folder",
                  "apt-get install dataset-fashion-mnist", "--data-dir", NULL);
     write_file("t10k-labels-idx1-ubyte", idx_bytes, make_labels(10));
@@ -588,14 +590,15 @@ static void expect_fashion_split(bnn_split split, size_t count) {
     static float x[SAMPLE];
     bnn_dataset *d;
     bnn_error err = {0};
-    bnn_code code = bnn_dataset_open(bnn_dataset_find("fashion_mnist"), NULL, split, 0, &d, &err);
+    bnn_code code =
+        bnn_dataset_open(bnn_dataset_find("fashion_mnist"), NULL, split, NULL, &d, &err);
     ck_assert_msg(code == BNN_OK, "%s", err.text);
     ck_assert_uint_eq(d->count, count);
     size_t histogram[10] = {0};
     double sum = 0, squares = 0;
     for (size_t i = 0; i < count; i++) {
         int32_t label;
-        d->sample(d, i, 0, 0, 0, x, &label);
+        sample(d, i, NULL, x, &label);
         histogram[label]++;
         for (int j = 0; j < 784; j++) {
             double v = x[((j / 28 + 2) * SIDE + j % 28 + 2) * 3];
@@ -638,12 +641,12 @@ START_TEST(loader_of_files) {
     size_t index = 0;
     ck_assert_int_eq(bnn_loader_create(d, &o, &loader, &err), BNN_OK);
     ck_assert_int_eq(bnn_loader_start(loader, 6, 0, &err), BNN_OK);
-    while (bnn_loader_next(loader, &batch)) {
+    while (bnn_loader_next(loader, &batch, &err) == BNN_OK && batch.n) {
         for (size_t i = 0; i < batch.n; i++) {
             int32_t label = -1;
-            d->sample(d, index++, 1, 77, 6, x, &label);
-            ck_assert_int_eq(batch.label[i], label);
-            ck_assert_mem_eq(batch.x + i * SAMPLE, x, sizeof x);
+            sample(d, index++, &(bnn_draw){77, 6}, x, &label);
+            ck_assert_int_eq(((const int32_t *)batch.data[1])[i], label);
+            ck_assert_mem_eq((const float *)batch.data[0] + i * SAMPLE, x, sizeof x);
         }
     }
     ck_assert_uint_eq(index, 15);

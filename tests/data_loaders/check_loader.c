@@ -11,21 +11,40 @@
 #include "tests/fixtures/expect_error.h"
 
 /* A dataset that says what it was asked: x = (index, epoch, seed, augment), label = index. */
+static const bnn_field tiny_fields[] = {{"image", BNN_F32, {1, 2, 2, 1}},
+                                        {"class", BNN_I32, {1, 1, 1, 1}}};
 static const bnn_dataset_info tiny_info = {
-    .name = "tiny", .height = 2, .width = 2, .channels = 1, .classes = 10};
+    .name = "tiny", .samples = "images", .field = tiny_fields, .fields = 2, .classes = 10};
+static size_t damaged; /* this sample and the next cannot be read; 0: none */
 
-static void tiny_sample(const bnn_dataset *dataset, size_t index, int augment, uint64_t seed,
-                        uint32_t epoch, float *x, int32_t *label) {
+static bnn_code tiny_sample(const bnn_dataset *dataset, size_t index, const bnn_draw *draw,
+                            void *const *out, bnn_error *err) {
+    float *x = out[0];
     (void)dataset; /* and no ck_assert here: Check is for one thread */
+    if (damaged && (index == damaged || index == damaged + 1)) {
+        return bnn_fail(err, BNN_ERR_FORMAT, "%zu.jpg: torn", index);
+    }
     x[0] = (float)index;
-    x[1] = (float)epoch;
-    x[2] = (float)seed;
-    x[3] = (float)augment;
-    *label = (int32_t)index;
+    x[1] = draw ? (float)draw->epoch : 0.0f;
+    x[2] = draw ? (float)draw->seed : 0.0f;
+    x[3] = draw != NULL;
+    *(int32_t *)out[1] = (int32_t)index;
+    return BNN_OK;
 }
 
 static bnn_dataset tiny_dataset(size_t count) {
-    return (bnn_dataset){.info = &tiny_info, .count = count, .sample = tiny_sample};
+    return (bnn_dataset){.info = &tiny_info,
+                         .field = tiny_fields,
+                         .fields = 2,
+                         .count = count,
+                         .sample = tiny_sample};
+}
+
+static int next_batch(bnn_loader *loader, bnn_batch *batch) {
+    bnn_error err = {0};
+    bnn_code code = bnn_loader_next(loader, batch, &err);
+    ck_assert_msg(code == BNN_OK, "%s", err.text);
+    return batch->n != 0;
 }
 
 static bnn_loader *make_loader(const bnn_dataset *dataset, bnn_loader_options options) {
@@ -44,19 +63,21 @@ static void walk(bnn_loader *loader, const bnn_dataset *dataset, const bnn_loade
     size_t seen = first * options->batch_size;
     seen = seen < dataset->count ? seen : dataset->count;
     ck_assert_int_eq(bnn_loader_start(loader, epoch, first, &err), BNN_OK);
-    while (bnn_loader_next(loader, &batch)) {
+    while (next_batch(loader, &batch)) {
         size_t left = dataset->count - seen;
         ck_assert_uint_eq(batch.n, left < options->batch_size ? left : options->batch_size);
         for (size_t i = 0; i < batch.n; i++) {
-            ck_assert(batch.x[4 * i] == (float)batch.label[i]);
-            ck_assert(batch.x[4 * i + 1] == (float)epoch);
-            ck_assert(batch.x[4 * i + 2] == (float)options->seed);
-            ck_assert(batch.x[4 * i + 3] == (float)options->augment);
-            order[seen++] = batch.label[i];
+            const float *x = (const float *)batch.data[0] + 4 * i;
+            const int32_t label = ((const int32_t *)batch.data[1])[i];
+            ck_assert(x[0] == (float)label);
+            ck_assert(x[1] == (options->augment ? (float)epoch : 0.0f));
+            ck_assert(x[2] == (options->augment ? (float)options->seed : 0.0f));
+            ck_assert(x[3] == (float)options->augment);
+            order[seen++] = label;
         }
     }
     ck_assert_uint_eq(seen, dataset->count);
-    ck_assert_int_eq(bnn_loader_next(loader, &batch), 0); /* and stays there */
+    ck_assert_int_eq(next_batch(loader, &batch), 0); /* and stays there */
     ck_assert_uint_eq(batch.n, 0);
 }
 
@@ -80,7 +101,7 @@ START_TEST(loader_order) {
     bnn_loader *loader = make_loader(&d, o);
     ck_assert_uint_eq(bnn_loader_steps(loader), 21);
     bnn_batch batch;
-    ck_assert_int_eq(bnn_loader_next(loader, &batch), 0); /* not started */
+    ck_assert_int_eq(next_batch(loader, &batch), 0); /* not started */
     walk(loader, &d, &o, 0, 0, plain);
     bnn_loader_free(loader);
     for (int i = 0; i < COUNT; i++) {
@@ -146,7 +167,7 @@ START_TEST(loader_restart_while_busy) {
     for (uint32_t round = 0; round < 60; round++) {
         ck_assert_int_eq(bnn_loader_start(loader, round, round % 51, &err), BNN_OK);
         for (uint32_t i = 0; i < round % 4; i++) {
-            bnn_loader_next(loader, &batch);
+            next_batch(loader, &batch);
         }
     }
     walk(loader, &d, &o, 2, 0, got);
@@ -170,14 +191,39 @@ START_TEST(loader_keeps_batch) {
     bnn_error err = {0};
     bnn_batch batch;
     ck_assert_int_eq(bnn_loader_start(loader, 0, 0, &err), BNN_OK);
-    for (int step = 0; bnn_loader_next(loader, &batch); step++) {
-        ck_assert_uint_eq((uintptr_t)batch.x % 64, 0);
+    for (int step = 0; next_batch(loader, &batch); step++) {
+        ck_assert_uint_eq((uintptr_t)batch.data[0] % 64, 0);
         usleep(2000);
         for (size_t i = 0; i < batch.n; i++) {
-            ck_assert_int_eq(batch.label[i], step * 100 + (int)i);
+            ck_assert_int_eq(((const int32_t *)batch.data[1])[i], step * 100 + (int)i);
         }
     }
     bnn_loader_free(loader);
+}
+END_TEST
+
+/* The batches before the damage are good; the one with it names the first sample of it, whichever
+ * thread met which; another epoch can begin. */
+START_TEST(loader_meets_damage) {
+    bnn_dataset d = tiny_dataset(COUNT);
+    bnn_loader_options o = {.batch_size = 100, .threads = 3, .prefetch = 2};
+    for (int round = 0; round < 50; round++) {
+        bnn_loader *loader = make_loader(&d, o);
+        bnn_error err = {0};
+        bnn_batch batch;
+        damaged = 531; /* and 532, which may be in the chunk of another thread */
+        ck_assert_int_eq(bnn_loader_start(loader, 0, 0, &err), BNN_OK);
+        for (int step = 0; step < 5; step++) {
+            ck_assert(next_batch(loader, &batch));
+        }
+        ck_assert_int_eq(bnn_loader_next(loader, &batch, &err), BNN_ERR_FORMAT);
+        ck_assert_str_eq(err.text, "tiny, sample 531: 531.jpg: torn");
+        ck_assert_uint_eq(batch.n, 0);
+        ck_assert_int_eq(bnn_loader_start(loader, 1, 0, &err), BNN_OK);
+        ck_assert(next_batch(loader, &batch));
+        bnn_loader_free(loader);
+        damaged = 0;
+    }
 }
 END_TEST
 
@@ -252,6 +298,7 @@ int main(void) {
     tcase_add_loop_test(loader, loader_determinism, 0, 4);
     tcase_add_test(loader, loader_restart_while_busy);
     tcase_add_test(loader, loader_keeps_batch);
+    tcase_add_test(loader, loader_meets_damage);
     tcase_add_test(loader, loader_errors);
     tcase_add_test(loader, loader_signals);
     SRunner *runner = srunner_create(suite);

@@ -462,8 +462,8 @@ static void start_training(trained *t, const char *algorithm, int batch, int thr
 static void bind_training(trained *t, void *memory) {
     bnn_error err = {0};
     ck_ok(bnn_graph_bind(t->net.graph, memory, &err), err);
-    bnn_graph_set(t->net.graph, t->net.input, t->x);
-    bnn_graph_set(t->net.graph, t->net.label, t->label);
+    bnn_graph_set(t->net.graph, t->net.input[0], t->x);
+    bnn_graph_set(t->net.graph, t->net.input[1], t->label);
 }
 
 static float train_step(trained *t) {

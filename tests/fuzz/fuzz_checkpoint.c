@@ -72,10 +72,13 @@ static size_t record(const bnn_train_state *s, uint8_t *out, size_t room) {
     return 8 + (size_t)size;
 }
 
+#define SUMS 2 /* of a score */
+
 static void check_state(const bnn_train_state *s) {
     uint8_t first[1024], second[1024];
     bnn_error err = {0};
-    bnn_train_state again;
+    double sums[SUMS];
+    bnn_train_state again = {.score = {.count = SUMS, .sum = sums}};
     bnn_st_file *file;
     bnn_insist(s->epoch <= 1000000000 && s->best_phase >= 0 && s->best_phase <= 100);
     size_t size = record(s, first, sizeof first);
@@ -140,7 +143,8 @@ static void read_foreign(const bnn_st_file *file) {
 static void run(const uint8_t *data, size_t size) {
     bnn_error err = {0};
     bnn_st_file *file;
-    bnn_train_state state;
+    double sums[SUMS];
+    bnn_train_state state = {.score = {.count = SUMS, .sum = sums}};
     if (!bnn_accepted(bnn_st_parse("input", data, size, &file, &err), &err)) {
         return;
     }

@@ -17,8 +17,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     bnn_normalizer_set(&normalizer, info->mean, info->std);
     for (size_t i = 0; i < records; i++) {
         bnn_image image = bnn_cifar10_image(data, i);
-        bnn_augmentation augmentation = bnn_augment_draw(size, 0, i, 4, 1);
-        bnn_image_write(&image, &normalizer, augmentation, info->height, info->width, x);
+        bnn_augmentation augmentation = bnn_augment_draw(&(bnn_draw){size, 0}, i, 4, 1);
+        bnn_image_write(&image, &normalizer, augmentation, info->field[0].shape.h,
+                        info->field[0].shape.w, x);
         for (size_t j = 0; j < sizeof x / sizeof *x; j++) {
             bnn_insist(isfinite(x[j]));
         }

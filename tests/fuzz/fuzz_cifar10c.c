@@ -12,10 +12,11 @@
 #define SAMPLE (SIDE * SIDE * 3)
 #define MOST_READ 64 /* images of each severity */
 
+static const bnn_field fields[] = {{"image", BNN_F32, {1, SIDE, SIDE, 3}},
+                                   {"class", BNN_I32, {1, 1, 1, 1}}};
 static const bnn_dataset_info tiny = {.name = "tiny",
-                                      .height = SIDE,
-                                      .width = SIDE,
-                                      .channels = 3,
+                                      .field = fields,
+                                      .fields = 2,
                                       .classes = 10,
                                       .mean = {120, 120, 120},
                                       .std = {60, 60, 60}};
@@ -45,7 +46,8 @@ static void read_all(const bnn_corruptions *c) {
             if (i == MOST_READ && d->count > 2 * MOST_READ) {
                 i = d->count - MOST_READ;
             }
-            d->sample(d, i, 0, 0, 0, x, &label);
+            void *const out[] = {x, &label};
+            bnn_insist(d->sample(d, i, NULL, out, &err) == BNN_OK);
             bnn_insist(label >= 0 && label < tiny.classes);
             for (int j = 0; j < SAMPLE; j++) {
                 bnn_insist(isfinite(x[j]));

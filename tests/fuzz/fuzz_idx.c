@@ -17,8 +17,9 @@ static void read_images(const bnn_idx *idx) {
             i = idx->count - MOST_READ;
         }
         bnn_image image = bnn_idx_image(idx->data, i);
-        bnn_augmentation augmentation = bnn_augment_draw(1, 0, i, 4, 1);
-        bnn_image_write(&image, &normalizer, augmentation, info->height, info->width, x);
+        bnn_augmentation augmentation = bnn_augment_draw(&(bnn_draw){1, 0}, i, 4, 1);
+        bnn_image_write(&image, &normalizer, augmentation, info->field[0].shape.h,
+                        info->field[0].shape.w, x);
         for (size_t j = 0; j < sizeof x / sizeof *x; j++) {
             bnn_insist(isfinite(x[j]));
         }

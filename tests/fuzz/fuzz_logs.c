@@ -9,7 +9,7 @@
 #include "tools/run/run_folder.h"
 
 #define LIMIT 5 /* epochs and steps that the checkpoint has seen */
-#define HEADER (BNN_METRICS_HEADER "\n")
+#define HEADER "epoch,lr,train_loss,train_top1,test_loss,test_top1,test_top5,best_top1\n"
 
 typedef struct text {
     char *bytes;
@@ -38,7 +38,8 @@ static int begins(const void *whole, size_t size, text part) {
 static void reopen(void) {
     bnn_error err = {0};
     bnn_run_folder run;
-    bnn_insist(bnn_run_reopen(&run, bnn_scratch_folder(), LIMIT, LIMIT, &err) == BNN_OK);
+    bnn_insist(bnn_run_reopen(&run, bnn_scratch_folder(), bnn_task_find("classify"), LIMIT, LIMIT,
+                              &err) == BNN_OK);
     bnn_run_close(&run);
 }
 

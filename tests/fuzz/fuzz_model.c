@@ -21,20 +21,25 @@
 
 static bnn_code predict(const bnn_loaded *model, bnn_error *err) {
     const bnn_spec *spec = &model->spec;
-    size_t values = (size_t)spec->height * (size_t)spec->width * (size_t)spec->channels;
+    bnn_field field[BNN_MAX_FIELDS];
+    bnn_batch batch = {.n = 1, .field = field};
+    bnn_spec_fields(spec, field, &batch.field_count);
+    size_t values = bnn_shape_count(field[0].shape);
     bnn_predictor *predictor = NULL;
-    float *x = malloc(values * sizeof *x), *logits = malloc((size_t)spec->classes * sizeof *logits);
-    bnn_insist(x && logits);
+    float *x = malloc(values * sizeof *x),
+          *output = malloc(bnn_spec_outputs(spec) * sizeof *output);
+    bnn_insist(x && output);
+    batch.data[0] = x;
     for (size_t i = 0; i < values; i++) {
         x[i] = (float)(i % 7) - 3.0f;
     }
     bnn_code code = bnn_loaded_predictor(model, &predictor, err);
     if (code == BNN_OK) {
-        code = bnn_predictor_run(predictor, 1, x, logits, err);
+        code = bnn_predictor_run(predictor, &batch, output, err);
     }
     bnn_predictor_free(predictor);
     free(x);
-    free(logits);
+    free(output);
     return code;
 }
 
@@ -72,7 +77,7 @@ static const bnn_spec images = {.height = 8,
                                 .classes = 10,
                                 .std = {60, 60, 60},
                                 .dataset = "cifar10"};
-static const bnn_spec_given described = {.arch = "resnet20", .algo = "recu", .images = &images};
+static const bnn_spec_given described = {.arch = "resnet20", .algo = "recu", .samples = &images};
 
 /* Whether it could be opened. */
 static int open_and_run(const uint8_t *data, size_t size, const bnn_spec_given *given) {

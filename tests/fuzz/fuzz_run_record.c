@@ -17,9 +17,10 @@ static void draw(const bnn_metrics *m, bnn_arena *arena) {
     size_t bytes;
     bnn_insist(x && y);
     for (size_t i = 0; i < m->count; i++) {
-        bnn_insist(i == 0 || m->epoch[i].epoch > m->epoch[i - 1].epoch);
-        x[i] = (double)m->epoch[i].epoch;
-        y[i] = m->epoch[i].train_loss;
+        const double *row = m->value + i * m->columns;
+        bnn_insist(i == 0 || row[0] > row[-(ptrdiff_t)m->columns]);
+        x[i] = row[0];
+        y[i] = row[m->columns - 1];
     }
     FILE *out = open_memstream(&text, &bytes);
     bnn_insist(out != NULL);
@@ -38,7 +39,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size) {
     double seconds;
     bnn_arena *arena = bnn_arena_create();
     bnn_insist(arena != NULL);
-    if (bnn_accepted(bnn_metrics_parse("m.csv", text, size, arena, &metrics, &err), &err)) {
+    if (bnn_accepted(bnn_metrics_parse("m.csv", text, size, bnn_tasks[0], arena, &metrics, &err),
+                     &err)) {
         draw(&metrics, arena);
     }
     if (bnn_accepted(bnn_step_seconds_parse("s.jsonl", text, size, &seconds, &err), &err)) {

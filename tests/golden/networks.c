@@ -110,7 +110,7 @@ static void make_input(net_case *c) {
 }
 
 static void make_labels(net_case *c) {
-    size_t count = bnn_shape_rows(bnn_shape_of(c->train.graph, c->train.logits));
+    size_t count = bnn_shape_rows(bnn_shape_of(c->train.graph, c->train.output));
     c->label = malloc(count * sizeof(int32_t));
     for (size_t i = 0; i < count; i++) {
         c->label[i] = (int32_t)(7 * i % (size_t)c->spec.classes);
@@ -147,7 +147,8 @@ static void evaluate(net_case *c, const char *name, double tolerance) {
         bnn_error err = {0};
         bnn_fold *fold = NULL;
         if (bnn_net_build(&c->spec, c->device, c->params, c->batch, 0, &net, &err) != BNN_OK ||
-            bnn_fold_create(net.graph, net.input, net.logits, thresholds, &fold, &err) != BNN_OK ||
+            bnn_fold_create(net.graph, net.input[0], net.output, thresholds, &fold, &err) !=
+                BNN_OK ||
             bnn_graph_bind(bnn_fold_graph(fold), NULL, &err) != BNN_OK ||
             bnn_fold_evaluate(fold, &err) != BNN_OK) {
             fail(c, name, err.text, 0.0);
@@ -324,15 +325,15 @@ enum { MOST_TERMS = 3 };
 static void read_losses(const net_case *c, float *loss) {
     const bnn_net *net = &c->train;
     loss[0] = *bnn_f32(net->graph, net->loss);
-    if (net->regulariser != BNN_NONE) {
-        loss[1] = *bnn_f32(net->graph, net->nll);
-        loss[2] = *bnn_f32(net->graph, net->regulariser);
+    if (net->penalty != BNN_NONE) {
+        loss[1] = *bnn_f32(net->graph, net->task_loss);
+        loss[2] = *bnn_f32(net->graph, net->penalty);
     }
 }
 
 static void compare_losses(net_case *c, float losses[][MOST_TERMS]) {
     const bnn_st_tensor *want = bnn_st_find(c->file, "losses");
-    size_t terms = c->train.regulariser != BNN_NONE ? 3 : 1;
+    size_t terms = c->train.penalty != BNN_NONE ? 3 : 1;
     if (!want || want->dtype != BNN_ST_F32 || want->count != 3 * terms) {
         fail(c, "losses", "missing", 0.0);
         return;
@@ -362,8 +363,8 @@ static void train(net_case *c) {
     }
     adam.lr = 1e-3;
     bnn_graph *g = c->train.graph;
-    bnn_graph_set(g, c->train.input, c->input);
-    bnn_graph_set(g, c->train.label, c->label);
+    bnn_graph_set(g, c->train.input[0], c->input);
+    bnn_graph_set(g, c->train.input[1], c->label);
     float losses[3][MOST_TERMS];
     for (int step = 0; step < 3; step++) {
         bnn_graph_forward(g);
@@ -371,7 +372,7 @@ static void train(net_case *c) {
         bnn_graph_backward(g);
         if (step == 0) {
             double base = golden_tells_noise(c->file) ? 1e-5 : is_pointnet(c) ? 1e-2 : 1e-3;
-            compare(c, "train.logits", bnn_f32(g, c->train.logits),
+            compare(c, "train.logits", bnn_f32(g, c->train.output),
                     golden_tolerance(c->file, "train.logits", base));
             compare_gradients(c);
         }

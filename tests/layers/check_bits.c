@@ -64,8 +64,8 @@ static void run_step(bnn_net *net, bnn_params *params, const bnn_binarizer *algo
     bnn_params_initialize(params, 1);
     bnn_apply_schedule(algo, params, 9, 10);
     ck_ok(bnn_graph_bind(net->graph, NULL, &err), err);
-    bnn_graph_set(net->graph, net->input, x);
-    bnn_graph_set(net->graph, net->label, &label);
+    bnn_graph_set(net->graph, net->input[0], x);
+    bnn_graph_set(net->graph, net->input[1], &label);
     bnn_graph_forward(net->graph);
     ck_assert_int_eq(calls.forward_float, 4);
     bnn_graph_backward(net->graph); /* may run small float products again */

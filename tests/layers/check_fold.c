@@ -87,7 +87,8 @@ static void stop(network *t) {
 static void run_folded(network *t, int thresholds, float *logits) {
     bnn_error err = {0};
     bnn_fold *fold = NULL;
-    ck_ok(bnn_fold_create(t->net.graph, t->net.input, t->net.logits, thresholds, &fold, &err), err);
+    ck_ok(bnn_fold_create(t->net.graph, t->net.input[0], t->net.output, thresholds, &fold, &err),
+          err);
     bnn_graph *g = bnn_fold_graph(fold);
     ck_ok(bnn_graph_bind(g, NULL, &err), err);
     ck_ok(bnn_fold_evaluate(fold, &err), err);
@@ -119,9 +120,9 @@ static void check_network(const char *arch, const bnn_binarizer *algo, int batch
                   arch, name);
     ck_ok(bnn_graph_compile(t.net.graph, BNN_NONE, &err), err);
     ck_ok(bnn_graph_bind(t.net.graph, NULL, &err), err);
-    bnn_graph_set(t.net.graph, t.net.input, t.x);
+    bnn_graph_set(t.net.graph, t.net.input[0], t.x);
     bnn_graph_forward(t.net.graph);
-    unfolded = bnn_f32(t.net.graph, t.net.logits);
+    unfolded = bnn_f32(t.net.graph, t.net.output);
     double largest = 0.0, worst = 0.0;
     for (size_t i = 0; i < n; i++) {
         double size = fabs((double)unfolded[i]);
@@ -168,7 +169,7 @@ START_TEST(test_ends) {
         bnn_error err = {0};
         bnn_fold *fold = NULL;
         start(&t, "resnet20", algo, 1);
-        ck_ok(bnn_fold_create(t.net.graph, t.net.input, t.net.logits, thresholds, &fold, &err),
+        ck_ok(bnn_fold_create(t.net.graph, t.net.input[0], t.net.output, thresholds, &fold, &err),
               err);
         check_ends(bnn_fold_graph(fold), strcmp(algo->name, "reactnet") == 0,
                    thresholds && !algo->float_work ? 9 : 0);
@@ -197,8 +198,8 @@ static void same_constants(const char *arch, const bnn_binarizer *algo, int thre
     start(&a, arch, algo, 1);
     start(&b, arch, algo, 2);
     fill(&b);
-    ck_ok(bnn_fold_create(a.net.graph, a.net.input, a.net.logits, thresholds, &fa, &err), err);
-    ck_ok(bnn_fold_create(b.net.graph, b.net.input, b.net.logits, thresholds, &fb, &err), err);
+    ck_ok(bnn_fold_create(a.net.graph, a.net.input[0], a.net.output, thresholds, &fa, &err), err);
+    ck_ok(bnn_fold_create(b.net.graph, b.net.input[0], b.net.output, thresholds, &fb, &err), err);
     ck_assert_uint_gt(bnn_fold_constant_count(fa), 0);
     ck_assert_uint_eq(bnn_fold_constant_count(fa), bnn_fold_constant_count(fb));
     for (size_t i = 0; i < bnn_fold_constant_count(fa); i++) {

@@ -96,9 +96,12 @@ static void run_once(const bnn_spec *spec, bnn_params *params) {
     bnn_error err = {0};
     bnn_predictor *predictor;
     float x[64] = {0}, logits[2] = {-1.0f, -1.0f};
+    bnn_field field[BNN_MAX_FIELDS];
+    bnn_batch batch = {.n = 1, .field = field, .data = {x}};
+    bnn_spec_fields(spec, field, &batch.field_count);
     ck_assert_int_eq(bnn_params_allocate(params, &err), BNN_OK);
     ck_assert_int_eq(bnn_predictor_create(spec, device(), params, NULL, "", &predictor, &err), 0);
-    ck_assert_msg(bnn_predictor_run(predictor, 1, x, logits, &err) == BNN_OK, "%s", err.text);
+    ck_assert_msg(bnn_predictor_run(predictor, &batch, logits, &err) == BNN_OK, "%s", err.text);
     ck_assert(logits[0] == 0.0f && logits[1] == 0.0f); /* all parameters are zero */
     bnn_predictor_free(predictor);
 }

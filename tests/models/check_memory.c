@@ -154,8 +154,8 @@ static bnn_code train(bnn_params *params, bnn_net *net, bnn_optimizer *optimizer
     }
     bnn_params_initialize(params, 1);
     bnn_apply_schedule(spec.binarizer, params, 0, 10);
-    bnn_graph_set(net->graph, net->input, x);
-    bnn_graph_set(net->graph, net->label, label);
+    bnn_graph_set(net->graph, net->input[0], x);
+    bnn_graph_set(net->graph, net->input[1], label);
     bnn_graph_forward(net->graph);
     bnn_graph_backward(net->graph);
     bnn_optimizer_step(optimizer, params->values, params->grads);

@@ -94,7 +94,7 @@ wanted="--corruptions make --corruption $list"
 {
     other 'another seed' 'gaussian_noise was seed 0, now seed 1.*--overwrite' \
         "$evaluate" run --limit-test 60 $wanted --seed 1
-    other 'other images' 'number of images was 60, now 10' "$evaluate" run --limit-test 10 $wanted
+    other 'other images' 'number of samples was 60, now 10' "$evaluate" run --limit-test 10 $wanted
     other 'another checkpoint' 'checksum was [0-9a-f]{8}, now [0-9a-f]{8}' \
         "$evaluate" other --limit-test 60 $wanted
     other 'fewer corruptions' 'saturate at severity 1 was evaluated, now not wanted' \
@@ -121,7 +121,7 @@ printf '\377' | dd of=moved/test_batch.bin bs=1 seek=1500 conv=notrunc 2>.err
 "$evaluate" run --data-dir moved --limit-test 60 --quiet --json kept.json --corruptions make \
     --corruption "$list" >.out 2>.err
 equal 'other test data: exit status' $? 1
-matches 'other test data' '^bnn-eval: kept.json .*loss on clean images was .*--overwrite' .err
+matches 'other test data' '^bnn-eval: kept.json .*score of the clean samples was .*--overwrite' .err
 same 'other test data: the old file' kept.json grown.json
 check 'files: first' "$evaluate" run --limit-test 5 --quiet --json files.json --corruptions cifar-c
 cp -r cifar-c moved-c
@@ -132,7 +132,7 @@ expect_fail 'files: changed' 'fog was file [0-9a-f]{8}, now file' \
     "$evaluate" run --limit-test 5 --quiet --json files.json --corruptions moved-c
 # shellcheck disable=SC2086
 check '--overwrite' "$evaluate" run --limit-test 10 --quiet --json kept.json $wanted --overwrite
-equal '--overwrite: images' "$(json kept.json images)" 10
+equal '--overwrite: images' "$(json kept.json samples)" 10
 
 # ---- files that are no results ----
 for text in '' '{' '[]' '{}' 'x'; do
@@ -142,9 +142,8 @@ for text in '' '{' '[]' '{}' 'x'; do
         "$evaluate" run --quiet --limit-test 2 --json strange.json
     same "results: '$text': kept" strange.json strange.copy
 done
-# A table in the middle of being written never has such a value.
-sed 's/"images": 60/"images": 61/' whole.json >strange.json
-expect_fail 'results: counts' 'strange.json: not results.*damaged: top1' \
+sed 's/"samples": 60/"samples": 61/' whole.json >strange.json
+expect_fail 'results: counts' 'strange.json holds.* number of samples was 61, now 60; .*--overwrite' \
     "$evaluate" run --quiet --limit-test 60 --json strange.json
 mkdir nothing
 expect_fail 'a folder without a run' 'nothing: not the folder of a run' "$evaluate" nothing

@@ -104,7 +104,7 @@ resume() { # NAME REGEX OPTIONS...: refused, and the run is as it was
     name=$1
     regex=$2
     shift 2
-    expect_fail "$name" "last.safetensors: the $regex images or labels .*--data-dir" \
+    expect_fail "$name" "last.safetensors: the $regex samples or labels .*--data-dir" \
         "$train" --resume run2 "$@"
     for file in last.safetensors metrics.csv steps.jsonl sessions.jsonl; do
         same "$name: $file" run2/$file before/$file
@@ -131,7 +131,7 @@ cp run2/sessions.jsonl before # a line more
 cp -r test-changed cifar
 resume 'others in their place' test
 check 'others in their place: told' "$evaluate" run2 --quiet --limit-test 2
-told='^bnn-eval: note: the test images or labels in .*/cifar are not '
+told='^bnn-eval: note: the test samples or labels in .*/cifar are not '
 equal 'others in their place: told' "$(grep -c "$told" .err)" 1
 rm -r cifar
 mv moved cifar

@@ -48,7 +48,7 @@ tiny="--arch resnet20 --data cifar10 --data-dir cifar --batch-size 16 --limit-tr
         "$train" $tiny --limit-test 2 --algo bnn --image-size 64 --output run
     none 'without it' "$train" $tiny --limit-test 2 --algo bnn --output same
     same '--image-size without --dry-run changes nothing' run/last.safetensors same/last.safetensors
-    note 'more images than there are' '--limit-test says nothing: there are no more images' \
+    note 'more images than there are' '--limit-test says nothing: there are no more samples' \
         "$train" $tiny --limit-test 100000 --algo bnn --output more
     none '--config' "$train" --config run/config.json --output again
     none '--resume' "$train" --resume run
@@ -80,9 +80,9 @@ done
     note '--frost-dir of bnn-corrupt' '--frost-dir says nothing, as frost is not among them' \
         "$corrupt" --data-dir cifar --output d --limit-test 2 --corruption fog \
         --frost-dir photographs
-    note '--limit-test of bnn-eval' '--limit-test says nothing: there are no more images' \
+    note '--limit-test of bnn-eval' '--limit-test says nothing: there are no more samples' \
         "$evaluate" run --quiet --json n --limit-test 100000
-    note '--limit-test of bnn-corrupt' '--limit-test says nothing: there are no more images' \
+    note '--limit-test of bnn-corrupt' '--limit-test says nothing: there are no more samples' \
         "$corrupt" --data-dir cifar --output d --limit-test 100000 --corruption brightness
     note '--corruption of bnn-report run' '--corruption says nothing to run without --twin' \
         "$report" run run --corruption all

@@ -46,7 +46,7 @@ check 'a score' "$evaluate" $last --data-dir cifar --limit-test 40 --json score.
     --predictions predictions
 cp .out printed
 line=$(printf 'cifar10 test: %s images  top-1 %s%%  top-5 %s%%  loss %s  (%s)' \
-    "$(json score.json images)" "$(json score.json top1)" "$(json score.json top5)" \
+    "$(json score.json samples)" "$(json score.json top1)" "$(json score.json top5)" \
     "$(json score.json loss 4)" "$(json score.json isa)")
 equal 'JSON and print: the score' "$(sed -n 2p printed)" "$line"
 equal 'JSON and print: the model' "$(sed -n 1p printed)" "$(json score.json model): $(
@@ -57,7 +57,7 @@ equal 'JSON: classes' "$(json score.json 'classes.#')" 10
 equal 'print: classes' "$(grep -Ec '^  [a-z]+ +[0-9]+ images +[0-9.]+%$' printed)" 10
 for class in 0 1 2 3 4 5 6 7 8 9; do
     line=$(printf '  %-14s %6d images  %6.2f%%' "$(json score.json classes.$class.class)" \
-        "$(json score.json classes.$class.images)" "$(json score.json classes.$class.top1)")
+        "$(json score.json classes.$class.samples)" "$(json score.json classes.$class.top1)")
     equal "JSON and print: class $class" "$(sed -n "$((class + 3))p" printed)" "$line"
 done
 equal 'the score is that of metrics.csv' "$(json score.json top1) $(json score.json loss 6)" \

@@ -51,7 +51,7 @@ done
 for class in 0 1 2 3 4 5 6 7 8 9; do
     name=$(json $results classes.$class.class)
     equal "the page's $name" "$(numbers page.html "$name" 1)" \
-        "$name $(json $results classes.$class.images) $(json $results classes.$class.top1)"
+        "$name $(json $results classes.$class.samples) $(json $results classes.$class.top1)"
 done
 best=$(tail -n 1 run/metrics.csv | awk -F, '{ printf "%.2f", $8 }')
 matches 'the best accuracy' "<b>$best%</b><span>best test accuracy" page.html
@@ -72,7 +72,7 @@ make_run() { # FOLDER ALGO ARCH CLEAN LOSS [SEED]: corruption i loses LOSS * (i 
         /"algo":/ { sub(/bnn/, algo) }
         /"arch":/ { sub(/resnet20/, arch) }
         /"source":/ { sub(/seed 0/, "seed " seed) }
-        /"images": 30/ { sub(/30/, 1000) }
+        /"(images|samples)": 30/ { sub(/30/, 1000) }
         /^  "top[15]":/ { sub(/[0-9.]+,/, clean / 10 ",") }
         /"corruption":/ { i++; s = -1 }
         s >= 0 && s < 5 { sub(/[0-9.]+/, (clean - loss * i - (s - 2)) / 10) }

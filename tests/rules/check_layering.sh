@@ -80,7 +80,7 @@ may_call() {
     cpu*) echo "cpu cpu/conv cpu/rows cpu/table cpu/tiles" ;;
     layers*) echo "engine engine/base layers layers/binarizers layers/fold layers/losses" ;;
     optim) echo "engine/base optim" ;;
-    data_loaders*) echo "engine/base engine/io data_loaders data_loaders/corruption" ;;
+    data_loaders*) echo "engine/base engine/io data_loaders data_loaders/audio data_loaders/corruption" ;;
     models*) echo "engine engine/base engine/io cpu layers layers/binarizers layers/fold layers/losses
         optim models models/files models/nets models/tasks" ;;
     esac

@@ -10,7 +10,8 @@
 #include "tools/run/run_folder.h"
 #include "tools/run/run_record.h"
 
-#define HEADER BNN_METRICS_HEADER "\n"
+#define COLUMNS "epoch,lr,train_loss,train_top1,test_loss,test_top1,test_top5,best_top1"
+#define HEADER COLUMNS "\n"
 
 static bnn_arena *arena;
 static bnn_error err;
@@ -68,7 +69,7 @@ END_TEST
 
 /* ---- metrics.csv ---- */
 static bnn_code parse_metrics(const char *csv, bnn_metrics *out) {
-    return bnn_metrics_parse("m.csv", csv, strlen(csv), arena, out, &err);
+    return bnn_metrics_parse("m.csv", csv, strlen(csv), bnn_tasks[0], arena, out, &err);
 }
 
 START_TEST(metrics) {
@@ -76,11 +77,21 @@ START_TEST(metrics) {
     ck_assert_int_eq(
         parse_metrics(HEADER "0,0.1,2.5,10,,,,\n3,1e-05,-2,20.5,1.5,40,80,40\n9,cut", &m), BNN_OK);
     ck_assert_uint_eq(m.count, 2);
-    ck_assert_uint_eq(m.epoch[1].epoch, 3);
-    ck_assert_double_eq(m.epoch[1].lr, 1e-5);
-    ck_assert_double_eq(m.epoch[1].train_loss, -2);
-    ck_assert_double_eq(m.epoch[1].best_top1, 40);
-    ck_assert(isnan(m.epoch[0].test_loss) && isnan(m.epoch[0].best_top1));
+    ck_assert_uint_eq(m.columns, 8);
+    ck_assert_int_eq(bnn_metrics_column(&m, "test_top5"), 6);
+    ck_assert_int_eq(bnn_metrics_column(&m, "test_top"), -1);
+    ck_assert_double_eq(m.value[8], 3);
+    ck_assert_double_eq(m.value[8 + 1], 1e-5);
+    ck_assert_double_eq(m.value[8 + 2], -2);
+    ck_assert_double_eq(m.value[8 + 7], 40);
+    ck_assert(isnan(m.value[4]) && isnan(m.value[7]));
+    const char other[] = "epoch,lr,train_loss,train_accuracy,test_loss,test_instance_miou,"
+                         "test_class_miou,test_accuracy,best_instance_miou\n0,1,2,3,4,5,6,7,8\n";
+    ck_assert_int_eq(parse_metrics(other, &m), BNN_ERR_FORMAT);
+    ck_assert_int_eq(bnn_metrics_parse("m.csv", other, sizeof other - 1, bnn_task_find("segment"),
+                                       arena, &m, &err),
+                     BNN_OK);
+    ck_assert(m.count == 1 && m.columns == 9 && m.value[8] == 8);
     ck_assert_int_eq(parse_metrics(HEADER, &m), BNN_OK);
     ck_assert_uint_eq(m.count, 0);
 }
@@ -115,15 +126,16 @@ START_TEST(damaged_metrics) {
                      BNN_ERR_FORMAT);
     ck_assert_ptr_nonnull(strstr(err.text, "line 3"));
     ck_assert_int_eq(parse_metrics("", &m), BNN_ERR_FORMAT);
-    ck_assert_int_eq(parse_metrics(BNN_METRICS_HEADER, &m), BNN_ERR_FORMAT);
-    ck_assert_int_eq(bnn_metrics_parse("m.csv", NULL, 0, arena, &m, &err), BNN_ERR_FORMAT);
+    ck_assert_int_eq(parse_metrics(COLUMNS, &m), BNN_ERR_FORMAT);
+    ck_assert_int_eq(bnn_metrics_parse("m.csv", NULL, 0, bnn_tasks[0], arena, &m, &err),
+                     BNN_ERR_FORMAT);
     static char longest[2000];
     memset(longest, '1', sizeof longest - 1);
     memcpy(longest, HEADER, strlen(HEADER));
     longest[sizeof longest - 2] = '\n';
     ck_assert_int_eq(parse_metrics(longest, &m), BNN_ERR_FORMAT);
     static const char zero[] = HEADER "0,1,2,3,4,5,6,7\0\n";
-    ck_assert_int_eq(bnn_metrics_parse("m", zero, sizeof zero - 1, arena, &m, &err),
+    ck_assert_int_eq(bnn_metrics_parse("m", zero, sizeof zero - 1, bnn_tasks[0], arena, &m, &err),
                      BNN_ERR_FORMAT);
 }
 END_TEST

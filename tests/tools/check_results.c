@@ -18,21 +18,22 @@ enum { ROWS = 2 };
 
 /* 7 images of 2 classes; fog and snow, of severities 2 and 4, and one cell is missing. */
 static void fill(bnn_results *r) {
-    static bnn_class_result classes[] = {{"cat <&>", 3, 1}, {"dog", 4, 4}};
-    *r = (bnn_results){.model = "m.bnn",
-                       .checksum = "01234567",
-                       .arch = "resnet20",
-                       .algo = "bnn",
-                       .data = "cifar10",
-                       .isa = "cpu generic",
-                       .images = 7,
-                       .top1 = 5,
-                       .top5 = 6,
-                       .loss = 1.0 / 3,
-                       .class_count = 2,
-                       .classes = classes,
-                       .wanted = {0, 1, 0, 1, 0},
-                       .row_count = ROWS};
+    static bnn_class_result classes[] = {{"cat <&>", 3, 33.3333333}, {"dog", 4, 100}};
+    *r = (bnn_results){
+        .model = "m.bnn",
+        .checksum = "01234567",
+        .arch = "resnet20",
+        .algo = "bnn",
+        .data = "cifar10",
+        .isa = "cpu generic",
+        .task = bnn_task_find("classify"),
+        .samples = 7,
+        .metric = {bnn_results_as_written(500.0 / 7), bnn_results_as_written(600.0 / 7)},
+        .loss = bnn_results_as_written(1.0 / 3),
+        .class_count = 2,
+        .classes = classes,
+        .wanted = {0, 1, 0, 1, 0},
+        .row_count = ROWS};
     r->rows[0] = (bnn_corruption_result){7, "seed 0", 7, {-1, 3, -1, 2, -1}};
     r->rows[1] = (bnn_corruption_result){9, "seed 0", 7, {-1, 4, -1, -1, -1}};
 }
@@ -67,8 +68,9 @@ START_TEST(round_trip) {
     ck_assert_int_eq(bnn_results_write(path, &now, &err), BNN_OK);
     ck_assert_msg(bnn_results_read(path, &read, &err) == BNN_OK, "%s", err.text);
     ck_assert_str_eq(read.classes[0].name, "cat <&>");
-    ck_assert_int_eq(read.classes[1].correct, 4);
-    ck_assert_int_eq(read.top1, 5);
+    ck_assert(read.classes[1].value == 100.0 && read.classes[0].samples == 3);
+    ck_assert(read.metric[0] == now.metric[0] && read.metric[1] == now.metric[1]);
+    ck_assert_ptr_eq(read.task, now.task);
     ck_assert_int_eq(read.wanted[1] && read.wanted[3] && !read.wanted[0], 1);
     ck_assert_mem_eq(read.rows[0].correct, now.rows[0].correct, sizeof now.rows[0].correct);
     ck_assert_str_eq(read.rows[1].source, "seed 0");
@@ -77,39 +79,6 @@ START_TEST(round_trip) {
     ck_assert_str_eq(first, text_of(again));
     free(first);
     bnn_results_free(&read);
-}
-END_TEST
-
-/* Every count of every number of images survives its nine digits. */
-START_TEST(counts_survive) {
-    static const int64_t sizes[] = {1, 3, 7, 97, 10000, 9999, 50000, 1281167, 99999989};
-    for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
-        for (int64_t part = 0; part < 12; part++) {
-            bnn_results read;
-            int64_t correct = sizes[i] * part / 11;
-            now.row_count = 0;
-            now.images = sizes[i];
-            now.top1 = now.top5 = correct;
-            ck_assert_int_eq(bnn_results_write(path, &now, &err), BNN_OK);
-            ck_assert_msg(bnn_results_read(path, &read, &err) == BNN_OK, "%s", err.text);
-            ck_assert_int_eq(read.top1, correct);
-            bnn_results_free(&read);
-        }
-    }
-}
-END_TEST
-
-START_TEST(derived_numbers) {
-    size_t done;
-    ck_assert_uint_eq(bnn_results_cells(&now, &done), 4);
-    ck_assert_uint_eq(done, 3);
-    ck_assert_double_eq_tol(bnn_results_row_mean(&now, &now.rows[0]), 250.0 / 7, 1e-12);
-    ck_assert(isnan(bnn_results_row_mean(&now, &now.rows[1])) && isnan(bnn_results_mean(&now)));
-    now.rows[1].correct[3] = 1;
-    ck_assert_double_eq_tol(bnn_results_mean(&now), 250.0 / 7, 1e-12);
-    ck_assert(isnan(bnn_results_cell(&now.rows[0], 1)));
-    ck_assert_ptr_null(bnn_results_row(&now, 3));
-    ck_assert_ptr_eq(bnn_results_row(&now, 9), &now.rows[1]);
 }
 END_TEST
 
@@ -145,26 +114,62 @@ static void damage(const char *member, const char *value, const char *part) {
     json_decref(root);
 }
 
+/* Of any task; with the confusion of the classes, which is read as it was written. */
+START_TEST(of_another_task) {
+    static int64_t confusion[] = {1, 2, 0, 4};
+    now.task = bnn_task_find("keywords");
+    now.confusion = confusion;
+    now.row_count = 0;
+    bnn_results read;
+    ck_assert_int_eq(bnn_results_write(path, &now, &err), BNN_OK);
+    ck_assert_ptr_nonnull(strstr(text_of(path), "\"mean_class\": 85.7142857"));
+    ck_assert_msg(bnn_results_read(path, &read, &err) == BNN_OK, "%s", err.text);
+    ck_assert_ptr_eq(read.task, now.task);
+    ck_assert_mem_eq(read.confusion, confusion, sizeof confusion);
+    bnn_results_free(&read);
+    damage("confusion", "[[1, 2]]", "confusion");
+    damage("confusion", "[[1, 2], [3]]", "confusion");
+    damage("confusion.1.0", "-1", "confusion");
+    damage("confusion.1.0", "0.5", "confusion");
+    damage("task", "\"juggle\"", "an unknown task");
+    damage("mean_class", NULL, "mean_class");
+    now.task = bnn_task_find("classify");
+    now.confusion = NULL;
+}
+END_TEST
+
+START_TEST(derived_numbers) {
+    size_t done;
+    ck_assert_uint_eq(bnn_results_cells(&now, &done), 4);
+    ck_assert_uint_eq(done, 3);
+    ck_assert_double_eq_tol(bnn_results_row_mean(&now, &now.rows[0]), 250.0 / 7, 1e-12);
+    ck_assert(isnan(bnn_results_row_mean(&now, &now.rows[1])) && isnan(bnn_results_mean(&now)));
+    now.rows[1].correct[3] = 1;
+    ck_assert_double_eq_tol(bnn_results_mean(&now), 250.0 / 7, 1e-12);
+    ck_assert(isnan(bnn_results_cell(&now.rows[0], 1)));
+    ck_assert_ptr_null(bnn_results_row(&now, 3));
+    ck_assert_ptr_eq(bnn_results_row(&now, 9), &now.rows[1]);
+}
+END_TEST
+
 START_TEST(damaged_files) {
-    static const char *const needed[] = {"format", "model", "checksum", "arch",   "algo",
-                                         "packed", "data",  "isa",      "images", "top1",
+    static const char *const needed[] = {"format", "model", "checksum", "arch",    "algo",
+                                         "packed", "data",  "isa",      "samples", "top1",
                                          "top5",   "loss",  "classes"};
     for (size_t i = 0; i < sizeof needed / sizeof needed[0]; i++) {
         damage(needed[i], NULL, needed[i]);
         damage(needed[i], "{}", needed[i]);
     }
     damage("format", "\"bnn-results-2\"", "no format");
-    damage("images", "0", "images");
-    damage("images", "-1", "images");
-    damage("images", "7.0", "images");
-    damage("images", "100000001", "images");
-    damage("images", "8", "top1"); /* 5 of 7 is no whole part of 8 */
+    damage("samples", "0", "samples");
+    damage("samples", "-1", "samples");
+    damage("samples", "7.0", "samples");
+    damage("samples", "100000001", "samples");
     damage("top1", "-0.1", "top1");
     damage("top1", "100.1", "top1");
-    damage("top1", "50", "top1");
     damage("classes", "[]", "classes");
-    damage("classes.0.images", "-1", "images");
-    damage("classes.1.top1", "75.1", "top1 of a class");
+    damage("classes.0.samples", "-1", "samples");
+    damage("classes.1.top1", "100.1", "the score of a class");
     damage("classes.1.class", "1", "class");
     damage("corruptions", "[]", "corruptions");
     damage("corruptions", "null", "corruptions");
@@ -206,7 +211,7 @@ END_TEST
 /* A class without images has no accuracy; files of older programs say 0. */
 START_TEST(class_without_images) {
     static const char *const texts[] = {"\"top1\": null", "\"top1\": 0", "\"top1\": 0.0"};
-    bnn_class_result classes[] = {{"cat", 0, 0}, {"dog", 7, 4}};
+    bnn_class_result classes[] = {{"cat", 0, NAN}, {"dog", 7, 57.1428571}};
     now.classes = classes;
     ck_assert_int_eq(bnn_results_write(path, &now, &err), BNN_OK);
     char *first = strdup(text_of(path));
@@ -219,16 +224,15 @@ START_TEST(class_without_images) {
                  member + strlen(texts[0]));
         bnn_code code = bnn_results_parse("r.json", text, strlen(text), &read, &err);
         ck_assert_msg(code == BNN_OK, "%s", err.text);
-        ck_assert(read.classes[0].images == 0 && read.classes[0].correct == 0);
-        ck_assert_int_eq(read.classes[1].correct, 4);
+        ck_assert(read.classes[0].samples == 0 && isnan(read.classes[0].value));
         ck_assert_int_eq(bnn_results_write(again, &read, &err), BNN_OK);
         ck_assert_str_eq(text_of(again), first);
         bnn_results_free(&read);
     }
     free(first);
     ck_assert(isnan(bnn_percent(0, 0)));
-    damage("classes.0.top1", "50", "top1 of a class");
-    damage("classes.1.top1", "null", "top1 of a class");
+    damage("classes.0.top1", "50", "a class without samples");
+    damage("classes.1.top1", "null", "a class without samples");
 }
 END_TEST
 
@@ -258,7 +262,7 @@ START_TEST(cells_are_taken_over) {
     /* What has no cells may be replaced by anything. */
     old.row_count = 0;
     now.data = "mnist";
-    now.top1 = 0;
+    now.metric[0] = 0;
     ck_assert_int_eq(bnn_results_continue(&now, &old, "r", &err), BNN_OK);
     ck_assert_int_eq(bnn_results_same_score(&now, &old, "r", &err), BNN_OK);
 }
@@ -281,8 +285,8 @@ START_TEST(other_evaluations_are_refused) {
     refused(bnn_results_continue(&now, &old, "r", &err), "data set was mnist, now cifar10");
     old.isa = "cpu avx2";
     refused(bnn_results_continue(&now, &old, "r", &err), "instruction set was cpu avx2");
-    old.images = 8;
-    refused(bnn_results_continue(&now, &old, "r", &err), "images was 8, now 7");
+    old.samples = 8;
+    refused(bnn_results_continue(&now, &old, "r", &err), "samples was 8, now 7");
     old.rows[1].source = "seed 1";
     refused(bnn_results_continue(&now, &old, "r", &err), "fog was seed 1, now seed 0");
     old.rows[1].kind = 3;
@@ -290,10 +294,10 @@ START_TEST(other_evaluations_are_refused) {
             "defocus_blur at severity 2 was evaluated, now not wanted");
     now.wanted[1] = 0;
     refused(bnn_results_continue(&now, &old, "r", &err), "snow at severity 2 was evaluated");
-    now.top1 = 4;
-    refused(bnn_results_same_score(&now, &old, "r", &err), "loss on clean images");
+    now.metric[0] = 4;
+    refused(bnn_results_same_score(&now, &old, "r", &err), "score of the clean samples");
     now.loss += 1e-6;
-    refused(bnn_results_same_score(&now, &old, "r", &err), "loss on clean images");
+    refused(bnn_results_same_score(&now, &old, "r", &err), "score of the clean samples");
     /* A row that is another's but holds nothing loses nothing. */
     old.rows[1].kind = 3;
     old.rows[1].correct[1] = BNN_NOT_DONE;
@@ -307,7 +311,7 @@ int main(void) {
     tcase_add_checked_fixture(cases, set_up, tear_down);
     tcase_set_timeout(cases, 120);
     tcase_add_test(cases, round_trip);
-    tcase_add_test(cases, counts_survive);
+    tcase_add_test(cases, of_another_task);
     tcase_add_test(cases, derived_numbers);
     tcase_add_test(cases, damaged_files);
     tcase_add_test(cases, not_json);

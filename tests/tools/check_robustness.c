@@ -30,8 +30,9 @@ static bnn_report_run *set_run(size_t i, const char *path, const char *algo, con
     run->results = (bnn_results){.algo = algo,
                                  .arch = arch,
                                  .data = "cifar10",
-                                 .images = 100,
-                                 .top1 = clean,
+                                 .task = bnn_task_find("classify"),
+                                 .samples = 100,
+                                 .metric = {(double)clean},
                                  .wanted = {1, 1, 1, 1, 1}};
     set_row(run, NOISE, noise);
     set_row(run, FOG, fog);
@@ -134,8 +135,8 @@ START_TEST(rounding_is_no_gap) {
         set_pair();
         for (size_t i = 0; i < 2; i++) {
             bnn_results *r = &runs[i].results;
-            r->images = images;
-            r->top1 = 1;
+            r->samples = images;
+            r->metric[0] = bnn_percent(1, images);
             for (size_t row = 0; row < 2; row++) {
                 r->rows[row].images = images;
                 for (int s = 0; s < BNN_SEVERITIES; s++) {
@@ -205,8 +206,8 @@ END_TEST
 
 START_TEST(other_images) {
     set_pair();
-    runs[1].results.images = 50;
-    runs[1].results.top1 = 45;
+    runs[1].results.samples = 50;
+    runs[1].results.metric[0] = 90;
     refused(2, "B and F do not compare: the images of the one 100, of the other 50");
     set_pair();
     runs[1].results.rows[1].source = "seed 1";

@@ -20,6 +20,28 @@ static char folder[64]; /* fresh for each test */
 static bnn_run_folder run;
 static bnn_error err;
 
+static const bnn_task *task(void) {
+    return bnn_task_find("classify");
+}
+
+static bnn_code log_epoch(uint64_t epoch, double lr, double train_loss, double train_top1,
+                          double test_loss, double test_top1, double test_top5, double best) {
+    bnn_epoch_scores scores = {.lr = lr,
+                               .train_loss = train_loss,
+                               .train = {train_top1},
+                               .test_loss = test_loss,
+                               .test = {test_top1, test_top5},
+                               .best = best};
+    return bnn_run_log_epoch(&run, epoch, &scores, &err);
+}
+
+static bnn_code log_step(uint64_t step, uint64_t epoch, double loss, double top1, double lr,
+                         double seconds, double per_second) {
+    const double metrics[BNN_MAX_METRICS] = {top1, NAN};
+    return bnn_run_log_step(&run, step, epoch, loss, metrics, lr, seconds, "images", per_second,
+                            &err);
+}
+
 static void make_folder(void) {
     strcpy(folder, "/tmp/check_run_folder.XXXXXX");
     ck_assert_ptr_nonnull(mkdtemp(folder));
@@ -60,7 +82,7 @@ static const char *get(const char *name) {
 }
 
 static void reopen(uint64_t epochs, uint64_t steps) {
-    bnn_code code = bnn_run_reopen(&run, folder, epochs, steps, &err);
+    bnn_code code = bnn_run_reopen(&run, folder, task(), epochs, steps, &err);
     ck_assert_msg(!code, "%s", err.text);
 }
 
@@ -73,12 +95,10 @@ static void check_error(bnn_code code, const char *part) {
 static void log_some(uint64_t first_epoch, uint64_t end_epoch) {
     for (uint64_t epoch = first_epoch; epoch < end_epoch; epoch++) {
         for (uint64_t step = epoch * 5; step < epoch * 5 + 5; step++)
-            ck_assert_int_eq(bnn_run_log_step(&run, step, epoch, 1.0 / (double)(step + 1), 50.5,
-                                              0.1, 2.5, 1000, &err),
+            ck_assert_int_eq(log_step(step, epoch, 1.0 / (double)(step + 1), 50.5, 0.1, 2.5, 1000),
                              BNN_OK);
         double test = epoch % 2 ? 40.25 : NAN;
-        ck_assert_int_eq(
-            bnn_run_log_epoch(&run, epoch, 0.1, 1.0 / 3, 50, test, test, test, 41, &err), BNN_OK);
+        ck_assert_int_eq(log_epoch(epoch, 0.1, 1.0 / 3, 50, test, test, test, 41), BNN_OK);
     }
 }
 
@@ -95,13 +115,12 @@ static void limit_files(rlim_t bytes) {
 START_TEST(new_run) {
     char deep[128];
     snprintf(deep, sizeof deep, "%s/a/b//", folder);
-    ck_assert_int_eq(bnn_run_create(&run, deep, "{\"lr\": 1}\n", 0, &err), BNN_OK);
-    ck_assert_int_eq(bnn_run_log_epoch(&run, 0, 0.1, 1.0 / 3, 12.5, NAN, NAN, NAN, NAN, &err),
-                     BNN_OK);
+    ck_assert_int_eq(bnn_run_create(&run, deep, task(), "{\"lr\": 1}\n", 0, &err), BNN_OK);
+    ck_assert_int_eq(log_epoch(0, 0.1, 1.0 / 3, 12.5, NAN, NAN, NAN, NAN), BNN_OK);
     ck_assert_str_eq(get("a/b/metrics.csv"), HEADER "0,0.1,0.333333333,12.5,,,,\n");
-    ck_assert_int_eq(bnn_run_log_epoch(&run, 1, 1e-5, 2, 13, 1.5, 40, 80.25, 40, &err), BNN_OK);
-    ck_assert_int_eq(bnn_run_log_step(&run, 0, 0, 1.0 / 3, 12.5, 0.1, 0.25, 1234.5, &err), BNN_OK);
-    ck_assert_int_eq(bnn_run_log_step(&run, 1, 0, NAN, INFINITY, 0.1, 0.5, 1e9, &err), BNN_OK);
+    ck_assert_int_eq(log_epoch(1, 1e-5, 2, 13, 1.5, 40, 80.25, 40), BNN_OK);
+    ck_assert_int_eq(log_step(0, 0, 1.0 / 3, 12.5, 0.1, 0.25, 1234.5), BNN_OK);
+    ck_assert_int_eq(log_step(1, 0, NAN, INFINITY, 0.1, 0.5, 1e9), BNN_OK);
     ck_assert_int_eq(bnn_run_flush(&run, &err), BNN_OK);
     ck_assert_str_eq(get("a/b/metrics.csv"), HEADER "0,0.1,0.333333333,12.5,,,,\n"
                                                     "1,1e-05,2,13,1.5,40,80.25,40\n");
@@ -120,8 +139,8 @@ START_TEST(new_run) {
     ck_assert_int_ne(bnn_run_file(&run, "last.safetensors", path, 20, &err), BNN_OK);
     bnn_run_close(&run);
     bnn_run_close(&run);
-    check_error(bnn_run_log_epoch(&run, 2, 0, 0, 0, 0, 0, 0, 0, &err), "not open");
-    check_error(bnn_run_log_step(&run, 2, 0, 0, 0, 0, 0, 0, &err), "not open");
+    check_error(log_epoch(2, 0, 0, 0, 0, 0, 0, 0), "not open");
+    check_error(log_step(2, 0, 0, 0, 0, 0, 0), "not open");
 }
 END_TEST
 
@@ -129,69 +148,70 @@ START_TEST(old_run_is_kept) {
     put("last.safetensors", "precious");
     put("best.safetensors", "precious");
     put("metrics.csv", "old");
-    check_error(bnn_run_create(&run, folder, "{}\n", 0, &err), "--resume");
+    check_error(bnn_run_create(&run, folder, task(), "{}\n", 0, &err), "--resume");
     check_error(err.code, "--overwrite");
     ck_assert_str_eq(get("last.safetensors"), "precious");
     ck_assert_str_eq(get("metrics.csv"), "old");
     ck_assert_int_ne(access(in_folder("config.json"), F_OK), 0);
-    ck_assert_int_eq(bnn_run_create(&run, folder, "{}\n", 1, &err), BNN_OK);
+    ck_assert_int_eq(bnn_run_create(&run, folder, task(), "{}\n", 1, &err), BNN_OK);
     bnn_run_close(&run);
     ck_assert_str_eq(get("metrics.csv"), HEADER);
     ck_assert_int_ne(access(in_folder("last.safetensors"), F_OK), 0);
     ck_assert_int_ne(access(in_folder("best.safetensors"), F_OK), 0);
     /* Logs without a checkpoint are of a run that cannot be resumed. */
-    ck_assert_int_eq(bnn_run_create(&run, folder, "{}\n", 0, &err), BNN_OK);
+    ck_assert_int_eq(bnn_run_create(&run, folder, task(), "{}\n", 0, &err), BNN_OK);
     bnn_run_close(&run);
 }
 END_TEST
 
 START_TEST(unusable_folders) {
-    check_error(bnn_run_create(&run, "", "{}", 0, &err), "empty");
+    check_error(bnn_run_create(&run, "", task(), "{}", 0, &err), "empty");
     char longest[5000];
     memset(longest, 'x', sizeof longest);
     longest[sizeof longest - 1] = '\0';
-    check_error(bnn_run_create(&run, longest, "{}", 0, &err), "too long");
-    check_error(bnn_run_reopen(&run, longest, 0, 0, &err), "too long");
+    check_error(bnn_run_create(&run, longest, task(), "{}", 0, &err), "too long");
+    check_error(bnn_run_reopen(&run, longest, task(), 0, 0, &err), "too long");
     longest[4090] = '\0';
-    ck_assert_int_ne(bnn_run_create(&run, longest, "{}", 0, &err), BNN_OK);
+    ck_assert_int_ne(bnn_run_create(&run, longest, task(), "{}", 0, &err), BNN_OK);
     put("file", "x");
-    check_error(bnn_run_create(&run, in_folder("file"), "{}", 0, &err), folder);
-    check_error(bnn_run_reopen(&run, in_folder("nowhere"), 0, 0, &err),
+    check_error(bnn_run_create(&run, in_folder("file"), task(), "{}", 0, &err), folder);
+    check_error(bnn_run_reopen(&run, in_folder("nowhere"), task(), 0, 0, &err),
                 "nowhere: cannot open the run's folder: No such file or directory");
     ck_assert_int_eq(mkdir(in_folder("metrics.csv"), 0777), 0);
-    check_error(bnn_run_create(&run, folder, "{}", 0, &err), "metrics.csv: cannot open");
+    check_error(bnn_run_create(&run, folder, task(), "{}", 0, &err), "metrics.csv: cannot open");
     ck_assert_ptr_null(run.metrics);
-    check_error(bnn_run_reopen(&run, folder, 0, 0, &err), "metrics.csv");
-    check_error(bnn_run_create(&run, "/proc/self", "{}", 0, &err), "/proc/self");
+    check_error(bnn_run_reopen(&run, folder, task(), 0, 0, &err), "metrics.csv");
+    check_error(bnn_run_create(&run, "/proc/self", task(), "{}", 0, &err), "/proc/self");
     if (geteuid() == 0)
         return; /* root writes anywhere */
     ck_assert_int_eq(mkdir(in_folder("locked"), 0500), 0);
-    check_error(bnn_run_create(&run, in_folder("locked"), "{}", 0, &err), "Permission denied");
+    check_error(bnn_run_create(&run, in_folder("locked"), task(), "{}", 0, &err),
+                "Permission denied");
 }
 END_TEST
 
 START_TEST(write_failures) {
-    ck_assert_int_eq(bnn_run_create(&run, folder, "{}", 0, &err), BNN_OK);
+    ck_assert_int_eq(bnn_run_create(&run, folder, task(), "{}", 0, &err), BNN_OK);
     fclose(run.metrics);
     fclose(run.steps);
     run.metrics = fopen("/dev/full", "w");
     run.steps = fopen("/dev/full", "w");
-    check_error(bnn_run_log_epoch(&run, 0, 0, 0, 0, 0, 0, 0, 0, &err),
+    check_error(log_epoch(0, 0, 0, 0, 0, 0, 0, 0),
                 "metrics.csv: cannot write: No space left on device");
     bnn_code code = BNN_OK;
     int lines = 0;
     for (; !code && lines < 200; lines++)
-        code = bnn_run_log_step(&run, (uint64_t)lines, 0, 1, 2, 3, 4, 5, &err);
+        code = log_step((uint64_t)lines, 0, 1, 2, 3, 4, 5);
     ck_assert_int_le(lines, 100);
     check_error(code, "steps.jsonl: cannot write: No space left on device");
     bnn_run_close(&run);
     run.steps = fopen("/dev/full", "w");
-    ck_assert_int_eq(bnn_run_log_step(&run, 0, 0, 1, 2, 3, 4, 5, &err), BNN_OK);
+    ck_assert_int_eq(log_step(0, 0, 1, 2, 3, 4, 5), BNN_OK);
     check_error(bnn_run_flush(&run, &err), "steps.jsonl: cannot write");
     bnn_run_close(&run);
     put("last.safetensors", "p");
     limit_files(1);
-    bnn_code refused = bnn_run_create(&run, folder, "{...........}", 1, &err);
+    bnn_code refused = bnn_run_create(&run, folder, task(), "{...........}", 1, &err);
     limit_files(0);
     check_error(refused, "config.json");
     ck_assert_str_eq(get("last.safetensors"), "p");
@@ -200,13 +220,13 @@ START_TEST(write_failures) {
 END_TEST
 
 START_TEST(steps_are_flushed) {
-    ck_assert_int_eq(bnn_run_create(&run, folder, "{}", 0, &err), BNN_OK);
+    ck_assert_int_eq(bnn_run_create(&run, folder, task(), "{}", 0, &err), BNN_OK);
     for (uint64_t i = 0; i < 100; i++)
-        ck_assert_int_eq(bnn_run_log_step(&run, i, 0, 1, 2, 3, 4, 5, &err), BNN_OK);
+        ck_assert_int_eq(log_step(i, 0, 1, 2, 3, 4, 5), BNN_OK);
     ck_assert_ptr_nonnull(strstr(get("steps.jsonl"), "{\"step\":99,"));
-    ck_assert_int_eq(bnn_run_log_step(&run, 100, 0, 1, 2, 3, 4, 5, &err), BNN_OK);
+    ck_assert_int_eq(log_step(100, 0, 1, 2, 3, 4, 5), BNN_OK);
     run.flushed -= 2; /* two seconds went by */
-    ck_assert_int_eq(bnn_run_log_step(&run, 101, 0, 1, 2, 3, 4, 5, &err), BNN_OK);
+    ck_assert_int_eq(log_step(101, 0, 1, 2, 3, 4, 5), BNN_OK);
     ck_assert_ptr_nonnull(strstr(get("steps.jsonl"), "{\"step\":101,"));
     bnn_run_close(&run);
 }
@@ -215,7 +235,7 @@ END_TEST
 /* Stopped anywhere and resumed from an earlier epoch, the logs are the uninterrupted run's. */
 START_TEST(resumed_equals_uninterrupted) {
     static char metrics[1 << 14], steps[1 << 14];
-    ck_assert_int_eq(bnn_run_create(&run, folder, "{}", 0, &err), BNN_OK);
+    ck_assert_int_eq(bnn_run_create(&run, folder, task(), "{}", 0, &err), BNN_OK);
     log_some(0, 6);
     bnn_run_close(&run);
     strcpy(metrics, get("metrics.csv"));
@@ -344,7 +364,7 @@ START_TEST(failed_cut_keeps_the_log) {
     static const char rows[] = HEADER "0,1,1,1,1,1,1,1\n1,1,1,1,1,1,1,1\n";
     put("metrics.csv", rows);
     limit_files(20);
-    bnn_code refused = bnn_run_reopen(&run, folder, 1, 0, &err);
+    bnn_code refused = bnn_run_reopen(&run, folder, task(), 1, 0, &err);
     limit_files(0);
     check_error(refused, "metrics.csv");
     ck_assert_ptr_null(run.metrics);
@@ -377,11 +397,11 @@ START_TEST(same_data) {
     bnn_run_data now = was;
     ck_assert_int_eq(bnn_run_data_same("last", &was, &now, &err), BNN_OK);
     strcpy(now.test, "89abcdee");
-    check_error(bnn_run_data_same("last", &was, &now, &err), "last: the test images or labels");
+    check_error(bnn_run_data_same("last", &was, &now, &err), "last: the test samples or labels");
     strcpy(now.train, "11234567");
-    check_error(bnn_run_data_same("last", &was, &now, &err), "the training and test images");
+    check_error(bnn_run_data_same("last", &was, &now, &err), "the training and test samples");
     strcpy(now.test, was.test);
-    check_error(bnn_run_data_same("last", &was, &now, &err), "the training images");
+    check_error(bnn_run_data_same("last", &was, &now, &err), "the training samples");
     ck_assert_int_eq(bnn_run_data_same("last", &unknown, &now, &err), BNN_OK);
 }
 END_TEST

@@ -11,6 +11,7 @@
 #include "engine/base/rng.h"
 #include "tools/bench/stats.h"
 #include "tools/cli/interrupt.h"
+#include "tools/run/data_spec.h"
 
 /* Long enough that waking up does not count, short enough that a table of small products is made
  * in seconds. */
@@ -110,15 +111,26 @@ bnn_code bnn_bench_pair(const bnn_bench *bench, const bnn_bench_row *row, const 
     return code;
 }
 
+/* Samples as those of the first data set that the network can learn; images of another size and
+ * number of classes where those are asked for. */
 bnn_code bnn_bench_spec(const bnn_bench *bench, const char *algorithm, bnn_spec *spec,
                         bnn_error *err) {
-    *spec = (bnn_spec){.height = bench->image_size ? bench->image_size : 32,
-                       .channels = 3,
-                       .mean = {127.5f, 127.5f, 127.5f},
-                       .std = {63.75f, 63.75f, 63.75f},
-                       .dataset = ""};
-    spec->width = spec->height;
-    spec->classes = bench->classes ? bench->classes : spec->height < 224 ? 10 : 1000;
+    *spec = (bnn_spec){0};
+    size_t d = 0;
+    while (bnn_datasets[d] && bnn_arch_fits(bench->arch, bnn_datasets[d], NULL) != BNN_OK) {
+        d++;
+    }
+    if (!bnn_datasets[d]) {
+        return bnn_fail(err, BNN_ERR_UNSUPPORTED, "no data set shows what %s sees",
+                        bench->arch->name);
+    }
+    bnn_spec_of_info(spec, bnn_datasets[d]);
+    spec->dataset = "";
+    if (bench->image_size) {
+        spec->height = spec->width = bench->image_size;
+        spec->classes = spec->height < 224 ? spec->classes : 1000;
+    }
+    spec->classes = bench->classes ? bench->classes : spec->classes;
     bnn_code code = bnn_spec_find(spec, bench->arch->name, algorithm, err);
     spec->phase = code == BNN_OK && spec->binarizer ? spec->binarizer->phases - 1 : 0;
     return code;

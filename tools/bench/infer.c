@@ -77,7 +77,9 @@ typedef struct side {
     bnn_spec spec; /* of the twin */
     int twin, batch;
     bnn_predictor *predictor;
-    float *images, *logits;
+    bnn_field field[BNN_MAX_FIELDS];
+    bnn_batch samples;
+    float *output;
 } side;
 
 /* Loads or makes the network, and runs it once, so that its memory is planned and filled. */
@@ -85,7 +87,8 @@ static bnn_code set_up(void *self, char *version, bnn_error *err) {
     static bnn_loaded model; /* the predictor reads it to the worker's end */
     side *d = self;
     const bnn_device *device = &d->subject->bench->device;
-    size_t batch = (size_t)d->batch, height = (size_t)d->spec.height;
+    size_t batch = (size_t)d->batch;
+    int inputs;
     bnn_code code;
     (void)version;
     if (d->twin) {
@@ -97,18 +100,19 @@ static bnn_code set_up(void *self, char *version, bnn_error *err) {
     if (code != BNN_OK || (code = bnn_loaded_predictor(&model, &d->predictor, err)) != BNN_OK) {
         return code;
     }
-    d->images =
-        bnn_bench_floats(batch * height * (size_t)d->spec.width * (size_t)d->spec.channels, 1);
-    d->logits = bnn_alloc_aligned(batch * (size_t)d->spec.classes * sizeof(float));
-    return d->images && d->logits
-               ? bnn_predictor_run(d->predictor, d->batch, d->images, d->logits, err)
+    bnn_spec_fields(&d->spec, d->field, &inputs);
+    d->samples = (bnn_batch){.n = batch, .field = d->field, .field_count = inputs};
+    d->samples.data[0] = bnn_bench_floats(batch * bnn_shape_count(d->field[0].shape), 1);
+    d->output = bnn_alloc_aligned(batch * bnn_spec_outputs(&d->spec) * sizeof(float));
+    return d->samples.data[0] && d->output
+               ? bnn_predictor_run(d->predictor, &d->samples, d->output, err)
                : bnn_fail(err, BNN_ERR_MEMORY,
-                          "out of memory for %d images; use a smaller --batch-size", d->batch);
+                          "out of memory for %d samples; use a smaller --batch-size", d->batch);
 }
 
 static bnn_code run(void *self, bnn_error *err) {
     side *d = self;
-    return bnn_predictor_run(d->predictor, d->batch, d->images, d->logits, err);
+    return bnn_predictor_run(d->predictor, &d->samples, d->output, err);
 }
 
 static bnn_code measure(const subject *s, int batch, bnn_error *err) {

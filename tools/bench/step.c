@@ -17,28 +17,30 @@ static struct {
     uint32_t epoch;
 } step;
 
-/* Images and labels that stay, where no loader brings new ones. */
+/* Samples that stay, where no loader brings new ones: floats, and classes in turn. */
 static bnn_code set_random_batch(const bnn_step_config *c, bnn_error *err) {
-    const bnn_spec *s = &c->spec;
-    size_t values = (size_t)s->height * (size_t)s->width * (size_t)s->channels;
-    float *x = bnn_bench_floats(c->batch_size * values, 1);
-    int32_t *label = bnn_alloc_aligned(c->batch_size * sizeof *label);
-    if (!x || !label) {
-        return bnn_fail(err, BNN_ERR_MEMORY, "out of memory for a batch");
+    const bnn_net *net = &step.net;
+    bnn_batch batch = {.n = c->batch_size, .field = net->field, .field_count = net->fields};
+    for (int f = 0; f < net->fields; f++) {
+        size_t values = c->batch_size * bnn_shape_count(net->field[f].shape);
+        int integers = net->field[f].dtype == BNN_I32;
+        int32_t *class = integers ? bnn_alloc_aligned(values * sizeof *class) : NULL;
+        for (size_t i = 0; class && i < values; i++) {
+            class[i] = (int32_t)(i % (size_t)c->spec.classes);
+        }
+        batch.data[f] = integers ? (void *)class : bnn_bench_floats(values, 1);
+        if (!batch.data[f]) {
+            return bnn_fail(err, BNN_ERR_MEMORY, "out of memory for a batch");
+        }
     }
-    for (size_t i = 0; i < c->batch_size; i++) {
-        label[i] = (int32_t)(i % (size_t)s->classes);
-    }
-    bnn_graph_set(step.net.graph, step.net.input, x);
-    bnn_graph_set(step.net.graph, step.net.label, label);
-    return BNN_OK;
+    return bnn_net_feed(net, &batch, err);
 }
 
 static bnn_code open_loader(const bnn_step_config *c, bnn_error *err) {
     bnn_dataset *dataset;
     bnn_loader_options options = bnn_train_loader_options(c->batch_size, 1, c->device.threads);
-    bnn_code code =
-        bnn_dataset_open(bnn_dataset_find(c->data), c->data_dir, BNN_SPLIT_TRAIN, 0, &dataset, err);
+    bnn_code code = bnn_dataset_open(bnn_dataset_find(c->data), c->data_dir, BNN_SPLIT_TRAIN, NULL,
+                                     &dataset, err);
     if (code == BNN_OK) {
         code = bnn_loader_create(dataset, &options, &step.loader, err);
     }
@@ -72,15 +74,12 @@ static bnn_code set_up(void *self, char *version, bnn_error *err) {
 /* The next full batch, in this epoch or the next. */
 static bnn_code next_batch(const bnn_step_config *c, bnn_error *err) {
     bnn_batch batch;
-    while (!bnn_loader_next(step.loader, &batch) || batch.n < c->batch_size) {
-        bnn_code code = bnn_loader_start(step.loader, ++step.epoch, 0, err);
-        if (code != BNN_OK) {
-            return code;
-        }
+    bnn_code code = bnn_loader_next(step.loader, &batch, err);
+    while (code == BNN_OK && batch.n < c->batch_size) {
+        code = bnn_loader_start(step.loader, ++step.epoch, 0, err);
+        code = code == BNN_OK ? bnn_loader_next(step.loader, &batch, err) : code;
     }
-    bnn_graph_set(step.net.graph, step.net.input, batch.x);
-    bnn_graph_set(step.net.graph, step.net.label, batch.label);
-    return BNN_OK;
+    return code == BNN_OK ? bnn_net_feed(&step.net, &batch, err) : code;
 }
 
 static bnn_code run(void *self, bnn_error *err) {

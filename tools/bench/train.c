@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "data_loaders/dataset.h"
+#include "tools/run/data_spec.h"
 #include "tools/bench/bench.h"
 #include "tools/bench/step.h"
 #include "tools/bench/torch.h"
@@ -28,11 +28,7 @@ static bnn_code configure(const bnn_bench *bench, const char *algorithm, bnn_ste
                            .batch_size = (size_t)(bench->batch_size ? bench->batch_size : 64)};
     bnn_code code = bnn_bench_spec(bench, algorithm, &c->spec, err);
     if (bench->data) {
-        const bnn_dataset_info *info = bnn_dataset_find(bench->data);
-        c->spec.height = info->height;
-        c->spec.width = info->width;
-        c->spec.channels = info->channels;
-        c->spec.classes = info->classes;
+        bnn_spec_of_info(&c->spec, bnn_dataset_find(bench->data));
     }
     return code;
 }

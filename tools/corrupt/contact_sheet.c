@@ -15,12 +15,11 @@ typedef struct sheet {
 } sheet;
 
 /* Puts an image at a row and a column of cells, each pixel enlarged. */
-static void put(const sheet *s, const bnn_dataset_info *info, int row, int column,
-                const uint8_t *image) {
-    for (int y = 0; y < info->height * ENLARGED; y++) {
-        for (int x = 0; x < info->width * ENLARGED; x++) {
+static void put(const sheet *s, bnn_shape size, int row, int column, const uint8_t *image) {
+    for (int y = 0; y < size.h * ENLARGED; y++) {
+        for (int x = 0; x < size.w * ENLARGED; x++) {
             const uint8_t *from =
-                image + 3 * ((size_t)(y / ENLARGED) * (size_t)info->width + (size_t)(x / ENLARGED));
+                image + 3 * ((size_t)(y / ENLARGED) * (size_t)size.w + (size_t)(x / ENLARGED));
             size_t to_y = (size_t)(GAP + row * s->cell_height + y);
             size_t to_x = (size_t)(GAP + column * s->cell_width + x);
             memcpy(s->data + 3 * (to_y * (size_t)s->width + to_x), from, 3);
@@ -30,19 +29,19 @@ static void put(const sheet *s, const bnn_dataset_info *info, int row, int colum
 
 static bnn_code fill(const sheet *s, const bnn_corruptor *corruptor, const bnn_dataset *clean,
                      const bnn_corruption_list *list, uint8_t *image, bnn_error *err) {
-    const bnn_dataset_info *info = clean->info;
-    uint8_t *corrupted = image + 3 * (size_t)info->height * (size_t)info->width;
+    const bnn_shape size = clean->field[0].shape;
+    uint8_t *corrupted = image + 3 * (size_t)size.h * (size_t)size.w;
     bnn_code code = BNN_OK;
-    for (int i = 0; i < IMAGES; i++) {
+    for (int i = 0; i < IMAGES && code == BNN_OK; i++) {
         size_t index = clean->count * (size_t)i / IMAGES;
         int32_t label;
-        clean->pixels(clean, index, image, &label);
-        for (size_t row = 0; row < list->count; row++) {
-            put(s, info, (int)row, i * COLUMNS, image);
+        code = clean->pixels(clean, index, image, &label, err);
+        for (size_t row = 0; row < list->count && code == BNN_OK; row++) {
+            put(s, size, (int)row, i * COLUMNS, image);
             for (int severity = 1; severity <= BNN_SEVERITIES && code == BNN_OK; severity++) {
                 code =
                     bnn_corrupt(corruptor, list->kind[row], severity, index, image, corrupted, err);
-                put(s, info, (int)row, i * COLUMNS + severity, corrupted);
+                put(s, size, (int)row, i * COLUMNS + severity, corrupted);
             }
         }
     }
@@ -71,14 +70,13 @@ static bnn_code write_png(const char *path, const sheet *s, bnn_error *err) {
 bnn_code bnn_contact_sheet(const char *path, const bnn_corruptor *corruptor,
                            const bnn_dataset *clean, const bnn_corruption_list *list,
                            bnn_error *err) {
-    const bnn_dataset_info *info = clean->info;
-    sheet s = {.cell_height = info->height * ENLARGED + GAP,
-               .cell_width = info->width * ENLARGED + GAP};
+    const bnn_shape size = clean->field[0].shape;
+    sheet s = {.cell_height = size.h * ENLARGED + GAP, .cell_width = size.w * ENLARGED + GAP};
     s.height = GAP + s.cell_height * (int)list->count;
     s.width = GAP + s.cell_width * IMAGES * COLUMNS;
     const size_t bytes = 3 * (size_t)s.height * (size_t)s.width;
     s.data = malloc(bytes);
-    uint8_t *image = malloc(6 * (size_t)info->height * (size_t)info->width);
+    uint8_t *image = malloc(6 * (size_t)size.h * (size_t)size.w);
     bnn_code code = BNN_OK;
     if (!s.data || !image) {
         code = bnn_fail(err, BNN_ERR_MEMORY, "%s: out of memory", path);

@@ -66,24 +66,28 @@ bnn_code bnn_corruption_table_begin(const bnn_corruption_source *source,
 }
 
 /* ---- running ------------------------------------------------------------------------------ */
-static bnn_code run_cell(bnn_predictor *predictor, const bnn_corruption_source *source,
-                         const bnn_corruption_files *f, const bnn_evaluation *how, size_t i,
-                         int severity, bnn_results *results, bnn_error *err) {
+static bnn_code run_cell(bnn_predictor *predictor, const bnn_spec *spec,
+                         const bnn_corruption_source *source, const bnn_corruption_files *f,
+                         const bnn_evaluation *how, size_t i, int severity, bnn_results *results,
+                         bnn_error *err) {
     bnn_dataset *dataset;
     bnn_score score;
+    int stopped = 0;
     bnn_corruption_result *row = &results->rows[i];
     bnn_code code = open_cell(source, f, i, row->kind, severity, &dataset, err);
     if (code != BNN_OK) {
         return code;
     }
-    code = bnn_evaluate(predictor, dataset, how, &score, err);
-    if (code == BNN_OK && !f->files) {
-        code = bnn_corrupted_status(dataset, err);
+    code = bnn_score_create(spec->arch->task, spec, 1, &score, err);
+    if (code == BNN_OK) {
+        code = bnn_evaluate(predictor, spec, dataset, how, &score, &stopped, err);
     }
     bnn_dataset_close(dataset);
-    if (code == BNN_OK && !score.stopped) {
-        row->correct[severity - 1] = (int64_t)score.top1;
+    if (code == BNN_OK && !stopped) {
+        row->correct[severity - 1] =
+            llround(spec->arch->task->value(spec, &score, 0) * (double)score.samples / 100.0);
     }
+    bnn_score_free(&score);
     return code;
 }
 
@@ -102,7 +106,8 @@ static size_t count_images(const bnn_results *results, size_t *done) {
     return all;
 }
 
-bnn_code bnn_corruption_table_run(bnn_predictor *predictor, const bnn_corruption_source *source,
+bnn_code bnn_corruption_table_run(bnn_predictor *predictor, const bnn_spec *spec,
+                                  const bnn_corruption_source *source,
                                   const bnn_corruption_files *files, const bnn_evaluation *how,
                                   const char *path, bnn_results *results, bnn_error *err) {
     bnn_progress progress;
@@ -123,7 +128,7 @@ bnn_code bnn_corruption_table_run(bnn_predictor *predictor, const bnn_corruption
         }
         snprintf(note, sizeof note, "%s (%zu of %zu) severity %d", bnn_corruption_names[row->kind],
                  i + 1, results->row_count, severity);
-        code = run_cell(predictor, source, files, &cell, i, severity, results, err);
+        code = run_cell(predictor, spec, source, files, &cell, i, severity, results, err);
         if (code == BNN_OK && path && row->correct[severity - 1] != BNN_NOT_DONE) {
             code = bnn_results_write(path, results, err);
         }
@@ -133,7 +138,7 @@ bnn_code bnn_corruption_table_run(bnn_predictor *predictor, const bnn_corruption
 }
 
 void bnn_corruption_table_print(const bnn_results *results, FILE *out) {
-    const double clean = bnn_percent(results->top1, results->images);
+    const double clean = results->metric[0];
     fprintf(out, "%-20s %7s %7s %7s %7s %7s %8s %8s\n", "corruption (top-1 %)", "1", "2", "3", "4",
             "5", "mean", "gap");
     for (size_t i = 0; i < results->row_count; i++) {

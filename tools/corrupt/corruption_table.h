@@ -32,7 +32,8 @@ bnn_code bnn_corruption_table_begin(const bnn_corruption_source *source,
                                     bnn_error *err);
 /* Evaluates the cells that are not done, and writes `results` to `path` (if not NULL) after each.
  * Returns early, without an error, when interrupted. */
-bnn_code bnn_corruption_table_run(bnn_predictor *predictor, const bnn_corruption_source *source,
+bnn_code bnn_corruption_table_run(bnn_predictor *predictor, const bnn_spec *spec,
+                                  const bnn_corruption_source *source,
                                   const bnn_corruption_files *files, const bnn_evaluation *how,
                                   const char *path, bnn_results *results, bnn_error *err);
 void bnn_corruption_table_print(const bnn_results *results, FILE *out);

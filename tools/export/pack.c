@@ -22,7 +22,7 @@ bnn_code bnn_pack(const bnn_loaded *model, const char *path, size_t *bytes, bnn_
     bnn_code code;
     if (!(code = check_packable(model, err)) &&
         !(code = bnn_net_build(&model->spec, &model->device, model->params, 1, 0, &net, err)) &&
-        !(code = bnn_fold_create(net.graph, net.input, net.logits, 1, &fold, err)) &&
+        !(code = bnn_fold_create(net.graph, net.input[0], net.output, 1, &fold, err)) &&
         !(code = bnn_graph_bind(bnn_fold_graph(fold), NULL, err)) &&
         !(code = bnn_fold_evaluate(fold, err))) {
         code = bnn_packed_save(path, &model->spec, fold, bytes, err);

@@ -128,14 +128,23 @@ void bnn_html_element(FILE *out, const char *tag, const char *text) {
     fprintf(out, "</%s>", tag);
 }
 
+/* Not to full colour: the text must stay readable on it, in light and in dark. */
+static double shade(double place) {
+    return 0.04 + 0.56 * place;
+}
+
 void bnn_html_heat_cell(FILE *out, double value, double low, double high) {
     if (isnan(value)) {
         fputs("<td>-</td>", out);
         return;
     }
     double place = high > low ? fmin(fmax((value - low) / (high - low), 0.0), 1.0) : 0.0;
-    /* Not to full colour: the text must stay readable on it, in light and in dark. */
-    fprintf(out, "<td class=\"h\" style=\"--q:%.2f\">%.2f</td>", 0.04 + 0.56 * place, value);
+    fprintf(out, "<td class=\"h\" style=\"--q:%.2f\">%.2f</td>", shade(place), value);
+}
+
+void bnn_html_heat_count(FILE *out, int64_t value, int64_t most) {
+    fprintf(out, "<td class=\"h\" style=\"--q:%.2f\">%lld</td>",
+            shade((double)value / (double)most), (long long)value);
 }
 
 void bnn_html_number_cell(FILE *out, double value, int digits) {

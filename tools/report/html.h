@@ -3,6 +3,7 @@
 #ifndef BNN_TOOLS_REPORT_HTML_H
 #define BNN_TOOLS_REPORT_HTML_H
 
+#include <stdint.h>
 #include <stdio.h>
 
 /* Escaped; what is no text in XML (control characters, bad UTF-8) becomes U+FFFD. */
@@ -19,6 +20,8 @@ void bnn_html_element(FILE *out, const char *tag, const char *text);
 /* A cell of a heat map: the value is printed, and shaded by its place between `low` and `high`.
  * NAN: a dash. */
 void bnn_html_heat_cell(FILE *out, double value, double low, double high);
+/* Of a count between 0 and `most`. */
+void bnn_html_heat_count(FILE *out, int64_t value, int64_t most);
 /* A number in a cell with its digits, a dash for NAN. */
 void bnn_html_number_cell(FILE *out, double value, int digits);
 

@@ -30,7 +30,7 @@ static void facts_of_results(FILE *out, const bnn_results *r) {
     fact(out, "evaluated", r->model);
     fact(out, "its file", text);
     fact(out, "evaluated on", r->isa);
-    fact_number(out, "test images evaluated", "%.0f", (double)r->images);
+    fact_number(out, "test samples evaluated", "%.0f", (double)r->samples);
 }
 
 static void facts(FILE *out, const bnn_report_run *run) {
@@ -42,14 +42,17 @@ static void facts(FILE *out, const bnn_report_run *run) {
     fact(out, "data set", c->data);
     fact_number(out, "epochs planned", "%.0f", (double)c->epochs);
     fact_number(out, "epochs done", "%.0f", (double)run->metrics.count);
-    fact_number(out, "training images, the first", "%.0f", (double)c->limit_train);
+    fact_number(out, "training samples, the first", "%.0f", (double)c->limit_train);
     fact_number(out, "batch size", "%.0f", (double)c->batch_size);
     fact(out, "optimizer", c->optimizer ? c->optimizer : "not recorded");
     fact_number(out, "learning rate", "%g", c->lr);
     fact(out, "schedule", c->scheduler ? c->scheduler : "not recorded");
     fact_number(out, "seed", "%.0f", (double)c->seed);
     fact_number(out, "seconds a step (median)", "%.4f", run->step_seconds);
-    fact_number(out, "best test accuracy in training, %", "%.2f", bnn_report_best(run));
+    char best[80];
+    snprintf(best, sizeof best, "best test %.40s in training, %.8s", run->task->metrics[0].title,
+             run->task->metrics[0].unit);
+    fact_number(out, best, "%.2f", bnn_report_best(run));
     if (run->evaluated) {
         facts_of_results(out, &run->results);
     }
@@ -70,12 +73,19 @@ static void tile(FILE *out, const char *format, double value, const char *name) 
 
 static void tiles(FILE *out, const bnn_report_run *run) {
     const bnn_results *r = &run->results;
+    const bnn_metric *m = run->task->metrics;
+    char best[80], name[80];
+    snprintf(best, sizeof best, "best test %.40s in training", m->title);
     fputs("<div class=\"tiles\">\n", out);
-    tile(out, "%.2f%%", bnn_report_best(run), "best test accuracy in training");
+    tile(out, "%.2f%%", bnn_report_best(run), best);
     tile(out, "%.4f s", run->step_seconds, "a training step");
     if (run->evaluated) {
-        double clean = bnn_percent(r->top1, r->images), mean = bnn_results_mean(r);
-        tile(out, "%.2f%%", clean, "accuracy, clean images");
+        double clean = r->metric[0], mean = bnn_results_mean(r);
+        snprintf(name, sizeof name, "%.40s%s", m->title, r->row_count ? ", clean images" : "");
+        tile(out, "%.2f%%", clean, name);
+        for (int i = 1; m[i].key && !r->row_count; i++) {
+            tile(out, "%.2f%%", r->metric[i], m[i].title);
+        }
         tile(out, "%.2f%%", mean, "accuracy, corrupted images");
         tile(out, "%.2f", clean - mean, "gap, points");
     }
@@ -85,19 +95,21 @@ static void tiles(FILE *out, const bnn_report_run *run) {
 /* ---- one run ------------------------------------------------------------------------------ */
 static void classes(FILE *out, const bnn_report_run *run) {
     const bnn_results *r = &run->results;
-    char note[100];
-    snprintf(note, sizeof note, "Top-1 of %lld clean test images; all classes together: %.2f%%.",
-             (long long)r->images, bnn_percent(r->top1, r->images));
-    bnn_html_section(out, "Accuracy per class", note);
-    fputs("<div class=\"wide\"><table><thead><tr><th>class</th><th scope=\"col\">images</th><th "
-          "scope=\"col\">top-1 %</th><th></th></tr></thead>\n<tbody>\n",
-          out);
+    const bnn_metric *m = r->task->metrics;
+    char note[120];
+    snprintf(note, sizeof note, "%.20s of %lld clean test samples; all together: %.2f%%.", m->name,
+             (long long)r->samples, r->metric[0]);
+    bnn_html_section(out, "Per class", note);
+    fprintf(out,
+            "<div class=\"wide\"><table><thead><tr><th>class</th><th scope=\"col\">samples</th><th "
+            "scope=\"col\">%s %%</th><th></th></tr></thead>\n<tbody>\n",
+            m->name);
     for (size_t c = 0; c < r->class_count; c++) {
         const bnn_class_result *class = &r->classes[c];
-        const double percent = bnn_percent(class->correct, class->images);
+        const double percent = class->value;
         fputs("<tr><th scope=\"row\">", out);
         bnn_html_text(out, class->name);
-        fprintf(out, "</th><td>%lld</td>", (long long)class->images);
+        fprintf(out, "</th><td>%lld</td>", (long long)class->samples);
         bnn_html_number_cell(out, percent, 2);
         fputs("<td class=\"fill\">", out);
         bnn_chart_bar(out, isnan(percent) ? 0.0 : percent);
@@ -107,11 +119,42 @@ static void classes(FILE *out, const bnn_report_run *run) {
     bnn_html_section_end(out);
 }
 
+/* Which classes are taken for which. */
+static void confusion(FILE *out, const bnn_results *r) {
+    int64_t most = 1;
+    for (size_t i = 0; i < r->class_count * r->class_count; i++) {
+        most = r->confusion[i] > most ? r->confusion[i] : most;
+    }
+    bnn_html_section(out, "Confusion", "A row a class, a column a prediction; counts of samples.");
+    fputs("<div class=\"wide\"><table class=\"heat\"><thead><tr><th></th>", out);
+    for (size_t p = 0; p < r->class_count; p++) {
+        fputs("<th scope=\"col\">", out);
+        bnn_html_text(out, r->classes[p].name);
+        fputs("</th>", out);
+    }
+    fputs("</tr></thead>\n<tbody>\n", out);
+    for (size_t c = 0; c < r->class_count; c++) {
+        fputs("<tr><th scope=\"row\">", out);
+        bnn_html_text(out, r->classes[c].name);
+        fputs("</th>", out);
+        for (size_t p = 0; p < r->class_count; p++) {
+            bnn_html_heat_count(out, r->confusion[c * r->class_count + p], most);
+        }
+        fputs("</tr>\n", out);
+    }
+    fputs("</tbody></table></div>\n", out);
+    bnn_html_section_end(out);
+}
+
 static void not_evaluated(FILE *out, const bnn_report_run *run) {
     bnn_html_section(out, "Not evaluated", NULL);
-    fputs("<p>Accuracy per class and on corruptions comes from <code>bnn-eval ", out);
+    fputs("<p>What each class comes to, and images when they are corrupted, is told by "
+          "<code>bnn-eval ",
+          out);
     bnn_html_text(out, run->path);
-    fputs(" --corruptions make</code>.</p>\n", out);
+    fputs(strcmp(run->task->name, "classify") == 0 ? " --corruptions make</code>.</p>\n"
+                                                   : "</code>.</p>\n",
+          out);
     bnn_html_section_end(out);
 }
 
@@ -125,6 +168,9 @@ bnn_code bnn_report_page_run(FILE *out, const bnn_report_run *run, const bnn_rob
     bnn_code code = bnn_report_curves(out, run, 1, err);
     if (run->evaluated) {
         classes(out, run);
+        if (run->results.confusion) {
+            confusion(out, &run->results);
+        }
     } else {
         not_evaluated(out, run);
     }
@@ -151,7 +197,7 @@ static void text_cell(FILE *out, const char *text) {
 static void run_row(FILE *out, const bnn_report_run *run, size_t number) {
     const bnn_run_config *c = &run->config;
     const bnn_results *r = &run->results;
-    const double clean = run->evaluated ? bnn_percent(r->top1, r->images) : NAN;
+    const double clean = run->evaluated ? r->metric[0] : NAN;
     fprintf(out, "<tr><td>%zu</td><td>", number + 1);
     bnn_chart_key(out, number);
     fputs("</td>", out);
@@ -179,8 +225,8 @@ static void run_table(FILE *out, const bnn_report_run *runs, size_t count) {
         "",         "",          "algorithm", "network",   "data",         "epochs", "seed",
         "s a step", "best test", "clean",     "corrupted", "evaluated on", "folder"};
     bnn_html_section(out, "Runs",
-                     "s a step: median of the training steps. best test: top-1 in training, "
-                     "percent. clean and corrupted: top-1 of the evaluation, percent.");
+                     "s a step: median of the training steps. best test: the main metric in "
+                     "training, percent. clean and corrupted: the same of the evaluation.");
     fputs("<div class=\"wide\"><table><thead><tr>", out);
     for (size_t i = 0; i < sizeof columns / sizeof columns[0]; i++) {
         const char *text = (i >= 2 && i <= 4) || i >= 11 ? " class=\"t\"" : "";
@@ -203,7 +249,7 @@ static void class_table(FILE *out, const bnn_report_run *runs, size_t count) {
     if (!first) {
         return;
     }
-    bnn_html_section(out, "Accuracy per class", "Top-1 of clean test images in percent, by run.");
+    bnn_html_section(out, "Per class", "Of the clean test samples, in percent, by run.");
     fputs("<div class=\"wide\"><table class=\"heat\"><thead><tr><th>class</th>", out);
     bnn_report_run_columns(out, runs, count);
     fputs("</tr></thead>\n<tbody>\n", out);
@@ -215,9 +261,7 @@ static void class_table(FILE *out, const bnn_report_run *runs, size_t count) {
             const bnn_results *r = &runs[k].results;
             int same = runs[k].evaluated && r->class_count == first->class_count &&
                        strcmp(r->data, first->data) == 0;
-            bnn_html_heat_cell(
-                out, same ? bnn_percent(r->classes[c].correct, r->classes[c].images) : NAN, 0.0,
-                100.0);
+            bnn_html_heat_cell(out, same ? r->classes[c].value : NAN, 0.0, 100.0);
         }
         fputs("</tr>\n", out);
     }

@@ -61,8 +61,10 @@ bnn_code bnn_report_run_open(const char *path, bnn_report_run *run, bnn_error *e
         return bnn_fail(err, BNN_ERR_MEMORY, "%s: out of memory", path);
     }
     bnn_code code = bnn_run_config_read(path, run->arena, &run->config, err);
+    const bnn_arch *arch = code == BNN_OK ? bnn_arch_find(run->config.arch) : NULL;
+    run->task = arch ? arch->task : bnn_tasks[0];
     if (code == BNN_OK && is_there(run, "metrics.csv")) {
-        code = bnn_metrics_read(path, run->arena, &run->metrics, err);
+        code = bnn_metrics_read(path, run->task, run->arena, &run->metrics, err);
     }
     if (code == BNN_OK && is_there(run, "steps.jsonl")) {
         code = bnn_step_seconds_read(path, &run->step_seconds, err);
@@ -91,7 +93,7 @@ static void command(const bnn_report_run *run, const bnn_corruption_list *list,
     int files = strncmp(source, "file", 4) == 0;
     char how[64] = "", seed[40] = "";
     if (r->row_count) {
-        snprintf(how, sizeof how, " --limit-test %lld", (long long)r->images);
+        snprintf(how, sizeof how, " --limit-test %lld", (long long)r->samples);
     }
     if (strncmp(source, "seed ", 5) == 0 && strtoull(source + 5, NULL, 10) != 0) {
         snprintf(seed, sizeof seed, " --seed %llu", strtoull(source + 5, NULL, 10));

@@ -10,6 +10,7 @@ typedef struct bnn_report_run {
     const char *path; /* the folder */
     bnn_arena *arena;
     bnn_run_config config;
+    const bnn_task *task;
     bnn_metrics metrics;
     double step_seconds; /* NAN: unknown */
     int evaluated;       /* there are results */

@@ -36,8 +36,8 @@ static bnn_code check_images(const bnn_report_run *a, const bnn_report_run *b,
     if (strcmp(x->data, y->data) != 0) {
         return differ(a, b, "the data set", x->data, y->data, err);
     }
-    if (x->images != y->images) {
-        return differ_in_count(a, b, "the images", x->images, y->images, err);
+    if (x->samples != y->samples) {
+        return differ_in_count(a, b, "the images", x->samples, y->samples, err);
     }
     for (int s = 0; s < BNN_SEVERITIES; s++) {
         if (x->wanted[s] != y->wanted[s]) {
@@ -120,7 +120,7 @@ double bnn_gap_ratio(double float_gap, double gap) {
 static void measure(const bnn_corruption_list *list, bnn_robust_run *out) {
     const bnn_results *r = &out->run->results;
     double sum = 0.0;
-    out->clean = bnn_percent(r->top1, r->images);
+    out->clean = r->metric[0];
     for (size_t i = 0; i < list->count; i++) {
         out->gap[i] = out->clean - bnn_results_row_mean(r, bnn_results_row(r, list->kind[i]));
         sum += out->gap[i];

@@ -25,7 +25,7 @@ static void print_run(const bnn_robustness *r, const bnn_robust_run *run, FILE *
     const bnn_run_config *c = &run->run->config;
     const bnn_results *results = &run->run->results;
     fprintf(out, "%s: %s, %s on %s, %lld images, clean top-1 %.2f%%%s%s\n", run->run->path, c->algo,
-            c->arch, c->data, (long long)results->images, run->clean,
+            c->arch, c->data, (long long)results->samples, run->clean,
             run->twin ? "; its float twin: " : "", run->twin ? run->twin->run->path : "");
     fprintf(out, "%-18s %20s %20s %21s\n", "", "top-1 %", "", "gap to clean");
     fprintf(out, "%-18s", "corruption");
@@ -121,7 +121,7 @@ static json_t *run_json(const bnn_robustness *r, const bnn_robust_run *run) {
     return json_pack("{s:o, s:s, s:s, s:s, s:o?, s:I, s:f, s:f, s:o, s:o}", "run",
                      bnn_utf8_json(run->run->path), "algo", c->algo, "arch", c->arch, "data",
                      c->data, "twin", bnn_utf8_json(run->twin ? run->twin->run->path : NULL),
-                     "images", (json_int_t)run->run->results.images, "clean", run->clean,
+                     "images", (json_int_t)run->run->results.samples, "clean", run->clean,
                      "mean_gap", run->mean_gap, "mean_error", number(run->mean_error), "rows",
                      run_rows(r, run));
 }

@@ -8,7 +8,7 @@
 
 /* ---- one run ------------------------------------------------------------------------------ */
 static void range_of(const bnn_results *r, double *low, double *high) {
-    *low = *high = bnn_percent(r->top1, r->images);
+    *low = *high = r->metric[0];
     for (size_t i = 0; i < r->row_count; i++) {
         for (int s = 1; s <= BNN_SEVERITIES; s++) {
             double value = bnn_results_cell(&r->rows[i], s);
@@ -19,7 +19,7 @@ static void range_of(const bnn_results *r, double *low, double *high) {
 }
 
 static void heat_rows(FILE *out, const bnn_results *r, double low, double high) {
-    const double clean = bnn_percent(r->top1, r->images);
+    const double clean = r->metric[0];
     for (size_t i = 0; i < r->row_count; i++) {
         const bnn_corruption_result *row = &r->rows[i];
         const double mean = bnn_results_row_mean(r, row);
@@ -62,7 +62,7 @@ void bnn_report_heat_map(FILE *out, const bnn_report_run *run) {
             "</tbody></table></div>\n<p class=\"note\">Top-1 accuracy in percent, of %lld images; "
             "clean: %.2f. gap: clean minus mean. The shade goes from %.2f (faint) to %.2f "
             "(strong).</p>\n",
-            (long long)r->images, bnn_percent(r->top1, r->images), low, high);
+            (long long)r->samples, r->metric[0], low, high);
 }
 
 /* ---- several runs ------------------------------------------------------------------------- */
@@ -93,14 +93,14 @@ void bnn_report_corruption_means(FILE *out, const bnn_report_run *runs, size_t c
             low = fmin(low, bnn_results_row_mean(r, &r->rows[i]));
             high = fmax(high, bnn_results_row_mean(r, &r->rows[i]));
         }
-        high = r->row_count ? fmax(high, bnn_percent(r->top1, r->images)) : high;
+        high = r->row_count ? fmax(high, r->metric[0]) : high;
     }
     fputs("<div class=\"wide\"><table class=\"heat\"><thead><tr><th>run</th>", out);
     bnn_report_run_columns(out, runs, count);
     fputs("</tr></thead>\n<tbody>\n<tr><th scope=\"row\">clean</th>", out);
     for (size_t k = 0; k < count; k++) {
         const bnn_results *r = &runs[k].results;
-        bnn_html_heat_cell(out, r->row_count ? bnn_percent(r->top1, r->images) : NAN, low, high);
+        bnn_html_heat_cell(out, r->row_count ? r->metric[0] : NAN, low, high);
     }
     fputs("</tr>\n", out);
     for (int kind = 0; kind < BNN_CORRUPTION_KINDS; kind++) {

@@ -2,18 +2,7 @@
 
 #include <string.h>
 
-#include "data_loaders/dataset.h"
-
-static bnn_spec images_of(const bnn_dataset_info *info) {
-    bnn_spec spec = {.height = info->height,
-                     .width = info->width,
-                     .channels = info->channels,
-                     .classes = info->classes,
-                     .dataset = info->name};
-    memcpy(spec.mean, info->mean, sizeof spec.mean);
-    memcpy(spec.std, info->std, sizeof spec.std);
-    return spec;
-}
+#include "tools/run/data_spec.h"
 
 /* What the file does not say is as given. */
 static bnn_code check(const char *path, const char *option, const char *given, const char *said,
@@ -28,9 +17,12 @@ static bnn_code check(const char *path, const char *option, const char *given, c
 bnn_code bnn_given_open(const bnn_given *given, const char *path, const bnn_device *device,
                         bnn_loaded *model, bnn_error *err) {
     const bnn_dataset_info *info = bnn_dataset_find(given->data);
-    bnn_spec images = info ? images_of(info) : (bnn_spec){0};
+    bnn_spec samples = {0};
+    if (info) {
+        bnn_spec_of_info(&samples, info);
+    }
     bnn_spec_given names = {
-        .arch = given->arch, .algo = given->algo, .images = info ? &images : NULL};
+        .arch = given->arch, .algo = given->algo, .samples = info ? &samples : NULL};
     bnn_code code = bnn_loaded_open_as(path, &names, device, model, err);
     const bnn_spec *spec = &model->spec;
     if (code == BNN_OK && !(code = check(path, "arch", given->arch, spec->arch->name, err)) &&

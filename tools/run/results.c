@@ -81,6 +81,12 @@ bnn_code bnn_results_checksum(bnn_results *r, bnn_error *err) {
     return r->checksum ? BNN_OK : bnn_fail(err, BNN_ERR_MEMORY, "%s: out of memory", r->model);
 }
 
+double bnn_results_as_written(double value) {
+    char text[40];
+    snprintf(text, sizeof text, "%.9g", value);
+    return isnan(value) ? value : strtod(text, NULL);
+}
+
 /* ---- writing ------------------------------------------------------------------------------ */
 static json_t *number(double value) {
     return isnan(value) ? json_null() : json_real(value);
@@ -95,7 +101,7 @@ static json_t *row_json(const bnn_results *r, const bnn_corruption_result *row) 
     return json_pack("{s:s, s:s, s:I, s:o, s:o, s:o}", "corruption",
                      bnn_corruption_names[row->kind], "source", row->source, "images",
                      (json_int_t)row->images, "top1", top1, "mean", number(mean), "gap",
-                     number(bnn_percent(r->top1, r->images) - mean));
+                     number(r->metric[0] - mean));
 }
 
 static json_t *corruptions_json(const bnn_results *r) {
@@ -108,27 +114,54 @@ static json_t *corruptions_json(const bnn_results *r) {
     for (size_t i = 0; i < r->row_count; i++) {
         json_array_append_new(rows, row_json(r, &r->rows[i]));
     }
-    double clean = bnn_percent(r->top1, r->images), mean = bnn_results_mean(r);
-    return json_pack("{s:f, s:o, s:o, s:o, s:o}", "clean", clean, "mean", number(mean), "gap",
-                     number(clean - mean), "severities", severities, "rows", rows);
+    double clean = r->metric[0], mean = bnn_results_mean(r);
+    return json_pack("{s:o, s:o, s:o, s:o, s:o}", "clean", number(clean), "mean", number(mean),
+                     "gap", number(clean - mean), "severities", severities, "rows", rows);
+}
+
+/* The names of a task's values in groups; in older files the samples were images. */
+static json_t *classes_json(const bnn_results *r) {
+    json_t *classes = json_array();
+    for (size_t c = 0; c < r->class_count; c++) {
+        const bnn_class_result *of = &r->classes[c];
+        json_array_append_new(classes, json_pack("{s:s, s:I, s:o}", "class", of->name, "samples",
+                                                 (json_int_t)of->samples, r->task->metrics[0].key,
+                                                 number(of->value)));
+    }
+    return classes;
+}
+
+static json_t *confusion_json(const bnn_results *r) {
+    json_t *rows = json_array();
+    for (size_t c = 0; c < r->class_count; c++) {
+        json_t *row = json_array();
+        for (size_t p = 0; p < r->class_count; p++) {
+            json_array_append_new(row, json_integer(r->confusion[c * r->class_count + p]));
+        }
+        json_array_append_new(rows, row);
+    }
+    return rows;
 }
 
 /* NULL when memory is out. */
 static json_t *results_json(const bnn_results *r) {
-    json_t *classes = json_array();
-    for (size_t c = 0; c < r->class_count; c++) {
-        const bnn_class_result *of = &r->classes[c];
-        json_array_append_new(classes, json_pack("{s:s, s:I, s:o}", "class", of->name, "images",
-                                                 (json_int_t)of->images, "top1",
-                                                 number(bnn_percent(of->correct, of->images))));
+    json_t *root = json_pack("{s:s, s:o, s:s, s:s, s:s, s:b, s:s, s:s, s:s, s:I}", "format", FORMAT,
+                             "model", bnn_utf8_json(r->model), "checksum", r->checksum, "arch",
+                             r->arch, "algo", r->algo, "packed", r->packed, "data", r->data, "isa",
+                             r->isa, "task", r->task->name, "samples", (json_int_t)r->samples);
+    int failed = !root;
+    for (int i = 0; r->task->metrics[i].key; i++) {
+        failed |= json_object_set_new(root, r->task->metrics[i].key, number(r->metric[i]));
     }
-    json_t *root =
-        json_pack("{s:s, s:o, s:s, s:s, s:s, s:b, s:s, s:s, s:I, s:f, s:f, s:f, s:o}", "format",
-                  FORMAT, "model", bnn_utf8_json(r->model), "checksum", r->checksum, "arch",
-                  r->arch, "algo", r->algo, "packed", r->packed, "data", r->data, "isa", r->isa,
-                  "images", (json_int_t)r->images, "top1", bnn_percent(r->top1, r->images), "top5",
-                  bnn_percent(r->top5, r->images), "loss", r->loss, "classes", classes);
-    if (root && r->row_count && json_object_set_new(root, "corruptions", corruptions_json(r))) {
+    failed |= json_object_set_new(root, "loss", number(r->loss));
+    failed |= json_object_set_new(root, "classes", classes_json(r));
+    if (r->confusion) {
+        failed |= json_object_set_new(root, "confusion", confusion_json(r));
+    }
+    if (r->row_count) {
+        failed |= json_object_set_new(root, "corruptions", corruptions_json(r));
+    }
+    if (failed) {
         json_decref(root);
         return NULL;
     }
@@ -216,6 +249,23 @@ static int64_t part(reader *r, const json_t *value, int64_t images, const char *
     return correct;
 }
 
+static double percent(reader *r, const json_t *value, const char *key) {
+    double number = json_number_value(value);
+    if (json_is_null(value)) {
+        return NAN;
+    }
+    if (!json_is_number(value) || !(number >= 0.0 && number <= 100.0)) {
+        damaged(r, key);
+        return NAN;
+    }
+    return number;
+}
+
+static int64_t samples(reader *r, const json_t *object, int64_t least) {
+    const char *key = json_object_get(object, "images") ? "images" : "samples";
+    return count(r, object, key, least);
+}
+
 static void read_classes(reader *r, const json_t *list, bnn_results *out) {
     size_t n = json_array_size(list);
     if (n == 0 || n > MOST_CLASSES) {
@@ -232,11 +282,33 @@ static void read_classes(reader *r, const json_t *list, bnn_results *out) {
         const json_t *item = json_array_get(list, i);
         bnn_class_result *class = &out->classes[i];
         class->name = text(r, item, "class");
-        class->images = count(r, item, "images", 0);
-        const json_t *top1 = json_object_get(item, "top1");
-        class->correct = class->images == 0 && json_is_null(top1)
-                             ? 0
-                             : part(r, top1, class->images, "top1 of a class");
+        class->samples = samples(r, item, 0);
+        class->value =
+            percent(r, json_object_get(item, out->task->metrics[0].key), "the score of a class");
+        /* Of no samples, older files say 0. */
+        class->value = class->samples == 0 && class->value == 0.0 ? NAN : class->value;
+        if (isnan(class->value) != (class->samples == 0)) {
+            damaged(r, "a class without samples, or without a score");
+        }
+    }
+}
+
+static void read_confusion(reader *r, const json_t *rows, bnn_results *out) {
+    const size_t n = out->class_count;
+    out->confusion = bnn_arena_alloc(r->arena, (n * n + 1) * sizeof *out->confusion);
+    if (!out->confusion) {
+        bnn_fail(r->err, BNN_ERR_MEMORY, "%s: out of memory", r->name);
+        return;
+    }
+    for (size_t i = 0; i < n * n; i++) {
+        const json_t *row = json_array_get(rows, i / n), *cell = json_array_get(row, i % n);
+        int64_t value = json_integer_value(cell);
+        if (json_array_size(rows) != n || json_array_size(row) != n || !json_is_integer(cell) ||
+            value < 0 || value > MOST_IMAGES) {
+            damaged(r, "confusion");
+            return;
+        }
+        out->confusion[i] = value;
     }
 }
 
@@ -297,14 +369,24 @@ static void read_all(reader *r, const json_t *root, bnn_results *out) {
     out->data = text(r, root, "data");
     out->isa = text(r, root, "isa");
     out->packed = json_is_true(packed);
-    out->images = count(r, root, "images", 1);
-    out->top1 = part(r, json_object_get(root, "top1"), out->images, "top1");
-    out->top5 = part(r, json_object_get(root, "top5"), out->images, "top5");
+    out->task = bnn_task_find(json_object_get(root, "task") ? text(r, root, "task") : "classify");
+    out->samples = samples(r, root, 1);
+    if (!out->task) {
+        damaged(r, "an unknown task");
+        return;
+    }
+    for (int i = 0; out->task->metrics[i].key; i++) {
+        const char *key = out->task->metrics[i].key;
+        out->metric[i] = percent(r, json_object_get(root, key), key);
+    }
     out->loss = json_number_value(loss);
     if (!json_is_boolean(packed) || !json_is_number(loss)) {
         damaged(r, "packed, or loss");
     }
     read_classes(r, json_object_get(root, "classes"), out);
+    if (json_object_get(root, "confusion") && r->err->code == BNN_OK) {
+        read_confusion(r, json_object_get(root, "confusion"), out);
+    }
     if (corruptions) {
         read_corruptions(r, corruptions, out);
     }
@@ -390,11 +472,11 @@ bnn_code bnn_results_continue(bnn_results *now, const bnn_results *old, const ch
             return refuse(path, err, texts[i].what, texts[i].was, texts[i].is);
         }
     }
-    if (old->images != now->images) {
+    if (old->samples != now->samples) {
         char was[24], is[24];
-        snprintf(was, sizeof was, "%lld", (long long)old->images);
-        snprintf(is, sizeof is, "%lld", (long long)now->images);
-        return refuse(path, err, "the number of images", was, is);
+        snprintf(was, sizeof was, "%lld", (long long)old->samples);
+        snprintf(is, sizeof is, "%lld", (long long)now->samples);
+        return refuse(path, err, "the number of samples", was, is);
     }
     if (!now->row_count) {
         memcpy(now->rows, old->rows, sizeof now->rows);
@@ -411,12 +493,14 @@ bnn_code bnn_results_continue(bnn_results *now, const bnn_results *old, const ch
 
 bnn_code bnn_results_same_score(const bnn_results *now, const bnn_results *old, const char *path,
                                 bnn_error *err) {
-    /* As they are written. */
     char was[32], is[32];
-    snprintf(was, sizeof was, "%.9g", old->loss);
-    snprintf(is, sizeof is, "%.9g", now->loss);
-    return !old->row_count ||
-                   (old->top1 == now->top1 && old->top5 == now->top5 && strcmp(was, is) == 0)
-               ? BNN_OK
-               : refuse(path, err, "the loss on clean images", was, is);
+    for (int i = -1; old->row_count && (i < 0 || now->task->metrics[i].key); i++) {
+        /* As they are written. */
+        snprintf(was, sizeof was, "%.9g", i < 0 ? old->loss : old->metric[i]);
+        snprintf(is, sizeof is, "%.9g", i < 0 ? now->loss : now->metric[i]);
+        if (strcmp(was, is) != 0) {
+            return refuse(path, err, "the score of the clean samples", was, is);
+        }
+    }
+    return BNN_OK;
 }

@@ -1,6 +1,6 @@
 /* The file of a network's results: what bnn-eval writes, while it works and at its end, goes on
- * with when it was interrupted, and what bnn-report reads. Scores are kept as counts, so that a
- * file that was read is written again byte for byte. */
+ * with when it was interrupted, and what bnn-report reads. A file that was read is written again
+ * byte for byte. */
 #ifndef BNN_TOOLS_RUN_RESULTS_H
 #define BNN_TOOLS_RUN_RESULTS_H
 
@@ -10,14 +10,17 @@
 
 #include "data_loaders/corruption/corruption.h"
 #include "engine/base/arena.h"
+#include "models/tasks/task.h"
 
 /* Its name in a run's folder. */
 #define BNN_RESULTS_FILE "results.json"
 #define BNN_NOT_DONE (-1)
 
+/* One of the task's groups: a class, a category. */
 typedef struct bnn_class_result {
     const char *name;
-    int64_t images, correct;
+    int64_t samples;
+    double value; /* percent; NAN where there are no samples */
 } bnn_class_result;
 
 /* One corruption, a row of cells. */
@@ -33,10 +36,12 @@ typedef struct bnn_results {
     bnn_arena *arena; /* of the texts and lists */
     const char *model, *checksum /* of its file */, *arch, *algo, *data, *isa;
     int packed;
-    int64_t images, top1, top5; /* clean */
-    double loss;
+    const bnn_task *task;
+    int64_t samples; /* clean, as all up to the rows */
+    double metric[BNN_MAX_METRICS], loss;
     size_t class_count;
     bnn_class_result *classes;
+    int64_t *confusion; /* [class_count][class_count], label by prediction, or NULL */
     int wanted[BNN_SEVERITIES];
     size_t row_count; /* 0: only the clean images were asked for */
     bnn_corruption_result rows[BNN_CORRUPTION_KINDS];
@@ -54,7 +59,7 @@ bnn_code bnn_results_checksum(bnn_results *results, bnn_error *err);
 
 /* Takes over from `old`, read from `path`, the cells that `now` is about to evaluate; if `now` has
  * no corruptions, all of them as they are. What is another evaluation's is refused, never mixed in
- * and never lost: another network, data set, instruction set, number of images or source, or cells
+ * and never lost: another network, data set, instruction set, number of samples or source, or cells
  * that `now` does not want. `old` must outlive `now`. */
 bnn_code bnn_results_continue(bnn_results *now, const bnn_results *old, const char *path,
                               bnn_error *err);
@@ -62,6 +67,8 @@ bnn_code bnn_results_continue(bnn_results *now, const bnn_results *old, const ch
 bnn_code bnn_results_same_score(const bnn_results *now, const bnn_results *old, const char *path,
                                 bnn_error *err);
 
+/* A number as the file will say it, so that what follows from it is the same before and after. */
+double bnn_results_as_written(double value);
 /* Top-1 in percent; NAN where it is not done. */
 double bnn_results_cell(const bnn_corruption_result *row, int severity);
 /* Over the severities that are wanted; NAN while one of them is not done. */

@@ -27,7 +27,7 @@ bnn_code bnn_run_data_same(const char *path, const bnn_run_data *was, const bnn_
         return BNN_OK;
     }
     return bnn_fail(err, BNN_ERR_ARGUMENT,
-                    "%s: the %s images or labels are not those the run began with; give the "
+                    "%s: the %s samples or labels are not those the run began with; give the "
                     "folder of its own data with --data-dir, or begin a new run",
                     path,
                     train && test ? "training and test"
@@ -45,7 +45,7 @@ void bnn_run_data_note(const bnn_st_file *file, const bnn_dataset *test, const c
     snprintf(now.test, sizeof now.test, "%08x", (unsigned)bnn_dataset_checksum(test));
     if (differ(was.test, now.test)) {
         fprintf(stderr,
-                "%s: note: the test images or labels in %s are not those the network was trained "
+                "%s: note: the test samples or labels in %s are not those the network was trained "
                 "with; if they were moved, name their folder with --data-dir\n",
                 program, dir);
     }

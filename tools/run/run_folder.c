@@ -17,7 +17,6 @@
 #include "tools/cli/machine.h"
 #include "tools/cli/progress.h"
 
-#define METRICS_COMMAS 7
 #define FLUSH_SECONDS 1.0
 
 enum { FLUSH_LINES = 100, LONGEST_LINE = 1 << 16 };
@@ -44,8 +43,9 @@ static bnn_code fail_file(const bnn_run_folder *run, const char *name, const cha
                     cause == ENOSPC ? "; make room, then start again or --resume" : "");
 }
 
-static bnn_code set_path(bnn_run_folder *run, const char *path, bnn_error *err) {
-    *run = (bnn_run_folder){.flushed = bnn_now()};
+static bnn_code set_path(bnn_run_folder *run, const char *path, const bnn_task *task,
+                         bnn_error *err) {
+    *run = (bnn_run_folder){.task = task, .flushed = bnn_now()};
     size_t length = strlen(path);
     while (length > 1 && path[length - 1] == '/')
         length--;
@@ -84,6 +84,24 @@ static bnn_code clean(const bnn_run_folder *run, bnn_error *err) {
             bnn_atomic_clean(path);
     }
     return code;
+}
+
+static size_t columns_of(const char *header) {
+    size_t columns = 1;
+    for (; *header; header++)
+        columns += *header == ',';
+    return columns;
+}
+
+void bnn_metrics_header(const bnn_task *task, char header[BNN_METRICS_HEADER_BYTES]) {
+    const bnn_metric *m = task->metrics;
+    size_t used = (size_t)sprintf(header, "epoch,lr,train_loss");
+    for (int i = 0; m[i].key; i++)
+        used += m[i].training ? (size_t)sprintf(header + used, ",train_%s", m[i].key) : 0;
+    used += (size_t)sprintf(header + used, ",test_loss");
+    for (int i = 0; m[i].key; i++)
+        used += (size_t)sprintf(header + used, ",test_%s", m[i].key);
+    sprintf(header + used, ",best_%s", m[0].key);
 }
 
 /* ---- a new run ---- */
@@ -155,14 +173,16 @@ static bnn_code begin(bnn_run_folder *run, const char *config_json, bnn_error *e
         code = open_log(run, "steps.jsonl", "w", &run->steps, err);
     if (!code)
         code = remove_file(run, sessions, err);
-    if (!code && (fputs(BNN_METRICS_HEADER "\n", run->metrics) < 0 || fflush(run->metrics)))
+    char header[BNN_METRICS_HEADER_BYTES];
+    bnn_metrics_header(run->task, header);
+    if (!code && (fprintf(run->metrics, "%s\n", header) < 0 || fflush(run->metrics)))
         code = fail_file(run, "metrics.csv", "write", err);
     return code;
 }
 
-bnn_code bnn_run_create(bnn_run_folder *run, const char *path, const char *config_json,
-                        int overwrite, bnn_error *err) {
-    bnn_code code = set_path(run, path, err);
+bnn_code bnn_run_create(bnn_run_folder *run, const char *path, const bnn_task *task,
+                        const char *config_json, int overwrite, bnn_error *err) {
+    bnn_code code = set_path(run, path, task, err);
     if (!code)
         code = bnn_make_folder(run->path, err);
     if (!code)
@@ -195,10 +215,10 @@ static int read_line(FILE *file, char *line, size_t *length) {
     return c == '\n';
 }
 
-/* The number a line belongs to, or 0 if the line is damaged. */
-typedef int line_parser(const char *line, size_t length, uint64_t *number);
+/* The number a line belongs to, or 0 if the line is damaged; `columns` of a CSV. */
+typedef int line_parser(const char *line, size_t length, size_t columns, uint64_t *number);
 
-static int parse_metrics(const char *line, size_t length, uint64_t *number) {
+static int parse_metrics(const char *line, size_t length, size_t columns, uint64_t *number) {
     size_t commas = 0;
     for (size_t i = 0; i < length; i++) {
         if ((unsigned char)line[i] < 0x20)
@@ -208,10 +228,11 @@ static int parse_metrics(const char *line, size_t length, uint64_t *number) {
     char *end = NULL;
     errno = 0;
     *number = strtoull(line, &end, 10);
-    return line[0] >= '0' && line[0] <= '9' && *end == ',' && !errno && commas == METRICS_COMMAS;
+    return line[0] >= '0' && line[0] <= '9' && *end == ',' && !errno && commas + 1 == columns;
 }
 
-static int parse_step(const char *line, size_t length, uint64_t *number) {
+static int parse_step(const char *line, size_t length, size_t columns, uint64_t *number) {
+    (void)columns;
     json_t *object = json_loadb(line, length, JSON_REJECT_DUPLICATES, NULL);
     const json_t *step = json_object_get(object, "step"); /* NULL where it is no object */
     int valid = json_is_integer(step) && json_integer_value(step) >= 0;
@@ -223,11 +244,9 @@ static int parse_step(const char *line, size_t length, uint64_t *number) {
 typedef struct log_kind {
     const char *name;
     const char *header; /* NULL: none */
+    size_t columns;
     line_parser *parse;
 } log_kind;
-
-static const log_kind metrics_log = {"metrics.csv", BNN_METRICS_HEADER, parse_metrics};
-static const log_kind steps_log = {"steps.jsonl", NULL, parse_step};
 
 /* Numbers must rise, but may start late or leave some out: a log that was lost, and started anew at
  * epoch 5, is worth keeping when the run is resumed again at epoch 9. */
@@ -237,8 +256,8 @@ static void copy_valid(const log_kind *kind, FILE *in, FILE *out, char *line, ui
     if (kind->header && (!read_line(in, line, &length) || length != strlen(kind->header) ||
                          memcmp(line, kind->header, length) != 0))
         return;
-    while (read_line(in, line, &length) && kind->parse(line, length, &number) && number >= next &&
-           number < limit) {
+    while (read_line(in, line, &length) && kind->parse(line, length, kind->columns, &number) &&
+           number >= next && number < limit) {
         fwrite(line, 1, length, out); /* commit checks the stream */
         fputc('\n', out);
         next = number + 1;
@@ -284,15 +303,19 @@ static bnn_code cut_log(const bnn_run_folder *run, const log_kind *kind, uint64_
     return code ? code : open_log(run, kind->name, "a", out, err);
 }
 
-bnn_code bnn_run_reopen(bnn_run_folder *run, const char *path, uint64_t epochs, uint64_t steps,
-                        bnn_error *err) {
+bnn_code bnn_run_reopen(bnn_run_folder *run, const char *path, const bnn_task *task,
+                        uint64_t epochs, uint64_t steps, bnn_error *err) {
     struct stat info;
-    bnn_code code = set_path(run, path, err);
+    bnn_code code = set_path(run, path, task, err);
     if (code)
         return code;
     if (stat(run->path, &info))
         return bnn_fail(err, BNN_ERR_IO, "%s: cannot open the run's folder: %s", run->path,
                         strerror(errno));
+    char header[BNN_METRICS_HEADER_BYTES];
+    bnn_metrics_header(task, header);
+    const log_kind metrics_log = {"metrics.csv", header, columns_of(header), parse_metrics};
+    const log_kind steps_log = {"steps.jsonl", NULL, 0, parse_step};
     code = clean(run, err);
     if (!code)
         code = cut_log(run, &metrics_log, epochs, &run->metrics, err);
@@ -313,16 +336,21 @@ static void put_column(FILE *out, double value) {
         fprintf(out, ",%.9g", value);
 }
 
-bnn_code bnn_run_log_epoch(bnn_run_folder *run, uint64_t epoch, double lr, double train_loss,
-                           double train_top1, double test_loss, double test_top1, double test_top5,
-                           double best_top1, bnn_error *err) {
-    const double columns[METRICS_COMMAS] = {lr,        train_loss, train_top1, test_loss,
-                                            test_top1, test_top5,  best_top1};
+bnn_code bnn_run_log_epoch(bnn_run_folder *run, uint64_t epoch, const bnn_epoch_scores *scores,
+                           bnn_error *err) {
+    const bnn_metric *m = run->task->metrics;
     if (!run->metrics)
         return bnn_fail(err, BNN_ERR_ARGUMENT, "%s/metrics.csv is not open", run->path);
     fprintf(run->metrics, "%" PRIu64, epoch);
-    for (int i = 0; i < METRICS_COMMAS; i++)
-        put_column(run->metrics, columns[i]);
+    put_column(run->metrics, scores->lr);
+    put_column(run->metrics, scores->train_loss);
+    for (int i = 0; m[i].key; i++)
+        if (m[i].training)
+            put_column(run->metrics, scores->train[i]);
+    put_column(run->metrics, scores->test_loss);
+    for (int i = 0; m[i].key; i++)
+        put_column(run->metrics, scores->test[i]);
+    put_column(run->metrics, scores->best);
     fputc('\n', run->metrics);
     /* Far smaller than stdio's buffer: the writing, and its failure, happen in the flush. */
     if (fflush(run->metrics) || ferror(run->metrics))
@@ -339,18 +367,23 @@ static void put_member(FILE *out, const char *name, double value) {
 }
 
 bnn_code bnn_run_log_step(bnn_run_folder *run, uint64_t step, uint64_t epoch, double loss,
-                          double top1, double lr, double seconds, double images_per_second,
-                          bnn_error *err) {
+                          const double metrics[BNN_MAX_METRICS], double lr, double seconds,
+                          const char *samples, double per_second, bnn_error *err) {
+    const bnn_metric *m = run->task->metrics;
+    char speed[64];
     FILE *out = run->steps;
     if (!out)
         return bnn_fail(err, BNN_ERR_ARGUMENT, "%s/steps.jsonl is not open", run->path);
     errno = 0;
     fprintf(out, "{\"step\":%" PRIu64 ",\"epoch\":%" PRIu64, step, epoch);
     put_member(out, "loss", loss);
-    put_member(out, "top1", top1);
+    for (int i = 0; m[i].key; i++)
+        if (m[i].training)
+            put_member(out, m[i].key, metrics[i]);
     put_member(out, "lr", lr);
     put_member(out, "seconds", seconds);
-    put_member(out, "images_per_second", images_per_second);
+    snprintf(speed, sizeof speed, "%s_per_second", samples);
+    put_member(out, speed, per_second);
     int failed = fputs("}\n", out) < 0;
     double now = bnn_now();
     run->unflushed++;

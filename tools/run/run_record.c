@@ -12,7 +12,7 @@
 #include "tools/run/run_folder.h"
 #include "tools/cli/utf8.h"
 
-enum { LONGEST_TEXT = 4 * 4096, LONGEST_ROW = 512, COLUMNS = 8, MOST_ROWS = 1000000 };
+enum { LONGEST_TEXT = 4 * 4096, LONGEST_ROW = 1024, MOST_ROWS = 1000000 };
 #define LARGEST_FILE ((size_t)1 << 30)
 
 static bnn_code no_memory(const char *name, bnn_error *err) {
@@ -126,28 +126,49 @@ static int parse_field(char **at, double *value) {
     return valid;
 }
 
-/* The line without its newline, in a buffer of its own. */
-static int parse_row(char *line, const bnn_epoch_record *before, bnn_epoch_record *out) {
-    double field[COLUMNS];
+/* The line without its newline, in a buffer of its own; `before` is the last epoch's number. */
+static int parse_row(char *line, size_t columns, double before, double *out) {
     size_t commas = 0;
     for (const char *p = line; *p; p++) {
         commas += *p == ',';
     }
-    if (commas != COLUMNS - 1) {
+    if (commas != columns - 1) {
         return 0;
     }
-    for (size_t i = 0; i < COLUMNS; i++) {
-        if (!parse_field(&line, &field[i])) {
+    for (size_t i = 0; i < columns; i++) {
+        if (!parse_field(&line, &out[i])) {
             return 0;
         }
     }
-    if (!(field[0] >= 0.0 && field[0] <= 1e9) || field[0] != floor(field[0]) ||
-        (before && field[0] <= (double)before->epoch)) {
+    return out[0] > before && out[0] <= 1e9 && out[0] == floor(out[0]);
+}
+
+/* The first line is that of the task; its names become the columns'. Returns its length, or 0. */
+static size_t parse_header(const char *csv, size_t bytes, const bnn_task *task, bnn_arena *arena,
+                           bnn_metrics *out) {
+    char header[BNN_METRICS_HEADER_BYTES];
+    bnn_metrics_header(task, header);
+    const size_t length = strlen(header);
+    char *names = bnn_arena_format(arena, "%s", header), *save;
+    const char **column = bnn_arena_alloc(arena, (length / 2 + 1) * sizeof *column);
+    if (!names || !column || bytes <= length || memcmp(csv, header, length) != 0 ||
+        csv[length] != '\n') {
         return 0;
     }
-    *out = (bnn_epoch_record){(uint64_t)field[0], field[1], field[2], field[3],
-                              field[4],           field[5], field[6], field[7]};
-    return 1;
+    for (char *at = strtok_r(names, ",", &save); at; at = strtok_r(NULL, ",", &save)) {
+        column[out->columns++] = at;
+    }
+    out->column = column;
+    return length + 1;
+}
+
+int bnn_metrics_column(const bnn_metrics *metrics, const char *name) {
+    for (size_t i = 0; i < metrics->columns; i++) {
+        if (strcmp(metrics->column[i], name) == 0) {
+            return (int)i;
+        }
+    }
+    return -1;
 }
 
 static size_t count_lines(const char *text, size_t bytes) {
@@ -158,20 +179,21 @@ static size_t count_lines(const char *text, size_t bytes) {
     return lines;
 }
 
-bnn_code bnn_metrics_parse(const char *name, const char *csv, size_t bytes, bnn_arena *arena,
-                           bnn_metrics *out, bnn_error *err) {
-    const size_t header = strlen(BNN_METRICS_HEADER "\n");
+bnn_code bnn_metrics_parse(const char *name, const char *csv, size_t bytes, const bnn_task *task,
+                           bnn_arena *arena, bnn_metrics *out, bnn_error *err) {
     *out = (bnn_metrics){0};
-    if (bytes < header || memcmp(csv, BNN_METRICS_HEADER "\n", header) != 0) {
-        return bnn_fail(err, BNN_ERR_FORMAT, "%s: its first line is not \"" BNN_METRICS_HEADER "\"",
-                        name);
+    const size_t header = parse_header(csv, bytes, task, arena, out);
+    if (!header) {
+        char expected[BNN_METRICS_HEADER_BYTES];
+        bnn_metrics_header(task, expected);
+        return bnn_fail(err, BNN_ERR_FORMAT, "%s: its first line is not \"%s\"", name, expected);
     }
     const size_t lines = count_lines(csv + header, bytes - header);
     if (lines > MOST_ROWS) {
         return bnn_fail(err, BNN_ERR_FORMAT, "%s: %zu lines, more than epochs can be", name, lines);
     }
-    out->epoch = bnn_arena_alloc(arena, (lines + 1) * sizeof *out->epoch);
-    if (!out->epoch) {
+    out->value = bnn_arena_alloc(arena, (lines + 1) * out->columns * sizeof *out->value);
+    if (!out->value) {
         return no_memory(name, err);
     }
     const char *at = csv + header;
@@ -182,10 +204,12 @@ bnn_code bnn_metrics_parse(const char *name, const char *csv, size_t bytes, bnn_
         int fits = length < sizeof line && !memchr(at, '\0', length);
         memcpy(line, at, fits ? length : 0);
         line[fits ? length : 0] = '\0';
-        if (!fits || !parse_row(line, i ? &out->epoch[i - 1] : NULL, &out->epoch[i])) {
+        double *row = out->value + i * out->columns;
+        if (!fits ||
+            !parse_row(line, out->columns, i ? row[-(ptrdiff_t)out->columns] : -1.0, row)) {
             return bnn_fail(err, BNN_ERR_FORMAT,
-                            "%s: line %zu is damaged: expected %d numbers, epochs rising", name,
-                            i + 2, COLUMNS);
+                            "%s: line %zu is damaged: expected %zu numbers, epochs rising", name,
+                            i + 2, out->columns);
         }
         at = end + 1;
     }
@@ -193,12 +217,13 @@ bnn_code bnn_metrics_parse(const char *name, const char *csv, size_t bytes, bnn_
     return BNN_OK;
 }
 
-bnn_code bnn_metrics_read(const char *folder, bnn_arena *arena, bnn_metrics *out, bnn_error *err) {
+bnn_code bnn_metrics_read(const char *folder, const bnn_task *task, bnn_arena *arena,
+                          bnn_metrics *out, bnn_error *err) {
     char path[4200];
     bnn_map map;
     bnn_code code = map_file(folder, "metrics.csv", path, &map, err);
     if (code == BNN_OK) {
-        code = bnn_metrics_parse(path, (const char *)map.data, map.size, arena, out, err);
+        code = bnn_metrics_parse(path, (const char *)map.data, map.size, task, arena, out, err);
         bnn_map_close(&map);
     }
     return code;

@@ -7,7 +7,7 @@
 #include <stdint.h>
 
 #include "engine/base/arena.h"
-#include "engine/base/status.h"
+#include "models/tasks/task.h"
 
 /* Of config.json; NULL or -1: not mentioned. */
 typedef struct bnn_run_config {
@@ -16,26 +16,27 @@ typedef struct bnn_run_config {
     double lr;
 } bnn_run_config;
 
-/* A row of metrics.csv; NAN: not measured. */
-typedef struct bnn_epoch_record {
-    uint64_t epoch; /* from 0 */
-    double lr, train_loss, train_top1, test_loss, test_top1, test_top5, best_top1;
-} bnn_epoch_record;
-
+/* metrics.csv; the columns are those of the run's task. */
 typedef struct bnn_metrics {
-    bnn_epoch_record *epoch; /* [count], rising */
-    size_t count;
+    const char *const *column; /* [columns], the names in the first line */
+    size_t columns, count;
+    double *value; /* [count][columns]; NAN: not measured. The first column, epoch, rises */
 } bnn_metrics;
+
+/* The number of the column of this name, or -1. */
+int bnn_metrics_column(const bnn_metrics *metrics, const char *name);
 
 /* `name` is for messages. algo, arch and data must be there. Texts and lists live in the arena. */
 bnn_code bnn_run_config_parse(const char *name, const char *json, size_t bytes, bnn_arena *arena,
                               bnn_run_config *out, bnn_error *err);
 bnn_code bnn_run_config_read(const char *folder, bnn_arena *arena, bnn_run_config *out,
                              bnn_error *err);
-/* A last line without its end, as a kill leaves it, is passed over. */
-bnn_code bnn_metrics_parse(const char *name, const char *csv, size_t bytes, bnn_arena *arena,
-                           bnn_metrics *out, bnn_error *err);
-bnn_code bnn_metrics_read(const char *folder, bnn_arena *arena, bnn_metrics *out, bnn_error *err);
+/* The first line must be that of the run's task. A last line without its end, as a kill leaves it,
+ * is passed over. */
+bnn_code bnn_metrics_parse(const char *name, const char *csv, size_t bytes, const bnn_task *task,
+                           bnn_arena *arena, bnn_metrics *out, bnn_error *err);
+bnn_code bnn_metrics_read(const char *folder, const bnn_task *task, bnn_arena *arena,
+                          bnn_metrics *out, bnn_error *err);
 /* The median of the steps' seconds in steps.jsonl; NAN where there is none. */
 bnn_code bnn_step_seconds_parse(const char *name, const char *lines, size_t bytes, double *out,
                                 bnn_error *err);

@@ -7,107 +7,97 @@
 #include "data_loaders/loader.h"
 #include "tools/cli/interrupt.h"
 
-bnn_ranking bnn_rank(const float *logits, int classes, int32_t label) {
-    bnn_ranking r = {0, 0, 0.0};
-    double sum = 0.0;
-    for (int c = 1; c < classes; c++) {
-        r.predicted = logits[c] > logits[r.predicted] ? c : r.predicted;
+typedef struct evaluation {
+    bnn_predictor *predictor;
+    const bnn_spec *spec;
+    const bnn_evaluation *how;
+    bnn_score *score;
+    float *output;
+    size_t values; /* of a sample's output */
+    bnn_progress progress;
+} evaluation;
+
+static bnn_code add_batch(evaluation *e, const bnn_batch *batch, bnn_error *err) {
+    const size_t classes = (size_t)e->spec->classes, rows = e->values / classes;
+    for (size_t i = 0; i < batch->n * e->values; i++) {
+        if (!isfinite(e->output[i])) {
+            return bnn_fail(err, BNN_ERR_NUMERIC,
+                            "the network's output for sample %zu is not finite; its weights have "
+                            "diverged (try a lower --lr)",
+                            e->score->samples + i / e->values);
+        }
     }
-    for (int c = 0; c < classes; c++) {
-        sum += exp((double)logits[c] - (double)logits[r.predicted]);
-        r.rank += logits[c] > logits[label] || (logits[c] == logits[label] && c < label);
+    for (size_t i = 0; e->how->prediction && i < batch->n * rows; i++) {
+        const float *row = e->output + i * classes;
+        int32_t best = 0;
+        for (int32_t c = 1; c < e->spec->classes; c++) {
+            best = row[c] > row[best] ? c : best;
+        }
+        e->how->prediction[e->score->samples * rows + i] = best;
     }
-    r.loss = log(sum) + (double)logits[r.predicted] - (double)logits[label];
-    return r;
+    return e->spec->arch->task->add(e->spec, batch, e->output, 1, e->score, err);
 }
 
-static bnn_code add_batch(const bnn_evaluation *how, const bnn_batch *batch, const float *logits,
-                          int classes, bnn_score *score, bnn_error *err) {
-    for (size_t i = 0; i < batch->n; i++) {
-        const float *row = logits + i * (size_t)classes;
-        for (int c = 0; c < classes; c++) {
-            if (!isfinite(row[c])) {
-                return bnn_fail(err, BNN_ERR_NUMERIC,
-                                "the network's output for image %zu is not finite; its weights "
-                                "have diverged (try a lower --lr)",
-                                score->images);
-            }
-        }
-        int32_t label = batch->label[i];
-        bnn_ranking r = bnn_rank(row, classes, label);
-        if (how->prediction) {
-            how->prediction[score->images] = r.predicted;
-        }
-        if (how->class_images) {
-            how->class_images[label]++;
-            how->class_correct[label] += r.rank == 0;
-        }
-        score->images++;
-        score->top1 += r.rank == 0;
-        score->top5 += r.rank < 5;
-        score->loss += r.loss;
+static void show(evaluation *e, size_t before) {
+    const bnn_task *task = e->spec->arch->task;
+    if (e->how->label) {
+        char note[64];
+        snprintf(note, sizeof note, "%s %.*f%s", task->metrics[0].name, task->metrics[0].digits,
+                 task->value(e->spec, e->score, 0), task->metrics[0].unit);
+        bnn_progress_update(&e->progress, e->score->samples, note);
     }
-    return BNN_OK;
+    if (e->how->whole) {
+        bnn_progress_update(e->how->whole, before + e->score->samples, e->how->note);
+    }
 }
 
-static bnn_code run(bnn_predictor *predictor, bnn_loader *loader, int classes, float *logits,
-                    const bnn_evaluation *how, bnn_progress *progress, bnn_score *score,
-                    bnn_error *err) {
-    bnn_batch batch;
-    const size_t before = how->whole ? how->whole->done : 0;
+static bnn_code run(evaluation *e, bnn_loader *loader, int *stopped, bnn_error *err) {
+    bnn_batch batch = {.n = 1};
+    const size_t before = e->how->whole ? e->how->whole->done : 0;
     bnn_code code = bnn_loader_start(loader, 0, 0, err);
-    while (code == BNN_OK && !score->stopped && bnn_loader_next(loader, &batch)) {
-        code = bnn_predictor_run(predictor, (int)batch.n, batch.x, logits, err);
+    while (code == BNN_OK && !*stopped && (code = bnn_loader_next(loader, &batch, err)) == BNN_OK &&
+           batch.n) {
+        code = bnn_predictor_run(e->predictor, &batch, e->output, err);
         if (code == BNN_OK) {
-            code = add_batch(how, &batch, logits, classes, score, err);
+            code = add_batch(e, &batch, err);
         }
-        if (how->label) {
-            char note[64];
-            snprintf(note, sizeof note, "top-1 %.2f%%",
-                     100.0 * (double)score->top1 / (double)(score->images ? score->images : 1));
-            bnn_progress_update(progress, score->images, note);
-        }
-        if (how->whole) {
-            bnn_progress_update(how->whole, before + score->images, how->note);
-        }
-        score->stopped = bnn_interrupted();
+        show(e, before);
+        *stopped = bnn_interrupted();
     }
     return code;
 }
 
-bnn_code bnn_evaluate(bnn_predictor *predictor, const bnn_dataset *dataset,
-                      const bnn_evaluation *how, bnn_score *score, bnn_error *err) {
-    *score = (bnn_score){0};
+bnn_code bnn_evaluate(bnn_predictor *predictor, const bnn_spec *spec, const bnn_dataset *dataset,
+                      const bnn_evaluation *how, bnn_score *score, int *stopped, bnn_error *err) {
     size_t batch_size = how->batch_size < dataset->count ? how->batch_size : dataset->count;
     bnn_loader_options options = {
         .batch_size = batch_size, .threads = how->loader_threads, .prefetch = 2};
+    evaluation e = {.predictor = predictor,
+                    .spec = spec,
+                    .how = how,
+                    .score = score,
+                    .values = bnn_spec_outputs(spec)};
     bnn_loader *loader;
+    const bnn_fold *fold;
+    *stopped = 0;
     bnn_code code = bnn_loader_create(dataset, &options, &loader, err);
     if (code != BNN_OK) {
         return code;
     }
-    int classes = dataset->info->classes;
-    float *logits = malloc(batch_size * (size_t)classes * sizeof(float));
-    bnn_progress progress;
+    e.output = malloc(batch_size * e.values * sizeof(float));
+    code = e.output ? BNN_OK : bnn_fail(err, BNN_ERR_MEMORY, "out of memory for the outputs");
     /* What is wrong with a model file is said before the work begins. */
-    const bnn_fold *fold;
-    if (logits && (code = bnn_predictor_fold(predictor, (int)batch_size, &fold, err)) != BNN_OK) {
-        free(logits);
-        bnn_loader_free(loader);
-        return code;
+    if (code == BNN_OK &&
+        (code = bnn_predictor_fold(predictor, (int)batch_size, &fold, err)) == BNN_OK) {
+        if (how->label) {
+            bnn_progress_start(&e.progress, how->label, dataset->count, dataset->info->samples, 0);
+        }
+        code = run(&e, loader, stopped, err);
+        if (how->label) {
+            bnn_progress_end(&e.progress, NULL);
+        }
     }
-    if (how->label) {
-        bnn_progress_start(&progress, how->label, dataset->count, "images", 0);
-    }
-    code = logits ? run(predictor, loader, classes, logits, how, &progress, score, err)
-                  : bnn_fail(err, BNN_ERR_MEMORY, "out of memory for the logits");
-    if (how->label) {
-        bnn_progress_end(&progress, NULL);
-    }
-    if (score->images) {
-        score->loss /= (double)score->images;
-    }
-    free(logits);
+    free(e.output);
     bnn_loader_free(loader);
     return code;
 }

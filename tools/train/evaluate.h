@@ -10,33 +10,18 @@
 #include "models/predictor.h"
 #include "tools/cli/progress.h"
 
-typedef struct bnn_score {
-    size_t images, top1, top5;
-    double loss; /* mean cross-entropy */
-    int stopped; /* by a signal: the numbers are of what was done */
-} bnn_score;
-
 typedef struct bnn_evaluation {
     size_t batch_size;
     int loader_threads;
-    const char *label;    /* of the progress line; NULL: none */
-    bnn_progress *whole;  /* of larger work, where these images count on; or NULL */
-    const char *note;     /* behind it */
-    int32_t *prediction;  /* [images], or NULL */
-    size_t *class_images; /* [classes] both, or NULL */
-    size_t *class_correct;
+    const char *label;   /* of the progress line; NULL: none */
+    bnn_progress *whole; /* of larger work, where these samples count on; or NULL */
+    const char *note;    /* behind it */
+    int32_t *prediction; /* [samples][points, or 1]: the class of each, or NULL */
 } bnn_evaluation;
 
-/* top-1 is the first largest logit; a logit that is not finite is an error. */
-bnn_code bnn_evaluate(bnn_predictor *predictor, const bnn_dataset *dataset,
-                      const bnn_evaluation *how, bnn_score *score, bnn_error *err);
-
-/* What one row of logits says about a label. */
-typedef struct bnn_ranking {
-    int predicted;
-    int rank; /* of the label: 0 is best */
-    double loss;
-} bnn_ranking;
-bnn_ranking bnn_rank(const float *logits, int classes, int32_t label);
+/* Adds the data set's samples to `score`, which is empty at first; the loss is their sum. An output
+ * that is not finite is an error. *stopped: by a signal, the score is of what was done. */
+bnn_code bnn_evaluate(bnn_predictor *predictor, const bnn_spec *spec, const bnn_dataset *dataset,
+                      const bnn_evaluation *how, bnn_score *score, int *stopped, bnn_error *err);
 
 #endif

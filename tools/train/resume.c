@@ -104,7 +104,7 @@ static bnn_code apply_arguments(bnn_program *program, const char *checkpoint, co
 bnn_code bnn_resume_options(bnn_program *program, const char *checkpoint, const char *folder,
                             int64_t *grown, bnn_error *err) {
     bnn_st_file *file;
-    bnn_train_state state;
+    bnn_train_state state = {0};
     bnn_code code = bnn_st_open(checkpoint, &file, err);
     if (code != BNN_OK) {
         return code;

@@ -6,16 +6,23 @@
 
 #include "models/files/packed.h"
 
+/* Samples, loss, sums. Hexadecimal: exact. */
+static const char *score_text(const bnn_score *score, bnn_arena *arena) {
+    char *text = bnn_arena_format(arena, "%zu %a", score->samples, score->loss);
+    for (size_t i = 0; text && i < score->count; i++) {
+        text = bnn_arena_format(arena, "%s %a", text, score->sum[i]);
+    }
+    return text;
+}
+
 size_t bnn_train_state_meta(const bnn_train_state *s, const char *optimizer, const char *args,
                             bnn_arena *arena, bnn_meta meta[BNN_TRAIN_STATE_META]) {
     size_t n = 0;
     meta[n++] = (bnn_meta){"epoch", bnn_arena_format(arena, "%u", (unsigned)s->epoch)};
     meta[n++] = (bnn_meta){"step", bnn_arena_format(arena, "%zu", s->step)};
     meta[n++] = (bnn_meta){"steps", bnn_arena_format(arena, "%llu", (unsigned long long)s->steps)};
-    /* Hexadecimal: exact. */
-    meta[n++] = (bnn_meta){"loss_sum", bnn_arena_format(arena, "%a", s->loss_sum)};
-    meta[n++] = (bnn_meta){"seen", bnn_arena_format(arena, "%zu %zu", s->seen, s->top1)};
-    meta[n++] = (bnn_meta){"best_top1", bnn_arena_format(arena, "%a", s->best_top1)};
+    meta[n++] = (bnn_meta){"score", score_text(&s->score, arena)};
+    meta[n++] = (bnn_meta){"best", isnan(s->best) ? "" : bnn_arena_format(arena, "%a", s->best)};
     meta[n++] = (bnn_meta){"best_phase", bnn_arena_format(arena, "%d", s->best_phase)};
     meta[n++] = (bnn_meta){"train_data", s->data.train};
     meta[n++] = (bnn_meta){"test_data", s->data.test};
@@ -44,6 +51,45 @@ static double count(const bnn_st_file *file, const char *key, int which) {
     return value >= 0.0 && value <= 0x1p53 && floor(value) == value ? value : -1.0;
 }
 
+/* As versions before 0.2 wrote them, when every task was to classify images. */
+static int read_old_score(const bnn_st_file *file, bnn_score *score) {
+    double seen = count(file, "seen", 0), top1 = count(file, "seen", 1);
+    score->loss = number(file, "loss_sum", 0);
+    score->samples = seen >= 0 ? (size_t)seen : 0;
+    for (size_t i = 0; i < score->count; i++) {
+        score->sum[i] = i == 0 ? top1 : 0.0;
+    }
+    return seen >= 0 && top1 >= 0 && isfinite(score->loss);
+}
+
+static int read_score(const bnn_st_file *file, bnn_score *score) {
+    if (!bnn_st_metadata(file, "score")) {
+        return read_old_score(file, score);
+    }
+    double samples = count(file, "score", 0);
+    int good = samples >= 0;
+    score->samples = good ? (size_t)samples : 0;
+    score->loss = number(file, "score", 1);
+    for (size_t i = 0; i < score->count; i++) {
+        score->sum[i] = number(file, "score", 2 + (int)i);
+        good = good && isfinite(score->sum[i]);
+    }
+    return good && isfinite(score->loss);
+}
+
+/* "" is none. */
+static int read_best(const bnn_st_file *file, double *best) {
+    const char *text = bnn_st_metadata(file, "best");
+    if (text && !*text) {
+        *best = NAN;
+        return 1;
+    }
+    *best = number(file, text ? "best" : "best_top1", 0);
+    int good = isfinite(*best);
+    *best = good && !text && *best < 0.0 ? NAN : *best;
+    return good;
+}
+
 bnn_code bnn_train_state_read(const char *path, const bnn_st_file *file, bnn_train_state *s,
                               bnn_error *err) {
     bnn_model_kind kind = bnn_model_kind_of(file);
@@ -61,20 +107,18 @@ bnn_code bnn_train_state_read(const char *path, const bnn_st_file *file, bnn_tra
                         path);
     }
     double epoch = count(file, "epoch", 0), step = count(file, "step", 0);
-    double steps = count(file, "steps", 0), seen = count(file, "seen", 0);
-    double top1 = count(file, "seen", 1), best_phase = count(file, "best_phase", 0);
-    double loss_sum = number(file, "loss_sum", 0), best = number(file, "best_top1", 0);
-    if (epoch < 0 || epoch > 1e9 || step < 0 || steps < 0 || seen < 0 || top1 < 0 ||
-        best_phase < 0 || best_phase > 100 || !isfinite(loss_sum) || !isfinite(best)) {
+    double steps = count(file, "steps", 0), best_phase = count(file, "best_phase", 0);
+    bnn_score score = s->score;
+    double best = NAN;
+    if (epoch < 0 || epoch > 1e9 || step < 0 || steps < 0 || best_phase < 0 || best_phase > 100 ||
+        !read_score(file, &score) || !read_best(file, &best)) {
         return bnn_fail(err, BNN_ERR_FORMAT, "%s: its training state is damaged", path);
     }
     *s = (bnn_train_state){.epoch = (uint32_t)epoch,
                            .step = (size_t)step,
                            .steps = (uint64_t)steps,
-                           .loss_sum = loss_sum,
-                           .seen = (size_t)seen,
-                           .top1 = (size_t)top1,
-                           .best_top1 = best,
+                           .score = score,
+                           .best = best,
                            .best_phase = (int)best_phase};
     bnn_run_data_read(file, &s->data);
     return BNN_OK;

@@ -11,22 +11,22 @@
 #include "tools/run/run_data.h"
 
 typedef struct bnn_train_state {
-    uint32_t epoch;    /* being trained, from 0 */
-    size_t step;       /* of this epoch, to be done next; all done: evaluation is next */
-    uint64_t steps;    /* done in all */
-    double loss_sum;   /* of this epoch's images so far */
-    size_t seen, top1; /* likewise */
-    double best_top1;  /* percent on the test set; < 0: none yet */
+    uint32_t epoch;  /* being trained, from 0 */
+    size_t step;     /* of this epoch, to be done next; all done: evaluation is next */
+    uint64_t steps;  /* done in all */
+    bnn_score score; /* of this epoch's samples so far; its sums are the caller's */
+    double best;     /* the task's main metric on the test set; NAN: none yet */
     int best_phase;
     bnn_run_data data;
 } bnn_train_state;
 
-#define BNN_TRAIN_STATE_META 11
+#define BNN_TRAIN_STATE_META 10
 
 /* Entries for bnn_checkpoint_save; `args` are the run's defining arguments (JSON). */
 size_t bnn_train_state_meta(const bnn_train_state *state, const char *optimizer, const char *args,
                             bnn_arena *arena, bnn_meta meta[BNN_TRAIN_STATE_META]);
-/* Refuses what is not a training checkpoint: a packed file, a damaged or foreign one. */
+/* Refuses what is not a training checkpoint: a packed file, a damaged or foreign one. Where
+ * state->score has sums, the file's are read into them; state is zero else. */
 bnn_code bnn_train_state_read(const char *path, const bnn_st_file *file, bnn_train_state *state,
                               bnn_error *err);
 

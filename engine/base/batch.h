@@ -1,0 +1,33 @@
+/* Samples as data sets make them and networks and tasks read them: a few named fields each, stacked
+ * to batches. Field names are the field's own vocabulary: "image", "points", "mel" are what a
+ * network sees, "class", "part" what it is to find. Shapes are fixed; where counts vary, a data set
+ * pads. */
+#ifndef BNN_ENGINE_BASE_BATCH_H
+#define BNN_ENGINE_BASE_BATCH_H
+
+#include "engine/base/shape.h"
+
+#define BNN_MAX_FIELDS 6
+
+typedef struct bnn_field {
+    const char *name;
+    bnn_dtype dtype; /* F32 or I32 */
+    bnn_shape shape; /* of one sample, [1,H,W,C] */
+} bnn_field;
+
+typedef struct bnn_batch {
+    size_t n; /* samples; the last batch of an epoch may be smaller */
+    int field_count;
+    const bnn_field *field;
+    const void *data[BNN_MAX_FIELDS]; /* [n,H,W,C] of each field */
+} bnn_batch;
+
+/* Bytes of one sample's field. */
+static inline size_t bnn_field_bytes(const bnn_field *field) {
+    return 4 * bnn_shape_count(field->shape);
+}
+
+/* The number of the field of this name, or -1. */
+int bnn_field_find(const bnn_field *field, int count, const char *name);
+
+#endif

@@ -1,0 +1,142 @@
+/* One class a sample: images, shapes, spoken words. They differ in which metrics are told. */
+#include <math.h>
+
+#include "models/model.h"
+#include "models/tasks/tables.h"
+
+static bnn_t loss(const bnn_build *b, const bnn_output *output, bnn_t target) {
+    return bnn_op_cross_entropy(b->graph, output->main, target);
+}
+
+static size_t sums(const bnn_spec *spec) {
+    return BNN_SUM_CONFUSION + (size_t)spec->classes * (size_t)spec->classes;
+}
+
+static bnn_code add(const bnn_spec *spec, const bnn_batch *batch, const float *output,
+                    int with_loss, bnn_score *score, bnn_error *err) {
+    const size_t classes = (size_t)spec->classes;
+    const int32_t *label =
+        batch->data[bnn_field_find(batch->field, batch->field_count, spec->arch->task->target)];
+    (void)err;
+    for (size_t i = 0; i < batch->n; i++) {
+        bnn_ranking r = bnn_rank(output + i * classes, spec->classes, label[i]);
+        score->samples++;
+        score->sum[BNN_SUM_TOP1] += r.rank == 0;
+        score->sum[BNN_SUM_TOP5] += r.rank < 5;
+        if (score->count > BNN_SUM_CONFUSION) {
+            score->sum[BNN_SUM_CONFUSION + (size_t)label[i] * classes + (size_t)r.predicted] += 1.0;
+        }
+        score->loss += with_loss ? r.loss : 0.0;
+    }
+    return BNN_OK;
+}
+
+static double percent(double part, double whole) {
+    return whole > 0.0 ? 100.0 * part / whole : NAN;
+}
+
+static int groups(const bnn_spec *spec) {
+    return spec->classes;
+}
+
+static double group(const bnn_spec *spec, const bnn_score *score, int class, const char **name,
+                    double *samples) {
+    const double *row = score->sum + BNN_SUM_CONFUSION + (size_t) class * (size_t)spec->classes;
+    *name = bnn_class_name(spec, class);
+    *samples = 0.0;
+    for (int p = 0; p < spec->classes; p++) {
+        *samples += row[p];
+    }
+    return percent(row[class], *samples);
+}
+
+/* The mean, over the classes that were seen, of the part of each that is right. */
+static double mean_class(const bnn_spec *spec, const bnn_score *score) {
+    double sum = 0.0, seen = 0.0, samples;
+    const char *name;
+    for (int c = 0; c < spec->classes; c++) {
+        double right = group(spec, score, c, &name, &samples);
+        sum += samples > 0.0 ? right : 0.0;
+        seen += samples > 0.0;
+    }
+    return seen > 0.0 ? sum / seen : NAN;
+}
+
+static double accuracy(const bnn_score *score, int which) {
+    return percent(score->sum[which], (double)score->samples);
+}
+
+static double image_value(const bnn_spec *spec, const bnn_score *score, int metric) {
+    (void)spec;
+    return accuracy(score, metric == 0 ? BNN_SUM_TOP1 : BNN_SUM_TOP5);
+}
+
+static double value_by_class(const bnn_spec *spec, const bnn_score *score, int metric) {
+    return metric == 0 ? accuracy(score, BNN_SUM_TOP1) : mean_class(spec, score);
+}
+
+static const bnn_metric of_images[] = {
+    {.key = "top1",
+     .label = "acc",
+     .name = "top-1",
+     .title = "accuracy",
+     .unit = "%",
+     .digits = 2,
+     .training = 1},
+    {.key = "top5",
+     .label = "top-5",
+     .name = "top-5",
+     .title = "accuracy among five",
+     .unit = "%",
+     .digits = 2},
+    {0},
+};
+const bnn_task bnn_task_classify = {.name = "classify",
+                                    .target = "class",
+                                    .metrics = of_images,
+                                    .loss = loss,
+                                    .sums = sums,
+                                    .training_sums = BNN_SUM_CONFUSION,
+                                    .add = add,
+                                    .value = image_value,
+                                    .groups = groups,
+                                    .group = group};
+
+static const bnn_metric by_class[] = {
+    {.key = "top1",
+     .label = "acc",
+     .name = "accuracy",
+     .title = "accuracy",
+     .unit = "%",
+     .digits = 2,
+     .training = 1},
+    {.key = "mean_class",
+     .label = "mAcc",
+     .name = "mean-class",
+     .title = "mean-class accuracy",
+     .unit = "%",
+     .digits = 2},
+    {0},
+};
+const bnn_task bnn_task_classify_shapes = {.name = "classify_shapes",
+                                           .target = "class",
+                                           .metrics = by_class,
+                                           .loss = loss,
+                                           .sums = sums,
+                                           .training_sums = BNN_SUM_CONFUSION,
+                                           .add = add,
+                                           .value = value_by_class,
+                                           .groups = groups,
+                                           .group = group,
+                                           .confusion = BNN_SUM_CONFUSION};
+const bnn_task bnn_task_keywords = {.name = "keywords",
+                                    .target = "class",
+                                    .metrics = by_class,
+                                    .loss = loss,
+                                    .sums = sums,
+                                    .training_sums = BNN_SUM_CONFUSION,
+                                    .add = add,
+                                    .value = value_by_class,
+                                    .groups = groups,
+                                    .group = group,
+                                    .confusion = BNN_SUM_CONFUSION};

@@ -1,0 +1,64 @@
+/* The table of tasks, and what their scores have in common. */
+#include "models/tasks/task.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "models/tasks/tables.h"
+
+const bnn_task *const bnn_tasks[] = {&bnn_task_classify, &bnn_task_classify_shapes,
+                                     &bnn_task_keywords, &bnn_task_segment, NULL};
+
+const bnn_task *bnn_task_find(const char *name) {
+    for (size_t i = 0; bnn_tasks[i]; i++) {
+        if (strcmp(bnn_tasks[i]->name, name) == 0) {
+            return bnn_tasks[i];
+        }
+    }
+    return NULL;
+}
+
+int bnn_metric_count(const bnn_task *task) {
+    int count = 0;
+    while (task->metrics[count].key) {
+        count++;
+    }
+    return count;
+}
+
+int bnn_metric_better(const bnn_metric *metric, double value, double than) {
+    return !isnan(value) && (isnan(than) || (metric->falls ? value < than : value > than));
+}
+
+bnn_code bnn_score_create(const bnn_task *task, const bnn_spec *spec, int training,
+                          bnn_score *score, bnn_error *err) {
+    *score = (bnn_score){.count = training ? task->training_sums : task->sums(spec)};
+    score->sum = calloc(score->count + 1, sizeof *score->sum);
+    return score->sum ? BNN_OK : bnn_fail(err, BNN_ERR_MEMORY, "out of memory for the scores");
+}
+
+void bnn_score_reset(bnn_score *score) {
+    score->samples = 0;
+    score->loss = 0.0;
+    memset(score->sum, 0, score->count * sizeof *score->sum);
+}
+
+void bnn_score_free(bnn_score *score) {
+    free(score->sum);
+    *score = (bnn_score){0};
+}
+
+bnn_ranking bnn_rank(const float *logits, int classes, int label) {
+    bnn_ranking r = {0, 0, 0.0};
+    double sum = 0.0;
+    for (int c = 1; c < classes; c++) {
+        r.predicted = logits[c] > logits[r.predicted] ? c : r.predicted;
+    }
+    for (int c = 0; c < classes; c++) {
+        sum += exp((double)logits[c] - (double)logits[r.predicted]);
+        r.rank += logits[c] > logits[label] || (logits[c] == logits[label] && c < label);
+    }
+    r.loss = log(sum) + (double)logits[r.predicted] - (double)logits[label];
+    return r;
+}

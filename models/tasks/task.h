@@ -1,0 +1,86 @@
+/* A task: what a batch of samples means to a network. Which field holds what is to be found, how
+ * outputs and targets become a loss, and which numbers score them. Training, evaluation, runs,
+ * results and reports know tasks and metrics, never images and classes; a new task is one file here
+ * and a line in the table. */
+#ifndef BNN_MODELS_TASKS_TASK_H
+#define BNN_MODELS_TASKS_TASK_H
+
+#include "engine/base/batch.h"
+#include "layers/layer.h"
+
+typedef struct bnn_spec bnn_spec;
+
+/* A number that scores a network. */
+typedef struct bnn_metric {
+    const char *key;   /* in files: "top1" */
+    const char *label; /* for people, in few letters: "acc" */
+    const char *name;  /* in tables: "top-1" */
+    const char *title; /* in sentences: "accuracy" */
+    const char *unit;  /* "%", or "" */
+    int digits;        /* that are worth showing */
+    int training;      /* it is followed through training, too */
+    int falls;         /* less is better */
+} bnn_metric;
+
+#define BNN_MAX_METRICS 8
+
+/* What has been seen so far: sums of which every metric is a function. They add up over batches and
+ * over machines, and are all that an exact resume needs. */
+typedef struct bnn_score {
+    size_t samples;
+    double loss; /* sum over the samples */
+    size_t count;
+    double *sum; /* [count] */
+} bnn_score;
+
+typedef struct bnn_task {
+    const char *name;          /* "classify" */
+    const char *target;        /* the field that holds what is to be found, I32 */
+    int by_point;              /* it has a value for each of the input's rows, not one a sample */
+    const bnn_metric *metrics; /* the main one first; ends with a key that is NULL */
+    /* The mean loss, to be minimized. `output` is what the architecture's builder gave. */
+    bnn_t (*loss)(const bnn_build *b, const bnn_output *output, bnn_t target);
+    /* How many sums a score has; of these, the first that training needs. */
+    size_t (*sums)(const bnn_spec *spec);
+    size_t training_sums;
+    /* Adds batch->n samples with the network's main output; the loss, too, if `with_loss` (in
+     * training the graph has it). */
+    bnn_code (*add)(const bnn_spec *spec, const bnn_batch *batch, const float *output,
+                    int with_loss, bnn_score *score, bnn_error *err);
+    /* metrics[metric] of what has been added; NAN where there is nothing to say. */
+    double (*value)(const bnn_spec *spec, const bnn_score *score, int metric);
+    /* The kinds of samples that are told apart (classes, categories), and of each its samples and
+     * the part of them that is right, in percent; NAN where there are none. A name ends at `:`, a
+     * line's end or the text's. */
+    int (*groups)(const bnn_spec *spec);
+    double (*group)(const bnn_spec *spec, const bnn_score *score, int group, const char **name,
+                    double *samples);
+    int confusion; /* sums from this number on are [classes][classes], label by prediction; or 0 */
+} bnn_task;
+
+extern const bnn_task *const bnn_tasks[]; /* NULL-terminated */
+const bnn_task *bnn_task_find(const char *name);
+int bnn_metric_count(const bnn_task *task);
+/* Is `value` of this metric better than `than`? Never if it is NAN; always, if that is. */
+int bnn_metric_better(const bnn_metric *metric, double value, double than);
+
+/* An empty score, of what training follows or of all; free its sums with bnn_score_free. */
+bnn_code bnn_score_create(const bnn_task *task, const bnn_spec *spec, int training,
+                          bnn_score *score, bnn_error *err);
+void bnn_score_reset(bnn_score *score);
+void bnn_score_free(bnn_score *score);
+
+/* What one row of outputs says about a label. */
+typedef struct bnn_ranking {
+    int predicted; /* the first largest */
+    int rank;      /* of the label: 0 is best */
+    double loss;   /* cross-entropy */
+} bnn_ranking;
+bnn_ranking bnn_rank(const float *logits, int classes, int label);
+
+/* The mean intersection over union of `parts` part numbers from `first` on, over the n points of
+ * one shape; a part that is neither there nor predicted counts as 1 (Qi et al., PointNet, CVPR
+ * 2017, 5.2). */
+double bnn_part_iou(size_t n, const int32_t *predicted, const int32_t *label, int first, int parts);
+
+#endif

@@ -1,0 +1,28 @@
+/* A data set and the networks that learn it: which go together, and what a set tells a network of
+ * its samples and classes. */
+#ifndef BNN_TOOLS_RUN_DATA_SPEC_H
+#define BNN_TOOLS_RUN_DATA_SPEC_H
+
+#include "data_loaders/dataset.h"
+#include "engine/base/arena.h"
+#include "models/model.h"
+
+/* The options by which a user picks a part or a form of a data set; NULL or 0: not given. */
+typedef struct bnn_data_choice {
+    const char *words, *category;
+    int64_t points, limit;
+} bnn_data_choice;
+
+/* The dataset's options of them; an error for one that says nothing to it. */
+bnn_code bnn_data_choose(const bnn_dataset_info *info, const bnn_data_choice *choice,
+                         bnn_dataset_options *options, bnn_error *err);
+
+/* Shape, classes, normalization and name, as the row has them. */
+void bnn_spec_of_info(bnn_spec *spec, const bnn_dataset_info *info);
+/* The same of the open set, and its classes' names; texts in the arena. */
+bnn_code bnn_spec_of_dataset(bnn_spec *spec, const bnn_dataset *dataset,
+                             const bnn_dataset_options *options, bnn_arena *arena, bnn_error *err);
+/* Can this network learn this set? By its task and what it sees, whatever the sizes. */
+bnn_code bnn_arch_fits(const bnn_arch *arch, const bnn_dataset_info *info, bnn_error *err);
+
+#endif

@@ -1,0 +1,21 @@
+/* How a network is trained where the user does not say: BiBench's recipes, a row for each data set,
+ * or for one architecture or kind of network on it. */
+#ifndef BNN_TOOLS_TRAIN_RECIPES_H
+#define BNN_TOOLS_TRAIN_RECIPES_H
+
+typedef struct bnn_recipe {
+    const char *data; /* NULL: any */
+    const char *arch; /* NULL: any */
+    enum { BNN_RECIPE_ANY, BNN_RECIPE_BINARY, BNN_RECIPE_FLOAT } networks;
+    int epochs, batch_size;
+    const char *optimizer;
+    double lr, momentum, weight_decay;
+    int nesterov;
+    const char *scheduler;
+    int warmup_epochs;
+} bnn_recipe;
+
+/* The first row that fits; never NULL. */
+const bnn_recipe *bnn_recipe_find(const char *data, const char *arch, int binary);
+
+#endif
