@@ -415,6 +415,66 @@ START_TEST(test_waiting_scale) {
 }
 END_TEST
 
+/* ---- EMA-max ---- */
+
+START_TEST(test_ema_max_shift) {
+    /* BiPointNet's constants where it has them, and half of all maxima above 0 elsewhere. */
+    ck_assert(bnn_ema_max_shift(1024) == -3.2041f);
+    ck_assert(bnn_ema_max_shift(2048) == -3.4025f);
+    ck_assert(bnn_ema_max_shift(4096) == -3.5836f);
+    ck_assert(fabsf(bnn_ema_max_shift(1)) < 1e-6f);
+    ck_assert(fabsf(bnn_ema_max_shift(256) - -2.78167673f) < 1e-6f);
+    for (int n = 2; n < 2000000; n *= 3) {
+        double below = 1.0 - 0.5 * erfc(-(double)bnn_ema_max_shift(n) / sqrt(2.0));
+        ck_assert_msg(fabs(pow(below, n) - 0.5) < 1e-4, "%d", n);
+    }
+}
+END_TEST
+
+/* ---- what does not fit ---- */
+
+/* Each of these leaves an error that names the op. */
+START_TEST(test_refusals) {
+    for (int i = 0;; i++) {
+        bnn_error err = {0};
+        bnn_params *params = bnn_params_create();
+        bnn_graph *g = bnn_graph_create(test_device(), params, 1);
+        bnn_t x = bnn_graph_input(g, "x", BNN_F32, (bnn_shape){2, 3, 5, 4});
+        bnn_t y = bnn_graph_input(g, "y", BNN_F32, (bnn_shape){2, 1, 5, 4});
+        bnn_t three = plain_param(g, "three", bnn_vector(3), 1);
+        const struct {
+            const char *name;
+            bnn_t got;
+        } refused[] = {
+            {"pad", i == 0 ? bnn_op_pad(g, x, -1, 2) : BNN_NONE},
+            {"pad", i == 1 ? bnn_op_pad(g, x, INT32_MAX, INT32_MAX) : BNN_NONE},
+            {"crop", i == 2 ? bnn_op_crop(g, x, 3, 2) : BNN_NONE},
+            {"crop", i == 3 ? bnn_op_crop(g, x, -1, 0) : BNN_NONE},
+            {"channels", i == 4 ? bnn_op_channels(g, x, 2, 3) : BNN_NONE},
+            {"channels", i == 5 ? bnn_op_channels(g, x, 0, 0) : BNN_NONE},
+            {"concat", i == 6 ? bnn_op_concat(g, 2, (bnn_t[]){x, y}) : BNN_NONE},
+            {"concat", i == 7 ? bnn_op_concat(g, BNN_MAX_IN + 1, &x) : BNN_NONE},
+            {"prelu", i == 8 ? bnn_op_prelu(g, x, three) : BNN_NONE},
+            {"batch_product", i == 9 ? bnn_op_batch_product(g, x, three) : BNN_NONE},
+            {"diagonal", i == 10 ? bnn_op_diagonal(g, x, 1.0f) : BNN_NONE},
+            {"weighted_sum", i == 11 ? bnn_op_weighted_sum(g, 1, &x, (float[]){1.0f}) : BNN_NONE},
+            {"cross_entropy", i == 12 ? bnn_op_cross_entropy(g, x, y) : BNN_NONE},
+        };
+        int count = sizeof refused / sizeof *refused;
+        if (i < count) {
+            ck_assert_int_eq(refused[i].got, BNN_NONE);
+            ck_assert_int_ne(bnn_graph_status(g, &err), BNN_OK);
+            ck_assert_msg(strstr(err.text, refused[i].name) == err.text, "%d: %s", i, err.text);
+        }
+        bnn_graph_free(g);
+        bnn_params_free(params);
+        if (i == count) {
+            break;
+        }
+    }
+}
+END_TEST
+
 /* ---- the registry ---- */
 
 static int covered(const bnn_op *op) {
@@ -445,6 +505,8 @@ int main(void) {
     tcase_set_timeout(tcase, 120);
     tcase_add_loop_test(tcase, test_finite_differences, 0, CASES);
     tcase_add_test(tcase, test_waiting_scale);
+    tcase_add_test(tcase, test_ema_max_shift);
+    tcase_add_test(tcase, test_refusals);
     tcase_add_test(tcase, test_registry);
     suite_add_tcase(suite, tcase);
     SRunner *runner = srunner_create(suite);
