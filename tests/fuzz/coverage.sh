@@ -20,6 +20,11 @@ data_loaders/cifar10.c bnn_cifar10_parse|bnn_cifar10_image
 data_loaders/cifar10c.c check_array|copy_labels|read_integer|open_array|open_labels
 data_loaders/corruption/frost.c bnn_frost_load|load_photograph|decode_png|shrink
 data_loaders/corruption/jpeg.c !bnn_jpeg_round_trip|encode
+data_loaders/clouds/scan.c !
+data_loaders/clouds/off.c !
+data_loaders/clouds/points.c !
+data_loaders/clouds/hdf5.c !
+data_loaders/clouds/files.c bnn_names_parse|bnn_shape_list_parse|is_name|shape_of|take_shapes
 models/files/packed.c !bnn_packed_save|write_file|bits_to_bytes
 models/files/checkpoint.c !bnn_checkpoint_save|bnn_spec_meta|bnn_meta_add|add_.*
 models/files/weights.c !
