@@ -23,6 +23,11 @@ data_loaders/audio/decode.c !memory_seek|memory_tell
 data_loaders/audio/resample.c !
 data_loaders/corruption/frost.c bnn_frost_load|load_photograph|decode_png|shrink
 data_loaders/corruption/jpeg.c !bnn_jpeg_round_trip|encode
+data_loaders/clouds/scan.c !
+data_loaders/clouds/off.c !
+data_loaders/clouds/points.c !
+data_loaders/clouds/hdf5.c !
+data_loaders/clouds/files.c bnn_names_parse|bnn_shape_list_parse|is_name|shape_of|take_shapes
 models/files/packed.c !bnn_packed_bits_to_bytes|bnn_packed_type_of
 models/files/packed_1.c !
 models/files/packed_read.c !
@@ -32,7 +37,7 @@ models/files/loaded.c !bnn_loaded_open|bnn_loaded_open_as
 tools/cli/options.c !bnn_options_have_config|bnn_options_given|bnn_options_note.*|is_among
 tools/cli/options_json.c !bnn_options_load
 tools/cli/options_nearest.c !
-tools/run/results.c bnn_results_parse|damaged|text|count|part|read_.*|bnn_results_row
+tools/run/results.c bnn_results_parse|damaged|text|count|part|percent|samples|read_.*|bnn_results_row
 tools/run/run_record.c !bnn_.*_read|map_file
 tools/run/run_folder.c copy_.*|parse_.*|read_line
 tools/train/train_state.c !
