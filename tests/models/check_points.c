@@ -70,10 +70,11 @@ static void evaluate(bed *b, int folded, int thresholds, float *logits) {
     bnn_graph *g = net.graph;
     bnn_t input = net.input[0], output = net.output;
     if (folded) {
-        ck_ok(bnn_fold_create(net.graph, net.input[0], net.output, thresholds, &fold, &err), err);
+        ck_ok(bnn_fold_create(net.graph, 1, net.input, 1, &net.output, thresholds, &fold, &err),
+              err);
         g = bnn_fold_graph(fold);
-        input = bnn_fold_input(fold);
-        output = bnn_fold_output(fold);
+        input = bnn_fold_result(fold)->inputs[0];
+        output = bnn_fold_result(fold)->outputs[0];
     } else {
         ck_ok(bnn_graph_compile(g, BNN_NONE, &err), err);
     }
