@@ -9,7 +9,7 @@
 #define BNN_FLOAT_ALGORITHM "fp32"
 
 /* What a file may claim, far beyond any network here; one that claims more is damaged. */
-#define BNN_MAX_SIDE 4096 /* rows, columns or channels of an image */
+#define BNN_MAX_SIDE 4096 /* rows, columns or channels of a sample */
 #define BNN_MAX_CLASSES 1000000
 
 struct bnn_spec {

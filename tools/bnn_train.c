@@ -44,7 +44,7 @@ static bnn_option options[] = {
      .default_text = "all", .from_config = 2},
     {"points", BNN_OPTION_INT, &points, "N", "Points of a cloud.",
      .default_text = "the data set's: 1024 for modelnet40, 4096 for shapenet_part", .min = 1,
-     .max = 65536, .from_config = 2},
+     .max = BNN_MAX_SIDE, .from_config = 2},
     {"pool", BNN_OPTION_STRING, &pool, "NAME",
      "How PointNets make one of all points: max, mean, or ema-max, the maximum moved to the centre "
      "of its distribution; usual is ema-max in binary networks, max in float ones.",

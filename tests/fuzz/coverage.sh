@@ -38,7 +38,7 @@ tools/cli/options.c !bnn_options_have_config|bnn_options_given|bnn_options_note.
 tools/cli/options_json.c !bnn_options_load
 tools/cli/options_nearest.c !
 tools/run/results.c bnn_results_parse|damaged|text|count|part|percent|samples|read_.*|bnn_results_row
-tools/run/run_record.c !bnn_.*_read|map_file
+tools/run/run_record.c !bnn_.*_read|map_file|bnn_metrics_column|no_memory
 tools/run/run_folder.c copy_.*|parse_.*|read_line
 tools/train/train_state.c !
 tools/cli/utf8.c !
