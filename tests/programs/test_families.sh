@@ -77,6 +77,9 @@ family() { # NAME ARCH SAMPLES DATA_OPTIONS...
 "$train" --list >list
 family 'clouds' pointnet_vanilla clouds --data modelnet40 --data-dir clouds --points 64
 matches 'clouds: report' 'mean-class accuracy' page.html
+echo rod_0099 >>clouds/modelnet40_test.txt
+check 'clouds: a file that is not there' "$evaluate" pointnet_vanilla-fp32 --overwrite
+matches 'clouds: a file that is not there' '^bnn-eval: note: modelnet40: 1 files ' .err
 expect_fail 'clouds: another network' '--arch resnet20 is for .*--arch pointnet' "$train" \
     --arch resnet20 --data modelnet40 --data-dir clouds
 expect_fail 'clouds: words' '--words says nothing to --data modelnet40' "$train" \
