@@ -60,6 +60,8 @@ void bnn_graph_backward_weighted(bnn_graph *graph, float weight);
 size_t bnn_graph_node_count(const bnn_graph *graph);
 const bnn_node *bnn_graph_node(const bnn_graph *graph, size_t index);
 size_t bnn_graph_tensor_count(const bnn_graph *graph);
+/* An input's name. */
+const char *bnn_graph_name_of(const bnn_graph *graph, bnn_t input);
 /* The parameter behind a tensor, or NULL. */
 const bnn_param *bnn_graph_param_of(const bnn_graph *graph, bnn_t t);
 /* The node that makes a tensor, or NULL. */

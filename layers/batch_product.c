@@ -71,8 +71,13 @@ static void backward(const bnn_graph *g, const bnn_node *node) {
     }
 }
 
-const bnn_op bnn_batch_product_op = {
-    .name = "batch_product", .infer = infer, .forward = forward, .backward = backward};
+static const bnn_form form = {.in_count = 2, .in_types = {BNN_BIT(BNN_F32), BNN_BIT(BNN_F32)}};
+
+const bnn_op bnn_batch_product_op = {.name = "batch_product",
+                                     .infer = infer,
+                                     .forward = forward,
+                                     .backward = backward,
+                                     .form = &form};
 
 bnn_t bnn_op_batch_product(bnn_graph *g, bnn_t x, bnn_t w) {
     return bnn_graph_add(g, &bnn_batch_product_op, NULL, 0, 2, (bnn_t[]){x, w});

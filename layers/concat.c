@@ -70,8 +70,20 @@ static void backward(const bnn_graph *g, const bnn_node *node) {
     }
 }
 
-const bnn_op bnn_concat_op = {
-    .name = "concat", .infer = infer, .forward = forward, .backward = backward};
+static const bnn_fold_rule fold = {.selects = 1};
+
+#define FLOATS BNN_BIT(BNN_F32)
+static const bnn_form form = {
+    .in_count = BNN_MAX_IN,
+    .any_count = 1,
+    .in_types = {FLOATS, FLOATS, FLOATS, FLOATS, FLOATS, FLOATS, FLOATS, FLOATS, FLOATS}};
+
+const bnn_op bnn_concat_op = {.name = "concat",
+                              .infer = infer,
+                              .forward = forward,
+                              .backward = backward,
+                              .fold = &fold,
+                              .form = &form};
 
 bnn_t bnn_op_concat(bnn_graph *g, int count, const bnn_t *in) {
     if (count < 1 || count > BNN_MAX_IN) {

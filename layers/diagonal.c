@@ -24,6 +24,13 @@ static void backward(const bnn_block *b, const bnn_node *node) {
     }
 }
 
+static const bnn_op_field fields[] = {
+    {"value", BNN_FIELD_FLOAT, 0, 0, 0},
+    {NULL, BNN_FIELD_INT, 0, 0, 0},
+};
+static const bnn_form form = {
+    .fields = fields, .attr_bytes = sizeof(float), .in_count = 1, .in_types = {BNN_BIT(BNN_F32)}};
+
 const bnn_op bnn_diagonal_op = {.name = "diagonal",
                                 .infer = infer,
                                 .forward_rows = {.map = forward},
@@ -31,7 +38,8 @@ const bnn_op bnn_diagonal_op = {.name = "diagonal",
                                 .row_in = BNN_BIT(0),
                                 .row_out = BNN_BIT(0),
                                 .in_place = 1,
-                                .grad_in_place = 1};
+                                .grad_in_place = 1,
+                                .form = &form};
 
 bnn_t bnn_op_diagonal(bnn_graph *g, bnn_t x, float value) {
     return bnn_graph_add(g, &bnn_diagonal_op, &value, sizeof value, 1, &x);

@@ -37,8 +37,18 @@ static void backward(const bnn_graph *g, const bnn_node *node) {
         node->acc[0]);
 }
 
-const bnn_op bnn_global_max_pool_op = {
-    .name = "global_max_pool", .infer = infer, .forward = forward, .backward = backward};
+static const bnn_op_field fields[] = {
+    {"shift", BNN_FIELD_FLOAT, 0, 0, 0},
+    {NULL, BNN_FIELD_INT, 0, 0, 0},
+};
+static const bnn_form form = {
+    .fields = fields, .attr_bytes = sizeof(float), .in_count = 1, .in_types = {BNN_BIT(BNN_F32)}};
+
+const bnn_op bnn_global_max_pool_op = {.name = "global_max_pool",
+                                       .infer = infer,
+                                       .forward = forward,
+                                       .backward = backward,
+                                       .form = &form};
 
 bnn_t bnn_op_global_max_pool(bnn_graph *g, bnn_t x, float shift) {
     return bnn_graph_add(g, &bnn_global_max_pool_op, &shift, sizeof shift, 1, &x);

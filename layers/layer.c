@@ -1,7 +1,6 @@
 /* Parameters and ops of a layer put together. The binarizer's hooks are called here only. */
 #include "layers/layer.h"
 
-#include <limits.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -109,29 +108,15 @@ bnn_t bnn_conv1d(const bnn_build *b, const char *name, bnn_t x, const bnn_conv_l
 }
 
 bnn_t bnn_flatten(const bnn_build *b, bnn_t x) {
-    bnn_shape s = bnn_shape_of(b->graph, x);
-    double values = (double)s.h * s.w * s.c;
-    if (values > INT_MAX) {
-        return bnn_graph_fail(b->graph, BNN_ERR_SHAPE,
-                              "an image of %dx%d is too large for a classifier of all its pixels",
-                              s.h, s.w);
-    }
-    return bnn_op_reshape(b->graph, x, (bnn_shape){s.n, 1, 1, (int)values});
-}
-
-/* What the last reshape flattened, so that the file's column order (C,H,W) is known. */
-static bnn_shape flattened(const bnn_build *b, bnn_t x) {
-    const bnn_node *node = bnn_graph_producer(b->graph, x);
-    bnn_shape s = bnn_shape_of(b->graph, x);
-    return node && node->op == &bnn_reshape_op ? bnn_shape_of(b->graph, node->in[0])
-                                               : (bnn_shape){s.n, 1, 1, s.c};
+    return bnn_op_flatten(b->graph, x);
 }
 
 bnn_t bnn_linear(const bnn_build *b, const char *name, bnn_t x, const bnn_linear_layer *l) {
     if (x == BNN_NONE) {
         return BNN_NONE;
     }
-    int in = bnn_shape_of(b->graph, x).c, channels = l->as_it_lies ? in : flattened(b, x).c;
+    int in = bnn_shape_of(b->graph, x).c;
+    int channels = l->as_it_lies ? in : bnn_flattened_channels(b->graph, x);
     float limit = 1.0f / sqrtf((float)in);
     bnn_init uniform = {BNN_INIT_UNIFORM, -limit, limit};
     bnn_init init = l->init_std > 0.0f ? (bnn_init){BNN_INIT_NORMAL, l->init_std, 0.0f} : uniform;

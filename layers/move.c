@@ -15,8 +15,25 @@ static size_t moved(const move_attr *a) {
     return a->move.size[0] * a->move.size[1] * a->move.size[2] * a->move.size[3];
 }
 
+/* Do all the places of a layout lie within `count` values? */
+static int lies_within(const size_t size[4], const size_t stride[4], size_t first, size_t count) {
+    for (int i = 0; i < 4; i++) {
+        size_t span;
+        if (size[i] < 1 || __builtin_mul_overflow(size[i] - 1, stride[i], &span) ||
+            __builtin_add_overflow(first, span, &first)) {
+            return 0;
+        }
+    }
+    return first < count;
+}
+
 static bnn_code infer(bnn_graph *g, bnn_node *node) {
     const move_attr *a = node->attr;
+    if (!lies_within(a->move.size, a->move.from, a->x_first,
+                     bnn_shape_count(bnn_shape_of(g, node->in[0]))) ||
+        !lies_within(a->move.size, a->move.to, a->y_first, bnn_shape_count(a->y))) {
+        return bnn_node_fail(g, node, "values beyond the tensor");
+    }
     bnn_node_output(g, node, BNN_F32, a->y);
     return BNN_OK;
 }
@@ -49,8 +66,42 @@ static void backward(const bnn_graph *g, const bnn_node *node) {
             gx + a->x_first, node->acc[0]);
 }
 
-const bnn_op bnn_move_op = {
-    .name = "move", .infer = infer, .forward = forward, .backward = backward};
+static const bnn_fold_rule fold = {.selects = 1};
+
+#define SIZE(name, member)                                                                         \
+    { name, BNN_FIELD_SIZE, offsetof(move_attr, member), 0, 0 }
+static const bnn_op_field fields[] = {
+    {"n", BNN_FIELD_INT, offsetof(move_attr, y.n), 1, 1},
+    {"h", BNN_FIELD_INT, offsetof(move_attr, y.h), 1, 0},
+    {"w", BNN_FIELD_INT, offsetof(move_attr, y.w), 1, 0},
+    {"c", BNN_FIELD_INT, offsetof(move_attr, y.c), 1, 0},
+    {"size0", BNN_FIELD_SIZE, offsetof(move_attr, move.size[0]), 1, 1},
+    {"size1", BNN_FIELD_SIZE, offsetof(move_attr, move.size[1]), 1, 0},
+    {"size2", BNN_FIELD_SIZE, offsetof(move_attr, move.size[2]), 1, 0},
+    {"size3", BNN_FIELD_SIZE, offsetof(move_attr, move.size[3]), 1, 0},
+    SIZE("from0", move.from[0]),
+    SIZE("from1", move.from[1]),
+    SIZE("from2", move.from[2]),
+    SIZE("from3", move.from[3]),
+    SIZE("to0", move.to[0]),
+    SIZE("to1", move.to[1]),
+    SIZE("to2", move.to[2]),
+    SIZE("to3", move.to[3]),
+    SIZE("x_first", x_first),
+    SIZE("y_first", y_first),
+    {NULL, BNN_FIELD_INT, 0, 0, 0},
+};
+static const bnn_form form = {.fields = fields,
+                              .attr_bytes = sizeof(move_attr),
+                              .in_count = 1,
+                              .in_types = {BNN_BIT(BNN_F32)}};
+
+const bnn_op bnn_move_op = {.name = "move",
+                            .infer = infer,
+                            .forward = forward,
+                            .backward = backward,
+                            .fold = &fold,
+                            .form = &form};
 
 static bnn_t add_move(bnn_graph *g, bnn_t x, const move_attr *attr) {
     return bnn_graph_add(g, &bnn_move_op, attr, sizeof *attr, 1, &x);

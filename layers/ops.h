@@ -110,6 +110,11 @@ bnn_t bnn_op_diagonal(bnn_graph *g, bnn_t x, float value);
 
 /* The same values under another shape; no copy in the forward. */
 bnn_t bnn_op_reshape(bnn_graph *g, bnn_t x, bnn_shape shape);
+/* [N,H,W,C] -> [N,1,1,H*W*C], which the node remembers. */
+bnn_t bnn_op_flatten(bnn_graph *g, bnn_t x);
+/* Channels of the image whose pixels are the rows of x, through what works value by value; those of
+ * x where none was flattened. */
+int bnn_flattened_channels(const bnn_graph *g, bnn_t x);
 
 /* Inference: bits of an integer-valued float map, a threshold a channel (kernels.h). */
 bnn_t bnn_op_threshold(bnn_graph *g, bnn_t x, bnn_t threshold);
@@ -160,5 +165,8 @@ void bnn_conv_prepare_filters(const bnn_graph *g);
 #define BNN_DECLARE_OP(name) extern const bnn_op bnn_##name##_op;
 BNN_OPS(BNN_DECLARE_OP)
 #undef BNN_DECLARE_OP
+
+/* The op of this name, or NULL. */
+const bnn_op *bnn_op_find(const char *name);
 
 #endif

@@ -46,6 +46,24 @@ static void backward_finish(const bnn_graph *g, const bnn_node *node, size_t pie
     }
 }
 
+static float value(const bnn_graph *g, const bnn_node *node, int channel, float x) {
+    const float *slope = bnn_f32(g, node->in[SLOPE]);
+    return x > 0.0f ? x : slope[slopes(g, node) == 1 ? 0 : channel] * x;
+}
+
+/* Where a slope is negative, both sides of 0 rise. */
+static int monotone(const bnn_graph *g, const bnn_node *node) {
+    const float *slope = bnn_f32(g, node->in[SLOPE]);
+    int rises = slope != NULL;
+    for (size_t i = 0; rises && i < slopes(g, node); i++) {
+        rises = slope[i] >= 0.0f;
+    }
+    return rises;
+}
+
+static const bnn_fold_rule fold = {.kind = BNN_FOLD_CHANNEL, .value = value, .monotone = monotone};
+static const bnn_form form = {.in_count = 2, .in_types = {BNN_BIT(BNN_F32), BNN_BIT(BNN_F32)}};
+
 const bnn_op bnn_prelu_op = {.name = "prelu",
                              .infer = infer,
                              .forward_rows = {.map = forward},
@@ -53,7 +71,9 @@ const bnn_op bnn_prelu_op = {.name = "prelu",
                              .row_in = BNN_BIT(X),
                              .row_out = BNN_BIT(0),
                              .in_place = 1,
-                             .grad_in_place = 1};
+                             .grad_in_place = 1,
+                             .fold = &fold,
+                             .form = &form};
 
 bnn_t bnn_op_prelu(bnn_graph *g, bnn_t x, bnn_t slope) {
     return bnn_graph_add(g, &bnn_prelu_op, NULL, 0, 2, (bnn_t[]){x, slope});

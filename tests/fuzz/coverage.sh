@@ -23,7 +23,9 @@ data_loaders/audio/decode.c !memory_seek|memory_tell
 data_loaders/audio/resample.c !
 data_loaders/corruption/frost.c bnn_frost_load|load_photograph|decode_png|shrink
 data_loaders/corruption/jpeg.c !bnn_jpeg_round_trip|encode
-models/files/packed.c !bnn_packed_save|write_file|bits_to_bytes
+models/files/packed.c !bnn_packed_bits_to_bytes|bnn_packed_type_of
+models/files/packed_1.c !
+models/files/packed_read.c !
 models/files/checkpoint.c !bnn_checkpoint_save|bnn_spec_meta|bnn_meta_add|add_.*
 models/files/weights.c !
 models/files/loaded.c !bnn_loaded_open|bnn_loaded_open_as

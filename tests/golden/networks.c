@@ -147,15 +147,16 @@ static void evaluate(net_case *c, const char *name, double tolerance) {
         bnn_error err = {0};
         bnn_fold *fold = NULL;
         if (bnn_net_build(&c->spec, c->device, c->params, c->batch, 0, &net, &err) != BNN_OK ||
-            bnn_fold_create(net.graph, net.input[0], net.output, thresholds, &fold, &err) !=
+            bnn_fold_create(net.graph, 1, net.input, 1, &net.output, thresholds, &fold, &err) !=
                 BNN_OK ||
             bnn_graph_bind(bnn_fold_graph(fold), NULL, &err) != BNN_OK ||
             bnn_fold_evaluate(fold, &err) != BNN_OK) {
             fail(c, name, err.text, 0.0);
         } else {
-            bnn_graph_set(bnn_fold_graph(fold), bnn_fold_input(fold), c->input);
+            bnn_graph_set(bnn_fold_graph(fold), bnn_fold_result(fold)->inputs[0], c->input);
             bnn_graph_forward(bnn_fold_graph(fold));
-            compare(c, name, bnn_f32(bnn_fold_graph(fold), bnn_fold_output(fold)), tolerance);
+            compare(c, name, bnn_f32(bnn_fold_graph(fold), bnn_fold_result(fold)->outputs[0]),
+                    tolerance);
         }
         bnn_fold_free(fold);
         bnn_graph_free(net.graph);

@@ -139,14 +139,15 @@ static void check_folded(golden_single *from, golden_builder *build, const char 
     c.folding = 1;
     c.build.graph = bnn_graph_create(bnn_graph_device(from->build.graph), c.params, 0);
     bnn_t y = bnn_graph_value(c.build.graph, build(&c));
-    if (bnn_fold_create(c.build.graph, c.in[0].t, y, 1, &fold, &err) != BNN_OK ||
+    if (bnn_fold_create(c.build.graph, 1, &c.in[0].t, 1, &y, 1, &fold, &err) != BNN_OK ||
         bnn_graph_bind(bnn_fold_graph(fold), NULL, &err) != BNN_OK ||
         bnn_fold_evaluate(fold, &err) != BNN_OK) {
         fail(from, err.text, "folding", 0.0);
     } else {
-        bnn_graph_set(bnn_fold_graph(fold), bnn_fold_input(fold), c.in[0].memory);
+        bnn_graph_set(bnn_fold_graph(fold), bnn_fold_result(fold)->inputs[0], c.in[0].memory);
         bnn_graph_forward(bnn_fold_graph(fold));
-        compare(from, result, order, bnn_f32(bnn_fold_graph(fold), bnn_fold_output(fold)), 1e-5, 1);
+        compare(from, result, order,
+                bnn_f32(bnn_fold_graph(fold), bnn_fold_result(fold)->outputs[0]), 1e-5, 1);
     }
     bnn_fold_free(fold);
     release(&c);

@@ -1,0 +1,530 @@
+/* ModelNet40 (Wu et al., "3D ShapeNets", CVPR 2015), in any of the three forms in which it is
+ * passed on: meshes (Princeton's archive), lists of 10,000 points (modelnet40_normal_resampled),
+ * and blocks of 2048 points as HDF5 (modelnet40_ply_hdf5_2048). The decision: meshes and lists are
+ * read anew for each sample, some ms, since they are 10 GB of text, which the system keeps in
+ * memory if it has any; blocks are small and are read, and checked, at opening. */
+#include <dirent.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <zlib.h>
+
+#include "data_loaders/augment.h"
+#include "data_loaders/clouds/clouds.h"
+#include "data_loaders/internal.h"
+#include "engine/base/file.h"
+#include "engine/base/text.h"
+
+#define POINTS 1024
+#define CLASSES 40
+#define CLASSES_10 10
+#define MAX_CLASSES 256 /* a label is a byte */
+#define CURE                                                                                       \
+    "--data-dir must name the folder of ModelNet40 (<class>/{train,test}/*.off), "                 \
+    "modelnet40_normal_resampled or modelnet40_ply_hdf5_2048"
+
+static const char *const class_names[CLASSES] = {
+    "airplane",   "bathtub",    "bed",         "bench",    "bookshelf", "bottle", "bowl",
+    "car",        "chair",      "cone",        "cup",      "curtain",   "desk",   "door",
+    "dresser",    "flower_pot", "glass_box",   "guitar",   "keyboard",  "lamp",   "laptop",
+    "mantel",     "monitor",    "night_stand", "person",   "piano",     "plant",  "radio",
+    "range_hood", "sink",       "sofa",        "stairs",   "stool",     "table",  "tent",
+    "toilet",     "tv_stand",   "vase",        "wardrobe", "xbox"};
+/* ModelNet10's, in its archive. */
+static const char *const class_names_10[CLASSES_10] = {"bathtub", "bed",     "chair",       "desk",
+                                                       "dresser", "monitor", "night_stand", "sofa",
+                                                       "table",   "toilet"};
+
+typedef enum layout { NONE, BLOCKS, LISTS, MESHES } layout;
+
+typedef struct modelnet {
+    bnn_dataset base;
+    bnn_field field[2];
+    layout layout;
+    bnn_cloud_files files; /* of lists and meshes; its arena has all the names */
+    bnn_cloud_block *block;
+    size_t blocks;
+} modelnet;
+
+/* ---- samples ---- */
+/* The shape of sample `index` as points, scaled. */
+static bnn_code read_points(const modelnet *d, const bnn_map *map, const char *name, size_t index,
+                            bnn_points *out, bnn_error *err) {
+    bnn_code code;
+    if (d->layout == LISTS) {
+        code = bnn_points_parse(name, map->data, map->size, 3, 6, out, err);
+    } else {
+        const bnn_cloud_block *block = d->block;
+        for (; index >= block->clouds; block++) {
+            index -= block->clouds;
+        }
+        const size_t bytes = 3 * block->points * sizeof *block->data;
+        *out = (bnn_points){block->points, 3, malloc(bytes)};
+        if (!out->value) {
+            return bnn_fail(err, BNN_ERR_MEMORY, "%s: out of memory for a shape", name);
+        }
+        memcpy(out->value, block->data + 3 * block->points * index, bytes);
+        code = BNN_OK;
+    }
+    if (code == BNN_OK) {
+        code = bnn_points_normalize(name, out->value, out->count, (size_t)out->columns, err);
+    }
+    return code;
+}
+
+static bnn_code draw_of_points(const bnn_points *points, const char *name, bnn_rng *rng, size_t n,
+                               float *xyz, bnn_error *err) {
+    uint32_t *chosen = reallocarray(NULL, n, sizeof *chosen);
+    bnn_code code = chosen ? bnn_points_choose(name, rng, points->count, n, chosen, err)
+                           : bnn_fail(err, BNN_ERR_MEMORY, "%s: out of memory", name);
+    for (size_t i = 0; i < n && code == BNN_OK; i++) {
+        memcpy(xyz + 3 * i, points->value + (size_t)points->columns * chosen[i], 3 * sizeof *xyz);
+    }
+    free(chosen);
+    return code;
+}
+
+static bnn_code draw(const modelnet *d, const bnn_map *map, const char *name, size_t index,
+                     bnn_rng *rng, float *xyz, bnn_error *err) {
+    const size_t n = (size_t)d->field[0].shape.w;
+    bnn_points points = {0};
+    bnn_mesh mesh = {0};
+    bnn_code code;
+    if (d->layout == MESHES) {
+        code = bnn_off_parse(name, map->data, map->size, &mesh, err);
+        if (code == BNN_OK) {
+            code = bnn_points_normalize(name, mesh.vertex, mesh.vertices, 3, err);
+        }
+        if (code == BNN_OK) {
+            code = bnn_mesh_sample(name, &mesh, rng, n, xyz, err);
+        }
+    } else {
+        code = read_points(d, map, name, index, &points, err);
+        if (code == BNN_OK) {
+            code = draw_of_points(&points, name, rng, n, xyz, err);
+        }
+    }
+    bnn_points_free(&points);
+    bnn_mesh_free(&mesh);
+    return code;
+}
+
+static int32_t modelnet_label(const bnn_dataset *dataset, size_t index) {
+    const modelnet *d = (const modelnet *)dataset;
+    const bnn_cloud_block *block = d->block;
+    if (d->layout != BLOCKS) {
+        return d->files.file[index].label;
+    }
+    for (; index >= block->clouds; block++) {
+        index -= block->clouds;
+    }
+    return block->label[index];
+}
+
+static bnn_code modelnet_sample(const bnn_dataset *dataset, size_t index, const bnn_draw *with,
+                                void *const *out, bnn_error *err) {
+    const modelnet *d = (const modelnet *)dataset;
+    const char *name = d->layout == BLOCKS ? "modelnet40" : d->files.file[index].path;
+    const size_t n = (size_t)d->field[0].shape.w;
+    bnn_rng rng = bnn_points_rng(with, index);
+    bnn_map map = {0};
+    float *xyz = reallocarray(NULL, n, 3 * sizeof *xyz);
+    bnn_code code = xyz ? BNN_OK : bnn_fail(err, BNN_ERR_MEMORY, "%s: out of memory", name);
+    if (code == BNN_OK && d->layout != BLOCKS) {
+        code = bnn_map_read(name, &map, err);
+    }
+    if (code == BNN_OK) {
+        code = draw(d, &map, name, index, &rng, xyz, err);
+    }
+    if (code == BNN_OK) {
+        bnn_points_features(xyz, n, out[0]);
+        *(int32_t *)out[1] = modelnet_label(dataset, index);
+    }
+    bnn_map_close(&map);
+    free(xyz);
+    return code;
+}
+
+static uint32_t modelnet_checksum(const bnn_dataset *dataset) {
+    const modelnet *d = (const modelnet *)dataset;
+    uLong sum = 0;
+    if (d->layout != BLOCKS) {
+        return bnn_cloud_files_checksum(&d->files);
+    }
+    for (size_t i = 0; i < d->blocks; i++) {
+        const bnn_cloud_block *b = &d->block[i];
+        sum = crc32_z(sum, (const unsigned char *)b->data,
+                      3 * b->clouds * b->points * sizeof *b->data);
+        sum = crc32_z(sum, b->label, b->clouds);
+    }
+    return (uint32_t)sum;
+}
+
+static void modelnet_close(bnn_dataset *dataset) {
+    modelnet *d = (modelnet *)dataset;
+    for (size_t i = 0; i < d->blocks; i++) {
+        bnn_cloud_block_free(&d->block[i]);
+    }
+    free(d->block);
+    bnn_cloud_files_free(&d->files);
+    free(d);
+}
+
+/* ---- what stands in the folder ---- */
+static int is_there(const char *dir, const char *name, mode_t kind) {
+    char path[BNN_DATA_PATH_MAX];
+    struct stat status;
+    return bnn_data_join(path, dir, name, NULL) == BNN_OK && stat(path, &status) == 0 &&
+           (status.st_mode & S_IFMT) == kind;
+}
+
+/* A folder of meshes, of either split. */
+static int is_class_folder(const char *dir, const char *name) {
+    char path[BNN_DATA_PATH_MAX];
+    return name[0] != '.' && bnn_data_join(path, dir, name, NULL) == BNN_OK &&
+           (is_there(path, "train", S_IFDIR) || is_there(path, "test", S_IFDIR));
+}
+
+static int has_class_folder(const char *dir) {
+    DIR *entries = opendir(dir);
+    const struct dirent *entry;
+    int found = 0;
+    while (entries && !found && (entry = readdir(entries)) != NULL) {
+        found = is_class_folder(dir, entry->d_name);
+    }
+    if (entries) {
+        closedir(entries);
+    }
+    return found;
+}
+
+/* The official folders of lists have those of ModelNet10, too. */
+static const char *prefix_of(const char *dir) {
+    return is_there(dir, "modelnet40_train.txt", S_IFREG) ||
+                   is_there(dir, "modelnet40_test.txt", S_IFREG)
+               ? "modelnet40"
+               : "modelnet10";
+}
+
+static layout layout_of(const char *dir) {
+    static const struct {
+        const char *name;
+        layout layout;
+    } signs[] = {{"train_files.txt", BLOCKS},     {"test_files.txt", BLOCKS},
+                 {"modelnet40_train.txt", LISTS}, {"modelnet40_test.txt", LISTS},
+                 {"modelnet10_train.txt", LISTS}, {"modelnet10_test.txt", LISTS}};
+    for (size_t i = 0; i < sizeof signs / sizeof signs[0]; i++) {
+        if (is_there(dir, signs[i].name, S_IFREG)) {
+            return signs[i].layout;
+        }
+    }
+    return has_class_folder(dir) ? MESHES : NONE;
+}
+
+/* DIR, or the one folder in it that is the top of an archive. */
+static bnn_code find_folder(const char *dir, char out[BNN_DATA_PATH_MAX], layout *found,
+                            bnn_error *err) {
+    static const char *const tops[] = {"ModelNet40", "ModelNet10", "modelnet40_normal_resampled",
+                                       "modelnet40_ply_hdf5_2048"};
+    const char *top = NULL;
+    bnn_code code = bnn_data_check_folder(dir, CURE, err);
+    *found = code == BNN_OK ? layout_of(dir) : NONE;
+    if (code != BNN_OK || *found != NONE) {
+        snprintf(out, BNN_DATA_PATH_MAX, "%s", dir);
+        return code;
+    }
+    for (size_t i = 0; i < sizeof tops / sizeof tops[0]; i++) {
+        char path[BNN_DATA_PATH_MAX];
+        code = bnn_data_join(path, dir, tops[i], err);
+        layout inner = code == BNN_OK ? layout_of(path) : NONE;
+        if (code == BNN_OK && inner != NONE && top) {
+            return bnn_fail(err, BNN_ERR_ARGUMENT,
+                            "%s: holds %s and %s; name the one to be read with --data-dir", dir,
+                            top, tops[i]);
+        }
+        if (inner != NONE) {
+            *found = inner;
+            top = tops[i];
+        }
+    }
+    if (!top) {
+        return bnn_fail(
+            err, BNN_ERR_IO,
+            "%s: neither a list of shapes (modelnet40_train.txt, train_files.txt) nor folders of "
+            "meshes; %s",
+            dir, CURE);
+    }
+    return bnn_data_join(out, dir, top, err);
+}
+
+/* ---- names ---- */
+static bnn_code read_names(modelnet *d, const char *dir, const char *file, const char *const **out,
+                           size_t *count, bnn_error *err) {
+    char path[BNN_DATA_PATH_MAX];
+    bnn_map map = {0};
+    bnn_code code = bnn_data_join(path, dir, file, err);
+    if (code == BNN_OK) {
+        code = bnn_data_check_file(path, CURE, err);
+    }
+    if (code == BNN_OK) {
+        code = bnn_map_read(path, &map, err);
+    }
+    if (code == BNN_OK) {
+        code = bnn_data_note_file(&d->base, map.device, map.inode, err);
+    }
+    if (code == BNN_OK) {
+        code = bnn_names_parse(path, map.data, map.size, d->files.arena, out, count, err);
+    }
+    bnn_map_close(&map);
+    return code;
+}
+
+static int find_class(const modelnet *d, const char *name, size_t length) {
+    for (int c = 0; c < d->base.classes; c++) {
+        if (strncmp(d->base.class_names[c], name, length) == 0 && !d->base.class_names[c][length]) {
+            return c;
+        }
+    }
+    return -1;
+}
+
+static bnn_code take_class_names(modelnet *d, const char *dir, const char *file, bnn_error *err) {
+    size_t count;
+    bnn_code code = read_names(d, dir, file, &d->base.class_names, &count, err);
+    if (code == BNN_OK && (count < 2 || count > MAX_CLASSES)) {
+        code = bnn_fail(err, BNN_ERR_FORMAT, "%s/%s: %zu names, expected 2 to %d", dir, file, count,
+                        MAX_CLASSES);
+    }
+    d->base.classes = code == BNN_OK ? (int)count : 0;
+    for (int c = 0; c < d->base.classes; c++) {
+        const char *name = d->base.class_names[c];
+        if (find_class(d, name, strlen(name)) != c) {
+            return bnn_fail(err, BNN_ERR_FORMAT,
+                            "%s/%s: '%s' stands there twice; each class has one line", dir, file,
+                            name);
+        }
+    }
+    return code;
+}
+
+/* Without a file of names: ModelNet10's if the folders are those, else the row's. */
+static bnn_code guess_class_names(modelnet *d, const char *dir, bnn_error *err) {
+    int missing = 0;
+    for (int c = 0; c < CLASSES_10; c++) {
+        missing += !is_class_folder(dir, class_names_10[c]);
+    }
+    DIR *entries = opendir(dir);
+    const struct dirent *entry;
+    bnn_code code = BNN_OK;
+    int more = 0;
+    while (entries && code == BNN_OK && (entry = readdir(entries)) != NULL) {
+        if (!is_class_folder(dir, entry->d_name)) {
+            continue;
+        }
+        more++;
+        if (find_class(d, entry->d_name, strlen(entry->d_name)) < 0) {
+            code = bnn_fail(err, BNN_ERR_FORMAT,
+                            "%s/%s: is no class of ModelNet40; name the classes, a line each, in "
+                            "%s/modelnet_shape_names.txt",
+                            dir, entry->d_name, dir);
+        }
+    }
+    if (entries) {
+        closedir(entries);
+    }
+    if (missing == 0 && more == CLASSES_10) {
+        d->base.class_names = class_names_10;
+        d->base.classes = CLASSES_10;
+    }
+    return code;
+}
+
+static bnn_code find_class_names(modelnet *d, const char *dir, bnn_error *err) {
+    const int ten = d->layout == LISTS && strcmp(prefix_of(dir), "modelnet10") == 0;
+    const char *const files[] = {ten ? "modelnet10_shape_names.txt" : "modelnet40_shape_names.txt",
+                                 "modelnet_shape_names.txt", "shape_names.txt",
+                                 d->layout == MESHES ? "modelnet10_shape_names.txt" : NULL};
+    for (size_t i = 0; i < sizeof files / sizeof files[0] && files[i]; i++) {
+        if (is_there(dir, files[i], S_IFREG)) {
+            return take_class_names(d, dir, files[i], err);
+        }
+    }
+    return d->layout == MESHES ? guess_class_names(d, dir, err) : BNN_OK;
+}
+
+/* ---- opening ---- */
+static bnn_code add_path(modelnet *d, const char *path, int32_t label, bnn_error *err) {
+    const char *kept = bnn_arena_format(d->files.arena, "%s", path);
+    if (!kept || strlen(path) >= BNN_DATA_PATH_MAX) {
+        return kept ? bnn_fail(err, BNN_ERR_ARGUMENT,
+                               "%.200s...: the path is longer than %d bytes; move the data nearer "
+                               "to /",
+                               path, BNN_DATA_PATH_MAX)
+                    : bnn_fail(err, BNN_ERR_MEMORY, "%s: out of memory", path);
+    }
+    return bnn_cloud_files_add(&d->files, &d->base, (bnn_cloud_file){kept, NULL, label}, err);
+}
+
+/* "night_stand_0001" is <dir>/night_stand/night_stand_0001.txt. */
+static bnn_code open_lists(modelnet *d, const char *dir, const char *split, bnn_error *err) {
+    char list[64], path[2 * BNN_DATA_PATH_MAX];
+    const char *const *name;
+    size_t count;
+    snprintf(list, sizeof list, "%s_%s.txt", prefix_of(dir), split);
+    bnn_code code = read_names(d, dir, list, &name, &count, err);
+    for (size_t i = 0; i < count && code == BNN_OK; i++) {
+        const char *end = strrchr(name[i], '_');
+        int label = end ? find_class(d, name[i], (size_t)(end - name[i])) : -1;
+        if (label < 0) {
+            return bnn_fail(err, BNN_ERR_FORMAT,
+                            "%s/%s: '%s' is not CLASS_NUMBER of a class of this set; download the "
+                            "list again",
+                            dir, list, name[i]);
+        }
+        snprintf(path, sizeof path, "%s/%s/%s.txt", dir, d->base.class_names[label], name[i]);
+        code = add_path(d, path, label, err);
+    }
+    return code;
+}
+
+static int is_mesh(const struct dirent *entry) {
+    size_t length = strlen(entry->d_name);
+    return entry->d_name[0] != '.' && length > 4 && strcmp(entry->d_name + length - 4, ".off") == 0;
+}
+
+/* The same order everywhere: alphasort's depends on the locale. */
+static int by_name(const struct dirent **a, const struct dirent **b) {
+    return strcmp((*a)->d_name, (*b)->d_name);
+}
+
+/* A class that is not there at all has no shapes. */
+static bnn_code open_meshes(modelnet *d, const char *dir, const char *split, bnn_error *err) {
+    char inner[2 * BNN_DATA_PATH_MAX], path[3 * BNN_DATA_PATH_MAX];
+    bnn_code code = BNN_OK;
+    for (int c = 0; c < d->base.classes && code == BNN_OK; c++) {
+        struct dirent **entry;
+        snprintf(inner, sizeof inner, "%s/%s/%s", dir, d->base.class_names[c], split);
+        int n = scandir(inner, &entry, is_mesh, by_name);
+        if (n < 0 && errno != ENOENT) {
+            code = bnn_fail(err, BNN_ERR_IO, "%s: cannot be read (%s)", inner, bnn_reason(errno));
+        }
+        for (int i = 0; i < n; i++) {
+            snprintf(path, sizeof path, "%s/%s", inner, entry[i]->d_name);
+            code = code == BNN_OK ? add_path(d, path, c, err) : code;
+            free(entry[i]);
+        }
+        if (n >= 0) {
+            free(entry);
+        }
+    }
+    return code;
+}
+
+static bnn_code open_block(modelnet *d, const char *path, bnn_error *err) {
+    bnn_map map = {0};
+    bnn_code code = bnn_map_read(path, &map, err);
+    if (code == BNN_OK) {
+        code = bnn_data_note_file(&d->base, map.device, map.inode, err);
+    }
+    if (code == BNN_OK) {
+        code = bnn_hdf5_parse(path, map.data, map.size, d->base.classes, &d->block[d->blocks], err);
+    }
+    if (code == BNN_OK) {
+        d->base.count += d->block[d->blocks++].clouds;
+    }
+    bnn_map_close(&map);
+    return code;
+}
+
+static bnn_code open_blocks(modelnet *d, const char *dir, const char *split, bnn_error *err) {
+    char list[64], path[BNN_DATA_PATH_MAX];
+    const char *const *name;
+    size_t count;
+    snprintf(list, sizeof list, "%s_files.txt", split);
+    bnn_code code = read_names(d, dir, list, &name, &count, err);
+    if (code == BNN_OK) {
+        d->block = calloc(count, sizeof *d->block);
+        code = d->block ? BNN_OK : bnn_fail(err, BNN_ERR_MEMORY, "%s: out of memory", dir);
+    }
+    for (size_t i = 0; code == BNN_OK && i < count; i++) {
+        code = bnn_data_join(path, dir, name[i], err);
+        if (code == BNN_OK && is_there(dir, name[i], S_IFREG)) {
+            code = open_block(d, path, err);
+        } else {
+            d->base.skipped += code == BNN_OK;
+        }
+    }
+    return code;
+}
+
+static bnn_code open_split(modelnet *d, const char *dir, bnn_split split, bnn_error *err) {
+    char folder[BNN_DATA_PATH_MAX];
+    const char *part = split == BNN_SPLIT_TRAIN ? "train" : "test";
+    bnn_code code = find_folder(dir, folder, &d->layout, err);
+    if (code == BNN_OK) {
+        code = find_class_names(d, folder, err);
+    }
+    if (code == BNN_OK) {
+        code = d->layout == BLOCKS  ? open_blocks(d, folder, part, err)
+               : d->layout == LISTS ? open_lists(d, folder, part, err)
+                                    : open_meshes(d, folder, part, err);
+    }
+    if (code == BNN_OK) {
+        d->base.count = d->layout == BLOCKS ? d->base.count : d->files.count;
+        code = d->base.count > 0 ? BNN_OK
+                                 : bnn_fail(err, BNN_ERR_IO,
+                                            "%s: none of the shapes of its %s split is there; %s",
+                                            folder, part, CURE);
+    }
+    return code;
+}
+
+static bnn_code modelnet_open(const bnn_dataset_info *info, const char *dir, bnn_split split,
+                              const bnn_dataset_options *options, bnn_dataset **out,
+                              bnn_error *err) {
+    modelnet *d = calloc(1, sizeof *d);
+    bnn_arena *arena = bnn_arena_create();
+    if (!d || !arena) {
+        free(d);
+        bnn_arena_free(arena);
+        return bnn_fail(err, BNN_ERR_MEMORY, "%s: out of memory", dir);
+    }
+    bnn_data_describe(&d->base, info);
+    d->files.arena = arena;
+    d->base.sample = modelnet_sample;
+    d->base.label = modelnet_label;
+    d->base.checksum = modelnet_checksum;
+    d->base.close = modelnet_close;
+    memcpy(d->field, info->field, sizeof d->field);
+    d->base.field = d->field;
+    bnn_code code = bnn_points_field(&d->field[0], options->length, err);
+    if (code == BNN_OK) {
+        code = open_split(d, dir, split, err);
+    }
+    if (code != BNN_OK) {
+        bnn_dataset_close(&d->base);
+        return code;
+    }
+    *out = &d->base;
+    return BNN_OK;
+}
+
+static const bnn_field fields[2] = {
+    {"points", BNN_F32, {1, 1, POINTS, 6}},
+    {"class", BNN_I32, {1, 1, 1, 1}},
+};
+
+const bnn_dataset_info bnn_dataset_modelnet40 = {
+    .name = "modelnet40",
+    .description = "12311 models of 40 kinds of things, 1024 points of each",
+    .default_dir = NULL,
+    .task = "classify_shapes",
+    .samples = "clouds",
+    .field = fields,
+    .fields = 2,
+    .classes = CLASSES,
+    .class_names = class_names,
+    .open = modelnet_open,
+};
