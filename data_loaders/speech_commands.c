@@ -18,7 +18,6 @@
 #include "data_loaders/dataset.h"
 #include "data_loaders/internal.h"
 #include "engine/base/file.h"
-#include "engine/base/text.h"
 
 #define NOISE_FOLDER "_background_noise_"
 #define TESTING "testing_list.txt"
@@ -46,90 +45,10 @@ typedef struct speech {
     size_t noises;
 } speech;
 
-/* Lines of a list, sorted; a file's name among them. */
-typedef struct list {
-    char *text;
-    const char **line;
-    size_t lines;
-} list;
-
-static int compare_lines(const void *a, const void *b) {
-    return strcmp(*(const char *const *)a, *(const char *const *)b);
-}
-
-static int is_listed(const list *l, const char *file) {
-    return bsearch(&file, l->line, l->lines, sizeof *l->line, compare_lines) != NULL;
-}
-
-static void free_list(list *l) {
-    free(l->text);
-    free(l->line);
-}
-
-/* Splits l->text; what a line ends with, also a carriage return, and empty lines go. */
-static bnn_code split_lines(const char *path, list *l, bnn_error *err) {
-    size_t most = 1;
-    for (const char *p = l->text; *p; p++) {
-        most += *p == '\n';
-    }
-    l->line = malloc(most * sizeof *l->line);
-    if (!l->line) {
-        return bnn_fail(err, BNN_ERR_MEMORY, "%s: out of memory for %zu lines", path, most);
-    }
-    for (char *p = l->text; *p;) {
-        size_t length = strcspn(p, "\r\n");
-        if (length > 0) {
-            l->line[l->lines++] = p;
-        }
-        p += length;
-        if (*p) {
-            *p++ = '\0';
-        }
-    }
-    qsort(l->line, l->lines, sizeof *l->line, compare_lines);
-    size_t distinct = 0;
-    for (size_t i = 0; i < l->lines; i++) {
-        if (i == 0 || strcmp(l->line[i], l->line[i - 1]) != 0) {
-            l->line[distinct++] = l->line[i];
-        }
-    }
-    l->lines = distinct;
-    return BNN_OK;
-}
-
-static bnn_code read_list(speech *d, const char *name, list *l, bnn_error *err) {
+static bnn_code read_list(speech *d, const char *name, bnn_lines *l, bnn_error *err) {
     char path[BNN_DATA_PATH_MAX];
-    bnn_map map;
-    *l = (list){0};
     bnn_code code = bnn_data_join(path, d->root, name, err);
-    if (code == BNN_OK) {
-        code = bnn_data_check_file(path, CURE, err);
-    }
-    if (code == BNN_OK) {
-        code = bnn_map_read(path, &map, err);
-    }
-    if (code != BNN_OK) {
-        return code;
-    }
-    code = bnn_data_note_file(&d->base, map.device, map.inode, err);
-    l->text = malloc(map.size + 1);
-    if (!l->text) {
-        code = bnn_fail(err, BNN_ERR_MEMORY, "%s: out of memory (%zu bytes)", path, map.size);
-    } else {
-        if (map.size > 0) {
-            memcpy(l->text, map.data, map.size);
-        }
-        l->text[map.size] = '\0';
-    }
-    bnn_map_close(&map);
-    if (code == BNN_OK) {
-        code = split_lines(path, l, err);
-    }
-    if (code != BNN_OK) {
-        free_list(l);
-        *l = (list){0};
-    }
-    return code;
+    return code == BNN_OK ? bnn_lines_read(&d->base, path, CURE, l, err) : code;
 }
 
 /* ---- words ---- */
@@ -250,7 +169,7 @@ static bnn_code add_clip(speech *d, const char *file, const struct stat *status,
 }
 
 typedef struct lists {
-    list testing, validation;
+    bnn_lines testing, validation;
 } lists;
 
 /* The clips of one word that belong to the split. */
@@ -266,9 +185,9 @@ static bnn_code scan_word(speech *d, bnn_split split, const lists *l, const char
     for (int i = 0; i < count && code == BNN_OK; i++) {
         struct stat status;
         code = bnn_data_join(file, word, entry[i]->d_name, err);
-        int testing = code == BNN_OK && is_listed(&l->testing, file);
+        int testing = code == BNN_OK && bnn_lines_have(&l->testing, file);
         if (code != BNN_OK || testing != (split == BNN_SPLIT_TEST) ||
-            (!testing && is_listed(&l->validation, file))) {
+            (!testing && bnn_lines_have(&l->validation, file))) {
             continue;
         }
         code = bnn_data_join(path, d->root, file, err);
@@ -286,8 +205,8 @@ static bnn_code scan_word(speech *d, bnn_split split, const lists *l, const char
 }
 
 /* Of the test list's clips, those that are not there. */
-static void count_missing(speech *d, const list *testing) {
-    for (size_t i = 0; i < testing->lines; i++) {
+static void count_missing(speech *d, const bnn_lines *testing) {
+    for (size_t i = 0; i < testing->count; i++) {
         char word[256];
         int length = (int)strcspn(testing->line[i], "/");
         snprintf(word, sizeof word, "%.*s", length, testing->line[i]);
@@ -509,8 +428,8 @@ static bnn_code fill(speech *d, bnn_split split, bnn_error *err) {
     if (code == BNN_OK && split == BNN_SPLIT_TRAIN) {
         code = load_noise(d, err);
     }
-    free_list(&l.testing);
-    free_list(&l.validation);
+    bnn_lines_free(&l.testing);
+    bnn_lines_free(&l.validation);
     if (code == BNN_OK) {
         qsort(d->clip, d->clips, sizeof *d->clip, compare_clips);
         d->base.count = d->clips + (find_word(d, "silence") >= 0 ? d->clips / 10 : 0);

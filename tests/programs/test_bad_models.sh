@@ -75,7 +75,7 @@ eval_fails 'packed: bits-missing' "'a.stranger' does not fit the network" bad/pa
 eval_fails 'packed: threshold-missing' "'layer1.0.conv1.threshold', is missing" bad/packed/threshold-missing
 broken packed network-missing 'lacks the network'
 broken packed network-damaged 'no usable JSON at byte'
-broken packed network-empty 'it has no inputs, or no outputs'
+broken packed network-empty 'it has no inputs, or no outputs|does not fit the network'
 check 'packed: arch-other' "$evaluate" packed.bnn --data-dir cifar --limit-test 2 --predictions right
 check 'packed: arch-other' "$evaluate" bad/packed/arch-other --data-dir cifar --limit-test 2 --predictions named
 same 'packed: another name' right named
