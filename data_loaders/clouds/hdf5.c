@@ -19,10 +19,11 @@ bnn_code bnn_hdf5_parse(const char *name, const unsigned char *bytes, size_t siz
                         bnn_cloud_block *out, bnn_error *err) {
     (void)bytes, (void)size, (void)classes;
     *out = (bnn_cloud_block){0};
-    return bnn_fail(err, BNN_ERR_UNSUPPORTED,
-                    "%s: HDF5 was left out when this was built; install libhdf5-dev and build "
-                    "again, or use the meshes (.off) or the lists of points (.txt)",
-                    name);
+    return bnn_fail(
+        err, BNN_ERR_UNSUPPORTED,
+        "%s: HDF5 is left out of this build; build with -DBNN_HDF5=ON, or take the meshes "
+        "or the lists of points",
+        name);
 }
 
 #else
