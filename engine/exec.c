@@ -96,7 +96,7 @@ static void run_step(const bnn_graph *graph, const bnn_step *step) {
         return;
     }
     pass p = {graph, step};
-    graph->device.kernels->for_each(&graph->device, step->pieces, run_piece, &p);
+    graph->stream.device.kernels->for_each(&graph->stream, step->pieces, run_piece, &p);
     for (int i = step->first; i < step->first + step->count; i++) {
         const bnn_action *a = &graph->actions[i];
         const bnn_node *node = &graph->nodes[a->node];
@@ -131,13 +131,13 @@ void bnn_graph_backward_weighted(bnn_graph *graph, float weight) {
         graph->params->grads = graph->grads;
     }
     if (bnn_shape_count(root->shape) == 1) {
-        graph->device.kernels->fill(&graph->device, 1, weight, root->grad);
+        graph->stream.device.kernels->fill(&graph->stream, 1, weight, root->grad);
     }
     run_steps(graph, graph->forward_steps, graph->step_count);
     /* Parameters of other graphs of the model (FDA's noise) must not be moved by this one. */
     for (size_t i = 0; i < graph->span_count; i++) {
-        graph->device.kernels->fill(&graph->device, graph->spans[i].count, 0.0f,
-                                    graph->grads + graph->spans[i].first);
+        graph->stream.device.kernels->fill(&graph->stream, graph->spans[i].count, 0.0f,
+                                           graph->grads + graph->spans[i].first);
     }
 }
 

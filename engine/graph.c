@@ -17,7 +17,9 @@ bnn_graph *bnn_graph_create(const bnn_device *device, bnn_params *params, int tr
         return NULL;
     }
     if (graph) {
-        graph->device = *device;
+        if (!bnn_stream_start(&graph->stream, device)) {
+            bnn_graph_fail(graph, BNN_ERR_MEMORY, "no room for another stream on the device");
+        }
         graph->params = params;
         graph->training = graph->gradients = training;
         graph->root = BNN_NONE;
@@ -44,6 +46,7 @@ void bnn_graph_free(bnn_graph *graph) {
     free(graph->profile);
     free(graph->action_seconds);
     free(graph->own_memory);
+    bnn_stream_end(&graph->stream);
     bnn_arena_free(graph->arena);
     free(graph);
 }
@@ -271,11 +274,15 @@ int bnn_graph_training(const bnn_graph *graph) {
 }
 
 const bnn_kernels *bnn_graph_kernels(const bnn_graph *graph) {
-    return graph->device.kernels;
+    return graph->stream.device.kernels;
 }
 
 const bnn_device *bnn_graph_device(const bnn_graph *graph) {
-    return &graph->device;
+    return &graph->stream.device;
+}
+
+const bnn_stream *bnn_graph_stream(const bnn_graph *graph) {
+    return &graph->stream;
 }
 
 float *bnn_f32(const bnn_graph *graph, bnn_t t) {

@@ -6,7 +6,8 @@ enum { X, O, H, V };
 
 static size_t sums_bytes(const bnn_graph *g, const bnn_node *node) {
     bnn_shape s = bnn_shape_of(g, node->in[X]);
-    return bnn_graph_kernels(g)->outer_sums_bytes((size_t)s.h, (size_t)s.w, (size_t)s.c);
+    return bnn_graph_kernels(g)->outer_sums_bytes(bnn_graph_stream(g), (size_t)s.h, (size_t)s.w,
+                                                  (size_t)s.c);
 }
 
 static bnn_code infer(bnn_graph *g, bnn_node *node) {
@@ -31,9 +32,9 @@ static bnn_code infer(bnn_graph *g, bnn_node *node) {
 static void scale_rows(const bnn_block *b, const bnn_node *node, bnn_numbers x, float *y, int acc) {
     const bnn_graph *g = b->graph;
     bnn_shape s = bnn_shape_of(g, node->in[X]);
-    bnn_graph_kernels(g)->outer_scale(b->first, b->rows, (size_t)s.h, (size_t)s.w, b->c, x,
-                                      bnn_f32(g, node->in[O]), bnn_f32(g, node->in[H]),
-                                      bnn_f32(g, node->in[V]), y, acc);
+    bnn_graph_kernels(g)->outer_scale(bnn_graph_stream(g), b->first, b->rows, (size_t)s.h,
+                                      (size_t)s.w, b->c, x, bnn_f32(g, node->in[O]),
+                                      bnn_f32(g, node->in[H]), bnn_f32(g, node->in[V]), y, acc);
 }
 
 static void forward(const bnn_block *b, const bnn_node *node) {
@@ -46,8 +47,8 @@ static void backward(const bnn_block *b, const bnn_node *node) {
     bnn_shape s = bnn_shape_of(g, node->in[X]);
     const float *gy = bnn_block_grad(b, node->out[0]);
     if (node->want_grad[O]) {
-        k->outer_scale_sums(b->first, b->rows, (size_t)s.h, (size_t)s.w, b->c, gy,
-                            bnn_block_numbers(b, node->in[X]), bnn_f32(g, node->in[H]),
+        k->outer_scale_sums(bnn_graph_stream(g), b->first, b->rows, (size_t)s.h, (size_t)s.w, b->c,
+                            gy, bnn_block_numbers(b, node->in[X]), bnn_f32(g, node->in[H]),
                             bnn_f32(g, node->in[V]), b->reset,
                             (char *)node->ws_backward + b->piece * sums_bytes(g, node));
     }
@@ -66,12 +67,12 @@ static void backward_finish(const bnn_graph *g, const bnn_node *node, size_t pie
      * behind the image's size has none. */
     for (int i = H; i <= V && !node->acc[O]; i++) {
         if (node->in[i] != BNN_NONE) {
-            k->fill(bnn_graph_device(g), bnn_shape_count(bnn_shape_of(g, node->in[i])), 0.0f,
+            k->fill(bnn_graph_stream(g), bnn_shape_count(bnn_shape_of(g, node->in[i])), 0.0f,
                     bnn_grad(g, node->in[i]));
         }
     }
-    k->outer_scale_finish((size_t)s.h, (size_t)s.w, (size_t)s.c, pieces, node->ws_backward,
-                          bnn_f32(g, node->in[O]), bnn_f32(g, node->in[H]),
+    k->outer_scale_finish(bnn_graph_stream(g), (size_t)s.h, (size_t)s.w, (size_t)s.c, pieces,
+                          node->ws_backward, bnn_f32(g, node->in[O]), bnn_f32(g, node->in[H]),
                           bnn_grad(g, node->in[O]), bnn_grad(g, node->in[H]),
                           bnn_grad(g, node->in[V]), node->acc[O]);
 }

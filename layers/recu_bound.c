@@ -13,7 +13,8 @@ static bnn_code infer(bnn_graph *g, bnn_node *node) {
 /* A filter at a time: its sum lies in one piece. */
 static void reduce(const bnn_block *b, const bnn_node *node) {
     bnn_shape s = bnn_shape_of(b->graph, node->in[0]);
-    bnn_graph_kernels(b->graph)->group_abs_sums(b->first, b->rows, b->c, (size_t)s.h * (size_t)s.w,
+    bnn_graph_kernels(b->graph)->group_abs_sums(bnn_graph_stream(b->graph), b->first, b->rows, b->c,
+                                                (size_t)s.h * (size_t)s.w,
                                                 bnn_block_f32(b, node->in[0]), node->ws);
 }
 

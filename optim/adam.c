@@ -2,9 +2,9 @@
 #include "optim/optimizer.h"
 
 static void update(bnn_optimizer *o, float *w, const float *g, int decoupled) {
-    o->device.kernels->adam_step(&o->device, o->count, w, g, o->slot[0], o->slot[1], (float)o->lr,
-                                 (float)o->beta1, (float)o->beta2, (float)o->eps,
-                                 (float)o->weight_decay, decoupled, o->steps);
+    o->stream.device.kernels->adam_step(&o->stream, o->count, w, g, o->slot[0], o->slot[1],
+                                        (float)o->lr, (float)o->beta1, (float)o->beta2,
+                                        (float)o->eps, (float)o->weight_decay, decoupled, o->steps);
 }
 
 static void adam_step(bnn_optimizer *o, float *w, const float *g) {

@@ -20,8 +20,10 @@ const bnn_optimizer_kind *bnn_optimizer_find(const char *name) {
 
 bnn_code bnn_optimizer_init(bnn_optimizer *o, const bnn_optimizer_kind *kind,
                             const bnn_device *device, size_t count, bnn_error *err) {
-    *o = (bnn_optimizer){
-        .kind = kind, .device = *device, .count = count, .beta1 = 0.9, .beta2 = 0.999, .eps = 1e-8};
+    *o = (bnn_optimizer){.kind = kind, .count = count, .beta1 = 0.9, .beta2 = 0.999, .eps = 1e-8};
+    if (!bnn_stream_start(&o->stream, device)) {
+        return bnn_fail(err, BNN_ERR_MEMORY, "no room for another stream on the device");
+    }
     for (int i = 0; kind->slots[i]; i++) {
         o->slot[i] = bnn_alloc_aligned(count * sizeof(float));
         if (!o->slot[i]) {
@@ -37,6 +39,7 @@ void bnn_optimizer_free(bnn_optimizer *o) {
         free(o->slot[i]);
         o->slot[i] = NULL;
     }
+    bnn_stream_end(&o->stream);
 }
 
 void bnn_optimizer_step(bnn_optimizer *o, float *w, const float *g) {

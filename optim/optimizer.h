@@ -22,8 +22,8 @@ typedef struct bnn_optimizer_kind {
 
 struct bnn_optimizer {
     const bnn_optimizer_kind *kind;
-    bnn_device device;
-    size_t count; /* floats in each flat buffer */
+    bnn_stream stream; /* what a step is given to */
+    size_t count;      /* floats in each flat buffer */
     float *slot[BNN_MAX_SLOTS];
     uint64_t steps; /* taken so far */
     double lr, momentum, weight_decay;

@@ -155,7 +155,8 @@ int bnn_place(bnn_graph *graph) {
         }
     }
     graph->scratch_offset = bnn_aligned(graph->bytes);
-    graph->bytes = graph->scratch_offset + (size_t)graph->device.threads * graph->scratch_bytes;
+    graph->bytes =
+        graph->scratch_offset + (size_t)graph->stream.device.threads * graph->scratch_bytes;
     free(order);
     return 1;
 }

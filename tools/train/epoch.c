@@ -74,7 +74,8 @@ static bnn_code run_batches(bnn_trainer *t, size_t *batches, double *loss, bnn_e
             return code;
         }
         if (t->sum) {
-            device->kernels->copy(t->params->value_count, t->params->grads, t->sum, *batches > 0);
+            device->kernels->copy(&t->optimizer.stream, t->params->value_count, t->params->grads,
+                                  t->sum, *batches > 0);
         }
     }
     return BNN_OK;

@@ -25,7 +25,7 @@ START_TEST(test_sign_pack) {
         bnn_operand v = {.b1 = want, .rows_per_scale = 2};
         for (const bnn_kernels *k = next_table(NULL); k != NULL; k = next_table(k)) {
             uint64_t *bits = get(rows * bnn_words(c) * 8);
-            k->sign_pack(rows, c, x, bits);
+            k->sign_pack(on(k), rows, c, x, bits);
             assert_same(rows * bnn_words(c) * 8, bits, want, "sign_pack");
             for (int scaled = 0; scaled < 2; scaled++) {
                 v.scale = scaled ? random_floats(4) : NULL;
@@ -62,7 +62,7 @@ START_TEST(test_threshold_pack) {
         }
         for (const bnn_kernels *k = next_table(NULL); k != NULL; k = next_table(k)) {
             uint64_t *bits = get(rows * bnn_words(c) * 8);
-            k->threshold_pack(rows, c, x, threshold, bits);
+            k->threshold_pack(on(k), rows, c, x, threshold, bits);
             assert_same(rows * bnn_words(c) * 8, bits, want, "threshold_pack");
         }
         release(mark);
@@ -95,9 +95,9 @@ START_TEST(test_ste) {
             float *base = random_floats(rows * len);
             float *gx = get_floats(rows * len), *in_place = duplicate(rows * len, g);
             float *sum = duplicate(rows * len, base);
-            k->ste_backward(0, rows, len, 1, g, x, ste, scale, gx, 0);
-            k->ste_backward(0, rows, len, 1, in_place, x, ste, scale, in_place, 0);
-            k->ste_backward(0, rows, len, 1, g, x, ste, NULL, sum, 1);
+            k->ste_backward(on(k), 0, rows, len, 1, g, x, ste, scale, gx, 0);
+            k->ste_backward(on(k), 0, rows, len, 1, in_place, x, ste, scale, in_place, 0);
+            k->ste_backward(on(k), 0, rows, len, 1, g, x, ste, NULL, sum, 1);
             assert_same(rows * len * 4, gx, in_place, "ste_backward in place");
             for (size_t j = 0; j < rows * len; j++) {
                 float slope = bnn_ste_slope(ste, x[j]);
@@ -109,12 +109,12 @@ START_TEST(test_ste) {
             if (bnn_ste_is_mask(ste.kind)) {
                 size_t n = rows * len;
                 uint64_t *plane = get(bnn_words(n) * 8);
-                k->ste_plane(n, x, ste, plane);
+                k->ste_plane(on(k), n, x, ste, plane);
                 memcpy(in_place, g, n * 4);
                 memcpy(sum, base, n * 4);
-                k->plane_backward(n, g, plane, gx, 0);
-                k->plane_backward(n, in_place, plane, in_place, 0);
-                k->plane_backward(n, g, plane, sum, 1);
+                k->plane_backward(on(k), n, g, plane, gx, 0);
+                k->plane_backward(on(k), n, in_place, plane, in_place, 0);
+                k->plane_backward(on(k), n, g, plane, sum, 1);
                 for (size_t j = 0; j < n; j++) {
                     float slope = bnn_ste_slope(ste, x[j]), want = slope != 0.0f ? g[j] : 0.0f;
                     REQUIRE(bit(plane, j) == (slope != 0.0f));
@@ -134,8 +134,8 @@ START_TEST(test_clamp) {
     for (const bnn_kernels *k = next_table(NULL); k != NULL; k = next_table(k)) {
         float *y = get_floats(n), *in_place = duplicate(n, x);
         uint64_t *plane = get(bnn_words(n) * 8);
-        k->clamp(n, x, -1.0f, 1.0f, y, NULL);
-        k->clamp(n, in_place, -1.0f, 1.0f, in_place, plane);
+        k->clamp(on(k), n, x, -1.0f, 1.0f, y, NULL);
+        k->clamp(on(k), n, in_place, -1.0f, 1.0f, in_place, plane);
         assert_same(n * 4, y, in_place, "clamp in place");
         for (size_t i = 0; i < n; i++) {
             REQUIRE(bit(plane, i) == (-1.0f < x[i] && x[i] < 1.0f));

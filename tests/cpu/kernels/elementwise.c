@@ -12,11 +12,11 @@ START_TEST(test_elementwise) {
             for (size_t i = 0; i < n; i++) {
                 REQUIRE(y[i] == 2.5f);
             }
-            k->copy(n, a, y, 0);
+            k->copy(on(k), n, a, y, 0);
             assert_same(n * 4, y, a, "copy");
-            k->copy(n, a, sum, 1);
-            k->add(n, in_place, b, in_place);
-            k->add(n, a, b, y);
+            k->copy(on(k), n, a, sum, 1);
+            k->add(on(k), n, in_place, b, in_place);
+            k->add(on(k), n, a, b, y);
             for (size_t i = 0; i < n; i++) {
                 REQUIRE(y[i] == a[i] + b[i] && sum[i] == y[i] && in_place[i] == y[i]);
             }
@@ -34,8 +34,8 @@ START_TEST(test_affine) {
             const float *fa = form & 1 ? a : NULL, *fb = form & 2 ? b : NULL;
             float *base = random_floats(n), *y = duplicate(n, base), *same = duplicate(n, x);
             int acc = form >> 2;
-            k->affine(rows, c, (bnn_numbers){.f32 = x}, fa, fb, y, acc);
-            k->affine(rows, c, (bnn_numbers){.f32 = same}, fa, fb, same, 0);
+            k->affine(on(k), rows, c, (bnn_numbers){.f32 = x}, fa, fb, y, acc);
+            k->affine(on(k), rows, c, (bnn_numbers){.f32 = same}, fa, fb, same, 0);
             for (size_t i = 0; i < n; i++) {
                 float v = (fa ? a[i % c] : 1.0f) * x[i] + (fb ? b[i % c] : 0.0f);
                 REQUIRE(same[i] == v && y[i] == (acc ? base[i] + v : v));

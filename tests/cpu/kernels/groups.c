@@ -38,30 +38,30 @@ START_TEST(test_rows) {
             size_t per = len / c, all = rows * per;
             double *sums = get(rows * 3 * 8);
             for (walk w = blocks(all, 1, 5); next(&w);) {
-                k->group_abs_sums(w.first, w.n, c, per, x + w.first * c, sums);
+                k->group_abs_sums(on(k), w.first, w.n, c, per, x + w.first * c, sums);
             }
-            k->group_abs_mean(rows, len, sums, m);
+            k->group_abs_mean(on(k), rows, len, sums, m);
             assert_near(rows, m, abs_mean, 1e-6, "group_abs_mean");
             for (walk w = blocks(all, 1, 5); next(&w);) {
-                k->group_moments(w.first, w.n, c, per, x + w.first * c, sums);
+                k->group_moments(on(k), w.first, w.n, c, per, x + w.first * c, sums);
             }
-            k->normalize_finish(rows, len, sums, scale, 1e-3f, m, f);
+            k->normalize_finish(on(k), rows, len, sums, scale, 1e-3f, m, f);
             assert_near(rows, m, mean, 1e-6, "normalize mean");
             for (walk w = blocks(all, 1, 5); next(&w);) {
-                k->normalize(w.first, w.n, c, per, x + w.first * c, center, gain, m, f,
+                k->normalize(on(k), w.first, w.n, c, per, x + w.first * c, center, gain, m, f,
                              out + w.first * c);
             }
             for (walk w = blocks(all, 1, 5); next(&w);) {
-                k->group_dots(w.first, w.n, c, per, g + w.first * c, scale ? x + w.first * c : NULL,
-                              center, m, sums);
+                k->group_dots(on(k), w.first, w.n, c, per, g + w.first * c,
+                              scale ? x + w.first * c : NULL, center, m, sums);
             }
             for (walk w = blocks(all, 1, 5); next(&w);) {
                 size_t at = w.first * c;
                 const float *xs = scale ? x + at : NULL;
-                k->normalize_backward(w.first, w.n, c, per, g + at, xs, center, gain, m, f, sums,
-                                      back + at, 0);
-                k->normalize_backward(w.first, w.n, c, per, g + at, xs, center, gain, m, f, sums,
-                                      sum + at, 1);
+                k->normalize_backward(on(k), w.first, w.n, c, per, g + at, xs, center, gain, m, f,
+                                      sums, back + at, 0);
+                k->normalize_backward(on(k), w.first, w.n, c, per, g + at, xs, center, gain, m, f,
+                                      sums, sum + at, 1);
             }
             if (len > 1) {
                 assert_near(n, out, y, 1e-5, "normalize");
@@ -104,16 +104,16 @@ START_TEST(test_outer_scale) {
                 float *out = duplicate(total, base);
                 float *a = duplicate(c, base), *b = duplicate(h, base), *v = duplicate(w, base);
                 walk at = blocks(n * h * w, cuts[cut][0], cuts[cut][1]);
-                char *sums = get(at.pieces * k->outer_sums_bytes(h, w, c));
+                char *sums = get(at.pieces * k->outer_sums_bytes(on(k), h, w, c));
                 while (next(&at)) {
                     const float *gs = g + at.first * c;
                     bnn_numbers xs = {.f32 = x + at.first * c};
-                    k->outer_scale(at.first, at.n, h, w, c, xs, so, sh, sv, out + at.first * c,
-                                   acc);
-                    k->outer_scale_sums(at.first, at.n, h, w, c, gs, xs, sh, sv, at.reset,
-                                        sums + at.piece * k->outer_sums_bytes(h, w, c));
+                    k->outer_scale(on(k), at.first, at.n, h, w, c, xs, so, sh, sv,
+                                   out + at.first * c, acc);
+                    k->outer_scale_sums(on(k), at.first, at.n, h, w, c, gs, xs, sh, sv, at.reset,
+                                        sums + at.piece * k->outer_sums_bytes(on(k), h, w, c));
                 }
-                k->outer_scale_finish(h, w, c, at.pieces, sums, so, sh, a, b, v, acc);
+                k->outer_scale_finish(on(k), h, w, c, at.pieces, sums, so, sh, a, b, v, acc);
                 assert_near(total, out, y, 1e-6, "outer_scale");
                 assert_near(c, a, go, 1e-5, "outer_scale gso");
                 assert_near(h, b, gh, 1e-5, "outer_scale gsh");
@@ -140,8 +140,8 @@ START_TEST(test_noisy_sign) {
             const float *l = form & 1 ? lin : NULL, *sc = form & 2 ? s : NULL;
             float *y = get_floats(n), *gx = duplicate(n, base), *glin = duplicate(n, base);
             int gx_acc = form & 1, glin_acc = form >> 1;
-            k->noisy_sign(0, rows, len, 1, x, l, sc, alpha, y);
-            k->noisy_sign_backward(0, rows, len, 1, g, x, sc, alpha, 9.0f, gx, gx_acc, glin,
+            k->noisy_sign(on(k), 0, rows, len, 1, x, l, sc, alpha, y);
+            k->noisy_sign_backward(on(k), 0, rows, len, 1, g, x, sc, alpha, 9.0f, gx, gx_acc, glin,
                                    glin_acc);
             for (size_t i = 0; i < n; i++) {
                 double v = (double)x[i], scale = sc ? (double)s[i / len] : 1.0;
@@ -155,7 +155,8 @@ START_TEST(test_noisy_sign) {
                 REQUIRE(fabs((double)glin[i] - ((double)alpha * u + (glin_acc ? b : 0.0))) <= 1e-6);
             }
         }
-        k->noisy_sign_backward(0, rows, len, 1, g, x, NULL, alpha, 9.0f, get_floats(n), 0, NULL, 0);
+        k->noisy_sign_backward(on(k), 0, rows, len, 1, g, x, NULL, alpha, 9.0f, get_floats(n), 0,
+                               NULL, 0);
     }
     release(mark);
 }

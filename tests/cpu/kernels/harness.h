@@ -118,13 +118,14 @@ static inline int bit(const uint64_t *bits, size_t i) {
     return (int)(bits[i / 64] >> i % 64 & 1);
 }
 
-/* The device of a table, with as many threads as are to be tested now. */
+/* A stream of the device of a table, with as many threads as are to be tested now. */
 static int threads_now = 1;
 
-static inline const bnn_device *on(const bnn_kernels *k) {
-    static bnn_device device;
-    device = (bnn_device){k, threads_now};
-    return &device;
+static inline const bnn_stream *on(const bnn_kernels *k) {
+    static bnn_stream stream;
+    bnn_device device = table_device(k, threads_now);
+    ck_assert(bnn_stream_start(&stream, &device));
+    return &stream;
 }
 
 /* The first table after `k` that this machine has; the very first if k is NULL. */

@@ -18,20 +18,22 @@ START_TEST(test_channel_sums) {
             for (const bnn_kernels *k = next_table(NULL); k != NULL; k = next_table(k)) {
                 for (int cut = 0; cut < CUTS; cut++) {
                     walk both = blocks(rows, cuts[cut][0], cuts[cut][1]), one = both;
-                    char *sums = get(both.pieces * k->sums_bytes(c));
+                    char *sums = get(both.pieces * k->sums_bytes(on(k), c));
                     float *a = duplicate(c, base), *b = duplicate(c, base);
                     float *only_sum = duplicate(c, base);
                     while (next(&both)) {
                         size_t at = both.first * c;
-                        k->channel_sums(both.n, c, g + at, (bnn_numbers){.f32 = x + at}, NULL,
-                                        both.reset, sums + both.piece * k->sums_bytes(c));
+                        k->channel_sums(on(k), both.n, c, g + at, (bnn_numbers){.f32 = x + at},
+                                        NULL, both.reset,
+                                        sums + both.piece * k->sums_bytes(on(k), c));
                     }
-                    k->channel_sums_finish(c, both.pieces, sums, a, b, acc);
+                    k->channel_sums_finish(on(k), c, both.pieces, sums, a, b, acc);
                     while (next(&one)) {
-                        k->channel_sums(one.n, c, g + one.first * c, (bnn_numbers){NULL, NULL},
-                                        NULL, one.reset, sums + one.piece * k->sums_bytes(c));
+                        k->channel_sums(on(k), one.n, c, g + one.first * c,
+                                        (bnn_numbers){NULL, NULL}, NULL, one.reset,
+                                        sums + one.piece * k->sums_bytes(on(k), c));
                     }
-                    k->channel_sums_finish(c, one.pieces, sums, only_sum, NULL, acc);
+                    k->channel_sums_finish(on(k), c, one.pieces, sums, only_sum, NULL, acc);
                     assert_near(c, a, sum, 2e-6, "channel sum");
                     assert_near(c, b, dot, 2e-6, "channel dot");
                     assert_same(c * 4, only_sum, a, "sum alone");
@@ -111,14 +113,14 @@ static void norm_forward(const norm_run *r, float *run_mean, float *run_var, flo
     const norm_case *t = r->t;
     walk w = blocks(t->rows, r->cut[0], r->cut[1]), again = w;
     while (next(&w)) {
-        r->k->channel_moments(w.n, t->c, numbers_at(r->x, w.first * t->c), w.reset,
-                              r->sums + w.piece * r->k->sums_bytes(t->c));
+        r->k->channel_moments(on(r->k), w.n, t->c, numbers_at(r->x, w.first * t->c), w.reset,
+                              r->sums + w.piece * r->k->sums_bytes(on(r->k), t->c));
     }
-    r->k->batch_norm_finish(t->c, w.pieces, r->sums, t->scale, t->weight, t->bias, 1e-5f, 0.1f,
-                            run_mean, run_var, r->state);
+    r->k->batch_norm_finish(on(r->k), t->c, w.pieces, r->sums, t->scale, t->weight, t->bias, 1e-5f,
+                            0.1f, run_mean, run_var, r->state);
     while (next(&again)) {
         size_t at = again.first * t->c;
-        r->k->batch_norm(again.n, t->c, numbers_at(r->x, at), r->state, y + at);
+        r->k->batch_norm(on(r->k), again.n, t->c, numbers_at(r->x, at), r->state, y + at);
     }
 }
 
@@ -128,15 +130,15 @@ static void norm_backward(const norm_run *r, const float *g, float *gx, int gx_a
     walk w = blocks(t->rows, r->cut[0], r->cut[1]), again = w;
     while (next(&w)) {
         size_t at = w.first * t->c;
-        r->k->channel_sums(w.n, t->c, g + at, numbers_at(r->x, at), r->state + 2 * t->c, w.reset,
-                           r->sums + w.piece * r->k->sums_bytes(t->c));
+        r->k->channel_sums(on(r->k), w.n, t->c, g + at, numbers_at(r->x, at), r->state + 2 * t->c,
+                           w.reset, r->sums + w.piece * r->k->sums_bytes(on(r->k), t->c));
     }
-    r->k->batch_norm_backward_finish(t->c, w.pieces, r->sums, t->scale, t->weight, r->state,
-                                     gweight, gbias, acc, r->coefficient);
+    r->k->batch_norm_backward_finish(on(r->k), t->c, w.pieces, r->sums, t->scale, t->weight,
+                                     r->state, gweight, gbias, acc, r->coefficient);
     while (next(&again)) {
         size_t at = again.first * t->c;
-        r->k->batch_norm_backward(again.n, t->c, g + at, numbers_at(r->x, at), r->coefficient,
-                                  gx + at, gx_acc);
+        r->k->batch_norm_backward(on(r->k), again.n, t->c, g + at, numbers_at(r->x, at),
+                                  r->coefficient, gx + at, gx_acc);
     }
 }
 
@@ -181,9 +183,10 @@ static void check_norm(const norm_run *r, double tol) {
     for (size_t j = 0; j < c; j++) {
         run_mean[j] = (float)t->mean[j], run_var[j] = (float)t->var[j];
     }
-    r->k->batch_norm_fixed(c, t->scale, t->weight, t->bias, 1e-5f, run_mean, run_var, fixed);
+    r->k->batch_norm_fixed(on(r->k), c, t->scale, t->weight, t->bias, 1e-5f, run_mean, run_var,
+                           fixed);
     if (rows > 2) {
-        r->k->batch_norm(rows, c, r->x, fixed, y);
+        r->k->batch_norm(on(r->k), rows, c, r->x, fixed, y);
         assert_near(n, y, t->y, 10.0 * tol, "batch_norm from running statistics");
     }
 }
@@ -202,7 +205,7 @@ START_TEST(test_batch_norm) {
                               {.f32 = t.x},
                               get(4 * c * 8),
                               get_floats(4 * c),
-                              get(32 * k->sums_bytes(c))};
+                              get(32 * k->sums_bytes(on(k), c))};
                 check_norm(&r, rows < 3 ? 1e-2 : s % 2 ? 1e-4 : 1e-5);
             }
         }
@@ -224,10 +227,10 @@ START_TEST(test_batch_norm_integers) {
         }
         for (const bnn_kernels *k = next_table(NULL); k != NULL; k = next_table(k)) {
             float *first = NULL, *wide = get_floats(n);
-            k->to_float(0, rows, c, 1, x, NULL, wide);
+            k->to_float(on(k), 0, rows, c, 1, x, NULL, wide);
             assert_same(n * 4, wide, t.x, "to_float");
             size_t per = rows / c + 1; /* so that there are factors enough */
-            k->to_float(5, rows - 5, c, per, x + 5 * c, t.scale, wide);
+            k->to_float(on(k), 5, rows - 5, c, per, x + 5 * c, t.scale, wide);
             for (size_t i = 5 * c; i < n; i++) {
                 REQUIRE(wide[i - 5 * c] == t.scale[i / c / per] * t.x[i]);
             }
@@ -238,7 +241,7 @@ START_TEST(test_batch_norm_integers) {
                               {.f32 = t.x},
                               get(4 * c * 8),
                               get_floats(4 * c),
-                              get(32 * k->sums_bytes(c))};
+                              get(32 * k->sums_bytes(on(k), c))};
                 r.x = i16 ? (bnn_numbers){.i16 = x} : r.x;
                 float *all = get_floats(2 * n + 4 * c), *params = all + 2 * n;
                 memset(params, 0, 4 * c * 4);

@@ -79,8 +79,8 @@ START_TEST(test_diagonal) {
     }
     for (const bnn_kernels *k = next_table(NULL); k != NULL; k = next_table(k)) {
         float *y = get_floats(ROWS * C), *in_place = duplicate(ROWS * C, x);
-        k->add_diagonal(FIRST, ROWS, C, -1.5f, x, y);
-        k->add_diagonal(FIRST, ROWS, C, -1.5f, in_place, in_place);
+        k->add_diagonal(on(k), FIRST, ROWS, C, -1.5f, x, y);
+        k->add_diagonal(on(k), FIRST, ROWS, C, -1.5f, in_place, in_place);
         assert_close(ROWS * C, y, want, 1e-6, "add_diagonal");
         assert_close(ROWS * C, in_place, want, 1e-6, "add_diagonal in place");
     }
@@ -148,11 +148,11 @@ END_TEST
 /* Rows in two blocks of one piece and a third of another. */
 static void check_slopes(const bnn_kernels *k, size_t rows, size_t c, size_t slopes, const float *g,
                          const float *x, const double *want) {
-    size_t bytes = k->sums_bytes(c), cut[] = {0, rows / 3, rows / 2, rows};
+    size_t bytes = k->sums_bytes(on(k), c), cut[] = {0, rows / 3, rows / 2, rows};
     char *sums = get(2 * bytes);
     static const int piece[] = {0, 0, 1}, reset[] = {1, 0, 1};
     for (int i = 0; i < 3; i++) {
-        k->prelu_sums(cut[i + 1] - cut[i], c, g + cut[i] * c, x + cut[i] * c, reset[i],
+        k->prelu_sums(on(k), cut[i + 1] - cut[i], c, g + cut[i] * c, x + cut[i] * c, reset[i],
                       sums + (size_t)piece[i] * bytes);
     }
     float *fresh = get_floats(slopes), *more = duplicate(slopes, x);
@@ -160,8 +160,8 @@ static void check_slopes(const bnn_kernels *k, size_t rows, size_t c, size_t slo
     for (size_t j = 0; j < slopes; j++) {
         twice[j] = want[j] + (double)x[j];
     }
-    k->prelu_finish(c, 2, sums, slopes, fresh, 0);
-    k->prelu_finish(c, 2, sums, slopes, more, 1);
+    k->prelu_finish(on(k), c, 2, sums, slopes, fresh, 0);
+    k->prelu_finish(on(k), c, 2, sums, slopes, more, 1);
     assert_close(slopes, fresh, want, 1e-5, "slope's gradient");
     assert_close(slopes, more, twice, 1e-5, "slope's gradient, added");
 }
@@ -187,10 +187,10 @@ START_TEST(test_prelu) {
     for (const bnn_kernels *k = next_table(NULL); k != NULL; k = next_table(k)) {
         float *out = get_floats(n), *grad = get_floats(n), *sum = duplicate(n, start),
               *over = duplicate(n, g);
-        k->prelu(rows, c, x, a, slopes, out);
-        k->prelu_backward(rows, c, g, x, a, slopes, grad, 0);
-        k->prelu_backward(rows, c, g, x, a, slopes, sum, 1);
-        k->prelu_backward(rows, c, over, x, a, slopes, over, 0);
+        k->prelu(on(k), rows, c, x, a, slopes, out);
+        k->prelu_backward(on(k), rows, c, g, x, a, slopes, grad, 0);
+        k->prelu_backward(on(k), rows, c, g, x, a, slopes, sum, 1);
+        k->prelu_backward(on(k), rows, c, over, x, a, slopes, over, 0);
         assert_close(n, out, y, 1e-6, "prelu");
         assert_close(n, grad, gx, 1e-6, "prelu_backward");
         assert_close(n, sum, more, 1e-6, "prelu_backward, added");

@@ -130,17 +130,17 @@ static void check_float_end(const bnn_kernels *k, const bnn_conv *s, const bnn_o
     y.clamp = which & 8 ? bounds : NULL;
     y.sign = x->b1 != NULL && below(2) ? get(bytes) : NULL;
     k->conv_forward(on(k), s, x, w, &y, ws);
-    k->affine(n / o, o, (bnn_numbers){.f32 = plain}, y.a, y.b, want, 0);
+    k->affine(on(k), n / o, o, (bnn_numbers){.f32 = plain}, y.a, y.b, want, 0);
     if (y.add != NULL) {
-        k->add(n, want, y.add, want);
+        k->add(on(k), n, want, y.add, want);
     }
     if (y.clamp != NULL) {
-        k->clamp(n, want, bounds[0], bounds[1], want, NULL);
+        k->clamp(on(k), n, want, bounds[0], bounds[1], want, NULL);
     }
     assert_same(n * sizeof(float), y.f32, want, "a product with an end");
     if (y.sign != NULL) {
         uint64_t *bits = get(bytes);
-        k->sign_pack(n / o, o, want, bits);
+        k->sign_pack(on(k), n / o, o, want, bits);
         assert_same(bytes, y.sign, bits, "the signs of a product");
     }
     release(mark);
@@ -169,7 +169,7 @@ static void check_end(const bnn_kernels *k, const bnn_conv *s, const bnn_operand
     bnn_result y = {.b1 = get(bytes), .threshold = threshold};
     uint64_t *bits = get(bytes);
     k->conv_forward(on(k), s, x, w, &y, ws);
-    k->threshold_pack(rows, o, plain, threshold, bits);
+    k->threshold_pack(on(k), rows, o, plain, threshold, bits);
     assert_same(bytes, y.b1, bits, "a product with thresholds");
 }
 
