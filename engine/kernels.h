@@ -93,9 +93,10 @@ typedef struct bnn_kernels {
     /* x[rows][c] = +-1, times scale[row / rows_per_scale] where scale is not NULL. */
     void (*sign_unpack)(const bnn_stream *stream, size_t rows, size_t c, const bnn_operand *bits,
                         float *x);
-    /* (block) plane bit = slope of a mask-like surrogate (bnn_ste_is_mask) at x, over n values. */
+    /* (block) plane bit = slope of a mask-like surrogate (bnn_ste_is_mask) at x, over n values.
+     * `p` is the surrogate's parameter, or NULL for ste.p. */
     void (*ste_plane)(const bnn_stream *stream, size_t n, const float *x, bnn_ste ste,
-                      uint64_t *plane);
+                      const float *p, uint64_t *plane);
     /* (block) gx = plane ? g : 0. gx may be g when acc = 0. */
     void (*plane_backward)(const bnn_stream *stream, size_t n, const float *g,
                            const uint64_t *plane, float *gx, int acc);
@@ -103,7 +104,7 @@ typedef struct bnn_kernels {
      * may be g when acc = 0. */
     void (*ste_backward)(const bnn_stream *stream, size_t first, size_t rows, size_t c,
                          size_t per_scale, const float *g, const float *x, bnn_ste ste,
-                         const float *scale, float *gx, int acc);
+                         const float *p, const float *scale, float *gx, int acc);
     /* (block) bits of (x >= t), per channel: threshold[c] = 2t + flip, bit = (x >= t) != flip. x
      * holds integers of magnitude below 2^24. */
     void (*threshold_pack)(const bnn_stream *stream, size_t rows, size_t c, const float *x,
@@ -215,6 +216,10 @@ typedef struct bnn_kernels {
     /* mean = sums / len */
     void (*group_abs_mean)(const bnn_stream *stream, size_t groups, size_t len, const double *sums,
                            float *mean);
+    /* ReCU (Xu et al. 2021, eq. 10): bound = -mean ln(2 - 2 tau) of what group_abs_sums adds up
+     * over len values altogether; infinite for tau = 1. tau[1], bound[1]. */
+    void (*recu_bound)(const bnn_stream *stream, size_t groups, size_t len, const double *sums,
+                       const float *tau, float *bound);
     /* (block) Three numbers a group: what mean and variance need. */
     void (*group_moments)(const bnn_stream *stream, size_t first, size_t rows, size_t c,
                           size_t per_group, const float *x, double *sums);
@@ -253,16 +258,16 @@ typedef struct bnn_kernels {
                                size_t pieces, const void *sums, const float *so, const float *sh,
                                float *gso, float *gsh, float *gsv, int acc);
     /* (block) FDA: y[r][i] = s * (sign(x) + alpha * (lin + 0.1 sin(x))), s[(first + r) /
-     * per_scale]; lin and s may be NULL (0 and 1). */
+     * per_scale]; lin and s may be NULL (0 and 1); alpha[1]. */
     void (*noisy_sign)(const bnn_stream *stream, size_t first, size_t rows, size_t c,
                        size_t per_scale, const float *x, const float *lin, const float *s,
-                       float alpha, float *y);
+                       const float *alpha, float *y);
     /* (block) With u = s * g: gx = u * (F_n(x) 1[|x| <= 1] + alpha * 0.1 cos(x)), glin = alpha * u;
-     * either may be NULL. */
+     * either may be NULL; alpha[1], n[1]. */
     void (*noisy_sign_backward)(const bnn_stream *stream, size_t first, size_t rows, size_t c,
                                 size_t per_scale, const float *g, const float *x, const float *s,
-                                float alpha, float n, float *gx, int gx_acc, float *glin,
-                                int glin_acc);
+                                const float *alpha, const float *n, float *gx, int gx_acc,
+                                float *glin, int glin_acc);
 
     /* ---- pooling ---- */
     /* Max over kernel x kernel windows of [n,h,w,c], padding never wins; index (may be NULL) keeps

@@ -26,7 +26,7 @@ static void forward(const bnn_block *b, const bnn_node *node) {
     bnn_graph_kernels(g)->noisy_sign(bnn_graph_stream(g), b->first, b->rows, b->c,
                                      rows / scales_of(g, node), bnn_block_f32(b, node->in[X]),
                                      bnn_block_f32(b, node->in[LIN]), bnn_f32(g, node->in[S]),
-                                     *bnn_f32(g, node->in[ALPHA]), bnn_block_f32(b, node->out[0]));
+                                     bnn_f32(g, node->in[ALPHA]), bnn_block_f32(b, node->out[0]));
 }
 
 static void backward(const bnn_block *b, const bnn_node *node) {
@@ -35,7 +35,7 @@ static void backward(const bnn_block *b, const bnn_node *node) {
     bnn_graph_kernels(g)->noisy_sign_backward(
         bnn_graph_stream(g), b->first, b->rows, b->c, rows / scales_of(g, node),
         bnn_block_grad(b, node->out[0]), bnn_block_f32(b, node->in[X]), bnn_f32(g, node->in[S]),
-        *bnn_f32(g, node->in[ALPHA]), *bnn_f32(g, node->in[N]),
+        bnn_f32(g, node->in[ALPHA]), bnn_f32(g, node->in[N]),
         node->want_grad[X] ? bnn_block_grad(b, node->in[X]) : NULL, node->acc[X],
         node->want_grad[LIN] ? bnn_block_grad(b, node->in[LIN]) : NULL, node->acc[LIN]);
 }

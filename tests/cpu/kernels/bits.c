@@ -83,7 +83,7 @@ START_TEST(test_ste) {
         {{BNN_STE_FOURIER, 30000}, {0}}, /* beyond the polynomial: values from ste.h */
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-        bnn_ste ste = cases[i].ste;
+        bnn_ste ste = cases[i].ste, other = {ste.kind, 0.25f}; /* a parameter from elsewhere wins */
         size_t rows = 5, len = 301, mark = buffer_count;
         float *x = awkward_floats(rows * len, 0), *g = random_floats(rows * len);
         float *scale = random_floats(rows);
@@ -95,9 +95,9 @@ START_TEST(test_ste) {
             float *base = random_floats(rows * len);
             float *gx = get_floats(rows * len), *in_place = duplicate(rows * len, g);
             float *sum = duplicate(rows * len, base);
-            k->ste_backward(on(k), 0, rows, len, 1, g, x, ste, scale, gx, 0);
-            k->ste_backward(on(k), 0, rows, len, 1, in_place, x, ste, scale, in_place, 0);
-            k->ste_backward(on(k), 0, rows, len, 1, g, x, ste, NULL, sum, 1);
+            k->ste_backward(on(k), 0, rows, len, 1, g, x, ste, NULL, scale, gx, 0);
+            k->ste_backward(on(k), 0, rows, len, 1, in_place, x, other, &ste.p, scale, in_place, 0);
+            k->ste_backward(on(k), 0, rows, len, 1, g, x, ste, NULL, NULL, sum, 1);
             assert_same(rows * len * 4, gx, in_place, "ste_backward in place");
             for (size_t j = 0; j < rows * len; j++) {
                 float slope = bnn_ste_slope(ste, x[j]);
@@ -109,7 +109,7 @@ START_TEST(test_ste) {
             if (bnn_ste_is_mask(ste.kind)) {
                 size_t n = rows * len;
                 uint64_t *plane = get(bnn_words(n) * 8);
-                k->ste_plane(on(k), n, x, ste, plane);
+                k->ste_plane(on(k), n, x, other, &ste.p, plane);
                 memcpy(in_place, g, n * 4);
                 memcpy(sum, base, n * 4);
                 k->plane_backward(on(k), n, g, plane, gx, 0);

@@ -76,6 +76,19 @@ START_TEST(test_rows) {
 }
 END_TEST
 
+START_TEST(test_recu_bound) {
+    const double sums[3] = {0.5, 2.0, 11.5};
+    const float one = 1.0f, tau = 0.9f;
+    for (const bnn_kernels *k = next_table(NULL); k != NULL; k = next_table(k)) {
+        float bound = 0.0f;
+        k->recu_bound(on(k), 3, 7, sums, &tau, &bound);
+        REQUIRE(fabs((double)bound + 2.0 * log(2.0 - 2.0 * (double)tau)) <= 1e-6);
+        k->recu_bound(on(k), 3, 7, sums, &one, &bound);
+        REQUIRE(isinf(bound) && bound > 0.0f);
+    }
+}
+END_TEST
+
 START_TEST(test_outer_scale) {
     size_t n = 6, h = 9, w = 11, mark = buffer_count;
     static const size_t channels[] = {1, 13, 64};
@@ -128,7 +141,7 @@ END_TEST
 START_TEST(test_noisy_sign) {
     size_t rows = 4, len = 1033, n = rows * len, mark = buffer_count;
     float *x = random_floats(n), *lin = random_floats(n), *s = random_floats(rows);
-    float *g = random_floats(n), *base = random_floats(n), alpha = 0.3f;
+    float *g = random_floats(n), *base = random_floats(n), alpha = 0.3f, order = 9.0f;
     static const float more[] = {0.0f, -0.0f, 1.0f, -1.0f, 900.0f, -3999.0f, 1e-6f, 12.566371f};
     memcpy(x, more, sizeof more);
     x[2 * len] = 1e5f; /* beyond the polynomial */
@@ -140,22 +153,22 @@ START_TEST(test_noisy_sign) {
             const float *l = form & 1 ? lin : NULL, *sc = form & 2 ? s : NULL;
             float *y = get_floats(n), *gx = duplicate(n, base), *glin = duplicate(n, base);
             int gx_acc = form & 1, glin_acc = form >> 1;
-            k->noisy_sign(on(k), 0, rows, len, 1, x, l, sc, alpha, y);
-            k->noisy_sign_backward(on(k), 0, rows, len, 1, g, x, sc, alpha, 9.0f, gx, gx_acc, glin,
-                                   glin_acc);
+            k->noisy_sign(on(k), 0, rows, len, 1, x, l, sc, &alpha, y);
+            k->noisy_sign_backward(on(k), 0, rows, len, 1, g, x, sc, &alpha, &order, gx, gx_acc,
+                                   glin, glin_acc);
             for (size_t i = 0; i < n; i++) {
                 double v = (double)x[i], scale = sc ? (double)s[i / len] : 1.0;
                 double want = (v >= 0.0 ? 1.0 : -1.0) + (double)alpha * 0.1 * sin(v) +
                               (l ? (double)alpha * (double)l[i] : 0.0);
                 REQUIRE(fabs((double)y[i] - (want * scale)) <= 1e-6);
                 double u = scale * (double)g[i], b = (double)base[i];
-                double slope = fabs(v) <= 1.0 ? (double)bnn_fourier_slope(x[i], 9.0f) : 0.0;
+                double slope = fabs(v) <= 1.0 ? (double)bnn_fourier_slope(x[i], order) : 0.0;
                 slope += (double)alpha * 0.1 * cos(v);
                 REQUIRE(fabs((double)gx[i] - (u * slope + (gx_acc ? b : 0.0))) <= 3e-6);
                 REQUIRE(fabs((double)glin[i] - ((double)alpha * u + (glin_acc ? b : 0.0))) <= 1e-6);
             }
         }
-        k->noisy_sign_backward(on(k), 0, rows, len, 1, g, x, NULL, alpha, 9.0f, get_floats(n), 0,
+        k->noisy_sign_backward(on(k), 0, rows, len, 1, g, x, NULL, &alpha, &order, get_floats(n), 0,
                                NULL, 0);
     }
     release(mark);
@@ -164,6 +177,7 @@ END_TEST
 
 void add_group_tests(TCase *tcase) {
     tcase_add_test(tcase, test_rows);
+    tcase_add_test(tcase, test_recu_bound);
     tcase_add_test(tcase, test_outer_scale);
     tcase_add_test(tcase, test_noisy_sign);
 }
