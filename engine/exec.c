@@ -4,9 +4,48 @@
 
 #include "engine/graph_private.h"
 
+static size_t bytes_of(const bnn_tensor *tensor) {
+    return bnn_tensor_bytes(tensor->dtype, tensor->shape);
+}
+
 void bnn_graph_set(bnn_graph *graph, bnn_t input, const void *data) {
-    /* The graph never writes to an input; the cast keeps one pointer for all roles. */
-    graph->tensors[input].data = (void *)(uintptr_t)data;
+    bnn_tensor *tensor = &graph->tensors[input];
+    const bnn_stream *stream = &graph->stream;
+    if (tensor->buffer >= 0) {
+        stream->device.ops->put(stream, tensor->data, data, bytes_of(tensor));
+    } else { /* The graph never writes to an input; the cast keeps one pointer for all roles. */
+        tensor->data = (void *)(uintptr_t)data;
+    }
+}
+
+bnn_code bnn_graph_put(const bnn_graph *graph, bnn_t t, const void *host, bnn_error *err) {
+    const bnn_tensor *tensor = &graph->tensors[t];
+    const bnn_stream *stream = &graph->stream;
+    stream->device.ops->put(stream, tensor->data, host, bytes_of(tensor));
+    return stream->device.ops->finish(stream, err);
+}
+
+bnn_code bnn_graph_get(const bnn_graph *graph, bnn_t t, void *host, bnn_error *err) {
+    const bnn_tensor *tensor = &graph->tensors[t];
+    const bnn_stream *stream = &graph->stream;
+    stream->device.ops->get(stream, host, tensor->data, bytes_of(tensor));
+    return stream->device.ops->finish(stream, err);
+}
+
+bnn_code bnn_graph_put_grad(const bnn_graph *graph, bnn_t t, const float *host, bnn_error *err) {
+    const bnn_tensor *tensor = &graph->tensors[t];
+    const bnn_stream *stream = &graph->stream;
+    stream->device.ops->put(stream, tensor->grad, host,
+                            bnn_shape_count(tensor->shape) * sizeof(float));
+    return stream->device.ops->finish(stream, err);
+}
+
+bnn_code bnn_graph_get_grad(const bnn_graph *graph, bnn_t t, float *host, bnn_error *err) {
+    const bnn_tensor *tensor = &graph->tensors[t];
+    const bnn_stream *stream = &graph->stream;
+    stream->device.ops->get(stream, host, tensor->grad,
+                            bnn_shape_count(tensor->shape) * sizeof(float));
+    return stream->device.ops->finish(stream, err);
 }
 
 /* ---- a block's memory ---- */

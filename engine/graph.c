@@ -10,6 +10,16 @@
 #include "engine/base/text.h"
 #include "engine/graph_private.h"
 
+/* Parameters live where the first graph of theirs runs. */
+static void place_params(bnn_graph *graph) {
+    const bnn_device *device = &graph->stream.device;
+    if (graph->params && !graph->params->device.ops && !graph->params->values) {
+        graph->params->device = *device;
+    } else if (graph->params && !(graph->params->device.ops ? graph->params->device.ops == device->ops : device->ops->host)) {
+        bnn_graph_fail(graph, BNN_ERR_ARGUMENT, "the parameters are on another device");
+    }
+}
+
 bnn_graph *bnn_graph_create(const bnn_device *device, bnn_params *params, int training) {
     bnn_graph *graph = calloc(1, sizeof *graph);
     if (graph && !(graph->arena = bnn_arena_create())) {
@@ -21,6 +31,7 @@ bnn_graph *bnn_graph_create(const bnn_device *device, bnn_params *params, int tr
             bnn_graph_fail(graph, BNN_ERR_MEMORY, "no room for another stream on the device");
         }
         graph->params = params;
+        place_params(graph);
         graph->training = graph->gradients = training;
         graph->root = BNN_NONE;
     }
@@ -45,7 +56,10 @@ void bnn_graph_free(bnn_graph *graph) {
     free(graph->spans);
     free(graph->profile);
     free(graph->action_seconds);
-    free(graph->own_memory);
+    if (graph->own_memory) {
+        graph->stream.device.ops->release(&graph->stream.device, BNN_MEMORY_DEVICE,
+                                          graph->own_memory);
+    }
     bnn_stream_end(&graph->stream);
     bnn_arena_free(graph->arena);
     free(graph);

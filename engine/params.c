@@ -17,13 +17,25 @@ bnn_params *bnn_params_create(void) {
     return params;
 }
 
+static void release(const bnn_params *params, float *host, float *memory) {
+    const bnn_device *device = &params->device;
+    if (!device->ops) {
+        free(memory);
+        return;
+    }
+    if (host != memory) {
+        device->ops->release(device, BNN_MEMORY_HOST, host);
+    }
+    device->ops->release(device, BNN_MEMORY_DEVICE, memory);
+}
+
 void bnn_params_free(bnn_params *params) {
     if (!params) {
         return;
     }
     free(params->list);
-    free(params->values);
-    free(params->buffers);
+    release(params, params->host_values, params->values);
+    release(params, params->host_buffers, params->buffers);
     bnn_arena_free(params->arena);
     free(params);
 }
@@ -85,14 +97,46 @@ const bnn_param *bnn_params_register(bnn_params *params, const bnn_param *desc, 
     return param;
 }
 
+/* Of a flat buffer, memory and mirror. */
+static int take(const bnn_params *params, size_t count, float **host, float **memory) {
+    const bnn_device *device = &params->device;
+    size_t bytes = count * sizeof(float);
+    if (!device->ops) { /* no graph has them */
+        *host = *memory = bnn_alloc_aligned(bytes);
+        return *host != NULL;
+    }
+    *memory = device->ops->alloc(device, BNN_MEMORY_DEVICE, bytes);
+    *host = device->ops->host ? *memory : device->ops->alloc(device, BNN_MEMORY_HOST, bytes);
+    return *host && *memory;
+}
+
 bnn_code bnn_params_allocate(bnn_params *params, bnn_error *err) {
-    params->values = bnn_alloc_aligned(4 * params->value_count);
-    params->buffers = bnn_alloc_aligned(4 * params->buffer_count);
-    if (!params->values || !params->buffers) {
+    if (!take(params, params->value_count, &params->host_values, &params->values) ||
+        !take(params, params->buffer_count, &params->host_buffers, &params->buffers)) {
         return bnn_fail(err, BNN_ERR_MEMORY, "out of memory: %zu parameters need %zu MiB",
                         params->value_count, (params->value_count * 4) >> 20);
     }
     return BNN_OK;
+}
+
+bnn_code bnn_params_to_host(const bnn_params *p, const bnn_stream *stream, bnn_error *err) {
+    const bnn_device_ops *ops = stream->device.ops;
+    if (p->values == p->host_values) {
+        return ops->finish(stream, err);
+    }
+    ops->get(stream, p->host_values, p->values, p->value_count * sizeof(float));
+    ops->get(stream, p->host_buffers, p->buffers, p->buffer_count * sizeof(float));
+    return ops->finish(stream, err);
+}
+
+bnn_code bnn_params_to_device(const bnn_params *p, const bnn_stream *stream, bnn_error *err) {
+    const bnn_device_ops *ops = stream->device.ops;
+    if (p->values == p->host_values) {
+        return BNN_OK;
+    }
+    ops->put(stream, p->values, p->host_values, p->value_count * sizeof(float));
+    ops->put(stream, p->buffers, p->host_buffers, p->buffer_count * sizeof(float));
+    return ops->finish(stream, err);
 }
 
 void bnn_params_initialize(bnn_params *params, uint64_t seed) {
@@ -117,6 +161,11 @@ void bnn_params_initialize(bnn_params *params, uint64_t seed) {
 }
 
 float *bnn_param_data(const bnn_params *params, const bnn_param *param) {
+    float *base = param->trainable ? params->host_values : params->host_buffers;
+    return base ? base + param->offset : NULL;
+}
+
+float *bnn_param_memory(const bnn_params *params, const bnn_param *param) {
     float *base = param->trainable ? params->values : params->buffers;
     return base ? base + param->offset : NULL;
 }

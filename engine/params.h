@@ -46,7 +46,9 @@ typedef struct bnn_params {
     bnn_param **list; /* in order of first use */
     size_t count, capacity;
     size_t value_count, buffer_count; /* floats in the flat buffers, padding included */
-    float *values, *buffers;          /* NULL until allocated */
+    bnn_device device;                /* that of the first graph that uses them */
+    float *values, *buffers;          /* the device's memory; NULL until allocated */
+    float *host_values, *host_buffers; /* the host's mirror: the same memory if it is the host's */
     /* As long as `values`: what the last backward left, in its graph's memory (graph.h); those of
      * parameters that it does not use, and the padding, are 0. NULL before a graph is bound. */
     float *grads;
@@ -60,13 +62,21 @@ void bnn_params_free(bnn_params *params);
 const bnn_param *bnn_params_register(bnn_params *params, const bnn_param *desc, bnn_error *err);
 const bnn_param *bnn_params_find(const bnn_params *params, const char *name); /* or NULL */
 
-/* Allocates the flat buffers. Once; nothing may be registered afterwards. */
+/* Allocates the flat buffers, zeroed. Once; nothing may be registered afterwards. */
 bnn_code bnn_params_allocate(bnn_params *params, bnn_error *err);
-/* Sets every value from its init and (seed, name) alone. */
+/* Graphs and optimizers work on the device's memory, everybody else on the mirror. Whoever has
+ * changed the one and hands on to those who look at the other calls one of these; where both are
+ * one memory they do nothing. `stream` is that of the graph or optimizer that changed them last, or
+ * will read them next. */
+bnn_code bnn_params_to_host(const bnn_params *params, const bnn_stream *stream, bnn_error *err);
+bnn_code bnn_params_to_device(const bnn_params *params, const bnn_stream *stream, bnn_error *err);
+/* Sets every value of the mirror from its init and (seed, name) alone. */
 void bnn_params_initialize(bnn_params *params, uint64_t seed);
 
-float *bnn_param_data(const bnn_params *params, const bnn_param *param);
-float *bnn_param_grad(const bnn_params *params, const bnn_param *param); /* NULL for buffers */
+float *bnn_param_data(const bnn_params *params, const bnn_param *param);   /* in the mirror */
+float *bnn_param_memory(const bnn_params *params, const bnn_param *param); /* the device's */
+/* The device's; NULL for buffers. */
+float *bnn_param_grad(const bnn_params *params, const bnn_param *param);
 
 /* Between file order and memory order; `from` and `to` hold param->count floats. */
 void bnn_param_to_memory(const bnn_param *param, const float *from, float *to);

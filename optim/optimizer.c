@@ -3,8 +3,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "engine/base/arena.h"
-
 extern const bnn_optimizer_kind bnn_sgd, bnn_adam, bnn_adamw;
 
 const bnn_optimizer_kind *const bnn_optimizer_kinds[] = {&bnn_sgd, &bnn_adam, &bnn_adamw, NULL};
@@ -25,8 +23,11 @@ bnn_code bnn_optimizer_init(bnn_optimizer *o, const bnn_optimizer_kind *kind,
         return bnn_fail(err, BNN_ERR_MEMORY, "no room for another stream on the device");
     }
     for (int i = 0; kind->slots[i]; i++) {
-        o->slot[i] = bnn_alloc_aligned(count * sizeof(float));
-        if (!o->slot[i]) {
+        const bnn_device_ops *ops = device->ops;
+        o->slot[i] = ops->alloc(device, BNN_MEMORY_DEVICE, count * sizeof(float));
+        o->host[i] = ops->host ? o->slot[i]
+                               : ops->alloc(device, BNN_MEMORY_HOST, count * sizeof(float));
+        if (!o->slot[i] || !o->host[i]) {
             bnn_optimizer_free(o);
             return bnn_fail(err, BNN_ERR_MEMORY, "out of memory for the optimizer's state");
         }
@@ -35,9 +36,13 @@ bnn_code bnn_optimizer_init(bnn_optimizer *o, const bnn_optimizer_kind *kind,
 }
 
 void bnn_optimizer_free(bnn_optimizer *o) {
-    for (int i = 0; i < BNN_MAX_SLOTS; i++) {
-        free(o->slot[i]);
-        o->slot[i] = NULL;
+    const bnn_device *device = &o->stream.device;
+    for (int i = 0; device->ops && i < BNN_MAX_SLOTS; i++) {
+        if (o->host[i] != o->slot[i]) {
+            device->ops->release(device, BNN_MEMORY_HOST, o->host[i]);
+        }
+        device->ops->release(device, BNN_MEMORY_DEVICE, o->slot[i]);
+        o->slot[i] = o->host[i] = NULL;
     }
     bnn_stream_end(&o->stream);
 }
@@ -45,4 +50,24 @@ void bnn_optimizer_free(bnn_optimizer *o) {
 void bnn_optimizer_step(bnn_optimizer *o, float *w, const float *g) {
     o->steps++;
     o->kind->step(o, w, g);
+}
+
+bnn_code bnn_optimizer_to_host(const bnn_optimizer *o, bnn_error *err) {
+    const bnn_device_ops *ops = o->stream.device.ops;
+    for (int i = 0; o->kind->slots[i]; i++) {
+        if (o->host[i] != o->slot[i]) {
+            ops->get(&o->stream, o->host[i], o->slot[i], o->count * sizeof(float));
+        }
+    }
+    return ops->finish(&o->stream, err);
+}
+
+bnn_code bnn_optimizer_to_device(const bnn_optimizer *o, bnn_error *err) {
+    const bnn_device_ops *ops = o->stream.device.ops;
+    for (int i = 0; o->kind->slots[i]; i++) {
+        if (o->host[i] != o->slot[i]) {
+            ops->put(&o->stream, o->slot[i], o->host[i], o->count * sizeof(float));
+        }
+    }
+    return ops->finish(&o->stream, err);
 }
