@@ -6,8 +6,8 @@
 set -eu
 cd "$(dirname "$0")/.."
 tools/packages.sh gcc clang clang-format libomp-dev libc6-dev make cmake pkg-config \
-    zlib1g-dev libjpeg62-turbo-dev libpng-dev libjansson-dev libhdf5-dev check \
-    dataset-fashion-mnist shellcheck libxml2-utils locales libclang-rt-14-dev llvm-14
+    zlib1g-dev libjpeg62-turbo-dev libpng-dev libjansson-dev check dataset-fashion-mnist \
+    shellcheck libxml2-utils locales libclang-rt-14-dev llvm-14
 jobs=$(nproc)
 cmake -S . -B build-test -DCMAKE_BUILD_TYPE=RelWithDebInfo -DBNN_SANITIZE=ON >/dev/null
 cmake --build build-test -j"$jobs"
