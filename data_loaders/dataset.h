@@ -68,7 +68,7 @@ struct bnn_dataset {
     const char *const *class_names;
     size_t count;      /* samples; the first of: */
     size_t total;      /* in the files */
-    size_t skipped;    /* that a list names and that are not there */
+    size_t skipped;    /* files that were named but are not there, or cannot be used */
     bnn_file_id *file; /* that it reads */
     size_t files, file_capacity;
     bnn_normalizer normalizer; /* of images: the row's, or bnn_dataset_normalize's */

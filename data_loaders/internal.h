@@ -17,6 +17,7 @@
 extern const bnn_dataset_info bnn_dataset_fashion_mnist;
 extern const bnn_dataset_info bnn_dataset_cifar10;
 extern const bnn_dataset_info bnn_dataset_mnist;
+extern const bnn_dataset_info bnn_dataset_speech_commands;
 extern const bnn_dataset_info bnn_dataset_modelnet40;
 extern const bnn_dataset_info bnn_dataset_shapenet_part;
 
@@ -34,6 +35,20 @@ bnn_code bnn_data_note_file(bnn_dataset *dataset, dev_t device, ino_t inode, bnn
 /* out = dir/name. */
 bnn_code bnn_data_join(char out[BNN_DATA_PATH_MAX], const char *dir, const char *name,
                        bnn_error *err);
+
+/* ---- lists ---- */
+/* The lines of a text file, sorted, each once; no empty ones, whatever a line ends with. */
+typedef struct bnn_lines {
+    char *text; /* owned */
+    const char **line;
+    size_t count;
+} bnn_lines;
+
+/* Notes that the dataset reads the file; `cure` ends the message if there is none. */
+bnn_code bnn_lines_read(bnn_dataset *dataset, const char *path, const char *cure, bnn_lines *out,
+                        bnn_error *err);
+int bnn_lines_have(const bnn_lines *lines, const char *text);
+void bnn_lines_free(bnn_lines *lines);
 
 /* ---- CIFAR-10, binary version ---- */
 #define BNN_CIFAR10_RECORD 3073 /* label, then 32x32 planes of red, green, blue */

@@ -122,12 +122,16 @@ void bnn_graph_forward(bnn_graph *graph) {
 }
 
 void bnn_graph_backward(bnn_graph *graph) {
+    bnn_graph_backward_weighted(graph, 1.0f);
+}
+
+void bnn_graph_backward_weighted(bnn_graph *graph, float weight) {
     const bnn_tensor *root = &graph->tensors[graph->root];
     if (graph->grads) {
         graph->params->grads = graph->grads;
     }
     if (bnn_shape_count(root->shape) == 1) {
-        graph->device.kernels->fill(&graph->device, 1, 1.0f, root->grad);
+        graph->device.kernels->fill(&graph->device, 1, weight, root->grad);
     }
     run_steps(graph, graph->forward_steps, graph->step_count);
     /* Parameters of other graphs of the model (FDA's noise) must not be moved by this one. */

@@ -91,7 +91,9 @@ int bnn_reserve(void **array, size_t *capacity, size_t count, size_t item) {
 
 /* So large a tensor is a mistake, and below this no count of bytes overflows. */
 static int check_shape(bnn_graph *graph, bnn_shape s, const char *name) {
-    if (s.n < 1 || s.h < 1 || s.w < 1 || s.c < 1 || (double)s.n * s.h * s.w * s.c > 1e12) {
+    int least = 1, most = BNN_MAX_DIM;
+    if (s.n < least || s.h < least || s.w < least || s.c < least || s.n > most || s.h > most ||
+        s.w > most || s.c > most || (double)s.n * s.h * s.w * s.c > 1e12) {
         bnn_graph_fail(graph, BNN_ERR_SHAPE, "%s of shape [%d,%d,%d,%d] cannot be computed with",
                        name ? name : "a tensor", s.n, s.h, s.w, s.c);
     }
@@ -314,6 +316,10 @@ const bnn_node *bnn_graph_node(const bnn_graph *graph, size_t index) {
 
 size_t bnn_graph_tensor_count(const bnn_graph *graph) {
     return graph->tensor_count;
+}
+
+const char *bnn_graph_name_of(const bnn_graph *graph, bnn_t input) {
+    return graph->tensors[input].name;
 }
 
 const bnn_param *bnn_graph_param_of(const bnn_graph *graph, bnn_t t) {

@@ -53,11 +53,15 @@ void bnn_graph_forward(bnn_graph *graph);
 /* Runs backward from the root, whose gradient is 1 (a loss of one value), or else whatever the
  * caller wrote to bnn_grad(graph, root). Gradients of parameters are replaced, not added to. */
 void bnn_graph_backward(bnn_graph *graph);
+/* The same of a loss of one value, times `weight`: the part of a larger batch that this one is. */
+void bnn_graph_backward_weighted(bnn_graph *graph, float weight);
 
 /* ---- reading a graph ---- */
 size_t bnn_graph_node_count(const bnn_graph *graph);
 const bnn_node *bnn_graph_node(const bnn_graph *graph, size_t index);
 size_t bnn_graph_tensor_count(const bnn_graph *graph);
+/* An input's name. */
+const char *bnn_graph_name_of(const bnn_graph *graph, bnn_t input);
 /* The parameter behind a tensor, or NULL. */
 const bnn_param *bnn_graph_param_of(const bnn_graph *graph, bnn_t t);
 /* The node that makes a tensor, or NULL. */

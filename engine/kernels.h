@@ -64,6 +64,13 @@ typedef struct bnn_result {
     const int32_t *threshold; /* [o] */
 } bnn_result;
 
+/* Values in four dimensions that lie by strides: value [i,j,k,l] of size [0..3] is at the sum of
+ * its indices times `from` in x, `to` in y. A stride of 0 in `from` repeats; in `to` all meet in
+ * one place, and must add. */
+typedef struct bnn_move {
+    size_t size[4], from[4], to[4];
+} bnn_move;
+
 typedef struct bnn_kernels {
     const char *name; /* backend and instruction set, "cpu avx2" */
 
@@ -131,6 +138,26 @@ typedef struct bnn_kernels {
     /* (block) y[r][c] = (a ? a[c] : 1) * x[r][c] + (b ? b[c] : 0). y may be x when acc = 0. */
     void (*affine)(size_t rows, size_t c, bnn_numbers x, const float *a, const float *b, float *y,
                    int acc);
+    /* y[to] = factor * x[from], or that added, over all of the move's values. */
+    void (*move)(const bnn_device *device, const bnn_move *m, float factor, const float *x,
+                 float *y, int acc);
+    /* (block) y = x, plus value where r % c is the column: the diagonals of c by c matrices. y may
+     * be x. */
+    void (*add_diagonal)(size_t first, size_t rows, size_t c, float value, const float *x,
+                         float *y);
+    /* (block) y = x > 0 ? x : slope * x, of one slope or one a channel (He et al. 2015). y may be
+     * x. */
+    void (*prelu)(size_t rows, size_t c, const float *x, const float *slope, size_t slopes,
+                  float *y);
+    /* (block) At 0 the derivative is the slope. gx may be g when acc = 0. */
+    void (*prelu_backward)(size_t rows, size_t c, const float *g, const float *x,
+                           const float *slope, size_t slopes, float *gx, int acc);
+    /* (block) Sums, by piece and of sums_bytes(c) as channel_sums has them, of what the slope's
+     * gradient is; then that. */
+    void (*prelu_sums)(size_t rows, size_t c, const float *g, const float *x, int reset,
+                       void *sums);
+    void (*prelu_finish)(size_t c, size_t pieces, const void *sums, size_t slopes, float *gslope,
+                         int acc);
 
     /* ---- sums of channels, over the rows of [rows][c] ---- */
     /* A piece's sums take sums_bytes(c), 8-byte aligned; those of all pieces lie one behind the
@@ -232,6 +259,12 @@ typedef struct bnn_kernels {
                             float *y);
     void (*global_avg_pool_backward)(const bnn_device *device, size_t n, size_t hw, size_t c,
                                      const float *g, float *gx, int acc);
+    /* y[n][c] = shift + max of x[n][:][c] over rows; index (may be NULL) keeps the row that won,
+     * the first of equals. */
+    void (*global_max_pool)(const bnn_device *device, size_t n, size_t rows, size_t c, float shift,
+                            const float *x, float *y, int32_t *index);
+    void (*global_max_pool_backward)(const bnn_device *device, size_t n, size_t rows, size_t c,
+                                     const float *g, const int32_t *index, float *gx, int acc);
 
     /* ---- loss ---- */
     /* Mean softmax cross-entropy of logits[n][classes] against label[n]; keeps
@@ -242,6 +275,11 @@ typedef struct bnn_kernels {
     void (*cross_entropy_backward)(const bnn_device *device, size_t n, size_t classes,
                                    const float *probability, const int32_t *label,
                                    const float *gloss, float *glogits, int acc);
+    /* norm[n] = 2-norms of x[n][len], and their mean; a norm of 0 has no gradient. */
+    void (*norm_mean)(const bnn_device *device, size_t n, size_t len, const float *x, float *norm,
+                      float *mean);
+    void (*norm_mean_backward)(const bnn_device *device, size_t n, size_t len, const float *gmean,
+                               const float *x, const float *norm, float *gx, int acc);
 
     /* ---- optimizers over flat buffers, one pass (semantics of torch.optim) ---- */
     /* g += weight_decay * w; v = momentum * v + g (first step: v = g); w -= lr * (nesterov ?

@@ -11,6 +11,7 @@
 
 typedef struct bnn_graph bnn_graph;
 typedef struct bnn_op bnn_op;
+struct bnn_conv_end; /* layers/ops.h */
 
 /* Rows [first, first + rows) of every tensor a row-wise op reads and writes row by row. */
 typedef struct bnn_block {
@@ -57,6 +58,58 @@ typedef struct bnn_rows {
 /* Most pieces that rows are cut into. */
 #define BNN_PIECES 32
 
+/* What a node is to inference, which knows its parameters (layers/fold). */
+typedef enum bnn_fold_kind {
+    BNN_FOLD_NOT,     /* nothing else: it stays as it is */
+    BNN_FOLD_AFFINE,  /* y = a[c] x + b[c] of in[0]: `compose` */
+    BNN_FOLD_CHANNEL, /* y = f(c, x) of in[0], any other function of a channel's value: `value` */
+    BNN_FOLD_SIGN,    /* bits of in[0] >= 0 */
+    BNN_FOLD_SUM,     /* in[0] + in[1] */
+    BNN_FOLD_PRODUCT, /* in[0], of scale in[2] or none, with filters in[1] [O,KH,KW,C]: `product` */
+} bnn_fold_kind;
+
+typedef struct bnn_fold_rule {
+    bnn_fold_kind kind;
+    /* Composes itself onto a[] and b[] (a' = f a, b' = f b + h). With a = NULL only answers: 0 if
+     * with these inputs it is no affine, 1 if it has factors alone, 2 if it adds something. */
+    int (*compose)(const bnn_graph *graph, const bnn_node *node, double *a, double *b);
+    /* The float that the kernel makes of x. */
+    float (*value)(const bnn_graph *graph, const bnn_node *node, int channel, float x);
+    /* Whether that only rises or only falls with x, in every channel: what a threshold may stand
+     * for. NULL: whatever its parameters. Else it reads them; 0 where they are not there yet. */
+    int (*monotone)(const bnn_graph *graph, const bnn_node *node);
+    /* Becomes a product's end; 0 if it cannot. NULL: never. */
+    int (*end)(const bnn_node *node, struct bnn_conv_end *end);
+    /* Appends this product of other operands, with an end. */
+    bnn_t (*product)(bnn_graph *graph, const bnn_node *node, const bnn_t in[3],
+                     const struct bnn_conv_end *end);
+    /* Of any kind: each value is one of an input's, or 0, so that integers stay integers. */
+    int selects;
+    /* Of any kind: how many of the first values of input k it reads. NULL: all. */
+    int (*used)(const bnn_graph *graph, const bnn_node *node, int k);
+} bnn_fold_rule;
+
+/* How a node of this op is told in a file (models/files/packed.h). */
+typedef enum bnn_op_field_type { BNN_FIELD_INT, BNN_FIELD_SIZE, BNN_FIELD_FLOAT } bnn_op_field_type;
+
+typedef struct bnn_op_field {
+    const char *name; /* NULL ends a list */
+    bnn_op_field_type type;
+    size_t offset;   /* in the op's attr: an int, size_t or float */
+    float otherwise; /* its value where the file leaves it out */
+    int by_batch;    /* so many times the batch's size; a file tells it for one sample */
+} bnn_op_field;
+
+/* What is not told is 0 in the attr, and missing among the inputs. */
+typedef struct bnn_form {
+    const bnn_op_field *fields; /* or NULL */
+    size_t attr_bytes;
+    int in_count; /* with `any_count` the most there may be */
+    int any_count;
+    uint32_t optional;             /* inputs (bit i) that may be missing */
+    uint32_t in_types[BNN_MAX_IN]; /* bits of bnn_dtype; 0: the node makes this input itself */
+} bnn_form;
+
 struct bnn_op {
     const char *name;
     /* Checks the inputs, declares outputs (bnn_node_output), what is saved, and workspace. */
@@ -82,13 +135,11 @@ struct bnn_op {
      * not negative, unless they are learned, which it does not hand on); for all others the product
      * is made (bnn_unscale_op). A gradient is always that of the value. */
     int takes_scale, passes_scale;
-    uint32_t detached_in; /* inputs (bit i) that get no gradient from here: deferred scales */
-    int takes_integers;   /* in[0] may be I16, without a deferred scale */
-    int grad_in_place;    /* in[0]'s gradient may take out[0]'s gradient's memory */
-    /* Inference: if with its parameters fixed the node is y = a[c] x + b[c] on in[0], composes that
-     * onto a[] and b[] (a' = f a, b' = f b + h) and returns 1; else 0. With a = NULL only answers
-     * whether it is. NULL: never. */
-    int (*fold)(const bnn_graph *graph, const bnn_node *node, double *a, double *b);
+    uint32_t detached_in;      /* inputs (bit i) that get no gradient from here: deferred scales */
+    int takes_integers;        /* in[0] may be I16, without a deferred scale */
+    int grad_in_place;         /* in[0]'s gradient may take out[0]'s gradient's memory */
+    const bnn_fold_rule *fold; /* NULL: BNN_FOLD_NOT */
+    const bnn_form *form;      /* NULL: never in a folded graph, and in no file */
 };
 
 /* ---- for infer ---- */

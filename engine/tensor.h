@@ -14,6 +14,9 @@
 typedef int bnn_t;
 #define BNN_NONE (-1)
 
+/* What a dimension may be: twice as much is still an int. */
+#define BNN_MAX_DIM (1 << 29)
+
 typedef enum bnn_role {
     BNN_ROLE_INPUT,     /* memory is the caller's */
     BNN_ROLE_PARAM,     /* trainable, memory in bnn_params */

@@ -43,7 +43,7 @@ static void backward(const bnn_block *b, const bnn_node *node) {
     }
 }
 
-static int fold(const bnn_graph *g, const bnn_node *node, double *a, double *b) {
+static int compose(const bnn_graph *g, const bnn_node *node, double *a, double *b) {
     const float *scale = bnn_f32(g, node->in[CHANNELS]);
     if (node->in[ROWS] >= 0) {
         return 0;
@@ -55,6 +55,8 @@ static int fold(const bnn_graph *g, const bnn_node *node, double *a, double *b) 
     return 1;
 }
 
+static const bnn_fold_rule fold = {.kind = BNN_FOLD_AFFINE, .compose = compose};
+
 const bnn_op bnn_unscale_op = {.name = "unscale",
                                .infer = infer,
                                .forward_rows = {.map = forward},
@@ -65,7 +67,7 @@ const bnn_op bnn_unscale_op = {.name = "unscale",
                                .detached_in = BNN_BIT(CHANNELS) | BNN_BIT(ROWS),
                                .in_place = 1,
                                .grad_in_place = 1,
-                               .fold = fold};
+                               .fold = &fold};
 
 bnn_t bnn_op_unscale(bnn_graph *g, bnn_t x, bnn_t channels, bnn_t rows) {
     return bnn_graph_add(g, &bnn_unscale_op, NULL, 0, 3, (bnn_t[]){x, channels, rows});

@@ -30,12 +30,20 @@ static void finish(const bnn_graph *g, const bnn_node *node, size_t pieces) {
                                          node->ws, bnn_f32(g, node->out[0]));
 }
 
+static const bnn_op_field fields[] = {
+    {"rows", BNN_FIELD_INT, 0, 1, 1},
+    {NULL, BNN_FIELD_INT, 0, 0, 0},
+};
+static const bnn_form form = {
+    .fields = fields, .attr_bytes = sizeof(int), .in_count = 1, .in_types = {BNN_BIT(BNN_F32)}};
+
 const bnn_op bnn_abs_mean_op = {.name = "abs_mean",
                                 .infer = infer,
                                 .forward_rows = {.reduce = reduce, .finish = finish},
                                 .row_in = BNN_BIT(0),
                                 .by_sample = 1,
-                                .detached = 1};
+                                .detached = 1,
+                                .form = &form};
 
 bnn_t bnn_op_abs_mean(bnn_graph *g, bnn_t x, int rows) {
     return bnn_graph_add(g, &bnn_abs_mean_op, &rows, sizeof rows, 1, &x);

@@ -29,6 +29,9 @@ static void backward(const bnn_block *b, const bnn_node *node) {
     }
 }
 
+static const bnn_fold_rule fold = {.kind = BNN_FOLD_SUM};
+static const bnn_form form = {.in_count = 2, .in_types = {BNN_BIT(BNN_F32), BNN_BIT(BNN_F32)}};
+
 const bnn_op bnn_add_op = {.name = "add",
                            .infer = infer,
                            .forward_rows = {.map = forward},
@@ -36,7 +39,9 @@ const bnn_op bnn_add_op = {.name = "add",
                            .row_in = BNN_BIT(0) | BNN_BIT(1),
                            .row_out = BNN_BIT(0),
                            .in_place = 1,
-                           .grad_in_place = 1};
+                           .grad_in_place = 1,
+                           .fold = &fold,
+                           .form = &form};
 
 bnn_t bnn_op_add(bnn_graph *g, bnn_t a, bnn_t b) {
     return bnn_graph_add(g, &bnn_add_op, NULL, 0, 2, (bnn_t[]){a, b});

@@ -60,14 +60,22 @@ static void backward_finish(const bnn_graph *g, const bnn_node *node, size_t pie
     }
 }
 
-static int fold(const bnn_graph *g, const bnn_node *node, double *a, double *b) {
+static int compose(const bnn_graph *g, const bnn_node *node, double *a, double *b) {
     const float *f = bnn_f32(g, node->in[A]), *h = bnn_f32(g, node->in[B]);
     for (int i = 0; a && i < bnn_shape_of(g, node->in[X]).c; i++) {
         a[i] *= f ? f[i] : 1.0;
         b[i] = b[i] * (f ? f[i] : 1.0) + (h ? h[i] : 0.0);
     }
-    return 1;
+    return node->in[B] >= 0 ? 2 : 1;
 }
+
+static const bnn_fold_rule fold = {.kind = BNN_FOLD_AFFINE, .compose = compose};
+
+static const bnn_form form = {
+    .in_count = 3,
+    .optional = BNN_BIT(A) | BNN_BIT(B),
+    .in_types = {BNN_BIT(BNN_F32), BNN_BIT(BNN_F32), BNN_BIT(BNN_F32)},
+};
 
 const bnn_op bnn_affine_op = {.name = "affine",
                               .infer = infer,
@@ -78,7 +86,8 @@ const bnn_op bnn_affine_op = {.name = "affine",
                               .takes_integers = 1,
                               .in_place = 1,
                               .grad_in_place = 1,
-                              .fold = fold};
+                              .fold = &fold,
+                              .form = &form};
 
 static bnn_code infer_scale(bnn_graph *g, bnn_node *node) {
     return infer_as(g, node, BNN_I16);

@@ -42,7 +42,7 @@ static bnn_code infer(bnn_graph *g, bnn_node *node) {
     return BNN_OK;
 }
 
-static int fold(const bnn_graph *g, const bnn_node *node, double *a, double *b) {
+static int compose(const bnn_graph *g, const bnn_node *node, double *a, double *b) {
     const batch_norm_attr *attr = node->attr;
     const float *weight = bnn_f32(g, node->in[WEIGHT]), *bias = bnn_f32(g, node->in[BIAS]);
     const float *mean = bnn_f32(g, node->in[RUNNING_MEAN]);
@@ -55,8 +55,10 @@ static int fold(const bnn_graph *g, const bnn_node *node, double *a, double *b) 
         a[i] *= f * (scale ? (double)scale[i] : 1.0);
         b[i] = (b[i] * (scale ? (double)scale[i] : 1.0) - (double)mean[i]) * f + (double)bias[i];
     }
-    return 1;
+    return 2;
 }
+
+static const bnn_fold_rule fold = {.kind = BNN_FOLD_AFFINE, .compose = compose};
 
 static void reduce(const bnn_block *b, const bnn_node *node) {
     if (bnn_graph_training(b->graph)) {
@@ -121,7 +123,7 @@ const bnn_op bnn_batch_norm_op = {
     .grad_in_place = 1,
     .takes_scale = 1,
     .detached_in = BNN_BIT(X_SCALE),
-    .fold = fold};
+    .fold = &fold};
 
 bnn_t bnn_op_batch_norm(bnn_graph *g, bnn_t x, bnn_t weight, bnn_t bias, bnn_t running_mean,
                         bnn_t running_var, float eps, float momentum) {

@@ -16,9 +16,12 @@ typedef struct conv_attr {
 /* A filter's scale is a factor of its channel of the output, where it is deferred (op.h), so that
  * the product itself stays an integer; the backward needs it with the filters. */
 
+/* 0 where nothing fits, or no number would. */
 static int out_size(int size, int kernel, int stride, int pad, int dil) {
-    int span = dil * (kernel - 1) + 1;
-    return stride < 1 || size + 2 * pad < span ? 0 : (size + 2 * pad - span) / stride + 1;
+    int64_t span = (int64_t)dil * (kernel - 1) + 1, padded = (int64_t)size + 2 * (int64_t)pad;
+    return stride < 1 || padded < span || padded > BNN_MAX_DIM
+               ? 0
+               : (int)((padded - span) / stride + 1);
 }
 
 bnn_conv bnn_conv_of(const bnn_graph *g, const bnn_node *node) {
@@ -32,7 +35,7 @@ bnn_conv bnn_conv_of(const bnn_graph *g, const bnn_node *node) {
                       .kh = w.h,
                       .kw = w.w,
                       .oh = out_size(x.h, w.h, a->stride_h, a->pad_h, a->dil_h),
-                      .ow = out_size(x.w, w.w, a->stride_w, a->pad_w, a->dil_w),
+                      .ow = out_size(x.w + a->more_right, w.w, a->stride_w, a->pad_w, a->dil_w),
                       .stride_h = a->stride_h,
                       .stride_w = a->stride_w,
                       .pad_h = a->pad_h,
@@ -114,12 +117,13 @@ static bnn_code infer(bnn_graph *g, bnn_node *node) {
     if (bnn_dtype_of(g, node->in[X]) != bnn_dtype_of(g, node->in[W])) {
         return bnn_node_fail(g, node, "one operand is bits, the other float");
     }
-    if (s.groups < 1 || s.o % s.groups || cg * s.groups != s.c) {
+    if (s.groups < 1 || s.o % s.groups || (int64_t)cg * s.groups != s.c) {
         return bnn_node_fail(g, node, "%d input channels, %d filters of %d channels, %d groups",
                              s.c, s.o, cg, s.groups);
     }
+    int right = s.pad_w + ((const conv_attr *)node->attr)->config.more_right;
     if (s.stride_h < 1 || s.stride_w < 1 || s.dil_h < 1 || s.dil_w < 1 || s.pad_h < 0 ||
-        s.pad_w < 0) {
+        s.pad_w < 0 || right < 0) {
         return bnn_node_fail(g, node, "stride %dx%d, dilation %dx%d, padding %dx%d", s.stride_h,
                              s.stride_w, s.dil_h, s.dil_w, s.pad_h, s.pad_w);
     }
@@ -142,6 +146,9 @@ static bnn_code infer(bnn_graph *g, bnn_node *node) {
     bnn_node_output(g, node, result_type(g, node, &s), y);
     if (((const conv_attr *)node->attr)->sign) {
         bnn_node_output(g, node, BNN_B1, y);
+    }
+    if (bnn_graph_status(g, NULL)) {
+        return BNN_ERR_SHAPE;
     }
     if (bnn_wants_grad(g, node->in[X])) {
         node->saved_in |= BNN_SAVED(W) | BNN_SAVED(W_SCALE);
@@ -203,8 +210,49 @@ static int cheap(const bnn_graph *g, const bnn_node *node) {
     return bnn_dtype_of(g, node->in[X]) == BNN_F32 && (double)s.kh * s.kw * s.c / s.groups <= 100.0;
 }
 
-const bnn_op bnn_conv_op = {
-    .name = "conv", .infer = infer, .forward = forward, .backward = backward, .cheap = cheap};
+static bnn_t other_product(bnn_graph *g, const bnn_node *node, const bnn_t in[3],
+                           const bnn_conv_end *end) {
+    const conv_attr *attr = node->attr;
+    return bnn_op_folded_conv(g, (bnn_value){in[X], in[X_SCALE]}, bnn_plain(in[W]), &attr->config,
+                              end);
+}
+
+static const bnn_fold_rule fold = {.kind = BNN_FOLD_PRODUCT, .product = other_product};
+
+static const bnn_op_field fields[] = {
+    {"stride_h", BNN_FIELD_INT, offsetof(conv_attr, config.stride_h), 1, 0},
+    {"stride_w", BNN_FIELD_INT, offsetof(conv_attr, config.stride_w), 1, 0},
+    {"pad_h", BNN_FIELD_INT, offsetof(conv_attr, config.pad_h), 0, 0},
+    {"pad_w", BNN_FIELD_INT, offsetof(conv_attr, config.pad_w), 0, 0},
+    {"dil_h", BNN_FIELD_INT, offsetof(conv_attr, config.dil_h), 1, 0},
+    {"dil_w", BNN_FIELD_INT, offsetof(conv_attr, config.dil_w), 1, 0},
+    {"more_right", BNN_FIELD_INT, offsetof(conv_attr, config.more_right), 0, 0},
+    {"groups", BNN_FIELD_INT, offsetof(conv_attr, config.groups), 1, 0},
+    {"lo", BNN_FIELD_FLOAT, offsetof(conv_attr, clamp[0]), -INFINITY, 0},
+    {"hi", BNN_FIELD_FLOAT, offsetof(conv_attr, clamp[1]), INFINITY, 0},
+    {"sign", BNN_FIELD_INT, offsetof(conv_attr, sign), 0, 0},
+    {NULL, BNN_FIELD_INT, 0, 0, 0},
+};
+#define OPERAND (BNN_BIT(BNN_F32) | BNN_BIT(BNN_B1))
+static const bnn_form form = {.fields = fields,
+                              .attr_bytes = sizeof(conv_attr),
+                              .in_count = INPUTS,
+                              .optional = ~(BNN_BIT(X) | BNN_BIT(W)),
+                              .in_types = {[X] = OPERAND,
+                                           [W] = OPERAND,
+                                           [X_SCALE] = BNN_BIT(BNN_F32),
+                                           [A] = BNN_BIT(BNN_F32),
+                                           [B] = BNN_BIT(BNN_F32),
+                                           [ADD] = BNN_BIT(BNN_F32),
+                                           [THRESHOLD] = BNN_BIT(BNN_I32)}};
+
+const bnn_op bnn_conv_op = {.name = "conv",
+                            .infer = infer,
+                            .forward = forward,
+                            .backward = backward,
+                            .cheap = cheap,
+                            .fold = &fold,
+                            .form = &form};
 
 bnn_t bnn_op_conv(bnn_graph *g, bnn_value x, bnn_value w, const bnn_conv_config *config) {
     bnn_t y = bnn_op_folded_conv(g, x, w, config, &bnn_conv_plain);

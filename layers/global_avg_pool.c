@@ -21,8 +21,13 @@ static void backward(const bnn_graph *g, const bnn_node *node) {
         bnn_grad(g, node->out[0]), bnn_grad(g, node->in[0]), node->acc[0]);
 }
 
-const bnn_op bnn_global_avg_pool_op = {
-    .name = "global_avg_pool", .infer = infer, .forward = forward, .backward = backward};
+static const bnn_form form = {.in_count = 1, .in_types = {BNN_BIT(BNN_F32)}};
+
+const bnn_op bnn_global_avg_pool_op = {.name = "global_avg_pool",
+                                       .infer = infer,
+                                       .forward = forward,
+                                       .backward = backward,
+                                       .form = &form};
 
 bnn_t bnn_op_global_avg_pool(bnn_graph *g, bnn_t x) {
     return bnn_graph_add(g, &bnn_global_avg_pool_op, NULL, 0, 1, &x);

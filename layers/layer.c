@@ -1,9 +1,9 @@
 /* Parameters and ops of a layer put together. The binarizer's hooks are called here only. */
 #include "layers/layer.h"
 
-#include <limits.h>
 #include <math.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "layers/binarizers/binarizer.h"
 
@@ -35,15 +35,30 @@ static bnn_t weight_param(const bnn_build *b, const char *layer, int ndim, bnn_s
     return bnn_graph_param(b->graph, &desc);
 }
 
+static int is_binary(const bnn_build *b, int full_precision) {
+    return b->binarizer && !full_precision;
+}
+
+/* Takes over the layer's own padding, unless x has it already. */
+static void take_padding(const bnn_build *b, const bnn_binary_layer *layer, bnn_t before, bnn_t x,
+                         bnn_conv_config *config) {
+    if (bnn_shape_of(b->graph, x).w == bnn_shape_of(b->graph, before).w) {
+        config->pad_w += layer->pad_left;
+        config->more_right = layer->pad_right - layer->pad_left;
+    }
+}
+
 static bnn_t product(const bnn_build *b, const bnn_binary_layer *layer, bnn_t x, bnn_t w,
-                     int full_precision, const bnn_conv_config *config) {
+                     int full_precision, bnn_conv_config config) {
     const bnn_binarizer *algo = b->binarizer;
-    if (!algo || full_precision) {
-        return bnn_add_bias(layer, bnn_op_conv(b->graph, bnn_plain(x), bnn_plain(w), config));
+    if (!is_binary(b, full_precision)) {
+        take_padding(b, layer, x, x, &config);
+        return bnn_add_bias(layer, bnn_op_conv(b->graph, bnn_plain(x), bnn_plain(w), &config));
     }
     bnn_value a = algo->activation(layer, x);
     bnn_value bits = algo->weight(layer, w);
-    return algo->output(layer, bnn_op_conv(b->graph, a, bits, config));
+    take_padding(b, layer, x, a.t, &config);
+    return algo->output(layer, bnn_op_conv(b->graph, a, bits, &config));
 }
 
 static bnn_t convolution(const bnn_build *b, const char *name, bnn_t x, const bnn_conv_layer *l,
@@ -62,10 +77,10 @@ static bnn_t convolution(const bnn_build *b, const char *name, bnn_t x, const bn
     float std = l->init_std > 0.0f
                     ? l->init_std
                     : sqrtf(2.0f / ((float)f.n * (float)f.h * (float)f.w / (float)groups));
-    bnn_t w =
-        weight_param(b, name, kind == BNN_CONV1D ? 3 : 4, f, (size_t)f.c,
-                     b->binarizer && !l->full_precision, (bnn_init){BNN_INIT_NORMAL, std, 0.0f});
-    bnn_t bias = l->bias ? vector_param(b, name, "bias", l->out, 1, zero) : BNN_NONE;
+    bnn_t w = weight_param(b, name, kind == BNN_CONV1D ? 3 : 4, f, (size_t)f.c,
+                           is_binary(b, l->full_precision), (bnn_init){BNN_INIT_NORMAL, std, 0.0f});
+    int biased = l->bias && (!is_binary(b, l->full_precision) || b->binarizer->biased);
+    bnn_t bias = biased ? vector_param(b, name, "bias", l->out, 1, zero) : BNN_NONE;
     int one_row = kind == BNN_CONV1D;
     bnn_conv_config config = {.stride_h = one_row ? 1 : l->stride,
                               .stride_w = l->stride,
@@ -74,8 +89,14 @@ static bnn_t convolution(const bnn_build *b, const char *name, bnn_t x, const bn
                               .dil_h = one_row ? 1 : dilation,
                               .dil_w = dilation,
                               .groups = groups};
-    bnn_binary_layer layer = {.build = b, .name = name, .kind = kind, .filter = f, .bias = bias};
-    return product(b, &layer, x, w, l->full_precision, &config);
+    bnn_binary_layer layer = {.build = b,
+                              .name = name,
+                              .kind = kind,
+                              .filter = f,
+                              .bias = bias,
+                              .pad_left = l->pad_left,
+                              .pad_right = l->pad_right};
+    return product(b, &layer, x, w, l->full_precision, config);
 }
 
 bnn_t bnn_conv2d(const bnn_build *b, const char *name, bnn_t x, const bnn_conv_layer *layer) {
@@ -87,42 +108,27 @@ bnn_t bnn_conv1d(const bnn_build *b, const char *name, bnn_t x, const bnn_conv_l
 }
 
 bnn_t bnn_flatten(const bnn_build *b, bnn_t x) {
-    bnn_shape s = bnn_shape_of(b->graph, x);
-    double values = (double)s.h * s.w * s.c;
-    if (values > INT_MAX) {
-        return bnn_graph_fail(b->graph, BNN_ERR_SHAPE,
-                              "an image of %dx%d is too large for a classifier of all its pixels",
-                              s.h, s.w);
-    }
-    return bnn_op_reshape(b->graph, x, (bnn_shape){s.n, 1, 1, (int)values});
-}
-
-/* What the last reshape flattened, so that the file's column order (C,H,W) is known. */
-static bnn_shape flattened(const bnn_build *b, bnn_t x) {
-    const bnn_node *node = bnn_graph_producer(b->graph, x);
-    bnn_shape s = bnn_shape_of(b->graph, x);
-    return node && node->op == &bnn_reshape_op ? bnn_shape_of(b->graph, node->in[0])
-                                               : (bnn_shape){s.n, 1, 1, s.c};
+    return bnn_op_flatten(b->graph, x);
 }
 
 bnn_t bnn_linear(const bnn_build *b, const char *name, bnn_t x, const bnn_linear_layer *l) {
     if (x == BNN_NONE) {
         return BNN_NONE;
     }
-    bnn_shape image = flattened(b, x);
     int in = bnn_shape_of(b->graph, x).c;
+    int channels = l->as_it_lies ? in : bnn_flattened_channels(b->graph, x);
     float limit = 1.0f / sqrtf((float)in);
     bnn_init uniform = {BNN_INIT_UNIFORM, -limit, limit};
     bnn_init init = l->init_std > 0.0f ? (bnn_init){BNN_INIT_NORMAL, l->init_std, 0.0f} : uniform;
-    bnn_t w = weight_param(b, name, 2, (bnn_shape){l->out, 1, 1, in}, (size_t)image.c,
-                           b->binarizer && !l->full_precision, init);
+    bnn_t w = weight_param(b, name, 2, (bnn_shape){l->out, 1, 1, in}, (size_t)channels,
+                           is_binary(b, l->full_precision), init);
     bnn_t bias =
         l->no_bias ? BNN_NONE
                    : vector_param(b, name, "bias", l->out, 1, l->init_std > 0.0f ? zero : uniform);
-    bnn_conv_config config = {1, 1, 0, 0, 1, 1, 1};
+    bnn_conv_config config = {1, 1, 0, 0, 1, 1, 1, 0};
     bnn_binary_layer layer = {
         .build = b, .name = name, .kind = BNN_LINEAR, .filter = {l->out, 1, 1, in}, .bias = bias};
-    return product(b, &layer, x, w, l->full_precision, &config);
+    return product(b, &layer, x, w, l->full_precision, config);
 }
 
 bnn_t bnn_batch_norm(const bnn_build *b, const char *name, bnn_t x, float weight) {
@@ -141,4 +147,36 @@ bnn_t bnn_batch_norm(const bnn_build *b, const char *name, bnn_t x, float weight
 bnn_t bnn_activation(const bnn_build *b, bnn_t x) {
     return b->binarizer ? bnn_op_clamp(b->graph, x, -1.0f, 1.0f)
                         : bnn_op_clamp(b->graph, x, 0.0f, INFINITY);
+}
+
+bnn_t bnn_prelu(const bnn_build *b, const char *name, bnn_t x) {
+    bnn_t slope = vector_param(b, name, "weight", 1, 1, (bnn_init){BNN_INIT_CONSTANT, 0.25f, 0.0f});
+    return bnn_op_prelu(b->graph, x, slope);
+}
+
+const char *const bnn_pool_names[] = {[BNN_POOL_USUAL] = "usual",
+                                      [BNN_POOL_MAX] = "max",
+                                      [BNN_POOL_MEAN] = "mean",
+                                      [BNN_POOL_EMA_MAX] = "ema-max",
+                                      NULL};
+
+int bnn_pool_find(const char *name, bnn_pool *pool) {
+    for (int i = 0; bnn_pool_names[i]; i++) {
+        if (strcmp(bnn_pool_names[i], name) == 0) {
+            *pool = (bnn_pool)i;
+            return 1;
+        }
+    }
+    return 0;
+}
+
+bnn_t bnn_pool_points(const bnn_build *b, bnn_t x) {
+    bnn_shape s = bnn_shape_of(b->graph, x);
+    bnn_pool usual = b->binarizer ? BNN_POOL_EMA_MAX : BNN_POOL_MAX;
+    bnn_pool pool = b->pool == BNN_POOL_USUAL ? usual : b->pool;
+    if (pool == BNN_POOL_MEAN) {
+        return bnn_op_global_avg_pool(b->graph, x);
+    }
+    return bnn_op_global_max_pool(b->graph, x,
+                                  pool == BNN_POOL_MAX ? 0.0f : bnn_ema_max_shift(s.h * s.w));
 }

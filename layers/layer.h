@@ -7,23 +7,35 @@
 
 typedef struct bnn_binarizer bnn_binarizer;
 
+/* What becomes of a cloud's points: EMA-max in a binary network, the maximum in its float twin,
+ * unless it is said. */
+typedef enum bnn_pool { BNN_POOL_USUAL, BNN_POOL_MAX, BNN_POOL_MEAN, BNN_POOL_EMA_MAX } bnn_pool;
+extern const char *const bnn_pool_names[];           /* as --pool spells them, NULL-terminated */
+int bnn_pool_find(const char *name, bnn_pool *pool); /* 0: there is none of that name */
+
 /* What a model is built with. */
 typedef struct bnn_build {
     bnn_graph *graph;
     const bnn_binarizer *binarizer; /* NULL: the float twin */
     int phase;                      /* of the binarizer's schedule (binarizer.h) */
+    bnn_pool pool;
 } bnn_build;
 
 /* What the builder of a network gives. */
 typedef struct bnn_output {
-    bnn_t main;       /* [N,H,W,classes]: what is read of it */
-    bnn_t extra_loss; /* one value that its architecture adds to the task's loss, or BNN_NONE */
+    bnn_t main; /* [N,H,W,classes]: what is read of it */
+    /* In training: one value that its architecture adds, times the weight, to the task's loss. */
+    bnn_t penalty;
+    float penalty_weight; /* 0: none */
 } bnn_output;
 
 typedef struct bnn_conv_layer {
     int out, kernel, stride, pad;
     int dilation, groups; /* 0 means 1 */
-    int bias;
+    int bias;             /* where it is binary, only if the algorithm's convolutions have one */
+    /* conv1d: zeros put on in time before the binarization, whose statistics and thresholds see
+     * them (the memory of FSMN). */
+    int pad_left, pad_right;
     int full_precision; /* stays float in a binary network */
     float init_std;     /* 0: Kaiming-normal, fan_out */
 } bnn_conv_layer;
@@ -37,6 +49,7 @@ typedef struct bnn_linear_layer {
     int out;
     int no_bias;
     int full_precision;
+    int as_it_lies; /* what was flattened has the file's order in memory too: rows of channels */
     float init_std; /* 0: PyTorch's U(-1/sqrt(in), 1/sqrt(in)) */
 } bnn_linear_layer;
 
@@ -50,5 +63,9 @@ bnn_t bnn_flatten(const bnn_build *b, bnn_t x);
 bnn_t bnn_batch_norm(const bnn_build *b, const char *name, bnn_t x, float weight);
 /* Hardtanh in a binary network, ReLU in its float twin. */
 bnn_t bnn_activation(const bnn_build *b, bnn_t x);
+/* PReLU of one slope, NAME.weight. */
+bnn_t bnn_prelu(const bnn_build *b, const char *name, bnn_t x);
+/* All points of a sample to one, as b->pool says: [N,H,W,C] -> [N,1,1,C]. */
+bnn_t bnn_pool_points(const bnn_build *b, bnn_t x);
 
 #endif

@@ -10,7 +10,7 @@ typedef struct max_pool_attr {
 static bnn_code infer(bnn_graph *g, bnn_node *node) {
     const max_pool_attr *a = node->attr;
     bnn_shape s = bnn_shape_of(g, node->in[0]);
-    if (a->kernel < 1 || a->kernel > 15 || a->stride < 1 || a->pad < 0 || 2 * a->pad > a->kernel ||
+    if (a->kernel < 1 || a->kernel > 15 || a->stride < 1 || a->pad < 0 || a->pad > a->kernel / 2 ||
         s.h + 2 * a->pad < a->kernel || s.w + 2 * a->pad < a->kernel) {
         return bnn_node_fail(g, node, "a %dx%d window does not fit an image of %dx%d", a->kernel,
                              a->kernel, s.h, s.w);
@@ -42,11 +42,26 @@ static void backward(const bnn_graph *g, const bnn_node *node) {
                                             node->acc[0]);
 }
 
+static const bnn_fold_rule fold = {.selects = 1};
+
+static const bnn_op_field fields[] = {
+    {"kernel", BNN_FIELD_INT, offsetof(max_pool_attr, kernel), 0, 0},
+    {"stride", BNN_FIELD_INT, offsetof(max_pool_attr, stride), 1, 0},
+    {"pad", BNN_FIELD_INT, offsetof(max_pool_attr, pad), 0, 0},
+    {NULL, BNN_FIELD_INT, 0, 0, 0},
+};
+static const bnn_form form = {.fields = fields,
+                              .attr_bytes = sizeof(max_pool_attr),
+                              .in_count = 1,
+                              .in_types = {BNN_BIT(BNN_F32)}};
+
 const bnn_op bnn_max_pool_op = {.name = "max_pool",
                                 .infer = infer,
                                 .forward = forward,
                                 .backward = backward,
-                                .passes_scale = 1};
+                                .passes_scale = 1,
+                                .fold = &fold,
+                                .form = &form};
 
 bnn_t bnn_op_max_pool(bnn_graph *g, bnn_t x, int kernel, int stride, int pad) {
     max_pool_attr attr = {kernel, stride, pad};

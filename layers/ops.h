@@ -17,6 +17,7 @@ static inline bnn_value bnn_plain(bnn_t t) {
 
 typedef struct bnn_conv_config {
     int stride_h, stride_w, pad_h, pad_w, dil_h, dil_w, groups;
+    int more_right; /* columns of padding on the right beyond pad_w, or if negative fewer */
 } bnn_conv_config;
 
 /* y[N,OH,OW,O] = x[N,H,W,C] * w[O,KH,KW,C/groups], both float or both bits; a linear layer is the
@@ -81,14 +82,51 @@ bnn_t bnn_op_recu_bound(bnn_graph *g, bnn_t w1, bnn_t tau);
 bnn_t bnn_op_max_pool(bnn_graph *g, bnn_t x, int kernel, int stride, int pad);
 bnn_t bnn_op_global_avg_pool(bnn_graph *g, bnn_t x);
 
+/* The maximum over all rows of a sample, plus a constant: [N,1,1,C]. EMA-max (BiPointNet) is the
+ * one with bnn_ema_max_shift of its number of rows. */
+bnn_t bnn_op_global_max_pool(bnn_graph *g, bnn_t x, float shift);
+float bnn_ema_max_shift(int rows);
+
+/* x where it is positive, else slope x; slope [1] or [C]. */
+bnn_t bnn_op_prelu(bnn_graph *g, bnn_t x, bnn_t slope);
+
+/* Zeros to the left and right of each line, and off again. */
+bnn_t bnn_op_pad(bnn_graph *g, bnn_t x, int left, int right);
+bnn_t bnn_op_crop(bnn_graph *g, bnn_t x, int left, int right);
+/* `count` channels from `first` on. */
+bnn_t bnn_op_channels(bnn_graph *g, bnn_t x, int first, int count);
+/* A row for each column of an image, [N,1,W,C*H], of which the values come as C, H: PyTorch's view
+ * of [N,C,H,W] as [N,C*H,W]. */
+bnn_t bnn_op_columns(bnn_graph *g, bnn_t x);
+/* [N,H,W,C] -> [N,H,C,W] */
+bnn_t bnn_op_transpose(bnn_graph *g, bnn_t x);
+/* Channels side by side; what is [N,1,1,C] stands at every pixel. */
+bnn_t bnn_op_concat(bnn_graph *g, int count, const bnn_t *in);
+
+/* y[n,.,.,o] = sum over c of x[n,.,.,c] w[n,o,c], with w [N,H,W,C] of H * W = O filters. */
+bnn_t bnn_op_batch_product(bnn_graph *g, bnn_t x, bnn_t w);
+/* Matrices [N,H,C,C] plus value times the identity. */
+bnn_t bnn_op_diagonal(bnn_graph *g, bnn_t x, float value);
+
 /* The same values under another shape; no copy in the forward. */
 bnn_t bnn_op_reshape(bnn_graph *g, bnn_t x, bnn_shape shape);
+/* [N,H,W,C] -> [N,1,1,H*W*C], which the node remembers. */
+bnn_t bnn_op_flatten(bnn_graph *g, bnn_t x);
+/* Channels of the image whose pixels are the rows of x, through what works value by value; those of
+ * x where none was flattened. */
+int bnn_flattened_channels(const bnn_graph *g, bnn_t x);
 
 /* Inference: bits of an integer-valued float map, a threshold a channel (kernels.h). */
 bnn_t bnn_op_threshold(bnn_graph *g, bnn_t x, bnn_t threshold);
 
-/* Mean over [N,1,1,classes] logits with label I32 [N,1,1,1]; a scalar. */
+/* Mean over the rows of logits [N,H,W,classes] with label I32 [N,H,W,1]; a scalar. */
 bnn_t bnn_op_cross_entropy(bnn_graph *g, bnn_t logits, bnn_t label);
+/* The mean over samples of the 2-norm of x[n]; a scalar. */
+bnn_t bnn_op_norm_mean(bnn_graph *g, bnn_t x);
+/* The mean norm of A (A' - I) over matrices a [N,1,C,C]; a scalar. */
+bnn_t bnn_transform_regulariser(bnn_graph *g, bnn_t a);
+/* Scalars, each times its weight. */
+bnn_t bnn_op_weighted_sum(bnn_graph *g, int count, const bnn_t *terms, const float *weights);
 
 /* The convolution a conv node computes: for folding, counting and tests. */
 bnn_conv bnn_conv_of(const bnn_graph *g, const bnn_node *node);
@@ -114,10 +152,21 @@ void bnn_conv_prepare_filters(const bnn_graph *g);
     X(global_avg_pool)                                                                             \
     X(reshape)                                                                                     \
     X(threshold)                                                                                   \
-    X(cross_entropy)
+    X(cross_entropy)                                                                               \
+    X(global_max_pool)                                                                             \
+    X(prelu)                                                                                       \
+    X(move)                                                                                        \
+    X(concat)                                                                                      \
+    X(batch_product)                                                                               \
+    X(diagonal)                                                                                    \
+    X(norm_mean)                                                                                   \
+    X(weighted_sum)
 
 #define BNN_DECLARE_OP(name) extern const bnn_op bnn_##name##_op;
 BNN_OPS(BNN_DECLARE_OP)
 #undef BNN_DECLARE_OP
+
+/* The op of this name, or NULL. */
+const bnn_op *bnn_op_find(const char *name);
 
 #endif

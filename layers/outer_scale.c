@@ -76,6 +76,19 @@ static void backward_finish(const bnn_graph *g, const bnn_node *node, size_t pie
                           bnn_grad(g, node->in[V]), node->acc[O]);
 }
 
+/* Scales are trained for the longest of images; of those, this network's rows and columns. */
+static int used(const bnn_graph *g, const bnn_node *node, int k) {
+    bnn_shape s = bnn_shape_of(g, node->in[X]);
+    return k == H ? s.h : k == V ? s.w : s.c;
+}
+
+static const bnn_fold_rule fold = {.used = used};
+static const bnn_form form = {
+    .in_count = 4,
+    .optional = BNN_BIT(H),
+    .in_types = {BNN_BIT(BNN_F32), BNN_BIT(BNN_F32), BNN_BIT(BNN_F32), BNN_BIT(BNN_F32)},
+};
+
 const bnn_op bnn_outer_scale_op = {.name = "outer_scale",
                                    .infer = infer,
                                    .forward_rows = {.map = forward},
@@ -84,7 +97,9 @@ const bnn_op bnn_outer_scale_op = {.name = "outer_scale",
                                    .row_out = BNN_BIT(0),
                                    .takes_integers = 1,
                                    .in_place = 1,
-                                   .grad_in_place = 1};
+                                   .grad_in_place = 1,
+                                   .fold = &fold,
+                                   .form = &form};
 
 bnn_t bnn_op_outer_scale(bnn_graph *g, bnn_t x, bnn_t o, bnn_t h, bnn_t v) {
     return bnn_graph_add(g, &bnn_outer_scale_op, NULL, 0, 4, (bnn_t[]){x, o, h, v});

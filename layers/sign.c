@@ -71,13 +71,25 @@ static void backward(const bnn_block *b, const bnn_node *node) {
                     surrogate(g, node), scale, gx, node->acc[X]);
 }
 
+static const bnn_fold_rule fold = {.kind = BNN_FOLD_SIGN};
+
+/* Surrogate and scale are the backward's alone. */
+static const bnn_form form = {
+    .attr_bytes = sizeof(sign_attr),
+    .in_count = 3,
+    .optional = BNN_BIT(SCALE) | BNN_BIT(STE_P),
+    .in_types = {BNN_BIT(BNN_F32), BNN_BIT(BNN_F32), BNN_BIT(BNN_F32)},
+};
+
 const bnn_op bnn_sign_op = {.name = "sign",
                             .infer = infer,
                             .forward_rows = {.map = forward},
                             .backward_rows = {.map = backward},
                             .row_in = BNN_BIT(X),
                             .row_out = BNN_BIT(BITS) | BNN_BIT(PLANE),
-                            .grad_in_place = 1};
+                            .grad_in_place = 1,
+                            .fold = &fold,
+                            .form = &form};
 
 bnn_value bnn_op_sign(bnn_graph *g, bnn_t x, bnn_t scale, int scale_in_grad, bnn_ste ste,
                       bnn_t ste_p) {

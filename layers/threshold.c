@@ -18,12 +18,15 @@ static void forward(const bnn_block *b, const bnn_node *node) {
                                                 bnn_block_bits(b, node->out[0]));
 }
 
+static const bnn_form form = {.in_count = 2, .in_types = {BNN_BIT(BNN_F32), BNN_BIT(BNN_I32)}};
+
 const bnn_op bnn_threshold_op = {.name = "threshold",
                                  .infer = infer,
                                  .forward_rows = {.map = forward},
                                  .row_in = BNN_BIT(0),
                                  .row_out = BNN_BIT(0),
-                                 .detached = 1};
+                                 .detached = 1,
+                                 .form = &form};
 
 bnn_t bnn_op_threshold(bnn_graph *g, bnn_t x, bnn_t threshold) {
     return bnn_graph_add(g, &bnn_threshold_op, NULL, 0, 2, (bnn_t[]){x, threshold});

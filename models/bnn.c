@@ -64,11 +64,11 @@ static bnn_code open_model(bnn_model *model, const char *path, const bnn_device 
         code = bnn_loaded_predictor(&model->loaded, &model->predictor, err);
     }
     if (code == BNN_OK) {
-        const bnn_fold *fold;
+        const bnn_inference *network;
         size_t values = input_values(model), most = CHUNK_VALUES / values;
         model->chunk = most < 1 ? 1 : most < CHUNK ? most : CHUNK;
         /* Plans and fills the network now, so that what is wrong with a file is said at loading. */
-        code = bnn_predictor_fold(model->predictor, 1, &fold, err);
+        code = bnn_predictor_network(model->predictor, 1, &network, err);
         model->normalized = code == BNN_OK ? bnn_alloc_aligned(model->chunk * values * 4) : NULL;
         if (code == BNN_OK && !model->normalized) {
             code = bnn_fail(err, BNN_ERR_MEMORY, "%s: out of memory", path);

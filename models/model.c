@@ -56,11 +56,12 @@ bnn_code bnn_net_build(const bnn_spec *spec, const bnn_device *device, bnn_param
                        int batch, int training, bnn_net *net, bnn_error *err) {
     bnn_graph *g = bnn_graph_create(device, params, training);
     int inputs;
-    *net = (bnn_net){.graph = g, .loss = BNN_NONE};
+    *net = (bnn_net){.graph = g, .loss = BNN_NONE, .task_loss = BNN_NONE, .penalty = BNN_NONE};
     if (!g) {
         return bnn_fail(err, BNN_ERR_MEMORY, "out of memory for the graph");
     }
-    bnn_build build = {.graph = g, .binarizer = spec->binarizer, .phase = spec->phase};
+    bnn_build build = {
+        .graph = g, .binarizer = spec->binarizer, .phase = spec->phase, .pool = spec->pool};
     net->fields = bnn_spec_fields(spec, net->field, &inputs);
     net->input[0] = batch_input(g, &net->field[0], batch);
     bnn_output output = spec->arch->build(&build, spec->arch, net->input[0], spec->classes);
@@ -70,9 +71,13 @@ bnn_code bnn_net_build(const bnn_spec *spec, const bnn_device *device, bnn_param
     bnn_code code;
     if (training) {
         net->input[inputs] = batch_input(g, &net->field[inputs], batch);
-        net->loss = spec->arch->task->loss(&build, &output, net->input[inputs]);
-        if (output.extra_loss != BNN_NONE) {
-            net->loss = bnn_op_add(g, net->loss, output.extra_loss);
+        net->loss = net->task_loss = spec->arch->task->loss(&build, &output, net->input[inputs]);
+        if (output.penalty_weight > 0.0f) {
+            net->penalty = output.penalty;
+            bnn_graph_keep(g, net->task_loss);
+            bnn_graph_keep(g, net->penalty);
+            net->loss = bnn_op_weighted_sum(g, 2, (bnn_t[]){net->task_loss, net->penalty},
+                                            (float[]){1.0f, output.penalty_weight});
         }
         bnn_graph_keep(g, net->loss);
         code = bnn_graph_compile(g, net->loss, err);

@@ -9,7 +9,7 @@
 #define BNN_FLOAT_ALGORITHM "fp32"
 
 /* What a file may claim, far beyond any network here; one that claims more is damaged. */
-#define BNN_MAX_SIDE 4096 /* rows, columns or channels of an image */
+#define BNN_MAX_SIDE 4096 /* rows, columns or channels of a sample */
 #define BNN_MAX_CLASSES 1000000
 
 struct bnn_spec {
@@ -17,6 +17,7 @@ struct bnn_spec {
     const bnn_binarizer *binarizer;       /* NULL: float */
     int height, width, channels, classes; /* of the input, [1,height,width,channels] a sample */
     int phase;                            /* of the binarizer's schedule */
+    bnn_pool pool;                        /* of points, where the architecture has such a layer */
     /* What the images were normalized with, on the 0..255 scale; travels with the model. */
     float mean[3], std[3];
     const char *dataset;     /* its name, or "" */
@@ -44,7 +45,8 @@ typedef struct bnn_net {
     int fields;
     bnn_t input[BNN_MAX_FIELDS]; /* where each goes */
     bnn_t output;
-    bnn_t loss; /* BNN_NONE in evaluation */
+    bnn_t loss;               /* BNN_NONE in evaluation */
+    bnn_t task_loss, penalty; /* its terms; no penalty: BNN_NONE */
 } bnn_net;
 
 /* Builds (and in training compiles) the graph for `batch` samples. The caller frees net->graph. */

@@ -3,14 +3,17 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "layers/fold/fold.h"
 #include "models/files/packed.h"
 
 /* One batch size's network. */
 typedef struct batch_plan {
-    int batch; /* 0: empty */
-    int fresh; /* the constants are those of the parameters */
+    int batch;                    /* 0: empty */
+    int fresh;                    /* the constants are those of the parameters */
+    const bnn_inference *network; /* one of these two */
+    bnn_fold *fold;               /* of `net` */
+    bnn_inference read;           /* from a packed file */
     bnn_net net;
-    bnn_fold *fold;
 } batch_plan;
 
 struct bnn_predictor {
@@ -19,12 +22,14 @@ struct bnn_predictor {
     bnn_params *params;
     bnn_params *own_params; /* names only, where there is nothing but constants */
     const bnn_st_file *packed;
+    int version; /* of the packed file */
     const char *path;
     batch_plan plans[2]; /* full batches, and the last of an epoch */
 };
 
 static void free_plan(batch_plan *p) {
     bnn_fold_free(p->fold);
+    bnn_inference_free(&p->read);
     bnn_graph_free(p->net.graph);
     *p = (batch_plan){0};
 }
@@ -44,6 +49,7 @@ bnn_code bnn_predictor_create(const bnn_spec *spec, const bnn_device *device, bn
     p->device = *device;
     p->params = params;
     p->packed = packed;
+    p->version = packed && bnn_model_kind_of(packed) == BNN_MODEL_PACKED_1 ? 1 : 2;
     p->path = path;
     *out = p;
     return BNN_OK;
@@ -69,17 +75,53 @@ void bnn_predictor_refresh(bnn_predictor *p, int phase) {
     p->spec.phase = phase;
 }
 
-static bnn_code build(bnn_predictor *p, batch_plan *plan, int n, bnn_error *err) {
+/* Folds the network that the spec names. */
+static bnn_code build_named(bnn_predictor *p, batch_plan *plan, int n, bnn_error *err) {
     bnn_code code = bnn_net_build(&p->spec, &p->device, p->params, n, 0, &plan->net, err);
     if (code == BNN_OK) {
-        code = bnn_fold_create(plan->net.graph, plan->net.input[0], plan->net.output,
+        code = bnn_fold_create(plan->net.graph, 1, plan->net.input, 1, &plan->net.output,
                                p->packed != NULL, &plan->fold, err);
     }
-    if (code == BNN_OK && p->packed) { /* before memory is taken on its metadata's word */
-        code = bnn_packed_check(p->path, p->packed, plan->fold, err);
-    }
     if (code == BNN_OK) {
-        code = bnn_graph_bind(bnn_fold_graph(plan->fold), NULL, err);
+        plan->network = bnn_fold_result(plan->fold);
+    }
+    if (code == BNN_OK && p->packed) { /* before memory is taken on its metadata's word */
+        code = bnn_packed_1_check(p->path, p->packed, plan->network, err);
+    }
+    return code;
+}
+
+/* Builds the network that the file describes, which must be one for the images it names. */
+static bnn_code build_read(bnn_predictor *p, batch_plan *plan, int n, bnn_error *err) {
+    const bnn_inference *r = plan->network = &plan->read;
+    const bnn_spec *s = &p->spec;
+    bnn_code code = bnn_packed_build(p->path, p->packed, &p->device, n, &plan->read, err);
+    if (code != BNN_OK) {
+        return code;
+    }
+    bnn_field field[BNN_MAX_FIELDS];
+    int inputs;
+    bnn_spec_fields(s, field, &inputs);
+    bnn_shape sample = field[0].shape;
+    sample.n = n;
+    int fits =
+        r->input_count == 1 && r->output_count == 1 &&
+        bnn_shape_equal(bnn_shape_of(r->graph, r->inputs[0]), sample) &&
+        bnn_dtype_of(r->graph, r->inputs[0]) == field[0].dtype &&
+        bnn_shape_count(bnn_shape_of(r->graph, r->outputs[0])) == (size_t)n * bnn_spec_outputs(s) &&
+        bnn_dtype_of(r->graph, r->outputs[0]) == BNN_F32;
+    return fits ? BNN_OK
+                : bnn_fail(err, BNN_ERR_FORMAT,
+                           "%s: its network is not one of %dx%dx%d values and %d classes; the file "
+                           "is damaged",
+                           p->path, s->channels, s->height, s->width, s->classes);
+}
+
+static bnn_code build(bnn_predictor *p, batch_plan *plan, int n, bnn_error *err) {
+    int read = p->packed && p->version > 1;
+    bnn_code code = (read ? build_read : build_named)(p, plan, n, err);
+    if (code == BNN_OK) {
+        code = bnn_graph_bind(plan->network->graph, NULL, err);
     }
     if (code != BNN_OK) {
         free_plan(plan);
@@ -87,6 +129,12 @@ static bnn_code build(bnn_predictor *p, batch_plan *plan, int n, bnn_error *err)
     }
     plan->batch = n;
     return BNN_OK;
+}
+
+static bnn_code fill(bnn_predictor *p, batch_plan *plan, bnn_error *err) {
+    return !p->packed        ? bnn_fold_evaluate(plan->fold, err)
+           : p->version == 1 ? bnn_packed_1_fill(p->path, p->packed, plan->network, err)
+                             : bnn_packed_fill(p->path, p->packed, plan->network, err);
 }
 
 static bnn_code plan_for(bnn_predictor *p, int n, batch_plan **out, bnn_error *err) {
@@ -103,8 +151,7 @@ static bnn_code plan_for(bnn_predictor *p, int n, batch_plan **out, bnn_error *e
         }
     }
     if (!plan->fresh) {
-        bnn_code code = p->packed ? bnn_packed_read(p->path, p->packed, plan->fold, err)
-                                  : bnn_fold_evaluate(plan->fold, err);
+        bnn_code code = fill(p, plan, err);
         if (code != BNN_OK) {
             return code;
         }
@@ -120,24 +167,28 @@ bnn_code bnn_predictor_run(bnn_predictor *p, const bnn_batch *batch, float *outp
     const void *data = NULL;
     bnn_code code = plan_for(p, (int)batch->n, &plan, err);
     if (code == BNN_OK) {
-        code = bnn_batch_data(batch, &plan->net.field[0], &data, err);
+        bnn_field field[BNN_MAX_FIELDS];
+        int inputs;
+        bnn_spec_fields(&p->spec, field, &inputs);
+        code = bnn_batch_data(batch, &field[0], &data, err);
     }
     if (code != BNN_OK) {
         return code;
     }
-    bnn_graph *g = bnn_fold_graph(plan->fold);
-    bnn_graph_set(g, bnn_fold_input(plan->fold), data);
-    bnn_graph_forward(g);
-    memcpy(output, bnn_f32(g, bnn_fold_output(plan->fold)),
+    const bnn_inference *network = plan->network;
+    bnn_graph_set(network->graph, network->inputs[0], data);
+    bnn_graph_forward(network->graph);
+    memcpy(output, bnn_f32(network->graph, network->outputs[0]),
            batch->n * bnn_spec_outputs(&p->spec) * sizeof(float));
     return BNN_OK;
 }
 
-bnn_code bnn_predictor_fold(bnn_predictor *p, int n, const bnn_fold **fold, bnn_error *err) {
+bnn_code bnn_predictor_network(bnn_predictor *p, int n, const bnn_inference **network,
+                               bnn_error *err) {
     batch_plan *plan;
     bnn_code code = plan_for(p, n, &plan, err);
     if (code == BNN_OK) {
-        *fold = plan->fold;
+        *network = plan->network;
     }
     return code;
 }

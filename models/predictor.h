@@ -4,7 +4,7 @@
 #define BNN_MODELS_PREDICTOR_H
 
 #include "engine/io/safetensors.h"
-#include "layers/fold/fold.h"
+#include "layers/fold/inference.h"
 #include "models/model.h"
 
 typedef struct bnn_predictor bnn_predictor;
@@ -24,6 +24,7 @@ bnn_code bnn_predictor_run(bnn_predictor *p, const bnn_batch *batch, float *outp
 void bnn_predictor_refresh(bnn_predictor *p, int phase);
 
 /* The folded, evaluated network for batches of n (export, description). Valid until n changes. */
-bnn_code bnn_predictor_fold(bnn_predictor *p, int n, const bnn_fold **fold, bnn_error *err);
+bnn_code bnn_predictor_network(bnn_predictor *p, int n, const bnn_inference **network,
+                               bnn_error *err);
 
 #endif

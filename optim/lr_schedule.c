@@ -4,8 +4,11 @@
 #include <stddef.h>
 #include <string.h>
 
-const char *const bnn_lr_schedule_names[] = {
-    [BNN_LR_COSINE] = "cosine", [BNN_LR_STEP] = "step", [BNN_LR_CONSTANT] = "constant", NULL};
+const char *const bnn_lr_schedule_names[] = {[BNN_LR_COSINE] = "cosine",
+                                             [BNN_LR_STEP] = "step",
+                                             [BNN_LR_CONSTANT] = "constant",
+                                             [BNN_LR_LINEAR] = "linear",
+                                             NULL};
 
 int bnn_lr_schedule_find(const char *name) {
     for (int i = 0; bnn_lr_schedule_names[i]; i++) {
@@ -16,7 +19,7 @@ int bnn_lr_schedule_find(const char *name) {
     return -1;
 }
 
-static double regular(const bnn_lr_schedule *s, int epoch) {
+static double regular(const bnn_lr_schedule *s, int epoch, uint64_t step) {
     const double pi = 3.14159265358979323846;
     double lr = s->lr;
     switch (s->kind) {
@@ -27,6 +30,8 @@ static double regular(const bnn_lr_schedule *s, int epoch) {
             lr *= epoch >= s->milestones[i] ? 0.1 : 1.0;
         }
         return lr;
+    case BNN_LR_LINEAR:
+        return step < s->steps ? lr * (1.0 - (double)step / (double)s->steps) : 0.0;
     case BNN_LR_CONSTANT:
         break;
     }
@@ -34,7 +39,7 @@ static double regular(const bnn_lr_schedule *s, int epoch) {
 }
 
 double bnn_lr_at(const bnn_lr_schedule *s, int epoch, uint64_t step) {
-    double lr = regular(s, epoch);
+    double lr = regular(s, epoch, step);
     if (step < s->warmup_steps) {
         lr *= 1.0 - (1.0 - (double)step / (double)s->warmup_steps) * (1.0 - s->warmup_ratio);
     }

@@ -1,5 +1,5 @@
-/* Learning rates: a schedule over epochs, and a linear warm-up over the first steps (BiBench's and
- * mmcv's rules; spec recipes 3.0). */
+/* Learning rates: a schedule over epochs or steps, and a linear warm-up over the first steps
+ * (BiBench's and mmcv's rules). */
 #ifndef BNN_OPTIM_LR_SCHEDULE_H
 #define BNN_OPTIM_LR_SCHEDULE_H
 
@@ -10,13 +10,15 @@
 typedef enum bnn_lr_schedule_kind {
     BNN_LR_COSINE,
     BNN_LR_STEP,
-    BNN_LR_CONSTANT
+    BNN_LR_CONSTANT,
+    BNN_LR_LINEAR
 } bnn_lr_schedule_kind;
 
 typedef struct bnn_lr_schedule {
     bnn_lr_schedule_kind kind;
     double lr; /* at epoch 0 */
     int epochs;
+    uint64_t steps;                     /* LINEAR: of the whole run */
     int milestones[BNN_MAX_MILESTONES]; /* STEP: epochs at which lr falls to a tenth */
     int milestone_count;
     uint64_t warmup_steps; /* 0: none */
@@ -28,8 +30,9 @@ extern const char *const bnn_lr_schedule_names[]; /* as --scheduler spells them,
 int bnn_lr_schedule_find(const char *name);
 
 /* The learning rate of `step` (from 0 over the whole run), which lies in `epoch` (from 0). Cosine:
- * lr/2 (1 + cos(pi epoch/epochs)), constant inside an epoch. Warm-up: times
- * 1 - (1 - step/warmup_steps)(1 - ratio). */
+ * lr/2 (1 + cos(pi epoch/epochs)), constant inside an epoch. Linear: lr (1 - step/steps), another
+ * one each step (Devlin et al., BERT, NAACL 2019). Warm-up: times 1 - (1 - step/warmup_steps)(1 -
+ * ratio). */
 double bnn_lr_at(const bnn_lr_schedule *schedule, int epoch, uint64_t step);
 
 #endif

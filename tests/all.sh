@@ -6,16 +6,17 @@
 set -eu
 cd "$(dirname "$0")/.."
 tools/packages.sh gcc clang clang-format libomp-dev libc6-dev make cmake pkg-config \
-    zlib1g-dev libjpeg62-turbo-dev libpng-dev libjansson-dev check dataset-fashion-mnist \
-    shellcheck libxml2-utils locales libclang-rt-14-dev llvm-14
+    zlib1g-dev libjpeg62-turbo-dev libpng-dev libjansson-dev libstb-dev libsndfile1-dev \
+    libkissfft-dev check \
+    dataset-fashion-mnist shellcheck libxml2-utils locales libclang-rt-14-dev llvm-14
 jobs=$(nproc)
 cmake -S . -B build-test -DCMAKE_BUILD_TYPE=RelWithDebInfo -DBNN_SANITIZE=ON >/dev/null
 cmake --build build-test -j"$jobs"
 # clang sees other warnings; it only has to build.
 CC=clang cmake -S . -B build-clang -DCMAKE_BUILD_TYPE=Release >/dev/null
 cmake --build build-clang -j"$jobs"
-# ThreadSanitizer on what several threads do at once: the library's models, the loader.
-threaded='check_process check_loader'
+# ThreadSanitizer on what several threads do at once: the library's models, the loader, sound.
+threaded='check_process check_loader check_speech'
 CC=clang cmake -S . -B build-tsan -DCMAKE_BUILD_TYPE=RelWithDebInfo -DBNN_SANITIZE=thread \
     >/dev/null
 # shellcheck disable=SC2086 # words

@@ -17,10 +17,10 @@
 
 /* Values below an option's least mean "not chosen": the data set's recipe decides. */
 static const char *algo = "reactnet", *arch = "resnet18", *data = "fashion_mnist", *data_dir;
-static const char *words, *category;
+static const char *words, *category, *pool = "usual";
 static const char *optimizer, *scheduler, *output, *init_from, *resume, *milestones = "100,150";
 static int64_t epochs = 0, batch_size = 0, warmup_epochs = -1, seed = 1, threads = 0;
-static int64_t limit_train = 0, limit_test = 0, image_size = 0, points = 0;
+static int64_t limit_train = 0, limit_test = 0, image_size = 0, points = 0, accumulate = 1;
 static double lr = -1.0, momentum = -1.0, weight_decay = -1.0;
 static bool nesterov, init_partial, overwrite, list, dry_run, profile;
 static char data_path[PATH_MAX], init_path[PATH_MAX]; /* as they are recorded */
@@ -37,20 +37,28 @@ static bnn_option options[] = {
      .default_text = "where the system keeps Fashion-MNIST; others must be given",
      .from_config = 1},
     {"words", BNN_OPTION_STRING, &words, "WORD,...",
-     "Of speech_commands: the words to tell apart, beside unknown and silence.",
-     .default_text = "yes,no,up,down,left,right,on,off,stop,go", .from_config = 2},
+     "Of speech_commands: the words to tell apart; unknown and silence are among them if listed.",
+     .default_text = "unknown,silence,yes,no,up,down,left,right,on,off,stop,go", .from_config = 2},
     {"category", BNN_OPTION_STRING, &category, "NAME",
      "Of shapenet_part: the kind of shapes whose parts are learned; all: every kind at once.",
      .default_text = "all", .from_config = 2},
     {"points", BNN_OPTION_INT, &points, "N", "Points of a cloud.",
      .default_text = "the data set's: 1024 for modelnet40, 4096 for shapenet_part", .min = 1,
-     .max = 65536, .from_config = 2},
+     .max = BNN_MAX_SIDE, .from_config = 2},
+    {"pool", BNN_OPTION_STRING, &pool, "NAME",
+     "How PointNets make one of all points: max, mean, or ema-max, the maximum moved to the centre "
+     "of its distribution; usual is ema-max in binary networks, max in float ones.",
+     .choices = bnn_pool_names, .from_config = 2},
     {"epochs", BNN_OPTION_INT, &epochs, "N", "Times through the training set.",
      .default_text = "the recipe's: 60 for fashion_mnist and mnist, 200 to 400 for others",
      .min = 1, .max = 100000, .from_config = 2, .may_grow = 1},
     {"batch-size", BNN_OPTION_INT, &batch_size, "N", "Samples a step.",
      .default_text = "the recipe's: 128; 96 or 256 for others than images", .min = 1, .max = 65536,
      .from_config = 2},
+    {"accumulate", BNN_OPTION_INT, &accumulate, "N",
+     "Batches whose gradients are added up for one step: the step of a batch N times as large, in "
+     "the memory of one (but for the statistics of batch norms, which stay each batch's own).",
+     .min = 1, .max = 65536, .from_config = 2},
     {"optimizer", BNN_OPTION_STRING, &optimizer, "NAME", "Optimizer.",
      .default_text = "the recipe's: adam; sgd for speech_commands", .choices = bnn_optimizer_names,
      .from_config = 2},
@@ -63,8 +71,8 @@ static bnn_option options[] = {
     {"weight-decay", BNN_OPTION_REAL, &weight_decay, "X", "Weight decay of all parameters.",
      .default_text = "the recipe's: 0; 0.0001 with sgd", .min = 0, .max = 10, .from_config = 2},
     {"scheduler", BNN_OPTION_STRING, &scheduler, "NAME",
-     "How the learning rate falls from epoch to epoch.", .default_text = "the recipe's: cosine",
-     .choices = bnn_lr_schedule_names, .from_config = 2},
+     "How the learning rate falls, from epoch to epoch or, linear, from step to step.",
+     .default_text = "the recipe's: cosine", .choices = bnn_lr_schedule_names, .from_config = 2},
     {"milestones", BNN_OPTION_STRING, &milestones, "N,N",
      "Epochs at which --scheduler step divides the learning rate by ten.", .from_config = 2},
     {"warmup-epochs", BNN_OPTION_INT, &warmup_epochs, "N",
@@ -175,6 +183,7 @@ static bnn_code settings_from_options(bnn_train_settings *s, bnn_error *err) {
     }
     bnn_spec_of_info(&s->spec, info);
     s->spec.width = points ? (int)points : s->spec.width;
+    bnn_pool_find(pool, &s->spec.pool);
     if (dry_run && image_size) {
         s->spec.height = s->spec.width = (int)image_size;
     }
@@ -187,6 +196,7 @@ static bnn_code settings_from_options(bnn_train_settings *s, bnn_error *err) {
                                     .epochs = (int)epochs};
     s->warmup_epochs = (int)warmup_epochs;
     s->batch_size = (size_t)batch_size;
+    s->accumulate = (size_t)accumulate;
     s->seed = (uint64_t)seed;
     s->init_from = init_from;
     s->init_partial = init_partial;
@@ -214,9 +224,10 @@ static void note_schedule(const bnn_lr_schedule *s) {
 
 static void note_options(const bnn_train_settings *s) {
     static const char *const planned[] = {
-        "dry-run",   "algo",         "arch",     "data",          "image-size", "batch-size",
-        "optimizer", "lr",           "momentum", "nesterov",      "scheduler",  "milestones",
-        "epochs",    "weight-decay", "resume",   "warmup-epochs", "threads",    NULL};
+        "dry-run",      "algo",   "arch",          "data",     "image-size", "batch-size",
+        "optimizer",    "lr",     "momentum",      "nesterov", "scheduler",  "milestones",
+        "accumulate",   "pool",   "words",         "category", "points",     "epochs",
+        "weight-decay", "resume", "warmup-epochs", "threads",  NULL};
     note_schedule(&s->schedule);
     if (strcmp(optimizer, "sgd") != 0) {
         bnn_options_note(&program, "momentum", "says nothing without --optimizer sgd");
@@ -243,15 +254,15 @@ static void note_limits(size_t train_images, size_t test_images) {
 /* More epochs change nothing of those that are done, unless something follows their number. */
 static bnn_code check_extension(const bnn_train_settings *s, int64_t was, bnn_error *err) {
     const bnn_binarizer *algorithm = s->spec.binarizer;
-    const int cosine = s->schedule.kind == BNN_LR_COSINE;
-    if (!cosine && !(algorithm && algorithm->schedule)) {
+    const int by_length = s->schedule.kind == BNN_LR_COSINE || s->schedule.kind == BNN_LR_LINEAR;
+    if (!by_length && !(algorithm && algorithm->schedule)) {
         return BNN_OK;
     }
     return bnn_fail(err, BNN_ERR_ARGUMENT,
                     "--epochs differs from the run's own %d, which %s %s follows from its first "
                     "epoch; start a new run from its weights: --init-from %s/last.safetensors",
-                    (int)was, cosine ? "--scheduler" : "--algo",
-                    cosine ? scheduler : algorithm->name, s->output);
+                    (int)was, by_length ? "--scheduler" : "--algo",
+                    by_length ? scheduler : algorithm->name, s->output);
 }
 
 static void print_layers(const bnn_train_settings *s, const bnn_params *params, const bnn_net *net,
@@ -372,6 +383,8 @@ static bnn_code train(bnn_train_settings *s, bnn_error *err) {
         !(code = bnn_outputs_spare_data(&outputs, test_set, err))) {
         note_options(s);
         note_limits(train_set->count, test_set->count);
+        bnn_data_note_skipped(train_set, "training", program.name);
+        bnn_data_note_skipped(test_set, "tests", program.name);
         bnn_run_data_of(train_set, test_set, &s->data);
         s->train = train_set;
         s->test = test_set;

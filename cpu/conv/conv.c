@@ -1,10 +1,13 @@
 /* Which product computes a convolution: bits times bits forward, float times bits backward where it
- * pays, float times float for all else. */
+ * pays, float times float for all else; and a driver of its own where groups are single channels.
+ */
 #include "cpu/conv/conv.h"
 
 void bnn_conv_forward(const bnn_device *device, const bnn_micro *micro, const bnn_conv *s,
                       const bnn_operand *x, const bnn_operand *w, const bnn_result *y, void *ws) {
-    if (x->b1 != NULL) {
+    if (bnn_conv_is_depthwise(s)) {
+        bnn_conv_forward_depthwise(device, micro, s, x, w, y, ws);
+    } else if (x->b1 != NULL) {
         bnn_conv_forward_b1(device, micro, s, x, w, y, ws);
     } else {
         bnn_conv_forward_f32(device, micro, s, x->f32, w, y, ws);
@@ -13,7 +16,9 @@ void bnn_conv_forward(const bnn_device *device, const bnn_micro *micro, const bn
 
 void bnn_conv_backward_x(const bnn_device *device, const bnn_micro *micro, const bnn_conv *s,
                          const float *gy, const bnn_operand *w, float *gx, int acc, void *ws) {
-    if (w->b1 != NULL && bnn_conv_mix_x_pays(s)) {
+    if (bnn_conv_is_depthwise(s)) {
+        bnn_conv_backward_x_depthwise(device, s, gy, w, gx, acc, ws);
+    } else if (w->b1 != NULL && bnn_conv_mix_x_pays(s)) {
         bnn_conv_mix_x(device, micro->mixed, s, gy, w, gx, acc, ws);
     } else {
         bnn_conv_backward_x_f32(device, micro, s, gy, w, gx, acc, ws);
@@ -22,7 +27,9 @@ void bnn_conv_backward_x(const bnn_device *device, const bnn_micro *micro, const
 
 void bnn_conv_backward_w(const bnn_device *device, const bnn_micro *micro, const bnn_conv *s,
                          const float *gy, const bnn_operand *x, float *gw, int acc, void *ws) {
-    if (x->b1 != NULL && bnn_conv_mix_w_fits(s, x)) {
+    if (bnn_conv_is_depthwise(s)) {
+        bnn_conv_backward_w_depthwise(device, micro, s, gy, x, gw, acc, ws);
+    } else if (x->b1 != NULL && bnn_conv_mix_w_fits(s, x)) {
         bnn_conv_mix_w(device, micro->mixed, s, gy, x, gw, acc, ws);
     } else {
         bnn_conv_backward_w_f32(device, micro, s, gy, x, gw, acc, ws);
@@ -31,13 +38,16 @@ void bnn_conv_backward_w(const bnn_device *device, const bnn_micro *micro, const
 
 size_t bnn_conv_prepared_bytes(const bnn_device *device, const bnn_micro *micro, const bnn_conv *s,
                                int bits) {
-    return bits ? bnn_conv_b1_prepared_bytes(device, micro, s)
-                : bnn_conv_f32_prepared_bytes(micro, s);
+    return bnn_conv_is_depthwise(s) ? bnn_conv_depthwise_prepared_bytes(s)
+           : bits                   ? bnn_conv_b1_prepared_bytes(device, micro, s)
+                                    : bnn_conv_f32_prepared_bytes(micro, s);
 }
 
 void bnn_conv_prepare(const bnn_device *device, const bnn_micro *micro, const bnn_conv *s,
                       const bnn_operand *w, void *prepared, void *ws) {
-    if (w->b1 != NULL) {
+    if (bnn_conv_is_depthwise(s)) {
+        bnn_conv_prepare_depthwise(s, w, 0, prepared);
+    } else if (w->b1 != NULL) {
         bnn_conv_prepare_b1(device, micro, s, w->b1, prepared, ws);
     } else {
         bnn_conv_prepare_f32(device, micro, s, w->f32, prepared);
@@ -50,6 +60,9 @@ static size_t most(size_t a, size_t b) {
 
 size_t bnn_conv_workspace(const bnn_device *device, const bnn_micro *micro, const bnn_conv *s,
                           int bits) {
+    if (bnn_conv_is_depthwise(s)) {
+        return bnn_conv_depthwise_bytes(device, s);
+    }
     size_t weights = bnn_conv_weights_bytes(device, micro, s);
     if (!bits) {
         return most(bnn_conv_f32_bytes(device, micro, s), weights);

@@ -20,6 +20,7 @@
 #include "cpu/rows/norm.inc"
 #include "cpu/rows/groups.inc"
 #include "cpu/rows/pool.inc"
+#include "cpu/rows/points.inc"
 #include "cpu/table/table.inc"
 
 #endif

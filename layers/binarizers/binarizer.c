@@ -53,6 +53,20 @@ bnn_t bnn_add_bias(const bnn_binary_layer *layer, bnn_t y) {
                                    : bnn_op_affine(layer->build->graph, y, BNN_NONE, layer->bias);
 }
 
+static int padded(const bnn_binary_layer *layer) {
+    return layer->pad_left || layer->pad_right;
+}
+
+bnn_t bnn_with_padding(const bnn_binary_layer *layer, bnn_t x) {
+    bnn_graph *g = layer->build->graph;
+    return padded(layer) ? bnn_op_pad(g, x, layer->pad_left, layer->pad_right) : x;
+}
+
+bnn_t bnn_without_padding(const bnn_binary_layer *layer, bnn_t x) {
+    bnn_graph *g = layer->build->graph;
+    return padded(layer) ? bnn_op_crop(g, x, layer->pad_left, layer->pad_right) : x;
+}
+
 int bnn_statistic_rows(const bnn_binary_layer *layer, bnn_t x) {
     bnn_shape s = bnn_shape_of(layer->build->graph, x);
     return layer->kind == BNN_LINEAR ? s.n * s.h * s.w : s.n;

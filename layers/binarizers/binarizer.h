@@ -14,8 +14,9 @@ typedef struct bnn_binary_layer {
     const bnn_build *build;
     const char *name;
     bnn_layer_kind kind;
-    bnn_shape filter; /* [O,KH,KW,C/groups] */
-    bnn_t bias;       /* or BNN_NONE */
+    bnn_shape filter;        /* [O,KH,KW,C/groups] */
+    bnn_t bias;              /* or BNN_NONE */
+    int pad_left, pad_right; /* zeros to be put on before the binarization */
 } bnn_binary_layer;
 
 /* A buffer NAME.<name> [1] of every layer, set before each epoch. */
@@ -28,6 +29,8 @@ typedef struct bnn_scheduled {
 struct bnn_binarizer {
     const char *name;  /* as --algo spells it */
     const char *title; /* for --list: name and source */
+    /* x is without the padding. What is returned has the input's width, and the product pads it,
+     * which adds nothing; or, where the padding is values like others, is as wide as with it. */
     bnn_value (*activation)(const bnn_binary_layer *layer, bnn_t x);
     bnn_value (*weight)(const bnn_binary_layer *layer, bnn_t w);
     /* From the product to the layer's output, bias included. */
@@ -36,6 +39,7 @@ struct bnn_binarizer {
      * phases are built differently. NULL: no state, one phase 0. */
     int (*schedule)(int epoch, int epochs, bnn_scheduled values[BNN_MAX_SCHEDULED]);
     int phases;
+    int biased; /* its convolutions have a bias where the float twin's do (BiBench's classes) */
     /* Phases before the last have operands that are not +-1 (FDA's noise): not to be deployed. */
     const char *float_work; /* what cannot be folded away in deployment, or NULL */
 };
@@ -55,6 +59,9 @@ bnn_value bnn_plain_sign(const bnn_binary_layer *layer, bnn_t x, bnn_ste_kind ki
 bnn_value bnn_scaled_sign(const bnn_binary_layer *layer, bnn_t w, bnn_ste_kind kind, int in_grad);
 /* y + bias, or y. */
 bnn_t bnn_add_bias(const bnn_binary_layer *layer, bnn_t y);
+/* x with the layer's padding on, for statistics that count it; and off again. */
+bnn_t bnn_with_padding(const bnn_binary_layer *layer, bnn_t x);
+bnn_t bnn_without_padding(const bnn_binary_layer *layer, bnn_t x);
 /* Rows over which an activation's statistics run: samples of a conv, rows of a linear layer. */
 int bnn_statistic_rows(const bnn_binary_layer *layer, bnn_t x);
 

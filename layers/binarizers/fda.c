@@ -47,7 +47,7 @@ static bnn_t noise(const bnn_binary_layer *layer, const char *which, bnn_t x, in
     if (!use) {
         return BNN_NONE;
     }
-    bnn_conv_config linear = {1, 1, 0, 0, 1, 1, 1};
+    bnn_conv_config linear = {1, 1, 0, 0, 1, 1, 1, 0};
     bnn_t h = bnn_op_conv(g, bnn_plain(x), bnn_plain(w1), &linear);
     return bnn_op_conv(g, bnn_plain(bnn_op_clamp(g, h, 0.0f, INFINITY)), bnn_plain(w2), &linear);
 }
@@ -96,4 +96,5 @@ const bnn_binarizer bnn_fda = {.name = "fda",
                                .weight = weight,
                                .output = bnn_add_bias,
                                .schedule = schedule,
+                               .biased = 1,
                                .phases = 2};

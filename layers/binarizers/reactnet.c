@@ -8,6 +8,7 @@ static bnn_value activation(const bnn_binary_layer *layer, bnn_t x) {
     static const int ndim[] = {[BNN_CONV2D] = 4, [BNN_CONV1D] = 3, [BNN_LINEAR] = 2};
     bnn_t t = bnn_layer_vector(layer, "channel_threshold", bnn_shape_of(g, x).c, ndim[layer->kind],
                                1, 1, zero);
+    x = bnn_with_padding(layer, x); /* which the shift makes a value like any other */
     return bnn_plain_sign(layer, bnn_op_affine(g, x, BNN_NONE, t), BNN_STE_TRIANGLE);
 }
 

@@ -10,7 +10,9 @@ static bnn_value activation(const bnn_binary_layer *layer, bnn_t x) {
     bnn_graph *g = layer->build->graph;
     /* A positive factor leaves the sign alone; only the surrogate sees it. */
     if (bnn_graph_training(g)) {
-        x = bnn_op_normalize(g, x, bnn_statistic_rows(layer, x), 0, 1, 1.0f, EPS);
+        bnn_t whole = bnn_with_padding(layer, x);
+        whole = bnn_op_normalize(g, whole, bnn_statistic_rows(layer, whole), 0, 1, 1.0f, EPS);
+        x = bnn_without_padding(layer, whole);
     }
     return bnn_plain_sign(layer, x, BNN_STE_TRIANGLE);
 }
@@ -52,5 +54,6 @@ const bnn_binarizer bnn_recu = {.name = "recu",
                                 .activation = activation,
                                 .weight = weight,
                                 .output = output,
+                                .biased = 1,
                                 .schedule = schedule,
                                 .phases = 1};

@@ -4,7 +4,8 @@
 
 static bnn_value activation(const bnn_binary_layer *layer, bnn_t x) {
     bnn_graph *g = layer->build->graph;
-    bnn_t beta = bnn_op_abs_mean(g, x, bnn_statistic_rows(layer, x));
+    bnn_t whole = bnn_with_padding(layer, x);
+    bnn_t beta = bnn_op_abs_mean(g, whole, bnn_statistic_rows(layer, whole));
     int in_grad = layer->kind == BNN_LINEAR;
     return bnn_op_sign(g, x, beta, in_grad, (bnn_ste){BNN_STE_CLIP, 1.0f}, BNN_NONE);
 }

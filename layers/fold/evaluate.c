@@ -6,27 +6,37 @@
 #include "engine/base/arena.h"
 #include "layers/fold/fold_private.h"
 
-/* Coefficients of the affine that run nodes i.. compose to, up to a clamp or the end; returns the
- * index behind them. */
+/* Coefficients of the affine that run nodes i.. compose to, up to another function or the end;
+ * returns the index behind them. */
 static int compose(const bnn_fold *f, int run, int i, int length, int c, double *a, double *b) {
     for (int k = 0; k < c; k++) {
         a[k] = 1.0;
         b[k] = 0.0;
     }
-    for (; i < length && !is_clamp(node_at(f, f->run[run + i])); i++) {
+    for (; i < length && kind_of(node_at(f, f->run[run + i])) == BNN_FOLD_AFFINE; i++) {
         const bnn_node *node = node_at(f, f->run[run + i]);
-        node->op->fold(f->source, node, a, b);
+        node->op->fold->compose(f->source, node, a, b);
     }
     return i;
 }
 
+int bnn_fold_monotone(const bnn_fold *f, int run, int length) {
+    int monotone = 1;
+    for (int i = run; i < run + length; i++) {
+        const bnn_node *node = node_at(f, f->run[i]);
+        const bnn_fold_rule *rule = node->op->fold;
+        monotone &= !rule->monotone || rule->monotone(f->source, node);
+    }
+    return monotone;
+}
+
 /* A step of a run as the folded graph without thresholds computes it. */
 typedef struct stage {
-    float *a, *b; /* [c], or both NULL for a clamp */
-    float lo, hi;
+    float *a, *b; /* [c], or both NULL where the node says itself */
+    const bnn_node *node;
 } stage;
 
-static int bit_of(const stage *stages, int count, int channel, int integer) {
+static int bit_of(const bnn_fold *f, const stage *stages, int count, int channel, int integer) {
     float x = (float)integer;
     for (int i = 0; i < count; i++) {
         const stage *s = &stages[i];
@@ -34,7 +44,7 @@ static int bit_of(const stage *stages, int count, int channel, int integer) {
             float ax = s->a[channel] * x;
             x = ax + s->b[channel];
         } else {
-            x = x < s->lo ? s->lo : x > s->hi ? s->hi : x;
+            x = s->node->op->fold->value(f->source, s->node, channel, x);
         }
     }
     return x >= 0.0f;
@@ -42,15 +52,17 @@ static int bit_of(const stage *stages, int count, int channel, int integer) {
 
 /* Every stage is monotone in float arithmetic too, so the bit changes at most once over
  * [-bound, bound]; 2t + flip (kernels.h, threshold_pack). */
-static int32_t find_threshold(const stage *stages, int count, int channel, int bound) {
-    int low = bit_of(stages, count, channel, -bound), high = bit_of(stages, count, channel, bound);
+static int32_t find_threshold(const bnn_fold *f, const stage *stages, int count, int channel,
+                              int bound) {
+    int low = bit_of(f, stages, count, channel, -bound),
+        high = bit_of(f, stages, count, channel, bound);
     if (low == high) {
         return low ? 2 * -bound : 2 * (bound + 1);
     }
     int below = -bound, above = bound; /* the bit is `low` at below and `high` at above */
     while (above - below > 1) {
         int middle = below + (above - below) / 2;
-        if (bit_of(stages, count, channel, middle) == low) {
+        if (bit_of(f, stages, count, channel, middle) == low) {
             below = middle;
         } else {
             above = middle;
@@ -59,8 +71,13 @@ static int32_t find_threshold(const stage *stages, int count, int channel, int b
     return 2 * above + (high ? 0 : 1);
 }
 
-static bnn_code evaluate_threshold(const bnn_fold *f, const formula *r, int c, double *a, double *b,
-                                   bnn_error *err) {
+static bnn_code evaluate_threshold(const bnn_fold *f, const formula *r, bnn_t target, double *a,
+                                   double *b, bnn_error *err) {
+    int c = bnn_shape_of(f->graph, target).c;
+    if (!bnn_fold_monotone(f, r->run, r->length)) {
+        return bnn_fail(err, BNN_ERR_NUMERIC,
+                        "a slope has changed its sign since the network was folded");
+    }
     stage *stages = calloc((size_t)r->length + 1, sizeof *stages);
     float *coefficients = calloc(((size_t)r->length + 1) * 2 * (size_t)c, sizeof(float));
     if (!stages || !coefficients) {
@@ -82,26 +99,27 @@ static bnn_code evaluate_threshold(const bnn_fold *f, const formula *r, int c, d
             stages[count++] = s;
         }
         if (end < r->length) {
-            bnn_clamp_bounds bounds = bnn_clamp_of(node_at(f, f->run[r->run + end]));
-            stages[count++] = (stage){.lo = bounds.lo, .hi = bounds.hi};
+            stages[count++] = (stage){.node = node_at(f, f->run[r->run + end])};
             end++;
         }
         i = end;
     }
-    int32_t *threshold = bnn_i32(f->graph, r->target);
+    int32_t *threshold = bnn_i32(f->graph, target);
     for (int k = 0; k < c; k++) {
-        threshold[k] = find_threshold(stages, count, k, r->bound);
+        threshold[k] = find_threshold(f, stages, count, k, r->bound);
     }
     free(stages);
     free(coefficients);
     return BNN_OK;
 }
 
-static bnn_code evaluate_formula(const bnn_fold *f, const formula *r, bnn_error *err) {
-    bnn_shape shape = bnn_shape_of(f->graph, r->target);
+static bnn_code evaluate_formula(const bnn_fold *f, size_t index, bnn_error *err) {
+    const formula *r = &f->formulas[index];
+    bnn_t target = f->result.constants[index].t;
+    bnn_shape shape = bnn_shape_of(f->graph, target);
     if (r->kind == COPY) {
-        memcpy(bnn_graph_data(f->graph, r->target), bnn_graph_data(f->source, r->source),
-               bnn_tensor_bytes(bnn_dtype_of(f->graph, r->target), shape));
+        memcpy(bnn_graph_data(f->graph, target), bnn_graph_data(f->source, r->source),
+               bnn_tensor_bytes(bnn_dtype_of(f->graph, target), shape));
         return BNN_OK;
     }
     int c = shape.c;
@@ -112,11 +130,11 @@ static bnn_code evaluate_formula(const bnn_fold *f, const formula *r, bnn_error 
     double *b = a + c;
     bnn_code code = BNN_OK;
     if (r->kind == THRESHOLD) {
-        code = evaluate_threshold(f, r, c, a, b, err);
+        code = evaluate_threshold(f, r, target, a, b, err);
     } else {
         compose(f, r->run, 0, r->length, c, a, b);
         const double *from = r->kind == COEFFICIENT_A ? a : b;
-        float *to = bnn_f32(f->graph, r->target);
+        float *to = bnn_f32(f->graph, target);
         for (int k = 0; k < c; k++) {
             to[k] = (float)from[k];
         }
@@ -125,15 +143,19 @@ static bnn_code evaluate_formula(const bnn_fold *f, const formula *r, bnn_error 
     return code;
 }
 
-/* Runs the nodes of the source graph that depend on parameters alone. */
-static bnn_code run_constant_nodes(bnn_fold *f, void **memory, bnn_error *err) {
-    for (size_t t = 0; t < bnn_graph_tensor_count(f->source); t++) {
+void bnn_fold_place_params(const bnn_fold *f) {
+    const bnn_params *params = bnn_graph_params(f->source);
+    for (size_t t = 0; params && params->values && t < bnn_graph_tensor_count(f->source); t++) {
         const bnn_param *param = bnn_graph_param_of(f->source, (bnn_t)t);
         if (param) {
-            bnn_graph_place(f->source, (bnn_t)t,
-                            bnn_param_data(bnn_graph_params(f->source), param));
+            bnn_graph_place(f->source, (bnn_t)t, bnn_param_data(params, param));
         }
     }
+}
+
+/* Runs the nodes of the source graph that depend on parameters alone. */
+static bnn_code run_constant_nodes(bnn_fold *f, void **memory, bnn_error *err) {
+    bnn_fold_place_params(f);
     for (size_t i = 0; i < bnn_graph_node_count(f->source); i++) {
         bnn_node node = *node_at(f, (int)i);
         if (!f->constant[node.out[0]] || !f->needed[node.out[0]]) {
@@ -169,8 +191,8 @@ bnn_code bnn_fold_evaluate(bnn_fold *f, bnn_error *err) {
         return bnn_fail(err, BNN_ERR_MEMORY, "out of memory for folding");
     }
     bnn_code code = run_constant_nodes(f, memory, err);
-    for (size_t i = 0; code == BNN_OK && i < f->formula_count; i++) {
-        code = evaluate_formula(f, &f->formulas[i], err);
+    for (size_t i = 0; code == BNN_OK && i < f->result.constant_count; i++) {
+        code = evaluate_formula(f, i, err);
     }
     for (size_t t = 0; t < tensors; t++) {
         free(memory[t]);

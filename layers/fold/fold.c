@@ -5,12 +5,12 @@
 
 #include "layers/fold/fold_private.h"
 
-/* Inputs of a conv node that stay. */
-enum { CONV_X, CONV_W, CONV_X_SCALE };
+/* Inputs of a product that stay. */
+enum { PRODUCT_X, PRODUCT_W, PRODUCT_X_SCALE };
 
 /* ---- what is constant, what is needed ---- */
 
-static void classify(bnn_fold *f, bnn_t output) {
+static void classify(bnn_fold *f, int output_count, const bnn_t *outputs) {
     size_t tensors = bnn_graph_tensor_count(f->source);
     size_t nodes = bnn_graph_node_count(f->source);
     for (size_t t = 0; t < tensors; t++) {
@@ -28,7 +28,10 @@ static void classify(bnn_fold *f, bnn_t output) {
             f->constant[node->out[k]] = (unsigned char)constant;
         }
     }
-    f->needed[output] = 1;
+    for (int i = 0; i < output_count; i++) {
+        f->needed[outputs[i]] = 1;
+        f->uses[outputs[i]]++;
+    }
     for (size_t i = nodes; i-- > 0;) {
         const bnn_node *node = node_at(f, (int)i);
         for (int k = 0; f->needed[node->out[0]] && k < node->in_count; k++) {
@@ -38,13 +41,16 @@ static void classify(bnn_fold *f, bnn_t output) {
             }
         }
     }
-    f->uses[output]++;
 }
 
 /* ---- constants ---- */
 
-static bnn_t add_constant(bnn_fold *f, bnn_dtype dtype, bnn_shape shape, formula r) {
-    if (f->formula_count == f->formula_capacity) {
+/* `from` and `what`: its name (names.c). */
+static bnn_t add_constant(bnn_fold *f, bnn_dtype dtype, bnn_shape shape, formula r, bnn_t from,
+                          const char *what) {
+    size_t count = f->result.constant_count;
+    char name[BNN_FOLD_NAME];
+    if (count == f->formula_capacity) {
         size_t larger = f->formula_capacity ? 2 * f->formula_capacity : 64;
         formula *p = realloc(f->formulas, larger * sizeof *p);
         if (!p) {
@@ -53,9 +59,14 @@ static bnn_t add_constant(bnn_fold *f, bnn_dtype dtype, bnn_shape shape, formula
         f->formulas = p;
         f->formula_capacity = larger;
     }
-    r.target = bnn_graph_constant(f->graph, dtype, shape);
-    f->formulas[f->formula_count++] = r;
-    return r.target;
+    f->formulas[count] = r;
+    bnn_fold_name(f, from, what, name);
+    return bnn_inference_constant(&f->result, dtype, shape, name);
+}
+
+static bnn_t add_copy(bnn_fold *f, bnn_t t, bnn_shape shape) {
+    return add_constant(f, bnn_dtype_of(f->source, t), shape, (formula){.kind = COPY, .source = t},
+                        t, NULL);
 }
 
 static void emit_product(bnn_fold *f, const product *p, bnn_t to);
@@ -67,38 +78,58 @@ static bnn_t value(bnn_fold *f, bnn_t t) {
         emit_product(f, &f->deferred[t], t);
     }
     if (t >= 0 && f->map[t] == BNN_NONE && f->constant[t]) {
-        f->map[t] = add_constant(f, bnn_dtype_of(f->source, t), bnn_shape_of(f->source, t),
-                                 (formula){.kind = COPY, .source = t});
+        f->map[t] = add_copy(f, t, bnn_shape_of(f->source, t));
     }
     return t < 0 ? BNN_NONE : f->map[t];
 }
 
-/* The coefficients a, b of `length` run nodes; b is BNN_NONE if there is nothing to add. */
-static void add_coefficients(bnn_fold *f, int c, int run, int length, bnn_t *a, bnn_t *b) {
+/* Input k of a node that stays; of a constant what the node reads. */
+static bnn_t operand(bnn_fold *f, const bnn_node *node, int k) {
+    bnn_t t = node->in[k];
+    const bnn_fold_rule *rule = node->op->fold;
+    int used = rule && rule->used && t >= 0 && f->constant[t] ? rule->used(f->source, node, k) : 0;
+    return used && (size_t)used < bnn_shape_count(bnn_shape_of(f->source, t))
+               ? add_copy(f, t, bnn_vector(used))
+               : value(f, t);
+}
+
+/* The node as it is, on the folded tensors of its inputs, `x` for the first. */
+static bnn_t emit_node(bnn_fold *f, const bnn_node *node, bnn_t x) {
+    bnn_t in[BNN_MAX_IN] = {x};
+    for (int k = 1; k < node->in_count; k++) {
+        in[k] = operand(f, node, k);
+    }
+    return bnn_graph_add(f->graph, node->op, node->attr, node->attr_bytes, node->in_count, in);
+}
+
+/* The coefficients a, b of `length` run nodes; b is BNN_NONE if there is nothing to add. Behind a
+ * product they have the name of its filters' layer. */
+static void add_coefficients(bnn_fold *f, int c, int run, int length, bnn_t filters, bnn_t *a,
+                             bnn_t *b) {
     int has_b = 0;
+    bnn_t from = filters >= 0 ? filters : bnn_fold_run_origin(f, run, length);
     for (int i = 0; i < length; i++) {
         const bnn_node *node = node_at(f, f->run[run + i]);
-        has_b |= node->op == &bnn_affine_op ? node->in[2] >= 0 : node->op != &bnn_unscale_op;
+        has_b |= node->op->fold->compose(f->source, node, NULL, NULL) > 1;
     }
     formula r = {.kind = COEFFICIENT_A, .run = run, .length = length};
-    *a = add_constant(f, BNN_F32, bnn_vector(c), r);
+    *a = add_constant(f, BNN_F32, bnn_vector(c), r, from, "factor");
     r.kind = COEFFICIENT_B;
-    *b = has_b ? add_constant(f, BNN_F32, bnn_vector(c), r) : BNN_NONE;
+    *b = has_b ? add_constant(f, BNN_F32, bnn_vector(c), r, from, "shift") : BNN_NONE;
 }
 
 /* ---- runs of per-channel nodes ---- */
 
-/* Is this node, its input given, a map of each channel's value: an affine, or a clamp? */
+/* Is this node, its input given, a function of each channel's value? */
 static int per_channel(const bnn_fold *f, const bnn_node *node) {
-    if (is_clamp(node)) {
-        return 1;
-    }
+    bnn_fold_kind kind = kind_of(node);
     for (int k = 1; k < node->in_count; k++) {
         if (node->in[k] >= 0 && !f->constant[node->in[k]]) {
             return 0;
         }
     }
-    return node->op->fold && node->op->fold(f->source, node, NULL, NULL);
+    return kind == BNN_FOLD_CHANNEL ||
+           (kind == BNN_FOLD_AFFINE && node->op->fold->compose(f->source, node, NULL, NULL));
 }
 
 /* The only node that reads `t`, through its first input; or -1. */
@@ -134,50 +165,54 @@ static chain take_chain(bnn_fold *f, bnn_t t, int next) {
         next = only_reader(f, c.last);
     }
     c.length = f->run_count - c.run;
-    c.sign = next >= 0 && node_at(f, next)->op == &bnn_sign_op ? next : -1;
-    c.sum = next >= 0 && node_at(f, next)->op == &bnn_add_op;
+    c.sign = next >= 0 && kind_of(node_at(f, next)) == BNN_FOLD_SIGN ? next : -1;
+    c.sum = next >= 0 && kind_of(node_at(f, next)) == BNN_FOLD_SUM;
     return c;
 }
 
-/* How many of the run's nodes from `i` on an affine takes: those up to a clamp. */
+/* How many of the run's nodes from `i` on an affine takes: those up to another function. */
 static int affine_length(const bnn_fold *f, const chain *c, int i) {
     int end = i;
-    while (end < c->length && !is_clamp(node_at(f, f->run[c->run + end]))) {
+    while (end < c->length && kind_of(node_at(f, f->run[c->run + end])) == BNN_FOLD_AFFINE) {
         end++;
     }
     return end - i;
 }
 
-/* Emits the run from its node `i` on as affines and clamps. */
+/* Emits the run from its node `i` on as affines and the functions between them. */
 static void emit_run(bnn_fold *f, bnn_t x, const chain *c, int i) {
     while (i < c->length) {
         int length = affine_length(f, c, i);
         if (length > 0) {
             bnn_t a, b;
-            add_coefficients(f, bnn_shape_of(f->graph, x).c, c->run + i, length, &a, &b);
+            add_coefficients(f, bnn_shape_of(f->graph, x).c, c->run + i, length, BNN_NONE, &a, &b);
             x = bnn_op_affine(f->graph, x, a, b);
             i += length;
         } else {
-            const bnn_node *clamp = node_at(f, f->run[c->run + i]);
-            x = bnn_graph_add(f->graph, clamp->op, clamp->attr, clamp->attr_bytes, 1, &x);
+            x = emit_node(f, node_at(f, f->run[c->run + i]), x);
             i++;
         }
     }
     f->map[c->last] = x;
 }
 
-/* The threshold that replaces a chain on integers of at most `bound` up to the bits of its sign. */
-static bnn_t add_threshold(bnn_fold *f, const chain *c, int channels, int bound) {
-    formula r = {.kind = THRESHOLD, .run = c->run, .length = c->length, .bound = bound};
-    f->done[c->sign] = 1;
-    return add_constant(f, BNN_I32, bnn_vector(channels), r);
+/* Can a threshold replace the chain, on integers of at most `bound`, up to the bits of its sign? */
+static int has_threshold(const bnn_fold *f, const chain *c, int bound) {
+    return f->thresholds && c->sign >= 0 && bound && bnn_fold_monotone(f, c->run, c->length);
 }
 
-static void fold_run(bnn_fold *f, int first, int thresholds) {
+static bnn_t add_threshold(bnn_fold *f, const chain *c, int channels, int bound, bnn_t filters) {
+    bnn_t from = filters >= 0 ? filters : bnn_fold_run_origin(f, c->run, c->length);
+    formula r = {.kind = THRESHOLD, .run = c->run, .length = c->length, .bound = bound};
+    f->done[c->sign] = 1;
+    return add_constant(f, BNN_I32, bnn_vector(channels), r, from, "threshold");
+}
+
+static void fold_run(bnn_fold *f, int first) {
     bnn_t in = node_at(f, first)->in[0], x = value(f, in);
     chain c = take_chain(f, in, first);
-    if (thresholds && c.sign >= 0 && f->integer[in]) {
-        bnn_t t = add_threshold(f, &c, bnn_shape_of(f->graph, x).c, f->integer[in]);
+    if (has_threshold(f, &c, f->integer[in])) {
+        bnn_t t = add_threshold(f, &c, bnn_shape_of(f->graph, x).c, f->integer[in], BNN_NONE);
         f->map[node_at(f, c.sign)->out[0]] = bnn_op_threshold(f->graph, x, t);
     } else {
         emit_run(f, x, &c, 0);
@@ -186,18 +221,24 @@ static void fold_run(bnn_fold *f, int first, int thresholds) {
 
 /* ---- the walk ---- */
 
+static bnn_t add_product(bnn_fold *f, const product *p) {
+    bnn_t in[3] = {[PRODUCT_X] = p->x.t, [PRODUCT_W] = p->w, [PRODUCT_X_SCALE] = p->x.scale};
+    return p->node->op->fold->product(f->graph, p->node, in, &p->end);
+}
+
 /* Appends a product whose result is source tensor `to`. Of bits, it also leaves their signs. */
 static void emit_product(bnn_fold *f, const product *p, bnn_t to) {
     product now = *p;
     int sign = -1;
     for (size_t i = 0; i < bnn_graph_node_count(f->source) && sign < 0; i++) {
         const bnn_node *node = node_at(f, (int)i);
-        sign =
-            f->needed[node->out[0]] && node->op == &bnn_sign_op && node->in[0] == to ? (int)i : -1;
+        sign = f->needed[node->out[0]] && kind_of(node) == BNN_FOLD_SIGN && node->in[0] == to
+                   ? (int)i
+                   : -1;
     }
-    now.end.sign = sign >= 0 && bnn_dtype_of(f->source, now.node->in[CONV_X]) == BNN_B1;
+    now.end.sign = sign >= 0 && bnn_dtype_of(f->source, now.node->in[PRODUCT_X]) == BNN_B1;
     f->deferred[to].node = NULL;
-    f->map[to] = bnn_op_folded_conv(f->graph, now.x, now.w, now.node->attr, &now.end);
+    f->map[to] = add_product(f, &now);
     const bnn_node *made = bnn_graph_producer(f->graph, f->map[to]);
     if (made && now.end.sign) {
         f->map[node_at(f, sign)->out[0]] = made->out[1];
@@ -206,10 +247,10 @@ static void emit_product(bnn_fold *f, const product *p, bnn_t to) {
 }
 
 /* Appends a product and the run behind it from its node `i` on, the first part of which it may
- * take: a clamp, or, if nothing else follows, a sum. */
+ * take: a function that can be its end, or, if nothing else follows, a sum. */
 static void emit_with_run(bnn_fold *f, product *p, const chain *c, int i) {
-    if (i < c->length && is_clamp(node_at(f, f->run[c->run + i]))) {
-        p->end.clamp = bnn_clamp_of(node_at(f, f->run[c->run + i]));
+    const bnn_node *next = i < c->length ? node_at(f, f->run[c->run + i]) : NULL;
+    if (next && next->op->fold->end && next->op->fold->end(next, &p->end)) {
         i++;
     } else if (i == c->length && p->end.add == BNN_NONE && c->sum) {
         f->deferred[c->last] = *p;
@@ -218,29 +259,28 @@ static void emit_with_run(bnn_fold *f, product *p, const chain *c, int i) {
     if (i == c->length) {
         emit_product(f, p, c->last);
     } else {
-        emit_run(f, bnn_op_folded_conv(f->graph, p->x, p->w, p->node->attr, &p->end), c, i);
+        emit_run(f, add_product(f, p), c, i);
     }
 }
 
 /* The product with what follows it, as far as that is an affine or a threshold. The filters' scale
  * stays behind: whoever takes it folds it. */
-static void fold_conv(bnn_fold *f, const bnn_node *node, int thresholds) {
+static void fold_product(bnn_fold *f, const bnn_node *node) {
     product p = {.node = node, .end = bnn_conv_plain};
-    p.w = bnn_plain(value(f, node->in[CONV_W]));
-    p.x = (bnn_value){value(f, node->in[CONV_X]), value(f, node->in[CONV_X_SCALE])};
-    bnn_shape filters = bnn_shape_of(f->source, node->in[CONV_W]);
-    int integer = bnn_dtype_of(f->source, node->in[CONV_W]) == BNN_B1 && p.x.scale == BNN_NONE;
+    p.w = value(f, node->in[PRODUCT_W]);
+    p.x = (bnn_value){value(f, node->in[PRODUCT_X]), value(f, node->in[PRODUCT_X_SCALE])};
+    bnn_shape filters = bnn_shape_of(f->source, node->in[PRODUCT_W]);
+    int integer = bnn_dtype_of(f->source, node->in[PRODUCT_W]) == BNN_B1 && p.x.scale == BNN_NONE;
     int bound = integer ? filters.h * filters.w * filters.c : 0;
     chain c = take_chain(f, node->out[0], only_reader(f, node->out[0]));
-    if (thresholds && c.sign >= 0 && bound) {
-        p.end.threshold = add_threshold(f, &c, filters.n, bound);
-        f->map[node_at(f, c.sign)->out[0]] =
-            bnn_op_folded_conv(f->graph, p.x, p.w, node->attr, &p.end);
+    if (has_threshold(f, &c, bound)) {
+        p.end.threshold = add_threshold(f, &c, filters.n, bound, node->in[PRODUCT_W]);
+        f->map[node_at(f, c.sign)->out[0]] = add_product(f, &p);
         return;
     }
     int taken = affine_length(f, &c, 0);
     if (taken > 0) {
-        add_coefficients(f, filters.n, c.run, taken, &p.end.a, &p.end.b);
+        add_coefficients(f, filters.n, c.run, taken, node->in[PRODUCT_W], &p.end.a, &p.end.b);
     }
     f->integer[node->out[0]] = c.length == 0 ? bound : 0;
     emit_with_run(f, &p, &c, taken);
@@ -255,40 +295,31 @@ static void fold_sum(bnn_fold *f, const bnn_node *node) {
     emit_with_run(f, &p, &c, 0);
 }
 
-/* XNOR-Net++ trains scales for the longest of images; of those, this network's rows and columns. */
-static bnn_t first_values(bnn_fold *f, bnn_t t, int count) {
-    return t < 0
-               ? BNN_NONE
-               : add_constant(f, BNN_F32, bnn_vector(count), (formula){.kind = COPY, .source = t});
+/* The largest magnitude of what a node selects from integers; 0 if it does something else. */
+static int selected_bound(const bnn_fold *f, const bnn_node *node) {
+    int bound = 0;
+    for (int k = 0; node->op->fold && node->op->fold->selects && k < node->in_count; k++) {
+        int of_input = f->integer[node->in[k]];
+        if (!of_input) {
+            return 0;
+        }
+        bound = of_input > bound ? of_input : bound;
+    }
+    return bound;
 }
 
-static void fold_outer_scale(bnn_fold *f, const bnn_node *node) {
-    bnn_shape s = bnn_shape_of(f->source, node->in[0]);
-    bnn_t in[4] = {value(f, node->in[0]), value(f, node->in[1]), first_values(f, node->in[2], s.h),
-                   first_values(f, node->in[3], s.w)};
-    f->map[node->out[0]] = bnn_graph_add(f->graph, node->op, node->attr, node->attr_bytes, 4, in);
-}
-
-static void fold_node(bnn_fold *f, int index, int thresholds) {
+static void fold_node(bnn_fold *f, int index) {
     const bnn_node *node = node_at(f, index);
-    if (node->op == &bnn_conv_op && f->constant[node->in[CONV_W]]) {
-        fold_conv(f, node, thresholds);
-    } else if (node->op == &bnn_add_op && f->deferred[node->in[0]].node) {
+    bnn_fold_kind kind = kind_of(node);
+    if (kind == BNN_FOLD_PRODUCT && f->constant[node->in[PRODUCT_W]]) {
+        fold_product(f, node);
+    } else if (kind == BNN_FOLD_SUM && f->deferred[node->in[0]].node) {
         fold_sum(f, node);
     } else if (per_channel(f, node)) {
-        fold_run(f, index, thresholds);
-    } else if (node->op == &bnn_outer_scale_op) {
-        fold_outer_scale(f, node);
+        fold_run(f, index);
     } else {
-        bnn_t in[BNN_MAX_IN];
-        for (int k = 0; k < node->in_count; k++) {
-            in[k] = value(f, node->in[k]);
-        }
-        f->map[node->out[0]] =
-            bnn_graph_add(f->graph, node->op, node->attr, node->attr_bytes, node->in_count, in);
-        if (node->op == &bnn_max_pool_op) { /* one of its inputs */
-            f->integer[node->out[0]] = f->integer[node->in[0]];
-        }
+        f->map[node->out[0]] = emit_node(f, node, operand(f, node, 0));
+        f->integer[node->out[0]] = selected_bound(f, node);
     }
 }
 
@@ -303,13 +334,35 @@ static int allocate(bnn_fold *f) {
     f->deferred = calloc(tensors, sizeof *f->deferred);
     f->done = calloc(nodes, 1);
     f->run = calloc(nodes, sizeof *f->run);
-    f->graph = bnn_graph_create(bnn_graph_device(f->source), NULL, 0);
     return f->constant && f->needed && f->uses && f->map && f->integer && f->deferred && f->done &&
-           f->run && f->graph;
+           f->run;
 }
 
-bnn_code bnn_fold_create(bnn_graph *source, bnn_t input, bnn_t output, int thresholds,
-                         bnn_fold **out, bnn_error *err) {
+static bnn_code fold_all(bnn_fold *f, const bnn_t *inputs, const bnn_t *outputs, bnn_error *err) {
+    bnn_inference *r = &f->result;
+    classify(f, r->output_count, outputs);
+    bnn_fold_place_params(f);
+    for (int i = 0; i < r->input_count; i++) {
+        r->inputs[i] =
+            bnn_graph_input(f->graph, bnn_graph_name_of(f->source, inputs[i]),
+                            bnn_dtype_of(f->source, inputs[i]), bnn_shape_of(f->source, inputs[i]));
+        f->map[inputs[i]] = r->inputs[i];
+    }
+    for (size_t i = 0; i < bnn_graph_node_count(f->source); i++) {
+        bnn_t made = node_at(f, (int)i)->out[0];
+        if (f->needed[made] && !f->constant[made] && !f->done[i]) {
+            fold_node(f, (int)i);
+        }
+    }
+    for (int i = 0; i < r->output_count; i++) {
+        r->outputs[i] = value(f, outputs[i]);
+        bnn_graph_keep(f->graph, r->outputs[i]);
+    }
+    return bnn_graph_compile(f->graph, BNN_NONE, err);
+}
+
+bnn_code bnn_fold_create(bnn_graph *source, int input_count, const bnn_t *inputs, int output_count,
+                         const bnn_t *outputs, int thresholds, bnn_fold **out, bnn_error *err) {
     bnn_code code = bnn_graph_status(source, err);
     if (code != BNN_OK) {
         return code;
@@ -319,23 +372,16 @@ bnn_code bnn_fold_create(bnn_graph *source, bnn_t input, bnn_t output, int thres
         return bnn_fail(err, BNN_ERR_MEMORY, "out of memory for folding");
     }
     f->source = source;
-    if (!allocate(f)) {
-        bnn_fold_free(f);
-        return bnn_fail(err, BNN_ERR_MEMORY, "out of memory for folding");
+    f->thresholds = thresholds;
+    code = allocate(f) ? bnn_inference_start(&f->result, bnn_graph_device(source), input_count,
+                                             output_count, err)
+                       : bnn_fail(err, BNN_ERR_MEMORY, "out of memory for folding");
+    if (code == BNN_OK) {
+        f->graph = f->result.graph;
+        f->result.input_count = input_count;
+        f->result.output_count = output_count;
+        code = fold_all(f, inputs, outputs, err);
     }
-    classify(f, output);
-    f->input = bnn_graph_input(f->graph, "input", bnn_dtype_of(source, input),
-                               bnn_shape_of(source, input));
-    f->map[input] = f->input;
-    for (size_t i = 0; i < bnn_graph_node_count(source); i++) {
-        bnn_t made = node_at(f, (int)i)->out[0];
-        if (f->needed[made] && !f->constant[made] && !f->done[i]) {
-            fold_node(f, (int)i, thresholds);
-        }
-    }
-    f->output = value(f, output);
-    bnn_graph_keep(f->graph, f->output);
-    code = bnn_graph_compile(f->graph, BNN_NONE, err);
     if (code != BNN_OK) {
         bnn_fold_free(f);
         return code;
@@ -348,7 +394,7 @@ void bnn_fold_free(bnn_fold *f) {
     if (!f) {
         return;
     }
-    bnn_graph_free(f->graph);
+    bnn_inference_free(&f->result);
     free(f->constant);
     free(f->needed);
     free(f->uses);
@@ -365,18 +411,6 @@ bnn_graph *bnn_fold_graph(const bnn_fold *fold) {
     return fold->graph;
 }
 
-bnn_t bnn_fold_input(const bnn_fold *fold) {
-    return fold->input;
-}
-
-bnn_t bnn_fold_output(const bnn_fold *fold) {
-    return fold->output;
-}
-
-size_t bnn_fold_constant_count(const bnn_fold *fold) {
-    return fold->formula_count;
-}
-
-bnn_t bnn_fold_constant(const bnn_fold *fold, size_t index) {
-    return fold->formulas[index].target;
+const bnn_inference *bnn_fold_result(const bnn_fold *fold) {
+    return &fold->result;
 }

@@ -4,28 +4,26 @@
  *
  * Evaluation of a checkpoint and of a packed file both run a folded graph, with the same floating
  * point operations in the same order; thresholds are found by asking those operations, integer by
- * integer, so the two agree bit for bit. Folding looks at structure only, never at values: a packed
- * file's loader folds the same (empty) network and fills in the constants. */
+ * integer, so the two agree bit for bit. What an op is to folding it says itself (op.h,
+ * bnn_fold_rule). Folding looks at structure only, and at values only where an op asks whether it
+ * is monotone. */
 #ifndef BNN_LAYERS_FOLD_FOLD_H
 #define BNN_LAYERS_FOLD_FOLD_H
 
-#include "engine/graph.h"
+#include "layers/fold/inference.h"
 
 typedef struct bnn_fold bnn_fold;
 
-/* Folds `source` (not training) between its input and `output`. `source` must outlive the fold if
- * it is ever evaluated. The folded graph is compiled, not bound. */
-bnn_code bnn_fold_create(bnn_graph *source, bnn_t input, bnn_t output, int thresholds,
-                         bnn_fold **out, bnn_error *err);
+/* Folds `source` (not training) between its inputs and `outputs`. `source` must outlive the fold if
+ * it is ever evaluated; with `thresholds` its parameters have their values, where there are any.
+ * The folded graph is compiled, not bound. */
+bnn_code bnn_fold_create(bnn_graph *source, int input_count, const bnn_t *inputs, int output_count,
+                         const bnn_t *outputs, int thresholds, bnn_fold **out, bnn_error *err);
 void bnn_fold_free(bnn_fold *fold); /* NULL is fine; frees the folded graph */
 
+/* The folded network, whose constants have no values yet. */
+const bnn_inference *bnn_fold_result(const bnn_fold *fold);
 bnn_graph *bnn_fold_graph(const bnn_fold *fold);
-bnn_t bnn_fold_input(const bnn_fold *fold);
-bnn_t bnn_fold_output(const bnn_fold *fold);
-
-/* The constants of the folded graph, in a fixed order: F32, I32 (thresholds) or B1 (filters). */
-size_t bnn_fold_constant_count(const bnn_fold *fold);
-bnn_t bnn_fold_constant(const bnn_fold *fold, size_t index);
 
 /* Computes all constants from the parameters behind `source`; the folded graph is bound. */
 bnn_code bnn_fold_evaluate(bnn_fold *fold, bnn_error *err);

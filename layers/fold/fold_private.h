@@ -1,5 +1,5 @@
-/* The inside of a fold, for its two files: fold.c decides on the structure, evaluate.c
- * computes the constants. */
+/* The inside of a fold, for its files: fold.c decides on the structure, names.c names the
+ * constants, evaluate.c computes them. */
 #ifndef BNN_LAYERS_FOLD_FOLD_PRIVATE_H
 #define BNN_LAYERS_FOLD_FOLD_PRIVATE_H
 
@@ -12,7 +12,6 @@ typedef enum formula_kind { COPY, COEFFICIENT_A, COEFFICIENT_B, THRESHOLD } form
 
 typedef struct formula {
     formula_kind kind;
-    bnn_t target; /* in the folded graph */
     bnn_t source; /* COPY: the tensor */
     int run;      /* first node of the run in fold->run */
     int length;
@@ -22,13 +21,15 @@ typedef struct formula {
 /* A product whose node is not there yet: the sum whose term it is may become its own. */
 typedef struct product {
     const bnn_node *node; /* in the source graph; NULL: none is deferred */
-    bnn_value x, w;
+    bnn_value x;
+    bnn_t w;
     bnn_conv_end end;
 } product;
 
 struct bnn_fold {
-    bnn_graph *source, *graph;
-    bnn_t input, output;
+    bnn_graph *source, *graph; /* the latter is the result's */
+    bnn_inference result;
+    int thresholds;
     unsigned char *constant, *needed; /* a source tensor's */
     int *uses;
     bnn_t *map;   /* source tensor -> folded tensor */
@@ -37,16 +38,28 @@ struct bnn_fold {
     unsigned char *done; /* a source node's: absorbed by a run */
     int *run;            /* source nodes of all runs, one after the other */
     int run_count;
-    formula *formulas;
-    size_t formula_count, formula_capacity;
+    formula *formulas; /* of the result's constants */
+    size_t formula_capacity;
 };
 
 static inline const bnn_node *node_at(const bnn_fold *f, int index) {
     return bnn_graph_node(f->source, (size_t)index);
 }
 
-static inline int is_clamp(const bnn_node *node) {
-    return node->op == &bnn_clamp_op;
+static inline bnn_fold_kind kind_of(const bnn_node *node) {
+    return node->op->fold ? node->op->fold->kind : BNN_FOLD_NOT;
 }
+
+/* names.c: a name that no constant has, for what is computed from source tensor `from`; `what` it
+ * is, or NULL for that tensor itself. */
+#define BNN_FOLD_NAME 320
+void bnn_fold_name(const bnn_fold *f, bnn_t from, const char *what, char name[BNN_FOLD_NAME]);
+/* A constant that goes into a run of nodes, or BNN_NONE. */
+bnn_t bnn_fold_run_origin(const bnn_fold *f, int run, int length);
+
+/* evaluate.c: what depends on parameters alone has its place in the source graph. */
+void bnn_fold_place_params(const bnn_fold *f);
+/* Whether all functions of a run are monotone, so that a threshold can stand for them. */
+int bnn_fold_monotone(const bnn_fold *f, int run, int length);
 
 #endif

@@ -8,6 +8,11 @@
 #include "engine/base/arena.h"
 #include "engine/base/text.h"
 
+/* Other samples are prepared in one way only. */
+static int sees_images(const bnn_arch *arch) {
+    return !arch || strcmp(arch->input, "image") == 0;
+}
+
 size_t bnn_spec_meta(const bnn_spec *spec, bnn_arena *arena, bnn_meta meta[BNN_SPEC_META]) {
     size_t n = 0;
     meta[n++] = (bnn_meta){"arch", spec->arch->name};
@@ -16,11 +21,16 @@ size_t bnn_spec_meta(const bnn_spec *spec, bnn_arena *arena, bnn_meta meta[BNN_S
         "input", bnn_arena_format(arena, "%dx%dx%d", spec->channels, spec->height, spec->width)};
     meta[n++] = (bnn_meta){"classes", bnn_arena_format(arena, "%d", spec->classes)};
     meta[n++] = (bnn_meta){"phase", bnn_arena_format(arena, "%d", spec->phase)};
-    meta[n++] = (bnn_meta){"mean", bnn_arena_format(arena, "%.9g %.9g %.9g", (double)spec->mean[0],
-                                                    (double)spec->mean[1], (double)spec->mean[2])};
-    meta[n++] = (bnn_meta){"std", bnn_arena_format(arena, "%.9g %.9g %.9g", (double)spec->std[0],
-                                                   (double)spec->std[1], (double)spec->std[2])};
+    if (sees_images(spec->arch)) {
+        meta[n++] =
+            (bnn_meta){"mean", bnn_arena_format(arena, "%.9g %.9g %.9g", (double)spec->mean[0],
+                                                (double)spec->mean[1], (double)spec->mean[2])};
+        meta[n++] =
+            (bnn_meta){"std", bnn_arena_format(arena, "%.9g %.9g %.9g", (double)spec->std[0],
+                                               (double)spec->std[1], (double)spec->std[2])};
+    }
     meta[n++] = (bnn_meta){"data", spec->dataset ? spec->dataset : ""};
+    meta[n++] = (bnn_meta){"pool", bnn_pool_names[spec->pool]};
     meta[n++] = (bnn_meta){"variant", spec->variant ? spec->variant : ""};
     meta[n++] = (bnn_meta){"class_names", spec->class_names ? spec->class_names : ""};
     return n;
@@ -105,8 +115,8 @@ static bnn_code refuse_lacking(const char *path, const bnn_spec_given *given,
 }
 
 /* Of the samples' entries the first that the file lacks; NULL if it has them all. */
-static const char *lacking_of_samples(const bnn_st_file *file) {
-    static const char *const keys[] = {"data", "input", "classes", "mean", "std", NULL};
+static const char *lacking_of_samples(const bnn_st_file *file, int images) {
+    const char *const keys[] = {"data", "input", "classes", images ? "mean" : NULL, "std", NULL};
     size_t i = 0;
     while (keys[i] && bnn_st_metadata(file, keys[i])) {
         i++;
@@ -124,8 +134,9 @@ bnn_code bnn_spec_read(const char *path, const bnn_st_file *file, const bnn_spec
     }
     arch = arch || !given ? arch : given->arch;
     algo = algo || !given ? algo : given->algo;
+    const int images = sees_images(arch ? bnn_arch_find(arch) : NULL);
     const char *const lacking[3] = {arch ? NULL : "arch", algo ? NULL : "algo",
-                                    samples ? NULL : lacking_of_samples(file)};
+                                    samples ? NULL : lacking_of_samples(file, images)};
     *spec = samples ? *samples : (bnn_spec){0};
     if (lacking[0] || lacking[1] || lacking[2]) {
         return refuse_lacking(path, given, lacking, err);
@@ -136,6 +147,11 @@ bnn_code bnn_spec_read(const char *path, const bnn_st_file *file, const bnn_spec
     }
     int phases = spec->binarizer ? spec->binarizer->phases : 1;
     int input[3] = {spec->channels, spec->height, spec->width};
+    const char *pool = bnn_st_metadata(file, "pool");
+    if (pool && !bnn_pool_find(pool, &spec->pool)) {
+        return bnn_fail(err, BNN_ERR_FORMAT, "%s: metadata 'pool' is '%.64s'; the file is damaged",
+                        path, pool);
+    }
     const char *variant = bnn_st_metadata(file, "variant");
     const char *names = bnn_st_metadata(file, "class_names");
     spec->dataset = data ? data : spec->dataset;
@@ -148,8 +164,8 @@ bnn_code bnn_spec_read(const char *path, const bnn_st_file *file, const bnn_spec
         (code =
              read_integers_of(path, file, "classes", 1, 1, BNN_MAX_CLASSES, &spec->classes, err)) ||
         (code = read_integers_of(path, file, "phase", 1, 0, 100, &spec->phase, err)) ||
-        (code = read_numbers_of(path, file, "mean", -1e6, 1e6, spec->mean, err)) ||
-        (code = read_numbers_of(path, file, "std", 1e-6, 1e6, spec->std, err))) {
+        (images && ((code = read_numbers_of(path, file, "mean", -1e6, 1e6, spec->mean, err)) ||
+                    (code = read_numbers_of(path, file, "std", 1e-6, 1e6, spec->std, err))))) {
         return code;
     }
     spec->channels = input[0];

@@ -29,6 +29,11 @@ static bnn_code read_params(bnn_loaded *l, bnn_error *err) {
     return bnn_weights_read_params(&weights, l->params, err);
 }
 
+/* Of a packed file that says itself what it holds. */
+static bnn_code count_constants(bnn_loaded *l, bnn_error *err) {
+    return bnn_packed_count(l->path, l->file, &l->binary_weights, &l->parameters, err);
+}
+
 /* The network's parameters by name: counted, and for a checkpoint read. */
 static bnn_code open_params(bnn_loaded *l, bnn_error *err) {
     bnn_net net;
@@ -60,14 +65,15 @@ bnn_code bnn_loaded_from_file(const char *name, bnn_st_file *file, size_t file_b
     }
     memcpy(l->path, name, strlen(name) + 1);
     bnn_model_kind kind = bnn_model_kind_of(file);
-    l->packed = kind == BNN_MODEL_PACKED;
+    l->packed = kind == BNN_MODEL_PACKED || kind == BNN_MODEL_PACKED_1;
     l->foreign = kind == BNN_MODEL_FOREIGN;
     if (kind == BNN_MODEL_UNKNOWN) {
         return bnn_fail(err, BNN_ERR_FORMAT,
                         "%s: neither a checkpoint nor a packed model of this program", name);
     }
     bnn_code code = bnn_spec_read(name, file, given, &l->spec, err);
-    return code == BNN_OK ? open_params(l, err) : code;
+    return code != BNN_OK ? code
+                          : (kind == BNN_MODEL_PACKED ? count_constants : open_params)(l, err);
 }
 
 bnn_code bnn_loaded_open(const char *path, const bnn_device *device, bnn_loaded *l,

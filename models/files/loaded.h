@@ -10,10 +10,10 @@ typedef struct bnn_loaded {
     char path[4096];
     bnn_device device;
     bnn_st_file *file;
-    bnn_spec spec;       /* texts point into file */
-    bnn_params *params;  /* of a checkpoint */
-    int packed, foreign; /* or else a checkpoint of this program's */
-    size_t binary_weights, parameters;
+    bnn_spec spec;                     /* texts point into file */
+    bnn_params *params;                /* of a checkpoint */
+    int packed, foreign;               /* or else a checkpoint of this program's */
+    size_t binary_weights, parameters; /* of a packed file that names its constants, those */
     size_t file_bytes;
 } bnn_loaded;
 

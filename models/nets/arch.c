@@ -32,8 +32,35 @@ static const bnn_arch vgg_small = {.name = "vgg_small",
                                    .task = &bnn_task_classify,
                                    .build = bnn_build_vgg_small,
                                    .width = 128};
+static const bnn_arch pointnet = {.name = "pointnet",
+                                  .title = "PointNet (Qi et al. 2017)",
+                                  .input = "points",
+                                  .task = &bnn_task_classify_shapes,
+                                  .build = bnn_build_pointnet};
+static const bnn_arch pointnet_vanilla = {.name = "pointnet_vanilla",
+                                          .title = "PointNet without transforms",
+                                          .input = "points",
+                                          .task = &bnn_task_classify_shapes,
+                                          .build = bnn_build_pointnet_vanilla};
+static const bnn_arch pointnet_partseg = {.name = "pointnet_partseg",
+                                          .title = "PointNet for part segmentation",
+                                          .input = "points",
+                                          .task = &bnn_task_segment,
+                                          .build = bnn_build_pointnet_partseg};
+static const bnn_arch fsmn = {.name = "fsmn",
+                              .title = "FSMN (Zhang et al. 2015)",
+                              .input = "mel",
+                              .task = &bnn_task_keywords,
+                              .build = bnn_build_fsmn};
+static const bnn_arch deep_fsmn = {.name = "deep_fsmn",
+                                   .title = "Deep-FSMN (Zhang et al. 2018)",
+                                   .input = "mel",
+                                   .task = &bnn_task_keywords,
+                                   .build = bnn_build_deep_fsmn};
 
-const bnn_arch *const bnn_archs[] = {&resnet18, &resnet34, &resnet20, &vgg_small, NULL};
+const bnn_arch *const bnn_archs[] = {
+    &resnet18,         &resnet34,         &resnet20, &vgg_small, &pointnet,
+    &pointnet_vanilla, &pointnet_partseg, &fsmn,     &deep_fsmn, NULL};
 
 const bnn_arch *bnn_arch_find(const char *name) {
     for (size_t i = 0; bnn_archs[i]; i++) {

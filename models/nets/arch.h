@@ -22,5 +22,12 @@ const bnn_arch *bnn_arch_find(const char *name);
 /* Families. */
 bnn_output bnn_build_resnet(const bnn_build *b, const bnn_arch *arch, bnn_t x, int classes);
 bnn_output bnn_build_vgg_small(const bnn_build *b, const bnn_arch *arch, bnn_t x, int classes);
+bnn_output bnn_build_pointnet(const bnn_build *b, const bnn_arch *arch, bnn_t x, int classes);
+bnn_output bnn_build_pointnet_vanilla(const bnn_build *b, const bnn_arch *arch, bnn_t x,
+                                      int classes);
+/* Logits of each point, [N,1,points,parts]. */
+bnn_output bnn_build_pointnet_partseg(const bnn_build *b, const bnn_arch *arch, bnn_t x, int parts);
+bnn_output bnn_build_fsmn(const bnn_build *b, const bnn_arch *arch, bnn_t x, int classes);
+bnn_output bnn_build_deep_fsmn(const bnn_build *b, const bnn_arch *arch, bnn_t x, int classes);
 
 #endif

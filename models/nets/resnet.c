@@ -1,5 +1,5 @@
 /* ResNets of basic blocks (He et al. 2016), as BiBench binarizes them: all 3x3 convolutions of the
- * blocks are binary; stem, 1x1 shortcuts and classifier stay float. Spec 2.1 to 2.3. */
+ * blocks are binary; stem, 1x1 shortcuts and classifier stay float. */
 #include <stdio.h>
 
 #include "models/nets/arch.h"
@@ -55,5 +55,5 @@ bnn_output bnn_build_resnet(const bnn_build *b, const bnn_arch *arch, bnn_t x, i
         }
     }
     bnn_linear_layer fc = {.out = classes, .full_precision = 1, .init_std = 0.01f};
-    return (bnn_output){bnn_linear(b, "fc", bnn_op_global_avg_pool(b->graph, x), &fc), BNN_NONE};
+    return (bnn_output){.main = bnn_linear(b, "fc", bnn_op_global_avg_pool(b->graph, x), &fc)};
 }

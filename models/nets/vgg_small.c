@@ -1,5 +1,5 @@
 /* VGG-Small (Zhang et al., LQ-Nets, ECCV 2018), as the ReCU authors binarize it: pooling comes
- * before batch norm; the first convolution and the classifier stay float. Spec 2.4. */
+ * before batch norm; the first convolution and the classifier stay float. */
 #include <stdio.h>
 
 #include "models/nets/arch.h"
@@ -21,5 +21,5 @@ bnn_output bnn_build_vgg_small(const bnn_build *b, const bnn_arch *arch, bnn_t x
         x = bnn_activation(b, bnn_batch_norm(b, name, x, 1.0f));
     }
     bnn_linear_layer fc = {.out = classes, .full_precision = 1, .init_std = 0.01f};
-    return (bnn_output){bnn_linear(b, "fc", bnn_flatten(b, x), &fc), BNN_NONE};
+    return (bnn_output){.main = bnn_linear(b, "fc", bnn_flatten(b, x), &fc)};
 }

@@ -6,7 +6,8 @@
 #include "data_loaders/clouds/clouds.h"
 #include "data_loaders/internal.h"
 #include "engine/base/text.h"
-#include "tests/fixtures/data_fixture.h"
+#include "tests/fixtures/expect_error.h"
+#include "tests/fixtures/folder_fixture.h"
 
 #define N 64 /* points of a sample */
 

@@ -52,7 +52,10 @@ START_TEST(table) {
             ck_assert_ptr_nonnull(info->class_names[c]);
         }
     }
-    ck_assert_str_eq(bnn_datasets[3]->name, "modelnet40");
+    ck_assert_str_eq(bnn_datasets[3]->name, "speech_commands");
+    ck_assert_str_eq(bnn_datasets[4]->name, "modelnet40");
+    ck_assert_str_eq(bnn_datasets[5]->name, "shapenet_part");
+    ck_assert_ptr_null(bnn_datasets[6]);
     ck_assert_ptr_null(bnn_dataset_find("cifar"));
     ck_assert_ptr_null(bnn_dataset_find(NULL));
     ck_assert_str_eq(bnn_datasets[1]->class_names[9], "truck");

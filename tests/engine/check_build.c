@@ -32,11 +32,11 @@ static bnn_t conv(const bed *b, bnn_shape w, bnn_conv_config c) {
 }
 
 static bnn_t channels(const bed *b) {
-    return conv(b, (bnn_shape){4, 3, 3, 11}, (bnn_conv_config){1, 1, 1, 1, 1, 1, 1});
+    return conv(b, (bnn_shape){4, 3, 3, 11}, (bnn_conv_config){1, 1, 1, 1, 1, 1, 1, 0});
 }
 
 static bnn_t folded(const bed *b, bnn_conv_end end) {
-    bnn_conv_config c = {1, 1, 1, 1, 1, 1, 1};
+    bnn_conv_config c = {1, 1, 1, 1, 1, 1, 1, 0};
     bnn_t w = plain_param(b->graph, "w", (bnn_shape){4, 3, 3, 12}, 1);
     return bnn_op_folded_conv(b->graph, bnn_plain(b->x), bnn_plain(w), &c, &end);
 }
@@ -72,23 +72,23 @@ static bnn_t folded_training(const bed *b) {
 }
 
 static bnn_t groups(const bed *b) {
-    return conv(b, (bnn_shape){4, 3, 3, 4}, (bnn_conv_config){1, 1, 1, 1, 1, 1, 3});
+    return conv(b, (bnn_shape){4, 3, 3, 4}, (bnn_conv_config){1, 1, 1, 1, 1, 1, 3, 0});
 }
 
 static bnn_t no_groups(const bed *b) {
-    return conv(b, (bnn_shape){4, 3, 3, 12}, (bnn_conv_config){1, 1, 1, 1, 1, 1, 0});
+    return conv(b, (bnn_shape){4, 3, 3, 12}, (bnn_conv_config){1, 1, 1, 1, 1, 1, 0, 0});
 }
 
 static bnn_t no_stride(const bed *b) {
-    return conv(b, (bnn_shape){4, 3, 3, 12}, (bnn_conv_config){0, 0, 1, 1, 1, 1, 1});
+    return conv(b, (bnn_shape){4, 3, 3, 12}, (bnn_conv_config){0, 0, 1, 1, 1, 1, 1, 0});
 }
 
 static bnn_t too_large(const bed *b) {
-    return conv(b, (bnn_shape){4, 7, 7, 12}, (bnn_conv_config){1, 1, 0, 0, 1, 1, 1});
+    return conv(b, (bnn_shape){4, 7, 7, 12}, (bnn_conv_config){1, 1, 0, 0, 1, 1, 1, 0});
 }
 
 static bnn_t mixed(const bed *b) {
-    bnn_conv_config c = {1, 1, 0, 0, 1, 1, 1};
+    bnn_conv_config c = {1, 1, 0, 0, 1, 1, 1, 0};
     bnn_value bits =
         bnn_op_sign(b->graph, b->x, BNN_NONE, 0, (bnn_ste){BNN_STE_CLIP, 1.0f}, BNN_NONE);
     bnn_t w = plain_param(b->graph, "w", (bnn_shape){4, 1, 1, 12}, 1);

@@ -167,7 +167,7 @@ static bnn_t filters(random_net *net) {
 
 static bnn_t binary_conv(random_net *net, bnn_t x) {
     bnn_graph *g = net->graph;
-    bnn_conv_config same = {1, 1, 1, 1, 1, 1, 1};
+    bnn_conv_config same = {1, 1, 1, 1, 1, 1, 1, 0};
     bnn_t w = filters(net);
     bnn_ste triangle = {BNN_STE_TRIANGLE, 1.0f}, clip = {BNN_STE_CLIP, 1.0f};
     bnn_value a = bnn_op_sign(g, x, BNN_NONE, 0, net->names % 2 ? triangle : clip, BNN_NONE);
@@ -178,7 +178,7 @@ static bnn_t binary_conv(random_net *net, bnn_t x) {
 /* Integers times a factor that is learned: it waits, unless the integers are made floats first. */
 static bnn_t scaled_conv(random_net *net, bnn_t x, int waits) {
     bnn_graph *g = net->graph;
-    bnn_conv_config same = {1, 1, 1, 1, 1, 1, 1};
+    bnn_conv_config same = {1, 1, 1, 1, 1, 1, 1, 0};
     bnn_ste clip = {BNN_STE_CLIP, 1.0f};
     bnn_value w = bnn_op_sign(g, filters(net), BNN_NONE, 0, clip, BNN_NONE);
     bnn_t y = bnn_op_conv(g, bnn_op_sign(g, x, BNN_NONE, 0, clip, BNN_NONE), w, &same);
@@ -202,7 +202,7 @@ static bnn_t through_view(random_net *net, bnn_t x) {
  * compute again than to hold. */
 static bnn_t noisy_conv(random_net *net, bnn_t x) {
     bnn_graph *g = net->graph;
-    bnn_conv_config same = {1, 1, 1, 1, 1, 1, 1}, point = {1, 1, 0, 0, 1, 1, 1};
+    bnn_conv_config same = {1, 1, 1, 1, 1, 1, 1, 0}, point = {1, 1, 0, 0, 1, 1, 1, 0};
     bnn_shape narrow = {2, 1, 1, CHANNELS}, wide = {CHANNELS, 1, 1, 2}, one = bnn_vector(1);
     bnn_t down = shaped(net, "down", narrow, 1), up = shaped(net, "up", wide, 1);
     bnn_t h = bnn_op_clamp(g, bnn_op_conv(g, bnn_plain(x), bnn_plain(down), &point), 0.0f, 9.0f);
@@ -214,7 +214,7 @@ static bnn_t noisy_conv(random_net *net, bnn_t x) {
 
 static bnn_t random_node(random_net *net, int kind, bnn_t x, bnn_t other) {
     bnn_graph *g = net->graph;
-    bnn_conv_config same = {1, 1, 1, 1, 1, 1, 1};
+    bnn_conv_config same = {1, 1, 1, 1, 1, 1, 1, 0};
     switch (kind) {
     case 0:
         return bnn_op_conv(g, bnn_plain(x), bnn_plain(filters(net)), &same);

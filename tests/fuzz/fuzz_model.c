@@ -4,8 +4,8 @@
  * Three decisions. A checkpoint is a megabyte, too much to mutate well, so the corpus' files end
  * behind the header (its length in the first 8 bytes, and 8): every input is also read with the
  * data that its header promises. What would only be slow is read, but not run: large images, many
- * classes. And most inputs that are accepted differ in what no network computes with: the same
- * network of the same values is run once. */
+ * classes, wide networks. And most inputs that are accepted differ in what no network computes
+ * with: the same network of the same values is run once. */
 #include <stdlib.h>
 #include <string.h>
 #include <zlib.h>
@@ -17,6 +17,7 @@
 
 #define MAX_SIDE 40 /* beyond 32 a ResNet begins otherwise */
 #define MAX_CLASSES 1000
+#define MAX_WORK 1e8
 #define MAX_PROMISED ((size_t)2 << 20)
 
 static bnn_code predict(const bnn_loaded *model, bnn_error *err) {
@@ -55,6 +56,8 @@ static int is_new(const bnn_loaded *model) {
     uint64_t key = sum(1, s->arch->name, strlen(s->arch->name));
     key = sum(key, bnn_spec_algorithm(s), strlen(bnn_spec_algorithm(s)));
     key = sum(key, numbers, sizeof numbers);
+    const char *network = bnn_st_metadata(model->file, "network");
+    key = network ? sum(key, network, strlen(network)) : key;
     for (size_t i = 0; i < bnn_st_count(model->file); i++) {
         const bnn_st_tensor *t = bnn_st_at(model->file, i);
         key = sum(sum(key, t->name, strlen(t->name)), t->data, t->bytes);
@@ -65,9 +68,32 @@ static int is_new(const bnn_loaded *model) {
     return new;
 }
 
-static int is_slow(const bnn_spec *spec) {
-    return spec->height > MAX_SIDE || spec->width > MAX_SIDE || spec->channels > MAX_SIDE ||
-           spec->classes > MAX_CLASSES;
+/* Multiplications of a network that the file describes, about; at least its values. */
+static double work_of(const bnn_inference *network) {
+    const bnn_graph *g = network->graph;
+    double work = (double)bnn_graph_bytes(g);
+    for (size_t i = 0; i < bnn_graph_node_count(g); i++) {
+        const bnn_node *node = bnn_graph_node(g, i);
+        bnn_shape y = bnn_shape_of(g, node->out[0]);
+        bnn_shape w = node->in_count > 1 ? bnn_shape_of(g, node->in[1]) : (bnn_shape){0};
+        work += (double)bnn_shape_count(y) * (1.0 + (double)w.h * w.w * w.c);
+    }
+    return work;
+}
+
+static int is_slow(const bnn_loaded *model) {
+    const bnn_spec *spec = &model->spec;
+    bnn_error err;
+    bnn_inference network = {0};
+    int slow = spec->height > MAX_SIDE || spec->width > MAX_SIDE || spec->channels > MAX_SIDE ||
+               spec->classes > MAX_CLASSES;
+    if (!slow && bnn_model_kind_of(model->file) == BNN_MODEL_PACKED) {
+        slow =
+            bnn_packed_build("input", model->file, &model->device, 1, &network, &err) == BNN_OK &&
+            work_of(&network) > MAX_WORK;
+    }
+    bnn_inference_free(&network);
+    return slow;
 }
 
 /* Of a file that does not say it. */
@@ -92,7 +118,7 @@ static int open_and_run(const uint8_t *data, size_t size, const bnn_spec_given *
     }
     int opened =
         bnn_accepted(bnn_loaded_from_file("input", file, size, given, &device, &model, &err), &err);
-    if (opened && !is_slow(&model.spec) && is_new(&model)) {
+    if (opened && !is_slow(&model) && is_new(&model)) {
         bnn_accepted(predict(&model, &err), &err);
     }
     bnn_loaded_close(&model);

@@ -12,18 +12,22 @@ typedef struct layer_shape {
     bnn_layer_kind kind;
     bnn_shape x;
     int out, kernel, stride, pad, dilation, groups, bias;
+    int left, right; /* zeros that the binarization sees */
 } layer_shape;
 
 static const layer_shape shapes[] = {
-    {BNN_CONV2D, {2, 5, 6, 9}, 5, 3, 1, 1, 1, 1, 0},
-    {BNN_CONV2D, {1, 7, 6, 6}, 4, 3, 2, 1, 1, 1, 1},
-    {BNN_CONV2D, {2, 5, 5, 6}, 4, 3, 1, 2, 2, 2, 1},
-    {BNN_CONV2D, {2, 4, 5, 5}, 5, 3, 1, 1, 1, 5, 0},
-    {BNN_CONV2D, {2, 3, 2, 67}, 6, 1, 1, 0, 1, 1, 1},
-    {BNN_CONV1D, {2, 1, 11, 17}, 5, 5, 2, 2, 1, 1, 1},
-    {BNN_CONV1D, {3, 1, 7, 66}, 4, 1, 1, 0, 1, 1, 0},
-    {BNN_LINEAR, {6, 1, 1, 131}, 9, 1, 1, 0, 1, 1, 1},
-    {BNN_LINEAR, {2, 1, 4, 65}, 7, 1, 1, 0, 1, 1, 0},
+    {BNN_CONV2D, {2, 5, 6, 9}, 5, 3, 1, 1, 1, 1, 0, 0, 0},
+    {BNN_CONV2D, {1, 7, 6, 6}, 4, 3, 2, 1, 1, 1, 1, 0, 0},
+    {BNN_CONV2D, {2, 5, 5, 6}, 4, 3, 1, 2, 2, 2, 1, 0, 0},
+    {BNN_CONV2D, {2, 4, 5, 5}, 5, 3, 1, 1, 1, 5, 0, 0, 0},
+    {BNN_CONV2D, {2, 3, 2, 67}, 6, 1, 1, 0, 1, 1, 1, 0, 0},
+    {BNN_CONV1D, {2, 1, 11, 17}, 5, 5, 2, 2, 1, 1, 1, 0, 0},
+    {BNN_CONV1D, {3, 1, 7, 66}, 4, 1, 1, 0, 1, 1, 0, 0, 0},
+    {BNN_CONV1D, {2, 1, 9, 66}, 66, 5, 1, 0, 1, 66, 1, 2, 2},
+    {BNN_CONV1D, {2, 1, 8, 12}, 24, 4, 1, 0, 1, 12, 0, 1, 3},
+    {BNN_CONV1D, {2, 1, 9, 70}, 5, 3, 1, 1, 1, 1, 1, 2, 0},
+    {BNN_LINEAR, {6, 1, 1, 131}, 9, 1, 1, 0, 1, 1, 1, 0, 0},
+    {BNN_LINEAR, {2, 1, 4, 65}, 7, 1, 1, 0, 1, 1, 0, 0, 0},
 };
 enum { SHAPES = sizeof shapes / sizeof *shapes, EPOCHS = 10 };
 
@@ -74,7 +78,9 @@ static void build(layer_test *t, const bnn_binarizer *algo, const layer_shape *s
                             .pad = s->pad,
                             .dilation = s->dilation,
                             .groups = s->groups,
-                            .bias = s->bias};
+                            .bias = s->bias,
+                            .pad_left = s->left,
+                            .pad_right = s->right};
         t->y = s->kind == BNN_CONV2D ? bnn_conv2d(&b, "layer", t->x, &l)
                                      : bnn_conv1d(&b, "layer", t->x, &l);
     }
@@ -257,6 +263,14 @@ static void check_gradients(layer_test *t) {
     }
 }
 
+/* The convolution of the input as wide as binarization sees it. */
+static bnn_conv padded_conv(const layer_test *t, const layer_shape *s) {
+    bnn_conv c = bnn_conv_of(t->graph, t->conv);
+    c.w = s->x.w + s->left + s->right;
+    c.pad_w = s->pad;
+    return c;
+}
+
 /* epoch -1: no schedule has run, buffers are what they start as. */
 static void run_layer(const bnn_binarizer *algo, const layer_shape *s, int epoch, int training) {
     bnn_error err = {0};
@@ -278,7 +292,9 @@ static void run_layer(const bnn_binarizer *algo, const layer_shape *s, int epoch
     }
     t.ref = (ref_layer){.algorithm = algo->name,
                         .kind = s->kind,
-                        .conv = bnn_conv_of(t.graph, t.conv),
+                        .conv = padded_conv(&t, s),
+                        .left = s->left,
+                        .right = s->right,
                         .training = training,
                         .tau = buffer_value(&t, "layer.tau", 1.0),
                         .n = buffer_value(&t, "layer.n", 9.0),

@@ -87,17 +87,19 @@ static void stop(network *t) {
 static void run_folded(network *t, int thresholds, float *logits) {
     bnn_error err = {0};
     bnn_fold *fold = NULL;
-    ck_ok(bnn_fold_create(t->net.graph, t->net.input[0], t->net.output, thresholds, &fold, &err),
-          err);
+    ck_ok(
+        bnn_fold_create(t->net.graph, 1, t->net.input, 1, &t->net.output, thresholds, &fold, &err),
+        err);
     bnn_graph *g = bnn_fold_graph(fold);
     ck_ok(bnn_graph_bind(g, NULL, &err), err);
     ck_ok(bnn_fold_evaluate(fold, &err), err);
-    bnn_graph_set(g, bnn_fold_input(fold), t->x);
+    bnn_graph_set(g, bnn_fold_result(fold)->inputs[0], t->x);
     bnn_graph_forward(g);
-    memcpy(logits, bnn_f32(g, bnn_fold_output(fold)), (size_t)t->batch * 10 * sizeof(float));
+    memcpy(logits, bnn_f32(g, bnn_fold_result(fold)->outputs[0]),
+           (size_t)t->batch * 10 * sizeof(float));
     int found = 0;
-    for (size_t i = 0; i < bnn_fold_constant_count(fold); i++) {
-        found += bnn_dtype_of(g, bnn_fold_constant(fold, i)) == BNN_I32;
+    for (size_t i = 0; i < bnn_fold_result(fold)->constant_count; i++) {
+        found += bnn_dtype_of(g, bnn_fold_result(fold)->constants[i].t) == BNN_I32;
     }
     int expected = thresholds && t->spec.binarizer && !t->spec.binarizer->float_work &&
                    strcmp(t->spec.binarizer->name, "recu") != 0;
@@ -169,8 +171,9 @@ START_TEST(test_ends) {
         bnn_error err = {0};
         bnn_fold *fold = NULL;
         start(&t, "resnet20", algo, 1);
-        ck_ok(bnn_fold_create(t.net.graph, t.net.input[0], t.net.output, thresholds, &fold, &err),
-              err);
+        ck_ok(
+            bnn_fold_create(t.net.graph, 1, t.net.input, 1, &t.net.output, thresholds, &fold, &err),
+            err);
         check_ends(bnn_fold_graph(fold), strcmp(algo->name, "reactnet") == 0,
                    thresholds && !algo->float_work ? 9 : 0);
         bnn_fold_free(fold);
@@ -198,16 +201,23 @@ static void same_constants(const char *arch, const bnn_binarizer *algo, int thre
     start(&a, arch, algo, 1);
     start(&b, arch, algo, 2);
     fill(&b);
-    ck_ok(bnn_fold_create(a.net.graph, a.net.input[0], a.net.output, thresholds, &fa, &err), err);
-    ck_ok(bnn_fold_create(b.net.graph, b.net.input[0], b.net.output, thresholds, &fb, &err), err);
-    ck_assert_uint_gt(bnn_fold_constant_count(fa), 0);
-    ck_assert_uint_eq(bnn_fold_constant_count(fa), bnn_fold_constant_count(fb));
-    for (size_t i = 0; i < bnn_fold_constant_count(fa); i++) {
-        bnn_t ta = bnn_fold_constant(fa, i), tb = bnn_fold_constant(fb, i);
+    ck_ok(bnn_fold_create(a.net.graph, 1, a.net.input, 1, &a.net.output, thresholds, &fa, &err),
+          err);
+    ck_ok(bnn_fold_create(b.net.graph, 1, b.net.input, 1, &b.net.output, thresholds, &fb, &err),
+          err);
+    ck_assert_uint_gt(bnn_fold_result(fa)->constant_count, 0);
+    ck_assert_uint_eq(bnn_fold_result(fa)->constant_count, bnn_fold_result(fb)->constant_count);
+    for (size_t i = 0; i < bnn_fold_result(fa)->constant_count; i++) {
+        bnn_t ta = bnn_fold_result(fa)->constants[i].t, tb = bnn_fold_result(fb)->constants[i].t;
         ck_assert_int_eq(bnn_dtype_of(bnn_fold_graph(fa), ta),
                          bnn_dtype_of(bnn_fold_graph(fb), tb));
         ck_assert(bnn_shape_equal(bnn_shape_of(bnn_fold_graph(fa), ta),
                                   bnn_shape_of(bnn_fold_graph(fb), tb)));
+        ck_assert_str_eq(bnn_fold_result(fa)->constants[i].name,
+                         bnn_fold_result(fb)->constants[i].name);
+        ck_assert_uint_eq(
+            bnn_inference_find(bnn_fold_result(fa), bnn_fold_result(fa)->constants[i].name),
+            i); /* no name twice */
     }
     bnn_fold_free(fa);
     bnn_fold_free(fb);
@@ -275,12 +285,12 @@ static void check_thresholds(const bnn_binarizer *algo, int scaled) {
     double sums[OUT];
     test_kernels()->group_abs_sums(0, OUT, BOUND, 1, data_of(&s, "conv1.weight"), sums);
     test_kernels()->group_abs_mean(OUT, BOUND, sums, alpha);
-    ck_ok(bnn_fold_create(s.graph, s.x, s.y, 1, &fold, &err), err);
+    ck_ok(bnn_fold_create(s.graph, 1, &s.x, 1, &s.y, 1, &fold, &err), err);
     ck_ok(bnn_graph_bind(bnn_fold_graph(fold), NULL, &err), err);
     ck_ok(bnn_fold_evaluate(fold, &err), err);
     int found = 0, changing = 0;
-    for (size_t i = 0; i < bnn_fold_constant_count(fold); i++) {
-        bnn_t t = bnn_fold_constant(fold, i);
+    for (size_t i = 0; i < bnn_fold_result(fold)->constant_count; i++) {
+        bnn_t t = bnn_fold_result(fold)->constants[i].t;
         if (bnn_dtype_of(bnn_fold_graph(fold), t) != BNN_I32) {
             continue;
         }
@@ -313,6 +323,224 @@ START_TEST(test_thresholds) {
 }
 END_TEST
 
+/* ---- what an op states of itself ---- */
+
+/* A PReLU of one slope a channel, of any sign, that exists in this test alone: folding knows of it
+ * what it states. */
+static bnn_code bent_infer(bnn_graph *g, bnn_node *node) {
+    bnn_node_output(g, node, BNN_F32, bnn_shape_of(g, node->in[0]));
+    return BNN_OK;
+}
+
+static float bent_value(const bnn_graph *g, const bnn_node *node, int channel, float x) {
+    return x >= 0.0f ? x : bnn_f32(g, node->in[1])[channel] * x;
+}
+
+static void bent_forward(const bnn_block *b, const bnn_node *node) {
+    const float *x = bnn_block_f32(b, node->in[0]);
+    float *y = bnn_block_f32(b, node->out[0]);
+    for (size_t i = 0; i < b->rows * b->c; i++) {
+        y[i] = bent_value(b->graph, node, (int)(i % b->c), x[i]);
+    }
+}
+
+static int bent_monotone(const bnn_graph *g, const bnn_node *node) {
+    const float *slope = bnn_f32(g, node->in[1]);
+    int monotone = slope != NULL;
+    for (int i = 0; monotone && i < bnn_shape_of(g, node->in[1]).c; i++) {
+        monotone = slope[i] >= 0.0f;
+    }
+    return monotone;
+}
+
+static const bnn_fold_rule bent_fold = {
+    .kind = BNN_FOLD_CHANNEL, .value = bent_value, .monotone = bent_monotone};
+static const bnn_op bent_op = {.name = "bent",
+                               .infer = bent_infer,
+                               .forward_rows = {.map = bent_forward},
+                               .row_in = BNN_BIT(0),
+                               .row_out = BNN_BIT(0),
+                               .detached = 1,
+                               .fold = &bent_fold};
+
+/* Two inputs through layers with bent activations behind a product, a view, a pool and a sum; two
+ * results: bits' next product, and the floats in between. */
+typedef struct branchy {
+    bnn_params *params;
+    bnn_graph *graph;
+    bnn_t in[2], out[2];
+} branchy;
+
+enum { SIDE = 6, WIDE = 24 };
+
+static bnn_t bent(bnn_build *b, const char *name, bnn_t x) {
+    bnn_binary_layer layer = {.build = b, .name = name};
+    bnn_init first = {BNN_INIT_CONSTANT, 0.25f, 0.0f};
+    bnn_t slope = bnn_layer_vector(&layer, "slope", bnn_shape_of(b->graph, x).c, 1, 0, 1, first);
+    return bnn_graph_add(b->graph, &bent_op, NULL, 0, 2, (bnn_t[]){x, slope});
+}
+
+static void build_branchy(branchy *t) {
+    t->params = bnn_params_create();
+    t->graph = bnn_graph_create(test_device(), t->params, 0);
+    bnn_build b = {.graph = t->graph, .binarizer = bnn_binarizer_find("bnn")};
+    bnn_conv_layer conv = {.out = WIDE, .kernel = 3, .stride = 1, .pad = 1};
+    t->in[0] = bnn_graph_input(t->graph, "left", BNN_F32, (bnn_shape){2, SIDE, SIDE, WIDE});
+    t->in[1] = bnn_graph_input(t->graph, "right", BNN_F32, (bnn_shape){2, SIDE, SIDE, WIDE});
+    bnn_t x = bnn_conv2d(&b, "conv1", t->in[0], &conv);
+    x = bent(&b, "act1", bnn_batch_norm(&b, "bn1", x, 1.0f));
+    x = bnn_conv2d(&b, "conv2", x, &conv);
+    x = bnn_op_max_pool(t->graph, x, 2, 1, 0);
+    x = bnn_op_reshape(t->graph, x, (bnn_shape){2, 1, (SIDE - 1) * (SIDE - 1), WIDE});
+    x = bent(&b, "act2", bnn_batch_norm(&b, "bn2", x, 1.0f));
+    t->out[0] = bnn_conv1d(&b, "conv3", x, &conv);
+    bnn_t y = bnn_conv2d(&b, "conv4", t->in[1], &conv);
+    y = bnn_op_add(t->graph, bnn_batch_norm(&b, "bn4", y, 1.0f), t->in[0]);
+    t->out[1] = bent(&b, "act4", y);
+}
+
+static void set_slopes(branchy *t, float lowest) {
+    bnn_rng rng = bnn_rng_start(4, 4);
+    for (size_t i = 0; i < t->params->count; i++) {
+        const bnn_param *p = t->params->list[i];
+        for (size_t k = 0; ends(p->name, ".slope") && k < p->count; k++) {
+            float u = bnn_rng_uniform(&rng);
+            bnn_param_data(t->params, p)[k] = lowest + u * (1.0f - lowest);
+        }
+    }
+}
+
+/* Thresholds in the folded graph; its two results in y. */
+static int run_branchy(branchy *t, int thresholds, const float *left, const float *right,
+                       float *y[2]) {
+    bnn_error err = {0};
+    bnn_fold *fold = NULL;
+    int found = 0;
+    ck_ok(bnn_fold_create(t->graph, 2, t->in, 2, t->out, thresholds, &fold, &err), err);
+    const bnn_inference *r = bnn_fold_result(fold);
+    ck_assert_int_eq(r->input_count, 2);
+    ck_assert_int_eq(r->output_count, 2);
+    ck_assert_str_eq(bnn_graph_name_of(r->graph, r->inputs[1]), "right");
+    ck_ok(bnn_graph_bind(r->graph, NULL, &err), err);
+    ck_ok(bnn_fold_evaluate(fold, &err), err);
+    bnn_graph_set(r->graph, r->inputs[0], left);
+    bnn_graph_set(r->graph, r->inputs[1], right);
+    bnn_graph_forward(r->graph);
+    for (int i = 0; i < 2; i++) {
+        size_t count = bnn_shape_count(bnn_shape_of(r->graph, r->outputs[i]));
+        y[i] = malloc(count * sizeof(float));
+        memcpy(y[i], bnn_f32(r->graph, r->outputs[i]), count * sizeof(float));
+    }
+    for (size_t i = 0; i < r->constant_count; i++) {
+        found += bnn_dtype_of(r->graph, r->constants[i].t) == BNN_I32;
+    }
+    bnn_fold_free(fold);
+    return found;
+}
+
+/* Slopes that only rise leave thresholds, through a view and a pool too; one that falls leaves
+ * floats, and the same results. */
+START_TEST(test_bent) {
+    static const struct {
+        float lowest;
+        int thresholds;
+    } cases[] = {{0.0f, 2}, {0.3f, 2}, {-0.5f, 0}};
+    branchy t;
+    bnn_error err = {0};
+    float *with[2], *without[2];
+    build_branchy(&t);
+    size_t counts[2] = {bnn_shape_count(bnn_shape_of(t.graph, t.out[0])),
+                        bnn_shape_count(bnn_shape_of(t.graph, t.out[1]))};
+    ck_ok(bnn_params_allocate(t.params, &err), err);
+    bnn_params_initialize(t.params, 5);
+    network hard = {.params = t.params};
+    randomize(&hard);
+    set_slopes(&t, cases[_i].lowest);
+    bnn_rng rng = bnn_rng_start(8, 9);
+    float *left = random_floats(&rng, SHIFTED, 2 * SIDE * SIDE * WIDE);
+    float *right = random_floats(&rng, SHIFTED, 2 * SIDE * SIDE * WIDE);
+    ck_assert_int_eq(run_branchy(&t, 1, left, right, with), cases[_i].thresholds);
+    ck_assert_int_eq(run_branchy(&t, 0, left, right, without), 0);
+    for (int i = 0; i < 2; i++) {
+        ck_assert(memcmp(with[i], without[i], counts[i] * sizeof(float)) == 0);
+        free(with[i]);
+        free(without[i]);
+    }
+    free(left);
+    free(right);
+    bnn_graph_free(t.graph);
+    bnn_params_free(t.params);
+}
+END_TEST
+
+/* The slopes of an earlier answer do not stand for later ones. */
+START_TEST(test_bent_later) {
+    branchy t;
+    bnn_error err = {0};
+    bnn_fold *fold = NULL;
+    build_branchy(&t);
+    ck_ok(bnn_params_allocate(t.params, &err), err);
+    bnn_params_initialize(t.params, 5);
+    ck_ok(bnn_fold_create(t.graph, 2, t.in, 2, t.out, 1, &fold, &err), err);
+    ck_ok(bnn_graph_bind(bnn_fold_graph(fold), NULL, &err), err);
+    ck_ok(bnn_fold_evaluate(fold, &err), err);
+    set_slopes(&t, -0.5f);
+    ck_assert_int_eq(bnn_fold_evaluate(fold, &err), BNN_ERR_NUMERIC);
+    bnn_fold_free(fold);
+    bnn_graph_free(t.graph);
+    bnn_params_free(t.params);
+}
+END_TEST
+
+/* Names say what the constants are, and whose. */
+START_TEST(test_names) {
+    static const struct {
+        const char *name;
+        bnn_dtype dtype;
+    } want[] = {{"conv1.weight", BNN_F32},
+                {"conv1.factor", BNN_F32},
+                {"layer1.0.conv1.weight", BNN_B1},
+                {"layer1.0.conv1.threshold", BNN_I32},
+                {"layer1.0.conv2.shift", BNN_F32},
+                {"layer2.0.downsample.0.weight", BNN_F32},
+                {"fc.shift", BNN_F32}};
+    network t;
+    bnn_error err = {0};
+    bnn_fold *fold = NULL;
+    start(&t, "resnet20", bnn_binarizer_find("dorefa"), 1);
+    ck_ok(bnn_fold_create(t.net.graph, 1, t.net.input, 1, &t.net.output, 1, &fold, &err), err);
+    const bnn_inference *r = bnn_fold_result(fold);
+    for (size_t i = 0; i < sizeof want / sizeof want[0]; i++) {
+        size_t at = bnn_inference_find(r, want[i].name);
+        ck_assert_msg(at < r->constant_count, "%s", want[i].name);
+        ck_assert_int_eq(bnn_dtype_of(r->graph, r->constants[at].t), want[i].dtype);
+    }
+    bnn_fold_free(fold);
+    stop(&t);
+}
+END_TEST
+
+/* A linear layer's weights have the file's order of the image that was flattened, whatever works
+ * value by value in between. */
+START_TEST(test_flatten) {
+    bnn_params *params = bnn_params_create();
+    bnn_graph *g = bnn_graph_create(test_device(), params, 0);
+    bnn_build b = {.graph = g};
+    bnn_conv_layer conv = {.out = 5, .kernel = 3, .stride = 1, .pad = 1};
+    bnn_linear_layer fc = {.out = 2};
+    bnn_t x = bnn_graph_input(g, "x", BNN_F32, (bnn_shape){1, 4, 3, 2});
+    x = bnn_conv2d(&b, "conv", x, &conv);
+    bnn_linear(&b, "plain", bnn_flatten(&b, x), &fc);
+    bnn_linear(&b, "behind", bnn_activation(&b, bnn_flatten(&b, x)), &fc);
+    bnn_linear(&b, "lies", bnn_op_reshape(g, x, (bnn_shape){1, 1, 1, 60}), &fc);
+    ck_assert_int_eq((int)bnn_params_find(params, "plain.weight")->channels, 5);
+    ck_assert_int_eq((int)bnn_params_find(params, "behind.weight")->channels, 5);
+    ck_assert_int_eq((int)bnn_params_find(params, "lies.weight")->channels, 60);
+    bnn_graph_free(g);
+    bnn_params_free(params);
+}
+END_TEST
+
 START_TEST(test_float_network) {
     check_network("resnet20", NULL, 2);
 }
@@ -331,6 +559,10 @@ int main(void) {
     tcase_add_loop_test(tcase, test_vgg_small, 0, algorithms);
     tcase_add_loop_test(tcase, test_constants, 0, algorithms);
     tcase_add_test(tcase, test_thresholds);
+    tcase_add_loop_test(tcase, test_bent, 0, 3);
+    tcase_add_test(tcase, test_bent_later);
+    tcase_add_test(tcase, test_names);
+    tcase_add_test(tcase, test_flatten);
     tcase_add_test(tcase, test_float_network);
     suite_add_tcase(suite, tcase);
     SRunner *runner = srunner_create(suite);

@@ -10,11 +10,16 @@ typedef struct counts {
     uint64_t macs, binary_macs;
 } counts;
 
-static void build(const char *arch, const char *algorithm, int size, int classes, int phase,
+/* What a network sees of one sample. */
+typedef struct seen {
+    int h, w, c;
+} seen;
+
+static void build(const char *arch, const char *algorithm, seen x, int classes, int phase,
                   int training, bnn_params *params, bnn_net *net) {
     bnn_error err = {0};
     bnn_spec spec = {
-        .height = size, .width = size, .channels = 3, .classes = classes, .phase = phase};
+        .height = x.h, .width = x.w, .channels = x.c, .classes = classes, .phase = phase};
     ck_ok(bnn_spec_find(&spec, arch, algorithm, &err), err);
     ck_ok(bnn_net_build(&spec, test_device(), params, 1, training, net, &err), err);
 }
@@ -43,31 +48,43 @@ static counts count(const bnn_net *net, const bnn_params *params) {
         c.macs += macs;
         c.binary_macs += weight->binary ? macs : 0;
         ck_assert_int_eq(weight->binary,
-                         bnn_dtype_of(net->graph, node->in[1]) == BNN_B1); /* algorithm bnn */
+                         bnn_dtype_of(net->graph, node->in[1]) == BNN_B1); /* bnn and fp32 */
     }
     return c;
 }
 
-/* Specification 2.3 and 2.4. */
+/* Specification 2.3, 2.4 and 2.9 to 2.12. */
 static const struct {
-    const char *arch;
-    int size, classes;
+    const char *arch, *algorithm;
+    seen x;
+    int classes;
     counts want;
 } tables[] = {
-    {"resnet18", 32, 10, {11173962, 10985472, 555422720, 547356672}},
-    {"resnet34", 32, 10, {21282122, 21086208, 1159402496, 1151336448}},
-    {"resnet20", 32, 10, {272474, 267264, 40813184, 40108032}},
-    {"vgg_small", 32, 10, {4660106, 4571136, 607600640, 603979776}},
-    {"resnet18", 224, 1000, {11689512, 10985472, 1814073344, 1676279808}},
-    {"resnet34", 224, 1000, {21797672, 21086208, 3663761408, 3525967872}},
+    {"resnet18", "bnn", {32, 32, 3}, 10, {11173962, 10985472, 555422720, 547356672}},
+    {"resnet34", "bnn", {32, 32, 3}, 10, {21282122, 21086208, 1159402496, 1151336448}},
+    {"resnet20", "bnn", {32, 32, 3}, 10, {272474, 267264, 40813184, 40108032}},
+    {"vgg_small", "bnn", {32, 32, 3}, 10, {4660106, 4571136, 607600640, 603979776}},
+    {"resnet18", "bnn", {224, 224, 3}, 1000, {11689512, 10985472, 1814073344, 1676279808}},
+    {"resnet34", "bnn", {224, 224, 3}, 1000, {21797672, 21086208, 3663761408, 3525967872}},
+    {"pointnet", "bnn", {1, 1024, 6}, 40, {3468337, 3438848, 435826944, 435030272}},
+    {"pointnet", "fp32", {1, 1024, 6}, 40, {3471857, 0, 435826944, 0}},
+    {"pointnet_vanilla", "bnn", {1, 1024, 6}, 40, {810088, 794624, 143665152, 143261696}},
+    {"pointnet_vanilla", "fp32", {1, 1024, 6}, 40, {811240, 0, 143665152, 0}},
+    {"pointnet_partseg", "bnn", {1, 4096, 6}, 4, {8326925, 8292608, 11419257088, 11414014208}},
+    {"pointnet_partseg", "fp32", {1, 4096, 6}, 4, {8332749, 0, 11419257088, 0}},
+    {"fsmn", "bnn", {32, 32, 1}, 12, {445460, 391168, 12697600, 12517376}},
+    {"fsmn", "fp32", {32, 32, 1}, 12, {445460, 0, 12697600, 0}},
+    {"deep_fsmn", "bnn", {32, 32, 1}, 12, {596135, 542208, 5431296, 5054464}},
+    {"deep_fsmn", "fp32", {32, 32, 1}, 12, {600236, 0, 5431296, 0}},
+    {"deep_fsmn", "recu", {32, 32, 1}, 12, {604391, 542208, 5431296, 5054464}},
 };
 
 START_TEST(test_tables) {
     for (int training = 0; training < 2; training++) {
         bnn_params *params = bnn_params_create();
         bnn_net net;
-        build(tables[_i].arch, "bnn", tables[_i].size, tables[_i].classes, 0, training, params,
-              &net);
+        build(tables[_i].arch, tables[_i].algorithm, tables[_i].x, tables[_i].classes, 0, training,
+              params, &net);
         counts got = count(&net, params), want = tables[_i].want;
         ck_assert_uint_eq(got.total, want.total);
         ck_assert_uint_eq(got.binary, want.binary);
@@ -78,6 +95,13 @@ START_TEST(test_tables) {
     }
 }
 END_TEST
+
+/* Something that a network can take. */
+static seen usual_input(const char *arch) {
+    return strstr(arch, "pointnet") ? (seen){1, 64, 6}
+           : strstr(arch, "fsmn")   ? (seen){32, 32, 1}
+                                    : (seen){32, 32, 3};
+}
 
 /* ---- names ---- */
 
@@ -134,10 +158,105 @@ static void expect_vgg(name_list *l) {
     expect(l, "", fc_names);
 }
 
+static const char *const biased_names[] = {"weight", "bias", NULL};
+
+static void expect_transform(name_list *l, const char *stn, int raw) {
+    static const char *const layers[] = {
+        "conv2.weight", "conv3.weight", "fc1.weight", "fc1.bias",     "fc2.weight",
+        "fc2.bias",     "fc3.weight",   "fc3.bias",   "conv1.weight", NULL};
+    static const char *const raw_bias[] = {"conv1.bias", NULL};
+    char prefix[64];
+    expect(l, stn, layers);
+    if (raw) {
+        expect(l, stn, raw_bias);
+    }
+    for (int i = 1; i <= 5; i++) {
+        snprintf(prefix, sizeof prefix, "%sbn%d.", stn, i);
+        expect(l, prefix, norm_names);
+    }
+}
+
+static void expect_pointnet(name_list *l, int transforms) {
+    static const char *const layers[] = {"feat.conv1.bias", "feat.conv1.weight",
+                                         "feat.conv2.weight", "feat.conv3.weight", NULL};
+    expect(l, "", layers);
+    if (transforms) {
+        expect_transform(l, "feat.stn.", 1);
+        expect_transform(l, "feat.fstn.", 0);
+    }
+    expect(l, "feat.bn1.", norm_names);
+    expect(l, "feat.bn2.", norm_names);
+    expect(l, "feat.bn3.", norm_names);
+    expect(l, "bn1.", norm_names);
+    expect(l, "bn2.", norm_names);
+    expect(l, "fc1.", biased_names);
+    expect(l, "fc2.", biased_names);
+    expect(l, "fc.", biased_names);
+}
+
+static void expect_partseg(name_list *l) {
+    char prefix[64];
+    expect_transform(l, "stn.", 1);
+    expect_transform(l, "fstn.", 0);
+    for (int i = 1; i <= 5; i++) {
+        snprintf(prefix, sizeof prefix, "conv%d.", i);
+        expect(l, prefix, i == 1 ? biased_names : conv_names);
+        snprintf(prefix, sizeof prefix, "bn%d.", i);
+        expect(l, prefix, norm_names);
+    }
+    for (int i = 1; i <= 4; i++) {
+        snprintf(prefix, sizeof prefix, "convs%d.", i);
+        expect(l, prefix, i == 4 ? biased_names : conv_names);
+        snprintf(prefix, sizeof prefix, "bns%d.", i);
+        if (i < 4) {
+            expect(l, prefix, norm_names);
+        }
+    }
+}
+
+static void expect_fsmn(name_list *l) {
+    static const char *const layers[] = {"fc1.weight",    "fc1.bias",        "fc2.weight",
+                                         "conv1d.weight", "act_func.weight", NULL};
+    char prefix[64];
+    for (int i = 0; i < 8; i++) {
+        snprintf(prefix, sizeof prefix, "enc_layers.%d.", i);
+        expect(l, prefix, layers);
+    }
+    expect(l, "", fc_names);
+}
+
+static void expect_deep_fsmn(name_list *l) {
+    static const char *const front[] = {"0.weight", "0.bias",   "2.weight",
+                                        "3.weight", "5.weight", NULL};
+    static const char *const layers[] = {"memory.0.weight",
+                                         "memory.2.weight",
+                                         "fc_trans.0.weight",
+                                         "fc_trans.2.weight",
+                                         "fc_trans.4.weight",
+                                         "fc_trans.6.weight",
+                                         NULL};
+    static const char *const fc1[] = {"0.weight", "0.bias", "1.weight", NULL};
+    static const char *const norms[] = {"memory.1.", "fc_trans.1.", "fc_trans.5."};
+    char prefix[64];
+    expect(l, "front_end.", front);
+    expect(l, "front_end.1.", norm_names);
+    expect(l, "front_end.4.", norm_names);
+    expect(l, "fc1.", fc1);
+    for (int i = 0; i < 8; i++) {
+        snprintf(prefix, sizeof prefix, "backbone.%d.", i);
+        expect(l, prefix, layers);
+        for (int k = 0; k < 3; k++) {
+            snprintf(prefix, sizeof prefix, "backbone.%d.%s", i, norms[k]);
+            expect(l, prefix, norm_names);
+        }
+    }
+    expect(l, "", fc_names);
+}
+
 static void compare_names(const char *arch, const name_list *l) {
     bnn_params *params = bnn_params_create();
     bnn_net net;
-    build(arch, "bnn", 32, 10, 0, 0, params, &net);
+    build(arch, "bnn", usual_input(arch), 10, 0, 0, params, &net);
     ck_assert_uint_eq(params->count, (size_t)l->count);
     for (int i = 0; i < l->count; i++) {
         ck_assert_msg(bnn_params_find(params, l->text[i]) != NULL, "%s has no %s", arch,
@@ -160,6 +279,21 @@ START_TEST(test_names) {
     l.count = 0;
     expect_vgg(&l);
     compare_names("vgg_small", &l);
+    l.count = 0;
+    expect_pointnet(&l, 1);
+    compare_names("pointnet", &l);
+    l.count = 0;
+    expect_pointnet(&l, 0);
+    compare_names("pointnet_vanilla", &l);
+    l.count = 0;
+    expect_partseg(&l);
+    compare_names("pointnet_partseg", &l);
+    l.count = 0;
+    expect_fsmn(&l);
+    compare_names("fsmn", &l);
+    l.count = 0;
+    expect_deep_fsmn(&l);
+    compare_names("deep_fsmn", &l);
 }
 END_TEST
 
@@ -167,7 +301,7 @@ END_TEST
 START_TEST(test_shapes) {
     bnn_params *params = bnn_params_create();
     bnn_net net;
-    build("resnet18", "bnn", 32, 10, 0, 0, params, &net);
+    build("resnet18", "bnn", (seen){32, 32, 3}, 10, 0, 0, params, &net);
     const bnn_param *p = bnn_params_find(params, "layer2.0.downsample.0.weight");
     ck_assert_int_eq(p->ndim, 4);
     ck_assert_int_eq(p->shape[0], 128);
@@ -203,9 +337,10 @@ static void build_pair(const char *arch, const bnn_binarizer *algo) {
         for (int training = 0; training < 2; training++) {
             bnn_params *params = bnn_params_create();
             bnn_net net;
-            build(arch, algorithm, 32, 10, phase, training, params, &net);
+            build(arch, algorithm, usual_input(arch), 10, phase, training, params, &net);
             bnn_shape logits = bnn_shape_of(net.graph, net.output);
-            ck_assert(bnn_shape_equal(logits, (bnn_shape){1, 1, 1, 10}));
+            int rows = strcmp(arch, "pointnet_partseg") == 0 ? 64 : 1; /* each point's */
+            ck_assert(bnn_shape_equal(logits, (bnn_shape){1, 1, rows, 10}));
             ck_assert_int_eq(training, net.loss != BNN_NONE);
             ck_assert(parameters == 0 || parameters == params->count); /* the same in all phases */
             ck_assert_int_eq(bnn_params_binary(params) > 0, algo != NULL);

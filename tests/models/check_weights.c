@@ -148,6 +148,12 @@ static bnn_spec spec_of(const char *arch, const char *algorithm) {
     bnn_error err = {0};
     bnn_spec spec = {.height = 32, .width = 32, .channels = 3, .classes = 10, .dataset = ""};
     ck_ok(bnn_spec_find(&spec, arch, algorithm, &err), err);
+    if (strcmp(spec.arch->input, "points") == 0) {
+        spec.height = 1;
+        spec.channels = 6;
+    } else if (strcmp(spec.arch->input, "mel") == 0) {
+        spec.channels = 1;
+    }
     return spec;
 }
 
@@ -176,7 +182,16 @@ static bnn_code init(const bnn_spec *spec, int partial, bnn_params *params, bnn_
     return code;
 }
 
-/* Everything of the twin is taken, and nothing is refused, whatever an algorithm adds. */
+static size_t shared(const bnn_params *a, const bnn_params *b) {
+    size_t count = 0;
+    for (size_t i = 0; i < a->count; i++) {
+        count += bnn_params_find(b, a->list[i]->name) != NULL;
+    }
+    return count;
+}
+
+/* Everything of the twin is taken that there is a place for (some algorithms' convolutions have no
+ * bias), and nothing is refused, whatever an algorithm adds. */
 START_TEST(every_pair_starts_from_its_twin) {
     const char *arch = bnn_archs[_i]->name;
     bnn_error err = {0};
@@ -191,11 +206,16 @@ START_TEST(every_pair_starts_from_its_twin) {
         bnn_params *params = params_of(&spec);
         bnn_init_result result;
         ck_ok(init(&spec, 0, params, &result, &err), err);
-        ck_assert_uint_eq(result.taken, floats->count);
-        ck_assert_uint_eq(result.note_count, params->count - floats->count);
-        ck_assert_uint_eq(result.unused, 0);
+        const size_t same = shared(floats, params);
+        ck_assert_uint_gt(same, floats->count * 3 / 4);
+        ck_assert_uint_eq(result.taken, same);
+        ck_assert_uint_eq(result.note_count, params->count - same);
+        ck_assert_uint_eq(result.unused, floats->count - same);
         for (size_t p = 0; p < floats->count; p++) {
             const bnn_param *param = floats->list[p];
+            if (!bnn_params_find(params, param->name)) {
+                continue;
+            }
             ck_assert_mem_eq(values_of(params, param->name), bnn_param_data(floats, param),
                              param->count * sizeof(float));
         }

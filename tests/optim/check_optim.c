@@ -133,6 +133,20 @@ START_TEST(test_step) {
 }
 END_TEST
 
+/* From step to step, whatever the epoch. */
+START_TEST(test_linear) {
+    bnn_lr_schedule s = {.kind = BNN_LR_LINEAR, .lr = 0.4, .epochs = 2, .steps = 8};
+    expect(&s, 0, 0, 0.4);
+    expect(&s, 0, 3, 0.25);
+    expect(&s, 1, 4, 0.2);
+    expect(&s, 1, 7, 0.05);
+    expect(&s, 2, 8, 0.0);
+    s.warmup_steps = 4;
+    expect(&s, 0, 0, 0.0);
+    expect(&s, 0, 2, 0.3 * 0.5);
+}
+END_TEST
+
 START_TEST(test_warmup) {
     bnn_lr_schedule s = {
         .kind = BNN_LR_CONSTANT, .lr = 0.2, .epochs = 10, .warmup_steps = 5, .warmup_ratio = 0.25};
@@ -152,7 +166,8 @@ START_TEST(test_schedule_names) {
     ck_assert_int_eq(bnn_lr_schedule_find("cosine"), BNN_LR_COSINE);
     ck_assert_int_eq(bnn_lr_schedule_find("step"), BNN_LR_STEP);
     ck_assert_int_eq(bnn_lr_schedule_find("constant"), BNN_LR_CONSTANT);
-    ck_assert_int_eq(bnn_lr_schedule_find("linear"), -1);
+    ck_assert_int_eq(bnn_lr_schedule_find("linear"), BNN_LR_LINEAR);
+    ck_assert_int_eq(bnn_lr_schedule_find("cosines"), -1);
 }
 END_TEST
 
@@ -164,6 +179,7 @@ int main(void) {
     tcase_add_test(tcase, test_registry);
     tcase_add_test(tcase, test_cosine);
     tcase_add_test(tcase, test_step);
+    tcase_add_test(tcase, test_linear);
     tcase_add_test(tcase, test_warmup);
     tcase_add_test(tcase, test_schedule_names);
     suite_add_tcase(suite, tcase);

@@ -38,10 +38,10 @@ static const char *copy(content *c, const char *text) {
 }
 
 /* Entries that may be there; a safetensors file does not list them. */
-static const char *const keys[] = {"format",     "arch",      "algo",  "input",       "classes",
-                                   "phase",      "mean",      "std",   "data",        "epoch",
-                                   "step",       "steps",     "score", "best",        "variant",
-                                   "best_phase", "optimizer", "args",  "class_names", NULL};
+static const char *const keys[] = {
+    "format",  "arch",       "algo",      "input", "classes",     "phase",   "mean",
+    "std",     "data",       "epoch",     "step",  "steps",       "score",   "best",
+    "variant", "best_phase", "optimizer", "args",  "class_names", "network", NULL};
 
 static void load(content *c, const char *path) {
     bnn_error err = {0};

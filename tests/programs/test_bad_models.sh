@@ -70,10 +70,15 @@ broken checkpoint classes-other "'fc\..*shape"
 broken checkpoint not-finite "'layer1.0.conv2.weight' holds a value that is not a number"
 broken checkpoint not-finite-fc "'fc.weight' holds a value that is not a number"
 broken checkpoint infinite-fc "'fc.weight' holds an infinite value"
-eval_fails 'packed: not-finite' "'floats' holds a value that is not a number; the file is damaged" bad/packed/not-finite
-eval_fails 'packed: bits-missing' "'bits' is missing" bad/packed/bits-missing
-eval_fails 'packed: thresholds-missing' "'thresholds' is missing" bad/packed/thresholds-missing
-eval_fails 'packed: arch-other' 'does not fit|missing' bad/packed/arch-other
+eval_fails 'packed: not-finite' "'layer1.0.conv2.factor' holds a value that is not a number; the file is damaged" bad/packed/not-finite
+eval_fails 'packed: bits-missing' "'a.stranger' does not fit the network" bad/packed/bits-missing
+eval_fails 'packed: threshold-missing' "'layer1.0.conv1.threshold', is missing" bad/packed/threshold-missing
+broken packed network-missing 'lacks the network'
+broken packed network-damaged 'no usable JSON at byte'
+broken packed network-empty 'it has no inputs, or no outputs|does not fit the network'
+check 'packed: arch-other' "$evaluate" packed.bnn --data-dir cifar --limit-test 2 --predictions right
+check 'packed: arch-other' "$evaluate" bad/packed/arch-other --data-dir cifar --limit-test 2 --predictions named
+same 'packed: another name' right named
 expect_fail 'packed twice' 'packed already' "$pack" packed.bnn --output exported.bnn
 for kind in checkpoint packed; do # what is there says enough
     check "$kind: no-format" "$evaluate" bad/$kind/no-format --data-dir cifar --limit-test 2

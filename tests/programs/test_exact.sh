@@ -14,11 +14,13 @@ predict() { # NAME MODEL FILE IMAGES
     equal "$1: predictions" "$(count_lines "$3")" "$4"
 }
 
-# No more than 1.05 times a bit for each binary weight and 4 bytes for each other parameter.
+# No more than 1.05 times a bit for each binary weight and 4 bytes for each other parameter, without
+# the header, which says what they are.
 # shellcheck disable=SC2317 # check calls it
 fits() { # FILE ALGORITHM
     "$train" --dry-run --arch resnet20 --data cifar10 --algo "$2" >plan
-    awk -v bytes="$(wc -c <"$1")" '
+    header=$(od -An -tu4 -N4 "$1") # little-endian, as the machines are that this runs on
+    awk -v bytes="$(($(wc -c <"$1") - header))" '
         $1 == "parameters" && NF == 2 { all = $2 }
         $1 == "binary" && $2 == "weights" { binary = $3 }
         END {

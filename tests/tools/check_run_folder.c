@@ -397,11 +397,11 @@ START_TEST(same_data) {
     bnn_run_data now = was;
     ck_assert_int_eq(bnn_run_data_same("last", &was, &now, &err), BNN_OK);
     strcpy(now.test, "89abcdee");
-    check_error(bnn_run_data_same("last", &was, &now, &err), "last: the test images or labels");
+    check_error(bnn_run_data_same("last", &was, &now, &err), "last: the test samples or labels");
     strcpy(now.train, "11234567");
-    check_error(bnn_run_data_same("last", &was, &now, &err), "the training and test images");
+    check_error(bnn_run_data_same("last", &was, &now, &err), "the training and test samples");
     strcpy(now.test, was.test);
-    check_error(bnn_run_data_same("last", &was, &now, &err), "the training images");
+    check_error(bnn_run_data_same("last", &was, &now, &err), "the training samples");
     ck_assert_int_eq(bnn_run_data_same("last", &unknown, &now, &err), BNN_OK);
 }
 END_TEST

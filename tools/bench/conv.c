@@ -25,14 +25,14 @@ static bnn_code fill(layer_work *l, bnn_graph *g, bnn_t x, bnn_t y, bnn_params *
         return code;
     }
     bnn_params_initialize(params, 1);
-    if ((code = bnn_fold_create(g, x, y, 0, &l->fold, err)) ||
+    if ((code = bnn_fold_create(g, 1, &x, 1, &y, 0, &l->fold, err)) ||
         (code = bnn_graph_bind(bnn_fold_graph(l->fold), NULL, err)) ||
         (code = bnn_fold_evaluate(l->fold, err))) {
         return code;
     }
     const float *input =
         bnn_bench_floats((size_t)s->n * (size_t)s->h * (size_t)s->w * (size_t)s->c, 1);
-    bnn_graph_set(bnn_fold_graph(l->fold), bnn_fold_input(l->fold), input);
+    bnn_graph_set(bnn_fold_graph(l->fold), bnn_fold_result(l->fold)->inputs[0], input);
     return input ? BNN_OK : bnn_fail(err, BNN_ERR_MEMORY, "out of memory for an input");
 }
 

@@ -1,5 +1,6 @@
 #include "tools/export/pack.h"
 
+#include "layers/fold/fold.h"
 #include "models/files/packed.h"
 
 static bnn_code check_packable(const bnn_loaded *model, bnn_error *err) {
@@ -22,10 +23,10 @@ bnn_code bnn_pack(const bnn_loaded *model, const char *path, size_t *bytes, bnn_
     bnn_code code;
     if (!(code = check_packable(model, err)) &&
         !(code = bnn_net_build(&model->spec, &model->device, model->params, 1, 0, &net, err)) &&
-        !(code = bnn_fold_create(net.graph, net.input[0], net.output, 1, &fold, err)) &&
+        !(code = bnn_fold_create(net.graph, 1, net.input, 1, &net.output, 1, &fold, err)) &&
         !(code = bnn_graph_bind(bnn_fold_graph(fold), NULL, err)) &&
         !(code = bnn_fold_evaluate(fold, err))) {
-        code = bnn_packed_save(path, &model->spec, fold, bytes, err);
+        code = bnn_packed_save(path, &model->spec, bnn_fold_result(fold), bytes, err);
     }
     bnn_fold_free(fold);
     bnn_graph_free(net.graph);

@@ -61,6 +61,16 @@ bnn_code bnn_spec_of_dataset(bnn_spec *spec, const bnn_dataset *dataset,
     return BNN_OK;
 }
 
+void bnn_data_note_skipped(const bnn_dataset *dataset, const char *what, const char *program) {
+    if (dataset->skipped) {
+        fprintf(stderr,
+                "%s: note: %s: %zu files that its lists name for %s are not there; the %zu %s that "
+                "are make the set\n",
+                program, dataset->info->name, dataset->skipped, what, dataset->total,
+                dataset->info->samples);
+    }
+}
+
 bnn_code bnn_arch_fits(const bnn_arch *arch, const bnn_dataset_info *info, bnn_error *err) {
     const char *fitting = "none yet";
     if (is(arch->task->name, info->task) && is(arch->input, info->field[0].name)) {
@@ -74,8 +84,7 @@ bnn_code bnn_arch_fits(const bnn_arch *arch, const bnn_dataset_info *info, bnn_e
         }
     }
     return bnn_fail(err, BNN_ERR_ARGUMENT,
-                    "--arch %s learns to %s of '%s', and --data %s is to %s of '%s'; of its "
-                    "networks, try --arch %s",
+                    "--arch %s is for %s of '%s', --data %s for %s of '%s'; for that, --arch %s",
                     arch->name, arch->task->name, arch->input, info->name, info->task,
                     info->field[0].name, fitting);
 }

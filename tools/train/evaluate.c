@@ -78,7 +78,7 @@ bnn_code bnn_evaluate(bnn_predictor *predictor, const bnn_spec *spec, const bnn_
                     .score = score,
                     .values = bnn_spec_outputs(spec)};
     bnn_loader *loader;
-    const bnn_fold *fold;
+    const bnn_inference *network;
     *stopped = 0;
     bnn_code code = bnn_loader_create(dataset, &options, &loader, err);
     if (code != BNN_OK) {
@@ -88,7 +88,7 @@ bnn_code bnn_evaluate(bnn_predictor *predictor, const bnn_spec *spec, const bnn_
     code = e.output ? BNN_OK : bnn_fail(err, BNN_ERR_MEMORY, "out of memory for the outputs");
     /* What is wrong with a model file is said before the work begins. */
     if (code == BNN_OK &&
-        (code = bnn_predictor_fold(predictor, (int)batch_size, &fold, err)) == BNN_OK) {
+        (code = bnn_predictor_network(predictor, (int)batch_size, &network, err)) == BNN_OK) {
         if (how->label) {
             bnn_progress_start(&e.progress, how->label, dataset->count, dataset->info->samples, 0);
         }

@@ -22,6 +22,7 @@ typedef struct bnn_train_settings {
     bnn_lr_schedule schedule; /* warm-up in steps is the trainer's to set */
     int warmup_epochs;
     size_t batch_size;
+    size_t accumulate; /* batches whose gradients are added up for one step, at least 1 */
     uint64_t seed;
     const char *init_from; /* or NULL */
     int init_partial;      /* even if most of its weights do not fit */

@@ -1,0 +1,325 @@
+/* Convolutions of one input channel a group: each output is a few products and adds, too few for
+ * tiles of any product. So channels are the vectors: lines of pixels times filters that are laid
+ * out a row of channels a tap. Bits are expanded to +-1 first, of which sums are exact in float. A
+ * channel with several filters is repeated for each. */
+#include "cpu/conv/conv.h"
+
+enum { BATCH = 16, PIECES = 16 }; /* pixels finished at once; slices of the filters' gradient */
+
+typedef struct plan {
+    size_t c, o, each, taps;
+    size_t line;    /* values of a line of pixels, each with all of its outputs */
+    float *filters; /* [taps][o] */
+    size_t lines, pieces;
+    double *partial; /* [pieces][taps][o] */
+    char *threads;
+    size_t thread_bytes, used;
+} plan;
+
+/* A thread's own. */
+typedef struct own {
+    float *lines;      /* [kh][line] */
+    const float **row; /* [kh]: where the lines of a window are */
+    float *sums;       /* [BATCH][o], or [taps][o] */
+    int32_t *integer;  /* [BATCH][64] */
+    int32_t *zeros;    /* [BATCH][64] */
+} own;
+
+static size_t thread_layout(const bnn_conv *s, const plan *p, void *base, own *mine) {
+    size_t used = 0, most = p->taps > BATCH ? p->taps : BATCH;
+    mine->lines = bnn_take(base, &used, (size_t)s->kh * p->line * sizeof(float));
+    mine->row = bnn_take(base, &used, (size_t)s->kh * sizeof(float *));
+    mine->sums = bnn_take(base, &used, most * p->o * sizeof(float));
+    mine->integer = bnn_take(base, &used, BATCH * 64 * sizeof(int32_t));
+    mine->zeros = bnn_take(base, &used, BATCH * 64 * sizeof(int32_t));
+    return used;
+}
+
+static plan lay_out(const bnn_device *device, const bnn_conv *s, void *ws) {
+    plan p = {.c = (size_t)s->c, .o = (size_t)s->o, .taps = (size_t)s->kh * (size_t)s->kw};
+    own mine;
+    p.each = p.o / p.c;
+    p.line = (size_t)s->w * p.o;
+    p.lines = (size_t)s->n * (size_t)s->oh;
+    p.pieces = bnn_min_size(PIECES, p.lines);
+    p.filters = bnn_take(ws, &p.used, p.taps * p.o * sizeof(float));
+    p.partial = bnn_take(ws, &p.used, p.pieces * p.taps * p.o * sizeof(double));
+    p.thread_bytes = thread_layout(s, &p, NULL, &mine);
+    p.threads = bnn_take(ws, &p.used, (size_t)device->threads * p.thread_bytes);
+    return p;
+}
+
+static own own_of(const bnn_conv *s, const plan *p) {
+    own mine;
+    thread_layout(s, p, p->threads + p->thread_bytes * (size_t)omp_get_thread_num(), &mine);
+    return mine;
+}
+
+size_t bnn_conv_depthwise_bytes(const bnn_device *device, const bnn_conv *s) {
+    return lay_out(device, s, NULL).used;
+}
+
+size_t bnn_conv_depthwise_prepared_bytes(const bnn_conv *s) {
+    return (size_t)s->kh * (size_t)s->kw * (size_t)s->o * sizeof(float);
+}
+
+/* Filters [o][taps] to [taps][o]; with their scale only where that is part of their values. */
+void bnn_conv_prepare_depthwise(const bnn_conv *s, const bnn_operand *w, int scaled,
+                                float *filters) {
+    size_t o = (size_t)s->o, taps = (size_t)s->kh * (size_t)s->kw;
+    for (size_t j = 0; j < o; j++) {
+        for (size_t t = 0; t < taps; t++) {
+            size_t row = j * taps + t; /* of one channel: in bits a word of its own */
+            float sign = w->b1 != NULL && (w->b1[row] & 1) == 0 ? -1.0f : 1.0f;
+            float scale = scaled ? bnn_row_scale(w, row) : 1.0f;
+            filters[t * o + j] = w->b1 != NULL ? sign * scale : w->f32[row];
+        }
+    }
+}
+
+/* Line `index` of the input, from n * h + y on: a pixel's channels, each repeated for its filters.
+ */
+static const float *line_of(const bnn_micro *micro, const bnn_conv *s, const plan *p,
+                            const bnn_operand *x, int scaled, size_t index, float *to) {
+    size_t first = index * (size_t)s->w;
+    if (x->b1 == NULL && p->each == 1) {
+        return x->f32 + first * p->c;
+    }
+    for (size_t i = 0; i < (size_t)s->w; i++) {
+        float *at = to + i * p->o;
+        if (x->b1 == NULL) {
+            memcpy(at, x->f32 + (first + i) * p->c, p->c * sizeof(float));
+        } else {
+            float scale = scaled ? bnn_row_scale(x, first + i) : 1.0f;
+            micro->b1_expand(p->c, x->b1 + (first + i) * bnn_words(p->c), 0, scale, at);
+        }
+        for (size_t j = p->o; p->each > 1 && j-- > 0;) {
+            at[j] = at[j / p->each];
+        }
+    }
+    return to;
+}
+
+/* The lines that the windows of output line `index` see; those outside the image are NULL. */
+static void see_lines(const bnn_micro *micro, const bnn_conv *s, const plan *p,
+                      const bnn_operand *x, int scaled, size_t index, const own *mine) {
+    size_t image = index / (size_t)s->oh;
+    for (int ky = 0; ky < s->kh; ky++) {
+        int y = (int)(index % (size_t)s->oh) * s->stride_h - s->pad_h + ky * s->dil_h;
+        int inside = y >= 0 && y < s->h;
+        size_t line = image * (size_t)s->h + (size_t)(inside ? y : 0);
+        mine->row[ky] =
+            inside ? line_of(micro, s, p, x, scaled, line, mine->lines + (size_t)ky * p->line)
+                   : NULL;
+    }
+}
+
+static void multiply_add(size_t n, const float *restrict a, const float *restrict b,
+                         float *restrict sum) {
+    for (size_t j = 0; j < n; j++) {
+        sum[j] += a[j] * b[j];
+    }
+}
+
+/* All products of the window at column ox. */
+static void window(const bnn_conv *s, const plan *p, const own *mine, int ox, float *sum) {
+    memset(sum, 0, p->o * sizeof(float));
+    for (int ky = 0; ky < s->kh; ky++) {
+        for (int kx = 0; kx < s->kw && mine->row[ky] != NULL; kx++) {
+            int x = ox * s->stride_w - s->pad_w + kx * s->dil_w;
+            if (x >= 0 && x < s->w) {
+                multiply_add(p->o, mine->row[ky] + (size_t)x * p->o,
+                             p->filters + (size_t)(ky * s->kw + kx) * p->o, sum);
+            }
+        }
+    }
+}
+
+/* A position along one axis that a window sees: its first inside the image. */
+static int first_seen(int out, int stride, int pad, int dil, int size) {
+    int at = out * stride - pad;
+    while (at < 0) {
+        at += dil;
+    }
+    return at < size ? at : size - 1;
+}
+
+/* Integers to whatever the result is; a window's pixels share their factor. */
+static void finish_bits(const bnn_micro *micro, const bnn_conv *s, const plan *p,
+                        const bnn_operand *x, const bnn_result *y, size_t first, size_t count,
+                        const own *mine) {
+    int32_t class_at[BATCH];
+    float scale[BATCH];
+    for (size_t i = 0; i < count; i++) {
+        size_t pixel = first + i, ow = (size_t)s->ow, oh = (size_t)s->oh;
+        int row = first_seen((int)(pixel / ow % oh), s->stride_h, s->pad_h, s->dil_h, s->h);
+        int column = first_seen((int)(pixel % ow), s->stride_w, s->pad_w, s->dil_w, s->w);
+        size_t line = pixel / ow / oh * (size_t)s->h + (size_t)row;
+        scale[i] = bnn_row_scale(x, line * (size_t)s->w + (size_t)column);
+        class_at[i] = (int32_t)(64 * i);
+    }
+    bnn_finish f = {.pixels = count, .width = 64, .count = mine->zeros, .offset = mine->integer};
+    f.class_at = class_at, f.xscale = scale, f.first = first, f.channels = p->o, f.y = y;
+    for (f.column = 0; f.column < p->o; f.column += 64) {
+        f.n = bnn_min_size(64, p->o - f.column);
+        for (size_t i = 0; i < count; i++) {
+            for (size_t j = 0; j < f.n; j++) {
+                mine->integer[i * 64 + j] = (int32_t)mine->sums[i * p->o + f.column + j];
+            }
+        }
+        micro->b1_finish(&f);
+    }
+}
+
+static void finish_floats(const bnn_micro *micro, const plan *p, const bnn_result *y, size_t first,
+                          size_t count, const own *mine) {
+    float *row[BATCH];
+    for (size_t i = 0; i < count; i++) {
+        row[i] = y->f32 + (first + i) * p->o;
+        memcpy(row[i], mine->sums + i * p->o, p->o * sizeof(float));
+    }
+    if (y->a != NULL || y->b != NULL || y->add != NULL || y->clamp != NULL) {
+        micro->f32_end(y, 0, count, p->o, row);
+    }
+}
+
+void bnn_conv_forward_depthwise(const bnn_device *device, const bnn_micro *micro, const bnn_conv *s,
+                                const bnn_operand *x, const bnn_operand *w, const bnn_result *y,
+                                void *ws) {
+    plan p = lay_out(device, s, ws);
+    bnn_queue lines = {.total = p.lines};
+    if (w->prepared != NULL) {
+        p.filters = (float *)(uintptr_t)w->prepared; /* only read */
+    } else {
+        bnn_conv_prepare_depthwise(s, w, 0, p.filters);
+    }
+#pragma omp parallel num_threads(bnn_team(device))
+    {
+        own mine = own_of(s, &p);
+        size_t line, last;
+        memset(mine.zeros, 0, BATCH * 64 * sizeof(int32_t));
+        while (bnn_next_run(&lines, &line, &last)) {
+            for (; line < last; line++) {
+                see_lines(micro, s, &p, x, 0, line, &mine);
+                for (int ox = 0; ox < s->ow; ox += BATCH) {
+                    size_t first = line * (size_t)s->ow + (size_t)ox;
+                    size_t count = bnn_min_size(BATCH, (size_t)(s->ow - ox));
+                    for (size_t i = 0; i < count; i++) {
+                        window(s, &p, &mine, ox + (int)i, mine.sums + i * p.o);
+                    }
+                    if (x->b1 != NULL) {
+                        finish_bits(micro, s, &p, x, y, first, count, &mine);
+                    } else {
+                        finish_floats(micro, &p, y, first, count, &mine);
+                    }
+                }
+            }
+        }
+    }
+}
+
+/* Adds to a line of the input's gradient what one line of gy sends through one row of taps. */
+static void send_back(const bnn_conv *s, const plan *p, const float *gy, int ky, float *sum) {
+    for (int kx = 0; kx < s->kw; kx++) {
+        const float *w = p->filters + (size_t)(ky * s->kw + kx) * p->o;
+        for (int ox = 0; ox < s->ow; ox++) {
+            int x = ox * s->stride_w - s->pad_w + kx * s->dil_w;
+            if (x >= 0 && x < s->w) {
+                multiply_add(p->o, gy + (size_t)ox * p->o, w, sum + (size_t)x * p->o);
+            }
+        }
+    }
+}
+
+void bnn_conv_backward_x_depthwise(const bnn_device *device, const bnn_conv *s, const float *gy,
+                                   const bnn_operand *w, float *gx, int acc, void *ws) {
+    plan p = lay_out(device, s, ws);
+    bnn_queue lines = {.total = (size_t)s->n * (size_t)s->h};
+    bnn_conv_prepare_depthwise(s, w, 1, p.filters);
+#pragma omp parallel num_threads(bnn_team(device))
+    {
+        own mine = own_of(s, &p);
+        size_t line, last;
+        while (bnn_next_run(&lines, &line, &last)) {
+            for (; line < last; line++) {
+                size_t image = line / (size_t)s->h;
+                memset(mine.lines, 0, p.line * sizeof(float));
+                for (int ky = 0; ky < s->kh; ky++) {
+                    int from = (int)(line % (size_t)s->h) + s->pad_h - ky * s->dil_h;
+                    if (from >= 0 && from % s->stride_h == 0 && from / s->stride_h < s->oh) {
+                        size_t out = image * (size_t)s->oh + (size_t)(from / s->stride_h);
+                        send_back(s, &p, gy + out * (size_t)s->ow * p.o, ky, mine.lines);
+                    }
+                }
+                float *to = gx + line * (size_t)s->w * p.c;
+                for (size_t i = 0; i < (size_t)s->w * p.c; i++) {
+                    float sum = acc ? to[i] : 0.0f;
+                    for (size_t k = 0; k < p.each; k++) {
+                        sum += mine.lines[i * p.each + k];
+                    }
+                    to[i] = sum;
+                }
+            }
+        }
+    }
+}
+
+/* One output line's part of the filters' gradient, in float. */
+static void gather_line(const bnn_conv *s, const plan *p, const float *gy, const own *mine) {
+    memset(mine->sums, 0, p->taps * p->o * sizeof(float));
+    for (int ky = 0; ky < s->kh; ky++) {
+        for (int kx = 0; kx < s->kw && mine->row[ky] != NULL; kx++) {
+            float *sum = mine->sums + (size_t)(ky * s->kw + kx) * p->o;
+            for (int ox = 0; ox < s->ow; ox++) {
+                int x = ox * s->stride_w - s->pad_w + kx * s->dil_w;
+                if (x >= 0 && x < s->w) {
+                    multiply_add(p->o, gy + (size_t)ox * p->o, mine->row[ky] + (size_t)x * p->o,
+                                 sum);
+                }
+            }
+        }
+    }
+}
+
+/* The pieces in order, to [o][taps]. */
+static void add_pieces(const plan *p, float *gw, int acc) {
+    size_t first, last, whole = p->taps * p->o;
+    bnn_share(p->o, &first, &last);
+    for (size_t j = first; j < last; j++) {
+        for (size_t t = 0; t < p->taps; t++) {
+            double sum = 0.0;
+            for (size_t i = 0; i < p->pieces; i++) {
+                sum += p->partial[i * whole + t * p->o + j];
+            }
+            gw[j * p->taps + t] = (acc ? gw[j * p->taps + t] : 0.0f) + (float)sum;
+        }
+    }
+}
+
+void bnn_conv_backward_w_depthwise(const bnn_device *device, const bnn_micro *micro,
+                                   const bnn_conv *s, const float *gy, const bnn_operand *x,
+                                   float *gw, int acc, void *ws) {
+    plan p = lay_out(device, s, ws);
+    bnn_queue pieces = {.total = p.pieces};
+#pragma omp parallel num_threads(bnn_team(device))
+    {
+        own mine = own_of(s, &p);
+        size_t piece, last, whole = p.taps * p.o;
+        while (bnn_next_run(&pieces, &piece, &last)) {
+            for (; piece < last; piece++) {
+                double *sum = p.partial + piece * whole;
+                memset(sum, 0, whole * sizeof(double));
+                for (size_t line = p.lines * piece / p.pieces;
+                     line < p.lines * (piece + 1) / p.pieces; line++) {
+                    see_lines(micro, s, &p, x, 1, line, &mine);
+                    gather_line(s, &p, gy + line * (size_t)s->ow * p.o, &mine);
+                    for (size_t i = 0; i < whole; i++) {
+                        sum[i] += (double)mine.sums[i];
+                    }
+                }
+            }
+        }
+#pragma omp barrier
+        add_pieces(&p, gw, acc);
+    }
+}

@@ -1,0 +1,111 @@
+/* Decoding by stb_image. Scaling is our own few lines, since what a network sees must not depend on
+ * a library's version: the mean of what a pixel covers where the image shrinks, linear between
+ * pixels where it grows. */
+#include <limits.h>
+#include <math.h>
+#include <stdlib.h>
+
+#include <stb_image.h>
+
+#include "data_loaders/image/image.h"
+
+typedef struct picture {
+    const unsigned char *data; /* [height,width,4] */
+    int height, width;
+} picture;
+
+/* Part of the picture along one axis: `size` pixels of it from `first` on become `count`. */
+typedef struct axis {
+    double first, size;
+    int count;
+} axis;
+
+/* The weights of the source pixels *from, *from + 1, ... that target pixel `i` sees; how many. */
+static int weigh(const axis *a, int i, int limit, int *from, double *weight) {
+    const double scale = a->size / a->count, reach = fmax(scale, 1.0) / 2.0;
+    const double centre = a->first + (i + 0.5) * scale;
+    const int first = (int)floor(centre - reach - 0.5), last = (int)ceil(centre + reach - 0.5);
+    double sum = 0.0;
+    int n = 0;
+    *from = first < 0 ? 0 : first;
+    for (int p = *from; p <= last && p < limit; p++) {
+        /* A box as wide as the step between target pixels, or a triangle of two source pixels. */
+        double left = fmax(centre - reach, p), right = fmin(centre + reach, p + 1.0);
+        double w = scale > 1.0 ? right - left : 1.0 - fabs(p + 0.5 - centre);
+        weight[n++] = w > 0.0 ? w : 0.0;
+        sum += w > 0.0 ? w : 0.0;
+    }
+    for (int k = 0; k < n; k++) {
+        weight[k] /= sum;
+    }
+    return n;
+}
+
+/* One target pixel: over black, by its opacity. */
+static void mix(const picture *p, int y, int rows, const double *wy, int x, int columns,
+                const double *wx, uint8_t *rgb) {
+    double sum[3] = {0.0, 0.0, 0.0};
+    for (int r = 0; r < rows; r++) {
+        const unsigned char *pixel = p->data + 4 * ((size_t)(y + r) * (size_t)p->width + (size_t)x);
+        for (int c = 0; c < columns; c++, pixel += 4) {
+            double weight = wy[r] * wx[c] * pixel[3] / 255.0;
+            for (int k = 0; k < 3; k++) {
+                sum[k] += weight * pixel[k];
+            }
+        }
+    }
+    for (int k = 0; k < 3; k++) {
+        rgb[k] = (uint8_t)(sum[k] + 0.5);
+    }
+}
+
+static bnn_code scale(const picture *p, int height, int width, uint8_t *rgb, bnn_error *err) {
+    /* The largest centred part of the wanted proportions. */
+    double part_h = p->height, part_w = p->width;
+    if (part_w * height > part_h * width) {
+        part_w = part_h * width / height;
+    } else {
+        part_h = part_w * height / width;
+    }
+    const axis y = {(p->height - part_h) / 2.0, part_h, height};
+    const axis x = {(p->width - part_w) / 2.0, part_w, width};
+    double *wy = malloc(((size_t)p->height + 3) * sizeof *wy);
+    double *wx = malloc(((size_t)p->width + 3) * sizeof *wx);
+    for (int i = 0; wy && wx && i < height; i++) {
+        int first_row, rows = weigh(&y, i, p->height, &first_row, wy);
+        for (int j = 0; j < width; j++) {
+            int first, columns = weigh(&x, j, p->width, &first, wx);
+            mix(p, first_row, rows, wy, first, columns, wx,
+                rgb + 3 * ((size_t)i * (size_t)width + (size_t)j));
+        }
+    }
+    bnn_code code = wy && wx ? BNN_OK : bnn_fail(err, BNN_ERR_MEMORY, "out of memory");
+    free(wy);
+    free(wx);
+    return code;
+}
+
+bnn_code bnn_image_file_read(const char *name, const unsigned char *bytes, size_t size, int height,
+                             int width, uint8_t *rgb, bnn_error *err) {
+    int w, h, channels;
+    if (size > INT_MAX || !stbi_info_from_memory(bytes, (int)size, &w, &h, &channels) || w < 1 ||
+        h < 1) {
+        return bnn_fail(err, BNN_ERR_FORMAT,
+                        "%s: not an image that is known (JPEG, PNG, BMP, GIF, TGA, PNM), or "
+                        "damaged",
+                        name);
+    }
+    if ((size_t)w > BNN_IMAGE_FILE_PIXELS / (size_t)h) {
+        return bnn_fail(err, BNN_ERR_FORMAT, "%s: %d x %d pixels are too many; make it smaller",
+                        name, w, h);
+    }
+    unsigned char *data = stbi_load_from_memory(bytes, (int)size, &w, &h, &channels, 4);
+    if (!data) {
+        return bnn_fail(err, BNN_ERR_FORMAT, "%s: the image is damaged (%s)", name,
+                        stbi_failure_reason());
+    }
+    const picture p = {data, h, w};
+    bnn_code code = scale(&p, height, width, rgb, err);
+    stbi_image_free(data);
+    return code == BNN_OK ? BNN_OK : bnn_fail_in(err, code, "%s", name);
+}

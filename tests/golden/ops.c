@@ -1,0 +1,79 @@
+/* Reference cases of single ops. */
+#include <string.h>
+
+#include "tests/golden/single.h"
+
+static int parameter_count(const golden_single *c, const char *name) {
+    const bnn_st_tensor *t = bnn_st_find(c->file, name);
+    return t && t->ndim ? (int)t->shape[0] : 0;
+}
+
+static bnn_t conv2d(golden_single *c) {
+    bnn_conv_layer layer = {.out = parameter_count(c, "param.weight"),
+                            .kernel = golden_integer(c->file, "kernel", 1),
+                            .stride = golden_integer(c->file, "stride", 1),
+                            .pad = golden_integer(c->file, "padding", 0),
+                            .dilation = golden_integer(c->file, "dilation", 1),
+                            .bias = parameter_count(c, "param.bias")};
+    bnn_t x = golden_single_input(c, "x", GOLDEN_CHANNELS_FIRST);
+    return bnn_conv2d(&c->build, GOLDEN_LAYER, x, &layer);
+}
+
+static bnn_t memory_block(golden_single *c) {
+    bnn_conv_layer layer = {.out = parameter_count(c, "param.weight"),
+                            .kernel = golden_integer(c->file, "kernel", 1),
+                            .stride = 1,
+                            .groups = golden_integer(c->file, "groups", 1),
+                            .bias = parameter_count(c, "param.bias"),
+                            .pad_left = golden_integer(c->file, "left", 0),
+                            .pad_right = golden_integer(c->file, "right", 0)};
+    bnn_t x = golden_single_input(c, "x", GOLDEN_CHANNELS_FIRST);
+    return bnn_conv1d(&c->build, GOLDEN_LAYER, x, &layer);
+}
+
+static bnn_t prelu(golden_single *c) {
+    bnn_binary_layer layer = {.build = &c->build, .name = GOLDEN_LAYER};
+    bnn_t slope = bnn_layer_vector(&layer, "weight", parameter_count(c, "param.weight"), 1, 0, 1,
+                                   (bnn_init){BNN_INIT_CONSTANT, 0.25f, 0.0f});
+    return bnn_op_prelu(c->build.graph, golden_single_input(c, "x", GOLDEN_CHANNELS_FIRST), slope);
+}
+
+static bnn_t max_pool(golden_single *c) {
+    return bnn_op_max_pool(c->build.graph, golden_single_input(c, "x", GOLDEN_CHANNELS_FIRST),
+                           golden_integer(c->file, "kernel", 1),
+                           golden_integer(c->file, "stride", 1),
+                           golden_integer(c->file, "padding", 0));
+}
+
+static bnn_t ema_max(golden_single *c) {
+    c->build.pool = BNN_POOL_EMA_MAX;
+    return bnn_pool_points(&c->build, golden_single_input(c, "x", GOLDEN_CHANNELS_FIRST));
+}
+
+static bnn_t transform_regulariser(golden_single *c) {
+    return bnn_transform_regulariser(c->build.graph, golden_single_input(c, "x", GOLDEN_ROWS));
+}
+
+golden_result golden_op(const char *path, const bnn_st_file *file, const bnn_device *device) {
+    static const struct {
+        const char *name;
+        golden_builder *build;
+        golden_order order; /* of the result */
+    } ops[] = {
+        {"conv2d", conv2d, GOLDEN_CHANNELS_FIRST},
+        {"memory_block", memory_block, GOLDEN_CHANNELS_FIRST},
+        {"prelu", prelu, GOLDEN_CHANNELS_FIRST},
+        {"max_pool", max_pool, GOLDEN_CHANNELS_FIRST},
+        {"ema_max", ema_max, GOLDEN_ROWS},
+        {"transform_regulariser", transform_regulariser, GOLDEN_ROWS},
+    };
+    if (golden_integer(file, "ceil_mode", 0)) {
+        return GOLDEN_SKIPPED; /* windows that hang over the edge */
+    }
+    for (size_t i = 0; i < sizeof ops / sizeof *ops; i++) {
+        if (strcmp(ops[i].name, golden_text(file, "op", "")) == 0) {
+            return golden_run_single(path, file, device, ops[i].build, ops[i].order);
+        }
+    }
+    return GOLDEN_SKIPPED;
+}

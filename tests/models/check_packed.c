@@ -1,0 +1,602 @@
+/* Packed files: what is written is read back, bit for bit, for any number of images and every
+ * network; files of version 1 say what they said; and whatever stands in a file, entry by entry, is
+ * refused in one line or computed with. */
+#include "layers/fold/fold.h"
+#include "tests/fixtures/packed_fixture.h"
+
+static char folder[] = "/tmp/bnn-check-packed-XXXXXX", path[64], other[64];
+static bnn_device device;
+
+static void set_up(void) {
+    ck_assert_ptr_nonnull(mkdtemp(folder));
+    snprintf(path, sizeof path, "%s/model.bnn", folder);
+    snprintf(other, sizeof other, "%s/other.bnn", folder);
+    device = one_thread();
+    bnn_model_set_threads(1);
+}
+
+static void tear_down(void) {
+    unlink(path);
+    unlink(other);
+    rmdir(folder);
+    memcpy(strrchr(folder, '-') + 1, "XXXXXX", 6);
+}
+
+#define CK_CODE(call) ck_assert_msg((call) == BNN_OK, "%s", err.text)
+
+/* ---- version 1 ---- */
+
+#define VERSION_1 BNN_FIXTURES "/packed_1.bnn"
+
+/* What the program that wrote the file computed of the two images of model_fixture.h. */
+static const float logits_1[2 * FIXTURE_CLASSES] = {
+    0x1.882b08p-7f, 0x1.8dc238p-10f, 0x1.cf881cp-7f,  0x1.5e5966p-6f,  -0x1.cd5c9cp-8f,
+    0x1.0d589ap-5f, 0x1.4eae3cp-7f,  0x1.0d42d6p-10f, 0x1.7e91cap-6f,  -0x1.1b2fcap-7f,
+    -0x1.4f0aap-7f, 0x1.7869b2p-7f,  -0x1.207d42p-6f, 0x1.09a08p-5f,   0x1.a8c80cp-11f,
+    0x1.4f018cp-7f, 0x1.07adacp-7f,  0x1.0bdcd4p-9f,  -0x1.53b9a2p-7f, -0x1.7ef0d8p-7f,
+};
+
+START_TEST(version_1) {
+    char error[BNN_ERROR_BYTES];
+    float logits[2 * FIXTURE_CLASSES];
+    bnn_model_info info;
+    uint8_t *pixels = fixture_images(2);
+    bnn_model *model = bnn_model_load(VERSION_1, error);
+    ck_assert_msg(model != NULL, "%s", error);
+    ck_assert_int_eq(bnn_model_run_pixels(model, 2, pixels, logits, error), 0);
+    ck_assert(memcmp(logits, logits_1, sizeof logits) == 0);
+    bnn_model_describe(model, &info, sizeof info);
+    ck_assert(info.packed && info.binary_weights == 267264);
+    bnn_model_free(model);
+    free(pixels);
+}
+END_TEST
+
+/* The same network in both versions. */
+START_TEST(versions_agree) {
+    bnn_error err = {0};
+    bnn_loaded model;
+    bnn_predictor *predictor;
+    const bnn_inference *network;
+    char error[BNN_ERROR_BYTES];
+    float logits[2 * FIXTURE_CLASSES];
+    size_t bytes;
+    bnn_model_info info;
+    uint8_t *pixels = fixture_images(2);
+    CK_CODE(bnn_loaded_open(VERSION_1, &device, &model, &err));
+    CK_CODE(bnn_loaded_predictor(&model, &predictor, &err));
+    CK_CODE(bnn_predictor_network(predictor, 1, &network, &err));
+    CK_CODE(bnn_packed_save(path, &model.spec, network, &bytes, &err));
+    bnn_predictor_free(predictor);
+    bnn_loaded_close(&model);
+    bnn_model *again = bnn_model_load(path, error);
+    ck_assert_msg(again != NULL, "%s", error);
+    ck_assert_int_eq(bnn_model_run_pixels(again, 2, pixels, logits, error), 0);
+    ck_assert(memcmp(logits, logits_1, sizeof logits) == 0);
+    bnn_model_describe(again, &info, sizeof info);
+    ck_assert(info.packed && info.binary_weights == 267264 && info.file_bytes == bytes);
+    bnn_model_free(again);
+    free(pixels);
+}
+END_TEST
+
+/* The order of folding is what a file of version 1 means: constants and a sum of their types and
+ * shapes, as they were when such files were written. */
+static const struct {
+    const char *arch, *algo;
+    size_t constants;
+    uint32_t sum;
+} layouts[] = {
+    {"resnet18", "fp32", 63, 0x9827ca94},     {"resnet18", "bnn", 55, 0x2b80a17c},
+    {"resnet18", "xnor", 63, 0x87a77670},     {"resnet18", "dorefa", 55, 0x2b80a17c},
+    {"resnet18", "bireal", 55, 0x2b80a17c},   {"resnet18", "xnorpp", 111, 0xca5f8fe4},
+    {"resnet18", "reactnet", 71, 0x1879ecc8}, {"resnet18", "recu", 55, 0x2b80a17c},
+    {"resnet18", "fda", 56, 0xacb09414},      {"resnet34", "fp32", 111, 0xbaa3f054},
+    {"resnet34", "bnn", 95, 0xc8572534},      {"resnet34", "xnor", 111, 0x1f2709ec},
+    {"resnet34", "dorefa", 95, 0xc8572534},   {"resnet34", "bireal", 95, 0xc8572534},
+    {"resnet34", "xnorpp", 207, 0xfcdd9514},  {"resnet34", "reactnet", 127, 0x36414eac},
+    {"resnet34", "recu", 95, 0xc8572534},     {"resnet34", "fda", 96, 0x5a6c19ac},
+    {"resnet20", "fp32", 66, 0xca206eb0},     {"resnet20", "bnn", 57, 0x286e9918},
+    {"resnet20", "xnor", 66, 0x8d84b946},     {"resnet20", "dorefa", 57, 0x286e9918},
+    {"resnet20", "bireal", 57, 0x286e9918},   {"resnet20", "xnorpp", 120, 0xec6db8b0},
+    {"resnet20", "reactnet", 75, 0xfc0a1c02}, {"resnet20", "recu", 57, 0x286e9918},
+    {"resnet20", "fda", 58, 0xcc4434b0},      {"vgg_small", "fp32", 21, 0x75a1b31c},
+    {"vgg_small", "bnn", 17, 0xd0d493e1},     {"vgg_small", "xnor", 21, 0x7337e40d},
+    {"vgg_small", "dorefa", 17, 0xd0d493e1},  {"vgg_small", "bireal", 17, 0xd0d493e1},
+    {"vgg_small", "xnorpp", 36, 0xa1de9020},  {"vgg_small", "reactnet", 19, 0x89e06403},
+    {"vgg_small", "recu", 22, 0xad1ea0d6},    {"vgg_small", "fda", 18, 0x3e03bcd9},
+};
+
+START_TEST(layout_1) {
+    bnn_error err = {0};
+    bnn_net net;
+    bnn_fold *fold;
+    bnn_spec spec = {.height = 32, .width = 32, .channels = 3, .classes = 10};
+    bnn_params *params = bnn_params_create();
+    CK_CODE(bnn_spec_find(&spec, layouts[_i].arch, layouts[_i].algo, &err));
+    spec.phase = spec.binarizer ? spec.binarizer->phases - 1 : 0;
+    CK_CODE(bnn_net_build(&spec, &device, params, 1, 0, &net, &err));
+    CK_CODE(bnn_fold_create(net.graph, 1, net.input, 1, &net.output, 1, &fold, &err));
+    const bnn_inference *r = bnn_fold_result(fold);
+    uint32_t sum = 2166136261u;
+    ck_assert_uint_eq(r->constant_count, layouts[_i].constants);
+    for (size_t i = 0; i < r->constant_count; i++) {
+        bnn_shape s = bnn_shape_of(r->graph, r->constants[i].t);
+        int words[] = {(int)bnn_dtype_of(r->graph, r->constants[i].t), s.n, s.h, s.w, s.c};
+        for (int k = 0; k < 5; k++) {
+            sum = (sum ^ (uint32_t)words[k]) * 16777619u;
+        }
+    }
+    ck_assert_uint_eq(sum, layouts[_i].sum);
+    bnn_fold_free(fold);
+    bnn_graph_free(net.graph);
+    bnn_params_free(params);
+}
+END_TEST
+
+/* ---- there and back ---- */
+
+static void run_network(const bnn_inference *r, const float *x, float *y) {
+    bnn_graph_set(r->graph, r->inputs[0], x);
+    bnn_graph_forward(r->graph);
+    memcpy(y, bnn_f32(r->graph, r->outputs[0]),
+           bnn_shape_count(bnn_shape_of(r->graph, r->outputs[0])) * sizeof(float));
+}
+
+static void read_network(const char *from, int batch, bnn_inference *r) {
+    bnn_error err = {0};
+    bnn_st_file *file;
+    CK_CODE(bnn_st_open(from, &file, &err));
+    CK_CODE(bnn_packed_build(from, file, &device, batch, r, &err));
+    CK_CODE(bnn_graph_bind(r->graph, NULL, &err));
+    CK_CODE(bnn_packed_fill(from, file, r, &err));
+    bnn_st_close(file);
+}
+
+static void same_files(const char *a, const char *b) {
+    static char bytes[2][1 << 23];
+    size_t size[2];
+    const char *names[2] = {a, b};
+    for (int i = 0; i < 2; i++) {
+        FILE *file = fopen(names[i], "rb");
+        size[i] = fread(bytes[i], 1, sizeof bytes[i], file);
+        fclose(file);
+    }
+    ck_assert(size[0] > 0 && size[0] < sizeof bytes[0] && size[0] == size[1]);
+    ck_assert(memcmp(bytes[0], bytes[1], size[0]) == 0);
+}
+
+/* Each op that has a form is in the tiny network. */
+static void check_ops_met(const bnn_graph *g) {
+#define MET(name) {&bnn_##name##_op, 0},
+    struct {
+        const bnn_op *op;
+        int met;
+    } ops[] = {BNN_OPS(MET)};
+    for (size_t k = 0; k < sizeof ops / sizeof ops[0]; k++) {
+        for (size_t i = 0; i < bnn_graph_node_count(g); i++) {
+            ops[k].met |= bnn_graph_node(g, i)->op == ops[k].op;
+        }
+        ck_assert_msg(!ops[k].op->form || ops[k].met, "%s", ops[k].op->name);
+    }
+}
+
+/* Every op, for one image and for several; what was read is written as it was. */
+START_TEST(every_op) {
+    bnn_error err = {0};
+    size_t bytes;
+    bnn_spec spec = tiny_spec();
+    float x[5 * TINY_SIDE * TINY_SIDE * 3], y[5 * TINY_CLASSES], z[5 * TINY_CLASSES];
+    for (size_t i = 0; i < sizeof x / sizeof x[0]; i++) {
+        x[i] = (float)((i * 37) % 23) / 11.0f - 1.0f;
+    }
+    for (int batch = 1; batch < 6; batch += 2) {
+        bnn_inference made, read, one;
+        tiny_network(&made, &device, batch);
+        tiny_network(&one, &device, 1);
+        check_ops_met(one.graph);
+        CK_CODE(bnn_packed_save(path, &spec, &one, &bytes, &err));
+        read_network(path, batch, &read);
+        run_network(&made, x, y);
+        run_network(&read, x, z);
+        ck_assert(memcmp(y, z, (size_t)batch * TINY_CLASSES * sizeof *y) == 0);
+        ck_assert(y[0] != y[1] && isfinite(y[0]));
+        if (batch == 1) {
+            CK_CODE(bnn_packed_save(other, &spec, &read, &bytes, &err));
+            same_files(path, other);
+        }
+        bnn_inference_free(&made);
+        bnn_inference_free(&read);
+        bnn_inference_free(&one);
+    }
+}
+END_TEST
+
+/* Every network of every algorithm: the file's graph is the folded one, and runs to the same bits
+ * for more images than it was written for. */
+static void check_model(const char *arch, const char *algo) {
+    enum { BATCH = 3 };
+    bnn_error err = {0};
+    bnn_net net;
+    bnn_fold *fold, *one;
+    bnn_inference read;
+    size_t bytes;
+    static float x[BATCH * 32 * 32], y[BATCH * 64 * 10], z[BATCH * 64 * 10];
+    bnn_spec spec = {.height = 16, .width = 16, .channels = 3, .classes = 10, .std = {1, 1, 1}};
+    if (strstr(arch, "pointnet")) {
+        spec.height = 1, spec.width = 64, spec.channels = 6;
+    } else if (strstr(arch, "fsmn")) {
+        spec.height = spec.width = 32, spec.channels = 1;
+    }
+    bnn_params *params = bnn_params_create();
+    CK_CODE(bnn_spec_find(&spec, arch, algo, &err));
+    spec.phase = spec.binarizer ? spec.binarizer->phases - 1 : 0;
+    CK_CODE(bnn_net_build(&spec, &device, params, BATCH, 0, &net, &err));
+    CK_CODE(bnn_params_allocate(params, &err));
+    bnn_params_initialize(params, 1);
+    bnn_apply_schedule(spec.binarizer, params, 9, 10);
+    CK_CODE(bnn_fold_create(net.graph, 1, net.input, 1, &net.output, 1, &fold, &err));
+    CK_CODE(bnn_graph_bind(bnn_fold_graph(fold), NULL, &err));
+    CK_CODE(bnn_fold_evaluate(fold, &err));
+    for (size_t i = 0; i < sizeof x / sizeof x[0]; i++) {
+        x[i] = (float)((i * 7919) % 61) / 30.0f - 1.0f;
+    }
+    run_network(bnn_fold_result(fold), x, y);
+    bnn_graph_free(net.graph);
+    CK_CODE(bnn_net_build(&spec, &device, params, 1, 0, &net, &err));
+    CK_CODE(bnn_fold_create(net.graph, 1, net.input, 1, &net.output, 1, &one, &err));
+    CK_CODE(bnn_graph_bind(bnn_fold_graph(one), NULL, &err));
+    CK_CODE(bnn_fold_evaluate(one, &err));
+    CK_CODE(bnn_packed_save(path, &spec, bnn_fold_result(one), &bytes, &err));
+    read_network(path, BATCH, &read);
+    ck_assert_uint_eq(read.constant_count, bnn_fold_result(one)->constant_count);
+    ck_assert_uint_eq(bnn_graph_node_count(read.graph), bnn_graph_node_count(bnn_fold_graph(one)));
+    run_network(&read, x, z);
+    size_t outputs = BATCH * bnn_spec_outputs(&spec);
+    ck_assert_uint_le(outputs, sizeof y / sizeof y[0]);
+    ck_assert_msg(memcmp(y, z, outputs * sizeof *y) == 0, "%s %s: other outputs", arch, algo);
+    bnn_inference_free(&read);
+    bnn_fold_free(fold);
+    bnn_fold_free(one);
+    bnn_graph_free(net.graph);
+    bnn_params_free(params);
+}
+
+START_TEST(every_algorithm) {
+    const char *algo = bnn_algorithm_name((size_t)_i);
+    for (size_t i = 0; bnn_archs[i]; i++) {
+        if (strcmp(bnn_archs[i]->name, "resnet34") != 0) { /* nothing that resnet18 has not */
+            check_model(bnn_archs[i]->name, algo);
+        }
+    }
+}
+END_TEST
+
+/* ---- files that lie ---- */
+
+static bnn_code run_images(const bnn_loaded *model, bnn_predictor *predictor, size_t n,
+                           bnn_error *err) {
+    static float x[2 * TINY_SIDE * TINY_SIDE * 3], logits[2 * TINY_CLASSES];
+    bnn_field field[BNN_MAX_FIELDS];
+    bnn_batch batch = {.n = n, .field = field, .data = {x}};
+    bnn_spec_fields(&model->spec, field, &batch.field_count);
+    return bnn_predictor_run(predictor, &batch, logits, err);
+}
+
+/* What becomes of the file: NULL if it runs, or its error. */
+static const char *outcome(const unsigned char *bytes, size_t size) {
+    static bnn_error err;
+    bnn_st_file *file;
+    bnn_loaded model;
+    bnn_predictor *predictor = NULL;
+    err = (bnn_error){0};
+    bnn_code code = bnn_st_parse("model.bnn", bytes, size, &file, &err);
+    if (code == BNN_OK) {
+        if ((code = bnn_loaded_from_file("model.bnn", file, size, NULL, &device, &model, &err)) ==
+                BNN_OK &&
+            (code = bnn_loaded_predictor(&model, &predictor, &err)) == BNN_OK &&
+            (code = run_images(&model, predictor, 1, &err)) == BNN_OK) {
+            code = run_images(&model, predictor, 2, &err);
+        }
+        bnn_predictor_free(predictor);
+        bnn_loaded_close(&model);
+    }
+    ck_assert_int_eq(code, err.code);
+    if (code == BNN_OK) {
+        return NULL;
+    }
+    ck_assert_msg(strncmp(err.text, "model.bnn: ", 11) == 0 && !strpbrk(err.text, "\n\r\033"), "%s",
+                  err.text);
+    return err.text;
+}
+
+static const char *outcome_of(const parts *p) {
+    size_t size;
+    unsigned char *bytes = put_together(p, &size);
+    const char *text = outcome(bytes, size);
+    free(bytes);
+    return text;
+}
+
+static parts tiny_parts(void) {
+    bnn_error err = {0};
+    bnn_inference r;
+    size_t bytes;
+    bnn_spec spec = tiny_spec();
+    tiny_network(&r, &device, 1);
+    CK_CODE(bnn_packed_save(path, &spec, &r, &bytes, &err));
+    bnn_inference_free(&r);
+    return take_apart(path);
+}
+
+static int refusals, runs;
+
+/* Other values in the place of one. */
+static json_t *instead(int i) {
+    static const char *const texts[] = {"null",
+                                        "true",
+                                        "-1",
+                                        "0",
+                                        "1",
+                                        "2",
+                                        "7",
+                                        "1.5",
+                                        "100000",
+                                        "536870912",
+                                        "-536870912",
+                                        "2147483648",
+                                        "9223372036854775807",
+                                        "\"\"",
+                                        "\"input\"",
+                                        "\"0\"",
+                                        "\"stem.weight\"",
+                                        "\"one.threshold\"",
+                                        "\"B1\"",
+                                        "\"I32\"",
+                                        "\"F32\"",
+                                        "\"nan\"",
+                                        "\"-inf\"",
+                                        "\"1e300\"",
+                                        "\"conv\"",
+                                        "\"sign\"",
+                                        "\"reshape\"",
+                                        "\"cross_entropy\"",
+                                        "[]",
+                                        "{}",
+                                        "[1,1,1,1]",
+                                        "[\"x\",\"F32\",1,4,4,8]"};
+    return i < (int)(sizeof texts / sizeof texts[0]) ? json_loads(texts[i], JSON_DECODE_ANY, NULL)
+                                                     : NULL;
+}
+
+static void note(const parts *p) {
+    if (outcome_of(p)) {
+        refusals++;
+    } else {
+        runs++;
+    }
+}
+
+/* Each entry of `value`: every other value in its place, none, and twice. */
+static void mutate(const parts *p, json_t *value) {
+    size_t index;
+    const char *key;
+    json_t *item, *new;
+    json_array_foreach(value, index, item) {
+        json_incref(item);
+        for (int i = 0; (new = instead(i)); i++) {
+            json_array_set_new(value, index, new);
+            note(p);
+        }
+        json_array_remove(value, index);
+        note(p);
+        json_array_insert(value, index, item);
+        json_array_insert(value, index, item);
+        note(p);
+        json_array_remove(value, index);
+        json_decref(item);
+        mutate(p, json_array_get(value, index));
+    }
+    char keys[16][64];
+    int count = 0;
+    json_object_foreach(value, key, item) { /* the order changes below */
+        ck_assert_int_lt(count, 16);
+        snprintf(keys[count++], sizeof keys[0], "%s", key);
+    }
+    for (int k = 0; k < count; k++) {
+        item = json_incref(json_object_get(value, keys[k]));
+        for (int i = 0; (new = instead(i)); i++) {
+            json_object_set_new(value, keys[k], new);
+            note(p);
+        }
+        json_object_del(value, keys[k]);
+        note(p);
+        json_object_set_new(value, keys[k], item);
+        mutate(p, item);
+    }
+}
+
+START_TEST(every_entry) {
+    parts p = tiny_parts();
+    ck_assert_ptr_null(outcome_of(&p));
+    mutate(&p, p.network);
+    ck_assert_ptr_null(outcome_of(&p));
+    ck_assert_int_gt(refusals, 3000);
+    ck_assert_int_gt(runs, 100); /* of other clamps, other names of equals... */
+    throw_away(&p);
+}
+END_TEST
+
+/* An entry by its place, a value for it, and what is said. */
+static const struct {
+    const char *place, *value, *error;
+} lies[] = {
+    {"inputs", "[]", "it has no inputs, or no outputs; the file is damaged"},
+    {"outputs", "7", "it has no inputs, or no outputs; the file is damaged"},
+    {"inputs.0.2", "2", "node 0 ('conv'): its result is another than it says"},
+    {"inputs.0.3", "5", "node 0 ('conv'): its result is another than it says"},
+    {"inputs.0.1", "\"F64\"", "input 0 is no list of a name, a type and four sizes"},
+    {"inputs.0.5", "0", "input 0 is no list of a name, a type and four sizes"},
+    {"inputs.0.0", "\"stem.weight\"", "two tensors are called 'stem.weight'"},
+    {"bits.one.weight", "[8,3,3,9]", "tensor 'one.weight' does not fit the network"},
+    {"bits.one.weight", "[8,3,3]", "tensor 'one.weight' does not fit the network"},
+    {"bits.one.weight", "[-8,-3,3,8]", "tensor 'one.weight' does not fit the network"},
+    {"bits.one.weight", "[536870912,536870912,64,0]", "tensor 'one.weight' does not fit"},
+    {"bits.one.weight", "[8,3,8,3]", "node 3: conv: 8 input channels, 8 filters of 3 channels"},
+    {"nodes.0.op", "\"convolution\"", "node 0: no op of inference is called 'convolution'"},
+    {"nodes.0.op", "\"cross_entropy\"", "node 0: no op of inference is called 'cross_entropy'"},
+    {"nodes.0.in.0", "\"5\"", "node 0: its input 0, '5', is missing"},
+    {"nodes.0.in.0", "\"0\"", "node 0: its input 0, '0', is missing"},
+    {"nodes.0.in.1", "null", "node 0: its input 1, 'null', is missing"},
+    {"nodes.0.in.1", "\"one.weight\"", "node 0: conv: one operand is bits, the other float"},
+    {"nodes.0.in.4", "\"one.threshold\"", "node 0: its input 4 is of a type it does not take"},
+    {"nodes.0.in", "[1,2,3,4,5,6,7,8,9,10]", "node 0 has 10 inputs"},
+    {"nodes.0.attr.pad_h", "-1", "node 0: conv: stride 1x1, dilation 1x1, padding -1x1"},
+    {"nodes.0.attr.pad_h", "300000000", "does not fit an image of 4x4"},
+    {"nodes.0.attr.pad_h", "1000000000", "node 0: its 'pad_h' is no number for that"},
+    {"nodes.0.attr.pad_h", "\"1\"", "node 0: its 'pad_h' is no number for that"},
+    {"nodes.0.attr.lo", "\"nan\"", "node 0: its 'lo' is no number for that"},
+    {"nodes.0.attr.lo", "\"1e99\"", "node 0: its 'lo' is no number for that"},
+    {"nodes.0.attr.lo", "1", "node 0: its 'lo' is no number for that"},
+    {"nodes.0.attr.prepared", "1", "node 0 has attributes that its op does not know"},
+    {"nodes.0.out.0.1", "\"B1\"", "node 0 ('conv'): its result is another than it says"},
+    {"nodes.0.out", "[]", "node 0 ('conv') has 1 results, not 0"},
+    {"nodes.0.out.0.0", "\"input\"", "two tensors are called 'input'"},
+    {"nodes.1.attr", "{\"rows\":3}", "node 1: abs_mean: 3 rows of a [1,4,4,8]"},
+    {"nodes.1.attr", "{\"rows\":0}", "node 1: abs_mean: 0 rows of a [1,4,4,8]"},
+    {"nodes.1.attr", "{\"rows\":2}", "node 1 ('abs_mean'): its result is another than it says"},
+    {"outputs.0", "\"none\"", "output 0 is missing"},
+    {"outputs.0", "\"0\"", "is not one of 3x4x4 values and 3 classes"},
+    {"outputs.0", "\"2\"", "is not one of 3x4x4 values and 3 classes"},
+};
+
+static void set_at(json_t *value, const char *place, json_t *new) {
+    const char *dot = strchr(place, '.');
+    char key[64];
+    if (strncmp(place, "bits.", 5) == 0) {
+        value = json_object_get(value, "bits");
+        place += 5;
+        dot = NULL;
+    }
+    snprintf(key, sizeof key, "%.*s", dot ? (int)(dot - place) : 63, place);
+    if (dot) {
+        set_at(json_is_array(value) ? json_array_get(value, strtoul(key, NULL, 10))
+                                    : json_object_get(value, key),
+               dot + 1, new);
+    } else if (json_is_array(value)) {
+        ck_assert_int_eq(json_array_set_new(value, strtoul(key, NULL, 10), new), 0);
+    } else {
+        ck_assert_int_eq(json_object_set_new(value, key, new), 0);
+    }
+}
+
+START_TEST(lie) {
+    parts p = tiny_parts();
+    set_at(p.network, lies[_i].place, json_loads(lies[_i].value, JSON_DECODE_ANY, NULL));
+    const char *text = outcome_of(&p);
+    ck_assert_msg(text && strstr(text, lies[_i].error), "%s", text ? text : "it runs");
+    throw_away(&p);
+}
+END_TEST
+
+/* The architecture's name is a name: what is computed is what the file holds. */
+START_TEST(other_name) {
+    char error[BNN_ERROR_BYTES];
+    float x[TINY_SIDE * TINY_SIDE * 3] = {1.0f, -0.5f}, logits[2][TINY_CLASSES];
+    parts p = tiny_parts();
+    for (int i = 0; i < 2; i++) {
+        size_t size;
+        unsigned char *bytes = put_together(&p, &size);
+        FILE *file = fopen(path, "wb");
+        ck_assert(fwrite(bytes, 1, size, file) == size && fclose(file) == 0);
+        free(bytes);
+        bnn_model *model = bnn_model_load(path, error);
+        ck_assert_msg(model != NULL, "%s", error);
+        ck_assert_int_eq(bnn_model_run(model, 1, x, logits[i], error), 0);
+        bnn_model_free(model);
+        json_object_set_new(json_object_get(p.header, "__metadata__"), "arch",
+                            json_string("vgg_small"));
+    }
+    ck_assert(memcmp(logits[0], logits[1], sizeof logits[0]) == 0);
+    throw_away(&p);
+}
+END_TEST
+
+/* A missing or wrong tensor, a value that is none, a network that is no JSON. */
+START_TEST(damage) {
+    parts p = tiny_parts();
+    json_t *metadata = json_object_get(p.header, "__metadata__");
+    for (size_t i = 0; i < p.bytes; i++) {
+        p.data[i] = 0xff;
+    }
+    const char *text = outcome_of(&p);
+    ck_assert_msg(text && strstr(text, "holds a value that is not a number; the file is damaged"),
+                  "%s", text ? text : "it runs");
+    json_decref(p.network);
+    p.network = json_integer(3);
+    text = outcome_of(&p);
+    ck_assert_msg(text && strstr(text, "no usable JSON"), "%s", text ? text : "it runs");
+    json_object_set_new(metadata, "network", NULL);
+    json_object_del(metadata, "network");
+    bnn_st_file *file;
+    bnn_error err = {0};
+    bnn_inference r;
+    ck_assert_int_eq(bnn_st_open(path, &file, &err), BNN_OK);
+    bnn_st_close(file);
+    const char *empty = "{\"__metadata__\":{\"format\":\"bnn-packed-2\"}}";
+    unsigned char bytes[64] = {(unsigned char)strlen(empty)};
+    memcpy(bytes + 8, empty, strlen(empty));
+    ck_assert_int_eq(bnn_st_parse("model.bnn", bytes, 8 + strlen(empty), &file, &err), BNN_OK);
+    ck_assert_int_eq(bnn_packed_build("model.bnn", file, &device, 1, &r, &err), BNN_ERR_FORMAT);
+    ck_assert_msg(strstr(err.text, "lacks the network") != NULL, "%s", err.text);
+    bnn_inference_free(&r);
+    bnn_st_close(file);
+    throw_away(&p);
+}
+END_TEST
+
+/* What has no form is not written. */
+START_TEST(unstorable) {
+    bnn_error err = {0};
+    bnn_inference r;
+    size_t bytes = 0;
+    bnn_spec spec = tiny_spec();
+    ck_assert(bnn_inference_start(&r, &device, 1, 1, &err) == BNN_OK);
+    r.input_count = r.output_count = 1;
+    r.inputs[0] = bnn_graph_input(r.graph, "input", BNN_F32, (bnn_shape){1, 2, 2, 3});
+    r.outputs[0] = bnn_op_normalize(r.graph, r.inputs[0], 1, 1, 0, 1.0f, 0.0f);
+    CK_CODE(bnn_graph_compile(r.graph, BNN_NONE, &err));
+    ck_assert_int_eq(bnn_packed_save(path, &spec, &r, &bytes, &err), BNN_ERR_UNSUPPORTED);
+    ck_assert_msg(strstr(err.text, ": 'normalize' cannot be stored in a packed file") != NULL, "%s",
+                  err.text);
+    ck_assert_int_ne(access(path, F_OK), 0);
+    bnn_inference_free(&r);
+}
+END_TEST
+
+int main(void) {
+    Suite *suite = suite_create("packed");
+    TCase *tcase = tcase_create("packed");
+    int algorithms = 0;
+    while (bnn_algorithm_name((size_t)algorithms)) {
+        algorithms++;
+    }
+    tcase_add_checked_fixture(tcase, set_up, tear_down);
+    tcase_add_test(tcase, version_1);
+    tcase_add_test(tcase, versions_agree);
+    tcase_add_loop_test(tcase, layout_1, 0, sizeof layouts / sizeof layouts[0]);
+    tcase_add_test(tcase, every_op);
+    tcase_add_loop_test(tcase, every_algorithm, 0, algorithms);
+    tcase_add_test(tcase, every_entry);
+    tcase_add_loop_test(tcase, lie, 0, sizeof lies / sizeof lies[0]);
+    tcase_add_test(tcase, other_name);
+    tcase_add_test(tcase, damage);
+    tcase_add_test(tcase, unstorable);
+    tcase_set_timeout(tcase, 300);
+    suite_add_tcase(suite, tcase);
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_ENV);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed != 0;
+}

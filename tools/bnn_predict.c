@@ -1,0 +1,273 @@
+/* bnn-predict: what a network says of a user's own files. How they are prepared travels with the
+ * model: size, normalization, the classes' names. */
+#include <math.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <jansson.h>
+
+#include "data_loaders/audio/audio.h"
+#include "data_loaders/image/image.h"
+#include "engine/base/file.h"
+#include "tools/cli/interrupt.h"
+#include "tools/cli/names.h"
+#include "tools/cli/start.h"
+#include "tools/cli/utf8.h"
+#include "tools/run/find_model.h"
+#include "tools/run/given.h"
+#include "tools/run/outputs.h"
+
+enum { MOST_FILES = 10000, MOST_TOP = 100 };
+
+static const char *json_file;
+static int64_t top = 5, threads = 0;
+static bnn_given given;
+static const char *operands[1 + MOST_FILES + 1]; /* the last is NULL */
+
+static bnn_option options[] = {
+    {"top", BNN_OPTION_INT, &top, "N", "How many classes to tell, the likeliest first.", .min = 1,
+     .max = MOST_TOP},
+    {"json", BNN_OPTION_STRING, &json_file, "FILE", "Write them as JSON; - for standard output.",
+     .default_text = NULL},
+    {"threads", BNN_OPTION_INT, &threads, "N", "Processors to use; results do not depend on it.",
+     .default_text = "all", .min = 1, .max = 1024},
+    {"arch", BNN_OPTION_STRING, &given.arch, "NAME",
+     "Network, of a MODEL that another tool wrote: its metadata do not name it.",
+     .default_text = NULL, .choices = bnn_arch_names},
+    {"algo", BNN_OPTION_STRING, &given.algo, "NAME", "Algorithm, likewise.", .default_text = NULL,
+     .choices = bnn_algorithm_names},
+    {"data", BNN_OPTION_STRING, &given.data, "NAME",
+     "Data set it was trained on, likewise: it says what its samples are like.",
+     .default_text = NULL, .choices = bnn_dataset_names},
+};
+
+static bnn_program program = {
+    .name = "bnn-predict",
+    .summary = "run a network on files of your own",
+    .usage = "MODEL FILE... [options]",
+    .description =
+        "Tells what MODEL, a checkpoint of bnn-train, a packed file of bnn-export or a run's "
+        "folder, takes each FILE for: images (JPEG, PNG, BMP, GIF, TGA, PNM) for networks of "
+        "images, WAV files for those of sound. An image is cut to the network's proportions "
+        "around its middle and scaled; of sound the first second counts. A file that cannot be "
+        "read is told, the others are done, and the exit status is 1.",
+    .examples = "bnn-predict runs/reactnet-resnet20-fashion_mnist shirt.png shoe.jpg\n"
+                "bnn-predict model.bnn *.wav --top 3 --json -",
+    .options = options,
+    .option_count = sizeof options / sizeof *options,
+    .operands = operands,
+    .min_operands = 2,
+    .max_operands = 1 + MOST_FILES,
+};
+
+typedef struct prediction {
+    bnn_loaded model;
+    bnn_predictor *predictor;
+    bnn_field field[BNN_MAX_FIELDS];
+    int inputs;
+    float *input, *output; /* of one sample */
+    uint8_t *pixels;
+    json_t *results;
+    size_t failed;
+} prediction;
+
+/* ---- files to samples ---- */
+
+static bnn_code read_image(prediction *p, const char *path, const bnn_map *map, bnn_error *err) {
+    const bnn_spec *s = &p->model.spec;
+    const size_t values = bnn_shape_count(p->field[0].shape);
+    bnn_code code =
+        bnn_image_file_read(path, map->data, map->size, s->height, s->width, p->pixels, err);
+    for (size_t i = 0; code == BNN_OK && i < values; i++) {
+        p->input[i] = ((float)p->pixels[i] - s->mean[i % 3]) / s->std[i % 3];
+    }
+    return code;
+}
+
+static bnn_code read_clip(prediction *p, const char *path, const bnn_map *map, bnn_error *err) {
+    return bnn_clip_features(path, map->data, map->size, p->input, err);
+}
+
+static const struct {
+    const char *input;
+    bnn_shape shape; /* that there is; 0: any */
+    bnn_code (*read)(prediction *p, const char *path, const bnn_map *map, bnn_error *err);
+} readers[] = {{"image", {1, 0, 0, 3}, read_image},
+               {"mel", {1, BNN_MELS, BNN_FRAMES, 1}, read_clip}};
+
+static bnn_code find_reader(const prediction *p, size_t *reader, bnn_error *err) {
+    const bnn_shape s = p->field[0].shape;
+    for (size_t i = 0; i < sizeof readers / sizeof *readers; i++) {
+        const bnn_shape r = readers[i].shape;
+        if (strcmp(readers[i].input, p->field[0].name) == 0 && (!r.h || r.h == s.h) &&
+            (!r.w || r.w == s.w) && r.c == s.c) {
+            *reader = i;
+            return BNN_OK;
+        }
+    }
+    return bnn_fail(err, BNN_ERR_UNSUPPORTED,
+                    "%s: sees '%s' of %dx%dx%d values, which no file is read as", p->model.path,
+                    p->field[0].name, s.c, s.h, s.w);
+}
+
+/* ---- outputs to words ---- */
+
+static int name_length(const char *name) {
+    return (int)strcspn(name, "\n");
+}
+
+/* The likeliest classes, and how likely. */
+static int rank(const prediction *p, int *class, double *probability) {
+    const int classes = p->model.spec.classes, wanted = top < classes ? (int)top : classes;
+    double largest = (double)p->output[0], sum = 0.0;
+    for (int c = 0; c < classes; c++) {
+        largest = fmax(largest, (double)p->output[c]);
+    }
+    for (int c = 0; c < classes; c++) {
+        sum += exp((double)p->output[c] - largest);
+    }
+    for (int k = 0; k < wanted; k++) {
+        int best = -1;
+        for (int c = 0; c < classes; c++) {
+            int taken = 0;
+            for (int j = 0; j < k; j++) {
+                taken |= class[j] == c;
+            }
+            best = !taken && (best < 0 || p->output[c] > p->output[best]) ? c : best;
+        }
+        class[k] = best;
+        probability[k] = exp((double)p->output[best] - largest) / sum;
+    }
+    return wanted;
+}
+
+static bnn_code tell(prediction *p, const char *path, bnn_error *err) {
+    int class[MOST_TOP];
+    double probability[MOST_TOP];
+    const int count = rank(p, class, probability);
+    json_t *list = json_array();
+    printf("%s:", path);
+    for (int k = 0; k < count; k++) {
+        const char *name = bnn_class_name(&p->model.spec, class[k]);
+        const int length = name_length(name);
+        printf("%s %.*s%s%d %.1f%%", k ? "," : "", length, name, length ? " #" : "#", class[k],
+               100.0 * probability[k]);
+        json_array_append_new(list, json_pack("{s:s%, s:i, s:f}", "class", name, (size_t)length,
+                                              "index", class[k], "probability", probability[k]));
+    }
+    printf("\n");
+    json_t *item = json_pack("{s:o, s:o}", "file", bnn_utf8_json(path), "top", list);
+    return item && json_array_append_new(p->results, item) == 0
+               ? BNN_OK
+               : bnn_fail(err, BNN_ERR_MEMORY, "out of memory for the results");
+}
+
+static bnn_code predict_file(prediction *p, size_t reader, const char *path, bnn_error *err) {
+    bnn_map map;
+    bnn_batch batch = {.n = 1, .field = p->field, .field_count = p->inputs, .data = {p->input}};
+    bnn_code code = bnn_map_read(path, &map, err);
+    if (code != BNN_OK) {
+        return code;
+    }
+    code = readers[reader].read(p, path, &map, err);
+    bnn_map_close(&map);
+    return code == BNN_OK ? bnn_predictor_run(p->predictor, &batch, p->output, err) : code;
+}
+
+/* What a file's own fault is, is told, and the others are done. */
+static bnn_code predict_all(prediction *p, bnn_error *err) {
+    size_t reader = 0;
+    bnn_code code = find_reader(p, &reader, err);
+    for (size_t i = 1; code == BNN_OK && operands[i] && !bnn_interrupted(); i++) {
+        bnn_error own = {0};
+        code = predict_file(p, reader, operands[i], &own);
+        if (code == BNN_OK) {
+            code = tell(p, operands[i], err);
+        } else if (code == BNN_ERR_MEMORY || code == BNN_ERR_UNSUPPORTED) {
+            code = bnn_fail(err, code, "%s", own.text);
+        } else {
+            fprintf(stderr, "%s: %s\n", program.name, own.text);
+            p->failed++;
+            code = BNN_OK;
+        }
+    }
+    return code;
+}
+
+static bnn_code write_json(const prediction *p, bnn_error *err) {
+    bnn_atomic_file *file;
+    bnn_code code = bnn_atomic_open(json_file, &file, err);
+    if (code != BNN_OK) {
+        return code;
+    }
+    (void)json_dumpf(p->results, bnn_atomic_stream(file), JSON_INDENT(2) | JSON_REAL_PRECISION(9));
+    fputc('\n', bnn_atomic_stream(file));
+    return bnn_atomic_commit(file, err);
+}
+
+static bnn_code allocate(prediction *p, bnn_error *err) {
+    bnn_spec_fields(&p->model.spec, p->field, &p->inputs);
+    const size_t values = bnn_shape_count(p->field[0].shape);
+    p->input = malloc(values * sizeof *p->input);
+    p->output = malloc(bnn_spec_outputs(&p->model.spec) * sizeof *p->output);
+    p->pixels = malloc(values);
+    p->results = json_array();
+    return p->input && p->output && p->pixels && p->results
+               ? BNN_OK
+               : bnn_fail(err, BNN_ERR_MEMORY, "out of memory for a sample");
+}
+
+static bnn_code predict(const bnn_found_model *found, bnn_error *err) {
+    static prediction p;
+    bnn_outputs outputs = {0};
+    bnn_device device;
+    const char *why;
+    bnn_code code = bnn_cpu_device(NULL, (int)threads, &device, &why)
+                        ? BNN_OK
+                        : bnn_fail(err, BNN_ERR_UNSUPPORTED, "%s", why);
+    bnn_outputs_read(&outputs, "MODEL", found->path);
+    bnn_outputs_run_of(&outputs, found->path);
+    for (size_t i = 1; operands[i]; i++) {
+        bnn_outputs_read(&outputs, "FILE", operands[i]);
+    }
+    bnn_outputs_result(&outputs, "--json", &json_file);
+    if (code == BNN_OK && !(code = bnn_given_open(&given, found->path, &device, &p.model, err)) &&
+        !(code = bnn_outputs_check(&outputs, err)) &&
+        !(code = bnn_loaded_predictor(&p.model, &p.predictor, err)) &&
+        !(code = allocate(&p, err)) && !(code = predict_all(&p, err)) && json_file) {
+        code = write_json(&p, err);
+    }
+    if (code == BNN_OK && p.failed) {
+        size_t all = 0;
+        while (operands[1 + all]) {
+            all++;
+        }
+        code = bnn_fail(err, BNN_ERR_IO, "%zu of %zu files could not be read", p.failed, all);
+    }
+    bnn_outputs_free(&outputs);
+    bnn_predictor_free(p.predictor);
+    bnn_loaded_close(&p.model);
+    json_decref(p.results);
+    free(p.input);
+    free(p.output);
+    free(p.pixels);
+    return code;
+}
+
+static bnn_code work(bnn_error *err) {
+    static bnn_found_model found;
+    bnn_arena *arena = bnn_arena_create();
+    bnn_code code = arena ? bnn_find_model(operands[0], arena, &found, err)
+                          : bnn_fail(err, BNN_ERR_MEMORY, "out of memory");
+    if (code == BNN_OK) {
+        code = predict(&found, err);
+    }
+    bnn_arena_free(arena);
+    return code;
+}
+
+int main(int argc, char **argv) {
+    return bnn_start(&program, argc, argv, work);
+}

@@ -1,0 +1,221 @@
+/* An epoch: its steps, then the evaluation, the logs and the checkpoints. */
+#include <math.h>
+#include <stdio.h>
+
+#include "tools/cli/interrupt.h"
+#include "tools/cli/progress.h"
+#include "tools/train/evaluate.h"
+#include "tools/train/trainer_private.h"
+
+/* ---- steps ---- */
+
+/* Scores a batch, by its step and by its epoch. */
+static bnn_code count_batch(bnn_trainer *t, const bnn_net *net, const bnn_batch *batch,
+                            double *loss, bnn_error *err) {
+    bnn_score *epoch = &t->state.score, *step = &t->step;
+    bnn_code code = t->task->add(&t->spec, batch, bnn_f32(net->graph, net->output), 0, step, err);
+    *loss = (double)*bnn_f32(net->graph, net->loss);
+    epoch->loss += *loss * (double)batch->n;
+    step->loss += *loss * (double)batch->n;
+    return code == BNN_OK && !isfinite(*loss)
+               ? bnn_fail(err, BNN_ERR_NUMERIC,
+                          "the loss is not finite at step %llu (epoch %u); training stopped, the "
+                          "last good checkpoint is kept in %s; try a lower --lr",
+                          (unsigned long long)t->state.steps, (unsigned)t->state.epoch + 1,
+                          t->run.path)
+               : code;
+}
+
+static void count_step(bnn_trainer *t) {
+    bnn_score *epoch = &t->state.score, *step = &t->step;
+    epoch->samples += step->samples;
+    for (size_t i = 0; i < epoch->count; i++) {
+        epoch->sum[i] += step->sum[i];
+    }
+}
+
+/* Of the samples that the next step takes. */
+static size_t samples_ahead(const bnn_trainer *t) {
+    size_t most = t->set->batch_size * t->set->accumulate;
+    size_t left = t->set->train->count - t->state.step * t->set->batch_size;
+    return left < most ? left : most;
+}
+
+/* Forward and backward of one batch; its gradients are its part of the step's. */
+static bnn_code run_batch(bnn_trainer *t, const bnn_batch *batch, size_t of_step, double *loss,
+                          bnn_error *err) {
+    const bnn_net *net = batch->n == t->set->batch_size ? &t->full : &t->tail;
+    bnn_code code = bnn_net_feed(net, batch, err);
+    if (code != BNN_OK) {
+        return code;
+    }
+    bnn_graph_forward(net->graph);
+    code = count_batch(t, net, batch, loss, err);
+    if (code == BNN_OK) {
+        bnn_graph_backward_weighted(net->graph, (float)((double)batch->n / (double)of_step));
+    }
+    return code;
+}
+
+/* The gradients of the next batches, at most so many as make a step. *batches is 0 at the end of
+ * the epoch. */
+static bnn_code run_batches(bnn_trainer *t, size_t *batches, double *loss, bnn_error *err) {
+    const bnn_device *device = &t->set->device;
+    const size_t of_step = samples_ahead(t);
+    bnn_score_reset(&t->step);
+    for (*batches = 0; *batches < t->set->accumulate; ++*batches) {
+        bnn_batch batch;
+        bnn_code code = bnn_loader_next(t->loader, &batch, err);
+        if (code != BNN_OK || !batch.n) {
+            return code;
+        }
+        code = run_batch(t, &batch, of_step, loss, err);
+        if (code != BNN_OK) {
+            return code;
+        }
+        if (t->sum) {
+            device->kernels->copy(t->params->value_count, t->params->grads, t->sum, *batches > 0);
+        }
+    }
+    return BNN_OK;
+}
+
+static bnn_code train_step(bnn_trainer *t, size_t *batches, bnn_error *err) {
+    bnn_train_state *s = &t->state;
+    double start = bnn_now(), loss = NAN, metrics[BNN_MAX_METRICS];
+    bnn_code code = run_batches(t, batches, &loss, err);
+    if (code != BNN_OK || !*batches) {
+        return code;
+    }
+    loss = *batches > 1 ? t->step.loss / (double)t->step.samples : loss;
+    for (int i = 0; t->task->metrics[i].key; i++) {
+        metrics[i] = t->task->metrics[i].training ? t->task->value(&t->spec, &t->step, i) : NAN;
+    }
+    count_step(t);
+    t->optimizer.lr = bnn_lr_at(&t->schedule, (int)s->epoch, s->steps);
+    double updating = bnn_now();
+    bnn_optimizer_step(&t->optimizer, t->params->values, t->sum ? t->sum : t->params->grads);
+    double seconds = bnn_now() - start;
+    if (t->set->profile) { /* the gradient is read; values and state are read and written */
+        int arrays = 1 + 2;
+        for (int i = 0; t->optimizer.kind->slots[i]; i++) {
+            arrays += 2;
+        }
+        bnn_profile_table_extra(&t->profile, "optimizer", bnn_now() - updating,
+                                arrays * 4.0 * (double)t->params->value_count);
+    }
+    t->seconds += seconds;
+    t->timed++;
+    code = bnn_run_log_step(&t->run, s->steps, s->epoch, loss, metrics, t->optimizer.lr, seconds,
+                            t->set->train->info->samples, (double)t->step.samples / seconds, err);
+    s->step += *batches;
+    s->steps++;
+    return code;
+}
+
+/* "loss 0.1234 acc 56.78%" of the epoch so far, into text[160]. */
+static void describe_training(const bnn_trainer *t, char text[160]) {
+    const bnn_score *score = &t->state.score;
+    size_t used = (size_t)snprintf(text, 40, "loss %.4f", score->loss / (double)score->samples);
+    for (int i = 0; t->task->metrics[i].key && used < 120; i++) {
+        const bnn_metric *m = &t->task->metrics[i];
+        if (m->training) {
+            used += (size_t)snprintf(text + used, 40, " %.16s %.*f%.4s", m->label, m->digits,
+                                     t->task->value(&t->spec, score, i), m->unit);
+        }
+    }
+}
+
+bnn_code bnn_trainer_run_epoch(bnn_trainer *t, bnn_error *err) {
+    bnn_train_state *s = &t->state;
+    bnn_progress progress;
+    size_t batches = 1;
+    char label[48], note[160] = "";
+    snprintf(label, sizeof label, "epoch %u/%d", (unsigned)s->epoch + 1, t->schedule.epochs);
+    bnn_code code = bnn_loader_start(t->loader, s->epoch, s->step, err);
+    if (code != BNN_OK) {
+        return code;
+    }
+    bnn_progress_start(&progress, label, t->set->train->count, t->set->train->info->samples,
+                       s->score.samples);
+    while (!bnn_interrupted()) {
+        code = train_step(t, &batches, err);
+        if (code != BNN_OK || !batches) {
+            break;
+        }
+        describe_training(t, note);
+        bnn_progress_update(&progress, s->score.samples, note);
+    }
+    bnn_progress_end(&progress, note);
+    return code;
+}
+
+/* ---- between epochs ---- */
+
+static void begin_next_epoch(bnn_train_state *s) {
+    s->epoch++;
+    s->step = 0;
+    bnn_score_reset(&s->score);
+}
+
+static void take_scores(const bnn_trainer *t, bnn_epoch_scores *scores) {
+    const bnn_score *train = &t->state.score, *test = &t->test;
+    scores->lr = t->optimizer.lr;
+    scores->train_loss = train->loss / (double)train->samples;
+    scores->test_loss = test->loss / (double)test->samples;
+    for (int i = 0; t->task->metrics[i].key; i++) {
+        scores->train[i] = t->task->metrics[i].training ? t->task->value(&t->spec, train, i) : NAN;
+        scores->test[i] = t->task->value(&t->spec, test, i);
+    }
+}
+
+/* A network in its algorithm's last phase can be deployed; it outranks any that cannot. */
+static int is_best(const bnn_trainer *t, double value) {
+    const bnn_train_state *s = &t->state;
+    return t->spec.phase > s->best_phase ||
+           (t->spec.phase == s->best_phase &&
+            bnn_metric_better(&t->task->metrics[0], value, s->best));
+}
+
+/* Evaluates, logs, saves. A signal during the evaluation leaves it to be done again. */
+bnn_code bnn_trainer_finish_epoch(bnn_trainer *t, bnn_error *err) {
+    bnn_train_state *s = &t->state;
+    bnn_epoch_scores scores = {0};
+    bnn_evaluation how = {.batch_size = t->set->batch_size,
+                          .loader_threads = t->set->device.threads,
+                          .label = "  test"};
+    const bnn_metric *metric = &t->task->metrics[0];
+    char training[160];
+    int stopped;
+    bnn_predictor_refresh(t->predictor, t->spec.phase);
+    bnn_score_reset(&t->test);
+    bnn_code code =
+        bnn_evaluate(t->predictor, &t->spec, t->set->test, &how, &t->test, &stopped, err);
+    if (code != BNN_OK) {
+        return bnn_fail_in(err, code, "after step %llu (epoch %u)", (unsigned long long)s->steps,
+                           (unsigned)s->epoch + 1);
+    }
+    if (stopped) {
+        return BNN_OK;
+    }
+    take_scores(t, &scores);
+    describe_training(t, training);
+    uint32_t epoch = s->epoch;
+    int best = is_best(t, scores.test[0]);
+    if (best) {
+        s->best = scores.test[0];
+        s->best_phase = t->spec.phase;
+    }
+    scores.best = s->best;
+    begin_next_epoch(s);
+    printf("epoch %u/%d  lr %.3g  train %s  test loss %.4f %s %.*f%s%s\n", (unsigned)epoch + 1,
+           t->schedule.epochs, t->optimizer.lr, training, scores.test_loss, metric->label,
+           metric->digits, scores.test[0], metric->unit, best ? "  *" : "");
+    fflush(stdout);
+    /* The order makes a kill harmless: what `last` does not know yet is written again. */
+    if (best && (code = bnn_trainer_save(t, "best.safetensors", err)) != BNN_OK) {
+        return code;
+    }
+    code = bnn_run_log_epoch(&t->run, epoch, &scores, err);
+    return code == BNN_OK ? bnn_trainer_save_last(t, err) : code;
+}

@@ -1,0 +1,62 @@
+/* The training graphs: of whole batches, and of an epoch's last, which share memory. */
+#include <stdlib.h>
+
+#include "engine/base/arena.h"
+#include "tools/train/trainer_private.h"
+
+void bnn_trainer_free_nets(bnn_trainer *t) {
+    if (t->set->profile && t->full.graph) {
+        bnn_profile_table_add(&t->profile, t->full.graph);
+    }
+    if (t->set->profile && t->tail.graph) {
+        bnn_profile_table_add(&t->profile, t->tail.graph);
+    }
+    bnn_graph_free(t->full.graph);
+    bnn_graph_free(t->tail.graph);
+    free(t->memory);
+    t->full = t->tail = (bnn_net){0};
+    t->memory = NULL;
+}
+
+static bnn_code bind_net(bnn_trainer *t, bnn_graph *graph, bnn_error *err) {
+    bnn_code code = bnn_graph_bind(graph, t->memory, err);
+    return code == BNN_OK && t->set->profile ? bnn_profile_start(graph, err) : code;
+}
+
+/* The training graphs of the present phase. */
+bnn_code bnn_trainer_build_nets(bnn_trainer *t, bnn_error *err) {
+    const bnn_device *device = &t->set->device;
+    bnn_trainer_free_nets(t);
+    bnn_code code =
+        bnn_net_build(&t->spec, device, t->params, (int)t->set->batch_size, 1, &t->full, err);
+    if (code == BNN_OK && t->tail_size) {
+        code = bnn_net_build(&t->spec, device, t->params, (int)t->tail_size, 1, &t->tail, err);
+    }
+    if (code == BNN_OK && !t->params->values) {
+        code = bnn_params_allocate(t->params, err);
+    }
+    if (code != BNN_OK) {
+        return code;
+    }
+    size_t bytes = bnn_graph_bytes(t->full.graph);
+    size_t tail_bytes = t->tail.graph ? bnn_graph_bytes(t->tail.graph) : 0;
+    t->memory = bnn_alloc_aligned(bytes > tail_bytes ? bytes : tail_bytes);
+    if (!t->memory) {
+        return bnn_fail(err, BNN_ERR_MEMORY,
+                        "out of memory: a step needs %zu MiB; use a smaller --batch-size",
+                        bytes >> 20);
+    }
+    code = bind_net(t, t->full.graph, err);
+    return code == BNN_OK && t->tail.graph ? bind_net(t, t->tail.graph, err) : code;
+}
+
+/* Puts the binarizer's schedule into effect; graphs change where its phase does. */
+bnn_code bnn_trainer_enter_epoch(bnn_trainer *t, bnn_error *err) {
+    int phase =
+        bnn_apply_schedule(t->spec.binarizer, t->params, (int)t->state.epoch, t->schedule.epochs);
+    if (phase == t->spec.phase) {
+        return BNN_OK;
+    }
+    t->spec.phase = phase;
+    return bnn_trainer_build_nets(t, err);
+}

@@ -1,0 +1,75 @@
+/* The checkpoints of a training. */
+#include "engine/base/arena.h"
+#include "models/files/checkpoint.h"
+#include "tools/train/trainer_private.h"
+
+bnn_code bnn_trainer_save(bnn_trainer *t, const char *name, bnn_error *err) {
+    char path[4200];
+    bnn_meta meta[BNN_TRAIN_STATE_META];
+    bnn_code code = bnn_run_file(&t->run, name, path, sizeof path, err);
+    bnn_arena *arena = code == BNN_OK ? bnn_arena_create() : NULL;
+    if (code == BNN_OK && !arena) {
+        code = bnn_fail(err, BNN_ERR_MEMORY, "%s: out of memory for saving", path);
+    }
+    if (code == BNN_OK) {
+        size_t n =
+            bnn_train_state_meta(&t->state, t->set->optimizer->name, t->set->args, arena, meta);
+        code = bnn_checkpoint_save(path, &t->spec, t->params, &t->optimizer, meta, n, err);
+    }
+    if (code == BNN_ERR_NUMERIC) {
+        bnn_fail_in(err, code, "after step %llu (epoch %u)", (unsigned long long)t->state.steps,
+                    (unsigned)t->state.epoch + (t->state.step > 0));
+    }
+    bnn_arena_free(arena);
+    return code;
+}
+
+bnn_code bnn_trainer_save_last(bnn_trainer *t, bnn_error *err) {
+    bnn_code code = bnn_run_flush(&t->run, err);
+    return code == BNN_OK ? bnn_trainer_save(t, "last.safetensors", err) : code;
+}
+
+/* The arguments made the network; what else the file says of it must agree. */
+static bnn_code check_same_network(const bnn_trainer *t, const char *path, const bnn_spec *spec,
+                                   bnn_error *err) {
+    const bnn_spec *own = &t->spec;
+    if (spec->arch == own->arch && spec->binarizer == own->binarizer &&
+        spec->classes == own->classes && spec->height == own->height && spec->width == own->width &&
+        spec->channels == own->channels) {
+        return BNN_OK;
+    }
+    return bnn_fail(err, BNN_ERR_FORMAT,
+                    "%s: holds a %s with %s, but its arguments are of a %s with %s; the file is "
+                    "damaged",
+                    path, spec->arch->name, bnn_spec_algorithm(spec), own->arch->name,
+                    bnn_spec_algorithm(own));
+}
+
+bnn_code bnn_trainer_load(bnn_trainer *t, const char *path, bnn_error *err) {
+    bnn_st_file *file;
+    bnn_spec spec;
+    bnn_code code = bnn_st_open(path, &file, err);
+    if (code != BNN_OK) {
+        return code;
+    }
+    bnn_weights weights = {.path = path, .file = file, .exact = 1};
+    if (!(code = bnn_train_state_read(path, file, &t->state, err)) &&
+        !(code = bnn_run_data_same(path, &t->state.data, &t->set->data, err)) &&
+        !(code = bnn_spec_read(path, file, NULL, &spec, err)) &&
+        !(code = check_same_network(t, path, &spec, err)) &&
+        !(code = bnn_weights_read_params(&weights, t->params, err)) &&
+        !(code = bnn_checkpoint_read_optimizer(&weights, t->params, &t->optimizer, err))) {
+        t->optimizer.steps = t->state.steps;
+        t->state.data = t->set->data; /* an older checkpoint does not say */
+        if (t->state.step > bnn_loader_steps(t->loader) ||
+            (t->state.step % t->set->accumulate && t->state.step < bnn_loader_steps(t->loader)) ||
+            t->state.epoch > (uint32_t)t->schedule.epochs) {
+            code = bnn_fail(err, BNN_ERR_FORMAT,
+                            "%s: stands at epoch %u, step %zu, which this run does not have; did "
+                            "the data change?",
+                            path, (unsigned)t->state.epoch, t->state.step);
+        }
+    }
+    bnn_st_close(file);
+    return code;
+}

@@ -1,0 +1,51 @@
+/* The inside of a training, for its files: trainer.c sets it up and counts the epochs, nets.c
+ * builds its graphs, saving.c writes and reads its checkpoints, epoch.c runs the steps of an epoch
+ * and what follows them. */
+#ifndef BNN_TOOLS_TRAIN_TRAINER_PRIVATE_H
+#define BNN_TOOLS_TRAIN_TRAINER_PRIVATE_H
+
+#include "models/predictor.h"
+#include "tools/train/train_state.h"
+#include "tools/train/trainer.h"
+
+typedef struct bnn_trainer {
+    const bnn_train_settings *set;
+    bnn_spec spec;
+    const bnn_task *task;
+    bnn_params *params;
+    bnn_net full, tail; /* the same network for whole batches and for an epoch's last */
+    size_t tail_size;   /* 0: none */
+    void *memory;       /* of both: they never run at once */
+    float *sum;         /* of the gradients of a step's batches, where it has several */
+    bnn_optimizer optimizer;
+    bnn_lr_schedule schedule;
+    bnn_loader *loader;
+    size_t steps; /* of an epoch */
+    bnn_predictor *predictor;
+    bnn_run_folder run;
+    bnn_train_state state;
+    bnn_score step; /* of the last step */
+    bnn_score test;
+    double seconds; /* spent in steps */
+    uint64_t timed;
+    bnn_profile_table profile;
+} bnn_trainer;
+
+/* nets.c: puts the binarizer's schedule into effect; graphs change where its phase does. */
+bnn_code bnn_trainer_enter_epoch(bnn_trainer *t, bnn_error *err);
+/* The training graphs of the present phase. */
+bnn_code bnn_trainer_build_nets(bnn_trainer *t, bnn_error *err);
+void bnn_trainer_free_nets(bnn_trainer *t);
+
+/* saving.c: the checkpoint `name` of the run's folder; last.safetensors when the logs are on the
+ * disk. */
+bnn_code bnn_trainer_save(bnn_trainer *t, const char *name, bnn_error *err);
+bnn_code bnn_trainer_save_last(bnn_trainer *t, bnn_error *err);
+bnn_code bnn_trainer_load(bnn_trainer *t, const char *path, bnn_error *err);
+
+/* epoch.c: steps to the end of the epoch, or a signal. */
+bnn_code bnn_trainer_run_epoch(bnn_trainer *t, bnn_error *err);
+/* Evaluates, logs, saves. A signal during the evaluation leaves it to be done again. */
+bnn_code bnn_trainer_finish_epoch(bnn_trainer *t, bnn_error *err);
+
+#endif
