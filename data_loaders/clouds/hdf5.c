@@ -51,10 +51,11 @@ static bnn_code fail(const file *f, const char *what) {
 
 /* What this reader leaves to the format's own tools. */
 static bnn_code fail_form(const file *f, const char *what) {
-    return bnn_fail(f->err, BNN_ERR_UNSUPPORTED,
-                    "%s: %s %s, which is not read here; h5py writes it in the form that is: "
-                    "create_dataset with compression='gzip'",
-                    f->name, f->object, what);
+    return bnn_fail(
+        f->err, BNN_ERR_UNSUPPORTED,
+        "%s: %s %s, which is not read here; write it anew with h5py (libver='earliest', "
+        "compression='gzip')",
+        f->name, f->object, what);
 }
 
 /* ---- headers of objects ---- */

@@ -139,8 +139,8 @@ START_TEST(meshes) {
     const char *const same[] = {
         "OFF\n5 3 0\n0 0 0\n1 0 0\n1 1 0\n0 1 0\n.5 2 0\n5 0 1 2 4 3\n2 0 1\n0\n",
         "OFF5 3 0\r\n0 0 0\r\n1 0 0\r\n1 1 0\r\n0 1 0\r\n.5 2 0\r\n5 0 1 2 4 3\r\n2 0 1\r\n0",
-        "# a house\n\nOFF 5 3 0 # counts\n0 0 0\n1 0 0\n# more\n1 1 0\n0 1 0\n.5 2 0\n"
-        "5 0 1 2 4 3 0.1 0.2 0.3\n2 0 1 255\n0\nwhatever follows\n"};
+        "# a house\n\nOFF 5 3 0 # counts\n0 0 0\n1 0 0\n# more\n1 1 0\n0 1 0\n.5 2 0\n5 0 1 2 4 3 "
+        ".1\n2 0 1 2\n0\n!"};
     const uint32_t corners[] = {0, 1, 2, 0, 2, 4, 0, 4, 3};
     for (int i = 0; i < 3; i++) {
         bnn_mesh mesh = mesh_of(same[i]);
@@ -743,6 +743,72 @@ START_TEST(block_damaged) {
 }
 END_TEST
 
+/* As the format's own library writes them (h5py): plain, in chunks, packed, within a header, after
+ * other arrays and behind a tree of several levels. Values count up. */
+START_TEST(block_forms) {
+    static const char *const forms[] = {"plain",   "unpacked_chunks", "gzip",  "shuffled",
+                                        "compact", "attributes",      "pieces"};
+    for (size_t f = 0; f < sizeof forms / sizeof forms[0]; f++) {
+        const int pieces = strcmp(forms[f], "pieces") == 0;
+        char path[512];
+        bnn_map map;
+        bnn_cloud_block block;
+        bnn_error err = {0};
+        snprintf(path, sizeof path, "%s/../fuzz/corpus/hdf5/%s", BNN_FIXTURES, forms[f]);
+        ck_assert_int_eq(bnn_map_open(path, &map, &err), BNN_OK);
+        bnn_code code = bnn_hdf5_parse(path, map.data, map.size, 40, &block, &err);
+        ck_assert_msg(code == BNN_OK, "%s", err.text);
+        ck_assert_uint_eq(block.clouds, pieces ? 150 : 2);
+        ck_assert_uint_eq(block.points, pieces ? 1 : 4);
+        for (size_t i = 0; i < 3 * block.clouds * block.points; i++) {
+            ck_assert(block.data[i] == (float)i);
+        }
+        for (size_t i = 0; i < block.clouds; i++) {
+            ck_assert_uint_eq(block.label[i], pieces ? i % 40 : i ? 39 : 3);
+        }
+        bnn_cloud_block_free(&block);
+        bnn_map_close(&map);
+    }
+}
+END_TEST
+
+static const struct {
+    const char *file, *says;
+    bnn_code code;
+} bad_blocks[] = {
+    {"latest", "has a newer form of HDF5", BNN_ERR_UNSUPPORTED},
+    {"lzf", "data is packed otherwise than by gzip", BNN_ERR_UNSUPPORTED},
+    {"external", "data has no data within the file", BNN_ERR_FORMAT},
+    {"soft_link", "data is not there", BNN_ERR_FORMAT},
+    {"no_label", "label is not there", BNN_ERR_FORMAT},
+    {"huge", "data is larger than the file could hold", BNN_ERR_FORMAT},
+    {"holes", "data lacks some of its chunks", BNN_ERR_FORMAT},
+    {"damaged", "data has a chunk that cannot be unpacked", BNN_ERR_FORMAT},
+    {"wide_chunks", "data has chunks larger than itself", BNN_ERR_FORMAT},
+    {"doubles", "data holds no floats of 32 bits", BNN_ERR_FORMAT},
+    {"float_label", "label holds no whole numbers", BNN_ERR_FORMAT},
+    {"labels_short", "label has not one label a shape", BNN_ERR_FORMAT},
+    {"labels_wide", "label has not one label a shape", BNN_ERR_FORMAT},
+    {"negative", "shape 0 has label 65533", BNN_ERR_FORMAT},
+    {"four", "data is not [shapes, points, 3]", BNN_ERR_FORMAT},
+    {"rank4", "data has another number of axes", BNN_ERR_FORMAT},
+    {"no_clouds", "data is empty", BNN_ERR_FORMAT},
+};
+
+START_TEST(block_malformed) {
+    char path[512];
+    bnn_map map;
+    bnn_cloud_block block;
+    bnn_error err = {0};
+    snprintf(path, sizeof path, "%s/../fuzz/corpus/hdf5/%s", BNN_FIXTURES, bad_blocks[_i].file);
+    ck_assert_int_eq(bnn_map_open(path, &map, &err), BNN_OK);
+    bnn_code code = bnn_hdf5_parse("x.h5", map.data, map.size, 40, &block, &err);
+    expect_error(code, bad_blocks[_i].code, &err, "x.h5: ", bad_blocks[_i].says, NULL);
+    ck_assert(!block.data && !block.label);
+    bnn_map_close(&map);
+}
+END_TEST
+
 /* ---- ShapeNet-Part ---- */
 #define PLAIN "shapenetcore_partanno_segmentation_benchmark_v0"
 #define NORMAL PLAIN "_normal"
@@ -936,6 +1002,8 @@ int main(void) {
     tcase_add_test(tc, modelnet10);
     tcase_add_test(tc, modelnet_blocks);
     tcase_add_test(tc, block_damaged);
+    tcase_add_test(tc, block_forms);
+    tcase_add_loop_test(tc, block_malformed, 0, sizeof bad_blocks / sizeof bad_blocks[0]);
     tcase_add_loop_test(tc, shapenet_plain, 0, 2);
     tcase_add_loop_test(tc, shapenet_normal, 0, 2);
     tcase_add_loop_test(tc, shapenet_bad_lists, 0, sizeof bad_splits / sizeof bad_splits[0]);
