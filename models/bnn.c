@@ -111,7 +111,7 @@ void bnn_model_free(bnn_model *model) {
     }
 }
 
-void bnn_model_describe(const bnn_model *model, bnn_model_info *info, size_t bytes) {
+void bnn_model_describe_sized(const bnn_model *model, bnn_model_info *info, size_t bytes) {
     const bnn_loaded *l = &model->loaded;
     const bnn_model_info all = {.task = l->spec.arch->task->name,
                                 .input = l->spec.arch->input,

@@ -70,9 +70,12 @@ const char *bnn_architecture_name(size_t index);
 /* Reads and checks a checkpoint or a packed file. NULL on failure. */
 bnn_model *bnn_model_load(const char *path, char *error);
 void bnn_model_free(bnn_model *model); /* NULL is fine */
-/* `bytes` is sizeof(bnn_model_info): a program that was built with an older bnn.h, whose struct
- * ends earlier, gets what it knows; what it knows and this library does not is 0. */
-void bnn_model_describe(const bnn_model *model, bnn_model_info *info, size_t bytes);
+void bnn_model_describe_sized(const bnn_model *model, bnn_model_info *info, size_t bytes);
+/* A program that was built with an older bnn.h, whose struct ends earlier, gets what it knows; what
+ * it knows and this library does not is 0. */
+static inline void bnn_model_describe(const bnn_model *model, bnn_model_info *info) {
+    bnn_model_describe_sized(model, info, sizeof *info);
+}
 /* A class's name ends at a newline or the text's end; "" where none is known. */
 const char *bnn_model_class_name(const bnn_model *model, int class_index);
 

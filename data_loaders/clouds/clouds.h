@@ -68,8 +68,8 @@ typedef struct bnn_cloud_block {
     uint8_t *label; /* [clouds], owned */
 } bnn_cloud_block;
 
-/* The datasets `data`, clouds of points of floats, and `label`, a whole number below `classes` a
- * cloud. BNN_ERR_UNSUPPORTED where this was built without HDF5. */
+/* The arrays `data`, clouds of points of floats, and `label`, a whole number below `classes` a
+ * cloud, of a file in HDF5's classic form. */
 bnn_code bnn_hdf5_parse(const char *name, const unsigned char *bytes, size_t size, int classes,
                         bnn_cloud_block *out, bnn_error *err);
 void bnn_cloud_block_free(bnn_cloud_block *block);

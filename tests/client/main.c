@@ -14,7 +14,7 @@ int main(int argc, char **argv) {
         return 1;
     }
     bnn_model_info info;
-    bnn_model_describe(model, &info, sizeof info);
+    bnn_model_describe(model, &info);
     size_t bytes = (size_t)info.height * (size_t)info.width * (size_t)info.channels;
     size_t classes = (size_t)info.classes, best = 0;
     uint8_t *pixels = malloc(bytes);

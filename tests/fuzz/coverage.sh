@@ -26,6 +26,7 @@ data_loaders/corruption/jpeg.c !bnn_jpeg_round_trip|encode
 data_loaders/clouds/scan.c !
 data_loaders/clouds/off.c !
 data_loaders/clouds/points.c !
+data_loaders/clouds/hdf5.c !
 data_loaders/clouds/files.c bnn_names_parse|bnn_shape_list_parse|is_name|shape_of|take_shapes
 models/files/packed.c !bnn_packed_bits_to_bytes|bnn_packed_type_of
 models/files/packed_1.c !

@@ -45,7 +45,7 @@ START_TEST(version_1) {
     ck_assert_msg(model != NULL, "%s", error);
     ck_assert_int_eq(bnn_model_run_pixels(model, 2, pixels, logits, error), 0);
     ck_assert(memcmp(logits, logits_1, sizeof logits) == 0);
-    bnn_model_describe(model, &info, sizeof info);
+    bnn_model_describe(model, &info);
     ck_assert(info.packed && info.binary_weights == 267264);
     bnn_model_free(model);
     free(pixels);
@@ -73,7 +73,7 @@ START_TEST(versions_agree) {
     ck_assert_msg(again != NULL, "%s", error);
     ck_assert_int_eq(bnn_model_run_pixels(again, 2, pixels, logits, error), 0);
     ck_assert(memcmp(logits, logits_1, sizeof logits) == 0);
-    bnn_model_describe(again, &info, sizeof info);
+    bnn_model_describe(again, &info);
     ck_assert(info.packed && info.binary_weights == 267264 && info.file_bytes == bytes);
     bnn_model_free(again);
     free(pixels);

@@ -102,7 +102,7 @@ START_TEST(anywhere) {
         ck_assert_int_eq(bnn_model_set_threads(chosen[i]), chosen[i]);
         bnn_model *model = load(_i ? checkpoint : packed);
         bnn_model_info info;
-        bnn_model_describe(model, &info, sizeof info);
+        bnn_model_describe(model, &info);
         ck_assert_int_eq(info.threads, chosen[i]);
         for (size_t k = 0; k < sizeof chosen / sizeof *chosen; k++) {
             omp_set_num_threads(chosen[k]);
@@ -134,7 +134,7 @@ START_TEST(default_threads) {
     ck_assert_int_eq(bnn_model_set_threads(0), 3);
     bnn_model *model = load(packed);
     bnn_model_info info;
-    bnn_model_describe(model, &info, sizeof info);
+    bnn_model_describe(model, &info);
     ck_assert_int_eq(info.threads, 3);
     bnn_model_free(model);
 }
@@ -254,7 +254,7 @@ START_TEST(no_more_threads) {
         if (!model) {
             _exit(3);
         }
-        bnn_model_describe(model, &info, sizeof info);
+        bnn_model_describe(model, &info);
         _exit(info.threads != 1 || wrong_logits(model) != 0);
     }
     int status;

@@ -1,0 +1,534 @@
+/* ModelNet40 in each of its forms. Every file read here is written by the test itself, but for
+ * those that only HDF5's own library can write: they are the fuzz target's. */
+#include <math.h>
+
+#include "data_loaders/clouds/clouds.h"
+#include "data_loaders/internal.h"
+#include "tests/fixtures/cloud_fixture.h"
+
+START_TEST(row) {
+    const bnn_dataset_info *info = bnn_dataset_find("modelnet40");
+    ck_assert_ptr_nonnull(info);
+    ck_assert_str_eq(info->task, "classify_shapes");
+    ck_assert_str_eq(info->field[0].name, "points");
+    ck_assert(bnn_shape_equal(info->field[0].shape, (bnn_shape){1, 1, 1024, 6}));
+    ck_assert_str_eq(info->field[1].name, "class");
+    ck_assert_int_eq(info->classes, 40);
+    ck_assert_str_eq(info->class_names[39], "xbox");
+    for (int c = 1; c < 40; c++) { /* the official order */
+        ck_assert_int_lt(strcmp(info->class_names[c - 1], info->class_names[c]), 0);
+    }
+}
+END_TEST
+
+/* ---- lists and meshes ---- */
+/* Points on the edge of a cube of side 2 `size` around (7, 8, 9); the first is a corner. */
+static void write_list(const char *name, int points, char separator) {
+    char text[16384] = "", *p = text;
+    for (int i = 0; i < points; i++) {
+        int sign = i & 1 ? 1 : -1;
+        p += sprintf(p, "%.6f%c%.6f%c%.6f%c0%c0%c1\n", 7 + sign * (1.0 - i / 2 * 0.01), separator,
+                     8.0 + sign, separator, 9.0 + sign, separator, separator, separator);
+    }
+    write_text(name, text);
+}
+
+/* The points as they are, after scaling: which of write_list's this is, or -1. */
+static int which(const float *p) {
+    int sign = p[1] > 0.0f ? 1 : -1;
+    float step = (0.999999f - (float)sign * p[0]) / 0.00999999f;
+    int at = (int)lroundf(step);
+    return fabsf(step - (float)at) < 1e-3f && fabsf(fabsf(p[2]) - 0.999999f) < 1e-6f
+               ? 2 * at + (sign > 0)
+               : -1;
+}
+
+static void write_lists(const char *at, const char *train) {
+    char name[128];
+    snprintf(name, sizeof name, "%s/modelnet40_train.txt", at);
+    write_text(name, train);
+    snprintf(name, sizeof name, "%s/modelnet40_test.txt", at);
+    write_text(name, "night_stand_0003\n");
+    snprintf(name, sizeof name, "%s/bed/bed_0001.txt", at);
+    write_list(name, 100, ',');
+    snprintf(name, sizeof name, "%s/night_stand/night_stand_0002.txt", at);
+    write_list(name, 20, ' ');
+    snprintf(name, sizeof name, "%s/night_stand/night_stand_0003.txt", at);
+    write_list(name, 100, ',');
+}
+
+START_TEST(modelnet_lists) {
+    static float x[6 * N], again[6 * N];
+    int32_t label = -1;
+    int count[128] = {0};
+    const char *at = _i ? "." : "modelnet40_normal_resampled";
+    write_lists(at, "bed_0001\r\nbed_0002\nnight_stand_0002\nsofa_0009\n");
+    bnn_dataset *d = open_good("modelnet40", ".", BNN_SPLIT_TRAIN, NULL);
+    ck_assert_uint_eq(d->count, 2);
+    ck_assert_uint_eq(d->skipped, 2);
+    ck_assert_int_eq(d->classes, 40);
+    read_sample(d, 0, &(bnn_draw){1, 0}, x, &label);
+    ck_assert_str_eq(d->class_names[label], "bed");
+    ck_assert_int_eq(d->label(d, 1), 23);
+    for (size_t i = 0; i < N; i++) { /* points of the file, none twice */
+        int point = which(x + 6 * i + 3);
+        ck_assert(point >= 0 && point < 100 && count[point]++ == 0);
+    }
+    read_sample(d, 0, &(bnn_draw){1, 0}, again, &label);
+    ck_assert_mem_eq(x, again, sizeof x);
+    read_sample(d, 0, &(bnn_draw){1, 1}, again, &label);
+    ck_assert(memcmp(x, again, sizeof x) != 0);
+    read_sample(d, 0, &(bnn_draw){2, 0}, again, &label);
+    ck_assert(memcmp(x, again, sizeof x) != 0);
+    read_sample(d, 1, NULL, x, &label);
+    memset(count, 0, sizeof count);
+    for (size_t i = 0; i < N; i++) { /* 20 points: each three or four times */
+        int point = which(x + 6 * i + 3);
+        ck_assert(point >= 0 && point < 20);
+        count[point]++;
+    }
+    for (int i = 0; i < 20; i++) {
+        ck_assert(count[i] == 3 || count[i] == 4);
+    }
+    read_sample(d, 1, NULL, again, &label);
+    ck_assert_mem_eq(x, again, sizeof x);
+    bnn_dataset_close(d);
+}
+END_TEST
+
+/* A folder may bring classes of its own. */
+START_TEST(modelnet_names) {
+    static float x[6 * N];
+    int32_t label = -1;
+    write_lists("s", "bed_0001\nnight_stand_0002\n");
+    write_text("s/modelnet40_shape_names.txt", "night_stand\nbed\n");
+    bnn_dataset *d = open_good("modelnet40", "s", BNN_SPLIT_TRAIN, NULL);
+    ck_assert_int_eq(d->classes, 2);
+    ck_assert_str_eq(d->class_names[0], "night_stand");
+    read_sample(d, 0, NULL, x, &label);
+    ck_assert_int_eq(label, 1);
+    struct stat list = file_of("s/modelnet40_train.txt"), shape = file_of("s/bed/bed_0001.txt");
+    struct stat other = file_of("s/night_stand/night_stand_0003.txt");
+    ck_assert(bnn_dataset_reads(d, list.st_dev, list.st_ino));
+    ck_assert(bnn_dataset_reads(d, shape.st_dev, shape.st_ino));
+    ck_assert(!bnn_dataset_reads(d, other.st_dev, other.st_ino));
+    bnn_dataset_close(d);
+    write_text("s/modelnet40_shape_names.txt", "bed\nnight_stand\nbed\n");
+    expect_bad("modelnet40", "s", BNN_SPLIT_TRAIN, "shape_names.txt: 'bed' stands there twice", "");
+    write_text("s/modelnet40_shape_names.txt", "bed\n");
+    expect_bad("modelnet40", "s", BNN_SPLIT_TRAIN, "1 names, expected 2 to 256", "");
+    write_text("s/modelnet40_shape_names.txt", "bed\nsofa bed\n");
+    expect_bad("modelnet40", "s", BNN_SPLIT_TRAIN, "line 2: 'sofa bed' is no name", "");
+    write_text("s/modelnet40_shape_names.txt", "bed\nsofa\n");
+    expect_bad("modelnet40", "s", BNN_SPLIT_TRAIN, "'night_stand_0002' is not CLASS_NUMBER", "");
+    write_text("s/modelnet40_shape_names.txt", "..\n../..\n");
+    expect_bad("modelnet40", "s", BNN_SPLIT_TRAIN, "line 1: '..' is no name", "");
+}
+END_TEST
+
+START_TEST(modelnet_bad_lists) {
+    bnn_dataset *d;
+    bnn_error err = {0};
+    write_text("e/x", "");
+    expect_bad("modelnet40", "none", BNN_SPLIT_TRAIN, "/none: no such folder", "--data-dir");
+    expect_bad("modelnet40", "e", BNN_SPLIT_TRAIN, "/e: neither a list of shapes", "--data-dir");
+    write_lists("s", "bed_0007\nsofa_0001\n");
+    expect_bad("modelnet40", "s", BNN_SPLIT_TRAIN, "none of the shapes of its train split", "");
+    write_text("s/modelnet40_train.txt", "\n\n");
+    expect_bad("modelnet40", "s", BNN_SPLIT_TRAIN, "train.txt: holds no names", "");
+    ck_assert_int_eq(unlink(in_folder("s/modelnet40_train.txt")), 0);
+    expect_bad("modelnet40", "s", BNN_SPLIT_TRAIN, "/s/modelnet40_train.txt: no such file", "");
+    write_text("s/modelnet40_train.txt", "bed_0001\nnight_stand_0002\n");
+    write_text("s/bed/bed_0001.txt", "");
+    expect_bad("modelnet40", "s", BNN_SPLIT_TRAIN, "/bed_0001.txt: is empty", "unpack");
+    write_text("s/bed/bed_0001.txt", "1,2,3\n1,2\n");
+    d = open_good("modelnet40", "s", BNN_SPLIT_TRAIN, NULL);
+    expect_bad_sample(d, 0, "/s/bed/bed_0001.txt: line 2: 2 numbers, expected 3", "download");
+    write_text("s/bed/bed_0001.txt", "1,2,3\n1,2,3\n");
+    expect_bad_sample(d, 0, "/s/bed/bed_0001.txt: its 2 points all coincide", "download");
+    ck_assert_int_eq(unlink(in_folder("s/bed/bed_0001.txt")), 0);
+    expect_bad_sample(d, 0, "/s/bed/bed_0001.txt: ", "o such file");
+    bnn_dataset_close(d);
+    for (int length = -1; length < 1 << 30; length += 1 << 29) {
+        bnn_dataset_options options = {.length = length};
+        bnn_code code = bnn_dataset_open(bnn_dataset_find("modelnet40"), in_folder("s"),
+                                         BNN_SPLIT_TEST, &options, &d, &err);
+        expect_error(code, BNN_ERR_ARGUMENT, &err, "points of a shape: a cloud has 1 to", NULL);
+    }
+    write_lists("modelnet40_normal_resampled", "bed_0001\n");
+    write_text("ModelNet40/bed/train/bed_0001.off", "OFF\n");
+    expect_bad("modelnet40", ".", BNN_SPLIT_TRAIN,
+               "holds ModelNet40 and modelnet40_normal_resampled", "--data-dir");
+}
+END_TEST
+
+/* What a list points to is within the folder, whatever it says. */
+START_TEST(modelnet_outside) {
+    write_lists("s", "../../bed_0001\n/etc/bed_0001\nbed/bed_0001\n");
+    bnn_dataset *d = open_good("modelnet40", "s", BNN_SPLIT_TRAIN, NULL);
+    ck_assert_uint_eq(d->count, 3); /* each the file in bed/ */
+    bnn_dataset_close(d);
+    write_lists("s", "bed_0001/..\n");
+    expect_bad("modelnet40", "s", BNN_SPLIT_TRAIN, "line 1: '..' is no name", "");
+}
+END_TEST
+
+START_TEST(modelnet_meshes) {
+    static float x[6 * N], again[6 * N];
+    int32_t label = -1;
+    const char *at = _i ? "ModelNet40/" : "";
+    const char *const shapes[] = {"sofa/train/sofa_0002", "sofa/train/sofa_0001",
+                                  "bed/train/bed_0001", "bed/test/bed_0002"};
+    char name[64];
+    for (int i = 0; i < 4; i++) { /* a square of 2, far away; then taller ones */
+        char text[256];
+        snprintf(name, sizeof name, "%s%s.off", at, shapes[i]);
+        snprintf(text, sizeof text, "OFF4 1 0\n10 10 5\n12 10 5\n12 %d 5\n10 %d 5\n4 0 1 2 3\n",
+                 12 + i, 12 + i);
+        write_text(name, text);
+    }
+    snprintf(name, sizeof name, "%ssofa/train/notes.txt", at);
+    write_text(name, "no mesh");
+    snprintf(name, sizeof name, "%ssofa/train/._sofa_0001.off", at);
+    write_text(name, "no mesh either");
+    bnn_dataset *d = open_good("modelnet40", ".", BNN_SPLIT_TRAIN, NULL);
+    ck_assert_uint_eq(d->count, 3);
+    ck_assert_int_eq(d->classes, 40);
+    ck_assert_int_eq(d->label(d, 0), 2);
+    ck_assert_int_eq(d->label(d, 1), 30);
+    read_sample(d, 2, &(bnn_draw){1, 0}, x, &label); /* sofa_0002, the square */
+    ck_assert_int_eq(label, 30);
+    for (size_t i = 0; i < N; i++) {
+        const float *p = x + 6 * i + 3;
+        ck_assert(fabsf(p[0]) <= 1.0f && fabsf(p[1]) <= 1.0f && p[2] == 0.0f);
+    }
+    read_sample(d, 2, &(bnn_draw){1, 0}, again, &label);
+    ck_assert_mem_eq(x, again, sizeof x);
+    read_sample(d, 2, &(bnn_draw){1, 1}, again, &label);
+    ck_assert(memcmp(x, again, sizeof x) != 0);
+    read_sample(d, 1, &(bnn_draw){1, 0}, x, &label); /* taller: narrow when scaled */
+    for (size_t i = 0; i < N; i++) {
+        ck_assert_float_le(fabsf(x[6 * i + 3]), 0.667f);
+    }
+    bnn_dataset_close(d);
+    d = open_good("modelnet40", ".", BNN_SPLIT_TEST, NULL);
+    ck_assert_uint_eq(d->count, 1);
+    read_sample(d, 0, NULL, x, &label);
+    read_sample(d, 0, NULL, again, &label);
+    ck_assert_mem_eq(x, again, sizeof x);
+    bnn_dataset_close(d);
+    snprintf(name, sizeof name, "%sbed/test/bed_0002.off", at);
+    write_text(name, "OFF\n3 1 0\n0 0 0\n1 1 1\n2 2 2\n3 0 1 2\n");
+    d = open_good("modelnet40", ".", BNN_SPLIT_TEST, NULL);
+    expect_bad_sample(d, 0, "/bed_0002.off: none of its faces has an area", "download");
+    bnn_dataset_close(d);
+    snprintf(name, sizeof name, "%steapot/train/teapot_0001.off", at);
+    write_text(name, "OFF\n");
+    expect_bad("modelnet40", ".", BNN_SPLIT_TRAIN, "/teapot: is no class of ModelNet40",
+               "modelnet_shape_names.txt");
+    snprintf(name, sizeof name, "%smodelnet_shape_names.txt", at);
+    write_text(name, "teapot\nbed\n");
+    d = open_good("modelnet40", ".", BNN_SPLIT_TRAIN, NULL);
+    ck_assert_uint_eq(d->count, 2);
+    ck_assert_int_eq(d->label(d, 0), 0);
+    bnn_dataset_close(d);
+}
+END_TEST
+
+START_TEST(modelnet10) {
+    static const char *const names[] = {"toilet",  "table", "sofa",  "night_stand", "monitor",
+                                        "dresser", "desk",  "chair", "bed",         "bathtub"};
+    for (int i = 0; i < 10; i++) {
+        char name[64];
+        snprintf(name, sizeof name, "ModelNet10/%s/%s/x.off", names[i], i ? "train" : "test");
+        write_text(name, "OFF 3 1 0\n0 0 0\n1 0 0\n0 1 0\n3 0 1 2\n");
+    }
+    bnn_dataset *d = open_good("modelnet40", ".", BNN_SPLIT_TRAIN, NULL);
+    ck_assert_int_eq(d->classes, 10);
+    ck_assert_str_eq(d->class_names[9], "toilet");
+    ck_assert_uint_eq(d->count, 9);
+    ck_assert_int_eq(d->label(d, 0), 0);
+    bnn_dataset_close(d);
+}
+END_TEST
+
+/* Of names, sizes, labels and first bytes; wherever the set lies. */
+START_TEST(checksums) {
+    write_lists("one", "bed_0001\nnight_stand_0002\n");
+    write_lists("two", "bed_0001\nnight_stand_0002\n");
+    uint32_t sum = checksum_of("modelnet40", "one", BNN_SPLIT_TRAIN);
+    ck_assert(sum != 0 && sum != checksum_of("modelnet40", "one", BNN_SPLIT_TEST));
+    ck_assert_uint_eq(sum, checksum_of("modelnet40", "two", BNN_SPLIT_TRAIN));
+    write_list("two/bed/bed_0001.txt", 100, ' '); /* as long */
+    ck_assert_uint_ne(sum, checksum_of("modelnet40", "two", BNN_SPLIT_TRAIN));
+    write_list("two/bed/bed_0001.txt", 99, ',');
+    ck_assert_uint_ne(sum, checksum_of("modelnet40", "two", BNN_SPLIT_TRAIN));
+    write_lists("two", "night_stand_0002\nbed_0001\n");
+    ck_assert_uint_ne(sum, checksum_of("modelnet40", "two", BNN_SPLIT_TRAIN));
+}
+END_TEST
+
+/* ---- HDF5 ---- */
+typedef struct h5 {
+    unsigned char bytes[4096];
+    size_t used;
+} h5;
+
+static void put(h5 *f, int bytes, uint64_t value) {
+    for (int i = 0; i < bytes; i++, value >>= 8) {
+        f->bytes[f->used++] = (unsigned char)value;
+    }
+}
+
+static void put_text(h5 *f, const char *text, size_t bytes) {
+    memcpy(f->bytes + f->used, text, bytes);
+    f->used += bytes;
+}
+
+/* An object's header with space, type and layout of an array that follows; returns its address. */
+static size_t put_array(h5 *f, int rank, const size_t *extent, int is_float, const void *data,
+                        size_t bytes) {
+    const size_t address = f->used, space = 8 + 8 * (size_t)rank;
+    const size_t header = 8 + space + 8 + 24 + 8 + 24;
+    put(f, 8, 1 | 3 << 16 | 1ull << 32);
+    put(f, 8, header);
+    put(f, 8, 1 | space << 16);
+    put(f, 8, 1 | (uint64_t)rank << 8);
+    for (int i = 0; i < rank; i++) {
+        put(f, 8, extent[i]);
+    }
+    put(f, 8, 3 | 24 << 16);
+    put_text(f,
+             is_float ? "\x11\x20\x1f\0\4\0\0\0\0\0\x20\0\x17\x08\0\x17\x7f\0\0\0"
+                      : "\x10\0\0\0\1\0\0\0\0\0\x08\0\0\0\0\0\0\0\0\0",
+             20);
+    put(f, 4, 0);
+    put(f, 8, 8 | 24 << 16);
+    put(f, 2, 3 | 1 << 8);
+    put(f, 8, f->used + 22);
+    put(f, 8, bytes);
+    put(f, 6, 0);
+    put_text(f, data, bytes);
+    return address;
+}
+
+/* "data" [clouds,points,3] and "label" [clouds,1]. */
+static void write_block(const char *name, size_t clouds, size_t points, const float *data,
+                        const unsigned char *label) {
+    h5 f = {.used = 96 + 40 + 48 + 32 + 16 + 88}; /* what stands in front, below */
+    size_t at[2];
+    at[0] = put_array(&f, 3, (size_t[]){clouds, points, 3}, 1, data, 12 * clouds * points);
+    at[1] = put_array(&f, 2, (size_t[]){clouds, 1}, 0, label, clouds);
+    const size_t size = f.used;
+    f.used = 0;
+    put_text(&f, "\x89HDF\r\n\x1a\n\0\0\0\0\0\x08\x08\0\4\0\x10\0\0\0\0\0", 24);
+    put(&f, 8, 0);
+    put(&f, 8, UINT64_MAX);
+    put(&f, 8, size);
+    put(&f, 8, UINT64_MAX);
+    put(&f, 8, 0);
+    put(&f, 8, 96);
+    f.used = 96; /* the top group: a tree of one node, a heap of two names, a table */
+    put(&f, 8, 1 | 1 << 16 | 1ull << 32);
+    put(&f, 8, 24);
+    put(&f, 8, 0x11 | 16 << 16);
+    put(&f, 8, 136);
+    put(&f, 8, 184);
+    put_text(&f, "TREE\0\0\1\0", 8);
+    put(&f, 8, UINT64_MAX);
+    put(&f, 8, UINT64_MAX);
+    put(&f, 8, 0);
+    put(&f, 8, 232);
+    put(&f, 8, 0);
+    put_text(&f, "HEAP\0\0\0\0", 8);
+    put(&f, 8, 16);
+    put(&f, 8, UINT64_MAX);
+    put(&f, 8, 216);
+    put_text(&f, "data\0\0\0\0label\0\0\0", 16);
+    put_text(&f, "SNOD\1\0\2\0", 8);
+    for (size_t i = 0; i < 2; i++) {
+        put(&f, 8, 8 * i);
+        put(&f, 8, at[i]);
+        put(&f, 8, 0);
+        put(&f, 8, 0);
+        put(&f, 8, 0);
+    }
+    write_file(name, f.bytes, size);
+}
+
+static void write_blocks(const float *first, const unsigned char *label) {
+    write_text("train_files.txt", "data/modelnet40_ply_hdf5_2048/a.h5\nb.h5\r\ngone.h5\n");
+    write_text("test_files.txt", "c.h5\n");
+    write_block("a.h5", 2, 4, first, label);
+    write_block("b.h5", 1, 8, first, label);
+    write_block("c.h5", 1, 3, first, label);
+}
+
+START_TEST(modelnet_blocks) {
+    static float x[6 * N], again[6 * N];
+    float data[24], scaled[24];
+    const unsigned char label[] = {39, 7};
+    int32_t got = -1;
+    for (int i = 0; i < 24; i++) {
+        data[i] = (float)((i * i) % 29) - 10.0f;
+    }
+    write_blocks(data, label);
+    bnn_dataset *d = open_good("modelnet40", ".", BNN_SPLIT_TRAIN, NULL);
+    ck_assert_uint_eq(d->count, 3);
+    ck_assert_uint_eq(d->skipped, 1);
+    ck_assert_int_eq(d->label(d, 0), 39);
+    ck_assert_int_eq(d->label(d, 1), 7);
+    ck_assert_int_eq(d->label(d, 2), 39);
+    for (size_t shape = 0; shape < 3; shape++) { /* points of that shape alone */
+        const size_t first = shape == 1 ? 4 : 0, points = shape == 2 ? 8 : 4;
+        memcpy(scaled, data + 3 * first, 12 * points);
+        ck_assert_int_eq(bnn_points_normalize("p", scaled, points, 3, NULL), BNN_OK);
+        read_sample(d, shape, &(bnn_draw){1, 0}, x, &got);
+        read_sample(d, shape, &(bnn_draw){1, 1}, again, &got);
+        ck_assert_int_eq(got, label[shape % 2]);
+        ck_assert(memcmp(x, again, sizeof x) != 0);
+        for (size_t i = 0; i < N; i++) {
+            size_t k = 0;
+            while (k < points && memcmp(x + 6 * i + 3, scaled + 3 * k, 12) != 0) {
+                k++;
+            }
+            ck_assert_uint_lt(k, points);
+        }
+    }
+    bnn_dataset_close(d);
+    uint32_t sum = checksum_of("modelnet40", ".", BNN_SPLIT_TEST);
+    data[8] += 1.0f;
+    write_block("c.h5", 1, 3, data, label);
+    ck_assert_uint_ne(sum, checksum_of("modelnet40", ".", BNN_SPLIT_TEST));
+    write_text("shape_names.txt", "a\nb\nc\n");
+    expect_bad("modelnet40", ".", BNN_SPLIT_TEST, "/c.h5: shape 0 has label 39, expected 0 to 2",
+               "");
+    ck_assert_int_eq(unlink(in_folder("shape_names.txt")), 0);
+    data[4] = INFINITY;
+    write_block("c.h5", 1, 3, data, label);
+    expect_bad("modelnet40", ".", BNN_SPLIT_TEST, "/c.h5: point 1 of shape 0 is not finite", "");
+    write_text("c.h5", "x,y,z\n");
+    expect_bad("modelnet40", ".", BNN_SPLIT_TEST, "/c.h5: the file is no HDF5", "download");
+    write_text("c.h5", "");
+    expect_bad("modelnet40", ".", BNN_SPLIT_TEST, "/c.h5: the file is no HDF5", "download");
+    write_text("test_files.txt", "gone.h5\n");
+    expect_bad("modelnet40", ".", BNN_SPLIT_TEST, "none of the shapes of its test split", "");
+}
+END_TEST
+
+/* Each byte of it another: an answer, and nothing worse. Cut anywhere: an error. */
+START_TEST(block_damaged) {
+    const float data[12] = {1, 2, 3, 4, 5, 6, 7, 8, 9};
+    unsigned char bytes[4096];
+    bnn_cloud_block block;
+    write_block("x.h5", 1, 4, data, (const unsigned char *)"\5");
+    FILE *file = fopen(in_folder("x.h5"), "rb");
+    size_t size = fread(bytes, 1, sizeof bytes, file);
+    fclose(file);
+    for (size_t i = 0; i < size; i++) {
+        bnn_error err = {0};
+        ck_assert_int_ne(bnn_hdf5_parse("x", bytes, i, 40, &block, &err), BNN_OK);
+        ck_assert(err.text[0] && !block.data && !block.label);
+        for (int with = 1; with < 256; with = 2 * with + 1) {
+            bytes[i] ^= (unsigned char)with;
+            if (bnn_hdf5_parse("x", bytes, size, 40, &block, &err) == BNN_OK) {
+                bnn_cloud_block_free(&block);
+            }
+            bytes[i] ^= (unsigned char)with;
+        }
+    }
+    ck_assert_int_eq(bnn_hdf5_parse("x", bytes, size, 40, &block, NULL), BNN_OK);
+    ck_assert_mem_eq(block.data, data, sizeof data);
+    bnn_cloud_block_free(&block);
+}
+END_TEST
+
+/* As the format's own library writes them (h5py): plain, in chunks, packed, within a header, after
+ * other arrays and behind a tree of several levels. Values count up. */
+START_TEST(block_forms) {
+    static const char *const forms[] = {"plain",   "unpacked_chunks", "gzip",  "shuffled",
+                                        "compact", "attributes",      "pieces"};
+    for (size_t f = 0; f < sizeof forms / sizeof forms[0]; f++) {
+        const int pieces = strcmp(forms[f], "pieces") == 0;
+        char path[512];
+        bnn_map map;
+        bnn_cloud_block block;
+        bnn_error err = {0};
+        snprintf(path, sizeof path, "%s/hdf5/%s", BNN_CORPUS, forms[f]);
+        ck_assert_int_eq(bnn_map_open(path, &map, &err), BNN_OK);
+        bnn_code code = bnn_hdf5_parse(path, map.data, map.size, 40, &block, &err);
+        ck_assert_msg(code == BNN_OK, "%s", err.text);
+        ck_assert_uint_eq(block.clouds, pieces ? 150 : 2);
+        ck_assert_uint_eq(block.points, pieces ? 1 : 4);
+        for (size_t i = 0; i < 3 * block.clouds * block.points; i++) {
+            ck_assert(block.data[i] == (float)i);
+        }
+        for (size_t i = 0; i < block.clouds; i++) {
+            ck_assert_uint_eq(block.label[i], pieces ? i % 40 : i ? 39 : 3);
+        }
+        bnn_cloud_block_free(&block);
+        bnn_map_close(&map);
+    }
+}
+END_TEST
+
+static const struct {
+    const char *file, *says;
+    bnn_code code;
+} bad_blocks[] = {
+    {"latest", "has a newer form of HDF5", BNN_ERR_UNSUPPORTED},
+    {"lzf", "data is packed otherwise than by gzip", BNN_ERR_UNSUPPORTED},
+    {"external", "data has no data within the file", BNN_ERR_FORMAT},
+    {"soft_link", "data is not there", BNN_ERR_FORMAT},
+    {"no_label", "label is not there", BNN_ERR_FORMAT},
+    {"huge", "data is larger than the file could hold", BNN_ERR_FORMAT},
+    {"holes", "data lacks some of its chunks", BNN_ERR_FORMAT},
+    {"damaged", "data has a chunk that cannot be unpacked", BNN_ERR_FORMAT},
+    {"wide_chunks", "data has chunks larger than itself", BNN_ERR_FORMAT},
+    {"doubles", "data holds no floats of 32 bits", BNN_ERR_FORMAT},
+    {"float_label", "label holds no whole numbers", BNN_ERR_FORMAT},
+    {"labels_short", "label has not one label a shape", BNN_ERR_FORMAT},
+    {"labels_wide", "label has not one label a shape", BNN_ERR_FORMAT},
+    {"negative", "shape 0 has label 65533", BNN_ERR_FORMAT},
+    {"four", "data is not [shapes, points, 3]", BNN_ERR_FORMAT},
+    {"rank4", "data has another number of axes", BNN_ERR_FORMAT},
+    {"no_clouds", "data is empty", BNN_ERR_FORMAT},
+};
+
+START_TEST(block_malformed) {
+    char path[512];
+    bnn_map map;
+    bnn_cloud_block block;
+    bnn_error err = {0};
+    snprintf(path, sizeof path, "%s/hdf5/%s", BNN_CORPUS, bad_blocks[_i].file);
+    ck_assert_int_eq(bnn_map_open(path, &map, &err), BNN_OK);
+    bnn_code code = bnn_hdf5_parse("x.h5", map.data, map.size, 40, &block, &err);
+    expect_error(code, bad_blocks[_i].code, &err, "x.h5: ", bad_blocks[_i].says, NULL);
+    ck_assert(!block.data && !block.label);
+    bnn_map_close(&map);
+}
+END_TEST
+
+int main(void) {
+    Suite *suite = suite_create("modelnet40");
+    TCase *tc = tcase_create("modelnet40");
+    tcase_add_checked_fixture(tc, make_folder, remove_folder);
+    tcase_add_test(tc, row);
+    tcase_add_loop_test(tc, modelnet_lists, 0, 2);
+    tcase_add_test(tc, modelnet_names);
+    tcase_add_test(tc, modelnet_bad_lists);
+    tcase_add_test(tc, modelnet_outside);
+    tcase_add_loop_test(tc, modelnet_meshes, 0, 2);
+    tcase_add_test(tc, modelnet10);
+    tcase_add_test(tc, checksums);
+    tcase_add_test(tc, modelnet_blocks);
+    tcase_add_test(tc, block_damaged);
+    tcase_add_test(tc, block_forms);
+    tcase_add_loop_test(tc, block_malformed, 0, sizeof bad_blocks / sizeof bad_blocks[0]);
+    suite_add_tcase(suite, tc);
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_ENV);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed == 0 ? 0 : 1;
+}
