@@ -13,9 +13,15 @@
 /* Parameters live where the first graph of theirs runs. */
 static void place_params(bnn_graph *graph) {
     const bnn_device *device = &graph->stream.device;
-    if (graph->params && !graph->params->device.ops && !graph->params->values) {
-        graph->params->device = *device;
-    } else if (graph->params && !(graph->params->device.ops ? graph->params->device.ops == device->ops : device->ops->host)) {
+    bnn_params *params = graph->params;
+    if (!params) {
+        return;
+    }
+    if (!params->device.ops && !params->values) {
+        params->device = *device;
+    }
+    int same = params->device.ops ? params->device.ops == device->ops : device->ops->host;
+    if (!same) {
         bnn_graph_fail(graph, BNN_ERR_ARGUMENT, "the parameters are on another device");
     }
 }

@@ -5,7 +5,7 @@
  *   bnn_graph_compile(graph, loss, &err);      // gradients and memory are laid out
  *   bnn_params_allocate(params, &err);         // once, after the first graph is built
  *   bnn_graph_bind(graph, NULL, &err);         // memory
- *   bnn_params_to_device(params, bnn_graph_stream(graph), &err); // when they have their values
+ *   bnn_params_to_device(params, &err);        // when the host has given them their values
  *   bnn_graph_set(graph, x, batch); bnn_graph_forward(graph); bnn_graph_backward(graph);
  *   bnn_graph_get(graph, loss, &value, &err);
  *
@@ -56,8 +56,8 @@ bnn_code bnn_graph_get(const bnn_graph *graph, bnn_t t, void *host, bnn_error *e
 bnn_code bnn_graph_put_grad(const bnn_graph *graph, bnn_t t, const float *host, bnn_error *err);
 bnn_code bnn_graph_get_grad(const bnn_graph *graph, bnn_t t, float *host, bnn_error *err);
 
-/* Gives an input the host's `data`, which must stay as it is until the run is over: it is read where
- * it lies, or from the graph's own copy on the device. */
+/* Gives an input the host's `data`, which must stay as it is until the run is over: it is read
+ * where it lies, or from the graph's own copy on the device. */
 void bnn_graph_set(bnn_graph *graph, bnn_t input, const void *data);
 void bnn_graph_forward(bnn_graph *graph);
 /* Runs backward from the root, whose gradient is 1 (a loss of one value), or else whatever the

@@ -36,6 +36,7 @@ void bnn_params_free(bnn_params *params) {
     free(params->list);
     release(params, params->host_values, params->values);
     release(params, params->host_buffers, params->buffers);
+    bnn_stream_end(&params->stream);
     bnn_arena_free(params->arena);
     free(params);
 }
@@ -111,6 +112,9 @@ static int take(const bnn_params *params, size_t count, float **host, float **me
 }
 
 bnn_code bnn_params_allocate(bnn_params *params, bnn_error *err) {
+    if (params->device.ops && !bnn_stream_start(&params->stream, &params->device)) {
+        return bnn_fail(err, BNN_ERR_MEMORY, "no room for another stream on the device");
+    }
     if (!take(params, params->value_count, &params->host_values, &params->values) ||
         !take(params, params->buffer_count, &params->host_buffers, &params->buffers)) {
         return bnn_fail(err, BNN_ERR_MEMORY, "out of memory: %zu parameters need %zu MiB",
@@ -119,24 +123,30 @@ bnn_code bnn_params_allocate(bnn_params *params, bnn_error *err) {
     return BNN_OK;
 }
 
-bnn_code bnn_params_to_host(const bnn_params *p, const bnn_stream *stream, bnn_error *err) {
-    const bnn_device_ops *ops = stream->device.ops;
-    if (p->values == p->host_values) {
-        return ops->finish(stream, err);
-    }
-    ops->get(stream, p->host_values, p->values, p->value_count * sizeof(float));
-    ops->get(stream, p->host_buffers, p->buffers, p->buffer_count * sizeof(float));
-    return ops->finish(stream, err);
+/* Is there another memory than the mirror? */
+static int is_mirrored(const bnn_params *p) {
+    return p->values != p->host_values;
 }
 
-bnn_code bnn_params_to_device(const bnn_params *p, const bnn_stream *stream, bnn_error *err) {
-    const bnn_device_ops *ops = stream->device.ops;
-    if (p->values == p->host_values) {
+bnn_code bnn_params_to_host(const bnn_params *p, const bnn_stream *after, bnn_error *err) {
+    const bnn_device_ops *ops = after->device.ops;
+    if (!is_mirrored(p)) {
+        return ops->finish(after, err);
+    }
+    ops->follow(&p->stream, after);
+    ops->get(&p->stream, p->host_values, p->values, p->value_count * sizeof(float));
+    ops->get(&p->stream, p->host_buffers, p->buffers, p->buffer_count * sizeof(float));
+    return ops->finish(&p->stream, err);
+}
+
+bnn_code bnn_params_to_device(const bnn_params *p, bnn_error *err) {
+    if (!is_mirrored(p)) {
         return BNN_OK;
     }
-    ops->put(stream, p->values, p->host_values, p->value_count * sizeof(float));
-    ops->put(stream, p->buffers, p->host_buffers, p->buffer_count * sizeof(float));
-    return ops->finish(stream, err);
+    const bnn_device_ops *ops = p->device.ops;
+    ops->put(&p->stream, p->values, p->host_values, p->value_count * sizeof(float));
+    ops->put(&p->stream, p->buffers, p->host_buffers, p->buffer_count * sizeof(float));
+    return ops->finish(&p->stream, err);
 }
 
 void bnn_params_initialize(bnn_params *params, uint64_t seed) {

@@ -47,8 +47,10 @@ typedef struct bnn_params {
     size_t count, capacity;
     size_t value_count, buffer_count; /* floats in the flat buffers, padding included */
     bnn_device device;                /* that of the first graph that uses them */
+    bnn_stream stream;                /* of copies; open once there are values */
     float *values, *buffers;          /* the device's memory; NULL until allocated */
-    float *host_values, *host_buffers; /* the host's mirror: the same memory if it is the host's */
+    /* The host's mirror: the same memory where the device's is the host's. */
+    float *host_values, *host_buffers;
     /* As long as `values`: what the last backward left, in its graph's memory (graph.h); those of
      * parameters that it does not use, and the padding, are 0. NULL before a graph is bound. */
     float *grads;
@@ -64,12 +66,12 @@ const bnn_param *bnn_params_find(const bnn_params *params, const char *name); /*
 
 /* Allocates the flat buffers, zeroed. Once; nothing may be registered afterwards. */
 bnn_code bnn_params_allocate(bnn_params *params, bnn_error *err);
-/* Graphs and optimizers work on the device's memory, everybody else on the mirror. Whoever has
- * changed the one and hands on to those who look at the other calls one of these; where both are
- * one memory they do nothing. `stream` is that of the graph or optimizer that changed them last, or
- * will read them next. */
-bnn_code bnn_params_to_host(const bnn_params *params, const bnn_stream *stream, bnn_error *err);
-bnn_code bnn_params_to_device(const bnn_params *params, const bnn_stream *stream, bnn_error *err);
+/* Graphs and optimizers work on the device's memory, everybody else on the mirror. Whoever changed
+ * the one, and hands on to those who look at the other, calls one of these; where both are one
+ * memory they copy nothing. They are done when they return. `after`: the stream that changed them
+ * last. */
+bnn_code bnn_params_to_host(const bnn_params *params, const bnn_stream *after, bnn_error *err);
+bnn_code bnn_params_to_device(const bnn_params *params, bnn_error *err);
 /* Sets every value of the mirror from its init and (seed, name) alone. */
 void bnn_params_initialize(bnn_params *params, uint64_t seed);
 

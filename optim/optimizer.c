@@ -25,8 +25,8 @@ bnn_code bnn_optimizer_init(bnn_optimizer *o, const bnn_optimizer_kind *kind,
     for (int i = 0; kind->slots[i]; i++) {
         const bnn_device_ops *ops = device->ops;
         o->slot[i] = ops->alloc(device, BNN_MEMORY_DEVICE, count * sizeof(float));
-        o->host[i] = ops->host ? o->slot[i]
-                               : ops->alloc(device, BNN_MEMORY_HOST, count * sizeof(float));
+        o->host[i] =
+            ops->host ? o->slot[i] : ops->alloc(device, BNN_MEMORY_HOST, count * sizeof(float));
         if (!o->slot[i] || !o->host[i]) {
             bnn_optimizer_free(o);
             return bnn_fail(err, BNN_ERR_MEMORY, "out of memory for the optimizer's state");

@@ -22,11 +22,11 @@ typedef struct bnn_optimizer_kind {
 
 struct bnn_optimizer {
     const bnn_optimizer_kind *kind;
-    bnn_stream stream; /* what a step is given to */
-    size_t count;      /* floats in each flat buffer */
+    bnn_stream stream;          /* what a step is given to */
+    size_t count;               /* floats in each flat buffer */
     float *slot[BNN_MAX_SLOTS]; /* the device's memory */
     float *host[BNN_MAX_SLOTS]; /* its mirror, or the same memory (engine/params.h) */
-    uint64_t steps; /* taken so far */
+    uint64_t steps;             /* taken so far */
     double lr, momentum, weight_decay;
     int nesterov;
     double beta1, beta2, eps;
@@ -41,7 +41,8 @@ bnn_code bnn_optimizer_init(bnn_optimizer *o, const bnn_optimizer_kind *kind,
 void bnn_optimizer_free(bnn_optimizer *o);
 /* One step, on the optimizer's stream; w and g are the device's. */
 void bnn_optimizer_step(bnn_optimizer *o, float *w, const float *g);
-/* Between the state and its mirror, as bnn_params_to_host and _to_device. */
+/* Between the state and its mirror, as bnn_params_to_host and _to_device, on the optimizer's own
+ * stream. */
 bnn_code bnn_optimizer_to_host(const bnn_optimizer *o, bnn_error *err);
 bnn_code bnn_optimizer_to_device(const bnn_optimizer *o, bnn_error *err);
 

@@ -103,10 +103,10 @@ bnn_code bnn_packed_set(const char *path, const char *tensor, const unsigned cha
     if (dtype == BNN_F32) {
         flaw = bnn_weights_flaw(tensor, values, bnn_shape_count(shape));
     }
-    bnn_code code = flaw ? bnn_fail(err, BNN_ERR_FORMAT,
-                                    "%s: tensor '%.64s' holds %s; the file is damaged", path,
-                                    tensor, flaw)
-                         : bnn_graph_put(graph, constant, values, err);
+    bnn_code code =
+        flaw ? bnn_fail(err, BNN_ERR_FORMAT, "%s: tensor '%.64s' holds %s; the file is damaged",
+                        path, tensor, flaw)
+             : bnn_graph_put(graph, constant, values, err);
     free(values);
     return code;
 }

@@ -148,6 +148,13 @@ sources | while read -r file; do
         ;;
     esac
     case $file in
+    models/* | tools/*)
+        code_of "$file" |
+            grep -E '(^|[^A-Za-z0-9_])bnn_(f32|i16|i32|u8|bits|f64|grad|graph_data|block_[a-z0-9]+) *\(' |
+            sed 's/$/   <- memory of tensors is the device\x27s; see bnn_graph_get and bnn_graph_put/' || true
+        ;;
+    esac
+    case $file in
     tools/* | tests/* | engine/base/text.c) ;;
     *)
         code_of "$file" |

@@ -56,7 +56,9 @@ static bnn_code create_loader(bnn_trainer *t, bnn_error *err) {
 
 static bnn_code start_values(bnn_trainer *t, bnn_error *err) {
     bnn_params_initialize(t->params, t->set->seed);
-    return t->set->init_from ? bnn_init_from_file(t->set, t->params, err) : BNN_OK;
+    bnn_code code = t->set->init_from ? bnn_init_from_file(t->set, t->params, err) : BNN_OK;
+    bnn_apply_schedule(t->spec.binarizer, t->params, 0, t->schedule.epochs);
+    return code == BNN_OK ? bnn_trainer_to_device(t, err) : code;
 }
 
 static bnn_code log_session(const bnn_trainer *t, bnn_error *err) {
@@ -104,7 +106,6 @@ static bnn_code open_run(bnn_trainer *t, bnn_error *err) {
         return code;
     }
     /* From its first moment on, a run can be resumed. */
-    bnn_apply_schedule(t->spec.binarizer, t->params, 0, t->schedule.epochs);
     code = bnn_trainer_save_last(t, err);
     return code == BNN_OK ? log_session(t, err) : code;
 }
@@ -126,8 +127,15 @@ static bnn_code set_up(bnn_trainer *t, bnn_error *err) {
                                    t->params->value_count, err)) != BNN_OK) {
         return code;
     }
+    const bnn_device *device = &set->device;
+    t->output = device->ops->alloc(device, BNN_MEMORY_HOST,
+                                   set->batch_size * bnn_spec_outputs(&t->spec) * sizeof(float));
+    if (!t->output) {
+        return bnn_fail(err, BNN_ERR_MEMORY, "out of memory for the outputs of a batch");
+    }
     if (set->accumulate > 1) {
-        t->sum = bnn_alloc_aligned(t->params->value_count * sizeof(float));
+        t->sum =
+            device->ops->alloc(device, BNN_MEMORY_DEVICE, t->params->value_count * sizeof(float));
         if (!t->sum) {
             return bnn_fail(err, BNN_ERR_MEMORY, "out of memory for the sum of the gradients");
         }
@@ -168,7 +176,8 @@ bnn_code bnn_train(const bnn_train_settings *settings, bnn_train_result *result,
     bnn_run_close(&t.run);
     bnn_optimizer_free(&t.optimizer);
     bnn_trainer_free_nets(&t);
-    free(t.sum);
+    settings->device.ops->release(&settings->device, BNN_MEMORY_DEVICE, t.sum);
+    settings->device.ops->release(&settings->device, BNN_MEMORY_HOST, t.output);
     result->profile = t.profile;
     bnn_params_free(t.params);
     bnn_score_free(&t.state.score);
