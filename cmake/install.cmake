@@ -6,7 +6,7 @@ include(CMakePackageConfigHelpers)
 install(TARGETS ${BNN_PROGRAM_TARGETS} RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
 install(TARGETS bnn EXPORT bnnTargets ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
 install(FILES models/bnn.h DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
-install(FILES tools/bench/torch_step.py DESTINATION ${CMAKE_INSTALL_DATADIR}/bnn)
+install(FILES ${BNN_BENCH_SCRIPTS} DESTINATION ${CMAKE_INSTALL_DATADIR}/bnn)
 
 # The programs write their own manual, so that it cannot fall behind their options. A program for
 # another machine can only be asked through an emulator.

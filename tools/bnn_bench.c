@@ -12,7 +12,7 @@
 #include "tools/cli/start.h"
 
 static const char *arch = "resnet18", *algo, *filter, *json_file, *data = "cifar10", *data_dir;
-static int64_t batch_size = 0, image_size = 0, classes = 0, threads = 0, repeat = 7;
+static int64_t batch_size = 0, image_size = 0, points = 0, classes = 0, threads = 0, repeat = 7;
 static bool compare_torch, scaling, with_data;
 static const char *operands[2];
 
@@ -23,13 +23,17 @@ static bnn_option options[] = {
      "Network; gemm and conv measure the shapes of its binary layers.", .choices = bnn_arch_names},
     {"algo", BNN_OPTION_STRING, &algo, "NAME,...", "Binarization algorithms, or fp32.",
      .default_text = "all for train, reactnet for conv and infer"},
-    {"batch-size", BNN_OPTION_INT, &batch_size, "N", "Images at a time.",
+    {"batch-size", BNN_OPTION_INT, &batch_size, "N", "Samples at a time.",
      .default_text = "64; gemm and conv measure 64 images of 32 pixels and 1 of 224", .min = 1,
      .max = 65536},
     {"image-size", BNN_OPTION_INT, &image_size, "N", "Images of N by N pixels.",
      .default_text = "32", .min = 8, .max = 4096},
+    {"points", BNN_OPTION_INT, &points, "N", "Clouds of N points.",
+     .default_text = "the data set's: 1024 for classes, 4096 for parts", .min = 1,
+     .max = BNN_MAX_SIDE},
     {"classes", BNN_OPTION_INT, &classes, "N", "Classes of the network.",
-     .default_text = "10; 1000 for images of 224 pixels and more", .min = 2, .max = 1e6},
+     .default_text = "the data set's; 1000 for images of 224 pixels and more", .min = 2,
+     .max = 1e6},
     {"compare-torch", BNN_OPTION_FLAG, &compare_torch, NULL,
      "With train: also compare with PyTorch's float step of the same network, in fp32 and in bf16 "
      "(autocast). Looks for a Python that has torch: $BNN_PYTHON, python3, /usr/bin/python3.",
@@ -135,9 +139,9 @@ static const char *first_given(const char *const *names) {
 }
 
 static bnn_code check_options(const command *c, bnn_error *err) {
-    static const char *const of_new[] = {"arch", "algo", "image-size", "classes", NULL};
+    static const char *const of_new[] = {"arch", "algo", "image-size", "points", "classes", NULL};
     static const char *const of_data[] = {"data", "data-dir", NULL};
-    static const char *const of_shape[] = {"image-size", "classes", NULL};
+    static const char *const of_shape[] = {"image-size", "points", "classes", NULL};
     const char *name;
     for (size_t i = 0; i < sizeof limited / sizeof *limited; i++) {
         if (bnn_options_given(&program, limited[i].name) && !(limited[i].commands & c->bit)) {
@@ -221,6 +225,7 @@ static bnn_code prepare(const command *c, bnn_bench *bench, bnn_error *err) {
                          .arch = bnn_arch_find(arch),
                          .batch_size = (int)batch_size,
                          .image_size = (int)image_size,
+                         .points = (int)points,
                          .classes = (int)classes,
                          .model = operands[1],
                          .compare_torch = compare_torch,

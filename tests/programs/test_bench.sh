@@ -84,6 +84,13 @@ equal 'two threads' "$(json out.json 0.threads)" 2
 BNN_ISA=generic measure 'generic' 1 gemm $tiny --case 'gemm binary 3x3 64->64'
 equal 'the instruction set' "$(json out.json 0.isa)" 'cpu generic'
 
+check 'products of a cloud' "$bench" gemm --arch pointnet --points 16 --batch-size 2 --repeat 1 \
+    --case 'gemm binary'
+matches 'a cloud has one row' '^gemm binary 1x1 128->1024 at 1x16 batch 2 ' .out
+check 'products of sound' "$bench" gemm --arch deep_fsmn --batch-size 2 --repeat 1 \
+    --case 'gemm binary'
+matches 'mels and frames have their own size' '^gemm binary 5x5 16->32 /2 at 16x16 batch 2 ' .out
+
 # ---- conv ----
 # shellcheck disable=SC2086
 measure 'conv' 12 conv $tiny --algo bnn,xnor
@@ -96,6 +103,12 @@ measure 'train' 11 train $tiny --threads 1
 equal 'train: all algorithms, both phases of fda' "$(cases | head -n 9 | tr '\n' ',')" \
     'train bnn,train xnor,train dorefa,train bireal,train xnorpp,train reactnet,train recu,'\
 'train fda,train fda silent,'
+for arch in pointnet pointnet_vanilla pointnet_partseg fsmn deep_fsmn; do
+    size='--points 16'
+    case $arch in *fsmn) size='' ;; esac
+    # shellcheck disable=SC2086
+    measure "train $arch" 11 train --arch $arch $size --batch-size 2 --threads 1
+done
 # shellcheck disable=SC2086
 measure 'scaling, with data' 2 train --arch resnet20 --batch-size 8 --algo bnn --threads 2 \
     --scaling --with-data --data-dir cifar
@@ -104,10 +117,33 @@ equal 'scaling: baseline' "$(json out.json 0.baseline)" '1 thread'
 equal 'with data: case' "$(json out.json 1.case)" 'train bnn with data'
 equal 'with data: baseline' "$(json out.json 1.baseline)" 'no loader'
 
+# ---- PyTorch in this Python; skipped where they are not ----
+real=${BNN_PYTHON:-python3}
+has() { # MODULE...: does the Python have them? They are not run for that.
+    "$real" -c 'import sys, importlib.util as u; sys.exit(not all(map(u.find_spec, sys.argv[1:])))' \
+        "$@" 2>/dev/null
+}
+if has torch; then
+    # shellcheck disable=SC2086
+    measure 'PyTorch' 3 train $tiny --algo bnn --compare-torch
+    matches 'PyTorch: its version' '^torch fp32: PyTorch [0-9]' table
+    # A worker counts the parameters of its network, so that it is what ours is.
+    for arch in resnet18 vgg_small pointnet pointnet_vanilla pointnet_partseg fsmn deep_fsmn; do
+        size=''
+        case $arch in pointnet*) size='--points 16' ;; resnet*) size='--image-size 8' ;; esac
+        # shellcheck disable=SC2086
+        measure "PyTorch $arch" 3 train --arch $arch $size --batch-size 2 --algo bnn --compare-torch
+        check "PyTorch has $arch" json out.json 1.ratio
+        check "PyTorch has $arch in bf16" json out.json 2.ratio
+    done
+else
+    echo "SKIPPED: PyTorch's steps of our networks ($real has no torch)"
+fi
+
 # ---- PyTorch: one that is played, none at all, one that fails ----
 cat >python <<'EOF'
 #!/bin/sh
-echo "ready PyTorch $3 $4 $5 $6 $7"
+echo "ready PyTorch $3 $4 $5 $6 $7 $8 $9"
 while read -r runs seconds; do
     echo "done 0.$runs 1048576"
 done
@@ -115,16 +151,18 @@ EOF
 printf '#!/bin/sh\necho error torch is tired\n' >tired
 chmod +x python tired
 mkdir without
-echo 'raise ImportError("no torch in the test")' >without/torch.py
+for module in torch; do
+    echo 'raise ImportError("not in the test")' >without/$module.py
+done
 export PYTHONPATH="$work/without"
 # shellcheck disable=SC2086
-BNN_PYTHON=$work/python measure 'PyTorch' 3 train $tiny --algo bnn --threads 1 --compare-torch
+BNN_PYTHON=$work/python measure 'PyTorch played' 3 train $tiny --algo bnn --threads 1 --compare-torch
 equal 'own baseline first' "$(json out.json 0.baseline)" fp32
 equal 'its precision' "$(json out.json 1.baseline)" 'torch fp32'
 equal 'the other' "$(json out.json 2.baseline)" 'torch bf16'
 equal 'its seconds' "$(json out.json 2.baseline_seconds 3)" 0.100
 equal 'its memory' "$(json out.json 1.baseline_peak_bytes 0)" 1048576
-equal 'what it was asked for' "$(json out.json 2.baseline_version)" 'PyTorch 2 8 10 1 bf16'
+equal 'what it was asked for' "$(json out.json 2.baseline_version)" 'PyTorch 2 3 8 8 10 272474 1'
 # shellcheck disable=SC2086
 check 'no PyTorch' "$bench" train $tiny --algo bnn --compare-torch --repeat 1 --json out.json
 equal 'no PyTorch: one note' "$(grep -c '^bnn-bench: note: .*python3' .err)" 1
@@ -173,6 +211,10 @@ bad 'no such case' '--case xyz: no case' gemm --case xyz
 bad 'repeat 0' '--repeat 0: must be' gemm --repeat 0
 bad 'an option of another command' '--algo says nothing to gemm' gemm --algo bnn
 bad 'PyTorch for infer' '--compare-torch says nothing to infer' infer --compare-torch
+bad 'points of images' '--points says nothing to --arch resnet18, which sees .image' \
+    infer --points 16
+bad 'pixels of points' '--image-size says nothing to --arch pointnet, which sees .points' \
+    infer --arch pointnet --image-size 16
 bad 'a file for conv' 'conv takes no file, but got x' conv x
 bad 'two networks' '--arch is of a new network, but x is one' infer x --arch resnet20
 bad 'no such model' 'nowhere.bnn' infer nowhere.bnn

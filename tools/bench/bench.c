@@ -111,8 +111,26 @@ bnn_code bnn_bench_pair(const bnn_bench *bench, const bnn_bench_row *row, const 
     return code;
 }
 
-/* Samples as those of the first data set that the network can learn; images of another size and
- * number of classes where those are asked for. */
+/* The chosen size; an error for one that says nothing to what the network sees. */
+static bnn_code resize(const bnn_bench *bench, bnn_spec *spec, bnn_error *err) {
+    const char *input = bench->arch->input;
+    int images = strcmp(input, "image") == 0, clouds = strcmp(input, "points") == 0;
+    if ((bench->image_size && !images) || (bench->points && !clouds)) {
+        return bnn_fail(err, BNN_ERR_ARGUMENT, "--%s says nothing to --arch %s, which sees '%s'",
+                        bench->image_size && !images ? "image-size" : "points", bench->arch->name,
+                        input);
+    }
+    if (bench->image_size) {
+        spec->height = spec->width = bench->image_size;
+        spec->classes = spec->height < 224 ? spec->classes : 1000;
+    }
+    spec->width = bench->points ? bench->points : spec->width;
+    spec->classes = bench->classes ? bench->classes : spec->classes;
+    return BNN_OK;
+}
+
+/* Samples as those of the first data set that the network can learn, of another size and number of
+ * classes where those are asked for. */
 bnn_code bnn_bench_spec(const bnn_bench *bench, const char *algorithm, bnn_spec *spec,
                         bnn_error *err) {
     *spec = (bnn_spec){0};
@@ -126,13 +144,24 @@ bnn_code bnn_bench_spec(const bnn_bench *bench, const char *algorithm, bnn_spec 
     }
     bnn_spec_of_info(spec, bnn_datasets[d]);
     spec->dataset = "";
-    if (bench->image_size) {
-        spec->height = spec->width = bench->image_size;
-        spec->classes = spec->height < 224 ? spec->classes : 1000;
-    }
-    spec->classes = bench->classes ? bench->classes : spec->classes;
-    bnn_code code = bnn_spec_find(spec, bench->arch->name, algorithm, err);
+    bnn_code code = resize(bench, spec, err);
+    code = code == BNN_OK ? bnn_spec_find(spec, bench->arch->name, algorithm, err) : code;
     spec->phase = code == BNN_OK && spec->binarizer ? spec->binarizer->phases - 1 : 0;
+    return code;
+}
+
+bnn_code bnn_bench_parameters(const bnn_spec *spec, const bnn_device *device, size_t *count,
+                              bnn_error *err) {
+    bnn_net net = {0};
+    bnn_spec twin = *spec;
+    twin.binarizer = NULL;
+    twin.phase = 0;
+    bnn_params *params = bnn_params_create();
+    bnn_code code = params ? bnn_net_build(&twin, device, params, 1, 0, &net, err)
+                           : bnn_fail(err, BNN_ERR_MEMORY, "out of memory for the parameters");
+    *count = code == BNN_OK ? bnn_params_total(params) : 0;
+    bnn_graph_free(net.graph);
+    bnn_params_free(params);
     return code;
 }
 

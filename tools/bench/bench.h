@@ -17,7 +17,7 @@ typedef struct bnn_bench {
     const char *filter; /* only cases that contain this text; NULL: all */
     const bnn_arch *arch;
     const char *algorithms[BNN_BENCH_ALGORITHMS]; /* NULL-terminated */
-    int batch_size, image_size, classes;          /* 0: not chosen */
+    int batch_size, image_size, points, classes;  /* 0: not chosen */
     const char *model;                            /* infer: a file, or NULL */
     bool compare_torch, scaling;                  /* train */
     const char *data, *data_dir;                  /* train, with the loader: or NULL */
@@ -57,10 +57,15 @@ bnn_code bnn_baseline_start(bnn_baseline *baseline, const bnn_work *work, bnn_er
 /* Tells on stderr, once, why a baseline is absent; BNN_OK. */
 bnn_code bnn_baseline_absent(const bnn_error *why);
 
-/* A network of `algorithm` in its last phase, for images of the chosen size (32 if none is) and as
- * many classes (of CIFAR-10, or from 224 pixels on of ImageNet, if not chosen). */
+/* A network of `algorithm` in its last phase, for images or clouds of the chosen size (otherwise
+ * those of the first data set that it can learn; for images of 32 pixels) and as many classes (that
+ * data set's, or from 224 pixels on of ImageNet, if not chosen). */
 bnn_code bnn_bench_spec(const bnn_bench *bench, const char *algorithm, bnn_spec *spec,
                         bnn_error *err);
+
+/* How many parameters the float twin of `spec` has. */
+bnn_code bnn_bench_parameters(const bnn_spec *spec, const bnn_device *device, size_t *count,
+                              bnn_error *err);
 
 /* `count` values in [-1, 1), none of them special; NULL when memory is out. */
 float *bnn_bench_floats(size_t count, uint64_t seed);

@@ -140,18 +140,9 @@ static bnn_code measure(const subject *s, int batch, bnn_error *err) {
 
 /* A float twin's weights, as a file of them would be. */
 static bnn_code count_float_bytes(subject *s, bnn_error *err) {
-    bnn_net net = {0};
-    bnn_spec twin = s->spec;
-    twin.binarizer = NULL;
-    twin.phase = 0;
-    bnn_params *params = bnn_params_create();
-    bnn_code code = params ? bnn_net_build(&twin, &s->bench->device, params, 1, 0, &net, err)
-                           : bnn_fail(err, BNN_ERR_MEMORY, "out of memory for the parameters");
-    if (code == BNN_OK) {
-        s->float_bytes = bnn_params_total(params) * sizeof(float);
-    }
-    bnn_graph_free(net.graph);
-    bnn_params_free(params);
+    size_t count;
+    bnn_code code = bnn_bench_parameters(&s->spec, &s->bench->device, &count, err);
+    s->float_bytes = count * sizeof(float);
     return code;
 }
 
@@ -172,9 +163,12 @@ static bnn_code open_model(subject *s, bnn_error *err) {
 
 static bnn_code make_model(subject *s, const char *algorithm, bnn_error *err) {
     bnn_code code = bnn_bench_spec(s->bench, algorithm, &s->spec, err);
+    if (code != BNN_OK) {
+        return code;
+    }
     snprintf(s->title, sizeof s->title, "%s %s %dx%d", s->spec.arch->name, algorithm,
              s->spec.height, s->spec.width);
-    return code == BNN_OK ? pack_to_folder(s, err) : code;
+    return pack_to_folder(s, err);
 }
 
 static bnn_code measure_network(const bnn_bench *bench, const char *algorithm, bnn_error *err) {

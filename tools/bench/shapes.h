@@ -6,7 +6,7 @@
 
 #define BNN_BENCH_SHAPES 64
 
-/* One image size and batch size. */
+/* One image size (0: what the network sees has no other than its own) and batch size. */
 typedef struct bnn_bench_setting {
     int image_size, batch_size;
 } bnn_bench_setting;

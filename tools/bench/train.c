@@ -6,8 +6,8 @@
 
 #include "tools/run/data_spec.h"
 #include "tools/bench/bench.h"
+#include "tools/bench/python.h"
 #include "tools/bench/step.h"
-#include "tools/bench/torch.h"
 #include "tools/cli/interrupt.h"
 
 /* The loader has three batches ready whenever a repetition begins; so many more show whether it
@@ -45,7 +45,8 @@ typedef struct twins {
 
 static bnn_code start_torch(const bnn_step_config *c, const char *precision, bnn_baseline *baseline,
                             bnn_error *err) {
-    bnn_code code = bnn_torch_start(c, precision, &baseline->worker, err);
+    bnn_code code = bnn_python_start(BNN_TORCH_STEP, &c->spec, &c->device, c->batch_size, precision,
+                                     &baseline->worker, err);
     return code == BNN_ERR_UNSUPPORTED ? bnn_baseline_absent(err) : code;
 }
 

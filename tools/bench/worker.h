@@ -6,7 +6,7 @@
  * "absent WHY" (what it needs is not installed) or "error WHY"; then, each time it is sent
  * "LEAST_RUNS LEAST_SECONDS", it repeats its work for as long and says "done SECONDS BYTES",
  * seconds a run and peak resident memory so far. It ends when its socket is closed. A program that
- * speaks so can be a worker, too (torch_step.py). */
+ * speaks so can be a worker, too (worker.py). */
 #ifndef BNN_TOOLS_BENCH_WORKER_H
 #define BNN_TOOLS_BENCH_WORKER_H
 
