@@ -13,7 +13,7 @@
 
 static const char *arch = "resnet18", *algo, *filter, *json_file, *data = "cifar10", *data_dir;
 static int64_t batch_size = 0, image_size = 0, points = 0, classes = 0, threads = 0, repeat = 7;
-static bool compare_torch, scaling, with_data;
+static bool compare_torch, compare_onnx, scaling, with_data;
 static const char *operands[2];
 
 enum { GEMM = 1, CONV = 2, TRAIN = 4, INFER = 8, ALL = GEMM | CONV | TRAIN | INFER };
@@ -37,6 +37,10 @@ static bnn_option options[] = {
     {"compare-torch", BNN_OPTION_FLAG, &compare_torch, NULL,
      "With train: also compare with PyTorch's float step of the same network, in fp32 and in bf16 "
      "(autocast). Looks for a Python that has torch: $BNN_PYTHON, python3, /usr/bin/python3.",
+     .default_text = NULL},
+    {"compare-onnx", BNN_OPTION_FLAG, &compare_onnx, NULL,
+     "With infer: also compare with the float network in ONNX Runtime, batch norms folded. Looks "
+     "for a Python that has torch, onnx and onnxruntime in the same places.",
      .default_text = NULL},
     {"scaling", BNN_OPTION_FLAG, &scaling, NULL,
      "With train: a step with all threads against one with one thread.", .default_text = NULL},
@@ -65,6 +69,7 @@ static const struct {
     {"algo", CONV | TRAIN | INFER},
     {"classes", TRAIN | INFER},
     {"compare-torch", TRAIN},
+    {"compare-onnx", INFER},
     {"scaling", TRAIN},
     {"with-data", TRAIN},
     {"data", TRAIN},
@@ -91,7 +96,8 @@ static bnn_program program = {
         "bnn-bench train --arch resnet20 --batch-size 128 --algo reactnet,bnn --compare-torch\n"
         "bnn-bench train --algo reactnet --scaling --with-data --data-dir cifar-10-batches-bin\n"
         "bnn-bench infer --image-size 224\n"
-        "bnn-bench infer model.bnn",
+        "bnn-bench infer model.bnn\n"
+        "bnn-bench infer --arch pointnet --batch-size 1 --compare-onnx",
     .options = options,
     .option_count = sizeof options / sizeof *options,
     .operands = operands,
@@ -229,6 +235,7 @@ static bnn_code prepare(const command *c, bnn_bench *bench, bnn_error *err) {
                          .classes = (int)classes,
                          .model = operands[1],
                          .compare_torch = compare_torch,
+                         .compare_onnx = compare_onnx,
                          .scaling = scaling,
                          .data = with_data ? data : NULL,
                          .data_dir = data_dir};

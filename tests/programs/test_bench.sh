@@ -117,7 +117,7 @@ equal 'scaling: baseline' "$(json out.json 0.baseline)" '1 thread'
 equal 'with data: case' "$(json out.json 1.case)" 'train bnn with data'
 equal 'with data: baseline' "$(json out.json 1.baseline)" 'no loader'
 
-# ---- PyTorch in this Python; skipped where they are not ----
+# ---- PyTorch and ONNX Runtime in this Python; skipped where they are not ----
 real=${BNN_PYTHON:-python3}
 has() { # MODULE...: does the Python have them? They are not run for that.
     "$real" -c 'import sys, importlib.util as u; sys.exit(not all(map(u.find_spec, sys.argv[1:])))' \
@@ -139,6 +139,20 @@ if has torch; then
 else
     echo "SKIPPED: PyTorch's steps of our networks ($real has no torch)"
 fi
+if has torch onnx onnxruntime; then
+    for arch in resnet20 resnet18 vgg_small pointnet pointnet_vanilla pointnet_partseg fsmn \
+        deep_fsmn; do
+        size=''
+        case $arch in pointnet*) size='--points 16' ;; resnet18) size='--image-size 64' ;; esac
+        # shellcheck disable=SC2086
+        measure "ONNX Runtime $arch" 2 infer --arch $arch $size --batch-size 1 --compare-onnx
+        check "ONNX Runtime has $arch" json out.json 1.ratio
+    done
+    matches 'ONNX Runtime: its version' '^onnx fp32: ONNX Runtime [0-9]' table
+    equal 'ONNX Runtime: nothing left behind' "$(find temporary -mindepth 1)" ''
+else
+    echo "SKIPPED: ONNX Runtime's inference of our networks ($real lacks torch, onnx or onnxruntime)"
+fi
 
 # ---- PyTorch: one that is played, none at all, one that fails ----
 cat >python <<'EOF'
@@ -151,7 +165,7 @@ EOF
 printf '#!/bin/sh\necho error torch is tired\n' >tired
 chmod +x python tired
 mkdir without
-for module in torch; do
+for module in torch onnxruntime; do
     echo 'raise ImportError("not in the test")' >without/$module.py
 done
 export PYTHONPATH="$work/without"
@@ -172,6 +186,24 @@ refuse 'no PyTorch: no ratio' json out.json 1.ratio
 # shellcheck disable=SC2086
 BNN_PYTHON=$work/tired expect_fail 'PyTorch fails' 'torch is tired' \
     "$bench" train $tiny --algo bnn --compare-torch
+
+# ---- ONNX Runtime likewise ----
+# shellcheck disable=SC2086
+BNN_PYTHON=$work/python measure 'ONNX Runtime played' 8 infer $tiny --algo bnn --compare-onnx
+equal 'ONNX Runtime: own baseline first' "$(json out.json 0.baseline)" fp32
+equal 'ONNX Runtime: baseline' "$(json out.json 1.baseline)" 'onnx fp32'
+equal 'ONNX Runtime: one image' "$(json out.json 1.baseline_version)" 'PyTorch 1 3 8 8 10 272474 1'
+equal 'ONNX Runtime: two' "$(json out.json 3.baseline_version)" 'PyTorch 2 3 8 8 10 272474 1'
+BNN_PYTHON=$work/python measure 'ONNX Runtime: a cloud' 2 infer --arch pointnet --points 16 \
+    --batch-size 1 --compare-onnx
+equal 'ONNX Runtime: a cloud' "$(json out.json 1.baseline_version)" 'PyTorch 1 6 1 16 40 3471857 1'
+# shellcheck disable=SC2086
+check 'no ONNX Runtime' "$bench" infer $tiny --batch-size 1 --compare-onnx --repeat 1 --json out.json
+equal 'no ONNX Runtime: one note' "$(grep -c '^bnn-bench: note: .*onnxruntime' .err)" 1
+matches 'no ONNX Runtime: a row without' '^infer resnet20 .* onnx fp32 +- +- +- +-$' .out
+# shellcheck disable=SC2086
+BNN_PYTHON=$work/tired expect_fail 'ONNX Runtime fails' 'torch is tired' \
+    "$bench" infer $tiny --compare-onnx
 
 # ---- infer ----
 # shellcheck disable=SC2086
@@ -211,6 +243,7 @@ bad 'no such case' '--case xyz: no case' gemm --case xyz
 bad 'repeat 0' '--repeat 0: must be' gemm --repeat 0
 bad 'an option of another command' '--algo says nothing to gemm' gemm --algo bnn
 bad 'PyTorch for infer' '--compare-torch says nothing to infer' infer --compare-torch
+bad 'ONNX Runtime for train' '--compare-onnx says nothing to train' train --compare-onnx
 bad 'points of images' '--points says nothing to --arch resnet18, which sees .image' \
     infer --points 16
 bad 'pixels of points' '--image-size says nothing to --arch pointnet, which sees .points' \

@@ -20,6 +20,7 @@ typedef struct bnn_bench {
     int batch_size, image_size, points, classes;  /* 0: not chosen */
     const char *model;                            /* infer: a file, or NULL */
     bool compare_torch, scaling;                  /* train */
+    bool compare_onnx;                            /* infer */
     const char *data, *data_dir;                  /* train, with the loader: or NULL */
 } bnn_bench;
 

@@ -1,4 +1,5 @@
-/* A packed network against its float twin, image by image and by the batch. A network that nobody
+/* A packed network against its float twin, here and in ONNX Runtime, sample by sample and by the
+ * batch. A network that nobody
  * has trained takes as long as a trained one, so neither data nor a trained model are needed. */
 #include <errno.h>
 #include <stdio.h>
@@ -10,6 +11,7 @@
 #include "engine/base/arena.h"
 #include "models/files/packed.h"
 #include "tools/bench/bench.h"
+#include "tools/bench/python.h"
 #include "tools/cli/interrupt.h"
 #include "tools/export/pack.h"
 
@@ -116,6 +118,20 @@ static bnn_code run(void *self, bnn_error *err) {
     return bnn_predictor_run(d->predictor, &d->samples, d->output, err);
 }
 
+enum { TWIN, ONNX, BASELINES };
+
+static bnn_code start_twins(const bnn_bench *bench, side *twin, bnn_baseline list[BASELINES],
+                            bnn_error *err) {
+    bnn_work work = {.set_up = set_up, .run = run, .self = twin};
+    bnn_code code = bnn_baseline_start(&list[TWIN], &work, err);
+    if (code != BNN_OK || !bench->compare_onnx) {
+        return code;
+    }
+    code = bnn_python_start(BNN_ONNX_INFER, &twin->spec, &bench->device, (size_t)twin->batch,
+                            "fp32", &list[ONNX].worker, err);
+    return code == BNN_ERR_UNSUPPORTED ? bnn_baseline_absent(err) : code;
+}
+
 static bnn_code measure(const subject *s, int batch, bnn_error *err) {
     const bnn_bench *bench = s->bench;
     bnn_bench_row row = {.group = "infer",
@@ -132,8 +148,15 @@ static bnn_code measure(const subject *s, int batch, bnn_error *err) {
     twin.spec.binarizer = NULL;
     twin.spec.phase = 0;
     bnn_work work = {.set_up = set_up, .run = run, .self = &packed};
-    bnn_work other = {.set_up = set_up, .run = run, .self = &twin};
-    return bnn_bench_pair(bench, &row, &work, BNN_FLOAT_ALGORITHM, &other, 1, err);
+    bnn_baseline list[BASELINES] = {{.name = BNN_FLOAT_ALGORITHM}, {.name = "onnx fp32"}};
+    bnn_code code = start_twins(bench, &twin, list, err);
+    if (code == BNN_OK) {
+        code =
+            bnn_bench_case(bench, &row, &work, list, bench->compare_onnx ? BASELINES : 1, 1, err);
+    }
+    bnn_worker_stop(list[TWIN].worker);
+    bnn_worker_stop(list[ONNX].worker);
+    return code;
 }
 
 /* ---- one network ---- */

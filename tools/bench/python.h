@@ -7,6 +7,7 @@
 #include "tools/bench/worker.h"
 
 #define BNN_TORCH_STEP "torch_step.py" /* a training step of PyTorch */
+#define BNN_ONNX_INFER "onnx_infer.py" /* inference of ONNX Runtime */
 
 /* The float twin of `spec`, in `precision`: "fp32", of training also "bf16". BNN_ERR_UNSUPPORTED:
  * no Python here can import what the script needs, or it has no such network. Interpreters tried:
