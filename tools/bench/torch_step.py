@@ -18,9 +18,10 @@ import twins
 
 def make_step(s):
     net = twins.build(s.arch, s.shape, s.classes, s.parameters)
-    net = net.to(memory_format=torch.channels_last)
+    layout = getattr(net, "layout", torch.channels_last)
+    net = net.to(memory_format=layout)
     optimizer = torch.optim.Adam(net.parameters(), lr=1e-3)
-    x = torch.randn(s.batch, *s.shape).contiguous(memory_format=torch.channels_last)
+    x = torch.randn(s.batch, *s.shape).contiguous(memory_format=layout)
     with torch.no_grad():
         rows = net(x).shape[2:]  # of a sample: none, or its points
     y = torch.randint(s.classes, (s.batch, *rows))
