@@ -374,7 +374,7 @@ static bnn_code open_lists(modelnet *d, const char *dir, const char *split, bnn_
     size_t count;
     snprintf(list, sizeof list, "%s_%s.txt", prefix_of(dir), split);
     bnn_code code = read_names(d, dir, list, &name, &count, err);
-    for (size_t i = 0; i < count && code == BNN_OK; i++) {
+    for (size_t i = 0; code == BNN_OK && i < count; i++) {
         const char *end = strrchr(name[i], '_');
         int label = end ? find_class(d, name[i], (size_t)(end - name[i])) : -1;
         if (label < 0) {

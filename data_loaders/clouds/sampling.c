@@ -148,6 +148,7 @@ bnn_code bnn_points_choose(const char *name, bnn_rng *rng, size_t count, size_t 
         order[i] = (uint32_t)i;
     }
     for (size_t i = 0; i < n; i++) { /* a shuffle, from its front; round after round */
+        /* NOLINTNEXTLINE(clang-analyzer-core.*): a cloud has a point */
         size_t at = i % count, other = at + bnn_rng_below(rng, (uint32_t)(count - at));
         uint32_t swap = order[other];
         order[other] = order[at];

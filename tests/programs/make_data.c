@@ -635,11 +635,11 @@ static int predict(const char *path, size_t count) {
             memset(pixels + 3 * (i * PLANE + (size_t)place), *from++, 3);
         }
     }
-    if (!network || bnn_model_run_pixels(network, count, pixels, logits, error) != 0) {
+    int failed = !network || bnn_model_run_pixels(network, count, pixels, logits, error) != 0;
+    if (failed) {
         fprintf(stderr, "make_data: %s\n", error);
-        return EXIT_FAILURE;
     }
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; !failed && i < count; i++) {
         int best = 0;
         for (int c = 1; c < CLASSES; c++) {
             best = logits[i * CLASSES + (size_t)c] > logits[i * CLASSES + (size_t)best] ? c : best;
@@ -650,7 +650,7 @@ static int predict(const char *path, size_t count) {
     free(grey);
     free(pixels);
     free(logits);
-    return EXIT_SUCCESS;
+    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
 }
 
 int main(int argc, char **argv) {
