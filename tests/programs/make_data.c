@@ -530,13 +530,13 @@ static int break_checkpoint(const char *path, const char *out) {
 static int break_packed(const char *path, const char *out) {
     model m = open_model(path, out);
     break_header(&m);
-    break_tensors(&m, "layer1.0.conv2.factor");
-    write_renamed(&m, "bits-missing", "layer1.0.conv2.weight");
-    write_renamed(&m, "threshold-missing", "layer1.0.conv1.threshold");
+    break_tensors(&m, "f");
+    write_renamed(&m, "bits-missing", "b");
+    write_renamed(&m, "thresholds-missing", "i");
     write_metadata(&m, "arch-other", "arch", "vgg_small");
     write_metadata(&m, "network-missing", "network", NULL);
-    write_metadata(&m, "network-damaged", "network", "{\"inputs\":[");
-    write_metadata(&m, "network-empty", "network", "{}");
+    write_metadata(&m, "network-damaged", "network", "in image f1,32,32,");
+    write_metadata(&m, "network-empty", "network", "");
     free(m.bytes);
     return EXIT_SUCCESS;
 }
