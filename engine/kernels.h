@@ -71,6 +71,14 @@ typedef struct bnn_move {
     size_t size[4], from[4], to[4];
 } bnn_move;
 
+/* Places of a pooling window along an axis, with `ceil_mode` also one that hangs over the end, if
+ * it begins within the values or the padding before them; 0: it does not fit. */
+static inline int bnn_pooled(int size, int kernel, int stride, int pad, int ceil_mode) {
+    int room = size + 2 * pad - kernel + (ceil_mode ? stride - 1 : 0);
+    int count = room < 0 ? 0 : room / stride + 1;
+    return count - (ceil_mode && (count - 1) * stride >= size + pad);
+}
+
 typedef struct bnn_kernels {
     const char *name; /* backend and instruction set, "cpu avx2" */
 
@@ -248,12 +256,13 @@ typedef struct bnn_kernels {
 
     /* ---- pooling ---- */
     /* Max over kernel x kernel windows of [n,h,w,c], padding never wins; index (may be NULL) keeps
-     * which tap won (the first of equals), one byte a value, for the backward. kernel <= 15. */
+     * which tap won (the first of equals), one byte a value, for the backward. kernel <= 15. There
+     * are bnn_pooled() windows. */
     void (*max_pool)(const bnn_device *device, int n, int h, int w, int c, int kernel, int stride,
-                     int pad, const float *x, float *y, uint8_t *index);
+                     int pad, int ceil_mode, const float *x, float *y, uint8_t *index);
     void (*max_pool_backward)(const bnn_device *device, int n, int h, int w, int c, int kernel,
-                              int stride, int pad, const float *g, const uint8_t *index, float *gx,
-                              int acc);
+                              int stride, int pad, int ceil_mode, const float *g,
+                              const uint8_t *index, float *gx, int acc);
     /* y[n][c] = mean of x[n][:][c] over hw pixels. */
     void (*global_avg_pool)(const bnn_device *device, size_t n, size_t hw, size_t c, const float *x,
                             float *y);
