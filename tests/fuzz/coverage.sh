@@ -21,6 +21,7 @@ data_loaders/cifar10c.c check_array|copy_labels|read_integer|open_array|open_lab
 data_loaders/audio/wav.c !bnn_sound_free
 data_loaders/audio/decode.c !memory_seek|memory_tell
 data_loaders/audio/resample.c !
+data_loaders/image/decode.c !
 data_loaders/corruption/frost.c bnn_frost_load|load_photograph|decode_png|shrink
 data_loaders/corruption/jpeg.c !bnn_jpeg_round_trip|encode
 data_loaders/clouds/scan.c !
