@@ -383,8 +383,8 @@ static bnn_code train(bnn_train_settings *s, bnn_error *err) {
         !(code = bnn_outputs_spare_data(&outputs, test_set, err))) {
         note_options(s);
         note_limits(train_set->count, test_set->count);
-        bnn_data_note_skipped(train_set, "training", program.name);
-        bnn_data_note_skipped(test_set, "tests", program.name);
+        bnn_data_note(train_set, "training", program.name);
+        bnn_data_note(test_set, "tests", program.name);
         bnn_run_data_of(train_set, test_set, &s->data);
         s->train = train_set;
         s->test = test_set;
