@@ -199,8 +199,8 @@ typedef struct bnn_kernels {
     /* (block) y = (value - mean) / sqrt(variance + eps) * weight + bias, rounded as if once. */
     void (*batch_norm)(const bnn_stream *stream, size_t rows, size_t c, bnn_numbers x,
                        const double *state, float *y);
-    /* From channel_sums of g and x about state + 2C to the parameters' gradients and
-     * coefficient[4c]. */
+    /* From channel_sums of g and x about state + 2C to the parameters' gradients, each NULL where
+     * it is not wanted, and coefficient[4c]. */
     void (*batch_norm_backward_finish)(const bnn_stream *stream, size_t c, size_t pieces,
                                        const void *sums, const float *scale, const float *weight,
                                        const double *state, float *gweight, float *gbias, int acc,
@@ -248,8 +248,8 @@ typedef struct bnn_kernels {
     void (*outer_scale)(const bnn_stream *stream, size_t first, size_t rows, size_t h, size_t w,
                         size_t c, bnn_numbers x, const float *so, const float *sh, const float *sv,
                         float *y, int acc);
-    /* Gradients of so[c], sh[h], sv[w]: sums by piece (block), then the vectors; gsh is NULL with
-     * sh. */
+    /* Gradients of so[c], sh[h], sv[w]: sums by piece (block), then the vectors, each NULL where it
+     * is not wanted; gsh is with sh. */
     size_t (*outer_sums_bytes)(const bnn_stream *stream, size_t h, size_t w, size_t c);
     void (*outer_scale_sums)(const bnn_stream *stream, size_t first, size_t rows, size_t h,
                              size_t w, size_t c, const float *g, bnn_numbers x, const float *sh,
@@ -304,6 +304,8 @@ typedef struct bnn_kernels {
     void (*norm_mean_backward)(const bnn_stream *stream, size_t n, size_t len, const float *gmean,
                                const float *x, const float *norm, float *gx, int acc);
 
+    /* g times min(1, max_norm / (its 2-norm + 1e-6)) (torch.nn.utils.clip_grad_norm_). */
+    void (*clip_norm)(const bnn_stream *stream, size_t n, float max_norm, float *g);
     /* ---- optimizers over flat buffers, one pass (semantics of torch.optim) ---- */
     /* g += weight_decay * w; v = momentum * v + g (first step: v = g); w -= lr * (nesterov ?
      * g + momentum * v : v). v may be NULL when momentum = 0. */
