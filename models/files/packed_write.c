@@ -159,21 +159,23 @@ static bnn_code put_network(writer *w, bnn_error *err) {
 /* ---- constants ---- */
 
 /* A constant as the file has it, into `to`. */
-static bnn_code copy_constant(const bnn_graph *g, const bnn_constant *c, unsigned char *to,
-                              bnn_error *err) {
+static bnn_code copy_constant(const bnn_graph *g, bnn_arena *arena, const bnn_constant *c,
+                              unsigned char *to, bnn_error *err) {
     bnn_dtype dtype = bnn_dtype_of(g, c->t);
     bnn_shape s = bnn_shape_of(g, c->t);
-    const void *data = bnn_graph_data(g, c->t);
+    void *data = dtype == BNN_B1 ? bnn_arena_alloc(arena, bnn_tensor_bytes(dtype, s)) : to;
+    bnn_code code = data ? bnn_graph_get(g, c->t, data, err) : no_memory(err);
+    if (code != BNN_OK) {
+        return code;
+    }
     const char *flaw =
-        dtype == BNN_F32 ? bnn_weights_flaw(c->name, bnn_f32(g, c->t), bnn_shape_count(s)) : NULL;
+        dtype == BNN_F32 ? bnn_weights_flaw(c->name, data, bnn_shape_count(s)) : NULL;
     if (flaw) {
         return bnn_fail(err, BNN_ERR_NUMERIC, "'%.64s' holds %s; the network has diverged", c->name,
                         flaw);
     }
     if (dtype == BNN_B1) {
         bnn_packed_bits_to_bytes(s, data, to);
-    } else {
-        memcpy(to, data, bnn_tensor_bytes(dtype, s));
     }
     return BNN_OK;
 }
@@ -196,7 +198,7 @@ static bnn_code add_slices(bnn_st_writer *file, bnn_arena *arena, const writer *
     for (size_t i = 0; code == BNN_OK && i < w->order_count; i++) {
         bnn_t t = w->order[i]->t;
         if (bnn_dtype_of(g, t) == type->dtype) {
-            code = copy_constant(g, w->order[i], data + at * item, err);
+            code = copy_constant(g, arena, w->order[i], data + at * item, err);
             at += bnn_packed_items(type->dtype, bnn_shape_count(bnn_shape_of(g, t)));
         }
     }
