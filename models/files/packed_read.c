@@ -245,10 +245,10 @@ static bnn_code read_outputs(const reader *r, char *rest) {
 
 /* ---- the whole ---- */
 
-/* What stands between "WORD " and the statement's end, or NULL. */
+/* What stands between "WORD " and the statement's end, or NULL, as where there is no statement. */
 static char *behind(char *statement, const char *word) {
     size_t length = strlen(word);
-    return strncmp(statement, word, length) == 0 ? statement + length : NULL;
+    return statement && strncmp(statement, word, length) == 0 ? statement + length : NULL;
 }
 
 static bnn_code read_statements(reader *r, const bnn_device *device) {
@@ -260,7 +260,7 @@ static bnn_code read_statements(reader *r, const bnn_device *device) {
         last = rest;
         rest = NULL;
     }
-    char *outputs = last ? behind(last, "out ") : NULL;
+    char *outputs = behind(last, "out ");
     bnn_code code = bnn_packed_start(&r->base, device, inputs ? count_words(inputs) / 2 : 0,
                                      outputs ? count_words(outputs) : 0);
     if (code == BNN_OK) {
