@@ -8,7 +8,10 @@
 
 #include "engine/base/batch.h"
 #include "engine/base/file.h"
+#include "engine/base/rng.h"
 #include "engine/base/status.h"
+
+typedef struct bnn_cloud bnn_cloud; /* clouds/clouds.h */
 
 typedef enum bnn_split { BNN_SPLIT_TRAIN, BNN_SPLIT_TEST } bnn_split;
 
@@ -34,6 +37,10 @@ typedef struct bnn_dataset_info {
     int classes;
     const char *const *class_names; /* [classes] */
     float mean[3], std[3];          /* of images: of the 0..255 scale, per channel */
+    /* Of clouds: what a network sees of a shape, out[points,channels], drawn as of a test sample;
+     * `name` is for messages. NULL: no shapes. */
+    bnn_code (*draw)(const char *name, bnn_cloud *shape, bnn_rng *rng, size_t points, float *out,
+                     bnn_error *err);
     /* Checks what can be checked of the split before the first sample. */
     bnn_code (*open)(const struct bnn_dataset_info *info, const char *dir, bnn_split split,
                      const bnn_dataset_options *options, bnn_dataset **out, bnn_error *err);
