@@ -298,20 +298,21 @@ static bnn_code write_all(prediction *p, bnn_error *err) {
     return bnn_atomic_commit(p->json, err);
 }
 
-/* " Bag, Cap": what stands before the colons of its classes' names. */
-static const char *list_categories(const bnn_spec *spec, char *text, size_t bytes) {
-    for (int c = 0, count = 0; c < spec->classes; c += count ? count : 1) {
-        char name[64];
+/* The parts of the category of that name, which stands before their colons; 0: there are none.
+ * `known`: " Bag, Cap", those there are. */
+static int find_category(const bnn_spec *spec, const char *name, int *first, char *known,
+                         size_t bytes) {
+    for (int c = 0, count; c < spec->classes; c += count) {
         const char *of = bnn_class_name(spec, c);
-        const size_t length = strcspn(of, ":\n"), used = strlen(text);
-        int first;
-        snprintf(name, sizeof name, "%.*s", (int)length, of[length] == ':' ? of : "");
-        count = bnn_parts_of_category(spec, name, &first);
-        if (count) {
-            snprintf(text + used, bytes - used, "%s %s", used ? "," : "", name);
+        const size_t length = strcspn(of, ":\n"), used = strlen(known);
+        count = bnn_parts_beside(spec, c, first);
+        if (of[length] == ':' && strlen(name) == length && memcmp(of, name, length) == 0) {
+            return count;
         }
+        snprintf(known + used, bytes - used, "%s %.*s", used ? "," : "",
+                 (int)(of[length] == ':' ? length : 0), of);
     }
-    return *text ? text : " none";
+    return 0;
 }
 
 /* Which classes count: all, or those of the category. */
@@ -323,10 +324,10 @@ static bnn_code choose_category(prediction *p, bnn_error *err) {
                         "--category says nothing to %s, which tells no parts of shapes",
                         p->model.path);
     }
-    if (category && (p->parts = bnn_parts_of_category(spec, category, &p->first)) == 0) {
-        char known[256] = "";
+    char known[256] = "";
+    if (category && !(p->parts = find_category(spec, category, &p->first, known, sizeof known))) {
         return bnn_fail(err, BNN_ERR_ARGUMENT, "%s knows no category '%.64s'; it knows%s",
-                        p->model.path, category, list_categories(spec, known, sizeof known));
+                        p->model.path, category, *known ? known : " none");
     }
     if (spec->arch->task->by_point) {
         bnn_options_note(&program, "top", "says nothing to a network that tells parts");

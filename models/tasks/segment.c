@@ -49,17 +49,10 @@ static part_range parts_of(const bnn_spec *spec, int part) {
     return p;
 }
 
-int bnn_parts_of_category(const bnn_spec *spec, const char *name, int *first) {
-    part_range p = {0};
-    for (int c = 0; c < spec->classes; c = p.first + p.count) {
-        const char *of = bnn_class_name(spec, c);
-        p = parts_of(spec, c);
-        if (prefix(of) && prefix(of) == strlen(name) && memcmp(of, name, prefix(of)) == 0) {
-            *first = p.first;
-            return p.count;
-        }
-    }
-    return 0;
+int bnn_parts_beside(const bnn_spec *spec, int class, int *first) {
+    part_range p = parts_of(spec, class);
+    *first = p.first;
+    return p.count;
 }
 
 static int groups(const bnn_spec *spec) {

@@ -209,6 +209,21 @@ $(json out.json 0.points.0.1 3) " "$file" | tr -d '\n')" 1
     equal "$name: no others" "$(tr ',' '\n' <.out | sed 's/^[^ ]*.pts://' |
         grep -vc "^ *$name:[12] #")" 0
 done <ones
+
+# What the report draws: each part predicted and true, side by side.
+check 'parts: evaluated' "$evaluate" parts-run
+check 'parts: report' "$report" run parts-run --output page.html
+equal 'parts: drawn' "$(grep -c '<svg viewBox="0 0 480 262"' page.html)" \
+    "$(json parts-run/results.json 'examples.#')"
+equal 'parts: all points, twice' "$(sed -n '/<h2>Examples/,/<\/svg>/p' page.html | grep -o 'h0' |
+    wc -l | tr -d ' ')" 128
+of_page=$(sed -n '/<h2>Examples/,/<\/figure>/p' page.html |
+    sed -n 's/.*<td class="t">Cap:1<\/td><td>\([0-9]*\)<\/td><td>\([0-9]*\)<.*/\1 \2/p')
+of_file=$(for key in predicted truth; do
+    json parts-run/results.json examples.0.$key | tr ' ' '\n' | grep -c '^0$'
+done | tr '\n' ' ' | sed 's/ $//')
+equal 'parts: the legend' "$of_page" "$of_file"
+
 expect_fail 'no such category' "no category 'Cup'; it knows Airplane, Bag, Cap, " "$predict" \
     parts-run corners.xyz --category Cup
 check 'parts: --top' "$predict" parts-run corners.xyz --top 2

@@ -31,6 +31,13 @@ static bnn_code add_batch(evaluation *e, const bnn_batch *batch, bnn_error *err)
         e->how->prediction[e->score->samples * rows + i] =
             bnn_largest(e->output + i * classes, 0, e->spec->classes);
     }
+    for (size_t i = 0; e->how->examples && i < batch->n; i++) {
+        bnn_code code =
+            bnn_examples_offer(e->how->examples, e->spec, batch, i, e->output + i * e->values, err);
+        if (code != BNN_OK) {
+            return code;
+        }
+    }
     return e->spec->arch->task->add(e->spec, batch, e->output, 1, e->score, err);
 }
 
