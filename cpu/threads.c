@@ -43,14 +43,14 @@ int bnn_team(const bnn_device *device) {
     return orphaned ? 1 : device->threads;
 }
 
-void bnn_for_each(const bnn_device *device, size_t count,
+void bnn_for_each(const bnn_stream *stream, size_t count,
                   void (*body)(void *context, size_t i, int worker), void *context) {
     if (count == 1) {
         body(context, 0, 0);
         return;
     }
     bnn_queue items = {.total = count};
-#pragma omp parallel num_threads(bnn_team(device))
+#pragma omp parallel num_threads(bnn_team(&stream->device))
     {
         size_t first, last;
         while (bnn_next_run(&items, &first, &last)) {
@@ -116,7 +116,7 @@ static void leave(void) {
 
 /* The caller outside the region: clang's OpenMP gives it back, behind a region, what it had before.
  */
-void bnn_cpu_enter(const bnn_device *device) {
+void bnn_threads_enter(const bnn_device *device) {
     enter();
 #pragma omp parallel num_threads(bnn_team(device))
     if (omp_get_thread_num() != 0) {
@@ -124,7 +124,7 @@ void bnn_cpu_enter(const bnn_device *device) {
     }
 }
 
-void bnn_cpu_leave(const bnn_device *device) {
+void bnn_threads_leave(const bnn_device *device) {
 #pragma omp parallel num_threads(bnn_team(device))
     if (omp_get_thread_num() != 0) {
         leave();

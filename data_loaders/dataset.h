@@ -73,10 +73,11 @@ struct bnn_dataset {
     int fields;
     int classes; /* likewise */
     const char *const *class_names;
-    size_t count;      /* samples; the first of: */
-    size_t total;      /* in the files */
-    size_t skipped;    /* files that were named but are not there, or cannot be used */
-    bnn_file_id *file; /* that it reads */
+    size_t count;       /* samples; the first of: */
+    size_t total;       /* in the files */
+    size_t skipped;     /* files that were named but are not there, or cannot be used */
+    const char *remark; /* what else whoever uses the split must be told, or NULL */
+    bnn_file_id *file;  /* that it reads */
     size_t files, file_capacity;
     bnn_normalizer normalizer; /* of images: the row's, or bnn_dataset_normalize's */
     /* Writes each field of sample `index` to out[field]. draw = NULL is the test transform. Called

@@ -268,12 +268,16 @@ static bnn_code open_list(shapenet *d, const char *dir, const char *lists, const
     return code;
 }
 
-/* Shapes for training are those of the validation, too, as BiPointNet has it; a set of one's own
- * may have none. */
+/* Shapes for training are those of the validation, too, as BiPointNet has it. A set of one's own
+ * may have none, and where it has no others it is tested on those that it is trained on. */
 static bnn_code open_split(shapenet *d, const char *dir, bnn_split split, bnn_error *err) {
     char folder[BNN_DATA_PATH_MAX], lists[BNN_DATA_PATH_MAX];
-    const int training = split == BNN_SPLIT_TRAIN;
     bnn_code code = find_folder(dir, folder, lists, err);
+    int training = split == BNN_SPLIT_TRAIN;
+    if (code == BNN_OK && !training && !has_list(lists, "test")) {
+        d->base.remark = "it has no list for testing; the shapes for training are tested on";
+        training = 1;
+    }
     if (code == BNN_OK) {
         code = open_list(d, folder, lists, training ? "train" : "test", err);
     }

@@ -4,9 +4,48 @@
 
 #include "engine/graph_private.h"
 
+static size_t bytes_of(const bnn_tensor *tensor) {
+    return bnn_tensor_bytes(tensor->dtype, tensor->shape);
+}
+
 void bnn_graph_set(bnn_graph *graph, bnn_t input, const void *data) {
-    /* The graph never writes to an input; the cast keeps one pointer for all roles. */
-    graph->tensors[input].data = (void *)(uintptr_t)data;
+    bnn_tensor *tensor = &graph->tensors[input];
+    const bnn_stream *stream = &graph->stream;
+    if (tensor->buffer >= 0) {
+        stream->device.ops->put(stream, tensor->data, data, bytes_of(tensor));
+    } else { /* The graph never writes to an input; the cast keeps one pointer for all roles. */
+        tensor->data = (void *)(uintptr_t)data;
+    }
+}
+
+bnn_code bnn_graph_put(const bnn_graph *graph, bnn_t t, const void *host, bnn_error *err) {
+    const bnn_tensor *tensor = &graph->tensors[t];
+    const bnn_stream *stream = &graph->stream;
+    stream->device.ops->put(stream, tensor->data, host, bytes_of(tensor));
+    return stream->device.ops->finish(stream, err);
+}
+
+bnn_code bnn_graph_get(const bnn_graph *graph, bnn_t t, void *host, bnn_error *err) {
+    const bnn_tensor *tensor = &graph->tensors[t];
+    const bnn_stream *stream = &graph->stream;
+    stream->device.ops->get(stream, host, tensor->data, bytes_of(tensor));
+    return stream->device.ops->finish(stream, err);
+}
+
+bnn_code bnn_graph_put_grad(const bnn_graph *graph, bnn_t t, const float *host, bnn_error *err) {
+    const bnn_tensor *tensor = &graph->tensors[t];
+    const bnn_stream *stream = &graph->stream;
+    stream->device.ops->put(stream, tensor->grad, host,
+                            bnn_shape_count(tensor->shape) * sizeof(float));
+    return stream->device.ops->finish(stream, err);
+}
+
+bnn_code bnn_graph_get_grad(const bnn_graph *graph, bnn_t t, float *host, bnn_error *err) {
+    const bnn_tensor *tensor = &graph->tensors[t];
+    const bnn_stream *stream = &graph->stream;
+    stream->device.ops->get(stream, host, tensor->grad,
+                            bnn_shape_count(tensor->shape) * sizeof(float));
+    return stream->device.ops->finish(stream, err);
 }
 
 /* ---- a block's memory ---- */
@@ -96,7 +135,7 @@ static void run_step(const bnn_graph *graph, const bnn_step *step) {
         return;
     }
     pass p = {graph, step};
-    graph->device.kernels->for_each(&graph->device, step->pieces, run_piece, &p);
+    graph->stream.device.kernels->for_each(&graph->stream, step->pieces, run_piece, &p);
     for (int i = step->first; i < step->first + step->count; i++) {
         const bnn_action *a = &graph->actions[i];
         const bnn_node *node = &graph->nodes[a->node];
@@ -131,13 +170,13 @@ void bnn_graph_backward_weighted(bnn_graph *graph, float weight) {
         graph->params->grads = graph->grads;
     }
     if (bnn_shape_count(root->shape) == 1) {
-        graph->device.kernels->fill(&graph->device, 1, weight, root->grad);
+        graph->stream.device.kernels->fill(&graph->stream, 1, weight, root->grad);
     }
     run_steps(graph, graph->forward_steps, graph->step_count);
     /* Parameters of other graphs of the model (FDA's noise) must not be moved by this one. */
     for (size_t i = 0; i < graph->span_count; i++) {
-        graph->device.kernels->fill(&graph->device, graph->spans[i].count, 0.0f,
-                                    graph->grads + graph->spans[i].first);
+        graph->stream.device.kernels->fill(&graph->stream, graph->spans[i].count, 0.0f,
+                                           graph->grads + graph->spans[i].first);
     }
 }
 

@@ -74,6 +74,9 @@ bnn_code bnn_gradcheck(bnn_graph *graph, const float *gy, const bnn_gradcheck_le
         return bnn_fail(err, BNN_ERR_ARGUMENT,
                         "gradcheck: no root, or none of its many values has an upstream gradient");
     }
+    if (!graph->stream.device.ops->host) {
+        return bnn_fail(err, BNN_ERR_UNSUPPORTED, "gradcheck: moves values that the host can see");
+    }
     size_t bytes = leaf->count * sizeof(float);
     float *memory = malloc(3 * bytes + 1);
     if (!memory) {

@@ -10,6 +10,22 @@
 #include "engine/base/text.h"
 #include "engine/graph_private.h"
 
+/* Parameters live where the first graph of theirs runs. */
+static void place_params(bnn_graph *graph) {
+    const bnn_device *device = &graph->stream.device;
+    bnn_params *params = graph->params;
+    if (!params) {
+        return;
+    }
+    if (!params->device.ops && !params->values) {
+        params->device = *device;
+    }
+    int same = params->device.ops ? params->device.ops == device->ops : device->ops->host;
+    if (!same) {
+        bnn_graph_fail(graph, BNN_ERR_ARGUMENT, "the parameters are on another device");
+    }
+}
+
 bnn_graph *bnn_graph_create(const bnn_device *device, bnn_params *params, int training) {
     bnn_graph *graph = calloc(1, sizeof *graph);
     if (graph && !(graph->arena = bnn_arena_create())) {
@@ -17,8 +33,11 @@ bnn_graph *bnn_graph_create(const bnn_device *device, bnn_params *params, int tr
         return NULL;
     }
     if (graph) {
-        graph->device = *device;
+        if (!bnn_stream_start(&graph->stream, device)) {
+            bnn_graph_fail(graph, BNN_ERR_MEMORY, "no room for another stream on the device");
+        }
         graph->params = params;
+        place_params(graph);
         graph->training = graph->gradients = training;
         graph->root = BNN_NONE;
     }
@@ -43,7 +62,11 @@ void bnn_graph_free(bnn_graph *graph) {
     free(graph->spans);
     free(graph->profile);
     free(graph->action_seconds);
-    free(graph->own_memory);
+    if (graph->own_memory) {
+        graph->stream.device.ops->release(&graph->stream.device, BNN_MEMORY_DEVICE,
+                                          graph->own_memory);
+    }
+    bnn_stream_end(&graph->stream);
     bnn_arena_free(graph->arena);
     free(graph);
 }
@@ -142,13 +165,14 @@ bnn_t bnn_graph_param(bnn_graph *graph, const bnn_param *desc) {
             return (bnn_t)t;
         }
     }
-    return add_tensor(graph,
-                      (bnn_tensor){.dtype = BNN_F32,
-                                   .shape = param->memory,
-                                   .role = param->trainable ? BNN_ROLE_PARAM : BNN_ROLE_BUFFER,
-                                   .param = param,
-                                   .producer = -1,
-                                   .requires_grad = param->trainable && graph->gradients});
+    return add_tensor(
+        graph,
+        (bnn_tensor){.dtype = BNN_F32,
+                     .shape = param->memory,
+                     .role = param->trainable ? BNN_ROLE_PARAM : BNN_ROLE_BUFFER,
+                     .param = param,
+                     .producer = -1,
+                     .requires_grad = param->trainable && !param->frozen && graph->gradients});
 }
 
 bnn_t bnn_graph_constant(bnn_graph *graph, bnn_dtype dtype, bnn_shape shape) {
@@ -271,11 +295,15 @@ int bnn_graph_training(const bnn_graph *graph) {
 }
 
 const bnn_kernels *bnn_graph_kernels(const bnn_graph *graph) {
-    return graph->device.kernels;
+    return graph->stream.device.kernels;
 }
 
 const bnn_device *bnn_graph_device(const bnn_graph *graph) {
-    return &graph->device;
+    return &graph->stream.device;
+}
+
+const bnn_stream *bnn_graph_stream(const bnn_graph *graph) {
+    return &graph->stream;
 }
 
 float *bnn_f32(const bnn_graph *graph, bnn_t t) {

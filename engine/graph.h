@@ -5,7 +5,9 @@
  *   bnn_graph_compile(graph, loss, &err);      // gradients and memory are laid out
  *   bnn_params_allocate(params, &err);         // once, after the first graph is built
  *   bnn_graph_bind(graph, NULL, &err);         // memory
+ *   bnn_params_to_device(params, &err);        // when the host has given them their values
  *   bnn_graph_set(graph, x, batch); bnn_graph_forward(graph); bnn_graph_backward(graph);
+ *   bnn_graph_get(graph, loss, &value, &err);
  *
  * Builders carry a sticky error: after the first failure all return BNN_NONE, and compile reports.
  */
@@ -21,7 +23,7 @@ void bnn_graph_free(bnn_graph *graph); /* NULL is fine */
  * gradient in evaluation mode is a thing of tests.) */
 void bnn_graph_set_gradients(bnn_graph *graph, int on);
 
-/* An input; the caller gives its memory with bnn_graph_set before each run. `name` is copied. */
+/* An input; the caller gives its values with bnn_graph_set before each run. `name` is copied. */
 bnn_t bnn_graph_input(bnn_graph *graph, const char *name, bnn_dtype dtype, bnn_shape shape);
 /* A parameter or buffer of the model, registered if it is new. */
 bnn_t bnn_graph_param(bnn_graph *graph, const bnn_param *desc);
@@ -48,10 +50,18 @@ size_t bnn_graph_bytes(const bnn_graph *graph);
  * The parameters' gradients lie in it too, from a backward to the next forward. */
 bnn_code bnn_graph_bind(bnn_graph *graph, void *memory, bnn_error *err);
 
+/* Between a tensor of a bound graph, or its gradient, and the host: copied when they return. */
+bnn_code bnn_graph_put(const bnn_graph *graph, bnn_t t, const void *host, bnn_error *err);
+bnn_code bnn_graph_get(const bnn_graph *graph, bnn_t t, void *host, bnn_error *err);
+bnn_code bnn_graph_put_grad(const bnn_graph *graph, bnn_t t, const float *host, bnn_error *err);
+bnn_code bnn_graph_get_grad(const bnn_graph *graph, bnn_t t, float *host, bnn_error *err);
+
+/* Gives an input the host's `data`, which must stay as it is until the run is over: it is read
+ * where it lies, or from the graph's own copy on the device. */
 void bnn_graph_set(bnn_graph *graph, bnn_t input, const void *data);
 void bnn_graph_forward(bnn_graph *graph);
 /* Runs backward from the root, whose gradient is 1 (a loss of one value), or else whatever the
- * caller wrote to bnn_grad(graph, root). Gradients of parameters are replaced, not added to. */
+ * caller put there (bnn_graph_put_grad). Gradients of parameters are replaced, not added to. */
 void bnn_graph_backward(bnn_graph *graph);
 /* The same of a loss of one value, times `weight`: the part of a larger batch that this one is. */
 void bnn_graph_backward_weighted(bnn_graph *graph, float weight);

@@ -81,7 +81,7 @@ typedef struct bnn_span {
 } bnn_span;
 
 struct bnn_graph {
-    bnn_device device;
+    bnn_stream stream;
     bnn_params *params;
     int training, gradients;
     bnn_error error;

@@ -10,8 +10,10 @@
  *
  * Results are the same, bit for bit, at any number of threads; what has only bits for operands is
  * the same on any instruction set. `acc` != 0 adds to the result instead of replacing it. Floats
- * are never contracted to fused operations but in the float products. Kernels that work on several
- * threads get the device first (device.h); the others run on the thread that calls them. */
+ * are never contracted to fused operations but in the float products.
+ *
+ * Every kernel gets the stream first whose device it runs on (device.h). Its operands are that
+ * device's memory; structs and what they point to otherwise are the host's. */
 #ifndef BNN_ENGINE_KERNELS_H
 #define BNN_ENGINE_KERNELS_H
 
@@ -25,6 +27,7 @@ static inline size_t bnn_words(size_t bits) {
 }
 
 typedef struct bnn_device bnn_device;
+typedef struct bnn_stream bnn_stream;
 
 /* A convolution, or with h = kh = 1 a 1-D one, or with h = w = kh = kw = 1 a linear layer. */
 typedef struct bnn_conv {
@@ -80,97 +83,104 @@ typedef struct bnn_kernels {
      * tensor are best given to them at a time; all rows may be. */
     size_t block_values;
     /* Calls body(context, i, worker) for all i < count; 0 <= worker < device->threads. */
-    void (*for_each)(const bnn_device *device, size_t count,
+    void (*for_each)(const bnn_stream *stream, size_t count,
                      void (*body)(void *context, size_t i, int worker), void *context);
 
     /* ---- bits ---- */
     /* (block) bits[rows][words(c)] of x[rows][c]. */
-    void (*sign_pack)(size_t rows, size_t c, const float *x, uint64_t *bits);
+    void (*sign_pack)(const bnn_stream *stream, size_t rows, size_t c, const float *x,
+                      uint64_t *bits);
     /* x[rows][c] = +-1, times scale[row / rows_per_scale] where scale is not NULL. */
-    void (*sign_unpack)(const bnn_device *device, size_t rows, size_t c, const bnn_operand *bits,
+    void (*sign_unpack)(const bnn_stream *stream, size_t rows, size_t c, const bnn_operand *bits,
                         float *x);
-    /* (block) plane bit = slope of a mask-like surrogate (bnn_ste_is_mask) at x, over n values. */
-    void (*ste_plane)(size_t n, const float *x, bnn_ste ste, uint64_t *plane);
+    /* (block) plane bit = slope of a mask-like surrogate (bnn_ste_is_mask) at x, over n values.
+     * `p` is the surrogate's parameter, or NULL for ste.p. */
+    void (*ste_plane)(const bnn_stream *stream, size_t n, const float *x, bnn_ste ste,
+                      const float *p, uint64_t *plane);
     /* (block) gx = plane ? g : 0. gx may be g when acc = 0. */
-    void (*plane_backward)(size_t n, const float *g, const uint64_t *plane, float *gx, int acc);
+    void (*plane_backward)(const bnn_stream *stream, size_t n, const float *g,
+                           const uint64_t *plane, float *gx, int acc);
     /* (block) gx[r][i] = g[r][i] * slope(x[r][i]) * s, s = scale[(first + r) / per_scale], or 1. gx
      * may be g when acc = 0. */
-    void (*ste_backward)(size_t first, size_t rows, size_t c, size_t per_scale, const float *g,
-                         const float *x, bnn_ste ste, const float *scale, float *gx, int acc);
+    void (*ste_backward)(const bnn_stream *stream, size_t first, size_t rows, size_t c,
+                         size_t per_scale, const float *g, const float *x, bnn_ste ste,
+                         const float *p, const float *scale, float *gx, int acc);
     /* (block) bits of (x >= t), per channel: threshold[c] = 2t + flip, bit = (x >= t) != flip. x
      * holds integers of magnitude below 2^24. */
-    void (*threshold_pack)(size_t rows, size_t c, const float *x, const int32_t *threshold,
-                           uint64_t *bits);
+    void (*threshold_pack)(const bnn_stream *stream, size_t rows, size_t c, const float *x,
+                           const int32_t *threshold, uint64_t *bits);
 
     /* ---- the three products ---- */
     /* For operands that are bits, or float; all three products. */
-    size_t (*conv_workspace)(const bnn_device *device, const bnn_conv *s, int bits);
+    size_t (*conv_workspace)(const bnn_stream *stream, const bnn_conv *s, int bits);
     /* y = x * w (zero padding contributes exactly 0). Both operands bits: XNOR-popcount, and the
      * integer times the input's scale; the filters' is not looked at (a factor of a channel can
      * be deferred, and what is left is exact). Both float: float product. Never mixed. */
-    void (*conv_forward)(const bnn_device *device, const bnn_conv *s, const bnn_operand *x,
+    void (*conv_forward)(const bnn_stream *stream, const bnn_conv *s, const bnn_operand *x,
                          const bnn_operand *w, const bnn_result *y, void *ws);
     /* What the forward first makes of its filters (`bits`: they are bits) for a product of this
      * shape depends on nothing else, so inference makes it once: in `prepared`, 64-byte aligned. */
-    size_t (*conv_prepared_bytes)(const bnn_device *device, const bnn_conv *s, int bits);
-    void (*conv_prepare)(const bnn_device *device, const bnn_conv *s, const bnn_operand *w,
+    size_t (*conv_prepared_bytes)(const bnn_stream *stream, const bnn_conv *s, int bits);
+    void (*conv_prepare)(const bnn_stream *stream, const bnn_conv *s, const bnn_operand *w,
                          void *prepared, void *ws);
     /* gx = dL/dx given gy[n,oh,ow,o] and the filters as fed to the forward (float, or +-1 bits with
      * their scale: the mixed product). */
-    void (*conv_backward_x)(const bnn_device *device, const bnn_conv *s, const float *gy,
+    void (*conv_backward_x)(const bnn_stream *stream, const bnn_conv *s, const float *gy,
                             const bnn_operand *w, float *gx, int acc, void *ws);
     /* gw[o,kh,kw,c/groups] = dL/dw given gy and the input as fed to the forward. */
-    void (*conv_backward_w)(const bnn_device *device, const bnn_conv *s, const float *gy,
+    void (*conv_backward_w)(const bnn_stream *stream, const bnn_conv *s, const float *gy,
                             const bnn_operand *x, float *gw, int acc, void *ws);
 
     /* ---- element-wise ---- */
-    void (*fill)(const bnn_device *device, size_t n, float value, float *x);
+    void (*fill)(const bnn_stream *stream, size_t n, float value, float *x);
     /* (block) */
-    void (*copy)(size_t n, const float *x, float *y, int acc);
+    void (*copy)(const bnn_stream *stream, size_t n, const float *x, float *y, int acc);
     /* (block) y = a + b; y may be a or b. */
-    void (*add)(size_t n, const float *a, const float *b, float *y);
+    void (*add)(const bnn_stream *stream, size_t n, const float *a, const float *b, float *y);
     /* (block) y = s[(first + r) / per_scale] * x, or x where s is NULL. */
-    void (*to_float)(size_t first, size_t rows, size_t c, size_t per_scale, const int16_t *x,
-                     const float *s, float *y);
+    void (*to_float)(const bnn_stream *stream, size_t first, size_t rows, size_t c,
+                     size_t per_scale, const int16_t *x, const float *s, float *y);
     /* (block) y = min(max(x, lo), hi); plane (may be NULL) bit = lo < x && x < hi. A NaN stays a
      * NaN. y may be x. */
-    void (*clamp)(size_t n, const float *x, float lo, float hi, float *y, uint64_t *plane);
+    void (*clamp)(const bnn_stream *stream, size_t n, const float *x, float lo, float hi, float *y,
+                  uint64_t *plane);
     /* (block) y[r][c] = (a ? a[c] : 1) * x[r][c] + (b ? b[c] : 0). y may be x when acc = 0. */
-    void (*affine)(size_t rows, size_t c, bnn_numbers x, const float *a, const float *b, float *y,
-                   int acc);
+    void (*affine)(const bnn_stream *stream, size_t rows, size_t c, bnn_numbers x, const float *a,
+                   const float *b, float *y, int acc);
     /* y[to] = factor * x[from], or that added, over all of the move's values. */
-    void (*move)(const bnn_device *device, const bnn_move *m, float factor, const float *x,
+    void (*move)(const bnn_stream *stream, const bnn_move *m, float factor, const float *x,
                  float *y, int acc);
     /* (block) y = x, plus value where r % c is the column: the diagonals of c by c matrices. y may
      * be x. */
-    void (*add_diagonal)(size_t first, size_t rows, size_t c, float value, const float *x,
-                         float *y);
+    void (*add_diagonal)(const bnn_stream *stream, size_t first, size_t rows, size_t c, float value,
+                         const float *x, float *y);
     /* (block) y = x > 0 ? x : slope * x, of one slope or one a channel (He et al. 2015). y may be
      * x. */
-    void (*prelu)(size_t rows, size_t c, const float *x, const float *slope, size_t slopes,
-                  float *y);
+    void (*prelu)(const bnn_stream *stream, size_t rows, size_t c, const float *x,
+                  const float *slope, size_t slopes, float *y);
     /* (block) At 0 the derivative is the slope. gx may be g when acc = 0. */
-    void (*prelu_backward)(size_t rows, size_t c, const float *g, const float *x,
-                           const float *slope, size_t slopes, float *gx, int acc);
+    void (*prelu_backward)(const bnn_stream *stream, size_t rows, size_t c, const float *g,
+                           const float *x, const float *slope, size_t slopes, float *gx, int acc);
     /* (block) Sums, by piece and of sums_bytes(c) as channel_sums has them, of what the slope's
      * gradient is; then that. */
-    void (*prelu_sums)(size_t rows, size_t c, const float *g, const float *x, int reset,
-                       void *sums);
-    void (*prelu_finish)(size_t c, size_t pieces, const void *sums, size_t slopes, float *gslope,
-                         int acc);
+    void (*prelu_sums)(const bnn_stream *stream, size_t rows, size_t c, const float *g,
+                       const float *x, int reset, void *sums);
+    void (*prelu_finish)(const bnn_stream *stream, size_t c, size_t pieces, const void *sums,
+                         size_t slopes, float *gslope, int acc);
 
     /* ---- sums of channels, over the rows of [rows][c] ---- */
     /* A piece's sums take sums_bytes(c), 8-byte aligned; those of all pieces lie one behind the
      * other. `reset` starts them anew, else a block's are added. */
-    size_t (*sums_bytes)(size_t c);
+    size_t (*sums_bytes)(const bnn_stream *stream, size_t c);
     /* (block) What mean and variance of x need. */
-    void (*channel_moments)(size_t rows, size_t c, bnn_numbers x, int reset, void *sums);
+    void (*channel_moments)(const bnn_stream *stream, size_t rows, size_t c, bnn_numbers x,
+                            int reset, void *sums);
     /* (block) Sums of g, and of g * (x - centre) where x is given; centre[c] may be NULL, for 0. */
-    void (*channel_sums)(size_t rows, size_t c, const float *g, bnn_numbers x, const double *centre,
-                         int reset, void *sums);
+    void (*channel_sums)(const bnn_stream *stream, size_t rows, size_t c, const float *g,
+                         bnn_numbers x, const double *centre, int reset, void *sums);
     /* sum[c] and dot[c] of channel_sums without centre; either may be NULL. */
-    void (*channel_sums_finish)(size_t c, size_t pieces, const void *sums, float *sum, float *dot,
-                                int acc);
+    void (*channel_sums_finish)(const bnn_stream *stream, size_t c, size_t pieces, const void *sums,
+                                float *sum, float *dot, int acc);
 
     /* ---- batch normalization over the rows of [rows][c] (Ioffe & Szegedy 2015) ---- */
     /* Of the value x * scale (scale[c] >= 0, or NULL for 1): an exact integer times the scale of a
@@ -178,117 +188,132 @@ typedef struct bnn_kernels {
      * From moments to state[4c], of which the third c are the channels' means of x; running
      * statistics, of the value, r += momentum * (batch - r), with the unbiased variance (PyTorch's
      * rule). */
-    void (*batch_norm_finish)(size_t c, size_t pieces, const void *sums, const float *scale,
-                              const float *weight, const float *bias, float eps, float momentum,
-                              float *running_mean, float *running_var, double *state);
+    void (*batch_norm_finish)(const bnn_stream *stream, size_t c, size_t pieces, const void *sums,
+                              const float *scale, const float *weight, const float *bias, float eps,
+                              float momentum, float *running_mean, float *running_var,
+                              double *state);
     /* The same from running statistics; without the means. */
-    void (*batch_norm_fixed)(size_t c, const float *scale, const float *weight, const float *bias,
-                             float eps, const float *running_mean, const float *running_var,
-                             double *state);
+    void (*batch_norm_fixed)(const bnn_stream *stream, size_t c, const float *scale,
+                             const float *weight, const float *bias, float eps,
+                             const float *running_mean, const float *running_var, double *state);
     /* (block) y = (value - mean) / sqrt(variance + eps) * weight + bias, rounded as if once. */
-    void (*batch_norm)(size_t rows, size_t c, bnn_numbers x, const double *state, float *y);
-    /* From channel_sums of g and x about state + 2C to the parameters' gradients and
-     * coefficient[4c]. */
-    void (*batch_norm_backward_finish)(size_t c, size_t pieces, const void *sums,
-                                       const float *scale, const float *weight, const double *state,
-                                       float *gweight, float *gbias, int acc, float *coefficient);
+    void (*batch_norm)(const bnn_stream *stream, size_t rows, size_t c, bnn_numbers x,
+                       const double *state, float *y);
+    /* From channel_sums of g and x about state + 2C to the parameters' gradients, each NULL where
+     * it is not wanted, and coefficient[4c]. */
+    void (*batch_norm_backward_finish)(const bnn_stream *stream, size_t c, size_t pieces,
+                                       const void *sums, const float *scale, const float *weight,
+                                       const double *state, float *gweight, float *gbias, int acc,
+                                       float *coefficient);
     /* (block) The gradient of the value. gx may be g when acc = 0. */
-    void (*batch_norm_backward)(size_t rows, size_t c, const float *g, bnn_numbers x,
-                                const float *coefficient, float *gx, int acc);
+    void (*batch_norm_backward)(const bnn_stream *stream, size_t rows, size_t c, const float *g,
+                                bnn_numbers x, const float *coefficient, float *gx, int acc);
 
     /* ---- statistics of groups: each per_group consecutive rows of [rows][c] ---- */
     /* (block) Sums of |x|, one a group; a block's are added unless the group begins in it. */
-    void (*group_abs_sums)(size_t first, size_t rows, size_t c, size_t per_group, const float *x,
-                           double *sums);
+    void (*group_abs_sums)(const bnn_stream *stream, size_t first, size_t rows, size_t c,
+                           size_t per_group, const float *x, double *sums);
     /* mean = sums / len */
-    void (*group_abs_mean)(size_t groups, size_t len, const double *sums, float *mean);
+    void (*group_abs_mean)(const bnn_stream *stream, size_t groups, size_t len, const double *sums,
+                           float *mean);
+    /* ReCU (Xu et al. 2021, eq. 10): bound = -mean ln(2 - 2 tau) of what group_abs_sums adds up
+     * over len values altogether; infinite for tau = 1. tau[1], bound[1]. */
+    void (*recu_bound)(const bnn_stream *stream, size_t groups, size_t len, const double *sums,
+                       const float *tau, float *bound);
     /* (block) Three numbers a group: what mean and variance need. */
-    void (*group_moments)(size_t first, size_t rows, size_t c, size_t per_group, const float *x,
-                          double *sums);
+    void (*group_moments)(const bnn_stream *stream, size_t first, size_t rows, size_t c,
+                          size_t per_group, const float *x, double *sums);
     /* mean[groups] and r = (unbiased variance + eps)^-1/2, or 1 if !scale, over len values each. */
-    void (*normalize_finish)(size_t groups, size_t len, const double *sums, int scale, float eps,
-                             float *mean, float *r);
+    void (*normalize_finish)(const bnn_stream *stream, size_t groups, size_t len,
+                             const double *sums, int scale, float eps, float *mean, float *r);
     /* (block) y = gain * (x - center * mean) * r */
-    void (*normalize)(size_t first, size_t rows, size_t c, size_t per_group, const float *x,
-                      int center, float gain, const float *mean, const float *r, float *y);
+    void (*normalize)(const bnn_stream *stream, size_t first, size_t rows, size_t c,
+                      size_t per_group, const float *x, int center, float gain, const float *mean,
+                      const float *r, float *y);
     /* (block) Two numbers a group: sums of g, and of g * (x - center * mean); x = NULL where
      * nothing is divided by a deviation. */
-    void (*group_dots)(size_t first, size_t rows, size_t c, size_t per_group, const float *g,
-                       const float *x, int center, const float *mean, double *sums);
+    void (*group_dots)(const bnn_stream *stream, size_t first, size_t rows, size_t c,
+                       size_t per_group, const float *g, const float *x, int center,
+                       const float *mean, double *sums);
     /* (block) gx = gain * [r (g - center * mean(g)) - r^3 (x - mean) * sum(g * (x - center * mean))
      * / (len-1)], without the second term if x is NULL. */
-    void (*normalize_backward)(size_t first, size_t rows, size_t c, size_t per_group,
-                               const float *g, const float *x, int center, float gain,
-                               const float *mean, const float *r, const double *sums, float *gx,
-                               int acc);
+    void (*normalize_backward)(const bnn_stream *stream, size_t first, size_t rows, size_t c,
+                               size_t per_group, const float *g, const float *x, int center,
+                               float gain, const float *mean, const float *r, const double *sums,
+                               float *gx, int acc);
 
     /* ---- algorithm-specific element-wise ---- */
     /* (block) XNOR-Net++: y[n][i][j][c] = x * so[c] * sh[i] * sv[j] (rank-1 scale, Bulat &
      * Tzimiropoulos 2019); a row is a pixel; sh may be NULL (ones). y may be x when acc = 0. */
-    void (*outer_scale)(size_t first, size_t rows, size_t h, size_t w, size_t c, bnn_numbers x,
-                        const float *so, const float *sh, const float *sv, float *y, int acc);
-    /* Gradients of so[c], sh[h], sv[w]: sums by piece (block), then the vectors; gsh is NULL with
-     * sh. */
-    size_t (*outer_sums_bytes)(size_t h, size_t w, size_t c);
-    void (*outer_scale_sums)(size_t first, size_t rows, size_t h, size_t w, size_t c,
-                             const float *g, bnn_numbers x, const float *sh, const float *sv,
-                             int reset, void *sums);
-    void (*outer_scale_finish)(size_t h, size_t w, size_t c, size_t pieces, const void *sums,
-                               const float *so, const float *sh, float *gso, float *gsh, float *gsv,
-                               int acc);
+    void (*outer_scale)(const bnn_stream *stream, size_t first, size_t rows, size_t h, size_t w,
+                        size_t c, bnn_numbers x, const float *so, const float *sh, const float *sv,
+                        float *y, int acc);
+    /* Gradients of so[c], sh[h], sv[w]: sums by piece (block), then the vectors, each NULL where it
+     * is not wanted; gsh is with sh. */
+    size_t (*outer_sums_bytes)(const bnn_stream *stream, size_t h, size_t w, size_t c);
+    void (*outer_scale_sums)(const bnn_stream *stream, size_t first, size_t rows, size_t h,
+                             size_t w, size_t c, const float *g, bnn_numbers x, const float *sh,
+                             const float *sv, int reset, void *sums);
+    void (*outer_scale_finish)(const bnn_stream *stream, size_t h, size_t w, size_t c,
+                               size_t pieces, const void *sums, const float *so, const float *sh,
+                               float *gso, float *gsh, float *gsv, int acc);
     /* (block) FDA: y[r][i] = s * (sign(x) + alpha * (lin + 0.1 sin(x))), s[(first + r) /
-     * per_scale]; lin and s may be NULL (0 and 1). */
-    void (*noisy_sign)(size_t first, size_t rows, size_t c, size_t per_scale, const float *x,
-                       const float *lin, const float *s, float alpha, float *y);
+     * per_scale]; lin and s may be NULL (0 and 1); alpha[1]. */
+    void (*noisy_sign)(const bnn_stream *stream, size_t first, size_t rows, size_t c,
+                       size_t per_scale, const float *x, const float *lin, const float *s,
+                       const float *alpha, float *y);
     /* (block) With u = s * g: gx = u * (F_n(x) 1[|x| <= 1] + alpha * 0.1 cos(x)), glin = alpha * u;
-     * either may be NULL. */
-    void (*noisy_sign_backward)(size_t first, size_t rows, size_t c, size_t per_scale,
-                                const float *g, const float *x, const float *s, float alpha,
-                                float n, float *gx, int gx_acc, float *glin, int glin_acc);
+     * either may be NULL; alpha[1], n[1]. */
+    void (*noisy_sign_backward)(const bnn_stream *stream, size_t first, size_t rows, size_t c,
+                                size_t per_scale, const float *g, const float *x, const float *s,
+                                const float *alpha, const float *n, float *gx, int gx_acc,
+                                float *glin, int glin_acc);
 
     /* ---- pooling ---- */
     /* Max over kernel x kernel windows of [n,h,w,c], padding never wins; index (may be NULL) keeps
      * which tap won (the first of equals), one byte a value, for the backward. kernel <= 15. */
-    void (*max_pool)(const bnn_device *device, int n, int h, int w, int c, int kernel, int stride,
+    void (*max_pool)(const bnn_stream *stream, int n, int h, int w, int c, int kernel, int stride,
                      int pad, const float *x, float *y, uint8_t *index);
-    void (*max_pool_backward)(const bnn_device *device, int n, int h, int w, int c, int kernel,
+    void (*max_pool_backward)(const bnn_stream *stream, int n, int h, int w, int c, int kernel,
                               int stride, int pad, const float *g, const uint8_t *index, float *gx,
                               int acc);
     /* y[n][c] = mean of x[n][:][c] over hw pixels. */
-    void (*global_avg_pool)(const bnn_device *device, size_t n, size_t hw, size_t c, const float *x,
+    void (*global_avg_pool)(const bnn_stream *stream, size_t n, size_t hw, size_t c, const float *x,
                             float *y);
-    void (*global_avg_pool_backward)(const bnn_device *device, size_t n, size_t hw, size_t c,
+    void (*global_avg_pool_backward)(const bnn_stream *stream, size_t n, size_t hw, size_t c,
                                      const float *g, float *gx, int acc);
     /* y[n][c] = shift + max of x[n][:][c] over rows; index (may be NULL) keeps the row that won,
      * the first of equals. */
-    void (*global_max_pool)(const bnn_device *device, size_t n, size_t rows, size_t c, float shift,
+    void (*global_max_pool)(const bnn_stream *stream, size_t n, size_t rows, size_t c, float shift,
                             const float *x, float *y, int32_t *index);
-    void (*global_max_pool_backward)(const bnn_device *device, size_t n, size_t rows, size_t c,
+    void (*global_max_pool_backward)(const bnn_stream *stream, size_t n, size_t rows, size_t c,
                                      const float *g, const int32_t *index, float *gx, int acc);
 
     /* ---- loss ---- */
     /* Mean softmax cross-entropy of logits[n][classes] against label[n]; keeps
      * probability[n][classes] for the backward. Not finite if any logit is not. */
-    void (*cross_entropy)(const bnn_device *device, size_t n, size_t classes, const float *logits,
+    void (*cross_entropy)(const bnn_stream *stream, size_t n, size_t classes, const float *logits,
                           const int32_t *label, float *probability, float *loss);
     /* glogits = gloss[0] * (probability - onehot) / n */
-    void (*cross_entropy_backward)(const bnn_device *device, size_t n, size_t classes,
+    void (*cross_entropy_backward)(const bnn_stream *stream, size_t n, size_t classes,
                                    const float *probability, const int32_t *label,
                                    const float *gloss, float *glogits, int acc);
     /* norm[n] = 2-norms of x[n][len], and their mean; a norm of 0 has no gradient. */
-    void (*norm_mean)(const bnn_device *device, size_t n, size_t len, const float *x, float *norm,
+    void (*norm_mean)(const bnn_stream *stream, size_t n, size_t len, const float *x, float *norm,
                       float *mean);
-    void (*norm_mean_backward)(const bnn_device *device, size_t n, size_t len, const float *gmean,
+    void (*norm_mean_backward)(const bnn_stream *stream, size_t n, size_t len, const float *gmean,
                                const float *x, const float *norm, float *gx, int acc);
 
+    /* g times min(1, max_norm / (its 2-norm + 1e-6)) (torch.nn.utils.clip_grad_norm_). */
+    void (*clip_norm)(const bnn_stream *stream, size_t n, float max_norm, float *g);
     /* ---- optimizers over flat buffers, one pass (semantics of torch.optim) ---- */
     /* g += weight_decay * w; v = momentum * v + g (first step: v = g); w -= lr * (nesterov ?
      * g + momentum * v : v). v may be NULL when momentum = 0. */
-    void (*sgd_step)(const bnn_device *device, size_t n, float *w, const float *g, float *v,
+    void (*sgd_step)(const bnn_stream *stream, size_t n, float *w, const float *g, float *v,
                      float lr, float momentum, float weight_decay, int nesterov, int first);
     /* Adam (Kingma & Ba 2015), or AdamW (Loshchilov & Hutter 2019) if decoupled; step counts
      * from 1. */
-    void (*adam_step)(const bnn_device *device, size_t n, float *w, const float *g, float *m,
+    void (*adam_step)(const bnn_stream *stream, size_t n, float *w, const float *g, float *m,
                       float *v, float lr, float beta1, float beta2, float eps, float weight_decay,
                       int decoupled, uint64_t step);
 } bnn_kernels;

@@ -171,6 +171,8 @@ static inline int bnn_groups_fit(bnn_shape s, int groups) {
 /* ---- for forward and backward; NULL for BNN_NONE ---- */
 const bnn_kernels *bnn_graph_kernels(const bnn_graph *graph);
 const bnn_device *bnn_graph_device(const bnn_graph *graph);
+/* Every kernel's first argument. */
+const bnn_stream *bnn_graph_stream(const bnn_graph *graph);
 float *bnn_f32(const bnn_graph *graph, bnn_t t);
 int16_t *bnn_i16(const bnn_graph *graph, bnn_t t);
 int32_t *bnn_i32(const bnn_graph *graph, bnn_t t);

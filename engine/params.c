@@ -17,13 +17,26 @@ bnn_params *bnn_params_create(void) {
     return params;
 }
 
+static void release(const bnn_params *params, float *host, float *memory) {
+    const bnn_device *device = &params->device;
+    if (!device->ops) {
+        free(memory);
+        return;
+    }
+    if (host != memory) {
+        device->ops->release(device, BNN_MEMORY_HOST, host);
+    }
+    device->ops->release(device, BNN_MEMORY_DEVICE, memory);
+}
+
 void bnn_params_free(bnn_params *params) {
     if (!params) {
         return;
     }
     free(params->list);
-    free(params->values);
-    free(params->buffers);
+    release(params, params->host_values, params->values);
+    release(params, params->host_buffers, params->buffers);
+    bnn_stream_end(&params->stream);
     bnn_arena_free(params->arena);
     free(params);
 }
@@ -35,6 +48,55 @@ const bnn_param *bnn_params_find(const bnn_params *params, const char *name) {
         }
     }
     return NULL;
+}
+
+/* ---- what stays as it is ---- */
+
+bnn_code bnn_params_freeze(bnn_params *params, const char *modules, bnn_error *err) {
+    params->frozen = bnn_arena_format(params->arena, "%s", modules);
+    return params->frozen ? BNN_OK : bnn_fail(err, BNN_ERR_MEMORY, "out of memory for --freeze");
+}
+
+/* Is `name` that of the module [module, module + length), or of a part of it? */
+static int lies_in(const char *name, const char *module, size_t length) {
+    return length && strncmp(name, module, length) == 0 &&
+           (name[length] == '.' || name[length] == '\0');
+}
+
+static int is_frozen(const bnn_params *params, const char *name) {
+    for (const char *at = params->frozen ? params->frozen : ""; *at; at += *at == ',') {
+        size_t length = strcspn(at, ",");
+        if (lies_in(name, at, length)) {
+            return 1;
+        }
+        at += length;
+    }
+    return 0;
+}
+
+bnn_code bnn_params_check_frozen(const bnn_params *params, bnn_error *err) {
+    size_t frozen = 0, trainable = 0;
+    for (size_t p = 0; p < params->count; p++) {
+        trainable += params->list[p]->trainable != 0;
+        frozen += params->list[p]->frozen != 0;
+    }
+    for (const char *at = params->frozen ? params->frozen : ""; *at;) {
+        size_t length = strcspn(at, ","), found = 0;
+        for (size_t p = 0; p < params->count; p++) {
+            found += params->list[p]->frozen && lies_in(params->list[p]->name, at, length);
+        }
+        if (!found) {
+            return bnn_fail(err, BNN_ERR_ARGUMENT,
+                            "no parameters lie in a module '%.*s'; the first is %s", (int)length,
+                            at, params->count ? params->list[0]->name : "none");
+        }
+        at += length;
+        at += *at == ',';
+    }
+    return frozen < trainable || !frozen
+               ? BNN_OK
+               : bnn_fail(err, BNN_ERR_ARGUMENT,
+                          "all parameters are frozen: nothing is left to train");
 }
 
 static bnn_code grow(bnn_params *params, bnn_error *err) {
@@ -78,6 +140,7 @@ const bnn_param *bnn_params_register(bnn_params *params, const bnn_param *desc, 
     *param = *desc;
     param->name = name;
     param->count = bnn_shape_count(desc->memory);
+    param->frozen = desc->trainable && is_frozen(params, name);
     size_t *total = desc->trainable ? &params->value_count : &params->buffer_count;
     param->offset = *total;
     *total += (param->count + ALIGN_FLOATS - 1) / ALIGN_FLOATS * ALIGN_FLOATS;
@@ -85,14 +148,55 @@ const bnn_param *bnn_params_register(bnn_params *params, const bnn_param *desc, 
     return param;
 }
 
+/* Of a flat buffer, memory and mirror. */
+static int take(const bnn_params *params, size_t count, float **host, float **memory) {
+    const bnn_device *device = &params->device;
+    size_t bytes = count * sizeof(float);
+    if (!device->ops) { /* no graph has them */
+        *host = *memory = bnn_alloc_aligned(bytes);
+        return *host != NULL;
+    }
+    *memory = device->ops->alloc(device, BNN_MEMORY_DEVICE, bytes);
+    *host = device->ops->host ? *memory : device->ops->alloc(device, BNN_MEMORY_HOST, bytes);
+    return *host && *memory;
+}
+
 bnn_code bnn_params_allocate(bnn_params *params, bnn_error *err) {
-    params->values = bnn_alloc_aligned(4 * params->value_count);
-    params->buffers = bnn_alloc_aligned(4 * params->buffer_count);
-    if (!params->values || !params->buffers) {
+    if (params->device.ops && !bnn_stream_start(&params->stream, &params->device)) {
+        return bnn_fail(err, BNN_ERR_MEMORY, "no room for another stream on the device");
+    }
+    if (!take(params, params->value_count, &params->host_values, &params->values) ||
+        !take(params, params->buffer_count, &params->host_buffers, &params->buffers)) {
         return bnn_fail(err, BNN_ERR_MEMORY, "out of memory: %zu parameters need %zu MiB",
                         params->value_count, (params->value_count * 4) >> 20);
     }
     return BNN_OK;
+}
+
+/* Is there another memory than the mirror? */
+static int is_mirrored(const bnn_params *p) {
+    return p->values != p->host_values;
+}
+
+bnn_code bnn_params_to_host(const bnn_params *p, const bnn_stream *after, bnn_error *err) {
+    const bnn_device_ops *ops = after->device.ops;
+    if (!is_mirrored(p)) {
+        return ops->finish(after, err);
+    }
+    ops->follow(&p->stream, after);
+    ops->get(&p->stream, p->host_values, p->values, p->value_count * sizeof(float));
+    ops->get(&p->stream, p->host_buffers, p->buffers, p->buffer_count * sizeof(float));
+    return ops->finish(&p->stream, err);
+}
+
+bnn_code bnn_params_to_device(const bnn_params *p, bnn_error *err) {
+    if (!is_mirrored(p)) {
+        return BNN_OK;
+    }
+    const bnn_device_ops *ops = p->device.ops;
+    ops->put(&p->stream, p->values, p->host_values, p->value_count * sizeof(float));
+    ops->put(&p->stream, p->buffers, p->host_buffers, p->buffer_count * sizeof(float));
+    return ops->finish(&p->stream, err);
 }
 
 void bnn_params_initialize(bnn_params *params, uint64_t seed) {
@@ -117,6 +221,11 @@ void bnn_params_initialize(bnn_params *params, uint64_t seed) {
 }
 
 float *bnn_param_data(const bnn_params *params, const bnn_param *param) {
+    float *base = param->trainable ? params->host_values : params->host_buffers;
+    return base ? base + param->offset : NULL;
+}
+
+float *bnn_param_memory(const bnn_params *params, const bnn_param *param) {
     float *base = param->trainable ? params->values : params->buffers;
     return base ? base + param->offset : NULL;
 }

@@ -35,6 +35,7 @@ typedef struct bnn_param {
     size_t outer, channels, space, inner;
     bnn_shape memory; /* as the graph sees it */
     int trainable;    /* parameter, or else buffer */
+    int frozen;       /* a parameter that stays as it is; set when it is registered */
     int binary;       /* a latent weight: 1 bit where it is deployed */
     bnn_init init;
     size_t count;
@@ -45,8 +46,13 @@ typedef struct bnn_params {
     bnn_arena *arena;
     bnn_param **list; /* in order of first use */
     size_t count, capacity;
+    const char *frozen;               /* bnn_params_freeze's */
     size_t value_count, buffer_count; /* floats in the flat buffers, padding included */
-    float *values, *buffers;          /* NULL until allocated */
+    bnn_device device;                /* that of the first graph that uses them */
+    bnn_stream stream;                /* of copies; open once there are values */
+    float *values, *buffers;          /* the device's memory; NULL until allocated */
+    /* The host's mirror: the same memory where the device's is the host's. */
+    float *host_values, *host_buffers;
     /* As long as `values`: what the last backward left, in its graph's memory (graph.h); those of
      * parameters that it does not use, and the padding, are 0. NULL before a graph is bound. */
     float *grads;
@@ -55,18 +61,32 @@ typedef struct bnn_params {
 bnn_params *bnn_params_create(void); /* NULL when memory is out */
 void bnn_params_free(bnn_params *params);
 
+/* Parameters that are registered from now on stay as they are if their name is, or lies in, one of
+ * these modules: "layer1,conv1". Graphs have no gradient of them. */
+bnn_code bnn_params_freeze(bnn_params *params, const char *modules, bnn_error *err);
+/* When all are registered: an error if a module holds none of them, or nothing is left to train. */
+bnn_code bnn_params_check_frozen(const bnn_params *params, bnn_error *err);
+
 /* Finds `desc->name` or registers a copy of `desc` (the name is copied too; count and offset are
  * set here). NULL and an error if a registered one differs in shape or kind, or memory is out. */
 const bnn_param *bnn_params_register(bnn_params *params, const bnn_param *desc, bnn_error *err);
 const bnn_param *bnn_params_find(const bnn_params *params, const char *name); /* or NULL */
 
-/* Allocates the flat buffers. Once; nothing may be registered afterwards. */
+/* Allocates the flat buffers, zeroed. Once; nothing may be registered afterwards. */
 bnn_code bnn_params_allocate(bnn_params *params, bnn_error *err);
-/* Sets every value from its init and (seed, name) alone. */
+/* Graphs and optimizers work on the device's memory, everybody else on the mirror. Whoever changed
+ * the one, and hands on to those who look at the other, calls one of these; where both are one
+ * memory they copy nothing. They are done when they return. `after`: the stream that changed them
+ * last. */
+bnn_code bnn_params_to_host(const bnn_params *params, const bnn_stream *after, bnn_error *err);
+bnn_code bnn_params_to_device(const bnn_params *params, bnn_error *err);
+/* Sets every value of the mirror from its init and (seed, name) alone. */
 void bnn_params_initialize(bnn_params *params, uint64_t seed);
 
-float *bnn_param_data(const bnn_params *params, const bnn_param *param);
-float *bnn_param_grad(const bnn_params *params, const bnn_param *param); /* NULL for buffers */
+float *bnn_param_data(const bnn_params *params, const bnn_param *param);   /* in the mirror */
+float *bnn_param_memory(const bnn_params *params, const bnn_param *param); /* the device's */
+/* The device's; NULL for buffers. */
+float *bnn_param_grad(const bnn_params *params, const bnn_param *param);
 
 /* Between file order and memory order; `from` and `to` hold param->count floats. */
 void bnn_param_to_memory(const bnn_param *param, const float *from, float *to);

@@ -54,7 +54,7 @@ static double action_bytes(const bnn_graph *graph, const bnn_action *a) {
 bnn_code bnn_profile_start(bnn_graph *graph, bnn_error *err) {
     size_t costs = graph->node_count * BNN_COST_KINDS;
     graph->profile = calloc(costs + 1, sizeof *graph->profile);
-    graph->action_seconds = calloc((size_t)graph->device.threads * graph->action_count + 1,
+    graph->action_seconds = calloc((size_t)graph->stream.device.threads * graph->action_count + 1,
                                    sizeof *graph->action_seconds);
     return graph->profile && graph->action_seconds
                ? BNN_OK
@@ -67,7 +67,7 @@ void bnn_profile_step(const bnn_graph *graph, const bnn_step *step, double secon
         for (int i = step->first; i < step->first + step->count; i++) {
             const bnn_action *a = &graph->actions[i];
             double own = 0.0;
-            for (size_t w = 0; w < (size_t)graph->device.threads; w++) {
+            for (size_t w = 0; w < (size_t)graph->stream.device.threads; w++) {
                 double *spent = &graph->action_seconds[w * graph->action_count + (size_t)i];
                 own += *spent;
                 *spent = pass ? 0.0 : *spent;

@@ -28,10 +28,11 @@ static void forward(const bnn_block *b, const bnn_node *node) {
     if (x.i16) {
         size_t all = bnn_shape_rows(bnn_shape_of(g, node->in[X]));
         size_t scales = rows ? bnn_shape_count(bnn_shape_of(g, node->in[ROWS])) : 1;
-        k->to_float(b->first, b->rows, b->c, all / scales, x.i16, rows, y);
+        k->to_float(bnn_graph_stream(g), b->first, b->rows, b->c, all / scales, x.i16, rows, y);
     }
     if (channels) {
-        k->affine(b->rows, b->c, x.i16 ? (bnn_numbers){.f32 = y} : x, channels, NULL, y, 0);
+        k->affine(bnn_graph_stream(g), b->rows, b->c, x.i16 ? (bnn_numbers){.f32 = y} : x, channels,
+                  NULL, y, 0);
     }
 }
 
@@ -39,7 +40,8 @@ static void backward(const bnn_block *b, const bnn_node *node) {
     const float *gy = bnn_block_grad(b, node->out[0]);
     float *gx = bnn_block_grad(b, node->in[X]);
     if (gx != gy) {
-        bnn_graph_kernels(b->graph)->copy(b->rows * b->c, gy, gx, node->acc[0]);
+        bnn_graph_kernels(b->graph)->copy(bnn_graph_stream(b->graph), b->rows * b->c, gy, gx,
+                                          node->acc[0]);
     }
 }
 

@@ -18,14 +18,15 @@ static bnn_code infer(bnn_graph *g, bnn_node *node) {
 
 static void reduce(const bnn_block *b, const bnn_node *node) {
     size_t rows = bnn_shape_rows(bnn_shape_of(b->graph, node->in[0]));
-    bnn_graph_kernels(b->graph)->group_abs_sums(b->first, b->rows, b->c, rows / groups_of(node),
+    bnn_graph_kernels(b->graph)->group_abs_sums(bnn_graph_stream(b->graph), b->first, b->rows, b->c,
+                                                rows / groups_of(node),
                                                 bnn_block_f32(b, node->in[0]), node->ws);
 }
 
 static void finish(const bnn_graph *g, const bnn_node *node, size_t pieces) {
     size_t groups = groups_of(node);
     (void)pieces;
-    bnn_graph_kernels(g)->group_abs_mean(groups,
+    bnn_graph_kernels(g)->group_abs_mean(bnn_graph_stream(g), groups,
                                          bnn_shape_count(bnn_shape_of(g, node->in[0])) / groups,
                                          node->ws, bnn_f32(g, node->out[0]));
 }

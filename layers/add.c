@@ -12,8 +12,9 @@ static bnn_code infer(bnn_graph *g, bnn_node *node) {
 }
 
 static void forward(const bnn_block *b, const bnn_node *node) {
-    bnn_graph_kernels(b->graph)->add(b->rows * b->c, bnn_block_f32(b, node->in[0]),
-                                     bnn_block_f32(b, node->in[1]), bnn_block_f32(b, node->out[0]));
+    bnn_graph_kernels(b->graph)->add(bnn_graph_stream(b->graph), b->rows * b->c,
+                                     bnn_block_f32(b, node->in[0]), bnn_block_f32(b, node->in[1]),
+                                     bnn_block_f32(b, node->out[0]));
 }
 
 static void backward(const bnn_block *b, const bnn_node *node) {
@@ -22,9 +23,10 @@ static void backward(const bnn_block *b, const bnn_node *node) {
     for (int i = 0; i < 2; i++) {
         float *gx = node->want_grad[i] ? bnn_block_grad(b, node->in[i]) : NULL;
         if (gx && gx != gy) {
-            k->copy(b->rows * b->c, gy, gx, node->acc[i]);
+            k->copy(bnn_graph_stream(b->graph), b->rows * b->c, gy, gx, node->acc[i]);
         } else if (gx && i == 1) {
-            k->add(b->rows * b->c, gy, gy, gx); /* x + x, its gradient in gy's place */
+            k->add(bnn_graph_stream(b->graph), b->rows * b->c, gy, gy,
+                   gx); /* x + x, its gradient in gy's place */
         }
     }
 }

@@ -18,7 +18,8 @@ static bnn_code infer_as(bnn_graph *g, bnn_node *node, bnn_dtype dtype) {
         node->saved_in |= BNN_SAVED(X);
     }
     if (bnn_wants_grad(g, node->in[A]) || bnn_wants_grad(g, node->in[B])) {
-        node->workspace = BNN_PIECES * bnn_graph_kernels(g)->sums_bytes((size_t)s.c);
+        node->workspace =
+            BNN_PIECES * bnn_graph_kernels(g)->sums_bytes(bnn_graph_stream(g), (size_t)s.c);
     }
     return BNN_OK;
 }
@@ -29,8 +30,9 @@ static bnn_code infer(bnn_graph *g, bnn_node *node) {
 
 static void forward(const bnn_block *b, const bnn_node *node) {
     bnn_graph_kernels(b->graph)->affine(
-        b->rows, b->c, bnn_block_numbers(b, node->in[X]), bnn_f32(b->graph, node->in[A]),
-        bnn_f32(b->graph, node->in[B]), bnn_block_f32(b, node->out[0]), 0);
+        bnn_graph_stream(b->graph), b->rows, b->c, bnn_block_numbers(b, node->in[X]),
+        bnn_f32(b->graph, node->in[A]), bnn_f32(b->graph, node->in[B]),
+        bnn_block_f32(b, node->out[0]), 0);
 }
 
 static void backward(const bnn_block *b, const bnn_node *node) {
@@ -38,14 +40,15 @@ static void backward(const bnn_block *b, const bnn_node *node) {
     const float *gy = bnn_block_grad(b, node->out[0]);
     if (node->want_grad[A] || node->want_grad[B]) {
         bnn_numbers none = {0}, x = node->want_grad[A] ? bnn_block_numbers(b, node->in[X]) : none;
-        k->channel_sums(b->rows, b->c, gy, x, NULL, b->reset,
-                        (char *)node->ws_backward + b->piece * k->sums_bytes(b->c));
+        k->channel_sums(bnn_graph_stream(b->graph), b->rows, b->c, gy, x, NULL, b->reset,
+                        (char *)node->ws_backward +
+                            b->piece * k->sums_bytes(bnn_graph_stream(b->graph), b->c));
     }
     /* Last: it may overwrite gy. */
     float *gx = node->want_grad[X] ? bnn_block_grad(b, node->in[X]) : NULL;
     if (gx && (gx != gy || node->in[A] >= 0)) {
-        k->affine(b->rows, b->c, (bnn_numbers){.f32 = gy}, bnn_f32(b->graph, node->in[A]), NULL, gx,
-                  node->acc[X]);
+        k->affine(bnn_graph_stream(b->graph), b->rows, b->c, (bnn_numbers){.f32 = gy},
+                  bnn_f32(b->graph, node->in[A]), NULL, gx, node->acc[X]);
     }
 }
 
@@ -53,9 +56,9 @@ static void backward_finish(const bnn_graph *g, const bnn_node *node, size_t pie
     for (int i = A; i <= B; i++) {
         float *gp = node->want_grad[i] ? bnn_grad(g, node->in[i]) : NULL;
         if (gp) {
-            bnn_graph_kernels(g)->channel_sums_finish((size_t)bnn_shape_of(g, node->in[X]).c,
-                                                      pieces, node->ws_backward, i == B ? gp : NULL,
-                                                      i == A ? gp : NULL, node->acc[i]);
+            bnn_graph_kernels(g)->channel_sums_finish(
+                bnn_graph_stream(g), (size_t)bnn_shape_of(g, node->in[X]).c, pieces,
+                node->ws_backward, i == B ? gp : NULL, i == A ? gp : NULL, node->acc[i]);
         }
     }
 }

@@ -18,7 +18,8 @@ static size_t coefficient_bytes(size_t c) {
 
 static void *sums_of(const bnn_graph *g, const bnn_node *node, void *ws, size_t piece) {
     size_t c = (size_t)bnn_shape_of(g, node->in[X]).c;
-    return (char *)ws + coefficient_bytes(c) + piece * bnn_graph_kernels(g)->sums_bytes(c);
+    return (char *)ws + coefficient_bytes(c) +
+           piece * bnn_graph_kernels(g)->sums_bytes(bnn_graph_stream(g), c);
 }
 
 static bnn_code infer(bnn_graph *g, bnn_node *node) {
@@ -38,7 +39,8 @@ static bnn_code infer(bnn_graph *g, bnn_node *node) {
     node->saved_out = BNN_SAVED(STATE);
     /* Sums of pieces; in front, for the backward, four coefficients a channel. */
     node->workspace =
-        coefficient_bytes((size_t)s.c) + BNN_PIECES * bnn_graph_kernels(g)->sums_bytes((size_t)s.c);
+        coefficient_bytes((size_t)s.c) +
+        BNN_PIECES * bnn_graph_kernels(g)->sums_bytes(bnn_graph_stream(g), (size_t)s.c);
     return BNN_OK;
 }
 
@@ -62,7 +64,7 @@ static const bnn_fold_rule fold = {.kind = BNN_FOLD_AFFINE, .compose = compose};
 
 static void reduce(const bnn_block *b, const bnn_node *node) {
     if (bnn_graph_training(b->graph)) {
-        bnn_graph_kernels(b->graph)->channel_moments(b->rows, b->c,
+        bnn_graph_kernels(b->graph)->channel_moments(bnn_graph_stream(b->graph), b->rows, b->c,
                                                      bnn_block_numbers(b, node->in[X]), b->reset,
                                                      sums_of(b->graph, node, node->ws, b->piece));
     }
@@ -77,39 +79,41 @@ static void finish(const bnn_graph *g, const bnn_node *node, size_t pieces) {
     float *mean = bnn_f32(g, node->in[RUNNING_MEAN]), *var = bnn_f32(g, node->in[RUNNING_VAR]);
     double *state = bnn_f64(g, node->out[STATE]);
     if (bnn_graph_training(g)) {
-        k->batch_norm_finish(c, pieces, sums_of(g, node, node->ws, 0), scale, weight, bias,
-                             attr->eps, attr->momentum, mean, var, state);
+        k->batch_norm_finish(bnn_graph_stream(g), c, pieces, sums_of(g, node, node->ws, 0), scale,
+                             weight, bias, attr->eps, attr->momentum, mean, var, state);
     } else {
-        k->batch_norm_fixed(c, scale, weight, bias, attr->eps, mean, var, state);
+        k->batch_norm_fixed(bnn_graph_stream(g), c, scale, weight, bias, attr->eps, mean, var,
+                            state);
     }
 }
 
 static void map(const bnn_block *b, const bnn_node *node) {
-    bnn_graph_kernels(b->graph)->batch_norm(b->rows, b->c, bnn_block_numbers(b, node->in[X]),
-                                            bnn_f64(b->graph, node->out[STATE]),
-                                            bnn_block_f32(b, node->out[Y]));
+    bnn_graph_kernels(b->graph)->batch_norm(
+        bnn_graph_stream(b->graph), b->rows, b->c, bnn_block_numbers(b, node->in[X]),
+        bnn_f64(b->graph, node->out[STATE]), bnn_block_f32(b, node->out[Y]));
 }
 
 static void backward_reduce(const bnn_block *b, const bnn_node *node) {
     bnn_graph_kernels(b->graph)->channel_sums(
-        b->rows, b->c, bnn_block_grad(b, node->out[Y]), bnn_block_numbers(b, node->in[X]),
-        bnn_f64(b->graph, node->out[STATE]) + 2 * b->c, b->reset,
+        bnn_graph_stream(b->graph), b->rows, b->c, bnn_block_grad(b, node->out[Y]),
+        bnn_block_numbers(b, node->in[X]), bnn_f64(b->graph, node->out[STATE]) + 2 * b->c, b->reset,
         sums_of(b->graph, node, node->ws_backward, b->piece));
 }
 
 static void backward_finish(const bnn_graph *g, const bnn_node *node, size_t pieces) {
     bnn_graph_kernels(g)->batch_norm_backward_finish(
-        (size_t)bnn_shape_of(g, node->in[X]).c, pieces, sums_of(g, node, node->ws_backward, 0),
-        bnn_f32(g, node->in[X_SCALE]), bnn_f32(g, node->in[WEIGHT]), bnn_f64(g, node->out[STATE]),
-        bnn_grad(g, node->in[WEIGHT]), bnn_grad(g, node->in[BIAS]), node->acc[WEIGHT],
-        node->ws_backward);
+        bnn_graph_stream(g), (size_t)bnn_shape_of(g, node->in[X]).c, pieces,
+        sums_of(g, node, node->ws_backward, 0), bnn_f32(g, node->in[X_SCALE]),
+        bnn_f32(g, node->in[WEIGHT]), bnn_f64(g, node->out[STATE]), bnn_grad(g, node->in[WEIGHT]),
+        bnn_grad(g, node->in[BIAS]), node->acc[WEIGHT], node->ws_backward);
 }
 
 static void backward_map(const bnn_block *b, const bnn_node *node) {
     if (node->want_grad[X]) {
         bnn_graph_kernels(b->graph)->batch_norm_backward(
-            b->rows, b->c, bnn_block_grad(b, node->out[Y]), bnn_block_numbers(b, node->in[X]),
-            node->ws_backward, bnn_block_grad(b, node->in[X]), node->acc[X]);
+            bnn_graph_stream(b->graph), b->rows, b->c, bnn_block_grad(b, node->out[Y]),
+            bnn_block_numbers(b, node->in[X]), node->ws_backward, bnn_block_grad(b, node->in[X]),
+            node->acc[X]);
     }
 }
 

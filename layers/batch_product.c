@@ -35,7 +35,7 @@ static bnn_code infer(bnn_graph *g, bnn_node *node) {
     bnn_node_output(g, node, BNN_F32, (bnn_shape){x.n, x.h, x.w, s.o});
     node->saved_in = (bnn_wants_grad(g, node->in[X]) ? BNN_SAVED(W) : 0) |
                      (bnn_wants_grad(g, node->in[W]) ? BNN_SAVED(X) : 0);
-    node->workspace = bnn_graph_kernels(g)->conv_workspace(bnn_graph_device(g), &s, 0);
+    node->workspace = bnn_graph_kernels(g)->conv_workspace(bnn_graph_stream(g), &s, 0);
     return BNN_OK;
 }
 
@@ -46,7 +46,7 @@ static void forward(const bnn_graph *g, const bnn_node *node) {
         bnn_operand x = {.f32 = bnn_f32(g, node->in[X]) + i * rows * c};
         bnn_operand w = {.f32 = bnn_f32(g, node->in[W]) + i * o * c};
         bnn_result y = {.f32 = bnn_f32(g, node->out[0]) + i * rows * o};
-        bnn_graph_kernels(g)->conv_forward(bnn_graph_device(g), &s, &x, &w, &y, node->ws);
+        bnn_graph_kernels(g)->conv_forward(bnn_graph_stream(g), &s, &x, &w, &y, node->ws);
     }
 }
 
@@ -59,12 +59,12 @@ static void backward(const bnn_graph *g, const bnn_node *node) {
         bnn_operand x = {.f32 = bnn_f32(g, node->in[X]) + i * rows * c};
         bnn_operand w = {.f32 = bnn_f32(g, node->in[W]) + i * o * c};
         if (node->want_grad[X]) {
-            k->conv_backward_x(bnn_graph_device(g), &s, gy, &w,
+            k->conv_backward_x(bnn_graph_stream(g), &s, gy, &w,
                                bnn_grad(g, node->in[X]) + i * rows * c, node->acc[X],
                                node->ws_backward);
         }
         if (node->want_grad[W]) { /* second: both operands may be one tensor */
-            k->conv_backward_w(bnn_graph_device(g), &s, gy, &x,
+            k->conv_backward_w(bnn_graph_stream(g), &s, gy, &x,
                                bnn_grad(g, node->in[W]) + i * o * c, node->acc[W],
                                node->ws_backward);
         }

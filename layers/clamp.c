@@ -22,15 +22,15 @@ static bnn_code infer(bnn_graph *g, bnn_node *node) {
 static void forward(const bnn_block *b, const bnn_node *node) {
     bnn_clamp_bounds a = bnn_clamp_of(node);
     int plane = node->out_count > PLANE && !b->recomputed;
-    bnn_graph_kernels(b->graph)->clamp(b->rows * b->c, bnn_block_f32(b, node->in[0]), a.lo, a.hi,
-                                       bnn_block_f32(b, node->out[Y]),
-                                       plane ? bnn_block_bits(b, node->out[PLANE]) : NULL);
+    bnn_graph_kernels(b->graph)->clamp(
+        bnn_graph_stream(b->graph), b->rows * b->c, bnn_block_f32(b, node->in[0]), a.lo, a.hi,
+        bnn_block_f32(b, node->out[Y]), plane ? bnn_block_bits(b, node->out[PLANE]) : NULL);
 }
 
 static void backward(const bnn_block *b, const bnn_node *node) {
-    bnn_graph_kernels(b->graph)->plane_backward(b->rows * b->c, bnn_block_grad(b, node->out[Y]),
-                                                bnn_block_bits(b, node->out[PLANE]),
-                                                bnn_block_grad(b, node->in[0]), node->acc[0]);
+    bnn_graph_kernels(b->graph)->plane_backward(
+        bnn_graph_stream(b->graph), b->rows * b->c, bnn_block_grad(b, node->out[Y]),
+        bnn_block_bits(b, node->out[PLANE]), bnn_block_grad(b, node->in[0]), node->acc[0]);
 }
 
 static float value(const bnn_graph *g, const bnn_node *node, int channel, float x) {

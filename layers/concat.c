@@ -45,7 +45,7 @@ static void forward(const bnn_graph *g, const bnn_node *node) {
     for (int k = 0; k < node->in_count; k++) {
         size_t first;
         bnn_move m = part(g, node, k, &first);
-        bnn_graph_kernels(g)->move(bnn_graph_device(g), &m, 1.0f, bnn_f32(g, node->in[k]),
+        bnn_graph_kernels(g)->move(bnn_graph_stream(g), &m, 1.0f, bnn_f32(g, node->in[k]),
                                    bnn_f32(g, node->out[0]) + first, 0);
     }
 }
@@ -61,10 +61,10 @@ static void backward(const bnn_graph *g, const bnn_node *node) {
         }
         int sums = m.from[2] == 0;
         if (node->want_grad[k] && sums && !node->acc[k]) {
-            kernels->fill(bnn_graph_device(g), count, 0.0f, bnn_grad(g, node->in[k]));
+            kernels->fill(bnn_graph_stream(g), count, 0.0f, bnn_grad(g, node->in[k]));
         }
         if (node->want_grad[k]) {
-            kernels->move(bnn_graph_device(g), &back, 1.0f, bnn_grad(g, node->out[0]) + first,
+            kernels->move(bnn_graph_stream(g), &back, 1.0f, bnn_grad(g, node->out[0]) + first,
                           bnn_grad(g, node->in[k]), sums || node->acc[k]);
         }
     }

@@ -157,9 +157,9 @@ static bnn_code infer(bnn_graph *g, bnn_node *node) {
         node->saved_in |= BNN_SAVED(X) | BNN_SAVED(X_SCALE);
     }
     int bits = bnn_dtype_of(g, node->in[X]) == BNN_B1;
-    node->workspace = bnn_graph_kernels(g)->conv_workspace(bnn_graph_device(g), &s, bits);
+    node->workspace = bnn_graph_kernels(g)->conv_workspace(bnn_graph_stream(g), &s, bits);
     if (bnn_role_of(g, node->in[W]) == BNN_ROLE_CONSTANT) {
-        size_t bytes = bnn_graph_kernels(g)->conv_prepared_bytes(bnn_graph_device(g), &s, bits);
+        size_t bytes = bnn_graph_kernels(g)->conv_prepared_bytes(bnn_graph_stream(g), &s, bits);
         bnn_shape lines = {(int)((bytes + 63) / 64), 1, 1, 64};
         node->in[PREPARED] = bnn_graph_constant(g, BNN_U8, lines);
     }
@@ -185,7 +185,7 @@ static void forward(const bnn_graph *g, const bnn_node *node) {
         y.add = bnn_f32(g, node->in[ADD]);
         y.sign = attr->sign ? bnn_bits(g, node->out[SIGN]) : NULL;
     }
-    bnn_graph_kernels(g)->conv_forward(bnn_graph_device(g), &s, &x, &w, &y, node->ws);
+    bnn_graph_kernels(g)->conv_forward(bnn_graph_stream(g), &s, &x, &w, &y, node->ws);
 }
 
 static void backward(const bnn_graph *g, const bnn_node *node) {
@@ -194,12 +194,12 @@ static void backward(const bnn_graph *g, const bnn_node *node) {
     const float *gy = bnn_grad(g, node->out[0]);
     if (node->want_grad[W]) {
         bnn_operand x = operand(g, node, X, X_SCALE);
-        k->conv_backward_w(bnn_graph_device(g), &s, gy, &x, bnn_grad(g, node->in[W]), node->acc[W],
+        k->conv_backward_w(bnn_graph_stream(g), &s, gy, &x, bnn_grad(g, node->in[W]), node->acc[W],
                            node->ws_backward);
     }
     if (node->want_grad[X]) {
         bnn_operand w = operand(g, node, W, W_SCALE);
-        k->conv_backward_x(bnn_graph_device(g), &s, gy, &w, bnn_grad(g, node->in[X]), node->acc[X],
+        k->conv_backward_x(bnn_graph_stream(g), &s, gy, &w, bnn_grad(g, node->in[X]), node->acc[X],
                            node->ws_backward);
     }
 }
@@ -283,7 +283,7 @@ void bnn_conv_prepare_filters(const bnn_graph *g) {
         if (node->op == &bnn_conv_op && node->in[PREPARED] >= 0) {
             bnn_conv s = bnn_conv_of(g, node);
             bnn_operand w = operand(g, node, W, W_SCALE);
-            bnn_graph_kernels(g)->conv_prepare(bnn_graph_device(g), &s, &w,
+            bnn_graph_kernels(g)->conv_prepare(bnn_graph_stream(g), &s, &w,
                                                bnn_u8(g, node->in[PREPARED]), node->ws);
         }
     }

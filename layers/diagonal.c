@@ -11,16 +11,17 @@ static bnn_code infer(bnn_graph *g, bnn_node *node) {
 }
 
 static void forward(const bnn_block *b, const bnn_node *node) {
-    bnn_graph_kernels(b->graph)->add_diagonal(b->first, b->rows, b->c, *(const float *)node->attr,
-                                              bnn_block_f32(b, node->in[0]),
-                                              bnn_block_f32(b, node->out[0]));
+    bnn_graph_kernels(b->graph)->add_diagonal(
+        bnn_graph_stream(b->graph), b->first, b->rows, b->c, *(const float *)node->attr,
+        bnn_block_f32(b, node->in[0]), bnn_block_f32(b, node->out[0]));
 }
 
 static void backward(const bnn_block *b, const bnn_node *node) {
     const float *gy = bnn_block_grad(b, node->out[0]);
     float *gx = bnn_block_grad(b, node->in[0]);
     if (gx != gy) {
-        bnn_graph_kernels(b->graph)->copy(b->rows * b->c, gy, gx, node->acc[0]);
+        bnn_graph_kernels(b->graph)->copy(bnn_graph_stream(b->graph), b->rows * b->c, gy, gx,
+                                          node->acc[0]);
     }
 }
 

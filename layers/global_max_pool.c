@@ -24,7 +24,7 @@ static bnn_code infer(bnn_graph *g, bnn_node *node) {
 static void forward(const bnn_graph *g, const bnn_node *node) {
     bnn_shape s = bnn_shape_of(g, node->in[0]);
     bnn_graph_kernels(g)->global_max_pool(
-        bnn_graph_device(g), (size_t)s.n, (size_t)s.h * (size_t)s.w, (size_t)s.c,
+        bnn_graph_stream(g), (size_t)s.n, (size_t)s.h * (size_t)s.w, (size_t)s.c,
         *(const float *)node->attr, bnn_f32(g, node->in[0]), bnn_f32(g, node->out[Y]),
         node->out_count > INDEX ? bnn_i32(g, node->out[INDEX]) : NULL);
 }
@@ -32,7 +32,7 @@ static void forward(const bnn_graph *g, const bnn_node *node) {
 static void backward(const bnn_graph *g, const bnn_node *node) {
     bnn_shape s = bnn_shape_of(g, node->in[0]);
     bnn_graph_kernels(g)->global_max_pool_backward(
-        bnn_graph_device(g), (size_t)s.n, (size_t)s.h * (size_t)s.w, (size_t)s.c,
+        bnn_graph_stream(g), (size_t)s.n, (size_t)s.h * (size_t)s.w, (size_t)s.c,
         bnn_grad(g, node->out[Y]), bnn_i32(g, node->out[INDEX]), bnn_grad(g, node->in[0]),
         node->acc[0]);
 }

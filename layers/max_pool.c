@@ -28,7 +28,7 @@ static bnn_code infer(bnn_graph *g, bnn_node *node) {
 static void forward(const bnn_graph *g, const bnn_node *node) {
     const max_pool_attr *a = node->attr;
     bnn_shape s = bnn_shape_of(g, node->in[0]);
-    bnn_graph_kernels(g)->max_pool(bnn_graph_device(g), s.n, s.h, s.w, s.c, a->kernel, a->stride,
+    bnn_graph_kernels(g)->max_pool(bnn_graph_stream(g), s.n, s.h, s.w, s.c, a->kernel, a->stride,
                                    a->pad, bnn_f32(g, node->in[0]), bnn_f32(g, node->out[Y]),
                                    node->out_count > INDEX ? bnn_u8(g, node->out[INDEX]) : NULL);
 }
@@ -36,7 +36,7 @@ static void forward(const bnn_graph *g, const bnn_node *node) {
 static void backward(const bnn_graph *g, const bnn_node *node) {
     const max_pool_attr *a = node->attr;
     bnn_shape s = bnn_shape_of(g, node->in[0]);
-    bnn_graph_kernels(g)->max_pool_backward(bnn_graph_device(g), s.n, s.h, s.w, s.c, a->kernel,
+    bnn_graph_kernels(g)->max_pool_backward(bnn_graph_stream(g), s.n, s.h, s.w, s.c, a->kernel,
                                             a->stride, a->pad, bnn_grad(g, node->out[Y]),
                                             bnn_u8(g, node->out[INDEX]), bnn_grad(g, node->in[0]),
                                             node->acc[0]);

@@ -43,9 +43,9 @@ static void forward(const bnn_graph *g, const bnn_node *node) {
     const bnn_kernels *k = bnn_graph_kernels(g);
     float *y = bnn_f32(g, node->out[0]);
     if (moved(a) < bnn_shape_count(a->y)) {
-        k->fill(bnn_graph_device(g), bnn_shape_count(a->y), 0.0f, y);
+        k->fill(bnn_graph_stream(g), bnn_shape_count(a->y), 0.0f, y);
     }
-    k->move(bnn_graph_device(g), &a->move, 1.0f, bnn_f32(g, node->in[0]) + a->x_first,
+    k->move(bnn_graph_stream(g), &a->move, 1.0f, bnn_f32(g, node->in[0]) + a->x_first,
             y + a->y_first, 0);
 }
 
@@ -60,9 +60,9 @@ static void backward(const bnn_graph *g, const bnn_node *node) {
         back.to[i] = a->move.from[i];
     }
     if (moved(a) < count && !node->acc[0]) {
-        k->fill(bnn_graph_device(g), count, 0.0f, gx);
+        k->fill(bnn_graph_stream(g), count, 0.0f, gx);
     }
-    k->move(bnn_graph_device(g), &back, 1.0f, bnn_grad(g, node->out[0]) + a->y_first,
+    k->move(bnn_graph_stream(g), &back, 1.0f, bnn_grad(g, node->out[0]) + a->y_first,
             gx + a->x_first, node->acc[0]);
 }
 

@@ -23,21 +23,21 @@ static bnn_code infer(bnn_graph *g, bnn_node *node) {
 static void forward(const bnn_block *b, const bnn_node *node) {
     const bnn_graph *g = b->graph;
     size_t rows = bnn_shape_rows(bnn_shape_of(g, node->in[X]));
-    bnn_graph_kernels(g)->noisy_sign(b->first, b->rows, b->c, rows / scales_of(g, node),
-                                     bnn_block_f32(b, node->in[X]), bnn_block_f32(b, node->in[LIN]),
-                                     bnn_f32(g, node->in[S]), *bnn_f32(g, node->in[ALPHA]),
-                                     bnn_block_f32(b, node->out[0]));
+    bnn_graph_kernels(g)->noisy_sign(bnn_graph_stream(g), b->first, b->rows, b->c,
+                                     rows / scales_of(g, node), bnn_block_f32(b, node->in[X]),
+                                     bnn_block_f32(b, node->in[LIN]), bnn_f32(g, node->in[S]),
+                                     bnn_f32(g, node->in[ALPHA]), bnn_block_f32(b, node->out[0]));
 }
 
 static void backward(const bnn_block *b, const bnn_node *node) {
     const bnn_graph *g = b->graph;
     size_t rows = bnn_shape_rows(bnn_shape_of(g, node->in[X]));
     bnn_graph_kernels(g)->noisy_sign_backward(
-        b->first, b->rows, b->c, rows / scales_of(g, node), bnn_block_grad(b, node->out[0]),
-        bnn_block_f32(b, node->in[X]), bnn_f32(g, node->in[S]), *bnn_f32(g, node->in[ALPHA]),
-        *bnn_f32(g, node->in[N]), node->want_grad[X] ? bnn_block_grad(b, node->in[X]) : NULL,
-        node->acc[X], node->want_grad[LIN] ? bnn_block_grad(b, node->in[LIN]) : NULL,
-        node->acc[LIN]);
+        bnn_graph_stream(g), b->first, b->rows, b->c, rows / scales_of(g, node),
+        bnn_block_grad(b, node->out[0]), bnn_block_f32(b, node->in[X]), bnn_f32(g, node->in[S]),
+        bnn_f32(g, node->in[ALPHA]), bnn_f32(g, node->in[N]),
+        node->want_grad[X] ? bnn_block_grad(b, node->in[X]) : NULL, node->acc[X],
+        node->want_grad[LIN] ? bnn_block_grad(b, node->in[LIN]) : NULL, node->acc[LIN]);
 }
 
 const bnn_op bnn_noisy_sign_op = {.name = "noisy_sign",

@@ -30,7 +30,8 @@ static bnn_code infer(bnn_graph *g, bnn_node *node) {
 }
 
 static void reduce(const bnn_block *b, const bnn_node *node) {
-    bnn_graph_kernels(b->graph)->group_moments(b->first, b->rows, b->c, per_group(b->graph, node),
+    bnn_graph_kernels(b->graph)->group_moments(bnn_graph_stream(b->graph), b->first, b->rows, b->c,
+                                               per_group(b->graph, node),
                                                bnn_block_f32(b, node->in[0]), node->ws);
 }
 
@@ -38,17 +39,17 @@ static void finish(const bnn_graph *g, const bnn_node *node, size_t pieces) {
     const normalize_attr *a = node->attr;
     size_t n = bnn_shape_count(bnn_shape_of(g, node->in[0]));
     (void)pieces;
-    bnn_graph_kernels(g)->normalize_finish((size_t)a->rows, n / (size_t)a->rows, node->ws, a->scale,
-                                           a->eps, bnn_f32(g, node->out[MEAN]),
-                                           bnn_f32(g, node->out[R]));
+    bnn_graph_kernels(g)->normalize_finish(bnn_graph_stream(g), (size_t)a->rows,
+                                           n / (size_t)a->rows, node->ws, a->scale, a->eps,
+                                           bnn_f32(g, node->out[MEAN]), bnn_f32(g, node->out[R]));
 }
 
 static void map(const bnn_block *b, const bnn_node *node) {
     const normalize_attr *a = node->attr;
     const bnn_graph *g = b->graph;
-    bnn_graph_kernels(g)->normalize(b->first, b->rows, b->c, per_group(g, node),
-                                    bnn_block_f32(b, node->in[0]), a->center, a->gain,
-                                    bnn_f32(g, node->out[MEAN]), bnn_f32(g, node->out[R]),
+    bnn_graph_kernels(g)->normalize(bnn_graph_stream(g), b->first, b->rows, b->c,
+                                    per_group(g, node), bnn_block_f32(b, node->in[0]), a->center,
+                                    a->gain, bnn_f32(g, node->out[MEAN]), bnn_f32(g, node->out[R]),
                                     bnn_block_f32(b, node->out[Y]));
 }
 
@@ -59,8 +60,9 @@ static const float *scaled_input(const bnn_block *b, const bnn_node *node) {
 static void backward_reduce(const bnn_block *b, const bnn_node *node) {
     const normalize_attr *a = node->attr;
     bnn_graph_kernels(b->graph)->group_dots(
-        b->first, b->rows, b->c, per_group(b->graph, node), bnn_block_grad(b, node->out[Y]),
-        scaled_input(b, node), a->center, bnn_f32(b->graph, node->out[MEAN]), node->ws_backward);
+        bnn_graph_stream(b->graph), b->first, b->rows, b->c, per_group(b->graph, node),
+        bnn_block_grad(b, node->out[Y]), scaled_input(b, node), a->center,
+        bnn_f32(b->graph, node->out[MEAN]), node->ws_backward);
 }
 
 static void backward_finish(const bnn_graph *g, const bnn_node *node, size_t pieces) {
@@ -71,9 +73,10 @@ static void backward_map(const bnn_block *b, const bnn_node *node) {
     const normalize_attr *a = node->attr;
     const bnn_graph *g = b->graph;
     bnn_graph_kernels(g)->normalize_backward(
-        b->first, b->rows, b->c, per_group(g, node), bnn_block_grad(b, node->out[Y]),
-        scaled_input(b, node), a->center, a->gain, bnn_f32(g, node->out[MEAN]),
-        bnn_f32(g, node->out[R]), node->ws_backward, bnn_block_grad(b, node->in[0]), node->acc[0]);
+        bnn_graph_stream(g), b->first, b->rows, b->c, per_group(g, node),
+        bnn_block_grad(b, node->out[Y]), scaled_input(b, node), a->center, a->gain,
+        bnn_f32(g, node->out[MEAN]), bnn_f32(g, node->out[R]), node->ws_backward,
+        bnn_block_grad(b, node->in[0]), node->acc[0]);
 }
 
 const bnn_op bnn_normalize_op = {

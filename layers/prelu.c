@@ -15,34 +15,37 @@ static bnn_code infer(bnn_graph *g, bnn_node *node) {
     }
     bnn_node_output(g, node, BNN_F32, s);
     node->saved_in = BNN_SAVED(X) | (bnn_wants_grad(g, node->in[X]) ? BNN_SAVED(SLOPE) : 0);
-    node->workspace = BNN_PIECES * bnn_graph_kernels(g)->sums_bytes((size_t)s.c);
+    node->workspace =
+        BNN_PIECES * bnn_graph_kernels(g)->sums_bytes(bnn_graph_stream(g), (size_t)s.c);
     return BNN_OK;
 }
 
 static void forward(const bnn_block *b, const bnn_node *node) {
-    bnn_graph_kernels(b->graph)->prelu(b->rows, b->c, bnn_block_f32(b, node->in[X]),
-                                       bnn_f32(b->graph, node->in[SLOPE]), slopes(b->graph, node),
-                                       bnn_block_f32(b, node->out[0]));
+    bnn_graph_kernels(b->graph)->prelu(
+        bnn_graph_stream(b->graph), b->rows, b->c, bnn_block_f32(b, node->in[X]),
+        bnn_f32(b->graph, node->in[SLOPE]), slopes(b->graph, node), bnn_block_f32(b, node->out[0]));
 }
 
 static void backward(const bnn_block *b, const bnn_node *node) {
     const bnn_kernels *k = bnn_graph_kernels(b->graph);
     const float *gy = bnn_block_grad(b, node->out[0]), *x = bnn_block_f32(b, node->in[X]);
     if (node->want_grad[SLOPE]) {
-        k->prelu_sums(b->rows, b->c, gy, x, b->reset,
-                      (char *)node->ws_backward + b->piece * k->sums_bytes(b->c));
+        k->prelu_sums(bnn_graph_stream(b->graph), b->rows, b->c, gy, x, b->reset,
+                      (char *)node->ws_backward +
+                          b->piece * k->sums_bytes(bnn_graph_stream(b->graph), b->c));
     }
     if (node->want_grad[X]) { /* last: it may overwrite gy */
-        k->prelu_backward(b->rows, b->c, gy, x, bnn_f32(b->graph, node->in[SLOPE]),
-                          slopes(b->graph, node), bnn_block_grad(b, node->in[X]), node->acc[X]);
+        k->prelu_backward(bnn_graph_stream(b->graph), b->rows, b->c, gy, x,
+                          bnn_f32(b->graph, node->in[SLOPE]), slopes(b->graph, node),
+                          bnn_block_grad(b, node->in[X]), node->acc[X]);
     }
 }
 
 static void backward_finish(const bnn_graph *g, const bnn_node *node, size_t pieces) {
     if (node->want_grad[SLOPE]) {
-        bnn_graph_kernels(g)->prelu_finish((size_t)bnn_shape_of(g, node->in[X]).c, pieces,
-                                           node->ws_backward, slopes(g, node),
-                                           bnn_grad(g, node->in[SLOPE]), node->acc[SLOPE]);
+        bnn_graph_kernels(g)->prelu_finish(
+            bnn_graph_stream(g), (size_t)bnn_shape_of(g, node->in[X]).c, pieces, node->ws_backward,
+            slopes(g, node), bnn_grad(g, node->in[SLOPE]), node->acc[SLOPE]);
     }
 }
 

@@ -2,8 +2,6 @@
  * (Xu et al. 2021, eq. 10), as the window of the sign's surrogate. */
 #include "layers/ops.h"
 
-#include <math.h>
-
 static bnn_code infer(bnn_graph *g, bnn_node *node) {
     bnn_node_output(g, node, BNN_F32, bnn_vector(1));
     node->workspace = (size_t)bnn_shape_of(g, node->in[0]).n * sizeof(double);
@@ -13,19 +11,16 @@ static bnn_code infer(bnn_graph *g, bnn_node *node) {
 /* A filter at a time: its sum lies in one piece. */
 static void reduce(const bnn_block *b, const bnn_node *node) {
     bnn_shape s = bnn_shape_of(b->graph, node->in[0]);
-    bnn_graph_kernels(b->graph)->group_abs_sums(b->first, b->rows, b->c, (size_t)s.h * (size_t)s.w,
+    bnn_graph_kernels(b->graph)->group_abs_sums(bnn_graph_stream(b->graph), b->first, b->rows, b->c,
+                                                (size_t)s.h * (size_t)s.w,
                                                 bnn_block_f32(b, node->in[0]), node->ws);
 }
 
 static void finish(const bnn_graph *g, const bnn_node *node, size_t pieces) {
     bnn_shape s = bnn_shape_of(g, node->in[0]);
-    double sum = 0.0, tau = (double)*bnn_f32(g, node->in[1]);
     (void)pieces;
-    for (int i = 0; i < s.n; i++) {
-        sum += ((const double *)node->ws)[i];
-    }
-    *bnn_f32(g, node->out[0]) =
-        tau < 1.0 ? (float)(-sum / (double)bnn_shape_count(s) * log(2.0 - 2.0 * tau)) : INFINITY;
+    bnn_graph_kernels(g)->recu_bound(bnn_graph_stream(g), (size_t)s.n, bnn_shape_count(s), node->ws,
+                                     bnn_f32(g, node->in[1]), bnn_f32(g, node->out[0]));
 }
 
 const bnn_op bnn_recu_bound_op = {.name = "recu_bound",

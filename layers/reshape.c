@@ -29,7 +29,8 @@ static void backward(const bnn_graph *g, const bnn_node *node) {
     const float *gy = bnn_grad(g, node->out[0]);
     float *gx = bnn_grad(g, node->in[0]);
     if (gx != gy) {
-        bnn_graph_kernels(g)->copy(bnn_shape_count(bnn_shape_of(g, node->in[0])), gy, gx,
+        bnn_graph_kernels(g)->copy(bnn_graph_stream(g),
+                                   bnn_shape_count(bnn_shape_of(g, node->in[0])), gy, gx,
                                    node->acc[0]);
     }
 }

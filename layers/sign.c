@@ -37,19 +37,14 @@ static bnn_code infer(bnn_graph *g, bnn_node *node) {
     return BNN_OK;
 }
 
-static bnn_ste surrogate(const bnn_graph *g, const bnn_node *node) {
-    const sign_attr *a = node->attr;
-    const float *p = bnn_f32(g, node->in[STE_P]);
-    return (bnn_ste){a->ste.kind, p ? *p : a->ste.p};
-}
-
 static void forward(const bnn_block *b, const bnn_node *node) {
     const bnn_kernels *k = bnn_graph_kernels(b->graph);
+    const sign_attr *a = node->attr;
     const float *x = bnn_block_f32(b, node->in[X]);
-    k->sign_pack(b->rows, b->c, x, bnn_block_bits(b, node->out[BITS]));
+    k->sign_pack(bnn_graph_stream(b->graph), b->rows, b->c, x, bnn_block_bits(b, node->out[BITS]));
     if (node->out_count > PLANE) {
-        k->ste_plane(b->rows * b->c, x, surrogate(b->graph, node),
-                     bnn_block_bits(b, node->out[PLANE]));
+        k->ste_plane(bnn_graph_stream(b->graph), b->rows * b->c, x, a->ste,
+                     bnn_f32(b->graph, node->in[STE_P]), bnn_block_bits(b, node->out[PLANE]));
     }
 }
 
@@ -60,15 +55,16 @@ static void backward(const bnn_block *b, const bnn_node *node) {
     const float *gy = bnn_block_grad(b, node->out[BITS]);
     float *gx = bnn_block_grad(b, node->in[X]);
     if (node->out_count > PLANE) {
-        k->plane_backward(b->rows * b->c, gy, bnn_block_bits(b, node->out[PLANE]), gx,
-                          node->acc[X]);
+        k->plane_backward(bnn_graph_stream(g), b->rows * b->c, gy,
+                          bnn_block_bits(b, node->out[PLANE]), gx, node->acc[X]);
         return;
     }
     const float *scale = a->scale_in_grad ? bnn_f32(g, node->in[SCALE]) : NULL;
     size_t rows = bnn_shape_rows(bnn_shape_of(g, node->in[X]));
     size_t scales = scale ? bnn_shape_count(bnn_shape_of(g, node->in[SCALE])) : 1;
-    k->ste_backward(b->first, b->rows, b->c, rows / scales, gy, bnn_block_f32(b, node->in[X]),
-                    surrogate(g, node), scale, gx, node->acc[X]);
+    k->ste_backward(bnn_graph_stream(g), b->first, b->rows, b->c, rows / scales, gy,
+                    bnn_block_f32(b, node->in[X]), a->ste, bnn_f32(g, node->in[STE_P]), scale, gx,
+                    node->acc[X]);
 }
 
 static const bnn_fold_rule fold = {.kind = BNN_FOLD_SIGN};

@@ -13,9 +13,9 @@ static bnn_code infer(bnn_graph *g, bnn_node *node) {
 }
 
 static void forward(const bnn_block *b, const bnn_node *node) {
-    bnn_graph_kernels(b->graph)->threshold_pack(b->rows, b->c, bnn_block_f32(b, node->in[0]),
-                                                bnn_i32(b->graph, node->in[1]),
-                                                bnn_block_bits(b, node->out[0]));
+    bnn_graph_kernels(b->graph)->threshold_pack(
+        bnn_graph_stream(b->graph), b->rows, b->c, bnn_block_f32(b, node->in[0]),
+        bnn_i32(b->graph, node->in[1]), bnn_block_bits(b, node->out[0]));
 }
 
 static const bnn_form form = {.in_count = 2, .in_types = {BNN_BIT(BNN_F32), BNN_BIT(BNN_I32)}};

@@ -91,9 +91,9 @@ bnn_model *bnn_model_load(const char *path, char *error) {
         return NULL;
     }
     atomic_flag_clear(&model->busy);
-    bnn_cpu_enter(&device);
+    device.ops->enter(&device);
     bnn_code code = open_model(model, path, &device, &err);
-    bnn_cpu_leave(&device);
+    device.ops->leave(&device);
     if (code != BNN_OK) {
         report(error, &err);
         bnn_model_free(model);
@@ -159,7 +159,7 @@ static int run(bnn_model *model, size_t n, const float *input, const uint8_t *pi
                  "the model is in use by another thread; load one for each thread");
         return report(error, &err);
     }
-    bnn_cpu_enter(&model->loaded.device);
+    model->loaded.device.ops->enter(&model->loaded.device);
     for (size_t i = 0; code == BNN_OK && i < n; i += model->chunk) {
         size_t count = n - i < model->chunk ? n - i : model->chunk;
         const float *x = input ? input + i * values : normalize(model, count, pixels + i * values);
@@ -167,7 +167,7 @@ static int run(bnn_model *model, size_t n, const float *input, const uint8_t *pi
         batch.data[0] = x;
         code = bnn_predictor_run(model->predictor, &batch, output + i * outputs, &err);
     }
-    bnn_cpu_leave(&model->loaded.device);
+    model->loaded.device.ops->leave(&model->loaded.device);
     atomic_flag_clear(&model->busy);
     return code == BNN_OK ? 0 : report(error, &err);
 }

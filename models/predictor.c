@@ -178,9 +178,7 @@ bnn_code bnn_predictor_run(bnn_predictor *p, const bnn_batch *batch, float *outp
     const bnn_inference *network = plan->network;
     bnn_graph_set(network->graph, network->inputs[0], data);
     bnn_graph_forward(network->graph);
-    memcpy(output, bnn_f32(network->graph, network->outputs[0]),
-           batch->n * bnn_spec_outputs(&p->spec) * sizeof(float));
-    return BNN_OK;
+    return bnn_graph_get(network->graph, network->outputs[0], output, err);
 }
 
 bnn_code bnn_predictor_network(bnn_predictor *p, int n, const bnn_inference **network,

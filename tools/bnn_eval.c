@@ -380,7 +380,7 @@ static void note_options(const evaluation *e) {
 
 static bnn_code prepare(evaluation *e, bnn_error *err) {
     note_options(e);
-    bnn_data_note_skipped(e->test, "tests", program.name);
+    bnn_data_note(e->test, "tests", program.name);
     if (e->corruptor) {
         bnn_corruption_list_note(&e->source.list, frost_dir, program.name);
     }

@@ -21,6 +21,8 @@ static const char *words, *category, *pool = "usual";
 static const char *optimizer, *scheduler, *output, *init_from, *resume, *milestones = "100,150";
 static int64_t epochs = 0, batch_size = 0, warmup_epochs = -1, seed = 1, threads = 0;
 static int64_t limit_train = 0, limit_test = 0, image_size = 0, points = 0, accumulate = 1;
+static const char *frozen;
+static double clip_norm = 0.0;
 static double lr = -1.0, momentum = -1.0, weight_decay = -1.0;
 static bool nesterov, init_partial, overwrite, list, dry_run, profile;
 static char data_path[PATH_MAX], init_path[PATH_MAX]; /* as they are recorded */
@@ -70,6 +72,13 @@ static bnn_option options[] = {
     {"nesterov", BNN_OPTION_FLAG, &nesterov, NULL, "Nesterov's momentum.", .from_config = 2},
     {"weight-decay", BNN_OPTION_REAL, &weight_decay, "X", "Weight decay of all parameters.",
      .default_text = "the recipe's: 0; 0.0001 with sgd", .min = 0, .max = 10, .from_config = 2},
+    {"clip-norm", BNN_OPTION_REAL, &clip_norm, "X",
+     "Scale the gradient of a tensor down to this 2-norm where it is larger; 0: leave it.",
+     .min = 0, .max = 1e9, .from_config = 2},
+    {"freeze", BNN_OPTION_STRING, &frozen, "MODULE,...",
+     "Parameters that stay as they are, by the modules they lie in: conv1,layer1 (--dry-run names "
+     "the layers).",
+     .default_text = "none", .from_config = 2},
     {"scheduler", BNN_OPTION_STRING, &scheduler, "NAME",
      "How the learning rate falls, from epoch to epoch or, linear, from step to step.",
      .default_text = "the recipe's: cosine", .choices = bnn_lr_schedule_names, .from_config = 2},
@@ -191,6 +200,8 @@ static bnn_code settings_from_options(bnn_train_settings *s, bnn_error *err) {
     s->momentum = momentum;
     s->weight_decay = weight_decay;
     s->nesterov = nesterov;
+    s->clip_norm = clip_norm;
+    s->freeze = frozen;
     s->schedule = (bnn_lr_schedule){.kind = (bnn_lr_schedule_kind)bnn_lr_schedule_find(scheduler),
                                     .lr = lr,
                                     .epochs = (int)epochs};
@@ -224,10 +235,11 @@ static void note_schedule(const bnn_lr_schedule *s) {
 
 static void note_options(const bnn_train_settings *s) {
     static const char *const planned[] = {
-        "dry-run",      "algo",   "arch",          "data",     "image-size", "batch-size",
-        "optimizer",    "lr",     "momentum",      "nesterov", "scheduler",  "milestones",
-        "accumulate",   "pool",   "words",         "category", "points",     "epochs",
-        "weight-decay", "resume", "warmup-epochs", "threads",  NULL};
+        "dry-run",    "algo",      "arch",         "data",     "image-size",    "batch-size",
+        "optimizer",  "lr",        "momentum",     "nesterov", "scheduler",     "milestones",
+        "accumulate", "clip-norm", "freeze",       "pool",     "words",         "category",
+        "points",     "epochs",    "weight-decay", "resume",   "warmup-epochs", "threads",
+        NULL};
     note_schedule(&s->schedule);
     if (strcmp(optimizer, "sgd") != 0) {
         bnn_options_note(&program, "momentum", "says nothing without --optimizer sgd");
@@ -383,8 +395,8 @@ static bnn_code train(bnn_train_settings *s, bnn_error *err) {
         !(code = bnn_outputs_spare_data(&outputs, test_set, err))) {
         note_options(s);
         note_limits(train_set->count, test_set->count);
-        bnn_data_note_skipped(train_set, "training", program.name);
-        bnn_data_note_skipped(test_set, "tests", program.name);
+        bnn_data_note(train_set, "training", program.name);
+        bnn_data_note(test_set, "tests", program.name);
         bnn_run_data_of(train_set, test_set, &s->data);
         s->train = train_set;
         s->test = test_set;

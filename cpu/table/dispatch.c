@@ -11,7 +11,6 @@
 #include <unistd.h>
 #endif
 
-#include "cpu/threads.h"
 #include "cpu/conv/conv.h"
 
 typedef struct isa {
@@ -149,11 +148,4 @@ const bnn_kernels *bnn_cpu_kernels(const char *name, const char **why) {
            : i > cap ? "the environment variable BNN_ISA caps the instruction set below this one"
                      : isas[i].lacking();
     return *why == NULL ? isas[i].kernels : NULL;
-}
-
-int bnn_cpu_device(const char *name, int threads, bnn_device *device, const char **why) {
-    const bnn_kernels *kernels = bnn_cpu_kernels(name, why);
-    threads = threads < 1 ? bnn_cpu_threads() : threads;
-    *device = (bnn_device){kernels, kernels ? bnn_threads_granted(threads) : 1};
-    return kernels != NULL;
 }

@@ -236,7 +236,7 @@ void bnn_mix_tile_neon(const bnn_mix *m);
 #endif
 
 /* bnn_kernels.for_each, with OpenMP. */
-void bnn_for_each(const bnn_device *device, size_t count,
+void bnn_for_each(const bnn_stream *stream, size_t count,
                   void (*body)(void *context, size_t i, int worker), void *context);
 
 /* Threads for a parallel region of the device's kernels. threads.c. */

@@ -129,7 +129,9 @@ static int add_values(bnn_graph *graph) {
     for (size_t t = 0; t < graph->tensor_count; t++) {
         bnn_tensor *tensor = &graph->tensors[t];
         tensor->buffer = tensor->grad_buffer = -1;
-        if (tensor->role != BNN_ROLE_ACTIVATION && tensor->role != BNN_ROLE_CONSTANT) {
+        int given = tensor->role == BNN_ROLE_CONSTANT ||
+                    (tensor->role == BNN_ROLE_INPUT && !graph->stream.device.ops->host);
+        if (tensor->role != BNN_ROLE_ACTIVATION && !given) {
             continue;
         }
         const bnn_tensor *origin = bnn_viewed(graph, tensor);
@@ -138,7 +140,7 @@ static int add_values(bnn_graph *graph) {
         } else {
             tensor->buffer = origin->buffer; /* none, if that is a parameter */
         }
-        if (tensor->role == BNN_ROLE_CONSTANT) {
+        if (given) {
             touch(graph, tensor->buffer, 0, 1);
         }
         if (tensor->keep || (bnn_t)t == graph->root) {

@@ -155,7 +155,8 @@ int bnn_place(bnn_graph *graph) {
         }
     }
     graph->scratch_offset = bnn_aligned(graph->bytes);
-    graph->bytes = graph->scratch_offset + (size_t)graph->device.threads * graph->scratch_bytes;
+    graph->bytes =
+        graph->scratch_offset + (size_t)graph->stream.device.threads * graph->scratch_bytes;
     free(order);
     return 1;
 }
@@ -169,12 +170,17 @@ static void *memory_of(const bnn_graph *graph, unsigned char *base, int buffer) 
     return b && b->life[0].first >= 0 && b->step < 0 ? base + b->offset : NULL;
 }
 
+static void *take_memory(const bnn_graph *graph) {
+    const bnn_device *device = &graph->stream.device;
+    return device->ops->alloc(device, BNN_MEMORY_DEVICE, graph->bytes);
+}
+
 bnn_code bnn_graph_bind(bnn_graph *graph, void *memory, bnn_error *err) {
     if (graph->grads_bytes && graph->grads_bytes != 4 * graph->params->value_count) {
         return bnn_fail(err, BNN_ERR_ARGUMENT,
                         "parameters were added after the graph was compiled");
     }
-    if (!memory && !(memory = graph->own_memory = bnn_alloc_aligned(graph->bytes))) {
+    if (!memory && !(memory = graph->own_memory = take_memory(graph))) {
         return bnn_fail(err, BNN_ERR_MEMORY,
                         "out of memory: the network needs %zu MiB; use a smaller --batch-size",
                         graph->bytes >> 20);
@@ -182,8 +188,8 @@ bnn_code bnn_graph_bind(bnn_graph *graph, void *memory, bnn_error *err) {
     for (size_t t = 0; t < graph->tensor_count; t++) {
         bnn_tensor *tensor = &graph->tensors[t];
         if (tensor->param) {
-            tensor->data = bnn_param_data(graph->params, tensor->param);
-        } else if (tensor->role != BNN_ROLE_INPUT) {
+            tensor->data = bnn_param_memory(graph->params, tensor->param);
+        } else if (tensor->role != BNN_ROLE_INPUT || tensor->buffer >= 0) {
             const bnn_tensor *origin = bnn_viewed(graph, tensor);
             tensor->data = origin ? origin->data : memory_of(graph, memory, tensor->buffer);
         }

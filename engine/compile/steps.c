@@ -212,12 +212,12 @@ static size_t common_divisor(size_t a, size_t b) {
 static void cut(const bnn_graph *graph, bnn_step *step) {
     size_t word = 64 / common_divisor(64, step->c), values = step->rows * step->c;
     size_t sample = step->sample ? step->sample : 1,
-           least = graph->device.kernels->block_values / 2;
+           least = graph->stream.device.kernels->block_values / 2;
     step->unit = word / common_divisor(word, sample) * sample;
     size_t units = (step->rows + step->unit - 1) / step->unit, pieces = values / (least + 1) + 1;
     pieces = pieces < BNN_PIECES ? pieces : BNN_PIECES;
     step->pieces = pieces < units ? pieces : units;
-    size_t block = graph->device.kernels->block_values / step->c / word * word;
+    size_t block = graph->stream.device.kernels->block_values / step->c / word * word;
     step->block_rows = block < word ? word : block;
     /* No larger than there is anything: small tensors take small scratch. */
     size_t all = (step->rows + word - 1) / word * word;

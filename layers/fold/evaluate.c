@@ -1,9 +1,7 @@
 /* The constants of a folded graph from the parameters behind its source: copies, composed
  * coefficients, and thresholds found by asking the very operations they replace. */
 #include <stdlib.h>
-#include <string.h>
 
-#include "engine/base/arena.h"
 #include "layers/fold/fold_private.h"
 
 /* Coefficients of the affine that run nodes i.. compose to, up to another function or the end;
@@ -71,9 +69,8 @@ static int32_t find_threshold(const bnn_fold *f, const stage *stages, int count,
     return 2 * above + (high ? 0 : 1);
 }
 
-static bnn_code evaluate_threshold(const bnn_fold *f, const formula *r, bnn_t target, double *a,
-                                   double *b, bnn_error *err) {
-    int c = bnn_shape_of(f->graph, target).c;
+static bnn_code evaluate_threshold(const bnn_fold *f, const formula *r, int c, double *a, double *b,
+                                   int32_t *threshold, bnn_error *err) {
     if (!bnn_fold_monotone(f, r->run, r->length)) {
         return bnn_fail(err, BNN_ERR_NUMERIC,
                         "a slope has changed its sign since the network was folded");
@@ -104,7 +101,6 @@ static bnn_code evaluate_threshold(const bnn_fold *f, const formula *r, bnn_t ta
         }
         i = end;
     }
-    int32_t *threshold = bnn_i32(f->graph, target);
     for (int k = 0; k < c; k++) {
         threshold[k] = find_threshold(f, stages, count, k, r->bound);
     }
@@ -116,88 +112,138 @@ static bnn_code evaluate_threshold(const bnn_fold *f, const formula *r, bnn_t ta
 static bnn_code evaluate_formula(const bnn_fold *f, size_t index, bnn_error *err) {
     const formula *r = &f->formulas[index];
     bnn_t target = f->result.constants[index].t;
-    bnn_shape shape = bnn_shape_of(f->graph, target);
+    int c = bnn_shape_of(f->graph, target).c;
     if (r->kind == COPY) {
-        memcpy(bnn_graph_data(f->graph, target), bnn_graph_data(f->source, r->source),
-               bnn_tensor_bytes(bnn_dtype_of(f->graph, target), shape));
-        return BNN_OK;
+        return bnn_graph_put(f->graph, target, bnn_graph_data(f->source, r->source), err);
     }
-    int c = shape.c;
-    double *a = malloc(2 * (size_t)c * sizeof *a);
+    double *a = malloc(3 * (size_t)c * sizeof *a);
     if (!a) {
         return bnn_fail(err, BNN_ERR_MEMORY, "out of memory for folding");
     }
     double *b = a + c;
+    void *made = b + c; /* floats, or integers as wide */
     bnn_code code = BNN_OK;
     if (r->kind == THRESHOLD) {
-        code = evaluate_threshold(f, r, target, a, b, err);
+        code = evaluate_threshold(f, r, c, a, b, made, err);
     } else {
         compose(f, r->run, 0, r->length, c, a, b);
         const double *from = r->kind == COEFFICIENT_A ? a : b;
-        float *to = bnn_f32(f->graph, target);
+        float *to = made;
         for (int k = 0; k < c; k++) {
             to[k] = (float)from[k];
         }
     }
+    code = code == BNN_OK ? bnn_graph_put(f->graph, target, made, err) : code;
     free(a);
     return code;
 }
 
-void bnn_fold_place_params(const bnn_fold *f) {
+void bnn_fold_place_params(const bnn_fold *f, int mirror) {
     const bnn_params *params = bnn_graph_params(f->source);
     for (size_t t = 0; params && params->values && t < bnn_graph_tensor_count(f->source); t++) {
         const bnn_param *param = bnn_graph_param_of(f->source, (bnn_t)t);
         if (param) {
-            bnn_graph_place(f->source, (bnn_t)t, bnn_param_data(params, param));
+            bnn_graph_place(f->source, (bnn_t)t,
+                            mirror ? bnn_param_data(params, param)
+                                   : bnn_param_memory(params, param));
         }
     }
 }
 
-/* Runs the nodes of the source graph that depend on parameters alone. */
-static bnn_code run_constant_nodes(bnn_fold *f, void **memory, bnn_error *err) {
-    bnn_fold_place_params(f);
-    for (size_t i = 0; i < bnn_graph_node_count(f->source); i++) {
-        bnn_node node = *node_at(f, (int)i);
-        if (!f->constant[node.out[0]] || !f->needed[node.out[0]]) {
+/* ---- what depends on parameters alone ---- */
+
+static size_t bytes_of(const bnn_fold *f, bnn_t t) {
+    return bnn_tensor_bytes(bnn_dtype_of(f->source, t), bnn_shape_of(f->source, t));
+}
+
+static int is_wanted(const bnn_fold *f, const bnn_node *node) {
+    return f->constant[node->out[0]] && f->needed[node->out[0]];
+}
+
+/* Memory for what the node makes; memory[t] owns it. */
+static int place_outputs(const bnn_fold *f, const bnn_node *node, bnn_memory kind, void **memory) {
+    const bnn_device *device = bnn_graph_device(f->source);
+    for (int k = 0; k < node->out_count; k++) {
+        bnn_t t = node->out[k];
+        if (node->op->view) {
+            bnn_graph_place(f->source, t, bnn_graph_data(f->source, node->in[0]));
             continue;
         }
-        for (int k = 0; k < node.out_count; k++) {
-            bnn_t t = node.out[k];
-            if (node.op->view) {
-                bnn_graph_place(f->source, t, bnn_graph_data(f->source, node.in[0]));
-                continue;
-            }
-            memory[t] = bnn_alloc_aligned(
-                bnn_tensor_bytes(bnn_dtype_of(f->source, t), bnn_shape_of(f->source, t)));
-            bnn_graph_place(f->source, t, memory[t]);
-            if (!memory[t]) {
-                return bnn_fail(err, BNN_ERR_MEMORY, "out of memory for folding");
-            }
+        memory[t] = device->ops->alloc(device, kind, bytes_of(f, t));
+        bnn_graph_place(f->source, t, memory[t]);
+        if (!memory[t]) {
+            return 0;
         }
-        node.ws = bnn_alloc_aligned(node.workspace);
-        if (!node.ws) {
-            return bnn_fail(err, BNN_ERR_MEMORY, "out of memory for folding");
-        }
-        bnn_node_forward(f->source, &node);
-        free(node.ws);
     }
-    return BNN_OK;
+    return 1;
 }
 
-bnn_code bnn_fold_evaluate(bnn_fold *f, bnn_error *err) {
-    size_t tensors = bnn_graph_tensor_count(f->source);
-    void **memory = calloc(tensors + 1, sizeof *memory);
-    if (!memory) {
+/* Runs the nodes of the source graph. */
+static int run_nodes(const bnn_fold *f, void **memory) {
+    const bnn_device *device = bnn_graph_device(f->source);
+    bnn_fold_place_params(f, 0);
+    for (size_t i = 0; i < bnn_graph_node_count(f->source); i++) {
+        bnn_node node = *node_at(f, (int)i);
+        if (!is_wanted(f, &node)) {
+            continue;
+        }
+        if (!place_outputs(f, &node, BNN_MEMORY_DEVICE, memory)) {
+            return 0;
+        }
+        node.ws = device->ops->alloc(device, BNN_MEMORY_DEVICE, node.workspace);
+        if (!node.ws) {
+            return 0;
+        }
+        bnn_node_forward(f->source, &node);
+        device->ops->release(device, BNN_MEMORY_DEVICE, node.ws);
+    }
+    return 1;
+}
+
+/* What they have made comes to the host, where formulas look at it. */
+static int mirror_nodes(const bnn_fold *f, void *const *memory, void **mirror) {
+    const bnn_stream *stream = bnn_graph_stream(f->source);
+    bnn_fold_place_params(f, 1);
+    for (size_t i = 0; i < bnn_graph_node_count(f->source); i++) {
+        const bnn_node *node = node_at(f, (int)i);
+        if (is_wanted(f, node) && !place_outputs(f, node, BNN_MEMORY_HOST, mirror)) {
+            return 0;
+        }
+        for (int k = 0; is_wanted(f, node) && !node->op->view && k < node->out_count; k++) {
+            bnn_t t = node->out[k];
+            stream->device.ops->get(stream, mirror[t], memory[t], bytes_of(f, t));
+        }
+    }
+    return 1;
+}
+
+static bnn_code evaluate(const bnn_fold *f, void **memory, void **mirror, bnn_error *err) {
+    const bnn_stream *stream = bnn_graph_stream(f->source);
+    int looks = stream->device.ops->host; /* as it is */
+    if (!run_nodes(f, memory) || (!looks && !mirror_nodes(f, memory, mirror))) {
         return bnn_fail(err, BNN_ERR_MEMORY, "out of memory for folding");
     }
-    bnn_code code = run_constant_nodes(f, memory, err);
+    bnn_code code = stream->device.ops->finish(stream, err);
     for (size_t i = 0; code == BNN_OK && i < f->result.constant_count; i++) {
         code = evaluate_formula(f, i, err);
     }
+    return code;
+}
+
+bnn_code bnn_fold_evaluate(bnn_fold *f, bnn_error *err) {
+    const bnn_device *device = bnn_graph_device(f->source);
+    size_t tensors = bnn_graph_tensor_count(f->source);
+    void **memory = calloc(2 * tensors + 1, sizeof *memory), **mirror = memory + tensors;
+    if (!memory) {
+        return bnn_fail(err, BNN_ERR_MEMORY, "out of memory for folding");
+    }
+    bnn_code code = evaluate(f, memory, mirror, err);
     for (size_t t = 0; t < tensors; t++) {
-        free(memory[t]);
+        device->ops->release(device, BNN_MEMORY_DEVICE, memory[t]);
+        device->ops->release(device, BNN_MEMORY_HOST, mirror[t]);
     }
     free(memory);
+    bnn_fold_place_params(f, 0);
     if (code == BNN_OK) {
         bnn_conv_prepare_filters(f->graph);
     }

@@ -341,7 +341,7 @@ static int allocate(bnn_fold *f) {
 static bnn_code fold_all(bnn_fold *f, const bnn_t *inputs, const bnn_t *outputs, bnn_error *err) {
     bnn_inference *r = &f->result;
     classify(f, r->output_count, outputs);
-    bnn_fold_place_params(f);
+    bnn_fold_place_params(f, 1);
     for (int i = 0; i < r->input_count; i++) {
         r->inputs[i] =
             bnn_graph_input(f->graph, bnn_graph_name_of(f->source, inputs[i]),

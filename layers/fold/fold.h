@@ -25,7 +25,8 @@ void bnn_fold_free(bnn_fold *fold); /* NULL is fine; frees the folded graph */
 const bnn_inference *bnn_fold_result(const bnn_fold *fold);
 bnn_graph *bnn_fold_graph(const bnn_fold *fold);
 
-/* Computes all constants from the parameters behind `source`; the folded graph is bound. */
+/* Computes all constants from the parameters behind `source`, whose mirror is as they are; the
+ * folded graph is bound. */
 bnn_code bnn_fold_evaluate(bnn_fold *fold, bnn_error *err);
 
 #endif

@@ -57,8 +57,9 @@ void bnn_fold_name(const bnn_fold *f, bnn_t from, const char *what, char name[BN
 /* A constant that goes into a run of nodes, or BNN_NONE. */
 bnn_t bnn_fold_run_origin(const bnn_fold *f, int run, int length);
 
-/* evaluate.c: what depends on parameters alone has its place in the source graph. */
-void bnn_fold_place_params(const bnn_fold *f);
+/* evaluate.c: the source graph's parameters are the host's mirror, for who looks at them, or else
+ * the device's memory. */
+void bnn_fold_place_params(const bnn_fold *f, int mirror);
 /* Whether all functions of a run are monotone, so that a threshold can stand for them. */
 int bnn_fold_monotone(const bnn_fold *f, int run, int length);
 

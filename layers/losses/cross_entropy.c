@@ -19,7 +19,7 @@ static bnn_code infer(bnn_graph *g, bnn_node *node) {
 
 static void forward(const bnn_graph *g, const bnn_node *node) {
     bnn_shape s = bnn_shape_of(g, node->in[LOGITS]);
-    bnn_graph_kernels(g)->cross_entropy(bnn_graph_device(g), bnn_shape_rows(s), (size_t)s.c,
+    bnn_graph_kernels(g)->cross_entropy(bnn_graph_stream(g), bnn_shape_rows(s), (size_t)s.c,
                                         bnn_f32(g, node->in[LOGITS]), bnn_i32(g, node->in[LABEL]),
                                         bnn_f32(g, node->out[PROBABILITY]),
                                         bnn_f32(g, node->out[LOSS]));
@@ -28,7 +28,7 @@ static void forward(const bnn_graph *g, const bnn_node *node) {
 static void backward(const bnn_graph *g, const bnn_node *node) {
     bnn_shape s = bnn_shape_of(g, node->in[LOGITS]);
     bnn_graph_kernels(g)->cross_entropy_backward(
-        bnn_graph_device(g), bnn_shape_rows(s), (size_t)s.c, bnn_f32(g, node->out[PROBABILITY]),
+        bnn_graph_stream(g), bnn_shape_rows(s), (size_t)s.c, bnn_f32(g, node->out[PROBABILITY]),
         bnn_i32(g, node->in[LABEL]), bnn_grad(g, node->out[LOSS]), bnn_grad(g, node->in[LOGITS]),
         node->acc[LOGITS]);
 }

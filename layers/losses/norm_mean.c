@@ -15,7 +15,7 @@ static bnn_code infer(bnn_graph *g, bnn_node *node) {
 
 static void forward(const bnn_graph *g, const bnn_node *node) {
     bnn_shape s = bnn_shape_of(g, node->in[0]);
-    bnn_graph_kernels(g)->norm_mean(bnn_graph_device(g), (size_t)s.n,
+    bnn_graph_kernels(g)->norm_mean(bnn_graph_stream(g), (size_t)s.n,
                                     bnn_shape_count(s) / (size_t)s.n, bnn_f32(g, node->in[0]),
                                     bnn_f32(g, node->out[NORM]), bnn_f32(g, node->out[MEAN]));
 }
@@ -23,7 +23,7 @@ static void forward(const bnn_graph *g, const bnn_node *node) {
 static void backward(const bnn_graph *g, const bnn_node *node) {
     bnn_shape s = bnn_shape_of(g, node->in[0]);
     bnn_graph_kernels(g)->norm_mean_backward(
-        bnn_graph_device(g), (size_t)s.n, bnn_shape_count(s) / (size_t)s.n,
+        bnn_graph_stream(g), (size_t)s.n, bnn_shape_count(s) / (size_t)s.n,
         bnn_grad(g, node->out[MEAN]), bnn_f32(g, node->in[0]), bnn_f32(g, node->out[NORM]),
         bnn_grad(g, node->in[0]), node->acc[0]);
 }

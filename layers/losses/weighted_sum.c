@@ -20,7 +20,7 @@ static bnn_code infer(bnn_graph *g, bnn_node *node) {
 
 static void forward(const bnn_graph *g, const bnn_node *node) {
     for (int k = 0; k < node->in_count; k++) {
-        bnn_graph_kernels(g)->move(bnn_graph_device(g), &one, weight_of(node, k),
+        bnn_graph_kernels(g)->move(bnn_graph_stream(g), &one, weight_of(node, k),
                                    bnn_f32(g, node->in[k]), bnn_f32(g, node->out[0]), k > 0);
     }
 }
@@ -28,7 +28,7 @@ static void forward(const bnn_graph *g, const bnn_node *node) {
 static void backward(const bnn_graph *g, const bnn_node *node) {
     for (int k = 0; k < node->in_count; k++) {
         if (node->want_grad[k]) {
-            bnn_graph_kernels(g)->move(bnn_graph_device(g), &one, weight_of(node, k),
+            bnn_graph_kernels(g)->move(bnn_graph_stream(g), &one, weight_of(node, k),
                                        bnn_grad(g, node->out[0]), bnn_grad(g, node->in[k]),
                                        node->acc[k]);
         }

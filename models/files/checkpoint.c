@@ -213,7 +213,7 @@ static bnn_code add_all(bnn_st_writer *writer, const bnn_params *params,
             if (p->trainable) {
                 const char *name =
                     bnn_arena_format(arena, "optimizer.%s.%s", p->name, optimizer->kind->slots[s]);
-                code = name ? add_tensor(writer, p, name, optimizer->slot[s] + p->offset,
+                code = name ? add_tensor(writer, p, name, optimizer->host[s] + p->offset,
                                          &copies[n++], err)
                             : bnn_fail(err, BNN_ERR_MEMORY, "out of memory for saving");
             }
@@ -268,7 +268,7 @@ bnn_code bnn_checkpoint_read_optimizer(const bnn_weights *weights, const bnn_par
             char name[320];
             snprintf(name, sizeof name, "optimizer.%s.%s", p->name, optimizer->kind->slots[s]);
             if (p->trainable) {
-                code = bnn_weights_read(weights, name, p, optimizer->slot[s] + p->offset, err);
+                code = bnn_weights_read(weights, name, p, optimizer->host[s] + p->offset, err);
             }
         }
     }

@@ -26,7 +26,8 @@ static bnn_code read_params(bnn_loaded *l, bnn_error *err) {
         return code;
     }
     bnn_apply_schedule(weights.scheduled, l->params, LONG_TRAINING - 1, LONG_TRAINING);
-    return bnn_weights_read_params(&weights, l->params, err);
+    code = bnn_weights_read_params(&weights, l->params, err);
+    return code == BNN_OK ? bnn_params_to_device(l->params, err) : code;
 }
 
 /* Of a packed file that says itself what it holds. */

@@ -1,5 +1,6 @@
 #include "models/files/packed.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "layers/ops.h"
@@ -89,16 +90,23 @@ bnn_code bnn_packed_set(const char *path, const char *tensor, const unsigned cha
                         const bnn_graph *graph, bnn_t constant, bnn_error *err) {
     bnn_dtype dtype = bnn_dtype_of(graph, constant);
     bnn_shape shape = bnn_shape_of(graph, constant);
+    void *values = bnn_alloc_aligned(bnn_tensor_bytes(dtype, shape));
     const char *flaw = NULL;
+    if (!values) {
+        return bnn_fail(err, BNN_ERR_MEMORY, "%s: out of memory", path);
+    }
     if (dtype == BNN_B1) {
-        bytes_to_bits(shape, from, bnn_bits(graph, constant));
+        bytes_to_bits(shape, from, values);
     } else {
-        memcpy(bnn_graph_data(graph, constant), from, bnn_tensor_bytes(dtype, shape));
+        memcpy(values, from, bnn_tensor_bytes(dtype, shape));
     }
     if (dtype == BNN_F32) {
-        flaw = bnn_weights_flaw(tensor, bnn_f32(graph, constant), bnn_shape_count(shape));
+        flaw = bnn_weights_flaw(tensor, values, bnn_shape_count(shape));
     }
-    return flaw ? bnn_fail(err, BNN_ERR_FORMAT, "%s: tensor '%.64s' holds %s; the file is damaged",
-                           path, tensor, flaw)
-                : BNN_OK;
+    bnn_code code =
+        flaw ? bnn_fail(err, BNN_ERR_FORMAT, "%s: tensor '%.64s' holds %s; the file is damaged",
+                        path, tensor, flaw)
+             : bnn_graph_put(graph, constant, values, err);
+    free(values);
+    return code;
 }

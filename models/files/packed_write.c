@@ -161,15 +161,22 @@ static bnn_code name_tensors(writer *w, bnn_arena *arena, bnn_error *err) {
     return w->names && named ? BNN_OK : bnn_fail(err, BNN_ERR_MEMORY, "out of memory for saving");
 }
 
-/* A constant as the file has it; bits in `arena`. */
+/* A constant as the file has it, in `arena`. */
 static bnn_code add_constant(bnn_st_writer *file, bnn_arena *arena, const bnn_graph *g,
                              const bnn_constant *c, bnn_error *err) {
     bnn_dtype dtype = bnn_dtype_of(g, c->t);
     bnn_shape s = bnn_shape_of(g, c->t);
     size_t items = bnn_packed_items(dtype, bnn_shape_count(s));
     int64_t shape[4] = {s.n, s.h, s.w, s.c}, count = (int64_t)items;
-    const void *data = bnn_graph_data(g, c->t);
-    const char *flaw = dtype == BNN_F32 ? bnn_weights_flaw(c->name, bnn_f32(g, c->t), items) : NULL;
+    void *data = bnn_arena_alloc(arena, bnn_tensor_bytes(dtype, s));
+    if (!data) {
+        return bnn_fail(err, BNN_ERR_MEMORY, "out of memory for saving");
+    }
+    bnn_code code = bnn_graph_get(g, c->t, data, err);
+    if (code != BNN_OK) {
+        return code;
+    }
+    const char *flaw = dtype == BNN_F32 ? bnn_weights_flaw(c->name, data, items) : NULL;
     if (flaw) {
         return bnn_fail(err, BNN_ERR_NUMERIC, "'%.64s' holds %s; the network has diverged", c->name,
                         flaw);

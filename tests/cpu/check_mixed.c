@@ -122,13 +122,14 @@ static double error_of(size_t n, const float *got, const double *want) {
     return sqrt(error / (size + 1e-300));
 }
 
-/* The device of a table, with as many threads as are to be tested now. */
+/* A stream of the device of a table, with as many threads as are to be tested now. */
 static int threads_now = 1;
 
-static const bnn_device *on(const bnn_kernels *k) {
-    static bnn_device device;
-    device = (bnn_device){k, threads_now};
-    return &device;
+static const bnn_stream *on(const bnn_kernels *k) {
+    static bnn_stream stream;
+    bnn_device device = table_device(k, threads_now);
+    ck_assert(bnn_stream_start(&stream, &device));
+    return &stream;
 }
 
 /* One product on one instruction set: as exact as `plain`, equal for any number of threads, also
@@ -323,17 +324,17 @@ static void compare(const bnn_conv *s, const float *gy, const bnn_operand *v, in
     release();
 }
 
-static void spy_x(const bnn_device *device, const bnn_conv *s, const float *gy,
+static void spy_x(const bnn_stream *stream, const bnn_conv *s, const float *gy,
                   const bnn_operand *w, float *gx, int acc, void *ws) {
-    spied.table->conv_backward_x(device, s, gy, w, gx, acc, ws);
+    spied.table->conv_backward_x(stream, s, gy, w, gx, acc, ws);
     if (w->b1 != NULL && !acc) {
         compare(s, gy, w, 0, gx);
     }
 }
 
-static void spy_w(const bnn_device *device, const bnn_conv *s, const float *gy,
+static void spy_w(const bnn_stream *stream, const bnn_conv *s, const float *gy,
                   const bnn_operand *x, float *gw, int acc, void *ws) {
-    spied.table->conv_backward_w(device, s, gy, x, gw, acc, ws);
+    spied.table->conv_backward_w(stream, s, gy, x, gw, acc, ws);
     if (x->b1 != NULL && !acc) {
         compare(s, gy, x, 1, gw);
     }
@@ -353,7 +354,7 @@ static void check_step(const bnn_kernels *table) {
     spy.conv_backward_x = spy_x;
     spy.conv_backward_w = spy_w;
     ck_assert_int_eq(bnn_spec_find(&spec, "resnet20", "reactnet", &err), BNN_OK);
-    ck_assert_msg(bnn_net_build(&spec, on(&spy), params, N, 1, &net, &err) == BNN_OK, "%s",
+    ck_assert_msg(bnn_net_build(&spec, &on(&spy)->device, params, N, 1, &net, &err) == BNN_OK, "%s",
                   err.text);
     ck_assert_int_eq(bnn_params_allocate(params, &err), BNN_OK);
     bnn_params_initialize(params, 3);

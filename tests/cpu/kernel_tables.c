@@ -19,6 +19,13 @@ static const bnn_kernels *amx_emulated(void) {
 }
 #endif
 
+bnn_device table_device(const bnn_kernels *table, int threads) {
+    bnn_device device;
+    ck_assert(bnn_cpu_device("generic", threads, &device, NULL));
+    device.kernels = table;
+    return device;
+}
+
 const bnn_kernels *kernel_table(size_t i) {
     static const char *const names[] = {"generic", "neon", "avx2", "avx512", "amx"};
     const char *why = NULL;

@@ -11,4 +11,7 @@ const bnn_kernels *kernel_table(size_t i);
 
 enum { KERNEL_TABLES = 6 };
 
+/* The CPU with that table. */
+bnn_device table_device(const bnn_kernels *table, int threads);
+
 #endif

@@ -429,7 +429,8 @@ typedef struct trained {
 static void start_training_on(const bnn_kernels *kernels, trained *t, const char *algorithm,
                               int batch, int threads) {
     bnn_error err = {0};
-    bnn_device device = {kernels, threads};
+    bnn_device device = *test_device();
+    device.kernels = kernels, device.threads = threads;
     bnn_spec spec = {.height = 12, .width = 12, .channels = 3, .classes = 10};
     ck_ok(bnn_spec_find(&spec, "resnet20", algorithm, &err), err);
     t->params = bnn_params_create();

@@ -9,23 +9,23 @@ static bnn_kernels counting;
 static const bnn_kernels *real;
 static struct { int forward_float, forward_bits, x_float, x_bits, w_float, w_bits; } calls;
 
-static void count_forward(const bnn_device *device, const bnn_conv *s, const bnn_operand *x,
+static void count_forward(const bnn_stream *stream, const bnn_conv *s, const bnn_operand *x,
                           const bnn_operand *w, const bnn_result *y, void *ws) {
     ck_assert((x->b1 != NULL) == (w->b1 != NULL));
     *(x->b1 ? &calls.forward_bits : &calls.forward_float) += 1;
-    real->conv_forward(device, s, x, w, y, ws);
+    real->conv_forward(stream, s, x, w, y, ws);
 }
 
-static void count_backward_x(const bnn_device *device, const bnn_conv *s, const float *gy,
+static void count_backward_x(const bnn_stream *stream, const bnn_conv *s, const float *gy,
                              const bnn_operand *w, float *gx, int acc, void *ws) {
     *(w->b1 ? &calls.x_bits : &calls.x_float) += 1;
-    real->conv_backward_x(device, s, gy, w, gx, acc, ws);
+    real->conv_backward_x(stream, s, gy, w, gx, acc, ws);
 }
 
-static void count_backward_w(const bnn_device *device, const bnn_conv *s, const float *gy,
+static void count_backward_w(const bnn_stream *stream, const bnn_conv *s, const float *gy,
                              const bnn_operand *x, float *gw, int acc, void *ws) {
     *(x->b1 ? &calls.w_bits : &calls.w_float) += 1;
-    real->conv_backward_w(device, s, gy, x, gw, acc, ws);
+    real->conv_backward_w(stream, s, gy, x, gw, acc, ws);
 }
 
 static const bnn_param *source(const bnn_graph *g, bnn_t t) {
@@ -84,7 +84,8 @@ START_TEST(test_resnet20) {
     counting.conv_backward_x = count_backward_x;
     counting.conv_backward_w = count_backward_w;
     bnn_params *params = bnn_params_create();
-    bnn_device device = {&counting, 1};
+    bnn_device device = *test_device();
+    device.kernels = &counting;
     bnn_net net;
     ck_ok(bnn_net_build(&spec, &device, params, 1, 1, &net, &err), err);
     int products, binary = check_operands(net.graph, algo->name, &products);

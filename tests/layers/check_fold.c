@@ -283,8 +283,9 @@ static void check_thresholds(const bnn_binarizer *algo, int scaled) {
     randomize(&hard);
     float alpha[OUT];
     double sums[OUT];
-    test_kernels()->group_abs_sums(0, OUT, BOUND, 1, data_of(&s, "conv1.weight"), sums);
-    test_kernels()->group_abs_mean(OUT, BOUND, sums, alpha);
+    test_kernels()->group_abs_sums(test_stream(), 0, OUT, BOUND, 1, data_of(&s, "conv1.weight"),
+                                   sums);
+    test_kernels()->group_abs_mean(test_stream(), OUT, BOUND, sums, alpha);
     ck_ok(bnn_fold_create(s.graph, 1, &s.x, 1, &s.y, 1, &fold, &err), err);
     ck_ok(bnn_graph_bind(bnn_fold_graph(fold), NULL, &err), err);
     ck_ok(bnn_fold_evaluate(fold, &err), err);

@@ -40,7 +40,8 @@ static void compare_optimizer(const settings *set, size_t n, int threads) {
     memset(&s, 0, sizeof s);
     bnn_error err = {0};
     bnn_optimizer o;
-    bnn_device device = {test_kernels(), threads};
+    bnn_device device = *test_device();
+    device.threads = threads;
     ck_ok(bnn_optimizer_init(&o, bnn_optimizer_find(set->kind), &device, n, &err), err);
     o.lr = set->lr;
     o.momentum = set->momentum;

@@ -25,8 +25,8 @@ may_include() {
     engine/*) echo "engine/" ;;
     cpu/tiles/*) echo "engine/device.h engine/kernels.h engine/ste.h cpu/tiles/" ;;
     cpu/conv/*) echo "engine/device.h engine/kernels.h engine/ste.h cpu/tiles/ cpu/conv/" ;;
-    cpu/*) echo "engine/device.h engine/kernels.h engine/ste.h cpu/" ;;
-    cuda/*) echo "engine/device.h engine/kernels.h engine/ste.h cuda/" ;;
+    cpu/*) echo "engine/base/ engine/device.h engine/kernels.h engine/ste.h cpu/" ;;
+    cuda/*) echo "engine/base/ engine/device.h engine/kernels.h engine/ste.h cuda/" ;;
     layers/*) echo "engine/ layers/" ;;
     optim/*) echo "engine/base/ engine/device.h engine/kernels.h optim/" ;;
     data_loaders/*) echo "engine/base/ engine/io/ data_loaders/" ;;
@@ -77,7 +77,7 @@ may_call() {
     engine/base) echo "engine/base" ;;
     engine/io) echo "engine/base engine/io" ;;
     engine*) echo "engine" ;;
-    cpu*) echo "cpu" ;;
+    cpu*) echo "engine/base cpu" ;;
     layers*) echo "engine layers" ;;
     optim) echo "engine/base optim" ;;
     data_loaders*) echo "engine/base engine/io data_loaders" ;;
@@ -145,6 +145,13 @@ sources | while read -r file; do
         code_of "$file" |
             grep -E '(^|[^A-Za-z0-9_])(abort|_?exit|_Exit|quick_exit|assert|v?printf|puts|putchar|perror) *\(|(^|[^A-Za-z0-9_])(stdout|stderr)([^A-Za-z0-9_]|$)' |
             sed 's/$/   <- the library returns statuses; it never exits, aborts or prints/' || true
+        ;;
+    esac
+    case $file in
+    models/* | tools/*)
+        code_of "$file" |
+            grep -E '(^|[^A-Za-z0-9_])bnn_(f32|i16|i32|u8|bits|f64|grad|graph_data|block_[a-z0-9]+) *\(' |
+            sed 's/$/   <- memory of tensors is the device\x27s; see bnn_graph_get and bnn_graph_put/' || true
         ;;
     esac
     case $file in

@@ -25,7 +25,8 @@ static bnn_code fill(layer_work *l, bnn_graph *g, bnn_t x, bnn_t y, bnn_params *
         return code;
     }
     bnn_params_initialize(params, 1);
-    if ((code = bnn_fold_create(g, 1, &x, 1, &y, 0, &l->fold, err)) ||
+    if ((code = bnn_params_to_device(params, err)) ||
+        (code = bnn_fold_create(g, 1, &x, 1, &y, 0, &l->fold, err)) ||
         (code = bnn_graph_bind(bnn_fold_graph(l->fold), NULL, err)) ||
         (code = bnn_fold_evaluate(l->fold, err))) {
         return code;

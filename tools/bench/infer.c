@@ -34,6 +34,7 @@ static bnn_code new_params(const bnn_spec *spec, const bnn_device *device, bnn_p
     bnn_code code = bnn_net_build(spec, device, params, 1, 0, &net, err);
     if (code == BNN_OK && (code = bnn_params_allocate(params, err)) == BNN_OK) {
         bnn_params_initialize(params, 1);
+        code = bnn_params_to_device(params, err);
     }
     bnn_graph_free(net.graph);
     return code;

@@ -39,6 +39,7 @@ static const product products[] = {
 
 typedef struct own_product {
     const bnn_device *device;
+    bnn_stream stream;
     const product *product;
     bnn_conv s;
     float *x, *w, *y; /* maps or their gradients, by pass */
@@ -59,25 +60,29 @@ static bnn_code set_up(void *self, char *version, bnn_error *err) {
     const bnn_conv *s = &p->s;
     size_t c = (size_t)s->c, depth = c / (size_t)s->groups;
     (void)version;
+    if (!bnn_stream_start(&p->stream, p->device)) {
+        return bnn_fail(err, BNN_ERR_MEMORY, "no room for another stream on the device");
+    }
     p->x = bnn_bench_floats(x_rows(s) * c, 1);
     p->w = bnn_bench_floats(w_rows(s) * depth, 2);
     p->y = bnn_bench_floats((size_t)s->n * (size_t)s->oh * (size_t)s->ow * (size_t)s->o, 3);
     p->x_bits = bnn_alloc_aligned(x_rows(s) * bnn_words(c) * sizeof(uint64_t));
     p->w_bits = bnn_alloc_aligned(w_rows(s) * bnn_words(depth) * sizeof(uint64_t));
-    p->ws = bnn_alloc_aligned(p->device->kernels->conv_workspace(p->device, s, p->product->bits));
+    p->ws = bnn_alloc_aligned(
+        p->stream.device.kernels->conv_workspace(&p->stream, s, p->product->bits));
     if (!p->x || !p->w || !p->y || !p->x_bits || !p->w_bits || !p->ws) {
         return bnn_fail(err, BNN_ERR_MEMORY,
                         "out of memory for a product; use a smaller --batch-size");
     }
-    p->device->kernels->sign_pack(x_rows(s), c, p->x, p->x_bits);
-    p->device->kernels->sign_pack(w_rows(s), depth, p->w, p->w_bits);
+    p->stream.device.kernels->sign_pack(&p->stream, x_rows(s), c, p->x, p->x_bits);
+    p->stream.device.kernels->sign_pack(&p->stream, w_rows(s), depth, p->w, p->w_bits);
     return BNN_OK;
 }
 
 /* Weights are bits already, as a layer's are all through a step; the input is packed here. */
 static bnn_code run(void *self, bnn_error *err) {
     own_product *p = self;
-    const bnn_kernels *k = p->device->kernels;
+    const bnn_kernels *k = p->stream.device.kernels;
     int bits = p->product->bits;
     bnn_operand x = {.f32 = bits ? NULL : p->x, .b1 = bits ? p->x_bits : NULL};
     bnn_operand w = {.f32 = bits ? NULL : p->w, .b1 = bits ? p->w_bits : NULL};
@@ -86,15 +91,15 @@ static bnn_code run(void *self, bnn_error *err) {
     switch (p->product->pass) {
     case FORWARD:
         if (bits) {
-            k->sign_pack(x_rows(&p->s), (size_t)p->s.c, p->x, p->x_bits);
+            k->sign_pack(&p->stream, x_rows(&p->s), (size_t)p->s.c, p->x, p->x_bits);
         }
-        k->conv_forward(p->device, &p->s, &x, &w, &y, p->ws);
+        k->conv_forward(&p->stream, &p->s, &x, &w, &y, p->ws);
         break;
     case BACKWARD_X:
-        k->conv_backward_x(p->device, &p->s, p->y, &w, p->x, 0, p->ws);
+        k->conv_backward_x(&p->stream, &p->s, p->y, &w, p->x, 0, p->ws);
         break;
     case BACKWARD_W:
-        k->conv_backward_w(p->device, &p->s, p->y, &x, p->w, 0, p->ws);
+        k->conv_backward_w(&p->stream, &p->s, p->y, &x, p->w, 0, p->ws);
         break;
     }
     return BNN_OK;

@@ -68,7 +68,8 @@ static bnn_code set_up(void *self, char *version, bnn_error *err) {
     /* As many epochs as phases: each has one. */
     int phases = c->spec.binarizer ? c->spec.binarizer->phases : 1;
     bnn_apply_schedule(c->spec.binarizer, step.params, c->spec.phase, phases);
-    return c->data ? open_loader(c, err) : set_random_batch(c, err);
+    code = bnn_params_to_device(step.params, err);
+    return code != BNN_OK ? code : c->data ? open_loader(c, err) : set_random_batch(c, err);
 }
 
 /* The next full batch, in this epoch or the next. */
@@ -87,13 +88,21 @@ static bnn_code run(void *self, bnn_error *err) {
     if (code != BNN_OK) {
         return code;
     }
+    float loss = NAN;
     bnn_graph_forward(step.net.graph);
-    if (!isfinite(*bnn_f32(step.net.graph, step.net.loss))) {
+    code = bnn_graph_get(step.net.graph, step.net.loss, &loss, err);
+    if (code != BNN_OK) {
+        return code;
+    }
+    if (!isfinite(loss)) {
         return bnn_fail(err, BNN_ERR_NUMERIC, "the loss of a measured step is not finite");
     }
     bnn_graph_backward(step.net.graph);
+    const bnn_stream *stream = bnn_graph_stream(step.net.graph), *update = &step.optimizer.stream;
+    stream->device.ops->follow(update, stream);
     bnn_optimizer_step(&step.optimizer, step.params->values, step.params->grads);
-    return BNN_OK;
+    stream->device.ops->follow(stream, update);
+    return update->device.ops->finish(update, err);
 }
 
 bnn_work bnn_step_work(bnn_step_config *config) {

@@ -13,8 +13,13 @@
 static bnn_code count_batch(bnn_trainer *t, const bnn_net *net, const bnn_batch *batch,
                             double *loss, bnn_error *err) {
     bnn_score *epoch = &t->state.score, *step = &t->step;
-    bnn_code code = t->task->add(&t->spec, batch, bnn_f32(net->graph, net->output), 0, step, err);
-    *loss = (double)*bnn_f32(net->graph, net->loss);
+    float value = NAN;
+    bnn_code code = bnn_graph_get(net->graph, net->output, t->output, err);
+    if (code != BNN_OK || (code = bnn_graph_get(net->graph, net->loss, &value, err)) != BNN_OK) {
+        return code;
+    }
+    code = t->task->add(&t->spec, batch, t->output, 0, step, err);
+    *loss = (double)value;
     epoch->loss += *loss * (double)batch->n;
     step->loss += *loss * (double)batch->n;
     return code == BNN_OK && !isfinite(*loss)
@@ -49,10 +54,13 @@ static bnn_code run_batch(bnn_trainer *t, const bnn_batch *batch, size_t of_step
     if (code != BNN_OK) {
         return code;
     }
+    const bnn_stream *stream = bnn_graph_stream(net->graph), *update = &t->optimizer.stream;
+    stream->device.ops->follow(stream, update);
     bnn_graph_forward(net->graph);
     code = count_batch(t, net, batch, loss, err);
     if (code == BNN_OK) {
         bnn_graph_backward_weighted(net->graph, (float)((double)batch->n / (double)of_step));
+        stream->device.ops->follow(update, stream);
     }
     return code;
 }
@@ -74,7 +82,8 @@ static bnn_code run_batches(bnn_trainer *t, size_t *batches, double *loss, bnn_e
             return code;
         }
         if (t->sum) {
-            device->kernels->copy(t->params->value_count, t->params->grads, t->sum, *batches > 0);
+            device->kernels->copy(&t->optimizer.stream, t->params->value_count, t->params->grads,
+                                  t->sum, *batches > 0);
         }
     }
     return BNN_OK;
@@ -187,10 +196,13 @@ bnn_code bnn_trainer_finish_epoch(bnn_trainer *t, bnn_error *err) {
     const bnn_metric *metric = &t->task->metrics[0];
     char training[160];
     int stopped;
+    bnn_code code = bnn_trainer_to_host(t, err);
+    if (code != BNN_OK) {
+        return code;
+    }
     bnn_predictor_refresh(t->predictor, t->spec.phase);
     bnn_score_reset(&t->test);
-    bnn_code code =
-        bnn_evaluate(t->predictor, &t->spec, t->set->test, &how, &t->test, &stopped, err);
+    code = bnn_evaluate(t->predictor, &t->spec, t->set->test, &how, &t->test, &stopped, err);
     if (code != BNN_OK) {
         return bnn_fail_in(err, code, "after step %llu (epoch %u)", (unsigned long long)s->steps,
                            (unsigned)s->epoch + 1);

@@ -1,7 +1,4 @@
 /* The training graphs: of whole batches, and of an epoch's last, which share memory. */
-#include <stdlib.h>
-
-#include "engine/base/arena.h"
 #include "tools/train/trainer_private.h"
 
 void bnn_trainer_free_nets(bnn_trainer *t) {
@@ -13,7 +10,7 @@ void bnn_trainer_free_nets(bnn_trainer *t) {
     }
     bnn_graph_free(t->full.graph);
     bnn_graph_free(t->tail.graph);
-    free(t->memory);
+    t->set->device.ops->release(&t->set->device, BNN_MEMORY_DEVICE, t->memory);
     t->full = t->tail = (bnn_net){0};
     t->memory = NULL;
 }
@@ -40,7 +37,8 @@ bnn_code bnn_trainer_build_nets(bnn_trainer *t, bnn_error *err) {
     }
     size_t bytes = bnn_graph_bytes(t->full.graph);
     size_t tail_bytes = t->tail.graph ? bnn_graph_bytes(t->tail.graph) : 0;
-    t->memory = bnn_alloc_aligned(bytes > tail_bytes ? bytes : tail_bytes);
+    t->memory =
+        device->ops->alloc(device, BNN_MEMORY_DEVICE, bytes > tail_bytes ? bytes : tail_bytes);
     if (!t->memory) {
         return bnn_fail(err, BNN_ERR_MEMORY,
                         "out of memory: a step needs %zu MiB; use a smaller --batch-size",
@@ -50,12 +48,29 @@ bnn_code bnn_trainer_build_nets(bnn_trainer *t, bnn_error *err) {
     return code == BNN_OK && t->tail.graph ? bind_net(t, t->tail.graph, err) : code;
 }
 
+/* ---- between the device and the host ---- */
+
+bnn_code bnn_trainer_to_host(const bnn_trainer *t, bnn_error *err) {
+    bnn_code code = bnn_params_to_host(t->params, &t->optimizer.stream, err);
+    return code == BNN_OK ? bnn_optimizer_to_host(&t->optimizer, err) : code;
+}
+
+bnn_code bnn_trainer_to_device(const bnn_trainer *t, bnn_error *err) {
+    bnn_code code = bnn_params_to_device(t->params, err);
+    return code == BNN_OK ? bnn_optimizer_to_device(&t->optimizer, err) : code;
+}
+
 /* Puts the binarizer's schedule into effect; graphs change where its phase does. */
 bnn_code bnn_trainer_enter_epoch(bnn_trainer *t, bnn_error *err) {
+    bnn_code code = bnn_params_to_host(t->params, &t->optimizer.stream, err);
+    if (code != BNN_OK) {
+        return code;
+    }
     int phase =
         bnn_apply_schedule(t->spec.binarizer, t->params, (int)t->state.epoch, t->schedule.epochs);
-    if (phase == t->spec.phase) {
-        return BNN_OK;
+    code = bnn_params_to_device(t->params, err);
+    if (code != BNN_OK || phase == t->spec.phase) {
+        return code;
     }
     t->spec.phase = phase;
     return bnn_trainer_build_nets(t, err);

@@ -11,7 +11,7 @@ bnn_code bnn_trainer_save(bnn_trainer *t, const char *name, bnn_error *err) {
     if (code == BNN_OK && !arena) {
         code = bnn_fail(err, BNN_ERR_MEMORY, "%s: out of memory for saving", path);
     }
-    if (code == BNN_OK) {
+    if (code == BNN_OK && (code = bnn_trainer_to_host(t, err)) == BNN_OK) {
         size_t n =
             bnn_train_state_meta(&t->state, t->set->optimizer->name, t->set->args, arena, meta);
         code = bnn_checkpoint_save(path, &t->spec, t->params, &t->optimizer, meta, n, err);
@@ -58,7 +58,8 @@ bnn_code bnn_trainer_load(bnn_trainer *t, const char *path, bnn_error *err) {
         !(code = bnn_spec_read(path, file, NULL, &spec, err)) &&
         !(code = check_same_network(t, path, &spec, err)) &&
         !(code = bnn_weights_read_params(&weights, t->params, err)) &&
-        !(code = bnn_checkpoint_read_optimizer(&weights, t->params, &t->optimizer, err))) {
+        !(code = bnn_checkpoint_read_optimizer(&weights, t->params, &t->optimizer, err)) &&
+        !(code = bnn_trainer_to_device(t, err))) {
         t->optimizer.steps = t->state.steps;
         t->state.data = t->set->data; /* an older checkpoint does not say */
         if (t->state.step > bnn_loader_steps(t->loader) ||

@@ -56,7 +56,9 @@ static bnn_code create_loader(bnn_trainer *t, bnn_error *err) {
 
 static bnn_code start_values(bnn_trainer *t, bnn_error *err) {
     bnn_params_initialize(t->params, t->set->seed);
-    return t->set->init_from ? bnn_init_from_file(t->set, t->params, err) : BNN_OK;
+    bnn_code code = t->set->init_from ? bnn_init_from_file(t->set, t->params, err) : BNN_OK;
+    bnn_apply_schedule(t->spec.binarizer, t->params, 0, t->schedule.epochs);
+    return code == BNN_OK ? bnn_trainer_to_device(t, err) : code;
 }
 
 static bnn_code log_session(const bnn_trainer *t, bnn_error *err) {
@@ -104,9 +106,35 @@ static bnn_code open_run(bnn_trainer *t, bnn_error *err) {
         return code;
     }
     /* From its first moment on, a run can be resumed. */
-    bnn_apply_schedule(t->spec.binarizer, t->params, 0, t->schedule.epochs);
     code = bnn_trainer_save_last(t, err);
     return code == BNN_OK ? log_session(t, err) : code;
+}
+
+/* What the optimizer moves: neighbours together, unless each has a norm of its own. */
+static bnn_code set_spans(bnn_trainer *t, bnn_error *err) {
+    const bnn_params *p = t->params;
+    bnn_optimizer_span *spans = malloc((p->count + 1) * sizeof *spans);
+    size_t count = 0;
+    int joins = 0; /* the one before */
+    if (!spans) {
+        return bnn_fail(err, BNN_ERR_MEMORY, "out of memory for the optimizer's spans");
+    }
+    for (size_t i = 0; i < p->count; i++) {
+        const bnn_param *param = p->list[i];
+        if (!param->trainable || param->frozen) {
+            joins &= !param->trainable; /* buffers lie elsewhere */
+            continue;
+        }
+        if (!joins) {
+            spans[count++] =
+                (bnn_optimizer_span){.first = param->offset, .max_norm = (float)t->set->clip_norm};
+        }
+        spans[count - 1].count = param->offset + param->count - spans[count - 1].first;
+        joins = t->set->clip_norm <= 0.0;
+    }
+    bnn_code code = bnn_optimizer_set_spans(&t->optimizer, spans, count, err);
+    free(spans);
+    return code;
 }
 
 static bnn_code set_up(bnn_trainer *t, bnn_error *err) {
@@ -119,15 +147,27 @@ static bnn_code set_up(bnn_trainer *t, bnn_error *err) {
     if (!t->params) {
         return bnn_fail(err, BNN_ERR_MEMORY, "out of memory for the parameters");
     }
+    if (set->freeze && (code = bnn_params_freeze(t->params, set->freeze, err)) != BNN_OK) {
+        return code;
+    }
     /* The phase of the first epoch; graphs follow when an epoch begins in another. */
     t->spec.phase = bnn_apply_schedule(t->spec.binarizer, t->params, 0, t->schedule.epochs);
     if ((code = bnn_trainer_build_nets(t, err)) != BNN_OK ||
+        (code = bnn_params_check_frozen(t->params, err)) != BNN_OK ||
         (code = bnn_optimizer_init(&t->optimizer, set->optimizer, &set->device,
-                                   t->params->value_count, err)) != BNN_OK) {
+                                   t->params->value_count, err)) != BNN_OK ||
+        (code = set_spans(t, err)) != BNN_OK) {
         return code;
     }
+    const bnn_device *device = &set->device;
+    t->output = device->ops->alloc(device, BNN_MEMORY_HOST,
+                                   set->batch_size * bnn_spec_outputs(&t->spec) * sizeof(float));
+    if (!t->output) {
+        return bnn_fail(err, BNN_ERR_MEMORY, "out of memory for the outputs of a batch");
+    }
     if (set->accumulate > 1) {
-        t->sum = bnn_alloc_aligned(t->params->value_count * sizeof(float));
+        t->sum =
+            device->ops->alloc(device, BNN_MEMORY_DEVICE, t->params->value_count * sizeof(float));
         if (!t->sum) {
             return bnn_fail(err, BNN_ERR_MEMORY, "out of memory for the sum of the gradients");
         }
@@ -168,7 +208,8 @@ bnn_code bnn_train(const bnn_train_settings *settings, bnn_train_result *result,
     bnn_run_close(&t.run);
     bnn_optimizer_free(&t.optimizer);
     bnn_trainer_free_nets(&t);
-    free(t.sum);
+    settings->device.ops->release(&settings->device, BNN_MEMORY_DEVICE, t.sum);
+    settings->device.ops->release(&settings->device, BNN_MEMORY_HOST, t.output);
     result->profile = t.profile;
     bnn_params_free(t.params);
     bnn_score_free(&t.state.score);
@@ -181,9 +222,11 @@ bnn_code bnn_train_plan(const bnn_train_settings *settings, bnn_params *params, 
                         size_t *bytes, bnn_error *err) {
     bnn_spec spec = settings->spec;
     spec.phase = bnn_apply_schedule(spec.binarizer, params, 0, settings->schedule.epochs);
-    bnn_code code =
-        bnn_net_build(&spec, &settings->device, params, (int)settings->batch_size, 1, net, err);
-    if (code == BNN_OK) {
+    bnn_code code = settings->freeze ? bnn_params_freeze(params, settings->freeze, err) : BNN_OK;
+    if (code == BNN_OK &&
+        !(code = bnn_net_build(&spec, &settings->device, params, (int)settings->batch_size, 1, net,
+                               err)) &&
+        !(code = bnn_params_check_frozen(params, err))) {
         size_t slots = 0;
         while (settings->optimizer->slots[slots]) {
             slots++;

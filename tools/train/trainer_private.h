@@ -15,8 +15,9 @@ typedef struct bnn_trainer {
     bnn_params *params;
     bnn_net full, tail; /* the same network for whole batches and for an epoch's last */
     size_t tail_size;   /* 0: none */
-    void *memory;       /* of both: they never run at once */
-    float *sum;         /* of the gradients of a step's batches, where it has several */
+    void *memory;       /* of both: they never run at once; the device's */
+    float *sum;         /* of the gradients of a step's batches, where it has several; likewise */
+    float *output;      /* of a batch, for the host */
     bnn_optimizer optimizer;
     bnn_lr_schedule schedule;
     bnn_loader *loader;
@@ -36,6 +37,9 @@ bnn_code bnn_trainer_enter_epoch(bnn_trainer *t, bnn_error *err);
 /* The training graphs of the present phase. */
 bnn_code bnn_trainer_build_nets(bnn_trainer *t, bnn_error *err);
 void bnn_trainer_free_nets(bnn_trainer *t);
+/* Parameters and the optimizer's state, to the host's mirror or from it. */
+bnn_code bnn_trainer_to_host(const bnn_trainer *t, bnn_error *err);
+bnn_code bnn_trainer_to_device(const bnn_trainer *t, bnn_error *err);
 
 /* saving.c: the checkpoint `name` of the run's folder; last.safetensors when the logs are on the
  * disk. */

@@ -1,0 +1,329 @@
+/* The three products of a convolution: bits equal to the integer, floats to 1e-5 in the relative
+ * 2-norm, the same bytes with 1, 2 and 3 threads, and every end of a forward. */
+#include "tests/cpu/kernels/harness.h"
+
+static size_t in_rows(const bnn_conv *s) {
+    return (size_t)s->n * (size_t)s->h * (size_t)s->w;
+}
+
+static size_t out_size(const bnn_conv *s) {
+    return (size_t)s->n * (size_t)s->oh * (size_t)s->ow * (size_t)s->o;
+}
+
+static size_t filter_size(const bnn_conv *s) {
+    return (size_t)s->o * (size_t)s->kh * (size_t)s->kw * (size_t)(s->c / s->groups);
+}
+
+/* Walks all products y[yi] <- x[xi] * w[wi] of a convolution; any of the three may be the result.
+ */
+static void reference(const bnn_conv *s, const float *x, const float *w, const float *gy, double *y,
+                      double *gx, double *gw) {
+    int cg = s->c / s->groups, og = s->o / s->groups;
+    for (int i = 0; i < s->n * s->oh * s->ow; i++) {
+        int ox = i % s->ow, oy = i / s->ow % s->oh, n = i / s->ow / s->oh;
+        for (int t = 0; t < s->kh * s->kw; t++) {
+            int iy = oy * s->stride_h - s->pad_h + t / s->kw * s->dil_h;
+            int ix = ox * s->stride_w - s->pad_w + t % s->kw * s->dil_w;
+            if (iy < 0 || iy >= s->h || ix < 0 || ix >= s->w) {
+                continue;
+            }
+            for (int o = 0; o < s->o; o++) {
+                size_t yi = (size_t)i * (size_t)s->o + (size_t)o;
+                size_t xi = ((size_t)(n * s->h + iy) * (size_t)s->w + (size_t)ix) * (size_t)s->c +
+                            (size_t)(o / og * cg);
+                size_t wi = ((size_t)o * (size_t)(s->kh * s->kw) + (size_t)t) * (size_t)cg;
+                double sum = 0.0, g = (double)gy[yi];
+                for (int c = 0; c < cg; c++, xi++, wi++) {
+                    sum += (double)x[xi] * (double)w[wi];
+                    gx[xi] += g * (double)w[wi];
+                    gw[wi] += g * (double)x[xi];
+                }
+                y[yi] += sum;
+            }
+        }
+    }
+}
+
+typedef struct products {
+    double *y, *gx, *gw;
+} products;
+
+static products run_reference(const bnn_conv *s, const float *x, const float *w, const float *gy) {
+    size_t ny = out_size(s), nx = in_rows(s) * (size_t)s->c, nw = filter_size(s);
+    products r = {get(ny * 8), get(nx * 8), get(nw * 8)};
+    memset(r.y, 0, ny * 8);
+    memset(r.gx, 0, nx * 8);
+    memset(r.gw, 0, nw * 8);
+    reference(s, x, w, gy, r.y, r.gx, r.gw);
+    return r;
+}
+
+/* One product with 1 .. THREADS threads, replacing and adding; the results must be one result. */
+static void check_product(const bnn_kernels *k, const bnn_conv *s, int which, const float *gy,
+                          const bnn_operand *x, const bnn_operand *w, const double *want) {
+    static const char *const names[] = {"forward", "backward_x", "backward_w"};
+    size_t sizes[] = {out_size(s), in_rows(s) * (size_t)s->c, filter_size(s)}, n = sizes[which];
+    size_t mark = buffer_count;
+    float *first[2] = {NULL, NULL}, *start = random_floats(n);
+    char what[256];
+    snprintf(what, sizeof what,
+             "%s %s%s n%d %dx%dx%d o%d k%dx%d stride %d,%d pad %d,%d dil %d,%d groups %d", k->name,
+             names[which], x->b1 != NULL || w->b1 != NULL ? " bits" : "", s->n, s->h, s->w, s->c,
+             s->o, s->kh, s->kw, s->stride_h, s->stride_w, s->pad_h, s->pad_w, s->dil_h, s->dil_w,
+             s->groups);
+    for (int threads = 1; threads <= THREADS; threads++) {
+        threads_now = threads;
+        void *ws = get(k->conv_workspace(on(k), s, x->b1 != NULL || w->b1 != NULL));
+        for (int acc = 0; acc < (which == 0 ? 1 : 2); acc++) {
+            float *out = acc ? duplicate(n, start) : get_floats(n);
+            if (which == 0) {
+                bnn_result y = {.f32 = out};
+                k->conv_forward(on(k), s, x, w, &y, ws);
+            } else if (which == 1) {
+                k->conv_backward_x(on(k), s, gy, w, out, acc, ws);
+            } else {
+                k->conv_backward_w(on(k), s, gy, x, out, acc, ws);
+            }
+            if (threads > 1) {
+                assert_same(n * sizeof(float), out, first[acc], what);
+                continue;
+            }
+            first[acc] = out;
+            double *sum = get(n * 8);
+            for (size_t i = 0; i < n; i++) {
+                sum[i] = want[i] + (acc ? (double)start[i] : 0.0);
+            }
+            assert_near(n, out, sum, 1e-5, what);
+            if (which == 0 && x->b1 != NULL) { /* integers, or integers times exact factors */
+                for (size_t i = 0; i < n; i++) {
+                    if ((double)out[i] != want[i]) {
+                        ck_abort_msg("%s [%zu]: %g not %g", what, i, (double)out[i], want[i]);
+                    }
+                }
+            }
+        }
+    }
+    release(mark);
+}
+
+/* Powers of two, so that scaled integers stay exact; one for every `per` of `rows` rows. */
+static float *scales(size_t rows, size_t per) {
+    size_t n = (rows + per - 1) / per;
+    float *scale = get_floats(n);
+    for (size_t i = 0; i < n; i++) {
+        scale[i] = ldexpf(1.0f, below(5) - 3);
+    }
+    return scale;
+}
+
+/* What may be done to a forward product on its way out is what the kernels of that name do to a
+ * float map, to the bit. */
+static void check_float_end(const bnn_kernels *k, const bnn_conv *s, const bnn_operand *x,
+                            const bnn_operand *w, const float *plain, int which, void *ws) {
+    static const float bounds[2] = {-0.5f, 1.0f};
+    size_t mark = buffer_count, o = (size_t)s->o, n = out_size(s), bytes = n / o * bnn_words(o) * 8;
+    bnn_result y = {.f32 = get_floats(n)};
+    float *want = get_floats(n);
+    y.a = which & 1 ? random_floats(o) : NULL;
+    y.b = which & 2 ? random_floats(o) : NULL;
+    y.add = which & 4 ? random_floats(n) : NULL;
+    y.clamp = which & 8 ? bounds : NULL;
+    y.sign = x->b1 != NULL && below(2) ? get(bytes) : NULL;
+    k->conv_forward(on(k), s, x, w, &y, ws);
+    k->affine(on(k), n / o, o, (bnn_numbers){.f32 = plain}, y.a, y.b, want, 0);
+    if (y.add != NULL) {
+        k->add(on(k), n, want, y.add, want);
+    }
+    if (y.clamp != NULL) {
+        k->clamp(on(k), n, want, bounds[0], bounds[1], want, NULL);
+    }
+    assert_same(n * sizeof(float), y.f32, want, "a product with an end");
+    if (y.sign != NULL) {
+        uint64_t *bits = get(bytes);
+        k->sign_pack(on(k), n / o, o, want, bits);
+        assert_same(bytes, y.sign, bits, "the signs of a product");
+    }
+    release(mark);
+}
+
+static void check_end(const bnn_kernels *k, const bnn_conv *s, const bnn_operand *x,
+                      const bnn_operand *w, const float *plain, void *ws) {
+    size_t o = (size_t)s->o, n = out_size(s), rows = n / o;
+    check_float_end(k, s, x, w, plain, below(16), ws);
+    if (x->b1 == NULL || x->scale != NULL) {
+        return;
+    }
+    if (s->kh * s->kw * s->c / s->groups <= 32767) {
+        bnn_result y = {.i16 = get(n * sizeof(int16_t))};
+        k->conv_forward(on(k), s, x, w, &y, ws);
+        for (size_t i = 0; i < n; i++) {
+            REQUIRE((float)y.i16[i] == plain[i]);
+        }
+    }
+    size_t bytes = rows * bnn_words(o) * 8;
+    int32_t *threshold = get(o * sizeof(int32_t));
+    for (size_t i = 0; i < o; i++) { /* at a value that occurs, or next to it */
+        size_t row = (size_t)below((int)rows);
+        threshold[i] = 2 * ((int32_t)plain[row * o + i] + below(3) - 1) + below(2);
+    }
+    bnn_result y = {.b1 = get(bytes), .threshold = threshold};
+    uint64_t *bits = get(bytes);
+    k->conv_forward(on(k), s, x, w, &y, ws);
+    k->threshold_pack(on(k), rows, o, plain, threshold, bits);
+    assert_same(bytes, y.b1, bits, "a product with thresholds");
+}
+
+/* With prepared filters, against kernels on what the same product is without. */
+static void check_ends(const bnn_conv *s, const bnn_operand *x, const bnn_operand *w) {
+    threads_now = THREADS;
+    for (const bnn_kernels *k = next_table(NULL); k != NULL; k = next_table(k)) {
+        size_t mark = buffer_count;
+        void *ws = get(k->conv_workspace(on(k), s, x->b1 != NULL));
+        void *prepared = get(k->conv_prepared_bytes(on(k), s, w->b1 != NULL));
+        bnn_result y = {.f32 = get_floats(out_size(s))};
+        bnn_operand ready = *w;
+        k->conv_forward(on(k), s, x, w, &y, ws);
+        ready.prepared = prepared;
+        k->conv_prepare(on(k), s, w, prepared, ws);
+        check_end(k, s, x, &ready, y.f32, ws);
+        release(mark);
+    }
+}
+
+static void check_conv(const bnn_conv *s) {
+    size_t mark = buffer_count, c = (size_t)s->c, cg = (size_t)(s->c / s->groups);
+    size_t taps = (size_t)(s->kh * s->kw), filter_rows = (size_t)s->o * taps;
+    float *xf = random_floats(in_rows(s) * c), *wf = random_floats(filter_size(s));
+    float *gy = random_floats(out_size(s));
+    products real = run_reference(s, xf, wf, gy);
+    bnn_operand x = {.f32 = xf}, w = {.f32 = wf};
+    for (const bnn_kernels *k = next_table(NULL); k != NULL; k = next_table(k)) {
+        check_product(k, s, 0, gy, &x, &w, real.y);
+        check_product(k, s, 1, gy, &x, &w, real.gx);
+        check_product(k, s, 2, gy, &x, &w, real.gw);
+    }
+    check_ends(s, &x, &w);
+    bnn_operand xb = {.b1 = pack(in_rows(s), c, xf)}, wb = {.b1 = pack(filter_rows, cg, wf)};
+    for (int scaled = 0; scaled < 2; scaled++) {
+        if (scaled) {
+            xb.rows_per_scale = (size_t)(s->h * s->w);
+            xb.scale = scales(in_rows(s), xb.rows_per_scale);
+            wb.rows_per_scale = below(2) ? taps : filter_rows;
+            wb.scale = scales(filter_rows, wb.rows_per_scale);
+        }
+        products signs =
+            run_reference(s, unpacked(in_rows(s), c, &xb), unpacked(filter_rows, cg, &wb), gy);
+        for (size_t i = 0; scaled && i < out_size(s); i++) { /* which the forward does not see */
+            signs.y[i] /= (double)wb.scale[i % (size_t)s->o * taps / wb.rows_per_scale];
+        }
+        check_ends(s, &xb, &wb);
+        for (const bnn_kernels *k = next_table(NULL); k != NULL; k = next_table(k)) {
+            check_product(k, s, 0, gy, &xb, &wb, signs.y);
+            check_product(k, s, 1, gy, &x, &wb, signs.gx);
+            check_product(k, s, 2, gy, &xb, &w, signs.gw);
+        }
+    }
+    release(mark);
+}
+
+static int output_size(int size, int kernel, int stride, int pad, int dil) {
+    int span = size + 2 * pad - dil * (kernel - 1) - 1;
+    return span < 0 ? 0 : span / stride + 1;
+}
+
+/* False if the shape is empty or too much work for a test. */
+static int complete(bnn_conv *s) {
+    s->oh = output_size(s->h, s->kh, s->stride_h, s->pad_h, s->dil_h);
+    s->ow = output_size(s->w, s->kw, s->stride_w, s->pad_w, s->dil_w);
+    double work = (double)out_size(s) * s->kh * s->kw * s->c / s->groups;
+    return s->oh > 0 && s->ow > 0 && work < 1.5e5;
+}
+
+static bnn_conv square(int n, int size, int c, int o, int kernel, int stride, int pad, int groups) {
+    bnn_conv s = {n, size,   size,   c,   o,   kernel, kernel, 0,
+                  0, stride, stride, pad, pad, 1,      1,      groups};
+    s.oh = s.ow = output_size(size, kernel, stride, pad, 1);
+    return s;
+}
+
+START_TEST(test_conv_random) {
+    static const int channels[] = {1, 3, 16, 17, 40, 64, 65, 128, 192};
+    static const int outs[] = {1, 3, 10, 16, 17, 33, 48, 64, 65, 100};
+    static const int kernels[] = {1, 3, 3, 5, 7};
+    for (int done = 0; done < 60;) {
+        bnn_conv s = {.n = 1 + below(3), .h = 1 + below(11), .w = 1 + below(11)};
+        s.c = channels[below(9)], s.o = outs[below(10)];
+        s.kh = kernels[below(5)], s.kw = below(3) ? s.kh : kernels[below(5)];
+        s.stride_h = 1 + below(3), s.stride_w = below(3) ? s.stride_h : 1 + below(3);
+        s.dil_h = 1 + below(2), s.dil_w = below(3) ? s.dil_h : 1 + below(2);
+        s.pad_h = below(s.dil_h * (s.kh / 2) + 2), s.pad_w = below(s.dil_w * (s.kw / 2) + 2);
+        s.groups = 1;
+        int kind = below(4);
+        if (kind == 0) { /* depthwise, perhaps with a multiplier */
+            s.groups = s.c, s.o = s.c * (1 + below(2));
+        } else if (kind == 1) {
+            s.groups = s.c % 4 == 0 ? 4 : s.c % 3 == 0 ? 3 : 1;
+            s.o = s.groups * (1 + below(20));
+        }
+        if (complete(&s)) {
+            check_conv(&s);
+            done++;
+        }
+    }
+}
+END_TEST
+
+START_TEST(test_conv_shapes) {
+    bnn_conv shapes[] = {
+        square(2, 1, 192, 10, 1, 1, 0, 1),    /* linear */
+        square(1, 1, 70000, 3, 1, 1, 0, 1),   /* long enough to overflow 16-bit sums */
+        square(13, 1, 65, 130, 1, 1, 0, 1),   /* linear, several panels and a tail */
+        square(2, 12, 3, 16, 7, 2, 3, 1),     /* stem */
+        square(5, 16, 3, 10, 3, 1, 1, 1),     /* a reduction in several pieces */
+        square(1, 5, 128, 64, 3, 1, 1, 1),    /* */
+        square(1, 3, 2, 5, 5, 1, 4, 1),       /* windows that see nothing but padding */
+        square(2, 8, 128, 128, 3, 2, 1, 128), /* depthwise */
+        square(3, 12, 3, 33, 3, 1, 1, 1),  /* short runs, in place and at both edges, two blocks */
+        square(2, 3, 3, 43, 7, 1, 3, 1),   /* short runs that all stick out */
+        square(1, 5, 200, 41, 3, 1, 1, 1), /* runs longer than a piece of the reduction */
+        square(1, 6, 256, 32, 3, 1, 1, 2), /* groups of whole words */
+        square(2, 7, 16, 24, 1, 2, 0, 1),  /* phases without taps */
+        {3, 1, 50, 17, 20, 1, 5, 1, 0, 1, 3, 0, 2, 1, 2, 1}, /* 1-D */
+    };
+    for (size_t i = 0; i < sizeof shapes / sizeof shapes[0]; i++) {
+        bnn_conv s = shapes[i];
+        s.oh = output_size(s.h, s.kh, s.stride_h, s.pad_h, s.dil_h);
+        s.ow = output_size(s.w, s.kw, s.stride_w, s.pad_w, s.dil_w);
+        check_conv(&s);
+    }
+}
+END_TEST
+
+/* Pixels and filters that differ in every bit: random ones differ in half, which no narrow sum
+ * overflows from. */
+START_TEST(test_conv_opposite) {
+    static const int depths[] = {8, 250, 256, 992, 1000, 2100, 70000};
+    for (size_t d = 0; d < sizeof depths / sizeof depths[0]; d++) {
+        size_t mark = buffer_count, c = (size_t)depths[d];
+        bnn_conv s = square(5, 1, depths[d], 49, 1, 1, 0, 1);
+        float *ones = get_floats(5 * c), *minus = get_floats(49 * c);
+        double *want = get(5 * 49 * 8);
+        for (size_t i = 0; i < 49 * c; i++) {
+            minus[i] = -1.0f;
+            ones[i % (5 * c)] = 1.0f;
+            want[i % (5 * 49)] = -(double)c;
+        }
+        bnn_operand x = {.b1 = pack(5, c, ones)}, w = {.b1 = pack(49, c, minus)};
+        for (const bnn_kernels *k = next_table(NULL); k != NULL; k = next_table(k)) {
+            check_product(k, &s, 0, NULL, &x, &w, want);
+        }
+        release(mark);
+    }
+}
+END_TEST
+
+void add_product_tests(TCase *tcase) {
+    tcase_add_test(tcase, test_conv_random);
+    tcase_add_test(tcase, test_conv_shapes);
+    tcase_add_test(tcase, test_conv_opposite);
+}

@@ -1,0 +1,313 @@
+/* A device whose memory is not the host's: trainings, their checkpoints, packed files and
+ * predictions are those of the CPU, byte for byte, though nobody but kernels and copies can touch
+ * a value of its tensors. */
+#include <check.h>
+#include <math.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "models/predictor.h"
+#include "tests/fixtures/far_device.h"
+#include "tests/fixtures/made_up.h"
+#include "tools/export/pack.h"
+#include "tools/train/trainer.h"
+
+enum { TRAIN = 10, TEST = 3, BATCH = 4, THREADS = 2 };
+
+static char folder[] = "/tmp/bnn-check-device-XXXXXX";
+
+/* ---- a training on a device, and what became of it ---- */
+
+typedef struct subject {
+    const char *arch, *algorithm;
+    int height, width, channels;
+    int epochs;
+    size_t accumulate;
+    const char *optimizer;
+} subject;
+
+static const char *path_of(const char *side, const char *name) {
+    static char path[4][160];
+    static int next;
+    next = (next + 1) % 4;
+    snprintf(path[next], sizeof path[next], "%s/%s/%s", folder, side, name);
+    return path[next];
+}
+
+static void ok(bnn_code code, const bnn_error *err, const subject *s) {
+    ck_assert_msg(code == BNN_OK, "%s %s: %s", s->arch, s->algorithm, err->text);
+}
+
+static void spec_of(const subject *s, bnn_spec *spec) {
+    bnn_error err = {0};
+    *spec = (bnn_spec){.height = s->height,
+                       .width = s->width,
+                       .channels = s->channels,
+                       .classes = 4,
+                       .mean = {1.0f, 1.0f, 1.0f},
+                       .std = {1.0f, 1.0f, 1.0f},
+                       .dataset = "",
+                       .variant = "",
+                       .class_names = ""};
+    ok(bnn_spec_find(spec, s->arch, s->algorithm, &err), &err, s);
+}
+
+/* From the beginning, or from `resume`. */
+static void train(const subject *s, const bnn_device *device, const char *output,
+                  const char *resume) {
+    bnn_error err = {0};
+    bnn_train_result result;
+    made_up train_set, test_set;
+    bnn_train_settings set = {.device = *device,
+                              .optimizer = bnn_optimizer_find(s->optimizer),
+                              .momentum = 0.9,
+                              .weight_decay = 1e-4,
+                              .schedule = {.kind = BNN_LR_COSINE, .lr = 1e-3, .epochs = s->epochs},
+                              .batch_size = BATCH,
+                              .accumulate = s->accumulate,
+                              .seed = 1,
+                              .args = "{}",
+                              .config = "{}",
+                              .resume = resume,
+                              .output = output,
+                              .overwrite = 1};
+    spec_of(s, &set.spec);
+    make_up(&train_set, &set.spec, TRAIN);
+    make_up(&test_set, &set.spec, TEST);
+    set.train = &train_set.dataset;
+    set.test = &test_set.dataset;
+    ok(bnn_train(&set, &result, &err), &err, s);
+}
+
+/* Packs best.safetensors of the side, and predicts with it (0) and with the packed file (1). */
+static void deploy(const subject *s, const bnn_device *device, const char *side, float *logits[2]) {
+    bnn_error err = {0};
+    size_t bytes;
+    for (int packed = 0; packed < 2; packed++) {
+        bnn_loaded model;
+        bnn_predictor *predictor;
+        made_up samples;
+        const char *name = packed ? "model.bnn" : "best.safetensors";
+        ok(bnn_loaded_open(path_of(side, name), device, &model, &err), &err, s);
+        ok(bnn_loaded_predictor(&model, &predictor, &err), &err, s);
+        make_up(&samples, &model.spec, TEST);
+        bnn_batch batch = {.n = TEST, .field = samples.field, .field_count = 1};
+        size_t values = bnn_shape_count(samples.field[0].shape);
+        float *input = malloc(TEST * values * sizeof *input);
+        logits[packed] = malloc(TEST * bnn_spec_outputs(&model.spec) * sizeof **logits);
+        samples.dataset.fields = 1;
+        for (size_t i = 0; i < TEST; i++) {
+            void *out[] = {input + i * values};
+            ok(make_sample(&samples.dataset, i, NULL, out, &err), &err, s);
+        }
+        batch.data[0] = input;
+        ok(bnn_predictor_run(predictor, &batch, logits[packed], &err), &err, s);
+        if (!packed && model.spec.binarizer) {
+            ok(bnn_pack(&model, path_of(side, "model.bnn"), &bytes, &err), &err, s);
+        }
+        free(input);
+        bnn_predictor_free(predictor);
+        packed += !packed && !model.spec.binarizer; /* nothing to pack */
+        bnn_loaded_close(&model);
+    }
+}
+
+static char *contents(const char *path, size_t *bytes) {
+    struct stat info;
+    FILE *file = fopen(path, "rb");
+    ck_assert_msg(file && fstat(fileno(file), &info) == 0, "%s is missing", path);
+    char *text = malloc((size_t)info.st_size + 1);
+    *bytes = fread(text, 1, (size_t)info.st_size, file);
+    fclose(file);
+    return text;
+}
+
+static void same_file(const subject *s, const char *name) {
+    size_t a_bytes, b_bytes;
+    char *a = contents(path_of("cpu", name), &a_bytes),
+         *b = contents(path_of("far", name), &b_bytes);
+    ck_assert_msg(a_bytes == b_bytes && memcmp(a, b, a_bytes) == 0, "%s %s: %s differs", s->arch,
+                  s->algorithm, name);
+    free(a);
+    free(b);
+}
+
+static void compare(const subject *s) {
+    bnn_device cpu, far;
+    const char *why = NULL;
+    float *logits[2][2] = {{NULL}};
+    ck_assert_msg(bnn_cpu_device(NULL, THREADS, &cpu, &why), "%s", why);
+    ck_assert_msg(far_device(THREADS, &far, &why), "%s", why);
+    size_t before = far_live();
+    train(s, &cpu, path_of("cpu", ""), NULL);
+    train(s, &far, path_of("far", ""), NULL);
+    deploy(s, &cpu, "cpu", logits[0]);
+    deploy(s, &far, "far", logits[1]);
+    bnn_spec spec;
+    spec_of(s, &spec);
+    for (int i = 0; i < 2 && logits[0][i]; i++) {
+        size_t bytes = TEST * bnn_spec_outputs(&spec) * sizeof(float);
+        ck_assert_msg(memcmp(logits[0][i], logits[1][i], bytes) == 0,
+                      "%s %s: %s predicts otherwise", s->arch, s->algorithm,
+                      i ? "the packed file" : "the checkpoint");
+        ck_assert(isfinite(logits[0][i][0]));
+    }
+    same_file(s, "metrics.csv");
+    same_file(s, "last.safetensors");
+    same_file(s, "best.safetensors");
+    if (spec.binarizer) {
+        same_file(s, "model.bnn");
+    }
+    /* A finished training that is resumed reads its checkpoint, and changes nothing. */
+    char *last = strdup(path_of("far", "last.safetensors"));
+    train(s, &far, path_of("far", ""), last);
+    same_file(s, "last.safetensors");
+    free(last);
+    for (int i = 0; i < 4; i++) {
+        free(logits[i / 2][i % 2]);
+    }
+    ck_assert_uint_eq(far_live(), before);
+}
+
+/* ---- tests ---- */
+
+static const struct {
+    const char *arch;
+    int height, width, channels;
+} networks[] = {{"resnet20", 12, 12, 3},
+                {"deep_fsmn", 16, 16, 1},
+                {"pointnet", 1, 24, 6},
+                {"pointnet_partseg", 1, 24, 6}};
+enum { NETWORKS = sizeof networks / sizeof *networks };
+
+/* The float twin, then each algorithm. */
+static const char *algorithm(int i) {
+    return i == 0 ? BNN_FLOAT_ALGORITHM : bnn_binarizers[i - 1]->name;
+}
+
+START_TEST(is_the_cpu) {
+    for (int n = 0; n < NETWORKS; n++) {
+        if (n == 2 + _i % 2) { /* one of the two large ones */
+            continue;
+        }
+        /* Both optimizers, and steps of one batch and of several, in turns. As many epochs as the
+         * algorithm has phases, the least. */
+        subject s = {.arch = networks[n].arch,
+                     .algorithm = algorithm(_i),
+                     .height = networks[n].height,
+                     .width = networks[n].width,
+                     .channels = networks[n].channels,
+                     .epochs = n < 2 || strcmp(algorithm(_i), "fda") == 0 ? 2 : 1,
+                     .accumulate = (size_t)(1 + (n + _i) % 2),
+                     .optimizer = (n + _i) % 4 < 2 ? "adam" : "sgd"};
+        compare(&s);
+    }
+}
+END_TEST
+
+/* Else nothing of the above would prove anything. */
+START_TEST(nobody_reads_it) {
+    bnn_device far;
+    const char *why;
+    ck_assert(far_device(1, &far, &why));
+    float *memory = far.ops->alloc(&far, BNN_MEMORY_DEVICE, 4 * sizeof *memory);
+    ck_assert_ptr_nonnull(memory);
+    ck_assert(far_holds(memory) && !far_holds(&far));
+    for (int writes = 0; writes < 2; writes++) {
+        pid_t child = fork();
+        if (child == 0) {
+            volatile float *value = memory;
+            signal(SIGSEGV, SIG_DFL);
+            if (writes) {
+                *value = 1.0f;
+            }
+            _exit(*value == 0.0f ? 0 : 1);
+        }
+        int status;
+        ck_assert_int_eq(waitpid(child, &status, 0), child);
+        ck_assert(WIFSIGNALED(status) && WTERMSIG(status) == SIGSEGV);
+    }
+    far.ops->release(&far, BNN_MEMORY_DEVICE, memory);
+}
+END_TEST
+
+/* A copy to the host is there when its stream is finished, and not before. */
+START_TEST(copies_take_their_time) {
+    bnn_device far;
+    bnn_stream stream;
+    const char *why;
+    bnn_error err;
+    const float values[] = {1.0f, 2.0f, 3.0f};
+    float back[3] = {0.0f};
+    ck_assert(far_device(1, &far, &why) && bnn_stream_start(&stream, &far));
+    float *memory = far.ops->alloc(&far, BNN_MEMORY_DEVICE, 2 * sizeof values);
+    far.ops->put(&stream, memory, values, sizeof values);
+    far.ops->copy(&stream, memory + 3, memory, sizeof values);
+    far.kernels->add(&stream, 3, memory, memory + 3, memory);
+    far.ops->get(&stream, back, memory, sizeof back);
+    ck_assert(isnan(back[0]) && isnan(back[2]));
+    ck_assert_int_eq(far.ops->finish(&stream, &err), BNN_OK);
+    for (int i = 0; i < 3; i++) {
+        ck_assert_float_eq(back[i], 2.0f * values[i]);
+    }
+    far.ops->release(&far, BNN_MEMORY_DEVICE, memory);
+    bnn_stream_end(&stream);
+}
+END_TEST
+
+/* Parameters of one device and a graph of another do not meet. */
+START_TEST(one_device_a_network) {
+    bnn_device cpu, far;
+    bnn_error err = {0};
+    const char *why;
+    bnn_net net, other;
+    bnn_spec spec;
+    subject s = {.arch = "deep_fsmn", .algorithm = "bnn", .height = 16, .width = 16, .channels = 1};
+    ck_assert(bnn_cpu_device(NULL, 1, &cpu, &why) && far_device(1, &far, &why));
+    spec_of(&s, &spec);
+    bnn_params *params = bnn_params_create();
+    ok(bnn_net_build(&spec, &far, params, 1, 0, &net, &err), &err, &s);
+    ok(bnn_params_allocate(params, &err), &err, &s);
+    ck_assert(bnn_net_build(&spec, &cpu, params, 1, 0, &other, &err) != BNN_OK);
+    ck_assert_ptr_nonnull(strstr(err.text, "another device"));
+    bnn_graph_free(net.graph);
+    bnn_params_free(params);
+}
+END_TEST
+
+static void set_up(void) {
+    ck_assert_ptr_nonnull(mkdtemp(folder));
+    ck_assert(mkdir(path_of("cpu", ""), 0755) == 0 && mkdir(path_of("far", ""), 0755) == 0);
+}
+
+static void tear_down(void) {
+    char command[80];
+    snprintf(command, sizeof command, "rm -rf %s", folder);
+    ck_assert_int_eq(system(command), 0);
+}
+
+int main(void) {
+    int algorithms = 1;
+    while (bnn_binarizers[algorithms - 1]) {
+        algorithms++;
+    }
+    Suite *suite = suite_create("device");
+    TCase *tcase = tcase_create("far");
+    tcase_add_unchecked_fixture(tcase, set_up, tear_down);
+    tcase_set_timeout(tcase, 300);
+    tcase_add_loop_test(tcase, is_the_cpu, 0, algorithms);
+    tcase_add_test(tcase, nobody_reads_it);
+    tcase_add_test(tcase, copies_take_their_time);
+    tcase_add_test(tcase, one_device_a_network);
+    suite_add_tcase(suite, tcase);
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_NORMAL);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
