@@ -454,15 +454,14 @@ static bnn_code open_split(modelnet *d, const char *dir, bnn_split split, bnn_er
     return code;
 }
 
-static bnn_code modelnet_open(const bnn_dataset_info *info, const char *dir, bnn_split split,
-                              const bnn_dataset_options *options, bnn_dataset **out,
-                              bnn_error *err) {
+static bnn_code modelnet_plan(const bnn_dataset_info *info, const bnn_dataset_options *options,
+                              bnn_dataset **out, bnn_error *err) {
     modelnet *d = calloc(1, sizeof *d);
     bnn_arena *arena = bnn_arena_create();
     if (!d || !arena) {
         free(d);
         bnn_arena_free(arena);
-        return bnn_fail(err, BNN_ERR_MEMORY, "%s: out of memory", dir);
+        return bnn_fail(err, BNN_ERR_MEMORY, "%s: out of memory", info->name);
     }
     bnn_data_describe(&d->base, info);
     d->files.arena = arena;
@@ -473,15 +472,22 @@ static bnn_code modelnet_open(const bnn_dataset_info *info, const char *dir, bnn
     memcpy(d->field, info->field, sizeof d->field);
     d->base.field = d->field;
     bnn_code code = bnn_points_field(&d->field[0], options->length, err);
-    if (code == BNN_OK) {
-        code = open_split(d, dir, split, err);
-    }
     if (code != BNN_OK) {
         bnn_dataset_close(&d->base);
         return code;
     }
     *out = &d->base;
     return BNN_OK;
+}
+
+static bnn_code modelnet_open(const bnn_dataset_info *info, const char *dir, bnn_split split,
+                              const bnn_dataset_options *options, bnn_dataset **out,
+                              bnn_error *err) {
+    bnn_code code = modelnet_plan(info, options, out, err);
+    if (code == BNN_OK && (code = open_split((modelnet *)*out, dir, split, err)) != BNN_OK) {
+        bnn_dataset_close(*out);
+    }
+    return code;
 }
 
 static const bnn_field fields[2] = {
@@ -500,5 +506,6 @@ const bnn_dataset_info bnn_dataset_modelnet40 = {
     .classes = CLASSES,
     .class_names = class_names,
     .draw = modelnet_draw,
+    .plan = modelnet_plan,
     .open = modelnet_open,
 };

@@ -313,15 +313,14 @@ static bnn_code choose_category(shapenet *d, const char *variant, bnn_error *err
                     variant, known);
 }
 
-static bnn_code shapenet_open(const bnn_dataset_info *info, const char *dir, bnn_split split,
-                              const bnn_dataset_options *options, bnn_dataset **out,
-                              bnn_error *err) {
+static bnn_code shapenet_plan(const bnn_dataset_info *info, const bnn_dataset_options *options,
+                              bnn_dataset **out, bnn_error *err) {
     shapenet *d = calloc(1, sizeof *d);
     bnn_arena *arena = bnn_arena_create();
     if (!d || !arena) {
         free(d);
         bnn_arena_free(arena);
-        return bnn_fail(err, BNN_ERR_MEMORY, "%s: out of memory", dir);
+        return bnn_fail(err, BNN_ERR_MEMORY, "%s: out of memory", info->name);
     }
     bnn_data_describe(&d->base, info);
     d->files.arena = arena;
@@ -335,15 +334,22 @@ static bnn_code shapenet_open(const bnn_dataset_info *info, const char *dir, bnn
     if (code == BNN_OK) {
         code = choose_category(d, options->variant, err);
     }
-    if (code == BNN_OK) {
-        code = open_split(d, dir, split, err);
-    }
     if (code != BNN_OK) {
         bnn_dataset_close(&d->base);
         return code;
     }
     *out = &d->base;
     return BNN_OK;
+}
+
+static bnn_code shapenet_open(const bnn_dataset_info *info, const char *dir, bnn_split split,
+                              const bnn_dataset_options *options, bnn_dataset **out,
+                              bnn_error *err) {
+    bnn_code code = shapenet_plan(info, options, out, err);
+    if (code == BNN_OK && (code = open_split((shapenet *)*out, dir, split, err)) != BNN_OK) {
+        bnn_dataset_close(*out);
+    }
+    return code;
 }
 
 static const bnn_field fields[2] = {
@@ -363,5 +369,6 @@ const bnn_dataset_info bnn_dataset_shapenet_part = {
     .classes = PARTS,
     .class_names = class_names,
     .draw = shapenet_draw,
+    .plan = shapenet_plan,
     .open = shapenet_open,
 };
