@@ -188,6 +188,10 @@ START_TEST(round_trip) {
 }
 END_TEST
 
+#define NUMBERS                                                                                    \
+    "[{\"field\":\"mel\",\"shape\":[1,1,1],\"values\":[0],\"classes\":[\"a\"],\"truth\":0,"        \
+    "\"predicted\":0}]"
+
 static const char *const damaged[] = {
     "[]",
     "{}",
@@ -219,8 +223,7 @@ static const char *const damaged[] = {
     "[" EXAMPLE("mel", "2,1,1", "0 1", "1", "0", "0") "]",
     "[" EXAMPLE("mel", "2,1,1", "0 1", "\"a\"", "1", "0") "]",
     "[" EXAMPLE("mel", "2,1,1", "0 1", "\"a\"", "0", "-1") "]",
-    "[{\"field\":\"mel\",\"shape\":[1,1,1],\"values\":[0],\"classes\":[\"a\"],\"truth\":0,"
-    "\"predicted\":0}]",
+    NUMBERS,
 };
 
 START_TEST(refused) {
