@@ -386,7 +386,9 @@ static bnn_code prepare(evaluation *e, bnn_error *err) {
     }
     e->how = (bnn_evaluation){.batch_size = (size_t)batch_size,
                               .loader_threads = e->model.device.threads,
-                              .label = e->info->name};
+                              .label = e->info->name,
+                              .examples = json_file ? &e->now.examples : NULL};
+    e->now.examples.arena = e->arena;
     e->rows = bnn_spec_outputs(&e->model.spec) / (size_t)e->model.spec.classes;
     e->how.prediction =
         bnn_arena_alloc(e->arena, e->test->count * e->rows * sizeof *e->how.prediction);

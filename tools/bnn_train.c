@@ -17,6 +17,8 @@
 
 /* Values below an option's least mean "not chosen": the data set's recipe decides. */
 static const char *algo = "reactnet", *arch = "resnet18", *data = "fashion_mnist", *data_dir;
+enum { MOST_NAMES = 12 };
+
 static const char *words, *category, *pool = "usual";
 static const char *optimizer, *scheduler, *output, *init_from, *resume, *milestones = "100,150";
 static int64_t epochs = 0, batch_size = 0, warmup_epochs = -1, seed = 1, threads = 0;
@@ -190,12 +192,7 @@ static bnn_code settings_from_options(bnn_train_settings *s, bnn_error *err) {
     if ((code = bnn_arch_fits(s->spec.arch, info, err)) != BNN_OK) {
         return code;
     }
-    bnn_spec_of_info(&s->spec, info);
-    s->spec.width = points ? (int)points : s->spec.width;
     bnn_pool_find(pool, &s->spec.pool);
-    if (dry_run && image_size) {
-        s->spec.height = s->spec.width = (int)image_size;
-    }
     s->optimizer = bnn_optimizer_find(optimizer);
     s->momentum = momentum;
     s->weight_decay = weight_decay;
@@ -277,6 +274,21 @@ static bnn_code check_extension(const bnn_train_settings *s, int64_t was, bnn_er
                     by_length ? scheduler : algorithm->name, s->output);
 }
 
+static bnn_code choose_data(bnn_dataset_options *chosen, bnn_error *err) {
+    const bnn_data_choice choice = {.words = words, .category = category, .points = points};
+    return bnn_data_choose(bnn_dataset_find(data), &choice, chosen, err);
+}
+
+/* By name, as many as fit a line. */
+static void print_classes(const bnn_spec *spec) {
+    printf("classes         ");
+    for (int c = 0; c < spec->classes && c < MOST_NAMES; c++) {
+        const char *name = bnn_class_name(spec, c);
+        printf("%s%.*s", c ? ", " : "", (int)strcspn(name, "\n"), name);
+    }
+    printf(spec->classes > MOST_NAMES ? ", ...\n" : "\n");
+}
+
 static void print_layers(const bnn_train_settings *s, const bnn_params *params, const bnn_net *net,
                          size_t bytes) {
     size_t macs = 0, binary_macs = 0;
@@ -299,6 +311,11 @@ static void print_layers(const bnn_train_settings *s, const bnn_params *params, 
     printf("\n%s with %s, input %dx%dx%d, %d classes\n", s->spec.arch->name,
            bnn_spec_algorithm(&s->spec), s->spec.channels, s->spec.height, s->spec.width,
            s->spec.classes);
+    print_classes(&s->spec);
+    if (strcmp(s->spec.arch->input, "points") == 0) {
+        printf("pool of points  %s\n",
+               bnn_pool_names[bnn_pool_of(s->spec.pool, !!s->spec.binarizer)]);
+    }
     printf("parameters      %14zu\n", total);
     printf("binary weights  %14zu\n", binary);
     printf("MACs            %14zu\n", macs);
@@ -307,18 +324,39 @@ static void print_layers(const bnn_train_settings *s, const bnn_params *params, 
            s->batch_size, (double)bytes / 1048576.0);
 }
 
-static bnn_code print_plan(const bnn_train_settings *s, bnn_error *err) {
+/* What the options make of the data set, whose files need not be there. */
+static bnn_code plan_data(bnn_train_settings *s, bnn_arena *arena, bnn_error *err) {
+    const bnn_dataset_info *info = bnn_dataset_find(data);
+    bnn_dataset_options chosen;
+    bnn_dataset *planned = NULL;
+    bnn_code code = choose_data(&chosen, err);
+    if (code == BNN_OK && image_size && strcmp(info->field[0].name, "image") != 0) {
+        code = bnn_fail(err, BNN_ERR_ARGUMENT, "--image-size says nothing to --data %s", data);
+    }
+    if (code == BNN_OK && !(code = bnn_dataset_plan(info, &chosen, &planned, err))) {
+        code = bnn_spec_of_dataset(&s->spec, planned, &chosen, arena, err);
+    }
+    if (image_size) {
+        s->spec.height = s->spec.width = (int)image_size;
+    }
+    bnn_dataset_close(planned);
+    return code;
+}
+
+static bnn_code print_plan(bnn_train_settings *s, bnn_error *err) {
     bnn_net net = {0};
     size_t bytes;
     bnn_params *params = bnn_params_create();
-    bnn_code code = params ? bnn_train_plan(s, params, &net, &bytes, err)
-                           : bnn_fail(err, BNN_ERR_MEMORY, "out of memory");
-    if (code == BNN_OK) {
+    bnn_arena *arena = bnn_arena_create();
+    bnn_code code =
+        params && arena ? plan_data(s, arena, err) : bnn_fail(err, BNN_ERR_MEMORY, "out of memory");
+    if (code == BNN_OK && !(code = bnn_train_plan(s, params, &net, &bytes, err))) {
         note_options(s);
         print_layers(s, params, &net, bytes);
     }
     bnn_graph_free(net.graph);
     bnn_params_free(params);
+    bnn_arena_free(arena);
     return code;
 }
 
@@ -358,9 +396,8 @@ static bnn_code check_outputs(const bnn_train_settings *s, bnn_outputs *outputs,
 static bnn_code open_data(bnn_train_settings *s, const char *dir, bnn_arena *arena,
                           bnn_dataset **train_set, bnn_dataset **test_set, bnn_error *err) {
     const bnn_dataset_info *info = bnn_dataset_find(data);
-    const bnn_data_choice choice = {.words = words, .category = category, .points = points};
     bnn_dataset_options chosen;
-    bnn_code code = bnn_data_choose(info, &choice, &chosen, err);
+    bnn_code code = choose_data(&chosen, err);
     if (code != BNN_OK) {
         return code;
     }

@@ -11,9 +11,7 @@
 static int count_columns(bnn_scan scan, int most) {
     int columns = 0;
     for (; columns <= most && bnn_scan_more(&scan); columns++) {
-        while (scan.at < scan.end && !memchr(" \t\r,\n#", *scan.at, 6)) {
-            scan.at++;
-        }
+        bnn_scan_skip_word(&scan);
     }
     return columns;
 }

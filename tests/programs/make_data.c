@@ -653,6 +653,42 @@ static int predict(const char *path, size_t count) {
     return failed ? EXIT_FAILURE : EXIT_SUCCESS;
 }
 
+/* ---- binary PLY ---- */
+
+static void print_word(uint32_t word, int bytes, int big_endian) {
+    for (int i = 0; i < bytes; i++) {
+        putchar((int)(word >> 8 * (big_endian ? bytes - 1 - i : i) & 0xff));
+    }
+}
+
+/* The records of an OFF file, a line each: three floats a vertex, a byte and whole numbers a face.
+ */
+static int print_records(const char *format, const char *off) {
+    const int big_endian = strcmp(format, "binary_big_endian") == 0;
+    size_t size;
+    unsigned char *bytes = read_file(off, &size);
+    unsigned long vertices, faces;
+    char *at = strchr((char *)bytes, '\n');
+    vertices = strtoul(at, &at, 10);
+    faces = strtoul(at, &at, 10);
+    strtoul(at, &at, 10);
+    for (unsigned long i = 0; i < 3 * vertices; i++) {
+        float value = strtof(at, &at);
+        uint32_t word;
+        memcpy(&word, &value, sizeof word);
+        print_word(word, 4, big_endian);
+    }
+    for (unsigned long i = 0; i < faces; i++) {
+        unsigned long corners = strtoul(at, &at, 10);
+        print_word((uint32_t)corners, 1, big_endian);
+        while (corners--) {
+            print_word((uint32_t)strtoul(at, &at, 10), 4, big_endian);
+        }
+    }
+    free(bytes);
+    return EXIT_SUCCESS;
+}
+
 int main(int argc, char **argv) {
     const char *what = argc > 1 ? argv[1] : "";
     if (argc == 3 && strcmp(what, "data") == 0) {
@@ -673,6 +709,9 @@ int main(int argc, char **argv) {
     if (argc == 5 && strcmp(what, "json") == 0) {
         return json_value(argv[2], argv[3], atoi(argv[4]));
     }
+    if (argc == 4 && strcmp(what, "ply-records") == 0) {
+        return print_records(argv[2], argv[3]);
+    }
     if (argc == 3 && strcmp(what, "json-lines") == 0) {
         return check_lines(argv[2]);
     }
@@ -684,7 +723,8 @@ int main(int argc, char **argv) {
     }
     fprintf(stderr,
             "make_data: data DIR | break-checkpoint FILE DIR | break-packed FILE DIR | foreign FILE"
-            " | alter FILE FILE CHANGE... | json FILE PATH DIGITS | json-lines FILE | metadata "
+            " | alter FILE FILE CHANGE... | json FILE PATH DIGITS | ply-records FORMAT FILE | "
+            "json-lines FILE | metadata "
             "FILE KEY | predict MODEL COUNT\n");
     return EXIT_FAILURE;
 }
