@@ -9,14 +9,15 @@
  *
  * without blanks behind ";". Inputs, constants and what nodes make have numbers, 0, 1, 2..., in the
  * order of their appearance. An OPERAND is the NUMBER of a tensor before it, a constant that
- * appears here, as a TENSOR, or "-", where there is none; those at the end are left out. A TENSOR
- * is a type and a shape: "f16" for F32 [1,1,1,16], "b64,3,3,16" for bits, "i16" for I32. Nodes
+ * appears here, as TENSOR:NAME, or "-", where there is none; those at the end are left out. NAMEs
+ * are for people, and for who looks for a layer: "conv1.weight", "conv1.threshold". A TENSOR is a
+ * type and a shape: "f16" for F32 [1,1,1,16], "b64,3,3,16" for bits, "i16" for I32. Nodes
  * stand in the order of computing; fields that are left out have the values that their op's form
  * says (op.h, bnn_form). What a node makes, its op says. Shapes are those for one image: for a
  * batch, the inputs' N and the fields that go with it (BNN_FIELD_BATCH) are so many times larger,
  * and whatever follows from them.
  *
- *   in image f1,32,32,3;conv 0 f16,3,3,3 - - f16 f16 pad_h=1 pad_w=1;affine 4 f16 f16;sign 7;...
+ *   in image f1,32,32,3;conv 0 f16,3,3,3:conv1.weight - - f16:conv1.factor f16:conv1.shift pad_h=1
  *
  * Files of version 2 are read: each constant is a tensor with a name, F32 and I32 with their shape,
  * and "network" is JSON:

@@ -56,10 +56,13 @@ static int read_shape(const char *word, const bnn_packed_type **type, bnn_shape 
     return 1;
 }
 
-/* A constant is seen to be in the file. */
-static bnn_code take_constant(reader *r, const char *word, const bnn_packed_type **type,
-                              bnn_shape *shape) {
+/* A constant, "f16:conv1.shift", is seen to be in the file. Its name is cut off from `word`. */
+static bnn_code take_constant(reader *r, char *word, const bnn_packed_type **type, bnn_shape *shape,
+                              const char **name) {
     size_t values = 1;
+    char *behind = word;
+    strsep(&behind, ":");
+    *name = behind;
     int ok = read_shape(word, type, shape);
     const int dims[4] = {shape->n, shape->h, shape->w, shape->c};
     for (int i = 0; ok && i < 4; i++) {
@@ -128,20 +131,21 @@ static bnn_code read_inputs(reader *r, char *rest) {
                : code;
 }
 
-static bnn_code read_operand(reader *r, const char *word, bnn_t *t) {
+static bnn_code read_operand(reader *r, char *word, bnn_t *t) {
     const bnn_packed_type *type;
+    const char *name;
     bnn_shape shape;
-    char name[32];
+    char number[32];
     *t = strcmp(word, "-") == 0 ? BNN_NONE : find(r, word);
     if (*t >= 0 || is_digit(word[0]) || word[0] == '-') {
         return BNN_OK;
     }
-    snprintf(name, sizeof name, "constant %zu", r->constants);
-    bnn_code code = take_constant(r, word, &type, &shape);
+    snprintf(number, sizeof number, "constant %zu", r->constants);
+    bnn_code code = take_constant(r, word, &type, &shape, &name);
     if (code != BNN_OK) {
         return code;
     }
-    *t = bnn_inference_constant(r->base.network, type->dtype, shape, name);
+    *t = bnn_inference_constant(r->base.network, type->dtype, shape, name ? name : number);
     code = bnn_packed_refused(&r->base, "constant", r->constants - 1);
     return code == BNN_OK ? add(r, *t) : code;
 }
@@ -152,7 +156,7 @@ static bnn_code read_operands(reader *r, size_t index, const bnn_form *form, cha
     bnn_code code = BNN_OK;
     int k = 0;
     while (code == BNN_OK && *rest && !memchr(*rest, '=', strcspn(*rest, " "))) {
-        const char *word = strsep(rest, " ");
+        char *word = strsep(rest, " ");
         if (k == form->in_count) {
             return bnn_packed_damaged(&r->base, "node %zu has more than %d inputs", index, k);
         }
@@ -323,11 +327,12 @@ bnn_code bnn_packed_3_count(const bnn_packed_reader *base, size_t *binary, size_
     while (code == BNN_OK && rest) {
         char *words = strsep(&rest, ";");
         for (strsep(&words, " "); code == BNN_OK && words;) { /* behind the op */
-            const char *word = strsep(&words, " ");
+            char *word = strsep(&words, " ");
             const bnn_packed_type *type;
+            const char *name;
             bnn_shape shape;
             if (word[0] >= 'a' && word[0] <= 'z' && is_digit(word[1]) && !strchr(word, '=')) {
-                code = take_constant(&r, word, &type, &shape);
+                code = take_constant(&r, word, &type, &shape, &name);
             }
         }
     }

@@ -52,6 +52,11 @@ static bnn_code unstorable(const char *what, bnn_error *err) {
     return bnn_fail(err, BNN_ERR_UNSUPPORTED, "'%.64s' cannot be stored in a packed file", what);
 }
 
+/* A name is a word. */
+static int is_word(const char *name) {
+    return *name && !strpbrk(name, " ;=");
+}
+
 /* A tensor that appears: "f16", "b16,3,3,16". */
 static bnn_code put_tensor(writer *w, bnn_t t, const char *name, bnn_error *err) {
     const bnn_packed_type *type = bnn_packed_type_of(bnn_dtype_of(w->network->graph, t));
@@ -90,7 +95,10 @@ static bnn_code put_operand(writer *w, bnn_t t, const char *op, bnn_error *err) 
         return unstorable(op, err);
     }
     w->order[w->order_count++] = constant;
-    return put_tensor(w, t, constant->name, err);
+    bnn_code code = is_word(constant->name) ? put_tensor(w, t, constant->name, err)
+                                            : unstorable(constant->name, err);
+    put(&w->text, ":%s", constant->name);
+    return code;
 }
 
 static void put_fields(text *t, const bnn_node *node) {
@@ -143,8 +151,7 @@ static bnn_code put_network(writer *w, bnn_error *err) {
     for (int i = 0; code == BNN_OK && i < n->input_count; i++) {
         const char *name = bnn_graph_name_of(n->graph, n->inputs[i]);
         put(&w->text, " %s", name);
-        code = *name && !strpbrk(name, " ;") ? put_tensor(w, n->inputs[i], name, err)
-                                             : unstorable(name, err);
+        code = is_word(name) ? put_tensor(w, n->inputs[i], name, err) : unstorable(name, err);
     }
     for (size_t i = 0; code == BNN_OK && i < bnn_graph_node_count(n->graph); i++) {
         code = put_node(w, bnn_graph_node(n->graph, i), err);
