@@ -4,7 +4,8 @@
 include(CMakePackageConfigHelpers)
 
 install(TARGETS ${BNN_PROGRAM_TARGETS} RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
-install(TARGETS bnn EXPORT bnnTargets ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
+install(TARGETS bnn_shared EXPORT bnnTargets LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR})
+install(TARGETS bnn EXPORT bnnStatic ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
 install(FILES models/bnn.h DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
 install(FILES ${BNN_BENCH_SCRIPTS} DESTINATION ${CMAKE_INSTALL_DATADIR}/bnn)
 
@@ -29,6 +30,7 @@ endif()
 
 set(package_dir ${CMAKE_INSTALL_LIBDIR}/cmake/bnn)
 install(EXPORT bnnTargets NAMESPACE bnn:: DESTINATION ${package_dir})
+install(EXPORT bnnStatic NAMESPACE bnn:: DESTINATION ${package_dir})
 configure_package_config_file(cmake/bnnConfig.cmake.in ${CMAKE_BINARY_DIR}/bnnConfig.cmake
   INSTALL_DESTINATION ${package_dir})
 # Before 1.0 a minor version may change the interface.

@@ -36,6 +36,34 @@ const bnn_dataset_info *bnn_dataset_find(const char *name) {
     return NULL;
 }
 
+static bnn_code check_variant(const bnn_dataset_info *info, const char *variant, bnn_error *err) {
+    return variant && !info->variant
+               ? bnn_fail(err, BNN_ERR_ARGUMENT, "%s: there is one set of it only, not '%.64s'",
+                          info->name, variant)
+               : BNN_OK;
+}
+
+static void close_plan(bnn_dataset *dataset) {
+    free(dataset);
+}
+
+bnn_code bnn_dataset_plan(const bnn_dataset_info *info, const bnn_dataset_options *options,
+                          bnn_dataset **out, bnn_error *err) {
+    *out = NULL;
+    bnn_code code = check_variant(info, options->variant, err);
+    if (code != BNN_OK || info->plan) {
+        return code == BNN_OK ? info->plan(info, options, out, err) : code;
+    }
+    bnn_dataset *dataset = calloc(1, sizeof *dataset);
+    if (!dataset) {
+        return bnn_fail(err, BNN_ERR_MEMORY, "%s: out of memory", info->name);
+    }
+    bnn_data_describe(dataset, info);
+    dataset->close = close_plan;
+    *out = dataset;
+    return BNN_OK;
+}
+
 bnn_code bnn_dataset_open(const bnn_dataset_info *info, const char *dir, bnn_split split,
                           const bnn_dataset_options *options, bnn_dataset **out, bnn_error *err) {
     static const bnn_dataset_options all = {0};
@@ -50,12 +78,11 @@ bnn_code bnn_dataset_open(const bnn_dataset_info *info, const char *dir, bnn_spl
                         "set; give --data-dir DIR",
                         info->name);
     }
-    if (options->variant && !info->variant) {
-        return bnn_fail(err, BNN_ERR_ARGUMENT, "%s: there is one set of it only, not '%.64s'",
-                        info->name, options->variant);
-    }
     bnn_dataset *dataset = NULL;
-    bnn_code code = info->open(info, dir, split, options, &dataset, err);
+    bnn_code code = check_variant(info, options->variant, err);
+    if (code == BNN_OK) {
+        code = info->open(info, dir, split, options, &dataset, err);
+    }
     if (code != BNN_OK) {
         return code;
     }

@@ -8,7 +8,10 @@
 
 #include "engine/base/batch.h"
 #include "engine/base/file.h"
+#include "engine/base/rng.h"
 #include "engine/base/status.h"
+
+typedef struct bnn_cloud bnn_cloud; /* clouds/clouds.h */
 
 typedef enum bnn_split { BNN_SPLIT_TRAIN, BNN_SPLIT_TEST } bnn_split;
 
@@ -34,6 +37,14 @@ typedef struct bnn_dataset_info {
     int classes;
     const char *const *class_names; /* [classes] */
     float mean[3], std[3];          /* of images: of the 0..255 scale, per channel */
+    /* Of clouds: what a network sees of a shape, out[points,channels], drawn as of a test sample;
+     * `name` is for messages. NULL: no shapes. */
+    bnn_code (*draw)(const char *name, bnn_cloud *shape, bnn_rng *rng, size_t points, float *out,
+                     bnn_error *err);
+    /* The set as `open` would give it, without samples: what the options make of the row. NULL:
+     * they change nothing. */
+    bnn_code (*plan)(const struct bnn_dataset_info *info, const bnn_dataset_options *options,
+                     bnn_dataset **out, bnn_error *err);
     /* Checks what can be checked of the split before the first sample. */
     bnn_code (*open)(const struct bnn_dataset_info *info, const char *dir, bnn_split split,
                      const bnn_dataset_options *options, bnn_dataset **out, bnn_error *err);
@@ -66,10 +77,11 @@ struct bnn_dataset {
     int fields;
     int classes; /* likewise */
     const char *const *class_names;
-    size_t count;      /* samples; the first of: */
-    size_t total;      /* in the files */
-    size_t skipped;    /* files that were named but are not there, or cannot be used */
-    bnn_file_id *file; /* that it reads */
+    size_t count;       /* samples; the first of: */
+    size_t total;       /* in the files */
+    size_t skipped;     /* files that were named but are not there, or cannot be used */
+    const char *remark; /* what else whoever uses the split must be told, or NULL */
+    bnn_file_id *file;  /* that it reads */
     size_t files, file_capacity;
     bnn_normalizer normalizer; /* of images: the row's, or bnn_dataset_normalize's */
     /* Writes each field of sample `index` to out[field]. draw = NULL is the test transform. Called
@@ -97,6 +109,9 @@ const bnn_dataset_info *bnn_dataset_find(const char *name);
  * all of the set, as its row says. */
 bnn_code bnn_dataset_open(const bnn_dataset_info *info, const char *dir, bnn_split split,
                           const bnn_dataset_options *options, bnn_dataset **out, bnn_error *err);
+/* The same without its files: its fields and classes as far as they do not depend on these. */
+bnn_code bnn_dataset_plan(const bnn_dataset_info *info, const bnn_dataset_options *options,
+                          bnn_dataset **out, bnn_error *err);
 void bnn_dataset_close(bnn_dataset *dataset); /* NULL is fine */
 /* From now on its samples are normalized so: as a network was trained, whatever data it sees now.
  * Not while they are being read; views that are opened later take it over. */

@@ -49,65 +49,45 @@ typedef struct modelnet {
 } modelnet;
 
 /* ---- samples ---- */
-/* The shape of sample `index` as points, scaled. */
-static bnn_code read_points(const modelnet *d, const bnn_map *map, const char *name, size_t index,
-                            bnn_points *out, bnn_error *err) {
-    bnn_code code;
-    if (d->layout == LISTS) {
-        code = bnn_points_parse(name, map->data, map->size, 3, 6, out, err);
-    } else {
-        const bnn_cloud_block *block = d->block;
-        for (; index >= block->clouds; block++) {
-            index -= block->clouds;
-        }
-        const size_t bytes = 3 * block->points * sizeof *block->data;
-        *out = (bnn_points){block->points, 3, malloc(bytes)};
-        if (!out->value) {
-            return bnn_fail(err, BNN_ERR_MEMORY, "%s: out of memory for a shape", name);
-        }
-        memcpy(out->value, block->data + 3 * block->points * index, bytes);
-        code = BNN_OK;
+/* Sample `index` of the blocks. */
+static bnn_code copy_of_block(const modelnet *d, const char *name, size_t index, bnn_points *out,
+                              bnn_error *err) {
+    const bnn_cloud_block *block = d->block;
+    for (; index >= block->clouds; block++) {
+        index -= block->clouds;
     }
+    const size_t bytes = 3 * block->points * sizeof *block->data;
+    *out = (bnn_points){block->points, 3, malloc(bytes)};
+    if (!out->value) {
+        return bnn_fail(err, BNN_ERR_MEMORY, "%s: out of memory for a shape", name);
+    }
+    memcpy(out->value, block->data + 3 * block->points * index, bytes);
+    return BNN_OK;
+}
+
+static bnn_code modelnet_draw(const char *name, bnn_cloud *shape, bnn_rng *rng, size_t n,
+                              float *out, bnn_error *err) {
+    float *xyz = reallocarray(NULL, n, 3 * sizeof *xyz);
+    bnn_code code = xyz ? bnn_cloud_draw(name, shape, rng, n, 3, xyz, err)
+                        : bnn_fail(err, BNN_ERR_MEMORY, "%s: out of memory", name);
     if (code == BNN_OK) {
-        code = bnn_points_normalize(name, out->value, out->count, (size_t)out->columns, err);
+        bnn_points_features(xyz, n, out);
     }
+    free(xyz);
     return code;
 }
 
-static bnn_code draw_of_points(const bnn_points *points, const char *name, bnn_rng *rng, size_t n,
-                               float *xyz, bnn_error *err) {
-    uint32_t *chosen = reallocarray(NULL, n, sizeof *chosen);
-    bnn_code code = chosen ? bnn_points_choose(name, rng, points->count, n, chosen, err)
-                           : bnn_fail(err, BNN_ERR_MEMORY, "%s: out of memory", name);
-    for (size_t i = 0; i < n && code == BNN_OK; i++) {
-        memcpy(xyz + 3 * i, points->value + (size_t)points->columns * chosen[i], 3 * sizeof *xyz);
+static bnn_code read_shape(const modelnet *d, const char *name, size_t index, bnn_cloud *out,
+                           bnn_error *err) {
+    bnn_map map = {0};
+    bnn_code code = d->layout == BLOCKS ? BNN_OK : bnn_map_read(name, &map, err);
+    if (code == BNN_OK) {
+        code = d->layout == MESHES ? bnn_off_parse(name, map.data, map.size, &out->mesh, err)
+               : d->layout == LISTS
+                   ? bnn_points_parse(name, map.data, map.size, 3, 6, &out->points, err)
+                   : copy_of_block(d, name, index, &out->points, err);
     }
-    free(chosen);
-    return code;
-}
-
-static bnn_code draw(const modelnet *d, const bnn_map *map, const char *name, size_t index,
-                     bnn_rng *rng, float *xyz, bnn_error *err) {
-    const size_t n = (size_t)d->field[0].shape.w;
-    bnn_points points = {0};
-    bnn_mesh mesh = {0};
-    bnn_code code;
-    if (d->layout == MESHES) {
-        code = bnn_off_parse(name, map->data, map->size, &mesh, err);
-        if (code == BNN_OK) {
-            code = bnn_points_normalize(name, mesh.vertex, mesh.vertices, 3, err);
-        }
-        if (code == BNN_OK) {
-            code = bnn_mesh_sample(name, &mesh, rng, n, xyz, err);
-        }
-    } else {
-        code = read_points(d, map, name, index, &points, err);
-        if (code == BNN_OK) {
-            code = draw_of_points(&points, name, rng, n, xyz, err);
-        }
-    }
-    bnn_points_free(&points);
-    bnn_mesh_free(&mesh);
+    bnn_map_close(&map);
     return code;
 }
 
@@ -127,23 +107,16 @@ static bnn_code modelnet_sample(const bnn_dataset *dataset, size_t index, const 
                                 void *const *out, bnn_error *err) {
     const modelnet *d = (const modelnet *)dataset;
     const char *name = d->layout == BLOCKS ? "modelnet40" : d->files.file[index].path;
-    const size_t n = (size_t)d->field[0].shape.w;
     bnn_rng rng = bnn_points_rng(with, index);
-    bnn_map map = {0};
-    float *xyz = reallocarray(NULL, n, 3 * sizeof *xyz);
-    bnn_code code = xyz ? BNN_OK : bnn_fail(err, BNN_ERR_MEMORY, "%s: out of memory", name);
-    if (code == BNN_OK && d->layout != BLOCKS) {
-        code = bnn_map_read(name, &map, err);
+    bnn_cloud shape = {0};
+    bnn_code code = read_shape(d, name, index, &shape, err);
+    if (code == BNN_OK) {
+        code = modelnet_draw(name, &shape, &rng, (size_t)d->field[0].shape.w, out[0], err);
     }
     if (code == BNN_OK) {
-        code = draw(d, &map, name, index, &rng, xyz, err);
-    }
-    if (code == BNN_OK) {
-        bnn_points_features(xyz, n, out[0]);
         *(int32_t *)out[1] = modelnet_label(dataset, index);
     }
-    bnn_map_close(&map);
-    free(xyz);
+    bnn_cloud_free(&shape);
     return code;
 }
 
@@ -374,7 +347,7 @@ static bnn_code open_lists(modelnet *d, const char *dir, const char *split, bnn_
     size_t count;
     snprintf(list, sizeof list, "%s_%s.txt", prefix_of(dir), split);
     bnn_code code = read_names(d, dir, list, &name, &count, err);
-    for (size_t i = 0; i < count && code == BNN_OK; i++) {
+    for (size_t i = 0; code == BNN_OK && i < count; i++) {
         const char *end = strrchr(name[i], '_');
         int label = end ? find_class(d, name[i], (size_t)(end - name[i])) : -1;
         if (label < 0) {
@@ -481,15 +454,14 @@ static bnn_code open_split(modelnet *d, const char *dir, bnn_split split, bnn_er
     return code;
 }
 
-static bnn_code modelnet_open(const bnn_dataset_info *info, const char *dir, bnn_split split,
-                              const bnn_dataset_options *options, bnn_dataset **out,
-                              bnn_error *err) {
+static bnn_code modelnet_plan(const bnn_dataset_info *info, const bnn_dataset_options *options,
+                              bnn_dataset **out, bnn_error *err) {
     modelnet *d = calloc(1, sizeof *d);
     bnn_arena *arena = bnn_arena_create();
     if (!d || !arena) {
         free(d);
         bnn_arena_free(arena);
-        return bnn_fail(err, BNN_ERR_MEMORY, "%s: out of memory", dir);
+        return bnn_fail(err, BNN_ERR_MEMORY, "%s: out of memory", info->name);
     }
     bnn_data_describe(&d->base, info);
     d->files.arena = arena;
@@ -500,15 +472,22 @@ static bnn_code modelnet_open(const bnn_dataset_info *info, const char *dir, bnn
     memcpy(d->field, info->field, sizeof d->field);
     d->base.field = d->field;
     bnn_code code = bnn_points_field(&d->field[0], options->length, err);
-    if (code == BNN_OK) {
-        code = open_split(d, dir, split, err);
-    }
     if (code != BNN_OK) {
         bnn_dataset_close(&d->base);
         return code;
     }
     *out = &d->base;
     return BNN_OK;
+}
+
+static bnn_code modelnet_open(const bnn_dataset_info *info, const char *dir, bnn_split split,
+                              const bnn_dataset_options *options, bnn_dataset **out,
+                              bnn_error *err) {
+    bnn_code code = modelnet_plan(info, options, out, err);
+    if (code == BNN_OK && (code = open_split((modelnet *)*out, dir, split, err)) != BNN_OK) {
+        bnn_dataset_close(*out);
+    }
+    return code;
 }
 
 static const bnn_field fields[2] = {
@@ -526,5 +505,7 @@ const bnn_dataset_info bnn_dataset_modelnet40 = {
     .fields = 2,
     .classes = CLASSES,
     .class_names = class_names,
+    .draw = modelnet_draw,
+    .plan = modelnet_plan,
     .open = modelnet_open,
 };

@@ -59,7 +59,8 @@ typedef struct shapenet {
 /* ---- samples ---- */
 /* A whole shape: its points, and of each the part within the category. */
 typedef struct shape {
-    bnn_points points, labels; /* labels.value is NULL where they are a column of the points */
+    bnn_cloud cloud;
+    bnn_points labels; /* their value is NULL where they are a column of the points */
     int32_t *part;
 } shape;
 
@@ -95,33 +96,36 @@ static bnn_code read_shape(const bnn_cloud_file *file, shape *out, bnn_error *er
     const category *of = &categories[file->label];
     const char *name = file->labels ? file->labels : file->path;
     const int columns = file->labels ? 3 : 7;
-    bnn_code code = parse_file(file->path, columns, columns, &out->points, err);
+    bnn_points *points = &out->cloud.points;
+    bnn_code code = parse_file(file->path, columns, columns, points, err);
     if (code == BNN_OK && file->labels) {
         code = parse_file(file->labels, 1, 1, &out->labels, err);
-        if (code == BNN_OK && out->labels.count != out->points.count) {
+        if (code == BNN_OK && out->labels.count != points->count) {
             code = bnn_fail(err, BNN_ERR_FORMAT,
                             "%s: %zu labels, but %s has %zu points; download both again", name,
-                            out->labels.count, file->path, out->points.count);
+                            out->labels.count, file->path, points->count);
         }
     }
     if (code != BNN_OK) {
         return code;
     }
-    out->part = reallocarray(NULL, out->points.count, sizeof *out->part);
+    out->part = reallocarray(NULL, points->count, sizeof *out->part);
     if (!out->part) {
         return bnn_fail(err, BNN_ERR_MEMORY, "%s: out of memory", name);
     }
-    code = file->labels ? take_parts(name, &out->labels, of, 1, out->part, err)
-                        : take_parts(name, &out->points, of, of->first, out->part, err);
-    return code == BNN_OK ? bnn_points_normalize(file->path, out->points.value, out->points.count,
-                                                 (size_t)columns, err)
-                          : code;
+    return file->labels ? take_parts(name, &out->labels, of, 1, out->part, err)
+                        : take_parts(name, points, of, of->first, out->part, err);
 }
 
 static void free_shape(shape *s) {
-    bnn_points_free(&s->points);
+    bnn_cloud_free(&s->cloud);
     bnn_points_free(&s->labels);
     free(s->part);
+}
+
+static bnn_code shapenet_draw(const char *name, bnn_cloud *cloud, bnn_rng *rng, size_t n,
+                              float *out, bnn_error *err) {
+    return bnn_cloud_draw(name, cloud, rng, n, 6, out, err);
 }
 
 static bnn_code shapenet_sample(const bnn_dataset *dataset, size_t index, const bnn_draw *draw,
@@ -130,26 +134,19 @@ static bnn_code shapenet_sample(const bnn_dataset *dataset, size_t index, const 
     const bnn_cloud_file *file = &d->files.file[index];
     const size_t n = (size_t)d->field[0].shape.w;
     const int first = d->only ? 0 : categories[file->label].first;
-    float *points = out[0];
     int32_t *part = out[1];
     shape s = {0};
     bnn_rng rng = bnn_points_rng(draw, index);
-    uint32_t *chosen = reallocarray(NULL, n, sizeof *chosen);
-    bnn_code code = chosen ? read_shape(file, &s, err)
-                           : bnn_fail(err, BNN_ERR_MEMORY, "%s: out of memory", file->path);
+    bnn_code code = read_shape(file, &s, err);
     if (code == BNN_OK) {
-        code = bnn_points_choose(file->path, &rng, s.points.count, n, chosen, err);
+        code = shapenet_draw(file->path, &s.cloud, &rng, n, out[0], err);
     }
     for (size_t i = 0; i < n && code == BNN_OK; i++) {
-        const float *value = s.points.value + (size_t)s.points.columns * chosen[i];
-        memset(points + 6 * i, 0, 6 * sizeof *points);
-        memcpy(points + 6 * i, value, (s.points.columns < 6 ? 3 : 6) * sizeof *points);
-        part[i] = first + s.part[chosen[i]];
+        part[i] = first + s.part[s.cloud.chosen[i]];
     }
     if (code == BNN_OK && draw) {
-        bnn_points_augment(&rng, points, n);
+        bnn_points_augment(&rng, out[0], n);
     }
-    free(chosen);
     free_shape(&s);
     return code;
 }
@@ -271,12 +268,16 @@ static bnn_code open_list(shapenet *d, const char *dir, const char *lists, const
     return code;
 }
 
-/* Shapes for training are those of the validation, too, as BiPointNet has it; a set of one's own
- * may have none. */
+/* Shapes for training are those of the validation, too, as BiPointNet has it. A set of one's own
+ * may have none, and where it has no others it is tested on those that it is trained on. */
 static bnn_code open_split(shapenet *d, const char *dir, bnn_split split, bnn_error *err) {
     char folder[BNN_DATA_PATH_MAX], lists[BNN_DATA_PATH_MAX];
-    const int training = split == BNN_SPLIT_TRAIN;
     bnn_code code = find_folder(dir, folder, lists, err);
+    int training = split == BNN_SPLIT_TRAIN;
+    if (code == BNN_OK && !training && !has_list(lists, "test")) {
+        d->base.remark = "it has no list for testing; the shapes for training are tested on";
+        training = 1;
+    }
     if (code == BNN_OK) {
         code = open_list(d, folder, lists, training ? "train" : "test", err);
     }
@@ -312,15 +313,14 @@ static bnn_code choose_category(shapenet *d, const char *variant, bnn_error *err
                     variant, known);
 }
 
-static bnn_code shapenet_open(const bnn_dataset_info *info, const char *dir, bnn_split split,
-                              const bnn_dataset_options *options, bnn_dataset **out,
-                              bnn_error *err) {
+static bnn_code shapenet_plan(const bnn_dataset_info *info, const bnn_dataset_options *options,
+                              bnn_dataset **out, bnn_error *err) {
     shapenet *d = calloc(1, sizeof *d);
     bnn_arena *arena = bnn_arena_create();
     if (!d || !arena) {
         free(d);
         bnn_arena_free(arena);
-        return bnn_fail(err, BNN_ERR_MEMORY, "%s: out of memory", dir);
+        return bnn_fail(err, BNN_ERR_MEMORY, "%s: out of memory", info->name);
     }
     bnn_data_describe(&d->base, info);
     d->files.arena = arena;
@@ -334,15 +334,22 @@ static bnn_code shapenet_open(const bnn_dataset_info *info, const char *dir, bnn
     if (code == BNN_OK) {
         code = choose_category(d, options->variant, err);
     }
-    if (code == BNN_OK) {
-        code = open_split(d, dir, split, err);
-    }
     if (code != BNN_OK) {
         bnn_dataset_close(&d->base);
         return code;
     }
     *out = &d->base;
     return BNN_OK;
+}
+
+static bnn_code shapenet_open(const bnn_dataset_info *info, const char *dir, bnn_split split,
+                              const bnn_dataset_options *options, bnn_dataset **out,
+                              bnn_error *err) {
+    bnn_code code = shapenet_plan(info, options, out, err);
+    if (code == BNN_OK && (code = open_split((shapenet *)*out, dir, split, err)) != BNN_OK) {
+        bnn_dataset_close(*out);
+    }
+    return code;
 }
 
 static const bnn_field fields[2] = {
@@ -361,5 +368,7 @@ const bnn_dataset_info bnn_dataset_shapenet_part = {
     .fields = 2,
     .classes = PARTS,
     .class_names = class_names,
+    .draw = shapenet_draw,
+    .plan = shapenet_plan,
     .open = shapenet_open,
 };

@@ -165,13 +165,14 @@ bnn_t bnn_graph_param(bnn_graph *graph, const bnn_param *desc) {
             return (bnn_t)t;
         }
     }
-    return add_tensor(graph,
-                      (bnn_tensor){.dtype = BNN_F32,
-                                   .shape = param->memory,
-                                   .role = param->trainable ? BNN_ROLE_PARAM : BNN_ROLE_BUFFER,
-                                   .param = param,
-                                   .producer = -1,
-                                   .requires_grad = param->trainable && graph->gradients});
+    return add_tensor(
+        graph,
+        (bnn_tensor){.dtype = BNN_F32,
+                     .shape = param->memory,
+                     .role = param->trainable ? BNN_ROLE_PARAM : BNN_ROLE_BUFFER,
+                     .param = param,
+                     .producer = -1,
+                     .requires_grad = param->trainable && !param->frozen && graph->gradients});
 }
 
 bnn_t bnn_graph_constant(bnn_graph *graph, bnn_dtype dtype, bnn_shape shape) {

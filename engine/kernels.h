@@ -74,6 +74,14 @@ typedef struct bnn_move {
     size_t size[4], from[4], to[4];
 } bnn_move;
 
+/* Places of a pooling window along an axis, with `ceil_mode` also one that hangs over the end, if
+ * it begins within the values or the padding before them; 0: it does not fit. */
+static inline int bnn_pooled(int size, int kernel, int stride, int pad, int ceil_mode) {
+    int room = size + 2 * pad - kernel + (ceil_mode ? stride - 1 : 0);
+    int count = room < 0 ? 0 : room / stride + 1;
+    return count - (ceil_mode && (count - 1) * stride >= size + pad);
+}
+
 typedef struct bnn_kernels {
     const char *name; /* backend and instruction set, "cpu avx2" */
 
@@ -199,8 +207,8 @@ typedef struct bnn_kernels {
     /* (block) y = (value - mean) / sqrt(variance + eps) * weight + bias, rounded as if once. */
     void (*batch_norm)(const bnn_stream *stream, size_t rows, size_t c, bnn_numbers x,
                        const double *state, float *y);
-    /* From channel_sums of g and x about state + 2C to the parameters' gradients and
-     * coefficient[4c]. */
+    /* From channel_sums of g and x about state + 2C to the parameters' gradients, each NULL where
+     * it is not wanted, and coefficient[4c]. */
     void (*batch_norm_backward_finish)(const bnn_stream *stream, size_t c, size_t pieces,
                                        const void *sums, const float *scale, const float *weight,
                                        const double *state, float *gweight, float *gbias, int acc,
@@ -248,8 +256,8 @@ typedef struct bnn_kernels {
     void (*outer_scale)(const bnn_stream *stream, size_t first, size_t rows, size_t h, size_t w,
                         size_t c, bnn_numbers x, const float *so, const float *sh, const float *sv,
                         float *y, int acc);
-    /* Gradients of so[c], sh[h], sv[w]: sums by piece (block), then the vectors; gsh is NULL with
-     * sh. */
+    /* Gradients of so[c], sh[h], sv[w]: sums by piece (block), then the vectors, each NULL where it
+     * is not wanted; gsh is with sh. */
     size_t (*outer_sums_bytes)(const bnn_stream *stream, size_t h, size_t w, size_t c);
     void (*outer_scale_sums)(const bnn_stream *stream, size_t first, size_t rows, size_t h,
                              size_t w, size_t c, const float *g, bnn_numbers x, const float *sh,
@@ -271,12 +279,13 @@ typedef struct bnn_kernels {
 
     /* ---- pooling ---- */
     /* Max over kernel x kernel windows of [n,h,w,c], padding never wins; index (may be NULL) keeps
-     * which tap won (the first of equals), one byte a value, for the backward. kernel <= 15. */
+     * which tap won (the first of equals), one byte a value, for the backward. kernel <= 15. There
+     * are bnn_pooled() windows. */
     void (*max_pool)(const bnn_stream *stream, int n, int h, int w, int c, int kernel, int stride,
-                     int pad, const float *x, float *y, uint8_t *index);
+                     int pad, int ceil_mode, const float *x, float *y, uint8_t *index);
     void (*max_pool_backward)(const bnn_stream *stream, int n, int h, int w, int c, int kernel,
-                              int stride, int pad, const float *g, const uint8_t *index, float *gx,
-                              int acc);
+                              int stride, int pad, int ceil_mode, const float *g,
+                              const uint8_t *index, float *gx, int acc);
     /* y[n][c] = mean of x[n][:][c] over hw pixels. */
     void (*global_avg_pool)(const bnn_stream *stream, size_t n, size_t hw, size_t c, const float *x,
                             float *y);
@@ -304,6 +313,8 @@ typedef struct bnn_kernels {
     void (*norm_mean_backward)(const bnn_stream *stream, size_t n, size_t len, const float *gmean,
                                const float *x, const float *norm, float *gx, int acc);
 
+    /* g times min(1, max_norm / (its 2-norm + 1e-6)) (torch.nn.utils.clip_grad_norm_). */
+    void (*clip_norm)(const bnn_stream *stream, size_t n, float max_norm, float *g);
     /* ---- optimizers over flat buffers, one pass (semantics of torch.optim) ---- */
     /* g += weight_decay * w; v = momentum * v + g (first step: v = g); w -= lr * (nesterov ?
      * g + momentum * v : v). v may be NULL when momentum = 0. */

@@ -50,6 +50,55 @@ const bnn_param *bnn_params_find(const bnn_params *params, const char *name) {
     return NULL;
 }
 
+/* ---- what stays as it is ---- */
+
+bnn_code bnn_params_freeze(bnn_params *params, const char *modules, bnn_error *err) {
+    params->frozen = bnn_arena_format(params->arena, "%s", modules);
+    return params->frozen ? BNN_OK : bnn_fail(err, BNN_ERR_MEMORY, "out of memory for --freeze");
+}
+
+/* Is `name` that of the module [module, module + length), or of a part of it? */
+static int lies_in(const char *name, const char *module, size_t length) {
+    return length && strncmp(name, module, length) == 0 &&
+           (name[length] == '.' || name[length] == '\0');
+}
+
+static int is_frozen(const bnn_params *params, const char *name) {
+    for (const char *at = params->frozen ? params->frozen : ""; *at; at += *at == ',') {
+        size_t length = strcspn(at, ",");
+        if (lies_in(name, at, length)) {
+            return 1;
+        }
+        at += length;
+    }
+    return 0;
+}
+
+bnn_code bnn_params_check_frozen(const bnn_params *params, bnn_error *err) {
+    size_t frozen = 0, trainable = 0;
+    for (size_t p = 0; p < params->count; p++) {
+        trainable += params->list[p]->trainable != 0;
+        frozen += params->list[p]->frozen != 0;
+    }
+    for (const char *at = params->frozen ? params->frozen : ""; *at;) {
+        size_t length = strcspn(at, ","), found = 0;
+        for (size_t p = 0; p < params->count; p++) {
+            found += params->list[p]->frozen && lies_in(params->list[p]->name, at, length);
+        }
+        if (!found) {
+            return bnn_fail(err, BNN_ERR_ARGUMENT,
+                            "no parameters lie in a module '%.*s'; the first is %s", (int)length,
+                            at, params->count ? params->list[0]->name : "none");
+        }
+        at += length;
+        at += *at == ',';
+    }
+    return frozen < trainable || !frozen
+               ? BNN_OK
+               : bnn_fail(err, BNN_ERR_ARGUMENT,
+                          "all parameters are frozen: nothing is left to train");
+}
+
 static bnn_code grow(bnn_params *params, bnn_error *err) {
     if (params->count < params->capacity) {
         return BNN_OK;
@@ -91,6 +140,7 @@ const bnn_param *bnn_params_register(bnn_params *params, const bnn_param *desc, 
     *param = *desc;
     param->name = name;
     param->count = bnn_shape_count(desc->memory);
+    param->frozen = desc->trainable && is_frozen(params, name);
     size_t *total = desc->trainable ? &params->value_count : &params->buffer_count;
     param->offset = *total;
     *total += (param->count + ALIGN_FLOATS - 1) / ALIGN_FLOATS * ALIGN_FLOATS;

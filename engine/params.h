@@ -35,6 +35,7 @@ typedef struct bnn_param {
     size_t outer, channels, space, inner;
     bnn_shape memory; /* as the graph sees it */
     int trainable;    /* parameter, or else buffer */
+    int frozen;       /* a parameter that stays as it is; set when it is registered */
     int binary;       /* a latent weight: 1 bit where it is deployed */
     bnn_init init;
     size_t count;
@@ -45,6 +46,7 @@ typedef struct bnn_params {
     bnn_arena *arena;
     bnn_param **list; /* in order of first use */
     size_t count, capacity;
+    const char *frozen;               /* bnn_params_freeze's */
     size_t value_count, buffer_count; /* floats in the flat buffers, padding included */
     bnn_device device;                /* that of the first graph that uses them */
     bnn_stream stream;                /* of copies; open once there are values */
@@ -58,6 +60,12 @@ typedef struct bnn_params {
 
 bnn_params *bnn_params_create(void); /* NULL when memory is out */
 void bnn_params_free(bnn_params *params);
+
+/* Parameters that are registered from now on stay as they are if their name is, or lies in, one of
+ * these modules: "layer1,conv1". Graphs have no gradient of them. */
+bnn_code bnn_params_freeze(bnn_params *params, const char *modules, bnn_error *err);
+/* When all are registered: an error if a module holds none of them, or nothing is left to train. */
+bnn_code bnn_params_check_frozen(const bnn_params *params, bnn_error *err);
 
 /* Finds `desc->name` or registers a copy of `desc` (the name is copied too; count and offset are
  * set here). NULL and an error if a registered one differs in shape or kind, or memory is out. */

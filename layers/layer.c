@@ -170,10 +170,13 @@ int bnn_pool_find(const char *name, bnn_pool *pool) {
     return 0;
 }
 
+bnn_pool bnn_pool_of(bnn_pool pool, int binary) {
+    return pool != BNN_POOL_USUAL ? pool : binary ? BNN_POOL_EMA_MAX : BNN_POOL_MAX;
+}
+
 bnn_t bnn_pool_points(const bnn_build *b, bnn_t x) {
     bnn_shape s = bnn_shape_of(b->graph, x);
-    bnn_pool usual = b->binarizer ? BNN_POOL_EMA_MAX : BNN_POOL_MAX;
-    bnn_pool pool = b->pool == BNN_POOL_USUAL ? usual : b->pool;
+    bnn_pool pool = bnn_pool_of(b->pool, b->binarizer != NULL);
     if (pool == BNN_POOL_MEAN) {
         return bnn_op_global_avg_pool(b->graph, x);
     }

@@ -12,6 +12,7 @@ typedef struct bnn_binarizer bnn_binarizer;
 typedef enum bnn_pool { BNN_POOL_USUAL, BNN_POOL_MAX, BNN_POOL_MEAN, BNN_POOL_EMA_MAX } bnn_pool;
 extern const char *const bnn_pool_names[];           /* as --pool spells them, NULL-terminated */
 int bnn_pool_find(const char *name, bnn_pool *pool); /* 0: there is none of that name */
+bnn_pool bnn_pool_of(bnn_pool pool, int binary);     /* which one the usual one is */
 
 /* What a model is built with. */
 typedef struct bnn_build {

@@ -4,19 +4,22 @@
 enum { Y, INDEX };
 
 typedef struct max_pool_attr {
-    int kernel, stride, pad;
+    int kernel, stride, pad, ceil_mode;
 } max_pool_attr;
 
 static bnn_code infer(bnn_graph *g, bnn_node *node) {
     const max_pool_attr *a = node->attr;
     bnn_shape s = bnn_shape_of(g, node->in[0]);
-    if (a->kernel < 1 || a->kernel > 15 || a->stride < 1 || a->pad < 0 || a->pad > a->kernel / 2 ||
-        s.h + 2 * a->pad < a->kernel || s.w + 2 * a->pad < a->kernel) {
+    bnn_shape y = {s.n, 0, 0, s.c};
+    if (a->kernel >= 1 && a->kernel <= 15 && a->stride >= 1 && a->pad >= 0 &&
+        a->pad <= a->kernel / 2) {
+        y.h = bnn_pooled(s.h, a->kernel, a->stride, a->pad, a->ceil_mode);
+        y.w = bnn_pooled(s.w, a->kernel, a->stride, a->pad, a->ceil_mode);
+    }
+    if (y.h < 1 || y.w < 1) {
         return bnn_node_fail(g, node, "a %dx%d window does not fit an image of %dx%d", a->kernel,
                              a->kernel, s.h, s.w);
     }
-    bnn_shape y = {s.n, (s.h + 2 * a->pad - a->kernel) / a->stride + 1,
-                   (s.w + 2 * a->pad - a->kernel) / a->stride + 1, s.c};
     bnn_node_output(g, node, BNN_F32, y);
     if (bnn_wants_grad(g, node->in[0])) {
         bnn_node_output(g, node, BNN_U8, y);
@@ -29,7 +32,8 @@ static void forward(const bnn_graph *g, const bnn_node *node) {
     const max_pool_attr *a = node->attr;
     bnn_shape s = bnn_shape_of(g, node->in[0]);
     bnn_graph_kernels(g)->max_pool(bnn_graph_stream(g), s.n, s.h, s.w, s.c, a->kernel, a->stride,
-                                   a->pad, bnn_f32(g, node->in[0]), bnn_f32(g, node->out[Y]),
+                                   a->pad, a->ceil_mode, bnn_f32(g, node->in[0]),
+                                   bnn_f32(g, node->out[Y]),
                                    node->out_count > INDEX ? bnn_u8(g, node->out[INDEX]) : NULL);
 }
 
@@ -37,9 +41,9 @@ static void backward(const bnn_graph *g, const bnn_node *node) {
     const max_pool_attr *a = node->attr;
     bnn_shape s = bnn_shape_of(g, node->in[0]);
     bnn_graph_kernels(g)->max_pool_backward(bnn_graph_stream(g), s.n, s.h, s.w, s.c, a->kernel,
-                                            a->stride, a->pad, bnn_grad(g, node->out[Y]),
-                                            bnn_u8(g, node->out[INDEX]), bnn_grad(g, node->in[0]),
-                                            node->acc[0]);
+                                            a->stride, a->pad, a->ceil_mode,
+                                            bnn_grad(g, node->out[Y]), bnn_u8(g, node->out[INDEX]),
+                                            bnn_grad(g, node->in[0]), node->acc[0]);
 }
 
 static const bnn_fold_rule fold = {.selects = 1};
@@ -48,6 +52,7 @@ static const bnn_op_field fields[] = {
     {"kernel", BNN_FIELD_INT, offsetof(max_pool_attr, kernel), 0, 0},
     {"stride", BNN_FIELD_INT, offsetof(max_pool_attr, stride), 1, 0},
     {"pad", BNN_FIELD_INT, offsetof(max_pool_attr, pad), 0, 0},
+    {"ceil_mode", BNN_FIELD_INT, offsetof(max_pool_attr, ceil_mode), 0, 0},
     {NULL, BNN_FIELD_INT, 0, 0, 0},
 };
 static const bnn_form form = {.fields = fields,
@@ -63,7 +68,7 @@ const bnn_op bnn_max_pool_op = {.name = "max_pool",
                                 .fold = &fold,
                                 .form = &form};
 
-bnn_t bnn_op_max_pool(bnn_graph *g, bnn_t x, int kernel, int stride, int pad) {
-    max_pool_attr attr = {kernel, stride, pad};
+bnn_t bnn_op_max_pool(bnn_graph *g, bnn_t x, int kernel, int stride, int pad, int ceil_mode) {
+    max_pool_attr attr = {kernel, stride, pad, ceil_mode};
     return bnn_graph_add(g, &bnn_max_pool_op, &attr, sizeof attr, 1, &x);
 }

@@ -79,7 +79,8 @@ bnn_t bnn_op_noisy_sign(bnn_graph *g, bnn_t x, bnn_t lin, bnn_t s, bnn_t alpha, 
 /* ReCU: Q[1] = -mean|w1| ln(2 - 2 tau); +inf at tau = 1; a stop-gradient. */
 bnn_t bnn_op_recu_bound(bnn_graph *g, bnn_t w1, bnn_t tau);
 
-bnn_t bnn_op_max_pool(bnn_graph *g, bnn_t x, int kernel, int stride, int pad);
+/* ceil_mode as in PyTorch: the last window may hang over the end. */
+bnn_t bnn_op_max_pool(bnn_graph *g, bnn_t x, int kernel, int stride, int pad, int ceil_mode);
 bnn_t bnn_op_global_avg_pool(bnn_graph *g, bnn_t x);
 
 /* The maximum over all rows of a sample, plus a constant: [N,1,1,C]. EMA-max (BiPointNet) is the

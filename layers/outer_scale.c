@@ -41,12 +41,21 @@ static void forward(const bnn_block *b, const bnn_node *node) {
     scale_rows(b, node, bnn_block_numbers(b, node->in[X]), bnn_block_f32(b, node->out[0]), 0);
 }
 
+/* Does any of the three vectors want a gradient? */
+static int wants_scales(const bnn_node *node) {
+    return node->want_grad[O] || node->want_grad[H] || node->want_grad[V];
+}
+
+static float *scale_grad(const bnn_graph *g, const bnn_node *node, int k) {
+    return node->want_grad[k] ? bnn_grad(g, node->in[k]) : NULL;
+}
+
 static void backward(const bnn_block *b, const bnn_node *node) {
     const bnn_graph *g = b->graph;
     const bnn_kernels *k = bnn_graph_kernels(g);
     bnn_shape s = bnn_shape_of(g, node->in[X]);
     const float *gy = bnn_block_grad(b, node->out[0]);
-    if (node->want_grad[O]) {
+    if (wants_scales(node)) {
         k->outer_scale_sums(bnn_graph_stream(g), b->first, b->rows, (size_t)s.h, (size_t)s.w, b->c,
                             gy, bnn_block_numbers(b, node->in[X]), bnn_f32(g, node->in[H]),
                             bnn_f32(g, node->in[V]), b->reset,
@@ -60,21 +69,21 @@ static void backward(const bnn_block *b, const bnn_node *node) {
 static void backward_finish(const bnn_graph *g, const bnn_node *node, size_t pieces) {
     const bnn_kernels *k = bnn_graph_kernels(g);
     bnn_shape s = bnn_shape_of(g, node->in[X]);
-    if (!node->want_grad[O]) {
+    if (!wants_scales(node)) {
         return;
     }
     /* The three vectors are parameters of one layer, so their gradients begin together. What lies
      * behind the image's size has none. */
     for (int i = H; i <= V && !node->acc[O]; i++) {
-        if (node->in[i] != BNN_NONE) {
+        if (node->want_grad[i]) {
             k->fill(bnn_graph_stream(g), bnn_shape_count(bnn_shape_of(g, node->in[i])), 0.0f,
                     bnn_grad(g, node->in[i]));
         }
     }
     k->outer_scale_finish(bnn_graph_stream(g), (size_t)s.h, (size_t)s.w, (size_t)s.c, pieces,
                           node->ws_backward, bnn_f32(g, node->in[O]), bnn_f32(g, node->in[H]),
-                          bnn_grad(g, node->in[O]), bnn_grad(g, node->in[H]),
-                          bnn_grad(g, node->in[V]), node->acc[O]);
+                          scale_grad(g, node, O), scale_grad(g, node, H), scale_grad(g, node, V),
+                          node->acc[O]);
 }
 
 /* Scales are trained for the longest of images; of those, this network's rows and columns. */

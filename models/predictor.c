@@ -22,7 +22,7 @@ struct bnn_predictor {
     bnn_params *params;
     bnn_params *own_params; /* names only, where there is nothing but constants */
     const bnn_st_file *packed;
-    int version; /* of the packed file */
+    int described; /* by the packed file itself */
     const char *path;
     batch_plan plans[2]; /* full batches, and the last of an epoch */
 };
@@ -49,7 +49,7 @@ bnn_code bnn_predictor_create(const bnn_spec *spec, const bnn_device *device, bn
     p->device = *device;
     p->params = params;
     p->packed = packed;
-    p->version = packed && bnn_model_kind_of(packed) == BNN_MODEL_PACKED_1 ? 1 : 2;
+    p->described = packed && bnn_model_kind_of(packed) != BNN_MODEL_PACKED_1;
     p->path = path;
     *out = p;
     return BNN_OK;
@@ -86,7 +86,7 @@ static bnn_code build_named(bnn_predictor *p, batch_plan *plan, int n, bnn_error
         plan->network = bnn_fold_result(plan->fold);
     }
     if (code == BNN_OK && p->packed) { /* before memory is taken on its metadata's word */
-        code = bnn_packed_1_check(p->path, p->packed, plan->network, err);
+        code = bnn_packed_check_slices(p->path, p->packed, plan->network, err);
     }
     return code;
 }
@@ -118,8 +118,7 @@ static bnn_code build_read(bnn_predictor *p, batch_plan *plan, int n, bnn_error 
 }
 
 static bnn_code build(bnn_predictor *p, batch_plan *plan, int n, bnn_error *err) {
-    int read = p->packed && p->version > 1;
-    bnn_code code = (read ? build_read : build_named)(p, plan, n, err);
+    bnn_code code = (p->described ? build_read : build_named)(p, plan, n, err);
     if (code == BNN_OK) {
         code = bnn_graph_bind(plan->network->graph, NULL, err);
     }
@@ -132,9 +131,8 @@ static bnn_code build(bnn_predictor *p, batch_plan *plan, int n, bnn_error *err)
 }
 
 static bnn_code fill(bnn_predictor *p, batch_plan *plan, bnn_error *err) {
-    return !p->packed        ? bnn_fold_evaluate(plan->fold, err)
-           : p->version == 1 ? bnn_packed_1_fill(p->path, p->packed, plan->network, err)
-                             : bnn_packed_fill(p->path, p->packed, plan->network, err);
+    return p->packed ? bnn_packed_fill(p->path, p->packed, plan->network, err)
+                     : bnn_fold_evaluate(plan->fold, err);
 }
 
 static bnn_code plan_for(bnn_predictor *p, int n, batch_plan **out, bnn_error *err) {

@@ -32,6 +32,19 @@ bnn_code bnn_optimizer_init(bnn_optimizer *o, const bnn_optimizer_kind *kind,
             return bnn_fail(err, BNN_ERR_MEMORY, "out of memory for the optimizer's state");
         }
     }
+    return bnn_optimizer_set_spans(o, &(bnn_optimizer_span){.count = count}, 1, err);
+}
+
+bnn_code bnn_optimizer_set_spans(bnn_optimizer *o, const bnn_optimizer_span *spans, size_t count,
+                                 bnn_error *err) {
+    bnn_optimizer_span *copy = malloc((count + 1) * sizeof *copy);
+    if (!copy) {
+        return bnn_fail(err, BNN_ERR_MEMORY, "out of memory for the optimizer's spans");
+    }
+    memcpy(copy, spans, count * sizeof *copy);
+    free(o->spans);
+    o->spans = copy;
+    o->span_count = count;
     return BNN_OK;
 }
 
@@ -44,12 +57,25 @@ void bnn_optimizer_free(bnn_optimizer *o) {
         device->ops->release(device, BNN_MEMORY_DEVICE, o->slot[i]);
         o->slot[i] = o->host[i] = NULL;
     }
+    free(o->spans);
+    o->spans = NULL;
     bnn_stream_end(&o->stream);
 }
 
-void bnn_optimizer_step(bnn_optimizer *o, float *w, const float *g) {
+void bnn_optimizer_step(bnn_optimizer *o, float *w, float *g) {
+    const bnn_kernels *k = o->stream.device.kernels;
     o->steps++;
-    o->kind->step(o, w, g);
+    for (size_t i = 0; i < o->span_count; i++) {
+        const bnn_optimizer_span *s = &o->spans[i];
+        float *at[BNN_MAX_SLOTS];
+        for (int j = 0; j < BNN_MAX_SLOTS; j++) {
+            at[j] = o->slot[j] ? o->slot[j] + s->first : NULL;
+        }
+        if (s->max_norm > 0.0f) {
+            k->clip_norm(&o->stream, s->count, s->max_norm, g + s->first);
+        }
+        o->kind->step(o, s->count, w + s->first, g + s->first, at);
+    }
 }
 
 bnn_code bnn_optimizer_to_host(const bnn_optimizer *o, bnn_error *err) {

@@ -1,8 +1,9 @@
 /* SGD with momentum, Nesterov's too. */
 #include "optim/optimizer.h"
 
-static void step(bnn_optimizer *o, float *w, const float *g) {
-    o->stream.device.kernels->sgd_step(&o->stream, o->count, w, g, o->slot[0], (float)o->lr,
+static void step(const bnn_optimizer *o, size_t count, float *w, const float *g,
+                 float *const at[BNN_MAX_SLOTS]) {
+    o->stream.device.kernels->sgd_step(&o->stream, count, w, g, at[0], (float)o->lr,
                                        (float)o->momentum, (float)o->weight_decay, o->nesterov,
                                        o->steps == 1);
 }

@@ -1,11 +1,11 @@
 #!/bin/sh
 # All tests, with sanitizers: installs what is needed, builds, runs ctest, and what is concurrent
-# with ThreadSanitizer; fuzzes each parser for some seconds, and looks how much of it the corpora
-# reach; then the kernels' and networks' tests once more for each instruction set, in a release
-# build, NEON under an emulator. Closes with a count.
+# with ThreadSanitizer; lets clang-tidy look; fuzzes each parser for some seconds, and looks how much
+# of it the corpora reach; then the kernels' and networks' tests once more for each instruction set,
+# in a release build, NEON under an emulator. Closes with a count.
 set -eu
 cd "$(dirname "$0")/.."
-tools/packages.sh gcc clang clang-format libomp-dev libc6-dev make cmake pkg-config \
+tools/packages.sh gcc clang clang-format clang-tidy libomp-dev libc6-dev make cmake pkg-config \
     zlib1g-dev libjpeg62-turbo-dev libpng-dev libjansson-dev libstb-dev libsndfile1-dev \
     libkissfft-dev check \
     dataset-fashion-mnist shellcheck libxml2-utils locales libclang-rt-14-dev llvm-14
@@ -23,6 +23,9 @@ CC=clang cmake -S . -B build-tsan -DCMAKE_BUILD_TYPE=RelWithDebInfo -DBNN_SANITI
 cmake --build build-tsan -j"$jobs" --target $threaded
 ctest --test-dir build-test --output-on-failure -j"$jobs"
 ctest --test-dir build-tsan --output-on-failure -R "^($(echo "$threaded" | tr ' ' '|'))\$"
+status=0
+tests/rules/check_tidy.sh build-clang || status=$?
+[ $status = 0 ] || [ $status = 77 ] || exit $status
 tests/fuzz/run.sh 2
 tests/fuzz/coverage.sh
 skipped=0

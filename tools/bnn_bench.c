@@ -302,7 +302,7 @@ static bnn_code work(bnn_error *err) {
     bnn_outputs outputs = {0};
     const command *c = find_command(operands[0], err);
     bnn_code code = c ? check_options(c, err) : err->code;
-    if (code == BNN_OK && (code = prepare(c, &bench, err)) == BNN_OK &&
+    if (c && code == BNN_OK && (code = prepare(c, &bench, err)) == BNN_OK &&
         (code = check_outputs(&outputs, err)) == BNN_OK) {
         code = measure_to_file(c, &bench, err);
     }

@@ -241,7 +241,7 @@ static void print_changes(const work *w, double change[][BNN_SEVERITIES], size_t
 }
 
 static bnn_code run(work *w, bnn_error *err) {
-    double change[BNN_CORRUPTION_KINDS][BNN_SEVERITIES];
+    double change[BNN_CORRUPTION_KINDS][BNN_SEVERITIES] = {{0}};
     char path[4096];
     size_t i = 0;
     bnn_code code = BNN_OK;

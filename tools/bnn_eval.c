@@ -380,13 +380,15 @@ static void note_options(const evaluation *e) {
 
 static bnn_code prepare(evaluation *e, bnn_error *err) {
     note_options(e);
-    bnn_data_note_skipped(e->test, "tests", program.name);
+    bnn_data_note(e->test, "tests", program.name);
     if (e->corruptor) {
         bnn_corruption_list_note(&e->source.list, frost_dir, program.name);
     }
     e->how = (bnn_evaluation){.batch_size = (size_t)batch_size,
                               .loader_threads = e->model.device.threads,
-                              .label = e->info->name};
+                              .label = e->info->name,
+                              .examples = json_file ? &e->now.examples : NULL};
+    e->now.examples.arena = e->arena;
     e->rows = bnn_spec_outputs(&e->model.spec) / (size_t)e->model.spec.classes;
     e->how.prediction =
         bnn_arena_alloc(e->arena, e->test->count * e->rows * sizeof *e->how.prediction);

@@ -9,6 +9,7 @@
 #include <jansson.h>
 
 #include "data_loaders/audio/audio.h"
+#include "data_loaders/clouds/clouds.h"
 #include "data_loaders/image/image.h"
 #include "engine/base/file.h"
 #include "tools/cli/interrupt.h"
@@ -21,7 +22,7 @@
 
 enum { MOST_FILES = 10000, MOST_TOP = 100 };
 
-static const char *json_file;
+static const char *json_file, *category;
 static int64_t top = 5, threads = 0;
 static bnn_given given;
 static const char *operands[1 + MOST_FILES + 1]; /* the last is NULL */
@@ -29,7 +30,11 @@ static const char *operands[1 + MOST_FILES + 1]; /* the last is NULL */
 static bnn_option options[] = {
     {"top", BNN_OPTION_INT, &top, "N", "How many classes to tell, the likeliest first.", .min = 1,
      .max = MOST_TOP},
-    {"json", BNN_OPTION_STRING, &json_file, "FILE", "Write them as JSON; - for standard output.",
+    {"category", BNN_OPTION_STRING, &category, "NAME",
+     "Of networks that tell the parts of shapes: what each FILE is, so that only its parts count.",
+     .default_text = "any"},
+    {"json", BNN_OPTION_STRING, &json_file, "FILE",
+     "Write them as JSON, with the part of each point; - for standard output.",
      .default_text = NULL},
     {"threads", BNN_OPTION_INT, &threads, "N", "Processors to use; results do not depend on it.",
      .default_text = "all", .min = 1, .max = 1024},
@@ -50,11 +55,17 @@ static bnn_program program = {
     .description =
         "Tells what MODEL, a checkpoint of bnn-train, a packed file of bnn-export or a run's "
         "folder, takes each FILE for: images (JPEG, PNG, BMP, GIF, TGA, PNM) for networks of "
-        "images, WAV files for those of sound. An image is cut to the network's proportions "
-        "around its middle and scaled; of sound the first second counts. A file that cannot be "
-        "read is told, the others are done, and the exit status is 1.",
+        "images, WAV files for those of sound, meshes or lists of points (OFF, PLY, text) for "
+        "those "
+        "of clouds. An image is cut to the network's proportions around its middle and scaled; of "
+        "sound the first second counts; a cloud's points are chosen as those of the data set's "
+        "test "
+        "samples are, of a mesh by area, always the same ones. Of a network that tells parts, the "
+        "points of each part are counted. A file that cannot be read is told, the others are done, "
+        "and the exit status is 1.",
     .examples = "bnn-predict runs/reactnet-resnet20-fashion_mnist shirt.png shoe.jpg\n"
-                "bnn-predict model.bnn *.wav --top 3 --json -",
+                "bnn-predict model.bnn *.wav --top 3 --json -\n"
+                "bnn-predict runs/bnn-pointnet_partseg-shapenet_part chair.ply --category Chair",
     .options = options,
     .option_count = sizeof options / sizeof *options,
     .operands = operands,
@@ -69,8 +80,10 @@ typedef struct prediction {
     int inputs;
     float *input, *output; /* of one sample */
     uint8_t *pixels;
-    json_t *results;
-    size_t failed;
+    bnn_cloud cloud;       /* the last file's */
+    int first, parts;      /* the classes that count */
+    bnn_atomic_file *json; /* or NULL */
+    size_t told, failed;
 } prediction;
 
 /* ---- files to samples ---- */
@@ -90,12 +103,29 @@ static bnn_code read_clip(prediction *p, const char *path, const bnn_map *map, b
     return bnn_clip_features(path, map->data, map->size, p->input, err);
 }
 
+/* What its data set has to say of a cloud, it says of a test sample: the first, of any file. */
+static bnn_code read_cloud(prediction *p, const char *path, const bnn_map *map, bnn_error *err) {
+    const bnn_dataset_info *info = bnn_dataset_find(p->model.spec.dataset);
+    bnn_rng rng = bnn_points_rng(NULL, 0);
+    if (!info || !info->draw) {
+        return bnn_fail(err, BNN_ERR_UNSUPPORTED,
+                        "%s: how its clouds are prepared is not known, as it was trained on '%s'",
+                        p->model.path, p->model.spec.dataset);
+    }
+    bnn_cloud_free(&p->cloud);
+    bnn_code code = bnn_cloud_parse(path, map->data, map->size, &p->cloud, err);
+    return code == BNN_OK
+               ? info->draw(path, &p->cloud, &rng, (size_t)p->field[0].shape.w, p->input, err)
+               : code;
+}
+
 static const struct {
     const char *input;
     bnn_shape shape; /* that there is; 0: any */
     bnn_code (*read)(prediction *p, const char *path, const bnn_map *map, bnn_error *err);
 } readers[] = {{"image", {1, 0, 0, 3}, read_image},
-               {"mel", {1, BNN_MELS, BNN_FRAMES, 1}, read_clip}};
+               {"mel", {1, BNN_MELS, BNN_FRAMES, 1}, read_clip},
+               {"points", {1, 1, 0, 6}, read_cloud}};
 
 static bnn_code find_reader(const prediction *p, size_t *reader, bnn_error *err) {
     const bnn_shape s = p->field[0].shape;
@@ -143,25 +173,77 @@ static int rank(const prediction *p, int *class, double *probability) {
     return wanted;
 }
 
-static bnn_code tell(prediction *p, const char *path, bnn_error *err) {
+static json_t *class_json(const prediction *p, int class, const char *key, json_t *value) {
+    const char *name = bnn_class_name(&p->model.spec, class);
+    return json_pack("{s:s%, s:i, s:o}", "class", name, (size_t)name_length(name), "index", class,
+                     key, value);
+}
+
+static void print_class(const prediction *p, int class, int first) {
+    const char *name = bnn_class_name(&p->model.spec, class);
+    const int length = name_length(name);
+    printf("%s %.*s%s%d", first ? "" : ",", length, name, length ? " #" : "#", class);
+}
+
+static json_t *tell_classes(prediction *p, const char *path) {
     int class[MOST_TOP];
     double probability[MOST_TOP];
     const int count = rank(p, class, probability);
     json_t *list = json_array();
     printf("%s:", path);
     for (int k = 0; k < count; k++) {
-        const char *name = bnn_class_name(&p->model.spec, class[k]);
-        const int length = name_length(name);
-        printf("%s %.*s%s%d %.1f%%", k ? "," : "", length, name, length ? " #" : "#", class[k],
-               100.0 * probability[k]);
-        json_array_append_new(list, json_pack("{s:s%, s:i, s:f}", "class", name, (size_t)length,
-                                              "index", class[k], "probability", probability[k]));
+        print_class(p, class[k], k == 0);
+        printf(" %.1f%%", 100.0 * probability[k]);
+        json_array_append_new(list,
+                              class_json(p, class[k], "probability", json_real(probability[k])));
     }
     printf("\n");
-    json_t *item = json_pack("{s:o, s:o}", "file", bnn_utf8_json(path), "top", list);
-    return item && json_array_append_new(p->results, item) == 0
-               ? BNN_OK
-               : bnn_fail(err, BNN_ERR_MEMORY, "out of memory for the results");
+    return json_pack("{s:o, s:o}", "file", bnn_utf8_json(path), "top", list);
+}
+
+/* Points where the file has them, each with its part; the parts in their order. */
+static json_t *tell_parts(prediction *p, const char *path) {
+    json_t *list = json_array(), *points = json_array(), *labels = json_array();
+    const int classes = p->model.spec.classes, n = p->field[0].shape.w;
+    size_t *count = calloc((size_t)classes, sizeof *count);
+    for (int i = 0; count && i < n; i++) {
+        const float *x = p->cloud.drawn + 3 * i;
+        const int part = bnn_largest(p->output + (size_t)i * (size_t)classes, p->first, p->parts);
+        count[part]++;
+        if (p->json) {
+            json_array_append_new(points,
+                                  json_pack("[f, f, f]", (double)x[0], (double)x[1], (double)x[2]));
+            json_array_append_new(labels, json_integer(part));
+        }
+    }
+    printf("%s:", path);
+    for (int c = 0; count && c < classes; c++) {
+        if (count[c]) {
+            print_class(p, c, json_array_size(list) == 0);
+            printf(" %zu points", count[c]);
+            json_array_append_new(list,
+                                  class_json(p, c, "points", json_integer((json_int_t)count[c])));
+        }
+    }
+    printf("\n");
+    free(count);
+    return json_pack("{s:o, s:o, s:o, s:o}", "file", bnn_utf8_json(path), "parts", list, "points",
+                     points, "labels", labels);
+}
+
+/* An array of JSON, a line a file: a cloud has thousands of points, and is not kept. */
+static bnn_code tell(prediction *p, const char *path, bnn_error *err) {
+    json_t *item = p->model.spec.arch->task->by_point ? tell_parts(p, path) : tell_classes(p, path);
+    if (!item) {
+        return bnn_fail(err, BNN_ERR_MEMORY, "out of memory for the results");
+    }
+    if (p->json) {
+        fputs(p->told++ ? ",\n" : "\n", bnn_atomic_stream(p->json));
+        /* commit sees a stream's error and says more */
+        (void)json_dumpf(item, bnn_atomic_stream(p->json), JSON_REAL_PRECISION(7));
+    }
+    json_decref(item);
+    return BNN_OK;
 }
 
 static bnn_code predict_file(prediction *p, size_t reader, const char *path, bnn_error *err) {
@@ -196,15 +278,61 @@ static bnn_code predict_all(prediction *p, bnn_error *err) {
     return code;
 }
 
-static bnn_code write_json(const prediction *p, bnn_error *err) {
-    bnn_atomic_file *file;
-    bnn_code code = bnn_atomic_open(json_file, &file, err);
+static bnn_code write_all(prediction *p, bnn_error *err) {
+    bnn_code code = json_file ? bnn_atomic_open(json_file, &p->json, err) : BNN_OK;
     if (code != BNN_OK) {
         return code;
     }
-    (void)json_dumpf(p->results, bnn_atomic_stream(file), JSON_INDENT(2) | JSON_REAL_PRECISION(9));
-    fputc('\n', bnn_atomic_stream(file));
-    return bnn_atomic_commit(file, err);
+    if (p->json) {
+        fputc('[', bnn_atomic_stream(p->json));
+    }
+    code = predict_all(p, err);
+    if (!p->json) {
+        return code;
+    }
+    fputs("\n]\n", bnn_atomic_stream(p->json));
+    if (code != BNN_OK) {
+        bnn_atomic_abandon(p->json);
+        return code;
+    }
+    return bnn_atomic_commit(p->json, err);
+}
+
+/* The parts of the category of that name, which stands before their colons; 0: there are none.
+ * `known`: " Bag, Cap", those there are. */
+static int find_category(const bnn_spec *spec, const char *name, int *first, char *known,
+                         size_t bytes) {
+    for (int c = 0, count; c < spec->classes; c += count) {
+        const char *of = bnn_class_name(spec, c);
+        const size_t length = strcspn(of, ":\n"), used = strlen(known);
+        count = bnn_parts_beside(spec, c, first);
+        if (of[length] == ':' && strlen(name) == length && memcmp(of, name, length) == 0) {
+            return count;
+        }
+        snprintf(known + used, bytes - used, "%s %.*s", used ? "," : "",
+                 (int)(of[length] == ':' ? length : 0), of);
+    }
+    return 0;
+}
+
+/* Which classes count: all, or those of the category. */
+static bnn_code choose_category(prediction *p, bnn_error *err) {
+    const bnn_spec *spec = &p->model.spec;
+    p->parts = spec->classes;
+    if (category && !spec->arch->task->by_point) {
+        return bnn_fail(err, BNN_ERR_ARGUMENT,
+                        "--category says nothing to %s, which tells no parts of shapes",
+                        p->model.path);
+    }
+    char known[256] = "";
+    if (category && !(p->parts = find_category(spec, category, &p->first, known, sizeof known))) {
+        return bnn_fail(err, BNN_ERR_ARGUMENT, "%s knows no category '%.64s'; it knows%s",
+                        p->model.path, category, *known ? known : " none");
+    }
+    if (spec->arch->task->by_point) {
+        bnn_options_note(&program, "top", "says nothing to a network that tells parts");
+    }
+    return BNN_OK;
 }
 
 static bnn_code allocate(prediction *p, bnn_error *err) {
@@ -213,8 +341,7 @@ static bnn_code allocate(prediction *p, bnn_error *err) {
     p->input = malloc(values * sizeof *p->input);
     p->output = malloc(bnn_spec_outputs(&p->model.spec) * sizeof *p->output);
     p->pixels = malloc(values);
-    p->results = json_array();
-    return p->input && p->output && p->pixels && p->results
+    return p->input && p->output && p->pixels
                ? BNN_OK
                : bnn_fail(err, BNN_ERR_MEMORY, "out of memory for a sample");
 }
@@ -236,8 +363,8 @@ static bnn_code predict(const bnn_found_model *found, bnn_error *err) {
     if (code == BNN_OK && !(code = bnn_given_open(&given, found->path, &device, &p.model, err)) &&
         !(code = bnn_outputs_check(&outputs, err)) &&
         !(code = bnn_loaded_predictor(&p.model, &p.predictor, err)) &&
-        !(code = allocate(&p, err)) && !(code = predict_all(&p, err)) && json_file) {
-        code = write_json(&p, err);
+        !(code = choose_category(&p, err)) && !(code = allocate(&p, err))) {
+        code = write_all(&p, err);
     }
     if (code == BNN_OK && p.failed) {
         size_t all = 0;
@@ -249,7 +376,7 @@ static bnn_code predict(const bnn_found_model *found, bnn_error *err) {
     bnn_outputs_free(&outputs);
     bnn_predictor_free(p.predictor);
     bnn_loaded_close(&p.model);
-    json_decref(p.results);
+    bnn_cloud_free(&p.cloud);
     free(p.input);
     free(p.output);
     free(p.pixels);

@@ -17,10 +17,14 @@
 
 /* Values below an option's least mean "not chosen": the data set's recipe decides. */
 static const char *algo = "reactnet", *arch = "resnet18", *data = "fashion_mnist", *data_dir;
+enum { MOST_NAMES = 12 };
+
 static const char *words, *category, *pool = "usual";
 static const char *optimizer, *scheduler, *output, *init_from, *resume, *milestones = "100,150";
 static int64_t epochs = 0, batch_size = 0, warmup_epochs = -1, seed = 1, threads = 0;
 static int64_t limit_train = 0, limit_test = 0, image_size = 0, points = 0, accumulate = 1;
+static const char *frozen;
+static double clip_norm = 0.0;
 static double lr = -1.0, momentum = -1.0, weight_decay = -1.0;
 static bool nesterov, init_partial, overwrite, list, dry_run, profile;
 static char data_path[PATH_MAX], init_path[PATH_MAX]; /* as they are recorded */
@@ -70,6 +74,13 @@ static bnn_option options[] = {
     {"nesterov", BNN_OPTION_FLAG, &nesterov, NULL, "Nesterov's momentum.", .from_config = 2},
     {"weight-decay", BNN_OPTION_REAL, &weight_decay, "X", "Weight decay of all parameters.",
      .default_text = "the recipe's: 0; 0.0001 with sgd", .min = 0, .max = 10, .from_config = 2},
+    {"clip-norm", BNN_OPTION_REAL, &clip_norm, "X",
+     "Scale the gradient of a tensor down to this 2-norm where it is larger; 0: leave it.",
+     .min = 0, .max = 1e9, .from_config = 2},
+    {"freeze", BNN_OPTION_STRING, &frozen, "MODULE,...",
+     "Parameters that stay as they are, by the modules they lie in: conv1,layer1 (--dry-run names "
+     "the layers).",
+     .default_text = "none", .from_config = 2},
     {"scheduler", BNN_OPTION_STRING, &scheduler, "NAME",
      "How the learning rate falls, from epoch to epoch or, linear, from step to step.",
      .default_text = "the recipe's: cosine", .choices = bnn_lr_schedule_names, .from_config = 2},
@@ -181,16 +192,13 @@ static bnn_code settings_from_options(bnn_train_settings *s, bnn_error *err) {
     if ((code = bnn_arch_fits(s->spec.arch, info, err)) != BNN_OK) {
         return code;
     }
-    bnn_spec_of_info(&s->spec, info);
-    s->spec.width = points ? (int)points : s->spec.width;
     bnn_pool_find(pool, &s->spec.pool);
-    if (dry_run && image_size) {
-        s->spec.height = s->spec.width = (int)image_size;
-    }
     s->optimizer = bnn_optimizer_find(optimizer);
     s->momentum = momentum;
     s->weight_decay = weight_decay;
     s->nesterov = nesterov;
+    s->clip_norm = clip_norm;
+    s->freeze = frozen;
     s->schedule = (bnn_lr_schedule){.kind = (bnn_lr_schedule_kind)bnn_lr_schedule_find(scheduler),
                                     .lr = lr,
                                     .epochs = (int)epochs};
@@ -224,10 +232,11 @@ static void note_schedule(const bnn_lr_schedule *s) {
 
 static void note_options(const bnn_train_settings *s) {
     static const char *const planned[] = {
-        "dry-run",      "algo",   "arch",          "data",     "image-size", "batch-size",
-        "optimizer",    "lr",     "momentum",      "nesterov", "scheduler",  "milestones",
-        "accumulate",   "pool",   "words",         "category", "points",     "epochs",
-        "weight-decay", "resume", "warmup-epochs", "threads",  NULL};
+        "dry-run",    "algo",      "arch",         "data",     "image-size",    "batch-size",
+        "optimizer",  "lr",        "momentum",     "nesterov", "scheduler",     "milestones",
+        "accumulate", "clip-norm", "freeze",       "pool",     "words",         "category",
+        "points",     "epochs",    "weight-decay", "resume",   "warmup-epochs", "threads",
+        NULL};
     note_schedule(&s->schedule);
     if (strcmp(optimizer, "sgd") != 0) {
         bnn_options_note(&program, "momentum", "says nothing without --optimizer sgd");
@@ -265,6 +274,21 @@ static bnn_code check_extension(const bnn_train_settings *s, int64_t was, bnn_er
                     by_length ? scheduler : algorithm->name, s->output);
 }
 
+static bnn_code choose_data(bnn_dataset_options *chosen, bnn_error *err) {
+    const bnn_data_choice choice = {.words = words, .category = category, .points = points};
+    return bnn_data_choose(bnn_dataset_find(data), &choice, chosen, err);
+}
+
+/* By name, as many as fit a line. */
+static void print_classes(const bnn_spec *spec) {
+    printf("classes         ");
+    for (int c = 0; c < spec->classes && c < MOST_NAMES; c++) {
+        const char *name = bnn_class_name(spec, c);
+        printf("%s%.*s", c ? ", " : "", (int)strcspn(name, "\n"), name);
+    }
+    printf(spec->classes > MOST_NAMES ? ", ...\n" : "\n");
+}
+
 static void print_layers(const bnn_train_settings *s, const bnn_params *params, const bnn_net *net,
                          size_t bytes) {
     size_t macs = 0, binary_macs = 0;
@@ -287,6 +311,11 @@ static void print_layers(const bnn_train_settings *s, const bnn_params *params, 
     printf("\n%s with %s, input %dx%dx%d, %d classes\n", s->spec.arch->name,
            bnn_spec_algorithm(&s->spec), s->spec.channels, s->spec.height, s->spec.width,
            s->spec.classes);
+    print_classes(&s->spec);
+    if (strcmp(s->spec.arch->input, "points") == 0) {
+        printf("pool of points  %s\n",
+               bnn_pool_names[bnn_pool_of(s->spec.pool, !!s->spec.binarizer)]);
+    }
     printf("parameters      %14zu\n", total);
     printf("binary weights  %14zu\n", binary);
     printf("MACs            %14zu\n", macs);
@@ -295,18 +324,39 @@ static void print_layers(const bnn_train_settings *s, const bnn_params *params, 
            s->batch_size, (double)bytes / 1048576.0);
 }
 
-static bnn_code print_plan(const bnn_train_settings *s, bnn_error *err) {
+/* What the options make of the data set, whose files need not be there. */
+static bnn_code plan_data(bnn_train_settings *s, bnn_arena *arena, bnn_error *err) {
+    const bnn_dataset_info *info = bnn_dataset_find(data);
+    bnn_dataset_options chosen;
+    bnn_dataset *planned = NULL;
+    bnn_code code = choose_data(&chosen, err);
+    if (code == BNN_OK && image_size && strcmp(info->field[0].name, "image") != 0) {
+        code = bnn_fail(err, BNN_ERR_ARGUMENT, "--image-size says nothing to --data %s", data);
+    }
+    if (code == BNN_OK && !(code = bnn_dataset_plan(info, &chosen, &planned, err))) {
+        code = bnn_spec_of_dataset(&s->spec, planned, &chosen, arena, err);
+    }
+    if (image_size) {
+        s->spec.height = s->spec.width = (int)image_size;
+    }
+    bnn_dataset_close(planned);
+    return code;
+}
+
+static bnn_code print_plan(bnn_train_settings *s, bnn_error *err) {
     bnn_net net = {0};
     size_t bytes;
     bnn_params *params = bnn_params_create();
-    bnn_code code = params ? bnn_train_plan(s, params, &net, &bytes, err)
-                           : bnn_fail(err, BNN_ERR_MEMORY, "out of memory");
-    if (code == BNN_OK) {
+    bnn_arena *arena = bnn_arena_create();
+    bnn_code code =
+        params && arena ? plan_data(s, arena, err) : bnn_fail(err, BNN_ERR_MEMORY, "out of memory");
+    if (code == BNN_OK && !(code = bnn_train_plan(s, params, &net, &bytes, err))) {
         note_options(s);
         print_layers(s, params, &net, bytes);
     }
     bnn_graph_free(net.graph);
     bnn_params_free(params);
+    bnn_arena_free(arena);
     return code;
 }
 
@@ -346,9 +396,8 @@ static bnn_code check_outputs(const bnn_train_settings *s, bnn_outputs *outputs,
 static bnn_code open_data(bnn_train_settings *s, const char *dir, bnn_arena *arena,
                           bnn_dataset **train_set, bnn_dataset **test_set, bnn_error *err) {
     const bnn_dataset_info *info = bnn_dataset_find(data);
-    const bnn_data_choice choice = {.words = words, .category = category, .points = points};
     bnn_dataset_options chosen;
-    bnn_code code = bnn_data_choose(info, &choice, &chosen, err);
+    bnn_code code = choose_data(&chosen, err);
     if (code != BNN_OK) {
         return code;
     }
@@ -383,8 +432,8 @@ static bnn_code train(bnn_train_settings *s, bnn_error *err) {
         !(code = bnn_outputs_spare_data(&outputs, test_set, err))) {
         note_options(s);
         note_limits(train_set->count, test_set->count);
-        bnn_data_note_skipped(train_set, "training", program.name);
-        bnn_data_note_skipped(test_set, "tests", program.name);
+        bnn_data_note(train_set, "training", program.name);
+        bnn_data_note(test_set, "tests", program.name);
         bnn_run_data_of(train_set, test_set, &s->data);
         s->train = train_set;
         s->test = test_set;

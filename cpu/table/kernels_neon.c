@@ -19,6 +19,7 @@
 #include "cpu/rows/elementwise.inc"
 #include "cpu/rows/norm.inc"
 #include "cpu/rows/groups.inc"
+#include "cpu/rows/optimizers.inc"
 #include "cpu/rows/pool.inc"
 #include "cpu/rows/points.inc"
 #include "cpu/table/table.inc"

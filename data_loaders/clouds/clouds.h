@@ -30,6 +30,10 @@ bnn_code bnn_scan_float(bnn_scan *scan, float *value, bnn_error *err);
 /* The whole number here, 0 <= value <= most; `what` is for the message. */
 bnn_code bnn_scan_integer(bnn_scan *scan, uint32_t most, const char *what, uint32_t *value,
                           bnn_error *err);
+/* The same as a double, which holds every whole number of 32 bits; as a float it is finite. */
+bnn_code bnn_scan_number(bnn_scan *scan, double *value, bnn_error *err);
+/* Passes over what stands here, number or not. */
+void bnn_scan_skip_word(bnn_scan *scan);
 /* The line of scan->at, from 1. */
 size_t bnn_scan_line(const bnn_scan *scan);
 
@@ -46,6 +50,9 @@ typedef struct bnn_mesh {
  * what follows the last face. */
 bnn_code bnn_off_parse(const char *name, const unsigned char *bytes, size_t size, bnn_mesh *out,
                        bnn_error *err);
+/* One triangle more; there is room for *capacity. */
+bnn_code bnn_mesh_add(const char *name, bnn_mesh *mesh, size_t *capacity, const uint32_t corner[3],
+                      bnn_error *err);
 void bnn_mesh_free(bnn_mesh *mesh);
 
 /* ---- lists of points (points.c) ---- */
@@ -60,6 +67,29 @@ typedef struct bnn_points {
 bnn_code bnn_points_parse(const char *name, const unsigned char *bytes, size_t size, int least,
                           int most, bnn_points *out, bnn_error *err);
 void bnn_points_free(bnn_points *points);
+
+/* ---- a shape, whatever stores it (ply.c, cloud.c) ---- */
+/* A surface or, without triangles, points, whose fourth to sixth column are their normals. */
+struct bnn_cloud {
+    bnn_mesh mesh;
+    bnn_points points;
+    float *drawn;     /* [n,3], after bnn_cloud_draw: the points, where the file has them */
+    uint32_t *chosen; /* [n], of points: which they were */
+};
+
+/* Polygon File Format, as text or binary in either order: the coordinates of its vertices; its
+ * faces, cut to triangles from their first corner; where there are none, the vertices' normals.
+ * Whatever else it has is passed over. */
+bnn_code bnn_ply_parse(const char *name, const unsigned char *bytes, size_t size, bnn_cloud *out,
+                       bnn_error *err);
+/* A file of a kind that its bytes tell: PLY, OFF, or else a list of points of 3 to 7 columns. */
+bnn_code bnn_cloud_parse(const char *name, const unsigned char *bytes, size_t size, bnn_cloud *out,
+                         bnn_error *err);
+/* n of its points, or of its surface, scaled into the cube: out[n,columns], what comes after the
+ * coordinates being normals, 0 where there are none. It is drawn from once. */
+bnn_code bnn_cloud_draw(const char *name, bnn_cloud *cloud, bnn_rng *rng, size_t n, size_t columns,
+                        float *out, bnn_error *err);
+void bnn_cloud_free(bnn_cloud *cloud);
 
 /* ---- blocks of clouds (hdf5.c) ---- */
 typedef struct bnn_cloud_block {
@@ -112,8 +142,18 @@ bnn_code bnn_points_field(bnn_field *field, int length, bnn_error *err);
 /* The random numbers of sample `index`: by (seed, epoch, index) in training; draw = NULL: by the
  * index alone, so that every evaluation sees the same points. */
 bnn_rng bnn_points_rng(const bnn_draw *draw, size_t index);
-/* Moves n points, `stride` floats apart, so that their mean is 0, and scales them so that the
- * largest coordinate is .999999. An error where they all coincide. */
+/* Where a shape lies: the mean of its points, and the largest distance from it along an axis. */
+typedef struct bnn_frame {
+    double mean[3], most;
+} bnn_frame;
+
+/* Of n points, `stride` floats apart. An error where they all coincide. */
+bnn_code bnn_points_frame(const char *name, const float *xyz, size_t n, size_t stride,
+                          bnn_frame *frame, bnn_error *err);
+/* Into the cube: the mean is 0 then, the largest coordinate .999999. And back. */
+void bnn_frame_enter(const bnn_frame *frame, float *xyz, size_t n, size_t stride);
+void bnn_frame_leave(const bnn_frame *frame, float *xyz, size_t n, size_t stride);
+/* Points into the cube of their own frame. */
 bnn_code bnn_points_normalize(const char *name, float *xyz, size_t n, size_t stride,
                               bnn_error *err);
 /* n points of the mesh's surface, uniformly by area, with replacement: xyz[n,3]. */

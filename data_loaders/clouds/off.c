@@ -72,13 +72,13 @@ static bnn_code read_vertices(bnn_scan *scan, bnn_mesh *mesh, bnn_error *err) {
     return BNN_OK;
 }
 
-static bnn_code add_triangle(bnn_scan *scan, bnn_mesh *mesh, size_t *capacity,
-                             const uint32_t corner[3], bnn_error *err) {
+bnn_code bnn_mesh_add(const char *name, bnn_mesh *mesh, size_t *capacity, const uint32_t corner[3],
+                      bnn_error *err) {
     if (mesh->triangles == *capacity) {
-        size_t larger = 2 * *capacity;
+        size_t larger = *capacity ? 2 * *capacity : 64;
         uint32_t *triangle = reallocarray(mesh->triangle, larger, 3 * sizeof *triangle);
         if (!triangle) {
-            return bnn_fail(err, BNN_ERR_MEMORY, "%s: out of memory for %zu triangles", scan->name,
+            return bnn_fail(err, BNN_ERR_MEMORY, "%s: out of memory for %zu triangles", name,
                             larger);
         }
         mesh->triangle = triangle;
@@ -104,7 +104,7 @@ static bnn_code read_face(bnn_scan *scan, bnn_mesh *mesh, size_t *capacity, size
         uint32_t *to = &corner[i < 2 ? i : 2];
         code = bnn_scan_integer(scan, (uint32_t)mesh->vertices - 1, "vertex of a face", to, err);
         if (code == BNN_OK && i >= 2) {
-            code = add_triangle(scan, mesh, capacity, corner, err);
+            code = bnn_mesh_add(scan->name, mesh, capacity, corner, err);
             corner[1] = corner[2];
         }
     }

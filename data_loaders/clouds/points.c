@@ -11,9 +11,7 @@
 static int count_columns(bnn_scan scan, int most) {
     int columns = 0;
     for (; columns <= most && bnn_scan_more(&scan); columns++) {
-        while (scan.at < scan.end && !memchr(" \t\r,\n#", *scan.at, 6)) {
-            scan.at++;
-        }
+        bnn_scan_skip_word(&scan);
     }
     return columns;
 }
@@ -70,6 +68,7 @@ bnn_code bnn_points_parse(const char *name, const unsigned char *bytes, size_t s
     /* A number and what ends it are two bytes, but for the last. */
     const size_t columns = (size_t)out->columns, room = size / 2 + 1 + columns;
     size_t lines = count_lines(&scan);
+    /* NOLINTNEXTLINE(clang-analyzer-core.*): at least one column was asked for */
     lines = lines < room / columns ? lines : room / columns;
     out->value = lines <= UINT32_MAX ? reallocarray(NULL, lines, columns * sizeof(float)) : NULL;
     bnn_code code =

@@ -39,31 +39,53 @@ static void mean_of(const float *xyz, size_t n, size_t stride, double mean[3]) {
     }
 }
 
-bnn_code bnn_points_normalize(const char *name, float *xyz, size_t n, size_t stride,
-                              bnn_error *err) {
-    double mean[3], most = 0.0;
+bnn_code bnn_points_frame(const char *name, const float *xyz, size_t n, size_t stride,
+                          bnn_frame *frame, bnn_error *err) {
     int differ = 0;
-    mean_of(xyz, n, stride, mean);
+    frame->most = 0.0;
+    mean_of(xyz, n, stride, frame->mean);
     for (size_t i = 0; i < n; i++) {
         for (size_t c = 0; c < 3; c++) {
-            double distance = fabs((double)xyz[i * stride + c] - mean[c]);
-            most = distance > most ? distance : most;
+            double distance = fabs((double)xyz[i * stride + c] - frame->mean[c]);
+            frame->most = distance > frame->most ? distance : frame->most;
             differ |= xyz[i * stride + c] != xyz[c];
         }
     }
-    if (!differ || !(most > 0.0)) {
+    if (!differ || !(frame->most > 0.0)) {
         return bnn_fail(err, BNN_ERR_FORMAT,
                         "%s: its %zu points all coincide: there is no shape; download the file "
                         "again",
                         name, n);
     }
+    return BNN_OK;
+}
+
+void bnn_frame_enter(const bnn_frame *frame, float *xyz, size_t n, size_t stride) {
     for (size_t i = 0; i < n; i++) {
         for (size_t c = 0; c < 3; c++) {
             float *x = &xyz[i * stride + c];
-            *x = (float)(((double)*x - mean[c]) / most * LARGEST);
+            *x = (float)(((double)*x - frame->mean[c]) / frame->most * LARGEST);
         }
     }
-    return BNN_OK;
+}
+
+void bnn_frame_leave(const bnn_frame *frame, float *xyz, size_t n, size_t stride) {
+    for (size_t i = 0; i < n; i++) {
+        for (size_t c = 0; c < 3; c++) {
+            float *x = &xyz[i * stride + c];
+            *x = (float)((double)*x / LARGEST * frame->most + frame->mean[c]);
+        }
+    }
+}
+
+bnn_code bnn_points_normalize(const char *name, float *xyz, size_t n, size_t stride,
+                              bnn_error *err) {
+    bnn_frame frame;
+    bnn_code code = bnn_points_frame(name, xyz, n, stride, &frame, err);
+    if (code == BNN_OK) {
+        bnn_frame_enter(&frame, xyz, n, stride);
+    }
+    return code;
 }
 
 static double area(const bnn_mesh *mesh, size_t triangle) {
@@ -148,6 +170,7 @@ bnn_code bnn_points_choose(const char *name, bnn_rng *rng, size_t count, size_t 
         order[i] = (uint32_t)i;
     }
     for (size_t i = 0; i < n; i++) { /* a shuffle, from its front; round after round */
+        /* NOLINTNEXTLINE(clang-analyzer-core.*): a cloud has a point */
         size_t at = i % count, other = at + bnn_rng_below(rng, (uint32_t)(count - at));
         uint32_t swap = order[other];
         order[other] = order[at];

@@ -130,8 +130,11 @@ static int read_number(const char *text, const char *end, double *value) {
     return 1;
 }
 
-/* Leaves scan->at behind it. */
-static bnn_code scan_number(bnn_scan *scan, double *value, bnn_error *err) {
+void bnn_scan_skip_word(bnn_scan *scan) {
+    scan->at = word_end(scan);
+}
+
+bnn_code bnn_scan_number(bnn_scan *scan, double *value, bnn_error *err) {
     const char *end = word_end(scan);
     if (!read_number(scan->at, end, value) || !isfinite((float)*value)) {
         size_t length = (size_t)(end - scan->at);
@@ -147,7 +150,7 @@ static bnn_code scan_number(bnn_scan *scan, double *value, bnn_error *err) {
 
 bnn_code bnn_scan_float(bnn_scan *scan, float *value, bnn_error *err) {
     double number;
-    bnn_code code = scan_number(scan, &number, err);
+    bnn_code code = bnn_scan_number(scan, &number, err);
     if (code == BNN_OK) {
         *value = (float)number;
     }
@@ -158,7 +161,7 @@ bnn_code bnn_scan_integer(bnn_scan *scan, uint32_t most, const char *what, uint3
                           bnn_error *err) {
     const char *at = scan->at;
     double number;
-    bnn_code code = scan_number(scan, &number, err);
+    bnn_code code = bnn_scan_number(scan, &number, err);
     if (code != BNN_OK) {
         return code;
     }

@@ -132,10 +132,12 @@ void bnn_filter_motion(const bnn_corruption_job *job, const uint8_t *x, int chan
                 const uint8_t *pixel =
                     x + ((size_t)y * (size_t)job->width + (size_t)column) * (size_t)channels;
                 for (int c = 0; c < channels; c++) {
+                    /* NOLINTNEXTLINE(clang-analyzer-core.*): 3 at most */
                     value[c] += weight[k] * pixel[c];
                 }
             }
             for (int c = 0; c < channels; c++) {
+                /* NOLINTNEXTLINE(clang-analyzer-core.*): 3 at most */
                 out[c] = (uint8_t)(value[c] / sum + 0.5);
             }
         }

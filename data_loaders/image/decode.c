@@ -4,6 +4,7 @@
 #include <limits.h>
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include <stb_image.h>
 
@@ -85,6 +86,41 @@ static bnn_code scale(const picture *p, int height, int width, uint8_t *rgb, bnn
     return code;
 }
 
+/* ---- the file's bytes ---- */
+
+/* What stb_image reads: it goes on where a file ends early, and leaves pixels as memory was. */
+typedef struct source {
+    const unsigned char *bytes;
+    size_t size, at;
+    int cut; /* more was asked for than there is */
+} source;
+
+enum { READ_AHEAD = 128 }; /* stb_image's own buffer, which is filled as far as it goes */
+
+static int read_bytes(void *user, char *to, int size) {
+    source *s = user;
+    size_t wanted = (size_t)size, left = s->size - s->at, count = wanted < left ? wanted : left;
+    s->cut |= (wanted > 0 && count == 0) || (count < wanted && size != READ_AHEAD);
+    memcpy(to, s->bytes + s->at, count);
+    memset(to + count, 0, wanted - count);
+    s->at += count;
+    return (int)count;
+}
+
+/* A negative count goes back. */
+static void skip_bytes(void *user, int count) {
+    source *s = user;
+    int64_t to = (int64_t)s->at + count;
+    s->at = to < 0 ? 0 : (size_t)to < s->size ? (size_t)to : s->size;
+}
+
+static int at_end(void *user) {
+    const source *s = user;
+    return s->at == s->size;
+}
+
+static const stbi_io_callbacks callbacks = {read_bytes, skip_bytes, at_end};
+
 bnn_code bnn_image_file_read(const char *name, const unsigned char *bytes, size_t size, int height,
                              int width, uint8_t *rgb, bnn_error *err) {
     int w, h, channels;
@@ -99,7 +135,16 @@ bnn_code bnn_image_file_read(const char *name, const unsigned char *bytes, size_
         return bnn_fail(err, BNN_ERR_FORMAT, "%s: %d x %d pixels are too many; make it smaller",
                         name, w, h);
     }
-    unsigned char *data = stbi_load_from_memory(bytes, (int)size, &w, &h, &channels, 4);
+    if (bytes[0] == 'P' && stbi_is_16_bit_from_memory(bytes, (int)size)) { /* read out of bounds */
+        return bnn_fail(err, BNN_ERR_FORMAT,
+                        "%s: a PNM image of 16 bits a value; save it with 8, or as PNG", name);
+    }
+    source from = {bytes, size, 0, 0};
+    unsigned char *data = stbi_load_from_callbacks(&callbacks, &from, &w, &h, &channels, 4);
+    if (from.cut) {
+        stbi_image_free(data);
+        return bnn_fail(err, BNN_ERR_FORMAT, "%s: the image is cut off; copy it again", name);
+    }
     if (!data) {
         return bnn_fail(err, BNN_ERR_FORMAT, "%s: the image is damaged (%s)", name,
                         stbi_failure_reason());

@@ -67,7 +67,7 @@ static void put(bnn_error *err, const char *behind, const char *format, va_list 
     keep_one_line(err->text);
 }
 
-bnn_code bnn_fail(bnn_error *err, bnn_code code, const char *format, ...) {
+bnn_code(bnn_fail)(bnn_error *err, bnn_code code, const char *format, ...) {
     if (err) {
         va_list args;
         va_start(args, format);
@@ -78,7 +78,7 @@ bnn_code bnn_fail(bnn_error *err, bnn_code code, const char *format, ...) {
     return code;
 }
 
-bnn_code bnn_fail_in(bnn_error *err, bnn_code code, const char *format, ...) {
+bnn_code(bnn_fail_in)(bnn_error *err, bnn_code code, const char *format, ...) {
     if (err) {
         char before[sizeof err->text];
         va_list args;

@@ -214,6 +214,7 @@ static void cut(const bnn_graph *graph, bnn_step *step) {
     size_t sample = step->sample ? step->sample : 1,
            least = graph->stream.device.kernels->block_values / 2;
     step->unit = word / common_divisor(word, sample) * sample;
+    /* NOLINTNEXTLINE(clang-analyzer-core.*): word is not 0 */
     size_t units = (step->rows + step->unit - 1) / step->unit, pieces = values / (least + 1) + 1;
     pieces = pieces < BNN_PIECES ? pieces : BNN_PIECES;
     step->pieces = pieces < units ? pieces : units;

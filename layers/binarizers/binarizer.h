@@ -55,7 +55,8 @@ bnn_t bnn_layer_vector(const bnn_binary_layer *layer, const char *suffix, int c,
                        int trainable, bnn_init init);
 /* Sign with no scale. */
 bnn_value bnn_plain_sign(const bnn_binary_layer *layer, bnn_t x, bnn_ste_kind kind);
-/* alpha_o sign(w), alpha_o = mean |w_o|, clip surrogate; in_grad: spec 1.0, weight-scale rule. */
+/* alpha_o sign(w), alpha_o = mean |w_o|, clip surrogate; in_grad: alpha_o multiplies the gradient
+ * as well. */
 bnn_value bnn_scaled_sign(const bnn_binary_layer *layer, bnn_t w, bnn_ste_kind kind, int in_grad);
 /* y + bias, or y. */
 bnn_t bnn_add_bias(const bnn_binary_layer *layer, bnn_t y);

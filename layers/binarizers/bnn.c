@@ -1,4 +1,4 @@
-/* BNN (Hubara et al., NeurIPS 2016): signs on both sides, no scale. Spec 1.1. */
+/* BNN (Hubara et al., NeurIPS 2016): signs on both sides, no scale. */
 #include "layers/binarizers/binarizer.h"
 
 static bnn_value clipped(const bnn_binary_layer *layer, bnn_t x) {

@@ -1,6 +1,5 @@
 /* DoReFa-Net (Zhou et al. 2016) with one bit on both sides, as BiBench computes it: a scale per
- * filter; in linear layers an open window, and the scale reaches the weight's gradient. Spec 1.3.
- */
+ * filter; in linear layers an open window, and the scale reaches the weight's gradient. */
 #include "layers/binarizers/binarizer.h"
 
 static bnn_value activation(const bnn_binary_layer *layer, bnn_t x) {

@@ -1,7 +1,7 @@
 /* FDA (Xu et al., NeurIPS 2021): the sign's slope is a truncated Fourier series of the square wave,
  * and a small network's noise, weighted by alpha, bridges what the series lacks. While alpha > 0
  * the operands are not +-1 and the product is float; once it is 0 (the last epoch) they are bits
- * like everyone's. Spec 1.8. */
+ * like everyone's. */
 #include "layers/binarizers/binarizer.h"
 
 #include <math.h>

@@ -1,5 +1,5 @@
 /* ReActNet (Liu et al., ECCV 2020), the layer: Bi-Real with a learned shift of each channel in
- * front of the sign. Spec 1.6; linear layers use the shift and the bias (1.10). */
+ * front of the sign. Linear layers use the shift and the bias, too. */
 #include "layers/binarizers/binarizer.h"
 
 static bnn_value activation(const bnn_binary_layer *layer, bnn_t x) {

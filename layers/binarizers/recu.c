@@ -1,5 +1,5 @@
 /* ReCU (Xu et al., ICCV 2021): standardized weights whose tails a schedule of tau cuts off, so that
- * they keep moving; activations divided by their deviation; a learned scale. Spec 1.7. */
+ * they keep moving; activations divided by their deviation; a learned scale. */
 #include "layers/binarizers/binarizer.h"
 
 #include <math.h>

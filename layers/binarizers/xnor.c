@@ -1,5 +1,5 @@
 /* XNOR-Net (Rastegari et al., ECCV 2016) as BiBench computes it: a filter's mean |w| and a sample's
- * mean |x| as stop-gradient scales; linear layers centre their weights first. Spec 1.2. */
+ * mean |x| as stop-gradient scales; linear layers centre their weights first. */
 #include "layers/binarizers/binarizer.h"
 
 static bnn_value activation(const bnn_binary_layer *layer, bnn_t x) {

@@ -1,5 +1,5 @@
 /* XNOR-Net++ (Bulat & Tzimiropoulos, BMVC 2019): no statistics; a learned rank-1 scale over
- * channel, row and column on the output. Spec 1.5. */
+ * channel, row and column on the output. */
 #include "layers/binarizers/binarizer.h"
 
 /* BiBench stores scales for images of up to 2000 pixels a side; the first H and W are used. */

@@ -7,35 +7,18 @@
 #include "models/files/checkpoint.h"
 #include "models/files/packed_private.h"
 
-static const bnn_packed_type types[] = {
-    {"F32", BNN_F32, BNN_ST_F32},
-    {"I32", BNN_I32, BNN_ST_I32},
-    {"B1", BNN_B1, BNN_ST_U8},
+const bnn_packed_type bnn_packed_types[BNN_PACKED_TYPES] = {
+    {"I32", 'i', {[1] = "thresholds", [3] = "i"}, BNN_I32, BNN_ST_I32},
+    {"F32", 'f', {[1] = "floats", [3] = "f"}, BNN_F32, BNN_ST_F32},
+    {"B1", 'b', {[1] = "bits", [3] = "b"}, BNN_B1, BNN_ST_U8},
 };
-#define TYPES (sizeof types / sizeof types[0])
 
 const bnn_packed_type *bnn_packed_type_of(bnn_dtype dtype) {
-    size_t i = 0;
-    while (i < TYPES && types[i].dtype != dtype) {
-        i++;
+    const bnn_packed_type *t = bnn_packed_types, *end = t + BNN_PACKED_TYPES;
+    while (t < end && t->dtype != dtype) {
+        t++;
     }
-    return i < TYPES ? &types[i] : NULL;
-}
-
-const bnn_packed_type *bnn_packed_type_named(const char *name) {
-    size_t i = 0;
-    while (i < TYPES && strcmp(types[i].name, name) != 0) {
-        i++;
-    }
-    return i < TYPES ? &types[i] : NULL;
-}
-
-const bnn_packed_type *bnn_packed_type_stored(bnn_st_dtype stored) {
-    size_t i = 0;
-    while (i < TYPES && types[i].stored != stored) {
-        i++;
-    }
-    return i < TYPES ? &types[i] : NULL;
+    return t < end ? t : NULL;
 }
 
 /* Of a file without a format. */
@@ -43,8 +26,10 @@ static bnn_model_kind kind_by_content(const bnn_st_file *file) {
     if (bnn_st_metadata(file, BNN_PACKED_NETWORK)) {
         return BNN_MODEL_PACKED;
     }
-    int slices =
-        bnn_st_find(file, "bits") && bnn_st_find(file, "floats") && bnn_st_find(file, "thresholds");
+    int slices = 1;
+    for (int k = 0; k < BNN_PACKED_TYPES; k++) {
+        slices = slices && bnn_st_find(file, bnn_packed_types[k].slices[1]);
+    }
     return slices ? BNN_MODEL_PACKED_1 : BNN_MODEL_FOREIGN;
 }
 
@@ -55,6 +40,7 @@ bnn_model_kind bnn_model_kind_of(const bnn_st_file *file) {
     }
     return strcmp(format, BNN_CHECKPOINT_FORMAT) == 0 ? BNN_MODEL_CHECKPOINT
            : strcmp(format, BNN_PACKED_FORMAT) == 0   ? BNN_MODEL_PACKED
+           : strcmp(format, BNN_PACKED_2_FORMAT) == 0 ? BNN_MODEL_PACKED
            : strcmp(format, BNN_PACKED_1_FORMAT) == 0 ? BNN_MODEL_PACKED_1
                                                       : BNN_MODEL_UNKNOWN;
 }
@@ -108,5 +94,60 @@ bnn_code bnn_packed_set(const char *path, const char *tensor, const unsigned cha
                         path, tensor, flaw)
              : bnn_graph_put(graph, constant, values, err);
     free(values);
+    return code;
+}
+
+/* ---- by version ---- */
+
+/* Of version 2, or 3; a file without a format by the text, which in version 2 is JSON. */
+static int is_2(const bnn_st_file *file, const char *network) {
+    const char *format = bnn_st_metadata(file, "format");
+    return format && strncmp(format, "bnn-", 4) == 0 ? strcmp(format, BNN_PACKED_2_FORMAT) == 0
+                                                     : network[0] == '{';
+}
+
+static bnn_code find_network(const char *path, const bnn_st_file *file, const char **network,
+                             bnn_error *err) {
+    *network = bnn_st_metadata(file, BNN_PACKED_NETWORK);
+    return *network ? BNN_OK
+                    : bnn_fail(err, BNN_ERR_FORMAT,
+                               "%s: its metadata lacks the network; the file is damaged", path);
+}
+
+bnn_code bnn_packed_build(const char *path, const bnn_st_file *file, const bnn_device *device,
+                          int batch, bnn_inference *network, bnn_error *err) {
+    const bnn_packed_reader r = {path, file, batch, network, err};
+    const char *text;
+    *network = (bnn_inference){0};
+    bnn_code code = find_network(path, file, &text, err);
+    if (code == BNN_OK) {
+        code = (is_2(file, text) ? bnn_packed_2_read : bnn_packed_3_read)(&r, device);
+    }
+    if (code == BNN_OK && (code = bnn_graph_compile(network->graph, BNN_NONE, err)) != BNN_OK) {
+        bnn_fail_in(err, code, "%s", path);
+    }
+    return code;
+}
+
+bnn_code bnn_packed_count(const char *path, const bnn_st_file *file, size_t *binary, size_t *all,
+                          bnn_error *err) {
+    const bnn_packed_reader r = {path, file, 1, NULL, err};
+    const char *text;
+    *binary = *all = 0;
+    bnn_code code = find_network(path, file, &text, err);
+    return code != BNN_OK
+               ? code
+               : (is_2(file, text) ? bnn_packed_2_count : bnn_packed_3_count)(&r, binary, all);
+}
+
+bnn_code bnn_packed_fill(const char *path, const bnn_st_file *file, const bnn_inference *network,
+                         bnn_error *err) {
+    const char *text = bnn_st_metadata(file, BNN_PACKED_NETWORK);
+    bnn_code code = text && is_2(file, text)
+                        ? bnn_packed_2_fill(path, file, network, err)
+                        : bnn_packed_fill_slices(path, file, text ? 3 : 1, network, err);
+    if (code == BNN_OK) {
+        bnn_conv_prepare_filters(network->graph);
+    }
     return code;
 }

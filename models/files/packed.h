@@ -1,23 +1,35 @@
 /* Packed models: one safetensors file that holds a folded network and needs nothing else to run it.
  *
- * All its tensors are constants: F32 and I32 (thresholds, 2t + flip), vectors or of four
- * dimensions, and U8 for bits (value i in bit i%8 of byte i/8, in memory order [O,KH,KW,C]). The
- * metadata's "network" is JSON:
+ * Its tensors are the constants of one type each, in the order in which the network first mentions
+ * them: "f" (F32), "i" (I32: thresholds, 2t + flip) and "b" (U8: bits, value i of a constant in bit
+ * i%8 of byte i/8, in memory order [O,KH,KW,C]; each constant begins with a byte). The metadata's
+ * "network" is text:
+ *
+ *   in NAME TENSOR...; OP OPERAND... FIELD=VALUE...; ...; out NUMBER...
+ *
+ * without blanks behind ";". Inputs, constants and what nodes make have numbers, 0, 1, 2..., in the
+ * order of their appearance. An OPERAND is the NUMBER of a tensor before it, a constant that
+ * appears here, as TENSOR:NAME, or "-", where there is none; those at the end are left out. NAMEs
+ * are for people, and for who looks for a layer: "conv1.weight", "conv1.threshold". A TENSOR is a
+ * type and a shape: "f16" for F32 [1,1,1,16], "b64,3,3,16" for bits, "i16" for I32. Nodes
+ * stand in the order of computing; fields that are left out have the values that their op's form
+ * says (op.h, bnn_form). What a node makes, its op says. Shapes are those for one image: for a
+ * batch, the inputs' N and the fields that go with it (BNN_FIELD_BATCH) are so many times larger,
+ * and whatever follows from them.
+ *
+ *   in image f1,32,32,3;conv 0 f16,3,3,3:conv1.weight - - f16:conv1.factor f16:conv1.shift pad_h=1
+ *
+ * Files of version 2 are read: each constant is a tensor with a name, F32 and I32 with their shape,
+ * and "network" is JSON:
  *
  *   {"inputs": [TENSOR...], "bits": {NAME: [O, KH, KW, C]...}, "nodes": [NODE...],
  *    "outputs": [NAME...]}
  *   TENSOR = [NAME, "F32" | "I32" | "B1", N, H, W, C]
  *   NODE = {"op": NAME, "in": [NAME | null...], "out": [TENSOR...], "attr": {FIELD: VALUE...}}
  *
- * Nodes stand in the order of computing: an input is an input of the network, a constant, or what a
- * node before has made. Inputs missing at the end of a list are null, fields that are left out have
- * the values that their op's form says (op.h, bnn_form); a float is a text. Shapes are those for
- * one image: for a batch, the inputs' N and the fields that go with it (BNN_FIELD_BATCH) are so
- * many times larger, and whatever follows from them.
- *
- * Files of version 1 hold the constants alone, without names: three tensors, each a run of slices
- * in the order of folding the network that the metadata name; "bits" (U8), "floats" (F32) and
- * "thresholds" (I32). */
+ * where inputs missing at the end of a list are null, and a float is a text. So are those of
+ * version 1, which lack the network: the constants are in the order of folding the one that the
+ * metadata name. */
 #ifndef BNN_MODELS_FILES_PACKED_H
 #define BNN_MODELS_FILES_PACKED_H
 
@@ -48,15 +60,14 @@ bnn_code bnn_packed_build(const char *path, const bnn_st_file *file, const bnn_d
 /* How many values the file's constants have, and of those how many are bits. */
 bnn_code bnn_packed_count(const char *path, const bnn_st_file *file, size_t *binary, size_t *all,
                           bnn_error *err);
-/* Fills the constants of a network that was built of this file, and is bound. */
+/* Fills the constants of a network that was built of this file, or of version 1 checked with it,
+ * and is bound. */
 bnn_code bnn_packed_fill(const char *path, const bnn_st_file *file, const bnn_inference *network,
                          bnn_error *err);
 
 /* Version 1: whether the file's tensors are as long as the constants of a folded network, which
- * need not be bound, and filling them. */
-bnn_code bnn_packed_1_check(const char *path, const bnn_st_file *file, const bnn_inference *network,
-                            bnn_error *err);
-bnn_code bnn_packed_1_fill(const char *path, const bnn_st_file *file, const bnn_inference *network,
-                           bnn_error *err);
+ * need not be bound. */
+bnn_code bnn_packed_check_slices(const char *path, const bnn_st_file *file,
+                                 const bnn_inference *network, bnn_error *err);
 
 #endif

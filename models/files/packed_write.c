@@ -1,5 +1,4 @@
-/* A packed model into its file. The network is written as text by hand: no name in it needs an
- * escape, and numbers must not depend on the locale. */
+/* A packed model into its file. Numbers in the text must not depend on the locale. */
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -34,31 +33,75 @@ __attribute__((format(printf, 2, 3))) static void put(text *t, const char *forma
     }
 }
 
-/* What writes a network: what each tensor of the graph is called. */
+/* What writes a network. */
 typedef struct writer {
     const bnn_inference *network;
-    const char **names; /* NULL: a node's own, or none that a node reads */
+    int *number; /* of each tensor of the graph, by its appearance in the text; 0: not yet, else +1
+                  */
+    const bnn_constant **order; /* the constants, by their appearance */
+    size_t order_count;
+    int numbers;
     text text;
 } writer;
+
+static bnn_code no_memory(bnn_error *err) {
+    return bnn_fail(err, BNN_ERR_MEMORY, "out of memory for saving");
+}
 
 static bnn_code unstorable(const char *what, bnn_error *err) {
     return bnn_fail(err, BNN_ERR_UNSUPPORTED, "'%.64s' cannot be stored in a packed file", what);
 }
 
-static bnn_code put_tensor(writer *w, bnn_t t, const char *separator, bnn_error *err) {
-    const bnn_graph *g = w->network->graph;
-    const bnn_packed_type *type = bnn_packed_type_of(bnn_dtype_of(g, t));
-    bnn_shape s = bnn_shape_of(g, t);
+/* A name is a word. */
+static int is_word(const char *name) {
+    return *name && !strpbrk(name, " ;=");
+}
+
+/* A tensor that appears: "f16", "b16,3,3,16". */
+static bnn_code put_tensor(writer *w, bnn_t t, const char *name, bnn_error *err) {
+    const bnn_packed_type *type = bnn_packed_type_of(bnn_dtype_of(w->network->graph, t));
+    bnn_shape s = bnn_shape_of(w->network->graph, t);
     if (!type) {
-        return unstorable(w->names[t], err);
+        return unstorable(name, err);
     }
-    put(&w->text, "%s[\"%s\",\"%s\",%d,%d,%d,%d]", separator, w->names[t], type->name, s.n, s.h,
-        s.w, s.c);
+    w->number[t] = ++w->numbers;
+    if (s.n == 1 && s.h == 1 && s.w == 1) {
+        put(&w->text, " %c%d", type->letter, s.c);
+    } else {
+        put(&w->text, " %c%d,%d,%d,%d", type->letter, s.n, s.h, s.w, s.c);
+    }
     return BNN_OK;
 }
 
+static const bnn_constant *find_constant(const bnn_inference *network, bnn_t t) {
+    size_t i = 0;
+    while (i < network->constant_count && network->constants[i].t != t) {
+        i++;
+    }
+    return i < network->constant_count ? &network->constants[i] : NULL;
+}
+
+static bnn_code put_operand(writer *w, bnn_t t, const char *op, bnn_error *err) {
+    if (t < 0) {
+        put(&w->text, " -");
+        return BNN_OK;
+    }
+    if (w->number[t] > 0) {
+        put(&w->text, " %d", w->number[t] - 1);
+        return BNN_OK;
+    }
+    const bnn_constant *constant = find_constant(w->network, t);
+    if (!constant) {
+        return unstorable(op, err);
+    }
+    w->order[w->order_count++] = constant;
+    bnn_code code = is_word(constant->name) ? put_tensor(w, t, constant->name, err)
+                                            : unstorable(constant->name, err);
+    put(&w->text, ":%s", constant->name);
+    return code;
+}
+
 static void put_fields(text *t, const bnn_node *node) {
-    const char *separator = ",\"attr\":{", *end = "";
     for (const bnn_op_field *f = node->op->form->fields; f && f->name; f++) {
         const void *at = (const char *)node->attr + f->offset;
         size_t whole = f->type == BNN_FIELD_SIZE ? *(const size_t *)at : 0;
@@ -68,21 +111,18 @@ static void put_fields(text *t, const bnn_node *node) {
         if (number == f->otherwise) {
             continue;
         }
-        put(t, "%s\"%s\":", separator, f->name);
+        put(t, " %s=", f->name);
         if (f->type == BNN_FIELD_FLOAT) {
-            put(t, "\"%.9g\"", (double)number);
+            put(t, "%.9g", (double)number);
         } else if (f->type == BNN_FIELD_SIZE) {
             put(t, "%zu", whole);
         } else {
             put(t, "%d", *(const int *)at);
         }
-        separator = ",";
-        end = "}";
     }
-    put(t, "%s", end);
 }
 
-static bnn_code put_node(writer *w, const bnn_node *node, const char *separator, bnn_error *err) {
+static bnn_code put_node(writer *w, const bnn_node *node, bnn_error *err) {
     const bnn_form *form = node->op->form;
     bnn_code code = BNN_OK;
     int given = form ? form->in_count : 0;
@@ -93,121 +133,101 @@ static bnn_code put_node(writer *w, const bnn_node *node, const char *separator,
     while (given > 0 && (node->in[given - 1] < 0 || !form->in_types[given - 1])) {
         given--;
     }
-    put(&w->text, "%s{\"op\":\"%s\",\"in\":[", separator, node->op->name);
-    for (int k = 0; k < given; k++) {
-        const char *name = node->in[k] < 0 ? NULL : w->names[node->in[k]];
-        put(&w->text, name ? "%s\"%s\"" : "%snull", k ? "," : "", name);
+    put(&w->text, ";%s", node->op->name);
+    for (int k = 0; code == BNN_OK && k < given; k++) {
+        code = put_operand(w, node->in[k], node->op->name, err);
     }
-    put(&w->text, "],\"out\":[");
-    for (int k = 0; code == BNN_OK && k < node->out_count; k++) {
-        code = put_tensor(w, node->out[k], k ? "," : "", err);
-    }
-    put(&w->text, "]");
     put_fields(&w->text, node);
-    put(&w->text, "}");
+    for (int k = 0; k < node->out_count; k++) {
+        w->number[node->out[k]] = ++w->numbers;
+    }
     return code;
 }
 
 static bnn_code put_network(writer *w, bnn_error *err) {
     const bnn_inference *n = w->network;
     bnn_code code = BNN_OK;
-    put(&w->text, "{\"inputs\":[");
+    put(&w->text, "in");
     for (int i = 0; code == BNN_OK && i < n->input_count; i++) {
-        code = put_tensor(w, n->inputs[i], i ? "," : "", err);
+        const char *name = bnn_graph_name_of(n->graph, n->inputs[i]);
+        put(&w->text, " %s", name);
+        code = is_word(name) ? put_tensor(w, n->inputs[i], name, err) : unstorable(name, err);
     }
-    put(&w->text, "],\"bits\":{");
-    const char *separator = "";
-    for (size_t i = 0; i < n->constant_count; i++) {
-        const bnn_constant *c = &n->constants[i];
-        bnn_shape s = bnn_shape_of(n->graph, c->t);
-        if (bnn_dtype_of(n->graph, c->t) == BNN_B1) {
-            put(&w->text, "%s\"%s\":[%d,%d,%d,%d]", separator, c->name, s.n, s.h, s.w, s.c);
-            separator = ",";
-        }
-    }
-    put(&w->text, "},\"nodes\":[");
     for (size_t i = 0; code == BNN_OK && i < bnn_graph_node_count(n->graph); i++) {
-        code = put_node(w, bnn_graph_node(n->graph, i), i ? "," : "", err);
+        code = put_node(w, bnn_graph_node(n->graph, i), err);
     }
-    put(&w->text, "],\"outputs\":[");
+    put(&w->text, ";out");
     for (int i = 0; code == BNN_OK && i < n->output_count; i++) {
-        put(&w->text, "%s\"%s\"", i ? "," : "", w->names[n->outputs[i]]);
+        put(&w->text, " %d", w->number[n->outputs[i]] - 1);
     }
-    put(&w->text, "]}");
-    return code != BNN_OK || !w->text.failed
-               ? code
-               : bnn_fail(err, BNN_ERR_MEMORY, "out of memory for saving");
+    return code != BNN_OK || !w->text.failed ? code : no_memory(err);
 }
 
-/* Inputs and constants have names; what nodes make has numbers. */
-static bnn_code name_tensors(writer *w, bnn_arena *arena, bnn_error *err) {
-    const bnn_inference *n = w->network;
-    size_t made = 0;
-    int named = 1;
-    w->names = bnn_arena_alloc(arena, (bnn_graph_tensor_count(n->graph) + 1) * sizeof *w->names);
-    for (int i = 0; w->names && i < n->input_count; i++) {
-        w->names[n->inputs[i]] = bnn_graph_name_of(n->graph, n->inputs[i]);
-    }
-    for (size_t i = 0; w->names && i < n->constant_count; i++) {
-        w->names[n->constants[i].t] = n->constants[i].name;
-    }
-    for (size_t i = 0; w->names && i < bnn_graph_node_count(n->graph); i++) {
-        const bnn_node *node = bnn_graph_node(n->graph, i);
-        for (int k = 0; k < node->out_count; k++) {
-            w->names[node->out[k]] = bnn_arena_format(arena, "%zu", made++);
-            named &= w->names[node->out[k]] != NULL;
-        }
-    }
-    return w->names && named ? BNN_OK : bnn_fail(err, BNN_ERR_MEMORY, "out of memory for saving");
-}
+/* ---- constants ---- */
 
-/* A constant as the file has it, in `arena`. */
-static bnn_code add_constant(bnn_st_writer *file, bnn_arena *arena, const bnn_graph *g,
-                             const bnn_constant *c, bnn_error *err) {
+/* A constant as the file has it, into `to`. */
+static bnn_code copy_constant(const bnn_graph *g, bnn_arena *arena, const bnn_constant *c,
+                              unsigned char *to, bnn_error *err) {
     bnn_dtype dtype = bnn_dtype_of(g, c->t);
     bnn_shape s = bnn_shape_of(g, c->t);
-    size_t items = bnn_packed_items(dtype, bnn_shape_count(s));
-    int64_t shape[4] = {s.n, s.h, s.w, s.c}, count = (int64_t)items;
-    void *data = bnn_arena_alloc(arena, bnn_tensor_bytes(dtype, s));
-    if (!data) {
-        return bnn_fail(err, BNN_ERR_MEMORY, "out of memory for saving");
-    }
-    bnn_code code = bnn_graph_get(g, c->t, data, err);
+    void *data = dtype == BNN_B1 ? bnn_arena_alloc(arena, bnn_tensor_bytes(dtype, s)) : to;
+    bnn_code code = data ? bnn_graph_get(g, c->t, data, err) : no_memory(err);
     if (code != BNN_OK) {
         return code;
     }
-    const char *flaw = dtype == BNN_F32 ? bnn_weights_flaw(c->name, data, items) : NULL;
+    const char *flaw =
+        dtype == BNN_F32 ? bnn_weights_flaw(c->name, data, bnn_shape_count(s)) : NULL;
     if (flaw) {
         return bnn_fail(err, BNN_ERR_NUMERIC, "'%.64s' holds %s; the network has diverged", c->name,
                         flaw);
     }
-    int vector = (size_t)s.c == items;
     if (dtype == BNN_B1) {
-        unsigned char *bytes = bnn_arena_alloc(arena, items);
-        if (!bytes) {
-            return bnn_fail(err, BNN_ERR_MEMORY, "out of memory for saving");
-        }
-        bnn_packed_bits_to_bytes(s, data, bytes);
-        data = bytes;
-        vector = 1;
+        bnn_packed_bits_to_bytes(s, data, to);
     }
-    return bnn_st_add_tensor(file, c->name, bnn_packed_type_of(dtype)->stored, vector ? 1 : 4,
-                             vector ? &count : shape, data, err);
+    return BNN_OK;
+}
+
+/* The constants of one type, in `arena`; none are no tensor. */
+static bnn_code add_slices(bnn_st_writer *file, bnn_arena *arena, const writer *w,
+                           const bnn_packed_type *type, bnn_error *err) {
+    const bnn_graph *g = w->network->graph;
+    const size_t item = bnn_st_dtype_bytes(type->stored);
+    size_t items = 0, at = 0;
+    for (size_t i = 0; i < w->order_count; i++) {
+        bnn_t t = w->order[i]->t;
+        items += bnn_dtype_of(g, t) == type->dtype
+                     ? bnn_packed_items(type->dtype, bnn_shape_count(bnn_shape_of(g, t)))
+                     : 0;
+    }
+    unsigned char *data = bnn_arena_alloc(arena, items * item);
+    const int64_t shape[1] = {(int64_t)items};
+    bnn_code code = data ? BNN_OK : no_memory(err);
+    for (size_t i = 0; code == BNN_OK && i < w->order_count; i++) {
+        bnn_t t = w->order[i]->t;
+        if (bnn_dtype_of(g, t) == type->dtype) {
+            code = copy_constant(g, arena, w->order[i], data + at * item, err);
+            at += bnn_packed_items(type->dtype, bnn_shape_count(bnn_shape_of(g, t)));
+        }
+    }
+    return code != BNN_OK || items == 0
+               ? code
+               : bnn_st_add_tensor(file, type->slices[3], type->stored, 1, shape, data, err);
 }
 
 static bnn_code add_all(bnn_st_writer *file, bnn_arena *arena, const bnn_spec *spec,
                         const bnn_inference *network, bnn_error *err) {
     bnn_meta meta[BNN_SPEC_META];
     writer w = {.network = network, .text = {.data = calloc(1, 4096), .room = 4096}};
-    bnn_code code = w.text.data ? name_tensors(&w, arena, err)
-                                : bnn_fail(err, BNN_ERR_MEMORY, "out of memory for saving");
+    w.number = bnn_arena_alloc(arena, bnn_graph_tensor_count(network->graph) * sizeof *w.number);
+    w.order = bnn_arena_alloc(arena, network->constant_count * sizeof *w.order);
+    bnn_code code = w.text.data && w.number && w.order ? BNN_OK : no_memory(err);
     if (code == BNN_OK && !(code = bnn_st_add_metadata(file, "format", BNN_PACKED_FORMAT, err)) &&
         !(code = bnn_meta_add(file, meta, bnn_spec_meta(spec, arena, meta), err)) &&
         !(code = put_network(&w, err))) {
         code = bnn_st_add_metadata(file, BNN_PACKED_NETWORK, w.text.data, err);
     }
-    for (size_t i = 0; code == BNN_OK && i < network->constant_count; i++) {
-        code = add_constant(file, arena, network->graph, &network->constants[i], err);
+    for (int k = 0; code == BNN_OK && k < BNN_PACKED_TYPES; k++) {
+        code = add_slices(file, arena, &w, &bnn_packed_types[k], err);
     }
     free(w.text.data);
     return code;
@@ -218,8 +238,7 @@ bnn_code bnn_packed_save(const char *path, const bnn_spec *spec, const bnn_infer
     struct stat info;
     bnn_arena *arena = bnn_arena_create();
     bnn_st_writer *file = bnn_st_writer_create();
-    bnn_code code = arena && file ? add_all(file, arena, spec, network, err)
-                                  : bnn_fail(err, BNN_ERR_MEMORY, "out of memory for saving");
+    bnn_code code = arena && file ? add_all(file, arena, spec, network, err) : no_memory(err);
     if (code != BNN_OK) {
         bnn_fail_in(err, code, "%s", path);
     } else if ((code = bnn_st_write(file, path, err)) == BNN_OK && stat(path, &info) == 0) {

@@ -15,6 +15,11 @@ enum { LAYERS = 8, MEMORY = 128, HIDDEN = 256, CONTEXT = 2 };
  * back grows with the weights' scale. */
 #define SMALL 1e-3f
 
+/* Of the last norms of Deep-FSMN's residual branches, when training begins: sixteen branches of
+ * variance 1 give the classifier features so large that sgd at the binary recipe's rate diverges
+ * (cf. zero-initialized residual branches, Goyal et al. 2017). */
+#define QUIET 0.1f
+
 /* out = PReLU(fc1(x) + fc2(memory of x)); the very first product stays float. */
 static bnn_t fsmn_block(const bnn_build *b, int index, bnn_t x) {
     char name[64];
@@ -49,18 +54,18 @@ static bnn_t activation(const bnn_build *b, const char *module, int at, bnn_t x)
     return b->binarizer ? bnn_prelu(b, name, x) : bnn_op_clamp(b->graph, x, 0.0f, INFINITY);
 }
 
-/* Convolution, norm and activation, modules `at` to at + 2. */
+/* Convolution, norm (whose weight begins at `gain`) and activation, modules `at` to at + 2. */
 static bnn_t stage(const bnn_build *b, const char *module, int at, bnn_t x,
-                   const bnn_conv_layer *conv, int one_row) {
+                   const bnn_conv_layer *conv, int one_row, float gain) {
     char name[64];
     snprintf(name, sizeof name, "%s.%d", module, at);
     x = one_row ? bnn_conv1d(b, name, x, conv) : bnn_conv2d(b, name, x, conv);
     snprintf(name, sizeof name, "%s.%d", module, at + 1);
-    return activation(b, module, at + 2, bnn_batch_norm(b, name, x, 1.0f));
+    return activation(b, module, at + 2, bnn_batch_norm(b, name, x, gain));
 }
 
 static bnn_t deep_layer(const bnn_build *b, int index, bnn_t x) {
-    const float small = b->binarizer ? SMALL : 0.0f;
+    const float small = b->binarizer ? SMALL : 0.0f, quiet = b->binarizer ? QUIET : 1.0f;
     char name[64];
     bnn_conv_layer memory = {.out = MEMORY,
                              .kernel = 2 * CONTEXT + 1,
@@ -73,10 +78,10 @@ static bnn_t deep_layer(const bnn_build *b, int index, bnn_t x) {
     bnn_conv_layer wide = {.out = HIDDEN, .kernel = 1, .stride = 1, .bias = 1, .init_std = small};
     bnn_conv_layer narrow = {.out = MEMORY, .kernel = 1, .stride = 1, .bias = 1, .init_std = small};
     snprintf(name, sizeof name, "backbone.%d.memory", index);
-    x = bnn_op_add(b->graph, stage(b, name, 0, x, &memory, 1), x);
+    x = bnn_op_add(b->graph, stage(b, name, 0, x, &memory, 1, quiet), x);
     snprintf(name, sizeof name, "backbone.%d.fc_trans", index);
-    bnn_t y = stage(b, name, 0, x, &wide, 1);
-    return bnn_op_add(b->graph, stage(b, name, 4, y, &narrow, 1), x);
+    bnn_t y = stage(b, name, 0, x, &wide, 1, 1.0f);
+    return bnn_op_add(b->graph, stage(b, name, 4, y, &narrow, 1, quiet), x);
 }
 
 bnn_output bnn_build_deep_fsmn(const bnn_build *b, const bnn_arch *arch, bnn_t x, int classes) {
@@ -86,8 +91,8 @@ bnn_output bnn_build_deep_fsmn(const bnn_build *b, const bnn_arch *arch, bnn_t x
         .out = 16, .kernel = 5, .stride = 2, .pad = 2, .bias = 1, .full_precision = 1};
     bnn_conv_layer second = {
         .out = 32, .kernel = 5, .stride = 2, .pad = 2, .bias = 1, .init_std = small};
-    x = stage(b, "front_end", 0, x, &first, 0);
-    x = stage(b, "front_end", 3, x, &second, 0);
+    x = stage(b, "front_end", 0, x, &first, 0, 1.0f);
+    x = stage(b, "front_end", 3, x, &second, 0, 1.0f);
     bnn_linear_layer fc1 = {.out = MEMORY, .full_precision = 1};
     x = bnn_linear(b, "fc1.0", bnn_op_columns(b->graph, x), &fc1);
     x = activation(b, "fc1", 1, x);

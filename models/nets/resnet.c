@@ -42,7 +42,7 @@ static bnn_t stem(const bnn_build *b, const bnn_arch *arch, bnn_t x) {
                            .full_precision = 1};
     x = bnn_conv2d(b, "conv1", x, &conv);
     x = bnn_activation(b, bnn_batch_norm(b, "bn1", x, 1.0f));
-    return small ? x : bnn_op_max_pool(b->graph, x, 3, 2, 1);
+    return small ? x : bnn_op_max_pool(b->graph, x, 3, 2, 1, 0);
 }
 
 bnn_output bnn_build_resnet(const bnn_build *b, const bnn_arch *arch, bnn_t x, int classes) {

@@ -15,7 +15,7 @@ bnn_output bnn_build_vgg_small(const bnn_build *b, const bnn_arch *arch, bnn_t x
         snprintf(name, sizeof name, "conv%d", i);
         x = bnn_conv2d(b, name, x, &conv);
         if (i % 2) {
-            x = bnn_op_max_pool(b->graph, x, 2, 2, 0);
+            x = bnn_op_max_pool(b->graph, x, 2, 2, 0, 0);
         }
         snprintf(name, sizeof name, "bn%d", i);
         x = bnn_activation(b, bnn_batch_norm(b, name, x, 1.0f));

@@ -49,6 +49,12 @@ static part_range parts_of(const bnn_spec *spec, int part) {
     return p;
 }
 
+int bnn_parts_beside(const bnn_spec *spec, int class, int *first) {
+    part_range p = parts_of(spec, class);
+    *first = p.first;
+    return p.count;
+}
+
 static int groups(const bnn_spec *spec) {
     return 1 + parts_of(spec, spec->classes - 1).category;
 }
@@ -57,9 +63,9 @@ static size_t sums(const bnn_spec *spec) {
     return CATEGORIES + 2 * (size_t)groups(spec);
 }
 
-static int predict(const float *logits, part_range p) {
-    int best = p.first;
-    for (int c = p.first + 1; c < p.first + p.count; c++) {
+int bnn_largest(const float *logits, int first, int count) {
+    int best = first;
+    for (int c = first + 1; c < first + count; c++) {
         best = logits[c] > logits[best] ? c : best;
     }
     return best;
@@ -93,7 +99,7 @@ static bnn_code add(const bnn_spec *spec, const bnn_batch *batch, const float *o
         part_range p = parts_of(spec, label[0]);
         double loss_sum = 0.0;
         for (size_t k = 0; k < points; k++, output += spec->classes) {
-            predicted[k] = predict(output, p);
+            predicted[k] = bnn_largest(output, p.first, p.count);
             score->sum[RIGHT] += predicted[k] == label[k];
             loss_sum += with_loss ? bnn_rank(output, spec->classes, label[k]).loss : 0.0;
         }

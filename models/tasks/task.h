@@ -78,6 +78,11 @@ typedef struct bnn_ranking {
 } bnn_ranking;
 bnn_ranking bnn_rank(const float *logits, int classes, int label);
 
+/* The first largest of `count` values from the one of class `first` on. */
+int bnn_largest(const float *logits, int first, int count);
+/* How many classes, from *first on, are parts of the same category as this one. */
+int bnn_parts_beside(const bnn_spec *spec, int class, int *first);
+
 /* The mean intersection over union of `parts` part numbers from `first` on, over the n points of
  * one shape; a part that is neither there nor predicted counts as 1 (Qi et al., PointNet, CVPR
  * 2017, 5.2). */

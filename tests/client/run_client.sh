@@ -1,6 +1,7 @@
 #!/bin/sh
 # run_client BUILD CMAKE CC FLAGS: installs BUILD into a temporary prefix, moves it, and there lets a
-# client be built both ways, by pkg-config and by CMake, and run on a checkpoint and a packed file.
+# client be built both ways, by pkg-config and by CMake, with the shared library and the archive, and
+# run on a checkpoint and a packed file.
 set -eu
 build=$1 cmake=$2 cc=$3 flags=$4
 here=$(cd "$(dirname "$0")" && pwd)
@@ -30,10 +31,16 @@ for program in "$prefix"/bin/*; do
     grep -q '^\.TH' "$page" || fail "no manual page ${page##*/}"
 done
 lib=$(dirname "$(find "$prefix" -name libbnn.a)")
-for file in pkgconfig/bnn.pc cmake/bnn/bnnConfig.cmake cmake/bnn/bnnConfigVersion.cmake \
-    cmake/bnn/bnnTargets.cmake; do
+for file in libbnn.so pkgconfig/bnn.pc cmake/bnn/bnnConfig.cmake cmake/bnn/bnnConfigVersion.cmake \
+    cmake/bnn/bnnTargets.cmake cmake/bnn/bnnStatic.cmake; do
     [ -s "$lib/$file" ] || fail "$file is not installed"
 done
+# The shared library's name is the interface's version, and it shows what bnn.h declares, no more.
+api=$(sed -n 's/^#define BNN_API_VERSION //p' "$prefix/include/bnn.h")
+[ "$(readlink "$lib/libbnn.so")" = "libbnn.so.$api" ] || fail "libbnn.so is not libbnn.so.$api"
+sed -n '/^static/d;s/^[a-z].*[ *]\(bnn_[a-z_]*\)(.*/\1/p' "$prefix/include/bnn.h" | sort >declared
+nm -D --defined-only "$lib/libbnn.so" | sed 's/.* //' | sort >shown
+diff declared shown || fail "libbnn.so shows (>) other names than bnn.h declares (<)"
 # Nothing may point to where it was built or first put.
 if grep -rlF -e "$work/first" -e "$build/" "$lib/pkgconfig" "$lib/cmake"; then
     fail "the files above name a folder that a user does not have"
@@ -72,27 +79,46 @@ quiet "$prefix/bin/bnn-export" run/last.safetensors --output model.bnn
 
 PKG_CONFIG_PATH=$lib/pkgconfig${PKG_CONFIG_PATH:+:$PKG_CONFIG_PATH}
 export PKG_CONFIG_PATH
+# A linker given both takes the shared one; what is linked for good needs the archive's own name. (A
+# sanitizer is never linked for good.)
+static=-static
+[ -z "$flags" ] || static=
 # shellcheck disable=SC2046,SC2086 # lists of flags
-quiet "$cc" $flags $(pkg-config --cflags bnn) -Wall -Werror "$here/main.c" -o client \
+quiet "$cc" $flags $(pkg-config --cflags bnn) -Wall -Werror "$here/main.c" -o client-shared \
     $(pkg-config --libs bnn)
 # shellcheck disable=SC2046,SC2086
-quiet "$cc" $flags $(pkg-config --cflags bnn) "$here/main.c" -o client-static \
-    $(pkg-config --static --libs bnn)
+quiet "$cc" $flags $static $(pkg-config --cflags bnn) "$here/main.c" -o client-static \
+    $(pkg-config --static --libs bnn | sed 's/-lbnn/-l:libbnn.a/')
+# shellcheck disable=SC2046,SC2086
+quiet "$cc" $flags $(pkg-config --cflags bnn) -Wall -DBNN_SONAME="\"$api\"" "$here/plugin.c" \
+    -o plugin -pthread -ldl
 quiet "$cmake" -S "$here" -B by-cmake -DCMAKE_C_COMPILER="$cc" -DCMAKE_C_FLAGS="$flags" \
     -DCMAKE_BUILD_TYPE=Release -DCMAKE_PREFIX_PATH="$prefix"
 quiet "$cmake" --build by-cmake
 
 LC_ALL=C
 export LC_ALL
-./client run/last.safetensors >expected
+LD_LIBRARY_PATH=$lib
+export LD_LIBRARY_PATH
+./client-shared run/last.safetensors >expected
 grep -q '^resnet20 reactnet 32x32x3: class [0-9] of 10, ' expected || fail "output: $(cat expected)"
-for client in ./client ./client-static by-cmake/client; do
+for client in ./client-shared ./client-static by-cmake/client-bnn by-cmake/client-static; do
     for model in run/last.safetensors model.bnn; do
         $client $model >got
         cmp expected got || fail "$client $model: $(cat got), not $(cat expected)"
     done
 done
-if ./client data/train-labels-idx1-ubyte 2>refusal; then
+for client in client-shared by-cmake/client-bnn; do
+    readelf -d $client | grep -q "NEEDED.*libbnn.so.$api]" || fail "$client is not linked shared"
+done
+for client in client-static by-cmake/client-static; do
+    ! readelf -d $client | grep -q 'NEEDED.*libbnn' || fail "$client needs the shared library"
+done
+for model in run/last.safetensors model.bnn; do
+    # LeakSanitizer cannot look at the memory of threads of a library that was closed.
+    ASAN_OPTIONS=detect_leaks=0 ./plugin $model || fail "plugin $model"
+done
+if ./client-static data/train-labels-idx1-ubyte 2>refusal; then
     fail "a file that is no model was taken for one"
 fi
 [ "$(wc -l <refusal)" = 1 ] || fail "not one line: $(cat refusal)"
@@ -105,10 +131,10 @@ for locale in de_DE tr_TR; do
         continue
     fi
     for model in run/last.safetensors model.bnn; do
-        LOCPATH=$work LC_ALL=$locale.UTF-8 ./client $model | tr , . >got
+        LOCPATH=$work LC_ALL=$locale.UTF-8 ./client-shared $model | tr , . >got
         tr , . <expected | cmp - got || fail "$model in $locale: $(cat got)"
     done
-    if LOCPATH=$work LC_ALL=$locale.UTF-8 ./client nowhere 2>got; then
+    if LOCPATH=$work LC_ALL=$locale.UTF-8 ./client-shared nowhere 2>got; then
         fail "a file that is not there was loaded"
     fi
     grep -q 'nowhere: cannot open for reading: No such file or directory' got ||

@@ -163,8 +163,27 @@ START_TEST(shapenet_malformed) {
     ck_assert_int_eq(unlink(in_folder(PLAIN "/04379243/points_label/d.seg")), 0);
     expect_bad("shapenet_part", ".", BNN_SPLIT_TEST, "/d.seg: no such file", "/d.pts is there");
     ck_assert_int_eq(unlink(in_folder(PLAIN "/train_test_split/shuffled_test_file_list.json")), 0);
-    expect_bad("shapenet_part", ".", BNN_SPLIT_TEST, "shuffled_test_file_list.json: no such file",
+    ck_assert_int_eq(unlink(in_folder(PLAIN "/train_test_split/shuffled_train_file_list.json")), 0);
+    expect_bad("shapenet_part", ".", BNN_SPLIT_TEST, "shuffled_train_file_list.json: no such file",
                "");
+}
+END_TEST
+
+/* A set of one's own, with one list: tested on what it is trained on, which is said. */
+START_TEST(no_list_for_testing) {
+    write_plain();
+    bnn_dataset *train = open_good("shapenet_part", ".", BNN_SPLIT_TRAIN, NULL);
+    bnn_dataset *test = open_good("shapenet_part", ".", BNN_SPLIT_TEST, NULL);
+    ck_assert_ptr_null(test->remark);
+    ck_assert_uint_ne(train->count, test->count);
+    bnn_dataset_close(test);
+    ck_assert_int_eq(unlink(in_folder(PLAIN "/train_test_split/shuffled_test_file_list.json")), 0);
+    test = open_good("shapenet_part", ".", BNN_SPLIT_TEST, NULL);
+    ck_assert_ptr_nonnull(test->remark);
+    ck_assert_uint_eq(train->count, test->count);
+    ck_assert_uint_eq(bnn_dataset_checksum(train), bnn_dataset_checksum(test));
+    bnn_dataset_close(train);
+    bnn_dataset_close(test);
 }
 END_TEST
 
@@ -203,6 +222,7 @@ int main(void) {
     tcase_add_loop_test(tc, shapenet_normal, 0, 2);
     tcase_add_loop_test(tc, shapenet_bad_lists, 0, sizeof bad_splits / sizeof bad_splits[0]);
     tcase_add_test(tc, shapenet_malformed);
+    tcase_add_test(tc, no_list_for_testing);
     tcase_add_test(tc, files);
     tcase_add_test(tc, checksums);
     suite_add_tcase(suite, tc);

@@ -125,11 +125,11 @@ static bnn_t norms(const bed *b) {
 }
 
 static bnn_t window(const bed *b) {
-    return bnn_op_max_pool(b->graph, b->x, 9, 2, 0);
+    return bnn_op_max_pool(b->graph, b->x, 9, 2, 0, 0);
 }
 
 static bnn_t pool_stride(const bed *b) {
-    return bnn_op_max_pool(b->graph, b->x, 2, 0, 0);
+    return bnn_op_max_pool(b->graph, b->x, 2, 0, 0, 0);
 }
 
 static bnn_t rows(const bed *b) {

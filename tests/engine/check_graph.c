@@ -228,7 +228,7 @@ static bnn_t random_node(random_net *net, int kind, bnn_t x, bnn_t other) {
         return bnn_op_batch_norm(g, x, vector(net, "weight"), vector(net, "bias"),
                                  vector(net, "buffer"), vector(net, "buffer"), 1e-5f, 0.1f);
     case 5:
-        return bnn_op_max_pool(g, x, 3, 1, 1);
+        return bnn_op_max_pool(g, x, 3, 1, 1, 0);
     case 6:
         return bnn_op_normalize(g, x, 2, 1, 1, 1.0f, 1e-5f);
     case 7:

@@ -21,6 +21,7 @@ data_loaders/cifar10c.c check_array|copy_labels|read_integer|open_array|open_lab
 data_loaders/audio/wav.c !bnn_sound_free
 data_loaders/audio/decode.c !memory_seek|memory_tell
 data_loaders/audio/resample.c !
+data_loaders/image/decode.c !
 data_loaders/corruption/frost.c bnn_frost_load|load_photograph|decode_png|shrink
 data_loaders/corruption/jpeg.c !bnn_jpeg_round_trip|encode
 data_loaders/clouds/scan.c !
@@ -29,7 +30,9 @@ data_loaders/clouds/points.c !
 data_loaders/clouds/hdf5.c !
 data_loaders/clouds/files.c bnn_names_parse|bnn_shape_list_parse|is_name|shape_of|take_shapes
 models/files/packed.c !bnn_packed_bits_to_bytes|bnn_packed_type_of
-models/files/packed_1.c !
+models/files/packed_2.c !
+models/files/packed_node.c !
+models/files/packed_slices.c !
 models/files/packed_read.c !
 models/files/checkpoint.c !bnn_checkpoint_save|bnn_spec_meta|bnn_meta_add|add_.*
 models/files/weights.c !

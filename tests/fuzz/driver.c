@@ -37,16 +37,16 @@ static const int crash_signals[] = {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT, SI
 /* Only async-signal-safe calls. SIGALRM counts as a crash: the input hangs the target. */
 static void on_crash(int number) {
     static const char note[] = "\nfuzz: crashed; the input is in ";
-    ssize_t ignored;
+    ssize_t ignored = 0;
     if (crash_name[0]) {
         if (crash_unwritten) {
             int fd = open(crash_name, O_WRONLY | O_CREAT | O_TRUNC, 0644);
-            ignored = write(fd, current, current_size);
+            ignored += write(fd, current, current_size);
             close(fd);
         }
-        ignored = write(STDERR_FILENO, note, sizeof note - 1);
-        ignored = write(STDERR_FILENO, crash_name, strlen(crash_name));
-        ignored = write(STDERR_FILENO, "\n", 1);
+        ignored += write(STDERR_FILENO, note, sizeof note - 1);
+        ignored += write(STDERR_FILENO, crash_name, strlen(crash_name));
+        ignored += write(STDERR_FILENO, "\n", 1);
         (void)ignored;
     }
     signal(number, SIG_DFL);

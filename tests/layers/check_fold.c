@@ -391,8 +391,8 @@ static void build_branchy(branchy *t) {
     bnn_t x = bnn_conv2d(&b, "conv1", t->in[0], &conv);
     x = bent(&b, "act1", bnn_batch_norm(&b, "bn1", x, 1.0f));
     x = bnn_conv2d(&b, "conv2", x, &conv);
-    x = bnn_op_max_pool(t->graph, x, 2, 1, 0);
-    x = bnn_op_reshape(t->graph, x, (bnn_shape){2, 1, (SIDE - 1) * (SIDE - 1), WIDE});
+    x = bnn_op_max_pool(t->graph, x, 3, 2, 0, 1);
+    x = bnn_op_reshape(t->graph, x, (bnn_shape){2, 1, SIDE / 2 * (SIDE / 2), WIDE});
     x = bent(&b, "act2", bnn_batch_norm(&b, "bn2", x, 1.0f));
     t->out[0] = bnn_conv1d(&b, "conv3", x, &conv);
     bnn_t y = bnn_conv2d(&b, "conv4", t->in[1], &conv);

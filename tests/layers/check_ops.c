@@ -70,7 +70,7 @@ static bnn_t build_noisy_sign(bed *b, const bnn_t *in, const int *arg) {
 }
 
 static bnn_t build_max_pool(bed *b, const bnn_t *in, const int *arg) {
-    return bnn_op_max_pool(b->graph, in[0], arg[0], arg[1], arg[2]);
+    return bnn_op_max_pool(b->graph, in[0], arg[0], arg[1], arg[2], arg[3]);
 }
 
 static bnn_t build_global_avg_pool(bed *b, const bnn_t *in, const int *arg) {
@@ -199,6 +199,8 @@ static const op_case cases[] = {
      {1}},
     {&bnn_max_pool_op, build_max_pool, {{{2, 6, 5, 3}, SPREAD, 0}}, {2, 2, 0}},
     {&bnn_max_pool_op, build_max_pool, {{{2, 7, 5, 3}, SPREAD, 0}}, {3, 2, 1}},
+    {&bnn_max_pool_op, build_max_pool, {{{2, 7, 6, 3}, SPREAD, 0}}, {2, 2, 0, 1}},
+    {&bnn_max_pool_op, build_max_pool, {{{2, 6, 8, 3}, SPREAD, 0}}, {3, 3, 1, 1}},
     {&bnn_global_avg_pool_op, build_global_avg_pool, {{{3, 3, 5, 7}, SHIFTED, 0}}, {0}},
     {&bnn_reshape_op, build_reshape, {{{2, 3, 5, 7}, SHIFTED, 0}}, {2, 1, 1, 105}},
     {&bnn_cross_entropy_op, build_cross_entropy, {{{5, 1, 1, 7}, SHIFTED, 0}}, {0}},
@@ -359,7 +361,7 @@ static void run_scaled(int waiting, int training, scaled_run *r) {
         bnn_graph_want_grad(g, x);
         bnn_graph_want_grad(g, value);
     }
-    bnn_t y = bnn_op_max_pool(g, value, 2, 2, 0), mean = plain_param(g, "mean", c, 0);
+    bnn_t y = bnn_op_max_pool(g, value, 2, 2, 0, 0), mean = plain_param(g, "mean", c, 0);
     ck_assert_int_eq(bnn_deferred_scale(g, y), waiting ? scale : BNN_NONE);
     y = bnn_op_batch_norm(g, y, plain_param(g, "weight", c, 1), plain_param(g, "bias", c, 1), mean,
                           plain_param(g, "var", c, 0), 1e-5f, 0.1f);

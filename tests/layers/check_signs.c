@@ -22,7 +22,7 @@ static double slope_of(bnn_ste_kind kind, double p, double x) {
     return NAN;
 }
 
-/* Spec 1.0 and 1.10: both ends of every window, and 0. */
+/* Both ends of every window, and 0. */
 static const float corners[] = {-1.5f, -1.0f, -0.5f, 0.0f, 0.5f, 1.0f, 1.5f, -0.0f, 0.7f, -0.7f};
 
 typedef struct sign_case {

@@ -530,13 +530,13 @@ static int break_checkpoint(const char *path, const char *out) {
 static int break_packed(const char *path, const char *out) {
     model m = open_model(path, out);
     break_header(&m);
-    break_tensors(&m, "layer1.0.conv2.factor");
-    write_renamed(&m, "bits-missing", "layer1.0.conv2.weight");
-    write_renamed(&m, "threshold-missing", "layer1.0.conv1.threshold");
+    break_tensors(&m, "f");
+    write_renamed(&m, "bits-missing", "b");
+    write_renamed(&m, "thresholds-missing", "i");
     write_metadata(&m, "arch-other", "arch", "vgg_small");
     write_metadata(&m, "network-missing", "network", NULL);
-    write_metadata(&m, "network-damaged", "network", "{\"inputs\":[");
-    write_metadata(&m, "network-empty", "network", "{}");
+    write_metadata(&m, "network-damaged", "network", "in image f1,32,32,");
+    write_metadata(&m, "network-empty", "network", "");
     free(m.bytes);
     return EXIT_SUCCESS;
 }
@@ -635,11 +635,11 @@ static int predict(const char *path, size_t count) {
             memset(pixels + 3 * (i * PLANE + (size_t)place), *from++, 3);
         }
     }
-    if (!network || bnn_model_run_pixels(network, count, pixels, logits, error) != 0) {
+    int failed = !network || bnn_model_run_pixels(network, count, pixels, logits, error) != 0;
+    if (failed) {
         fprintf(stderr, "make_data: %s\n", error);
-        return EXIT_FAILURE;
     }
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; !failed && i < count; i++) {
         int best = 0;
         for (int c = 1; c < CLASSES; c++) {
             best = logits[i * CLASSES + (size_t)c] > logits[i * CLASSES + (size_t)best] ? c : best;
@@ -650,6 +650,42 @@ static int predict(const char *path, size_t count) {
     free(grey);
     free(pixels);
     free(logits);
+    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
+
+/* ---- binary PLY ---- */
+
+static void print_word(uint32_t word, int bytes, int big_endian) {
+    for (int i = 0; i < bytes; i++) {
+        putchar((int)(word >> 8 * (big_endian ? bytes - 1 - i : i) & 0xff));
+    }
+}
+
+/* The records of an OFF file, a line each: three floats a vertex, a byte and whole numbers a face.
+ */
+static int print_records(const char *format, const char *off) {
+    const int big_endian = strcmp(format, "binary_big_endian") == 0;
+    size_t size;
+    unsigned char *bytes = read_file(off, &size);
+    unsigned long vertices, faces;
+    char *at = strchr((char *)bytes, '\n');
+    vertices = strtoul(at, &at, 10);
+    faces = strtoul(at, &at, 10);
+    strtoul(at, &at, 10);
+    for (unsigned long i = 0; i < 3 * vertices; i++) {
+        float value = strtof(at, &at);
+        uint32_t word;
+        memcpy(&word, &value, sizeof word);
+        print_word(word, 4, big_endian);
+    }
+    for (unsigned long i = 0; i < faces; i++) {
+        unsigned long corners = strtoul(at, &at, 10);
+        print_word((uint32_t)corners, 1, big_endian);
+        while (corners--) {
+            print_word((uint32_t)strtoul(at, &at, 10), 4, big_endian);
+        }
+    }
+    free(bytes);
     return EXIT_SUCCESS;
 }
 
@@ -673,6 +709,9 @@ int main(int argc, char **argv) {
     if (argc == 5 && strcmp(what, "json") == 0) {
         return json_value(argv[2], argv[3], atoi(argv[4]));
     }
+    if (argc == 4 && strcmp(what, "ply-records") == 0) {
+        return print_records(argv[2], argv[3]);
+    }
     if (argc == 3 && strcmp(what, "json-lines") == 0) {
         return check_lines(argv[2]);
     }
@@ -684,7 +723,8 @@ int main(int argc, char **argv) {
     }
     fprintf(stderr,
             "make_data: data DIR | break-checkpoint FILE DIR | break-packed FILE DIR | foreign FILE"
-            " | alter FILE FILE CHANGE... | json FILE PATH DIGITS | json-lines FILE | metadata "
+            " | alter FILE FILE CHANGE... | json FILE PATH DIGITS | ply-records FORMAT FILE | "
+            "json-lines FILE | metadata "
             "FILE KEY | predict MODEL COUNT\n");
     return EXIT_FAILURE;
 }

@@ -36,6 +36,24 @@ same 'resumed: weights' part/last.safetensors whole/last.safetensors
 expect_fail 'another number' '--accumulate differs' "$train" --resume part --accumulate 2
 expect_fail 'none' '--accumulate 0: must be' "$train" --dry-run --accumulate 0
 
+# ---- what a step moves ----
+# shellcheck disable=SC2086 # words
+{
+    run 'frozen' frozen --epochs 2 --batch-size 8 --freeze conv1,layer1 --clip-norm 0.5
+    run 'not' moving --epochs 2 --batch-size 8 --clip-norm 0.5
+    freeze 'grep -qs step.:2 half/steps.jsonl' "$train" $small --epochs 2 --output half \
+        --batch-size 8 --freeze conv1,layer1 --clip-norm 0.5
+}
+thaw INT
+check 'frozen: resumed' "$train" --resume half
+same 'frozen: as it was told at first' half/last.safetensors frozen/last.safetensors
+refuse 'frozen: it matters' cmp frozen/metrics.csv moving/metrics.csv
+expect_fail 'frozen: another' '--freeze differs' "$train" --resume half --freeze conv1
+expect_fail 'frozen: no module' "no parameters lie in a module 'layer9'" "$train" $small \
+    --output none --freeze layer9
+expect_fail 'frozen: planned' "no parameters lie in a module 'layer9'" "$train" --dry-run \
+    --freeze layer9
+
 # ---- the memory of one batch ----
 planned() { # OPTIONS...
     "$train" --dry-run --arch resnet20 --algo fp32 "$@" | awk '/^peak memory/ { print $3 }'

@@ -70,12 +70,12 @@ broken checkpoint classes-other "'fc\..*shape"
 broken checkpoint not-finite "'layer1.0.conv2.weight' holds a value that is not a number"
 broken checkpoint not-finite-fc "'fc.weight' holds a value that is not a number"
 broken checkpoint infinite-fc "'fc.weight' holds an infinite value"
-eval_fails 'packed: not-finite' "'layer1.0.conv2.factor' holds a value that is not a number; the file is damaged" bad/packed/not-finite
-eval_fails 'packed: bits-missing' "'a.stranger' does not fit the network" bad/packed/bits-missing
-eval_fails 'packed: threshold-missing' "'layer1.0.conv1.threshold', is missing" bad/packed/threshold-missing
+eval_fails 'packed: not-finite' "'f' holds a value that is not a number; the file is damaged" bad/packed/not-finite
+eval_fails 'packed: bits-missing' "is missing: there is no tensor 'b'; the file is damaged" bad/packed/bits-missing
+eval_fails 'packed: thresholds-missing' "is missing: there is no tensor 'i'" bad/packed/thresholds-missing
 broken packed network-missing 'lacks the network'
-broken packed network-damaged 'no usable JSON at byte'
-broken packed network-empty 'it has no inputs, or no outputs|does not fit the network'
+broken packed network-damaged 'it has no inputs, or no outputs|more than its constants'
+broken packed network-empty 'it has no inputs, or no outputs|more than its constants'
 check 'packed: arch-other' "$evaluate" packed.bnn --data-dir cifar --limit-test 2 --predictions right
 check 'packed: arch-other' "$evaluate" bad/packed/arch-other --data-dir cifar --limit-test 2 --predictions named
 same 'packed: another name' right named

@@ -77,6 +77,15 @@ family() { # NAME ARCH SAMPLES DATA_OPTIONS...
 "$train" --list >list
 family 'clouds' pointnet_vanilla clouds --data modelnet40 --data-dir clouds --points 64
 matches 'clouds: report' 'mean-class accuracy' page.html
+equal 'clouds: drawn' "$(grep -c '<figure><svg viewBox="0 0 240 240"' page.html)" \
+    "$(json pointnet_vanilla-reactnet/results.json 'examples.#')"
+equal 'clouds: all points' "$(sed -n '/<h2>Examples/,/<\/figure>/p' page.html | grep -o 'h0' |
+    wc -l | tr -d ' ')" 64
+matches 'clouds: named' '<figcaption>(<b>(ball|rod)</b>, right|taken for <b>)' page.html
+cp pointnet_vanilla-reactnet/results.json first.json
+check 'clouds: again, in other batches' "$evaluate" pointnet_vanilla-reactnet --overwrite \
+    --batch-size 3 --threads 1
+same 'clouds: the same results' first.json pointnet_vanilla-reactnet/results.json
 echo rod_0099 >>clouds/modelnet40_test.txt
 check 'clouds: a file that is not there' "$evaluate" pointnet_vanilla-fp32 --overwrite
 matches 'clouds: a file that is not there' '^bnn-eval: note: modelnet40: 1 files ' .err
@@ -94,6 +103,9 @@ if grep -q speech_commands list && "$train" --arch fsmn --algo fp32 --data speec
     --data-dir words --words low,high --epochs 1 --batch-size 4 --output probe >.out 2>.err; then
     family 'words' fsmn clips --data speech_commands --data-dir words --words low,high
     matches 'words: confusion' 'Confusion' page.html
+    equal 'words: spectrograms' "$(grep -c '<title>mel spectrogram' page.html)" \
+        "$(json fsmn-reactnet/results.json 'examples.#')"
+    matches 'words: named' '<figcaption>(<b>(low|high)</b>, right|taken for <b>)' page.html
     check 'words: of a file' "$predict" fsmn-fp32 words/low/speaker8_nohash_0.wav \
         words/high/speaker9_nohash_0.wav --top 1
     equal 'words: of a file' "$(sed 's/^[^:]*: \([a-z]*\) .*/\1/' .out | tr '\n' ' ')" 'low high '

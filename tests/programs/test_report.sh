@@ -61,6 +61,29 @@ equal 'lines are told apart without colour' \
     "$(grep -o 'class="l c[01]" stroke-dasharray="[^"]*"' page.html | sort | uniq -c | tr -s ' ')" \
     "$(printf ' 2 class="l c0" stroke-dasharray="none"\n 2 class="l c1" stroke-dasharray="7 4"')"
 
+# ---- examples: the first images of three classes, and one that is wrong ----
+count=$(json $results 'examples.#')
+equal 'examples on the page' "$(grep -c '<figure><svg viewBox="0 0 32 32"' page.html)" "$count"
+equal 'examples: the first' "$(json $results examples.0.classes.0)" \
+    "$(json $results classes.$(od -An -tu1 -N1 cifar/test_batch.bin | tr -d ' ').class)"
+equal 'examples: the first pixel' "$(json $results examples.0.values | cut -d' ' -f1-3)" \
+    "$(for plane in 1 1025 2049; do
+        od -An -tu1 -j$plane -N1 cifar/test_batch.bin
+    done | tr -s ' \n' ' ' | sed 's/^ //; s/ $//')"
+matches 'examples: one is wrong' '>taken for <b>[a-z]+</b>, is [a-z]+<' page.html
+# Results of an older program have none; the same command goes on with them, to the same file.
+cp -r run older
+awk '/^  "examples": \[/ { skip = 1 } !skip { print } /^  \],?$/ { skip = 0 }' $results \
+    >older/results.json
+matches 'older results' '^  "corruptions"' older/results.json
+refuse 'older results have no examples' grep -q examples older/results.json
+check 'older results: a page' "$report" run older --output older.html
+page 'older results: a page' older.html
+refuse 'older results: no examples' grep -q '<h2>Examples' older.html
+check 'older results: gone on with' "$evaluate" older --limit-test 30 --corruptions make --quiet
+sed 's/"older\//"run\//' older/results.json >gone-on
+same 'older results: gone on with' gone-on $results
+
 # ---- runs with known numbers: accuracies of 1000 images, in tenths of a percent ----
 make_run() { # FOLDER ALGO ARCH CLEAN LOSS [SEED]: corruption i loses LOSS * (i + 1), + severity
     mkdir -p "$1"

@@ -50,7 +50,8 @@ static bnn_code job_set_up(void *self, char *version, bnn_error *err) {
     job *j = self;
     snprintf(version, BNN_VERSION_BYTES, "of %zu bytes", j->bytes);
     if (j->bytes) {
-        volatile char *memory = malloc(j->bytes);
+        static volatile char *memory;
+        memory = malloc(j->bytes);
         for (size_t i = 0; memory && i < j->bytes; i += 1024) {
             memory[i] = 1;
         }

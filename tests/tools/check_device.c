@@ -13,49 +13,13 @@
 
 #include "models/predictor.h"
 #include "tests/fixtures/far_device.h"
+#include "tests/fixtures/made_up.h"
 #include "tools/export/pack.h"
 #include "tools/train/trainer.h"
 
 enum { TRAIN = 10, TEST = 3, BATCH = 4, THREADS = 2 };
 
 static char folder[] = "/tmp/bnn-check-device-XXXXXX";
-
-/* ---- samples that are a function of their number ---- */
-
-typedef struct made_up {
-    bnn_dataset dataset;
-    bnn_dataset_info info;
-    bnn_field field[BNN_MAX_FIELDS];
-} made_up;
-
-static bnn_code make_sample(const bnn_dataset *dataset, size_t index, const bnn_draw *draw,
-                            void *const *out, bnn_error *err) {
-    (void)draw;
-    (void)err;
-    for (int f = 0; f < dataset->fields; f++) {
-        for (size_t i = 0; i < bnn_shape_count(dataset->field[f].shape); i++) {
-            uint32_t value = ((uint32_t)(index * 7919 + i) * 2654435761u) >> 8;
-            if (dataset->field[f].dtype == BNN_I32) {
-                ((int32_t *)out[f])[i] = (int32_t)(value % (uint32_t)dataset->classes);
-            } else {
-                ((float *)out[f])[i] = (float)value / 8388608.0f - 1.0f;
-            }
-        }
-    }
-    return BNN_OK;
-}
-
-static void make_up(made_up *m, const bnn_spec *spec, size_t count) {
-    int inputs;
-    *m = (made_up){.info = {.name = "made_up", .samples = "samples", .classes = spec->classes}};
-    m->dataset = (bnn_dataset){.info = &m->info,
-                               .field = m->field,
-                               .fields = bnn_spec_fields(spec, m->field, &inputs),
-                               .classes = spec->classes,
-                               .count = count,
-                               .total = count,
-                               .sample = make_sample};
-}
 
 /* ---- a training on a device, and what became of it ---- */
 

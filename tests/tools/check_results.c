@@ -74,6 +74,7 @@ START_TEST(round_trip) {
     ck_assert_int_eq(read.wanted[1] && read.wanted[3] && !read.wanted[0], 1);
     ck_assert_mem_eq(read.rows[0].correct, now.rows[0].correct, sizeof now.rows[0].correct);
     ck_assert_str_eq(read.rows[1].source, "seed 0");
+    ck_assert_uint_eq(read.examples.count, 0); /* as in older files */
     ck_assert_int_eq(bnn_results_write(again, &read, &err), BNN_OK);
     char *first = strdup(text_of(path));
     ck_assert_str_eq(first, text_of(again));
@@ -135,6 +136,31 @@ START_TEST(of_another_task) {
     damage("mean_class", NULL, "mean_class");
     now.task = bnn_task_find("classify");
     now.confusion = NULL;
+}
+END_TEST
+
+/* With examples, which are read as they were written (check_examples.c). */
+START_TEST(with_examples) {
+    int16_t value[] = {-1000, 0, 7};
+    int32_t truth[] = {0}, predicted[] = {1};
+    const char *names[] = {"cat <&>", "dog"};
+    bnn_results read;
+    now.examples.count = 1;
+    now.examples.example[0] =
+        (bnn_example){"points", 1, 1, 3, value, 1, truth, predicted, 2, names};
+    ck_assert_int_eq(bnn_results_write(path, &now, &err), BNN_OK);
+    ck_assert_msg(bnn_results_read(path, &read, &err) == BNN_OK, "%s", err.text);
+    ck_assert_uint_eq(read.examples.count, 1);
+    ck_assert_mem_eq(read.examples.example[0].value, value, sizeof value);
+    ck_assert_int_eq(bnn_results_write(again, &read, &err), BNN_OK);
+    char *first = strdup(text_of(path));
+    ck_assert_str_eq(first, text_of(again));
+    free(first);
+    bnn_results_free(&read);
+    damage("examples", "[]", "examples");
+    damage("examples", "null", "examples");
+    damage("examples.0.values", "\"1 2\"", "examples");
+    damage("examples.0.predicted", "\"2\"", "examples");
 }
 END_TEST
 
@@ -312,6 +338,7 @@ int main(void) {
     tcase_set_timeout(cases, 120);
     tcase_add_test(cases, round_trip);
     tcase_add_test(cases, of_another_task);
+    tcase_add_test(cases, with_examples);
     tcase_add_test(cases, derived_numbers);
     tcase_add_test(cases, damaged_files);
     tcase_add_test(cases, not_json);

@@ -61,13 +61,16 @@ bnn_code bnn_spec_of_dataset(bnn_spec *spec, const bnn_dataset *dataset,
     return BNN_OK;
 }
 
-void bnn_data_note_skipped(const bnn_dataset *dataset, const char *what, const char *program) {
+void bnn_data_note(const bnn_dataset *dataset, const char *what, const char *program) {
     if (dataset->skipped) {
         fprintf(stderr,
                 "%s: note: %s: %zu files that its lists name for %s are not there; the %zu %s that "
                 "are make the set\n",
                 program, dataset->info->name, dataset->skipped, what, dataset->total,
                 dataset->info->samples);
+    }
+    if (dataset->remark) {
+        fprintf(stderr, "%s: note: %s: %s\n", program, dataset->info->name, dataset->remark);
     }
 }
 

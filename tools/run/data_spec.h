@@ -22,8 +22,9 @@ void bnn_spec_of_info(bnn_spec *spec, const bnn_dataset_info *info);
 /* The same of the open set, and its classes' names; texts in the arena. */
 bnn_code bnn_spec_of_dataset(bnn_spec *spec, const bnn_dataset *dataset,
                              const bnn_dataset_options *options, bnn_arena *arena, bnn_error *err);
-/* Says on stderr, in the name of `program`, how many files of the set were left out, if any. */
-void bnn_data_note_skipped(const bnn_dataset *dataset, const char *what, const char *program);
+/* Says on stderr, in the name of `program`, how many files of the set were left out, if any, and
+ * what else the set remarks of itself. */
+void bnn_data_note(const bnn_dataset *dataset, const char *what, const char *program);
 /* Can this network learn this set? By its task and what it sees, whatever the sizes. */
 bnn_code bnn_arch_fits(const bnn_arch *arch, const bnn_dataset_info *info, bnn_error *err);
 

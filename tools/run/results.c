@@ -158,6 +158,9 @@ static json_t *results_json(const bnn_results *r) {
     if (r->confusion) {
         failed |= json_object_set_new(root, "confusion", confusion_json(r));
     }
+    if (r->examples.count) {
+        failed |= json_object_set_new(root, "examples", bnn_examples_json(&r->examples));
+    }
     if (r->row_count) {
         failed |= json_object_set_new(root, "corruptions", corruptions_json(r));
     }
@@ -312,6 +315,15 @@ static void read_confusion(reader *r, const json_t *rows, bnn_results *out) {
     }
 }
 
+static void read_examples(reader *r, const json_t *list, bnn_results *out) {
+    bnn_code code = bnn_examples_read(list, r->arena, &out->examples);
+    if (code == BNN_ERR_MEMORY) {
+        bnn_fail(r->err, code, "%s: out of memory", r->name);
+    } else if (code != BNN_OK) {
+        damaged(r, "examples");
+    }
+}
+
 static void read_row(reader *r, const json_t *item, bnn_results *out) {
     const char *name = text(r, item, "corruption");
     int kind = bnn_corruption_find(name);
@@ -386,6 +398,9 @@ static void read_all(reader *r, const json_t *root, bnn_results *out) {
     read_classes(r, json_object_get(root, "classes"), out);
     if (json_object_get(root, "confusion") && r->err->code == BNN_OK) {
         read_confusion(r, json_object_get(root, "confusion"), out);
+    }
+    if (json_object_get(root, "examples") && r->err->code == BNN_OK) {
+        read_examples(r, json_object_get(root, "examples"), out);
     }
     if (corruptions) {
         read_corruptions(r, corruptions, out);

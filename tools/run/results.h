@@ -11,6 +11,7 @@
 #include "data_loaders/corruption/corruption.h"
 #include "engine/base/arena.h"
 #include "models/tasks/task.h"
+#include "tools/run/examples.h"
 
 /* Its name in a run's folder. */
 #define BNN_RESULTS_FILE "results.json"
@@ -41,7 +42,8 @@ typedef struct bnn_results {
     double metric[BNN_MAX_METRICS], loss;
     size_t class_count;
     bnn_class_result *classes;
-    int64_t *confusion; /* [class_count][class_count], label by prediction, or NULL */
+    int64_t *confusion;    /* [class_count][class_count], label by prediction, or NULL */
+    bnn_examples examples; /* none in older files */
     int wanted[BNN_SEVERITIES];
     size_t row_count; /* 0: only the clean images were asked for */
     bnn_corruption_result rows[BNN_CORRUPTION_KINDS];

@@ -28,12 +28,15 @@ static bnn_code add_batch(evaluation *e, const bnn_batch *batch, bnn_error *err)
         }
     }
     for (size_t i = 0; e->how->prediction && i < batch->n * rows; i++) {
-        const float *row = e->output + i * classes;
-        int32_t best = 0;
-        for (int32_t c = 1; c < e->spec->classes; c++) {
-            best = row[c] > row[best] ? c : best;
+        e->how->prediction[e->score->samples * rows + i] =
+            bnn_largest(e->output + i * classes, 0, e->spec->classes);
+    }
+    for (size_t i = 0; e->how->examples && i < batch->n; i++) {
+        bnn_code code =
+            bnn_examples_offer(e->how->examples, e->spec, batch, i, e->output + i * e->values, err);
+        if (code != BNN_OK) {
+            return code;
         }
-        e->how->prediction[e->score->samples * rows + i] = best;
     }
     return e->spec->arch->task->add(e->spec, batch, e->output, 1, e->score, err);
 }

@@ -9,14 +9,16 @@
 #include "engine/base/status.h"
 #include "models/predictor.h"
 #include "tools/cli/progress.h"
+#include "tools/run/examples.h"
 
 typedef struct bnn_evaluation {
     size_t batch_size;
     int loader_threads;
-    const char *label;   /* of the progress line; NULL: none */
-    bnn_progress *whole; /* of larger work, where these samples count on; or NULL */
-    const char *note;    /* behind it */
-    int32_t *prediction; /* [samples][points, or 1]: the class of each, or NULL */
+    const char *label;      /* of the progress line; NULL: none */
+    bnn_progress *whole;    /* of larger work, where these samples count on; or NULL */
+    const char *note;       /* behind it */
+    int32_t *prediction;    /* [samples][points, or 1]: the class of each, or NULL */
+    bnn_examples *examples; /* which some of the samples become, or NULL */
 } bnn_evaluation;
 
 /* Adds the data set's samples to `score`, which is empty at first; the loss is their sum. An output

@@ -110,6 +110,33 @@ static bnn_code open_run(bnn_trainer *t, bnn_error *err) {
     return code == BNN_OK ? log_session(t, err) : code;
 }
 
+/* What the optimizer moves: neighbours together, unless each has a norm of its own. */
+static bnn_code set_spans(bnn_trainer *t, bnn_error *err) {
+    const bnn_params *p = t->params;
+    bnn_optimizer_span *spans = malloc((p->count + 1) * sizeof *spans);
+    size_t count = 0;
+    int joins = 0; /* the one before */
+    if (!spans) {
+        return bnn_fail(err, BNN_ERR_MEMORY, "out of memory for the optimizer's spans");
+    }
+    for (size_t i = 0; i < p->count; i++) {
+        const bnn_param *param = p->list[i];
+        if (!param->trainable || param->frozen) {
+            joins &= !param->trainable; /* buffers lie elsewhere */
+            continue;
+        }
+        if (!joins) {
+            spans[count++] =
+                (bnn_optimizer_span){.first = param->offset, .max_norm = (float)t->set->clip_norm};
+        }
+        spans[count - 1].count = param->offset + param->count - spans[count - 1].first;
+        joins = t->set->clip_norm <= 0.0;
+    }
+    bnn_code code = bnn_optimizer_set_spans(&t->optimizer, spans, count, err);
+    free(spans);
+    return code;
+}
+
 static bnn_code set_up(bnn_trainer *t, bnn_error *err) {
     const bnn_train_settings *set = t->set;
     bnn_code code = create_loader(t, err);
@@ -120,11 +147,16 @@ static bnn_code set_up(bnn_trainer *t, bnn_error *err) {
     if (!t->params) {
         return bnn_fail(err, BNN_ERR_MEMORY, "out of memory for the parameters");
     }
+    if (set->freeze && (code = bnn_params_freeze(t->params, set->freeze, err)) != BNN_OK) {
+        return code;
+    }
     /* The phase of the first epoch; graphs follow when an epoch begins in another. */
     t->spec.phase = bnn_apply_schedule(t->spec.binarizer, t->params, 0, t->schedule.epochs);
     if ((code = bnn_trainer_build_nets(t, err)) != BNN_OK ||
+        (code = bnn_params_check_frozen(t->params, err)) != BNN_OK ||
         (code = bnn_optimizer_init(&t->optimizer, set->optimizer, &set->device,
-                                   t->params->value_count, err)) != BNN_OK) {
+                                   t->params->value_count, err)) != BNN_OK ||
+        (code = set_spans(t, err)) != BNN_OK) {
         return code;
     }
     const bnn_device *device = &set->device;
@@ -190,9 +222,11 @@ bnn_code bnn_train_plan(const bnn_train_settings *settings, bnn_params *params, 
                         size_t *bytes, bnn_error *err) {
     bnn_spec spec = settings->spec;
     spec.phase = bnn_apply_schedule(spec.binarizer, params, 0, settings->schedule.epochs);
-    bnn_code code =
-        bnn_net_build(&spec, &settings->device, params, (int)settings->batch_size, 1, net, err);
-    if (code == BNN_OK) {
+    bnn_code code = settings->freeze ? bnn_params_freeze(params, settings->freeze, err) : BNN_OK;
+    if (code == BNN_OK &&
+        !(code = bnn_net_build(&spec, &settings->device, params, (int)settings->batch_size, 1, net,
+                               err)) &&
+        !(code = bnn_params_check_frozen(params, err))) {
         size_t slots = 0;
         while (settings->optimizer->slots[slots]) {
             slots++;

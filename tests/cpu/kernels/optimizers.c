@@ -65,7 +65,43 @@ START_TEST(test_adam) {
 }
 END_TEST
 
+/* The same at any number of threads, and no shorter gradient is touched. */
+START_TEST(test_clip_norm) {
+    static const size_t sizes[] = {1, 5, 63, 1003, 70001};
+    size_t mark = buffer_count;
+    for (size_t s = 0; s < sizeof sizes / sizeof *sizes; s++) {
+        size_t n = sizes[s];
+        float *g = random_floats(n), *first = NULL;
+        double *want = get(n * 8), norm = 0.0;
+        for (size_t i = 0; i < n; i++) {
+            norm += (double)g[i] * (double)g[i];
+        }
+        norm = sqrt(norm);
+        for (const bnn_kernels *k = next_table(NULL); k != NULL; k = next_table(k)) {
+            first = NULL;
+            for (threads_now = 1; threads_now <= THREADS; threads_now++) {
+                float *x = duplicate(n, g), *y = duplicate(n, g);
+                k->clip_norm(on(k), n, (float)(1.001 * norm) + 1e-5f, x);
+                assert_same(n * 4, x, g, "a gradient that is short enough");
+                k->clip_norm(on(k), n, (float)(0.3 * norm), y);
+                for (size_t i = 0; i < n; i++) {
+                    want[i] = 0.3 * (double)g[i];
+                }
+                assert_near(n, y, want, 1e-5, "clip_norm");
+                if (first != NULL) {
+                    assert_same(n * 4, y, first, "clip_norm with more threads");
+                }
+                first = y;
+            }
+            threads_now = 1;
+        }
+    }
+    release(mark);
+}
+END_TEST
+
 void add_optimizer_tests(TCase *tcase) {
     tcase_add_test(tcase, test_sgd);
     tcase_add_test(tcase, test_adam);
+    tcase_add_test(tcase, test_clip_norm);
 }

@@ -1,9 +1,13 @@
 /* Pooling, and the loss. */
 #include "tests/cpu/kernels/harness.h"
 
-static void check_max_pool(const bnn_kernels *k, int c, int kernel, int stride, int pad) {
-    int n = 2, h = 9, w = 8;
-    int oh = (h + 2 * pad - kernel) / stride + 1, ow = (w + 2 * pad - kernel) / stride + 1;
+static void check_max_pool(const bnn_kernels *k, int c, int kernel, int stride, int pad,
+                           int ceil_mode) {
+    int n = 2, h = 9, w = 8, up = ceil_mode ? stride - 1 : 0;
+    int oh = (h + 2 * pad - kernel + up) / stride + 1,
+        ow = (w + 2 * pad - kernel + up) / stride + 1;
+    oh -= (oh - 1) * stride - pad >= h; /* windows begin within the image */
+    ow -= (ow - 1) * stride - pad >= w;
     size_t in = (size_t)(n * h * w * c), out = (size_t)(n * oh * ow * c), mark = buffer_count;
     float *x = get_floats(in), *y = get_floats(out), *plain = get_floats(out);
     float *g = random_floats(out), *gx = get_floats(in), *sum = random_floats(in);
@@ -14,8 +18,8 @@ static void check_max_pool(const bnn_kernels *k, int c, int kernel, int stride, 
         x[i] = below(40) == 0 ? NAN : below(40) == 0 ? -INFINITY : x[i];
         want[i] = 0.0f;
     }
-    k->max_pool(on(k), n, h, w, c, kernel, stride, pad, x, y, index);
-    k->max_pool(on(k), n, h, w, c, kernel, stride, pad, x, plain, NULL);
+    k->max_pool(on(k), n, h, w, c, kernel, stride, pad, ceil_mode, x, y, index);
+    k->max_pool(on(k), n, h, w, c, kernel, stride, pad, ceil_mode, x, plain, NULL);
     assert_same(out * 4, y, plain, "max_pool without index");
     for (size_t o = 0; o < out; o++) {
         int ch = (int)o % c, ox = (int)o / c % ow, oy = (int)o / c / ow % oh;
@@ -35,8 +39,8 @@ static void check_max_pool(const bnn_kernels *k, int c, int kernel, int stride, 
         REQUIRE(isnan(x[from]) ? isnan(y[o]) : y[o] == x[from]);
         want[from] += g[o];
     }
-    k->max_pool_backward(on(k), n, h, w, c, kernel, stride, pad, g, index, gx, 0);
-    k->max_pool_backward(on(k), n, h, w, c, kernel, stride, pad, g, index, sum, 1);
+    k->max_pool_backward(on(k), n, h, w, c, kernel, stride, pad, ceil_mode, g, index, gx, 0);
+    k->max_pool_backward(on(k), n, h, w, c, kernel, stride, pad, ceil_mode, g, index, sum, 1);
     assert_same(in * 4, gx, want, "max_pool_backward");
     for (size_t i = 0; i < in; i++) {
         REQUIRE(fabs((double)sum[i] - ((double)base[i] + (double)want[i])) <= 1e-5);
@@ -46,10 +50,14 @@ static void check_max_pool(const bnn_kernels *k, int c, int kernel, int stride, 
 
 START_TEST(test_pool) {
     for (const bnn_kernels *k = next_table(NULL); k != NULL; k = next_table(k)) {
-        check_max_pool(k, 1, 2, 2, 0);
-        check_max_pool(k, 5, 3, 2, 1);
-        check_max_pool(k, 64, 3, 1, 1);
-        check_max_pool(k, 33, 5, 3, 2);
+        check_max_pool(k, 1, 2, 2, 0, 0);
+        check_max_pool(k, 5, 3, 2, 1, 0);
+        check_max_pool(k, 64, 3, 1, 1, 0);
+        check_max_pool(k, 33, 5, 3, 2, 0);
+        check_max_pool(k, 5, 2, 2, 0, 1); /* one line hangs over the edge */
+        check_max_pool(k, 5, 3, 2, 0, 1);
+        check_max_pool(k, 3, 2, 3, 1, 1); /* the last would begin behind it */
+        check_max_pool(k, 3, 14, 9, 2, 1);
         size_t n = 3, hw = 49, c = 37, mark = buffer_count;
         float *x = random_floats(n * hw * c), *y = get_floats(n * c);
         float *sum = duplicate(n * hw * c, x), *gx = get_floats(n * hw * c);

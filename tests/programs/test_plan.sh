@@ -1,0 +1,63 @@
+#!/bin/sh
+# bnn-train --dry-run: the classes and shapes that the options of a data set make of it, of which no
+# file is there.
+# shellcheck source=tests/programs/lib.sh
+. "$(dirname "$0")/lib.sh"
+
+plan() { # NAME OPTIONS...
+    name=$1
+    shift
+    check "$name" "$train" --dry-run "$@"
+    equal "$name: no notes" "$(cat .err)" ''
+}
+line() { # NAME: what follows it in the plan
+    sed -n "s/^$1 *//p" .out
+}
+input() {
+    sed -n 's/.*, input \([0-9x]*\), \([0-9]* classes\)$/\1 \2/p' .out
+}
+last_layer() { # its output
+    awk '/^$/ { exit } { last = $2 } END { print last }' .out
+}
+
+plan 'images' --arch resnet20 --data cifar10
+equal 'images' "$(input)" '3x32x32 10 classes'
+matches 'images: classes' '^classes         airplane, automobile, .*, truck$' .out
+refuse 'images: no pool' grep -q '^pool' .out
+plan 'larger images' --arch resnet20 --data cifar10 --image-size 64
+equal 'larger images' "$(input)" '3x64x64 10 classes'
+
+plan 'words' --arch fsmn --data speech_commands
+equal 'words' "$(input)" '1x32x32 12 classes'
+plan 'chosen words' --arch fsmn --data speech_commands --words bed,cat,happy
+equal 'chosen words' "$(input)" '1x32x32 3 classes'
+equal 'chosen words: named' "$(line classes)" 'bed, cat, happy'
+equal 'chosen words: the last layer' "$(last_layer)" 3x1x1
+expect_fail 'one word' 'is one word only' "$train" --dry-run --arch fsmn --data speech_commands \
+    --words bed
+expect_fail 'words of shapes' '--words says nothing to --data modelnet40' "$train" --dry-run \
+    --arch pointnet --data modelnet40 --words a,b
+
+plan 'parts' --arch pointnet_partseg --data shapenet_part
+equal 'parts' "$(input)" '6x1x4096 50 classes'
+matches 'parts: more than fit' '^classes         Airplane:1, .*, \.\.\.$' .out
+plan 'parts of a category' --arch pointnet_partseg --data shapenet_part --category Chair --points 256
+equal 'parts of a category' "$(input)" '6x1x256 4 classes'
+equal 'parts of a category: named' "$(line classes)" 'Chair:1, Chair:2, Chair:3, Chair:4'
+equal 'parts of a category: the last layer' "$(last_layer)" 4x1x256
+expect_fail 'no such category' "there is no category 'Cup'; it is one of Airplane, " "$train" \
+    --dry-run --arch pointnet_partseg --data shapenet_part --category Cup
+
+plan 'points' --arch pointnet_vanilla --data modelnet40 --points 300 --algo fp32
+equal 'points' "$(input)" '6x1x300 40 classes'
+equal 'points: the usual pool of a float network' "$(line 'pool of points')" max
+plan 'a pool' --arch pointnet_vanilla --data modelnet40 --algo bnn
+equal 'a pool: the usual one of a binary network' "$(line 'pool of points')" ema-max
+plan 'a pool' --arch pointnet_vanilla --data modelnet40 --algo bnn --pool mean
+equal 'a pool: mean' "$(line 'pool of points')" mean
+expect_fail 'points of images' '--points says nothing to --data cifar10' "$train" --dry-run \
+    --arch resnet20 --data cifar10 --points 5
+expect_fail 'pixels of clouds' '--image-size says nothing to --data modelnet40' "$train" --dry-run \
+    --arch pointnet --data modelnet40 --image-size 64
+
+done_testing

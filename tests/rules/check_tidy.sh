@@ -1,0 +1,40 @@
+#!/bin/sh
+# check_tidy BUILD: clang-tidy 14 finds nothing (.clang-tidy) in the files that BUILD compiles; each
+# once, though some are compiled for several programs. Other versions have other checks, so without
+# this one the test is skipped (77).
+set -eu
+build=$(cd "$1" && pwd)
+cd "$(dirname "$0")/../.."
+tidy=
+for name in clang-tidy-14 clang-tidy; do
+    if command -v $name >/dev/null && $name --version | grep -q 'version 14\.'; then
+        tidy=$name
+        break
+    fi
+done
+if [ -z "$tidy" ]; then
+    echo "SKIPPED: no clang-tidy 14"
+    exit 77
+fi
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+trap 'exit 1' INT TERM HUP
+# CMake writes an entry as five lines, the third of them the file.
+awk -v list="$work/files" '
+    /^{/ { entry = "" }
+    { entry = entry $0 "\n" }
+    /^  "file": / { file = $0; sub(/^  "file": "/, "", file); sub(/",?$/, "", file) }
+    /^}/ && !(file in seen) {
+        seen[file] = 1
+        sub(/},?\n$/, "}", entry)
+        printf "%s%s", (count++ ? ",\n" : "[\n"), entry
+        print file >list
+    }
+    END { print "\n]" }' "$build/compile_commands.json" >"$work/compile_commands.json"
+[ -s "$work/files" ] || { echo "check_tidy: $build compiles nothing" >&2; exit 1; }
+# What clang-tidy counts and leaves out it says on stderr, and so what it cannot do.
+if ! xargs -P "$(nproc)" -n 1 "$tidy" --quiet -p "$work" <"$work/files" 2>"$work/log"; then
+    grep -v ' warnings\{0,1\} generated\|^Suppressed \|^Use -' "$work/log" >&2 || :
+    exit 1
+fi
+echo "clang-tidy: $(wc -l <"$work/files") files, no findings"

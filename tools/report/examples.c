@@ -1,0 +1,226 @@
+/* The report's drawings of a few test samples, each with what it is and what it was taken for: a
+ * cloud of points from above its side, near points over far ones; images and spectrograms pixel by
+ * pixel. The decision: all of them are paths of SVG, grouped by colour, so that a page stays one
+ * file of some hundred KB that needs nothing else. */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tools/report/chart.h"
+#include "tools/report/html.h"
+#include "tools/report/internal.h"
+
+enum { PANEL = 240, TITLE = 22, EDGE = 4, SHADES = 6 };
+
+static void begin_svg(FILE *out, int width, int height, const char *description) {
+    fprintf(out, "<figure><svg viewBox=\"0 0 %d %d\" role=\"img\"><title>", width, height);
+    bnn_html_text(out, description);
+    fputs("</title>\n", out);
+}
+
+/* What it is, and what it was taken for. */
+static void caption(FILE *out, const bnn_example *x) {
+    const char *truth = x->name[x->truth[0]], *predicted = x->name[x->predicted[0]];
+    fputs("</svg><figcaption>", out);
+    if (x->truth[0] == x->predicted[0]) {
+        fputs("<b>", out);
+        bnn_html_text(out, truth);
+        fputs("</b>, right", out);
+    } else {
+        fputs("taken for <b>", out);
+        bnn_html_text(out, predicted);
+        fputs("</b>, is ", out);
+        bnn_html_text(out, truth);
+    }
+    fputs("</figcaption></figure>\n", out);
+}
+
+/* ---- pictures ----------------------------------------------------------------------------- */
+/* Four bits of each of red, green and blue: nobody sees more at this size. */
+static int colour_of(const bnn_example *x, int y, int w) {
+    /* From dark to bright, equal steps to the eye. */
+    static const int ramp[5][3] = {
+        {68, 1, 84}, {59, 82, 139}, {33, 145, 140}, {94, 201, 98}, {253, 231, 37}};
+    const int16_t *v = x->value + ((size_t)y * (size_t)x->width + (size_t)w) * (size_t)x->channels;
+    int colour = 0;
+    for (int c = 0; c < 3; c++) {
+        const int at = v[0] * 4 / 256, part = v[0] - at * 64;
+        const int value = x->channels == 3 ? v[c]
+                          : strcmp(x->field, "image") == 0
+                              ? v[0]
+                              : ramp[at][c] + (ramp[at + 1][c] - ramp[at][c]) * part / 64;
+        colour = colour << 4 | value >> 4;
+    }
+    return colour;
+}
+
+/* The pixels of one colour, each row's neighbours as one line. */
+static void draw_colour(FILE *out, const int *colour, int height, int width, int which) {
+    fprintf(out, "<path stroke=\"#%03x\" d=\"", (unsigned)which);
+    for (int y = 0; y < height; y++) {
+        for (int w = 0, run; w < width; w += run) {
+            const int *at = colour + (size_t)y * (size_t)width + w;
+            for (run = 1; w + run < width && at[run] == at[0];) {
+                run++;
+            }
+            if (at[0] == which) {
+                fprintf(out, "M%d %d.5h%d", w, y, run);
+            }
+        }
+    }
+    fputs("\"/>\n", out);
+}
+
+/* A spectrogram has its low tones below. */
+static void draw_picture(FILE *out, const bnn_example *x) {
+    enum { COLOURS = 1 << 12 };
+    static int colour[BNN_EXAMPLE_SIDE * BNN_EXAMPLE_SIDE];
+    static unsigned char used[COLOURS];
+    const int sound = strcmp(x->field, "mel") == 0;
+    char description[64];
+    memset(used, 0, sizeof used);
+    for (int y = 0; y < x->height; y++) {
+        for (int w = 0; w < x->width; w++) {
+            int c = colour_of(x, sound ? x->height - 1 - y : y, w);
+            colour[(size_t)y * (size_t)x->width + (size_t)w] = c;
+            used[c] = 1;
+        }
+    }
+    snprintf(description, sizeof description, "%s of a test sample",
+             sound ? "mel spectrogram (upwards: higher tones)" : "image");
+    begin_svg(out, x->width, x->height, description);
+    fputs("<g class=\"pixels\">\n", out);
+    for (int c = 0; c < COLOURS; c++) {
+        if (used[c]) {
+            draw_colour(out, colour, x->height, x->width, c);
+        }
+    }
+    fputs("</g>", out);
+    caption(out, x);
+}
+
+/* ---- clouds ------------------------------------------------------------------------------- */
+typedef struct dot {
+    float x, y, depth; /* on the panel; larger is farther */
+    int index;
+} dot;
+
+static int by_depth(const void *a, const void *b) {
+    const dot *p = a, *q = b;
+    return p->depth != q->depth ? (p->depth < q->depth ? 1 : -1) : p->index - q->index;
+}
+
+/* Seen in parallel, from the front right and above the y axis, on which shapes mostly stand;
+ * farthest first, as large as fits. */
+static void project(const bnn_example *x, dot *dots) {
+    const double turn = 0.6, tilt = 0.4;
+    double most = 1.0;
+    for (int i = 0; i < x->width; i++) {
+        const int16_t *v = x->value + 3 * (size_t)i;
+        const double a = v[0], h = v[1], b = -v[2];
+        const double across = a * cos(turn) + b * sin(turn), far = b * cos(turn) - a * sin(turn);
+        const double rise = h * cos(tilt) + far * sin(tilt);
+        dots[i] = (dot){(float)across, (float)-rise, (float)(far * cos(tilt) - h * sin(tilt)), i};
+        most = fmax(most, fmax(fabs(across), fabs(rise)));
+    }
+    for (int i = 0; i < x->width; i++) {
+        dots[i].x = (float)((1.0 + (double)dots[i].x / most) * (PANEL / 2 - EDGE) + EDGE);
+        dots[i].y = (float)((1.0 + (double)dots[i].y / most) * (PANEL / 2 - EDGE) + EDGE);
+    }
+    qsort(dots, (size_t)x->width, sizeof *dots, by_depth);
+}
+
+/* A new path where the style changes: what is nearer has to come later. */
+static void draw_dots(FILE *out, const bnn_example *x, const dot *dots, const int32_t *label) {
+    int last = -1;
+    for (int i = 0; i < x->width; i++) {
+        const int shade = i * SHADES / x->width;
+        const int style = label ? label[dots[i].index] % BNN_CHART_STYLES : shade;
+        if (style != last) {
+            fputs(last < 0 ? "" : "\"/>\n", out);
+            fprintf(out, "<path class=\"c%d\" ", label ? style : 0);
+            if (!label) { /* far ones are fainter */
+                fprintf(out, "stroke-opacity=\"%.2f\" ", 0.3 + 0.7 * shade / (SHADES - 1));
+            }
+            fputs("d=\"", out);
+        }
+        fprintf(out, "M%.1f %.1fh0", (double)dots[i].x, (double)dots[i].y);
+        last = style;
+    }
+    fputs("\"/>\n", out);
+}
+
+static void draw_panel(FILE *out, const bnn_example *x, const dot *dots, const int32_t *label,
+                       int left, const char *title) {
+    fprintf(out, "<text class=\"t\" x=\"%d\" y=\"15\">%s</text>\n", left + EDGE, title);
+    fprintf(out, "<g class=\"dots\" transform=\"translate(%d %d)\">\n", left, TITLE);
+    draw_dots(out, x, dots, label);
+    fputs("</g>\n", out);
+}
+
+/* The legend, with how many points each part has. */
+static void legend(FILE *out, const bnn_example *x) {
+    fputs("<figcaption><table><thead><tr><th></th><th class=\"t\" scope=\"col\">part</th><th "
+          "scope=\"col\">predicted</th><th scope=\"col\">true</th><th scope=\"col\">both</th></tr>"
+          "</thead>\n<tbody>\n",
+          out);
+    for (int c = 0; c < x->classes; c++) {
+        int predicted = 0, truth = 0, both = 0;
+        for (int i = 0; i < x->labels; i++) {
+            predicted += x->predicted[i] == c;
+            truth += x->truth[i] == c;
+            both += x->predicted[i] == c && x->truth[i] == c;
+        }
+        if (predicted || truth) {
+            fputs("<tr><td>", out);
+            bnn_chart_key(out, (size_t)(c % BNN_CHART_STYLES));
+            fputs("</td><td class=\"t\">", out);
+            bnn_html_text(out, x->name[c]);
+            fprintf(out, "</td><td>%d</td><td>%d</td><td>%d</td></tr>\n", predicted, truth, both);
+        }
+    }
+    fputs("</tbody></table></figcaption></figure>\n", out);
+}
+
+static void draw_cloud(FILE *out, const bnn_example *x, dot *dots) {
+    project(x, dots);
+    if (x->labels == 1) {
+        begin_svg(out, PANEL, PANEL, "cloud of points of a test sample");
+        fputs("<g class=\"dots\">\n", out);
+        draw_dots(out, x, dots, NULL);
+        fputs("</g>\n", out);
+        caption(out, x);
+        return;
+    }
+    begin_svg(out, 2 * PANEL, PANEL + TITLE,
+              "cloud of points of a test sample, coloured by its parts: predicted, and true");
+    draw_panel(out, x, dots, x->predicted, 0, "predicted");
+    draw_panel(out, x, dots, x->truth, PANEL, "true");
+    fputs("</svg>", out);
+    legend(out, x);
+}
+
+bnn_code bnn_report_examples(FILE *out, const bnn_results *r, bnn_error *err) {
+    const bnn_examples *e = &r->examples;
+    dot *dots = malloc(BNN_EXAMPLE_POINTS * sizeof *dots);
+    if (!dots) {
+        return bnn_fail(err, BNN_ERR_MEMORY, "out of memory for the examples");
+    }
+    if (e->count) {
+        bnn_html_section(out, "Examples",
+                         "Test samples: the first ones of the classes that come first, and the "
+                         "first one that is not recognized, if there is one.");
+        fprintf(out, "<div class=\"%s\">\n", r->task->by_point ? "charts" : "shots");
+        for (size_t i = 0; i < e->count; i++) {
+            if (strcmp(e->example[i].field, "points") == 0) {
+                draw_cloud(out, &e->example[i], dots);
+            } else {
+                draw_picture(out, &e->example[i]);
+            }
+        }
+        fputs("</div>\n", out);
+        bnn_html_section_end(out);
+    }
+    free(dots);
+    return BNN_OK;
+}
