@@ -20,8 +20,8 @@ static void place_params(bnn_graph *graph) {
     if (!params->device.ops && !params->values) {
         params->device = *device;
     }
-    int same = params->device.ops ? params->device.ops == device->ops : device->ops->host;
-    if (!same) {
+    const bnn_device_ops *home = params->device.ops;
+    if (home != device->ops && (home || !device->ops->host)) {
         bnn_graph_fail(graph, BNN_ERR_ARGUMENT, "the parameters are on another device");
     }
 }

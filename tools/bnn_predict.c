@@ -267,7 +267,7 @@ static bnn_code predict_all(prediction *p, bnn_error *err) {
         code = predict_file(p, reader, operands[i], &own);
         if (code == BNN_OK) {
             code = tell(p, operands[i], err);
-        } else if (code == BNN_ERR_MEMORY || code == BNN_ERR_UNSUPPORTED) {
+        } else if (code == BNN_ERR_MEMORY) {
             code = bnn_fail(err, code, "%s", own.text);
         } else {
             fprintf(stderr, "%s: %s\n", program.name, own.text);

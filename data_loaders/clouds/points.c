@@ -16,6 +16,20 @@ static int count_columns(bnn_scan scan, int most) {
     return columns;
 }
 
+/* Do both commas and blanks part the numbers of the line here? Then commas are decimal ones. */
+static int mixes_separators(bnn_scan scan) {
+    int commas = 0, blanks = 0;
+    for (bnn_scan_skip_word(&scan);; bnn_scan_skip_word(&scan)) {
+        const char *gap = scan.at;
+        if (!bnn_scan_more(&scan)) {
+            return commas && blanks;
+        }
+        int comma = memchr(gap, ',', (size_t)(scan.at - gap)) != NULL;
+        commas |= comma;
+        blanks |= !comma;
+    }
+}
+
 static size_t count_lines(const bnn_scan *scan) {
     size_t lines = 1;
     for (const char *p = scan->at; (p = memchr(p, '\n', (size_t)(scan->end - p))) != NULL; p++) {
@@ -60,6 +74,12 @@ bnn_code bnn_points_parse(const char *name, const unsigned char *bytes, size_t s
     bnn_scan scan = bnn_scan_start(name, bytes, size);
     if (!bnn_scan_next(&scan)) {
         return bnn_fail(err, BNN_ERR_FORMAT, "%s: holds no points; download the file again", name);
+    }
+    if (mixes_separators(scan)) {
+        return bnn_fail(err, BNN_ERR_FORMAT,
+                        "%s: line %zu: both commas and blanks between its numbers; write decimals "
+                        "with a point",
+                        name, bnn_scan_line(&scan));
     }
     out->columns = count_columns(scan, most);
     if (out->columns < least || out->columns > most) {

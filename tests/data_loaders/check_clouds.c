@@ -111,6 +111,8 @@ static const struct {
     {"", "holds no points", 3, 3},
     {"\n \n# none\n", "holds no points", 3, 3},
     {"1 2\n", "line 1: 2 numbers, expected 3 to 6", 3, 6},
+    {"1,5 2,5 3,5\n", "line 1: both commas and blanks between its numbers", 3, 6},
+    {"# a\n1 2,3 \n", "line 2: both commas and blanks between its numbers", 3, 6},
     {"1 2 3 4\n", "line 1: more than 3 numbers, expected 3", 3, 3},
     {"1 2 3\n\n4 5\n", "line 3: 2 numbers, expected 3", 3, 6},
     {"1 2 3\n4 5 6 7\n", "line 2: more than 3 numbers", 3, 6},

@@ -109,6 +109,13 @@ if grep -q speech_commands list && "$train" --arch fsmn --algo fp32 --data speec
     check 'words: of a file' "$predict" fsmn-fp32 words/low/speaker8_nohash_0.wav \
         words/high/speaker9_nohash_0.wav --top 1
     equal 'words: of a file' "$(sed 's/^[^:]*: \([a-z]*\) .*/\1/' .out | tr '\n' ' ')" 'low high '
+    cp words/low/speaker8_nohash_0.wav coded.wav # in ADPCM, it says
+    printf '\002' | dd of=coded.wav bs=1 seek=20 conv=notrunc 2>.dd
+    "$predict" fsmn-fp32 words/low/speaker8_nohash_0.wav coded.wav \
+        words/high/speaker9_nohash_0.wav --json told.json >.out 2>.err
+    equal 'words: a file that is not read' $? 1
+    matches 'words: is told' 'coded.wav: .* which is not read here' .err
+    equal 'words: the others' "$(json told.json '#')" 2
     expect_fail 'words: no such word' 'loud' "$train" --arch fsmn --data speech_commands \
         --data-dir words --words low,loud
 else

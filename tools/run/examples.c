@@ -191,7 +191,7 @@ bnn_code bnn_examples_offer(bnn_examples *e, const bnn_spec *spec, const bnn_bat
 static json_t *numbers_json(const int16_t *small, const int32_t *large, size_t count) {
     char *text = malloc(count * 12 + 1), *at = text;
     for (size_t i = 0; text && i < count; i++) {
-        at += sprintf(at, "%s%d", i ? " " : "", small ? small[i] : (int)large[i]);
+        at += sprintf(at, "%s%d", i ? " " : "", small ? small[i] : large ? (int)large[i] : 0);
     }
     json_t *json = text ? json_string(text) : NULL;
     free(text);
