@@ -121,7 +121,11 @@ static void project(const bnn_example *x, dot *dots) {
         const double across = a * cos(turn) + b * sin(turn), far = b * cos(turn) - a * sin(turn);
         const double rise = h * cos(tilt) + far * sin(tilt);
         dots[i] = (dot){(float)across, (float)-rise, (float)(far * cos(tilt) - h * sin(tilt)), i};
-        most = fmax(most, fmax(fabs(across), fabs(rise)));
+        /* (gcc 12 for arm64 fails to vectorize fmax() here, with an internal error.) */
+        const double longer = fabs(across) > fabs(rise) ? fabs(across) : fabs(rise);
+        if (longer > most) {
+            most = longer;
+        }
     }
     for (int i = 0; i < x->width; i++) {
         dots[i].x = (float)((1.0 + (double)dots[i].x / most) * (PANEL / 2 - EDGE) + EDGE);
