@@ -60,4 +60,10 @@ expect_fail 'points of images' '--points says nothing to --data cifar10' "$train
 expect_fail 'pixels of clouds' '--image-size says nothing to --data modelnet40' "$train" --dry-run \
     --arch pointnet --data modelnet40 --image-size 64
 
+# ---- the longest rows there are by default, with every algorithm ----
+for algo in fp32 bnn xnor dorefa bireal xnorpp reactnet recu fda; do
+    check "$algo: parts of 4096 points" "$train" --dry-run --algo $algo --arch pointnet_partseg \
+        --data shapenet_part --batch-size 1
+done
+
 done_testing
