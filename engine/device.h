@@ -76,6 +76,39 @@ static inline void bnn_stream_end(bnn_stream *stream) {
     *stream = (bnn_stream){0};
 }
 
+/* ---- floats of a device, with a mirror on the host: one memory where the device's is its ---- */
+
+/* Zeroed; 0 where memory is out (what there is of them is to be released). */
+static inline int bnn_mirror_take(const bnn_device *device, size_t count, float **memory,
+                                  float **host) {
+    const bnn_device_ops *ops = device->ops;
+    *memory = ops->alloc(device, BNN_MEMORY_DEVICE, count * sizeof(float));
+    *host = ops->host ? *memory : ops->alloc(device, BNN_MEMORY_HOST, count * sizeof(float));
+    return *memory && *host;
+}
+
+static inline void bnn_mirror_release(const bnn_device *device, float *memory, float *host) {
+    if (host != memory) {
+        device->ops->release(device, BNN_MEMORY_HOST, host);
+    }
+    device->ops->release(device, BNN_MEMORY_DEVICE, memory);
+}
+
+/* To the mirror, and from it, as `get` and `put`. */
+static inline void bnn_mirror_get(const bnn_stream *stream, float *host, const float *memory,
+                                  size_t count) {
+    if (host != memory) {
+        stream->device.ops->get(stream, host, memory, count * sizeof(float));
+    }
+}
+
+static inline void bnn_mirror_put(const bnn_stream *stream, float *memory, const float *host,
+                                  size_t count) {
+    if (host != memory) {
+        stream->device.ops->put(stream, memory, host, count * sizeof(float));
+    }
+}
+
 /* ---- the CPU ---- */
 
 /* The CPU with the instruction set `isa` (bnn_cpu_kernels) and so many threads; < 1:

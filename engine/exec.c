@@ -32,22 +32,6 @@ bnn_code bnn_graph_get(const bnn_graph *graph, bnn_t t, void *host, bnn_error *e
     return stream->device.ops->finish(stream, err);
 }
 
-bnn_code bnn_graph_put_grad(const bnn_graph *graph, bnn_t t, const float *host, bnn_error *err) {
-    const bnn_tensor *tensor = &graph->tensors[t];
-    const bnn_stream *stream = &graph->stream;
-    stream->device.ops->put(stream, tensor->grad, host,
-                            bnn_shape_count(tensor->shape) * sizeof(float));
-    return stream->device.ops->finish(stream, err);
-}
-
-bnn_code bnn_graph_get_grad(const bnn_graph *graph, bnn_t t, float *host, bnn_error *err) {
-    const bnn_tensor *tensor = &graph->tensors[t];
-    const bnn_stream *stream = &graph->stream;
-    stream->device.ops->get(stream, host, tensor->grad,
-                            bnn_shape_count(tensor->shape) * sizeof(float));
-    return stream->device.ops->finish(stream, err);
-}
-
 /* ---- a block's memory ---- */
 
 static void *locate(const bnn_block *block, bnn_t t, int grad, size_t first_byte) {

@@ -50,18 +50,16 @@ size_t bnn_graph_bytes(const bnn_graph *graph);
  * The parameters' gradients lie in it too, from a backward to the next forward. */
 bnn_code bnn_graph_bind(bnn_graph *graph, void *memory, bnn_error *err);
 
-/* Between a tensor of a bound graph, or its gradient, and the host: copied when they return. */
+/* Between a tensor of a bound graph and the host: copied when they return. */
 bnn_code bnn_graph_put(const bnn_graph *graph, bnn_t t, const void *host, bnn_error *err);
 bnn_code bnn_graph_get(const bnn_graph *graph, bnn_t t, void *host, bnn_error *err);
-bnn_code bnn_graph_put_grad(const bnn_graph *graph, bnn_t t, const float *host, bnn_error *err);
-bnn_code bnn_graph_get_grad(const bnn_graph *graph, bnn_t t, float *host, bnn_error *err);
 
 /* Gives an input the host's `data`, which must stay as it is until the run is over: it is read
  * where it lies, or from the graph's own copy on the device. */
 void bnn_graph_set(bnn_graph *graph, bnn_t input, const void *data);
 void bnn_graph_forward(bnn_graph *graph);
 /* Runs backward from the root, whose gradient is 1 (a loss of one value), or else whatever the
- * caller put there (bnn_graph_put_grad). Gradients of parameters are replaced, not added to. */
+ * caller wrote to bnn_grad(graph, root). Gradients of parameters are replaced, not added to. */
 void bnn_graph_backward(bnn_graph *graph);
 /* The same of a loss of one value, times `weight`: the part of a larger batch that this one is. */
 void bnn_graph_backward_weighted(bnn_graph *graph, float weight);

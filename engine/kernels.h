@@ -313,9 +313,9 @@ typedef struct bnn_kernels {
     void (*norm_mean_backward)(const bnn_stream *stream, size_t n, size_t len, const float *gmean,
                                const float *x, const float *norm, float *gx, int acc);
 
+    /* ---- optimizers over flat buffers, one pass (semantics of torch.optim) ---- */
     /* g times min(1, max_norm / (its 2-norm + 1e-6)) (torch.nn.utils.clip_grad_norm_). */
     void (*clip_norm)(const bnn_stream *stream, size_t n, float max_norm, float *g);
-    /* ---- optimizers over flat buffers, one pass (semantics of torch.optim) ---- */
     /* g += weight_decay * w; v = momentum * v + g (first step: v = g); w -= lr * (nesterov ?
      * g + momentum * v : v). v may be NULL when momentum = 0. */
     void (*sgd_step)(const bnn_stream *stream, size_t n, float *w, const float *g, float *v,

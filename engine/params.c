@@ -18,15 +18,11 @@ bnn_params *bnn_params_create(void) {
 }
 
 static void release(const bnn_params *params, float *host, float *memory) {
-    const bnn_device *device = &params->device;
-    if (!device->ops) {
+    if (params->device.ops) {
+        bnn_mirror_release(&params->device, memory, host);
+    } else {
         free(memory);
-        return;
     }
-    if (host != memory) {
-        device->ops->release(device, BNN_MEMORY_HOST, host);
-    }
-    device->ops->release(device, BNN_MEMORY_DEVICE, memory);
 }
 
 void bnn_params_free(bnn_params *params) {
@@ -54,7 +50,8 @@ const bnn_param *bnn_params_find(const bnn_params *params, const char *name) {
 
 bnn_code bnn_params_freeze(bnn_params *params, const char *modules, bnn_error *err) {
     params->frozen = bnn_arena_format(params->arena, "%s", modules);
-    return params->frozen ? BNN_OK : bnn_fail(err, BNN_ERR_MEMORY, "out of memory for --freeze");
+    return params->frozen ? BNN_OK
+                          : bnn_fail(err, BNN_ERR_MEMORY, "out of memory for the names of modules");
 }
 
 /* Is `name` that of the module [module, module + length), or of a part of it? */
@@ -150,15 +147,11 @@ const bnn_param *bnn_params_register(bnn_params *params, const bnn_param *desc, 
 
 /* Of a flat buffer, memory and mirror. */
 static int take(const bnn_params *params, size_t count, float **host, float **memory) {
-    const bnn_device *device = &params->device;
-    size_t bytes = count * sizeof(float);
-    if (!device->ops) { /* no graph has them */
-        *host = *memory = bnn_alloc_aligned(bytes);
-        return *host != NULL;
+    if (params->device.ops) {
+        return bnn_mirror_take(&params->device, count, memory, host);
     }
-    *memory = device->ops->alloc(device, BNN_MEMORY_DEVICE, bytes);
-    *host = device->ops->host ? *memory : device->ops->alloc(device, BNN_MEMORY_HOST, bytes);
-    return *host && *memory;
+    *host = *memory = bnn_alloc_aligned(count * sizeof(float)); /* no graph has them */
+    return *host != NULL;
 }
 
 bnn_code bnn_params_allocate(bnn_params *params, bnn_error *err) {
@@ -184,8 +177,8 @@ bnn_code bnn_params_to_host(const bnn_params *p, const bnn_stream *after, bnn_er
         return ops->finish(after, err);
     }
     ops->follow(&p->stream, after);
-    ops->get(&p->stream, p->host_values, p->values, p->value_count * sizeof(float));
-    ops->get(&p->stream, p->host_buffers, p->buffers, p->buffer_count * sizeof(float));
+    bnn_mirror_get(&p->stream, p->host_values, p->values, p->value_count);
+    bnn_mirror_get(&p->stream, p->host_buffers, p->buffers, p->buffer_count);
     return ops->finish(&p->stream, err);
 }
 
@@ -193,10 +186,9 @@ bnn_code bnn_params_to_device(const bnn_params *p, bnn_error *err) {
     if (!is_mirrored(p)) {
         return BNN_OK;
     }
-    const bnn_device_ops *ops = p->device.ops;
-    ops->put(&p->stream, p->values, p->host_values, p->value_count * sizeof(float));
-    ops->put(&p->stream, p->buffers, p->host_buffers, p->buffer_count * sizeof(float));
-    return ops->finish(&p->stream, err);
+    bnn_mirror_put(&p->stream, p->values, p->host_values, p->value_count);
+    bnn_mirror_put(&p->stream, p->buffers, p->host_buffers, p->buffer_count);
+    return p->device.ops->finish(&p->stream, err);
 }
 
 void bnn_params_initialize(bnn_params *params, uint64_t seed) {

@@ -23,11 +23,7 @@ bnn_code bnn_optimizer_init(bnn_optimizer *o, const bnn_optimizer_kind *kind,
         return bnn_fail(err, BNN_ERR_MEMORY, "no room for another stream on the device");
     }
     for (int i = 0; kind->slots[i]; i++) {
-        const bnn_device_ops *ops = device->ops;
-        o->slot[i] = ops->alloc(device, BNN_MEMORY_DEVICE, count * sizeof(float));
-        o->host[i] =
-            ops->host ? o->slot[i] : ops->alloc(device, BNN_MEMORY_HOST, count * sizeof(float));
-        if (!o->slot[i] || !o->host[i]) {
+        if (!bnn_mirror_take(device, count, &o->slot[i], &o->host[i])) {
             bnn_optimizer_free(o);
             return bnn_fail(err, BNN_ERR_MEMORY, "out of memory for the optimizer's state");
         }
@@ -51,10 +47,7 @@ bnn_code bnn_optimizer_set_spans(bnn_optimizer *o, const bnn_optimizer_span *spa
 void bnn_optimizer_free(bnn_optimizer *o) {
     const bnn_device *device = &o->stream.device;
     for (int i = 0; device->ops && i < BNN_MAX_SLOTS; i++) {
-        if (o->host[i] != o->slot[i]) {
-            device->ops->release(device, BNN_MEMORY_HOST, o->host[i]);
-        }
-        device->ops->release(device, BNN_MEMORY_DEVICE, o->slot[i]);
+        bnn_mirror_release(device, o->slot[i], o->host[i]);
         o->slot[i] = o->host[i] = NULL;
     }
     free(o->spans);
@@ -79,21 +72,15 @@ void bnn_optimizer_step(bnn_optimizer *o, float *w, float *g) {
 }
 
 bnn_code bnn_optimizer_to_host(const bnn_optimizer *o, bnn_error *err) {
-    const bnn_device_ops *ops = o->stream.device.ops;
     for (int i = 0; o->kind->slots[i]; i++) {
-        if (o->host[i] != o->slot[i]) {
-            ops->get(&o->stream, o->host[i], o->slot[i], o->count * sizeof(float));
-        }
+        bnn_mirror_get(&o->stream, o->host[i], o->slot[i], o->count);
     }
-    return ops->finish(&o->stream, err);
+    return o->stream.device.ops->finish(&o->stream, err);
 }
 
 bnn_code bnn_optimizer_to_device(const bnn_optimizer *o, bnn_error *err) {
-    const bnn_device_ops *ops = o->stream.device.ops;
     for (int i = 0; o->kind->slots[i]; i++) {
-        if (o->host[i] != o->slot[i]) {
-            ops->put(&o->stream, o->slot[i], o->host[i], o->count * sizeof(float));
-        }
+        bnn_mirror_put(&o->stream, o->slot[i], o->host[i], o->count);
     }
-    return ops->finish(&o->stream, err);
+    return o->stream.device.ops->finish(&o->stream, err);
 }

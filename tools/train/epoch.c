@@ -196,7 +196,7 @@ bnn_code bnn_trainer_finish_epoch(bnn_trainer *t, bnn_error *err) {
     const bnn_metric *metric = &t->task->metrics[0];
     char training[160];
     int stopped;
-    bnn_code code = bnn_trainer_to_host(t, err);
+    bnn_code code = bnn_params_to_host(t->params, &t->optimizer.stream, err); /* are folded */
     if (code != BNN_OK) {
         return code;
     }
