@@ -3,19 +3,11 @@
 # other ways, so without this one the test is skipped (77).
 set -eu
 cd "$(dirname "$0")/../.."
-format=
-for name in clang-format-14 clang-format; do
-    if command -v $name >/dev/null && $name --version | grep -q 'version 14\.'; then
-        format=$name
-        break
-    fi
-done
-if [ -z "$format" ]; then
-    echo "SKIPPED: no clang-format 14"
-    exit 77
-fi
+# shellcheck source=tests/rules/clang_14.sh
+. tests/rules/clang_14.sh
+clang_14 format
 rooms="engine cpu layers optim data_loaders models tools tests"
 [ ! -d cuda ] || rooms="$rooms cuda" # git keeps no empty folder
 # shellcheck disable=SC2086 # a list
 find $rooms -type f \
-    \( -name '*.[ch]' -o -name '*.inc' \) -exec "$format" --dry-run -Werror {} +
+    \( -name '*.[ch]' -o -name '*.inc' \) -exec "$tool" --dry-run -Werror {} +

@@ -5,17 +5,9 @@
 set -eu
 build=$(cd "$1" && pwd)
 cd "$(dirname "$0")/../.."
-tidy=
-for name in clang-tidy-14 clang-tidy; do
-    if command -v $name >/dev/null && $name --version | grep -q 'version 14\.'; then
-        tidy=$name
-        break
-    fi
-done
-if [ -z "$tidy" ]; then
-    echo "SKIPPED: no clang-tidy 14"
-    exit 77
-fi
+# shellcheck source=tests/rules/clang_14.sh
+. tests/rules/clang_14.sh
+clang_14 tidy
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 trap 'exit 1' INT TERM HUP
@@ -33,7 +25,7 @@ awk -v list="$work/files" '
     END { print "\n]" }' "$build/compile_commands.json" >"$work/compile_commands.json"
 [ -s "$work/files" ] || { echo "check_tidy: $build compiles nothing" >&2; exit 1; }
 # What clang-tidy counts and leaves out it says on stderr, and so what it cannot do.
-if ! xargs -P "$(nproc)" -n 1 "$tidy" --quiet -p "$work" <"$work/files" 2>"$work/log"; then
+if ! xargs -P "$(nproc)" -n 1 "$tool" --quiet -p "$work" <"$work/files" 2>"$work/log"; then
     grep -v ' warnings\{0,1\} generated\|^Suppressed \|^Use -' "$work/log" >&2 || :
     exit 1
 fi
