@@ -1,6 +1,6 @@
 /* A packed network against its float twin, here and in ONNX Runtime, sample by sample and by the
- * batch. A network that nobody
- * has trained takes as long as a trained one, so neither data nor a trained model are needed. */
+ * batch. A network that nobody has trained takes as long as a trained one, so neither data nor a
+ * trained model are needed. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
