@@ -34,6 +34,14 @@ static int report(char *error, const bnn_error *err) {
     return (int)err->code;
 }
 
+static int refuse(char *error, bnn_code code, const char *text) {
+    bnn_error err = {0};
+    bnn_fail(&err, code, "%s", text);
+    return report(error, &err);
+}
+
+static const char no_model[] = "the model is NULL; did it load?";
+
 const char *bnn_algorithm_name(size_t index) {
     size_t count = 0;
     while (bnn_binarizers[count]) {
@@ -82,12 +90,14 @@ bnn_model *bnn_model_load(const char *path, char *error) {
     const char *why;
     bnn_device device;
     int usable = bnn_cpu_device(NULL, atomic_load(&threads_wanted), &device, &why);
+    if (!path || !usable) {
+        refuse(error, path ? BNN_ERR_UNSUPPORTED : BNN_ERR_ARGUMENT,
+               path ? why : "the path of the model is NULL");
+        return NULL;
+    }
     bnn_model *model = calloc(1, sizeof *model);
-    if (!usable || !model) {
-        bnn_fail(&err, usable ? BNN_ERR_MEMORY : BNN_ERR_UNSUPPORTED, "%s",
-                 usable ? "out of memory" : why);
-        report(error, &err);
-        free(model);
+    if (!model) {
+        refuse(error, BNN_ERR_MEMORY, "out of memory");
         return NULL;
     }
     atomic_flag_clear(&model->busy);
@@ -112,6 +122,10 @@ void bnn_model_free(bnn_model *model) {
 }
 
 void bnn_model_describe_sized(const bnn_model *model, bnn_model_info *info, size_t bytes) {
+    if (!model) {
+        memset(info, 0, bytes);
+        return;
+    }
     const bnn_loaded *l = &model->loaded;
     const bnn_model_info all = {.task = l->spec.arch->task->name,
                                 .input = l->spec.arch->input,
@@ -143,21 +157,56 @@ static const float *normalize(const bnn_model *model, size_t count, const uint8_
     return model->normalized;
 }
 
+/* The first sample that holds a value that is none, or n. */
+static size_t first_not_finite(const float *input, size_t n, size_t values) {
+    for (size_t i = 0; i < n; i++, input += values) {
+        unsigned odd = 0;
+        for (size_t k = 0; k < values; k++) {
+            uint32_t bits;
+            memcpy(&bits, &input[k], sizeof bits);
+            odd |= (bits & 0x7f800000u) == 0x7f800000u;
+        }
+        if (odd) {
+            return i;
+        }
+    }
+    return n;
+}
+
+/* Of floats or pixels, the other is NULL. */
+static bnn_code check_call(const bnn_model *model, size_t n, const float *input,
+                           const uint8_t *pixels, const float *output, bnn_error *err) {
+    const size_t values = input_values(model), outputs = bnn_spec_outputs(&model->loaded.spec);
+    if (n && (!output || (!input && !pixels))) {
+        return bnn_fail(err, BNN_ERR_ARGUMENT, "the %s of %zu samples: a pointer is NULL",
+                        output ? "input" : "output", n);
+    }
+    if (n > PTRDIFF_MAX / sizeof(float) / (values > outputs ? values : outputs)) {
+        return bnn_fail(err, BNN_ERR_ARGUMENT, "%zu samples are more than memory can hold", n);
+    }
+    size_t odd = input ? first_not_finite(input, n, values) : n;
+    return odd < n ? bnn_fail(err, BNN_ERR_NUMERIC,
+                              "the input's sample %zu holds a value that is not finite", odd)
+                   : BNN_OK;
+}
+
 /* Of floats or pixels, the other is NULL. A second thread is turned away rather than kept waiting:
  * in a child of fork() the first may not exist. */
 static int run(bnn_model *model, size_t n, const float *input, const uint8_t *pixels, float *output,
                char *error) {
     bnn_error err = {0};
-    bnn_code code = BNN_OK;
     const bnn_spec *s = &model->loaded.spec;
     size_t values = input_values(model), outputs = bnn_spec_outputs(s);
     bnn_field field[BNN_MAX_FIELDS];
     bnn_batch batch = {.field = field};
     bnn_spec_fields(s, field, &batch.field_count);
-    if (atomic_flag_test_and_set(&model->busy)) {
-        bnn_fail(&err, BNN_ERR_ARGUMENT,
-                 "the model is in use by another thread; load one for each thread");
+    bnn_code code = check_call(model, n, input, pixels, output, &err);
+    if (code != BNN_OK) {
         return report(error, &err);
+    }
+    if (atomic_flag_test_and_set(&model->busy)) {
+        return refuse(error, BNN_ERR_ARGUMENT,
+                      "the model is in use by another thread; load one for each thread");
     }
     model->loaded.device.ops->enter(&model->loaded.device);
     for (size_t i = 0; code == BNN_OK && i < n; i += model->chunk) {
@@ -173,12 +222,16 @@ static int run(bnn_model *model, size_t n, const float *input, const uint8_t *pi
 }
 
 int bnn_model_run(bnn_model *model, size_t n, const float *input, float *output, char *error) {
-    return run(model, n, input, NULL, output, error);
+    return model ? run(model, n, input, NULL, output, error)
+                 : refuse(error, BNN_ERR_ARGUMENT, no_model);
 }
 
 int bnn_model_run_pixels(bnn_model *model, size_t n, const uint8_t *pixels, float *output,
                          char *error) {
     bnn_error err = {0};
+    if (!model) {
+        return refuse(error, BNN_ERR_ARGUMENT, no_model);
+    }
     if (strcmp(model->loaded.spec.arch->input, "image") != 0) {
         bnn_fail(&err, BNN_ERR_ARGUMENT, "the model sees %s, not images; give it floats",
                  model->loaded.spec.arch->input);
@@ -188,7 +241,7 @@ int bnn_model_run_pixels(bnn_model *model, size_t n, const uint8_t *pixels, floa
 }
 
 const char *bnn_model_class_name(const bnn_model *model, int class_index) {
-    return class_index >= 0 && class_index < model->loaded.spec.classes
+    return model && class_index >= 0 && class_index < model->loaded.spec.classes
                ? bnn_class_name(&model->loaded.spec, class_index)
                : "";
 }

@@ -67,7 +67,8 @@ int bnn_version(void);
 const char *bnn_algorithm_name(size_t index);
 const char *bnn_architecture_name(size_t index);
 
-/* Reads and checks a checkpoint or a packed file. NULL on failure. */
+/* Reads and checks a checkpoint or a packed file. NULL on failure. A model that is NULL is an error
+ * in what runs it, and is described by zeros. */
 bnn_model *bnn_model_load(const char *path, char *error);
 void bnn_model_free(bnn_model *model); /* NULL is fine */
 void bnn_model_describe_sized(const bnn_model *model, bnn_model_info *info, size_t bytes);
@@ -80,7 +81,9 @@ static inline void bnn_model_describe(const bnn_model *model, bnn_model_info *in
 const char *bnn_model_class_name(const bnn_model *model, int class_index);
 
 /* output[n][outputs], logits, for n samples of float [height][width][channels], prepared as in
- * training. */
+ * training. A value that is not finite is an error, which names its sample (the first is 0), and
+ * nothing is computed then: a bit made of it would look like any other. Where n is 0, the arrays
+ * may be NULL. */
 int bnn_model_run(bnn_model *model, size_t n, const float *input, float *output, char *error);
 /* The same for images of bytes 0..255, interleaved (RGBRGB...), which it normalizes itself. */
 int bnn_model_run_pixels(bnn_model *model, size_t n, const uint8_t *pixels, float *output,
