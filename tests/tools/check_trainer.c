@@ -204,6 +204,58 @@ START_TEST(short_steps) {
 }
 END_TEST
 
+/* What a network is trained on beside its task is no part of the loss that is told. */
+START_TEST(told_loss) {
+    char path[80], line[200];
+    bnn_error err = {0};
+    bnn_train_result result;
+    made_up samples;
+    bnn_net net;
+    float x[BATCH * 24 * 6], task_loss, loss;
+    int32_t part[BATCH * 24];
+    double told = 0.0;
+    bnn_train_settings set = {.spec = made_up_spec("pointnet_partseg", "fp32", 1, 24, 6),
+                              .device = device,
+                              .optimizer = bnn_optimizer_find("sgd"),
+                              .schedule = {.kind = BNN_LR_CONSTANT, .lr = 0.1, .epochs = 1},
+                              .batch_size = BATCH,
+                              .accumulate = 1,
+                              .seed = 1,
+                              .args = "{}",
+                              .config = "{}",
+                              .output = folder,
+                              .overwrite = 1};
+    make_up(&samples, &set.spec, BATCH);
+    set.train = set.test = &samples.dataset;
+    ck_assert_msg(bnn_train(&set, &result, &err) == BNN_OK, "%s", err.text);
+    snprintf(path, sizeof path, "%s/metrics.csv", folder);
+    FILE *file = fopen(path, "r");
+    ck_assert(file && fgets(line, sizeof line, file) &&
+              strstr(line, "epoch,lr,train_loss,") == line);
+    ck_assert_int_eq(fscanf(file, "%*d,%*f,%lf", &told), 1);
+    fclose(file);
+
+    bnn_params *params = bnn_params_create();
+    ck_assert(bnn_net_build(&set.spec, &device, params, BATCH, 1, &net, &err) == BNN_OK);
+    ck_assert(bnn_params_allocate(params, &err) == BNN_OK);
+    bnn_params_initialize(params, 1);
+    ck_assert(bnn_graph_bind(net.graph, NULL, &err) == BNN_OK);
+    for (size_t i = 0; i < BATCH; i++) {
+        make_sample(&samples.dataset, i, NULL, (void *[]){x + i * 24 * 6, part + i * 24}, &err);
+    }
+    bnn_graph_set(net.graph, net.input[0], x);
+    bnn_graph_set(net.graph, net.input[1], part);
+    bnn_graph_forward(net.graph);
+    ck_assert(bnn_graph_get(net.graph, net.task_loss, &task_loss, &err) == BNN_OK);
+    ck_assert(bnn_graph_get(net.graph, net.loss, &loss, &err) == BNN_OK);
+    ck_assert_msg(fabs(told - (double)task_loss) < 0.1 * (double)(loss - task_loss),
+                  "%g, not %g (%g)", told, (double)task_loss, (double)loss);
+    ck_assert(loss > task_loss + 1e-3f);
+    bnn_graph_free(net.graph);
+    bnn_params_free(params);
+}
+END_TEST
+
 static void set_up(void) {
     const char *why;
     ck_assert_ptr_nonnull(mkdtemp(folder));
@@ -226,6 +278,7 @@ int main(void) {
     tcase_add_loop_test(tcase, still_parameters, 0, 2 * count);
     tcase_add_test(tcase, frozen_wrongly);
     tcase_add_loop_test(tcase, short_steps, 0, count);
+    tcase_add_test(tcase, told_loss);
     suite_add_tcase(suite, tcase);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);

@@ -9,20 +9,23 @@
 
 /* ---- steps ---- */
 
-/* Scores a batch, by its step and by its epoch. */
+/* Scores a batch, by its step and by its epoch. The loss is the task's, as in the evaluation; a
+ * penalty beside it is minimized, not told. */
 static bnn_code count_batch(bnn_trainer *t, const bnn_net *net, const bnn_batch *batch,
                             double *loss, bnn_error *err) {
     bnn_score *epoch = &t->state.score, *step = &t->step;
-    float value = NAN;
+    float value = NAN, minimized = NAN;
     bnn_code code = bnn_graph_get(net->graph, net->output, t->output, err);
-    if (code != BNN_OK || (code = bnn_graph_get(net->graph, net->loss, &value, err)) != BNN_OK) {
+    if (code != BNN_OK ||
+        (code = bnn_graph_get(net->graph, net->task_loss, &value, err)) != BNN_OK ||
+        (code = bnn_graph_get(net->graph, net->loss, &minimized, err)) != BNN_OK) {
         return code;
     }
     code = t->task->add(&t->spec, batch, t->output, 0, step, err);
     *loss = (double)value;
     epoch->loss += *loss * (double)batch->n;
     step->loss += *loss * (double)batch->n;
-    return code == BNN_OK && !isfinite(*loss)
+    return code == BNN_OK && !isfinite(minimized)
                ? bnn_fail(err, BNN_ERR_NUMERIC,
                           "the loss is not finite at step %llu (epoch %u); training stopped, the "
                           "last good checkpoint is kept in %s; try a lower --lr",
