@@ -70,7 +70,7 @@ static bnn_option options[] = {
      "Begin anew instead of going on with the results that are there.", .default_text = NULL},
     {"predictions", BNN_OPTION_STRING, &predictions, "FILE",
      "Write the predicted class of each test sample, one index a line (of clouds whose parts are "
-     "found, one for each point); - for standard output.",
+     "found, one for each point, among the parts of the cloud's category); - for standard output.",
      .default_text = NULL},
     {"quiet", BNN_OPTION_FLAG, &quiet, NULL, "No per-class table.", .default_text = NULL},
 };

@@ -80,7 +80,8 @@ bnn_ranking bnn_rank(const float *logits, int classes, int label);
 
 /* The first largest of `count` values from the one of class `first` on. */
 int bnn_largest(const float *logits, int first, int count);
-/* How many classes, from *first on, are parts of the same category as this one. */
+/* What a sample of this class is told apart from: how many classes, from *first on. Of points, the
+ * parts of its category, which is given; of other samples, all classes. */
 int bnn_parts_beside(const bnn_spec *spec, int class, int *first);
 
 /* The mean intersection over union of `parts` part numbers from `first` on, over the n points of

@@ -164,11 +164,8 @@ bnn_code bnn_examples_offer(bnn_examples *e, const bnn_spec *spec, const bnn_bat
                    .input = (const float *)batch->data[input] + i * values,
                    .output = output,
                    .label = (const int32_t *)batch->data[target] + i * labels,
-                   .labels = labels < BNN_EXAMPLE_POINTS ? (int)labels : BNN_EXAMPLE_POINTS,
-                   .count = spec->classes};
-    if (task->by_point) {
-        s.count = bnn_parts_beside(spec, s.label[0], &s.first);
-    }
+                   .labels = labels < BNN_EXAMPLE_POINTS ? (int)labels : BNN_EXAMPLE_POINTS};
+    s.count = bnn_parts_beside(spec, s.label[0], &s.first);
     const int32_t kind = task->by_point ? s.first : s.label[0];
     const int new = is_new(e, kind);
     if ((!new && e->wrong) || (task->by_point && s.count > BNN_EXAMPLE_CLASSES)) {

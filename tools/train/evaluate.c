@@ -17,8 +17,21 @@ typedef struct evaluation {
     bnn_progress progress;
 } evaluation;
 
-static bnn_code add_batch(evaluation *e, const bnn_batch *batch, bnn_error *err) {
+/* Of sample i, as the task scores it. */
+static void predict(evaluation *e, const bnn_batch *batch, size_t i) {
     const size_t classes = (size_t)e->spec->classes, rows = e->values / classes;
+    const int target =
+        bnn_field_find(batch->field, batch->field_count, e->spec->arch->task->target);
+    const int32_t *label = batch->data[target];
+    const float *output = e->output + i * e->values;
+    int32_t *prediction = e->how->prediction + (e->score->samples + i) * rows;
+    int first, count = bnn_parts_beside(e->spec, label[i * rows], &first);
+    for (size_t k = 0; k < rows; k++) {
+        prediction[k] = bnn_largest(output + k * classes, first, count);
+    }
+}
+
+static bnn_code add_batch(evaluation *e, const bnn_batch *batch, bnn_error *err) {
     for (size_t i = 0; i < batch->n * e->values; i++) {
         if (!isfinite(e->output[i])) {
             return bnn_fail(err, BNN_ERR_NUMERIC,
@@ -27,9 +40,8 @@ static bnn_code add_batch(evaluation *e, const bnn_batch *batch, bnn_error *err)
                             e->score->samples + i / e->values);
         }
     }
-    for (size_t i = 0; e->how->prediction && i < batch->n * rows; i++) {
-        e->how->prediction[e->score->samples * rows + i] =
-            bnn_largest(e->output + i * classes, 0, e->spec->classes);
+    for (size_t i = 0; e->how->prediction && i < batch->n; i++) {
+        predict(e, batch, i);
     }
     for (size_t i = 0; e->how->examples && i < batch->n; i++) {
         bnn_code code =
