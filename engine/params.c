@@ -77,7 +77,7 @@ bnn_code bnn_params_check_frozen(const bnn_params *params, bnn_error *err) {
         trainable += params->list[p]->trainable != 0;
         frozen += params->list[p]->frozen != 0;
     }
-    for (const char *at = params->frozen ? params->frozen : ""; *at;) {
+    for (const char *at = params->frozen; at;) { /* an empty name is none, too */
         size_t length = strcspn(at, ","), found = 0;
         for (size_t p = 0; p < params->count; p++) {
             found += params->list[p]->frozen && lies_in(params->list[p]->name, at, length);
@@ -87,8 +87,7 @@ bnn_code bnn_params_check_frozen(const bnn_params *params, bnn_error *err) {
                             "no parameters lie in a module '%.*s'; the first is %s", (int)length,
                             at, params->count ? params->list[0]->name : "none");
         }
-        at += length;
-        at += *at == ',';
+        at = at[length] ? at + length + 1 : NULL;
     }
     return frozen < trainable || !frozen
                ? BNN_OK

@@ -154,6 +154,8 @@ START_TEST(frozen_wrongly) {
     } bad[] = {{"backbone.1,layer1", "no parameters lie in a module 'layer1'"},
                {"back", "no parameters lie in a module 'back'"},
                {"front_end,,fc", "no parameters lie in a module ''"},
+               {"front_end,", "no parameters lie in a module ''"},
+               {"", "no parameters lie in a module ''"},
                {"front_end,fc1,backbone,fc", "nothing is left to train"}};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         bnn_error err = {0};
