@@ -189,10 +189,10 @@ static bnn_code settings_from_options(bnn_train_settings *s, bnn_error *err) {
     if (code != BNN_OK) {
         return code;
     }
-    if ((code = bnn_arch_fits(s->spec.arch, info, err)) != BNN_OK) {
+    if ((code = bnn_arch_fits(s->spec.arch, info, err)) != BNN_OK ||
+        (code = bnn_pool_choose(&s->spec, pool, err)) != BNN_OK) {
         return code;
     }
-    bnn_pool_find(pool, &s->spec.pool);
     s->optimizer = bnn_optimizer_find(optimizer);
     s->momentum = momentum;
     s->weight_decay = weight_decay;
@@ -378,8 +378,13 @@ static void print_result(const bnn_train_settings *s, const bnn_train_result *r)
                s->output);
         return;
     }
-    printf("best test %s; %.4f s a step (%s); %s/best.safetensors\n", best, r->seconds_per_step,
-           s->device.kernels->name, s->output);
+    printf("best test %s; ", best);
+    if (r->timed_steps) {
+        printf("%.4f s a step (%s); ", r->seconds_per_step, s->device.kernels->name);
+    } else {
+        printf("the run is complete; ");
+    }
+    printf("%s/best.safetensors\n", s->output);
 }
 
 /* Nothing that is read may be among the run's files. --config may: it has been read whole, and is

@@ -59,6 +59,18 @@ expect_fail 'points of images' '--points says nothing to --data cifar10' "$train
     --arch resnet20 --data cifar10 --points 5
 expect_fail 'pixels of clouds' '--image-size says nothing to --data modelnet40' "$train" --dry-run \
     --arch pointnet --data modelnet40 --image-size 64
+expect_fail 'a pool of images' '--pool says nothing to --arch resnet20; it does to pointnet, ' \
+    "$train" --dry-run --arch resnet20 --data cifar10 --pool max
+expect_fail 'a pool of words' '--pool says nothing to --arch fsmn; it does to pointnet, ' \
+    "$train" --dry-run --arch fsmn --data speech_commands --pool mean
+expect_fail 'no data named' "data fashion_mnist for .*; take --data modelnet40, or --arch resnet18" \
+    "$train" --dry-run --arch pointnet
+expect_fail 'no network named' "--arch resnet18 is for .*; take --data fashion_mnist, or --arch fsmn" \
+    "$train" --dry-run --data speech_commands
+for modules in '' conv1, ,conv1; do
+    expect_fail "modules '$modules'" "no parameters lie in a module ''" "$train" --dry-run \
+        --arch resnet20 --data cifar10 --freeze "$modules"
+done
 
 # ---- the longest rows there are by default, with every algorithm ----
 for algo in fp32 bnn xnor dorefa bireal xnorpp reactnet recu fda; do

@@ -108,4 +108,18 @@ for part in 0.4 0.8; do
     ends_alike "kill -9 after $part"
 done
 
+# ---- interrupted in the last step: the evaluation is all that is left ----
+for _ in 1 2 3 4 5 6; do
+    rm -rf late
+    freeze 'test -s late/sessions.jsonl' "$train" --arch resnet18 --algo fp32 --data cifar10 \
+        --data-dir cifar --batch-size 40 --limit-train 40 --limit-test 4 --epochs 1 --output late
+    thaw INT
+    [ "$("$helper" metadata late/last.safetensors step)" = 0 ] || break
+done
+equal 'the last step: exit status' "$ended" 130
+equal 'the last step: was done' "$("$helper" metadata late/last.safetensors step)" 1
+check 'the last step: resumed' "$train" --resume late
+matches 'the last step: no time is told' \
+    '^best test accuracy [0-9.]*%; the run is complete; late/best.safetensors$' .out
+
 done_testing

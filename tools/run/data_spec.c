@@ -74,20 +74,54 @@ void bnn_data_note(const bnn_dataset *dataset, const char *what, const char *pro
     }
 }
 
-bnn_code bnn_arch_fits(const bnn_arch *arch, const bnn_dataset_info *info, bnn_error *err) {
-    const char *fitting = "none yet";
-    if (is(arch->task->name, info->task) && is(arch->input, info->field[0].name)) {
-        return BNN_OK;
-    }
+/* The first network for such data, or NULL. */
+static const char *arch_for(const bnn_dataset_info *info) {
     for (size_t i = 0; bnn_archs[i]; i++) {
         if (is(bnn_archs[i]->task->name, info->task) &&
             is(bnn_archs[i]->input, info->field[0].name)) {
-            fitting = bnn_archs[i]->name;
-            break;
+            return bnn_archs[i]->name;
         }
     }
+    return NULL;
+}
+
+/* The first data set for such a network, or NULL. */
+static const char *data_for(const bnn_arch *arch) {
+    for (size_t i = 0; bnn_datasets[i]; i++) {
+        if (is(arch->task->name, bnn_datasets[i]->task) &&
+            is(arch->input, bnn_datasets[i]->field[0].name)) {
+            return bnn_datasets[i]->name;
+        }
+    }
+    return NULL;
+}
+
+bnn_code bnn_arch_fits(const bnn_arch *arch, const bnn_dataset_info *info, bnn_error *err) {
+    if (is(arch->task->name, info->task) && is(arch->input, info->field[0].name)) {
+        return BNN_OK;
+    }
+    const char *data = data_for(arch), *other = arch_for(info);
     return bnn_fail(err, BNN_ERR_ARGUMENT,
-                    "--arch %s is for %s of '%s', --data %s for %s of '%s'; for that, --arch %s",
+                    "--arch %s is for %s of '%s', --data %s for %s of '%s'; take --data %s, or "
+                    "--arch %s",
                     arch->name, arch->task->name, arch->input, info->name, info->task,
-                    info->field[0].name, fitting);
+                    info->field[0].name, data ? data : "of another kind",
+                    other ? other : "of another kind");
+}
+
+bnn_code bnn_pool_choose(bnn_spec *spec, const char *name, bnn_error *err) {
+    const char *points = "points";
+    char names[200] = "";
+    bnn_pool_find(name, &spec->pool);
+    if (spec->pool == BNN_POOL_USUAL || is(spec->arch->input, points)) {
+        return BNN_OK;
+    }
+    for (size_t i = 0, used = 0; bnn_archs[i]; i++) {
+        if (is(bnn_archs[i]->input, points) && used < sizeof names) {
+            used += (size_t)snprintf(names + used, sizeof names - used, "%s%s", used ? ", " : "",
+                                     bnn_archs[i]->name);
+        }
+    }
+    return bnn_fail(err, BNN_ERR_ARGUMENT, "--pool says nothing to --arch %s; it does to %s",
+                    spec->arch->name, names);
 }
