@@ -102,6 +102,20 @@ matches 'clouds: a damaged file' '^bnn-train: .*rod_0001.txt' .err
 if grep -q speech_commands list && "$train" --arch fsmn --algo fp32 --data speech_commands \
     --data-dir words --words low,high --epochs 1 --batch-size 4 --output probe >.out 2>.err; then
     family 'words' fsmn clips --data speech_commands --data-dir words --words low,high
+    # ---- a loss that explodes: one line, whatever comes of it ----
+    for clip in 0 100; do
+        if [ $clip = 0 ]; then
+            epochs=1 cure='--clip-norm 5'
+        else
+            epochs=4 cure='a smaller --clip-norm'
+        fi
+        check "words: exploded, clipped to $clip" "$train" --arch fsmn --algo bireal --optimizer sgd \
+            --data speech_commands --data-dir words --words low,high --lr 1 --epochs $epochs \
+            --batch-size 4 --warmup-epochs 0 --clip-norm $clip --output exploded --overwrite
+        equal "words: exploded, clipped to $clip: lines" "$(grep -c 'warning: ' .err)" 1
+        matches "words: exploded, clipped to $clip" \
+            "^bnn-train: warning: the loss has exploded, .*; try a lower --lr, or $cure$" .err
+    done
     matches 'words: confusion' 'Confusion' page.html
     equal 'words: spectrograms' "$(grep -c '<title>mel spectrogram' page.html)" \
         "$(json fsmn-reactnet/results.json 'examples.#')"

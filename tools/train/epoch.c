@@ -7,6 +7,8 @@
 #include "tools/train/evaluate.h"
 #include "tools/train/trainer_private.h"
 
+#define MOST_LOSS 1e3 /* so many times that of guessing */
+
 /* ---- steps ---- */
 
 /* Scores a batch, by its step and by its epoch. The loss is the task's, as in the evaluation; a
@@ -28,7 +30,7 @@ static bnn_code count_batch(bnn_trainer *t, const bnn_net *net, const bnn_batch 
     return code == BNN_OK && !isfinite(minimized)
                ? bnn_fail(err, BNN_ERR_NUMERIC,
                           "the loss is not finite at step %llu (epoch %u); training stopped, the "
-                          "last good checkpoint is kept in %s; try a lower --lr",
+                          "last good checkpoint is kept in %s; try a lower --lr, or --clip-norm 5",
                           (unsigned long long)t->state.steps, (unsigned)t->state.epoch + 1,
                           t->run.path)
                : code;
@@ -189,6 +191,21 @@ static int is_best(const bnn_trainer *t, double value) {
             bnn_metric_better(&t->task->metrics[0], value, s->best));
 }
 
+/* A cross-entropy as large is no training any more: guessing has the classes' logarithm. Told once.
+ */
+static void note_explosion(bnn_trainer *t, uint32_t epoch, double loss) {
+    const double guessing = log(t->spec.classes);
+    if (t->exploded || loss <= MOST_LOSS * (guessing > 1.0 ? guessing : 1.0)) {
+        return;
+    }
+    t->exploded = 1;
+    fprintf(stderr,
+            "bnn-train: warning: the loss has exploded, to %.3g in epoch %u (guessing has %.3g); "
+            "try a lower --lr, or %s\n",
+            loss, (unsigned)epoch + 1, guessing,
+            t->set->clip_norm > 0.0 ? "a smaller --clip-norm" : "--clip-norm 5");
+}
+
 /* Evaluates, logs, saves. A signal during the evaluation leaves it to be done again. */
 bnn_code bnn_trainer_finish_epoch(bnn_trainer *t, bnn_error *err) {
     bnn_train_state *s = &t->state;
@@ -227,6 +244,7 @@ bnn_code bnn_trainer_finish_epoch(bnn_trainer *t, bnn_error *err) {
            t->schedule.epochs, t->optimizer.lr, training, scores.test_loss, metric->label,
            metric->digits, scores.test[0], metric->unit, best ? "  *" : "");
     fflush(stdout);
+    note_explosion(t, epoch, scores.train_loss);
     /* The order makes a kill harmless: what `last` does not know yet is written again. */
     if (best && (code = bnn_trainer_save(t, "best.safetensors", err)) != BNN_OK) {
         return code;
