@@ -26,7 +26,7 @@ static int64_t limit_train = 0, limit_test = 0, image_size = 0, points = 0, accu
 static const char *frozen;
 static double clip_norm = 0.0;
 static double lr = -1.0, momentum = -1.0, weight_decay = -1.0;
-static bool nesterov, init_partial, overwrite, list, dry_run, profile;
+static bool nesterov, init_partial, overwrite, list, dry_run, profile, accept_changed_data;
 static char data_path[PATH_MAX], init_path[PATH_MAX]; /* as they are recorded */
 
 static bnn_option options[] = {
@@ -112,6 +112,12 @@ static bnn_option options[] = {
      "Go on with an interrupted run, exactly: a run folder or its last.safetensors; without RUN "
      "the one in --output. With more --epochs it is extended, if its learning rate and its "
      "algorithm do not follow their number.",
+     .default_text = NULL},
+    {"accept-changed-data", BNN_OPTION_FLAG, &accept_changed_data, NULL,
+     "With --resume: go on although the data are not those the run began with, as when a damaged "
+     "file was repaired; their checksum becomes the run's. It covers the contents of files that "
+     "are read whole (images, HDF5), and of folders of files (clouds, sound) names, sizes and "
+     "labels.",
      .default_text = NULL},
     {"profile", BNN_OPTION_FLAG, &profile, NULL,
      "At the end, print where the steps' time and memory traffic went, by kind of op.",
@@ -209,6 +215,7 @@ static bnn_code settings_from_options(bnn_train_settings *s, bnn_error *err) {
     s->init_from = init_from;
     s->init_partial = init_partial;
     s->overwrite = overwrite;
+    s->accept_changed_data = accept_changed_data;
     s->profile = profile;
     s->output = output;
     return parse_milestones(&s->schedule, err);
@@ -248,6 +255,9 @@ static void note_options(const bnn_train_settings *s) {
         bnn_options_note_others(&program, planned, "these say nothing to --dry-run");
     } else {
         bnn_options_note(&program, "image-size", "says nothing without --dry-run");
+    }
+    if (!dry_run && !resume) {
+        bnn_options_note(&program, "accept-changed-data", "says nothing without --resume");
     }
 }
 
@@ -421,7 +431,7 @@ static bnn_code train(bnn_train_settings *s, bnn_error *err) {
     bnn_dataset *train_set = NULL, *test_set = NULL;
     const char *dir = data_dir;
     /* What is recorded holds wherever the run is repeated. */
-    if (!resume || s->extended) {
+    if (!resume || s->extended || accept_changed_data) {
         data_dir = bnn_recorded_path(data_dir, data_path);
     }
     if (!resume) {

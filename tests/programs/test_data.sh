@@ -104,7 +104,7 @@ resume() { # NAME REGEX OPTIONS...: refused, and the run is as it was
     name=$1
     regex=$2
     shift 2
-    expect_fail "$name" "last.safetensors: the $regex samples or labels .*--data-dir" \
+    expect_fail "$name" "last.safetensors: the $regex samples or labels .*--data-dir.*--accept-changed-data" \
         "$train" --resume run2 "$@"
     for file in last.safetensors metrics.csv steps.jsonl sessions.jsonl; do
         same "$name: $file" run2/$file before/$file
@@ -133,6 +133,22 @@ resume 'others in their place' test
 check 'others in their place: told' "$evaluate" run2 --quiet --limit-test 2
 told='^bnn-eval: note: the test samples or labels in .*/cifar are not '
 equal 'others in their place: told' "$(grep -c "$told" .err)" 1
+
+# ---- and that is accepted ----
+cp -r run2 accepted
+"$helper" metadata accepted/last.safetensors test_data >.was
+check 'accepted' "$train" --resume accepted --accept-changed-data
+equal 'accepted: told' "$(grep -c '^bnn-train: note: accepted goes on with other data' .err)" 1
+"$helper" metadata accepted/last.safetensors test_data >.now
+refuse 'accepted: another checksum' cmp -s .was .now
+"$helper" metadata accepted/best.safetensors test_data >.best
+same 'accepted: of both checkpoints' .now .best
+equal 'accepted: where they lie' "$(json accepted/config.json data-dir)" "$(pwd)/cifar"
+check 'accepted: these are its data now' "$train" --resume accepted
+check 'accepted: evaluated without a note' "$evaluate" accepted --quiet --limit-test 2
+equal 'accepted: evaluated without a note' "$(grep -c note .err)" 0
+check 'accepted once more' "$train" --resume accepted --accept-changed-data
+equal 'accepted once more: nothing to tell' "$(grep -c note .err)" 0
 rm -r cifar
 mv moved cifar
 

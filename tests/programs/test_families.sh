@@ -93,11 +93,17 @@ expect_fail 'clouds: another network' '--arch resnet20 is for .*--arch pointnet'
     --arch resnet20 --data modelnet40 --data-dir clouds
 expect_fail 'clouds: words' '--words says nothing to --data modelnet40' "$train" \
     --arch pointnet_vanilla --data modelnet40 --data-dir clouds --words a,b
+sed -i '/rod_0099/d' clouds/modelnet40_test.txt
 printf '0,0,0\n' >clouds/rod/rod_0001.txt
 "$train" --arch pointnet_vanilla --algo fp32 --data modelnet40 --data-dir clouds --points 64 \
     --batch-size 4 --epochs 1 --output damaged >.out 2>.err
 equal 'clouds: a damaged file: exit status' $? 1
 matches 'clouds: a damaged file' '^bnn-train: .*rod_0001.txt' .err
+cloud clouds/rod/rod_0001.txt 8 201
+expect_fail 'clouds: a file repaired' 'training samples .*--accept-changed-data' "$train" \
+    --resume damaged
+check 'clouds: a file repaired, and accepted' "$train" --resume damaged --accept-changed-data
+equal 'clouds: a file repaired: the run is whole' "$(count_lines damaged/metrics.csv)" 2
 
 if grep -q speech_commands list && "$train" --arch fsmn --algo fp32 --data speech_commands \
     --data-dir words --words low,high --epochs 1 --batch-size 4 --output probe >.out 2>.err; then

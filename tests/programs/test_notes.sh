@@ -48,6 +48,9 @@ tiny="--arch resnet20 --data cifar10 --data-dir cifar --batch-size 16 --limit-tr
         "$train" $tiny --limit-test 2 --algo bnn --image-size 64 --output run
     none 'without it' "$train" $tiny --limit-test 2 --algo bnn --output same
     same '--image-size without --dry-run changes nothing' run/last.safetensors same/last.safetensors
+    note '--accept-changed-data without --resume' \
+        '--accept-changed-data says nothing without --resume' \
+        "$train" $tiny --limit-test 2 --algo bnn --accept-changed-data --output fresh
     note 'more images than there are' '--limit-test says nothing: there are no more samples' \
         "$train" $tiny --limit-test 100000 --algo bnn --output more
     none '--config' "$train" --config run/config.json --output again

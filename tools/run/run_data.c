@@ -28,7 +28,8 @@ bnn_code bnn_run_data_same(const char *path, const bnn_run_data *was, const bnn_
     }
     return bnn_fail(err, BNN_ERR_ARGUMENT,
                     "%s: the %s samples or labels are not those the run began with; give the "
-                    "folder of its own data with --data-dir, or begin a new run",
+                    "folder of its own data with --data-dir, or go on with these: "
+                    "--accept-changed-data",
                     path,
                     train && test ? "training and test"
                     : train       ? "training"

@@ -1,4 +1,6 @@
 /* The checkpoints of a training. */
+#include <stdio.h>
+
 #include "engine/base/arena.h"
 #include "models/files/checkpoint.h"
 #include "tools/train/trainer_private.h"
@@ -45,6 +47,21 @@ static bnn_code check_same_network(const bnn_trainer *t, const char *path, const
                     bnn_spec_algorithm(own));
 }
 
+/* That the data are those it began with, or may be others. */
+static bnn_code check_data(bnn_trainer *t, const char *path, bnn_error *err) {
+    const int accepted = t->set->accept_changed_data;
+    bnn_code code = bnn_run_data_same(path, &t->state.data, &t->set->data, accepted ? NULL : err);
+    if (code == BNN_OK || !accepted) {
+        return code;
+    }
+    if (!t->data_changed) {
+        fprintf(stderr, "bnn-train: note: %s goes on with other data than it began with\n",
+                t->set->output);
+    }
+    t->data_changed = 1;
+    return BNN_OK;
+}
+
 bnn_code bnn_trainer_load(bnn_trainer *t, const char *path, bnn_error *err) {
     bnn_st_file *file;
     bnn_spec spec;
@@ -54,7 +71,7 @@ bnn_code bnn_trainer_load(bnn_trainer *t, const char *path, bnn_error *err) {
     }
     bnn_weights weights = {.path = path, .file = file, .exact = 1};
     if (!(code = bnn_train_state_read(path, file, &t->state, err)) &&
-        !(code = bnn_run_data_same(path, &t->state.data, &t->set->data, err)) &&
+        !(code = check_data(t, path, err)) &&
         !(code = bnn_spec_read(path, file, NULL, &spec, err)) &&
         !(code = check_same_network(t, path, &spec, err)) &&
         !(code = bnn_weights_read_params(&weights, t->params, err)) &&

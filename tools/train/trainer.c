@@ -66,9 +66,9 @@ static bnn_code log_session(const bnn_trainer *t, bnn_error *err) {
                                t->set->device.threads, &t->set->data, err);
 }
 
-/* All that records the arguments gets the new ones, as if the run had been started with them;
- * `last`, by which it is resumed, at the end. */
-static bnn_code record_extension(bnn_trainer *t, bnn_error *err) {
+/* All that records the arguments and the data gets the new ones, as if the run had been started
+ * with them; `last`, by which it is resumed, at the end. */
+static bnn_code record_changes(bnn_trainer *t, bnn_error *err) {
     char best[4200];
     bnn_code code = bnn_run_file(&t->run, "best.safetensors", best, sizeof best, err);
     if (code != BNN_OK || (code = bnn_run_configure(&t->run, t->set->config, err)) != BNN_OK) {
@@ -89,8 +89,8 @@ static bnn_code reopen_run(bnn_trainer *t, bnn_error *err) {
         code =
             bnn_run_reopen(&t->run, t->set->output, t->task, t->state.epoch, t->state.steps, err);
     }
-    if (code == BNN_OK && t->set->extended) {
-        code = record_extension(t, err);
+    if (code == BNN_OK && (t->set->extended || t->data_changed)) {
+        code = record_changes(t, err);
     }
     return code == BNN_OK ? log_session(t, err) : code;
 }

@@ -26,12 +26,13 @@ typedef struct bnn_train_settings {
     size_t batch_size;
     size_t accumulate; /* batches whose gradients are added up for one step, at least 1 */
     uint64_t seed;
-    const char *init_from; /* or NULL */
-    int init_partial;      /* even if most of its weights do not fit */
-    const char *resume;    /* checkpoint file, or NULL */
-    const char *args;      /* JSON, for the checkpoints */
-    const char *config;    /* JSON, for the folder of a run that is new or extended */
-    int extended;          /* with `resume`: to more epochs than it was started with */
+    const char *init_from;   /* or NULL */
+    int init_partial;        /* even if most of its weights do not fit */
+    const char *resume;      /* checkpoint file, or NULL */
+    const char *args;        /* JSON, for the checkpoints */
+    const char *config;      /* JSON, for the folder of a run that is new or changed */
+    int extended;            /* with `resume`: to more epochs than it was started with */
+    int accept_changed_data; /* with `resume`: data that are not those it began with */
     const char *output;
     int overwrite;
     int profile; /* measure nodes; result->profile is filled */

@@ -30,7 +30,8 @@ typedef struct bnn_trainer {
     double seconds; /* spent in steps */
     uint64_t timed;
     bnn_profile_table profile;
-    int exploded; /* the loss; it has been told */
+    int exploded;     /* the loss; it has been told */
+    int data_changed; /* since the run began; it has been told */
 } bnn_trainer;
 
 /* nets.c: puts the binarizer's schedule into effect; graphs change where its phase does. */
