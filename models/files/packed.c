@@ -1,16 +1,18 @@
 #include "models/files/packed.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <zlib.h>
 
 #include "layers/ops.h"
 #include "models/files/checkpoint.h"
 #include "models/files/packed_private.h"
 
 const bnn_packed_type bnn_packed_types[BNN_PACKED_TYPES] = {
-    {"I32", 'i', {[1] = "thresholds", [3] = "i"}, BNN_I32, BNN_ST_I32},
-    {"F32", 'f', {[1] = "floats", [3] = "f"}, BNN_F32, BNN_ST_F32},
-    {"B1", 'b', {[1] = "bits", [3] = "b"}, BNN_B1, BNN_ST_U8},
+    {'i', {[1] = "thresholds", [3] = "i"}, BNN_I32, BNN_ST_I32},
+    {'f', {[1] = "floats", [3] = "f"}, BNN_F32, BNN_ST_F32},
+    {'b', {[1] = "bits", [3] = "b"}, BNN_B1, BNN_ST_U8},
 };
 
 const bnn_packed_type *bnn_packed_type_of(bnn_dtype dtype) {
@@ -40,7 +42,6 @@ bnn_model_kind bnn_model_kind_of(const bnn_st_file *file) {
     }
     return strcmp(format, BNN_CHECKPOINT_FORMAT) == 0 ? BNN_MODEL_CHECKPOINT
            : strcmp(format, BNN_PACKED_FORMAT) == 0   ? BNN_MODEL_PACKED
-           : strcmp(format, BNN_PACKED_2_FORMAT) == 0 ? BNN_MODEL_PACKED
            : strcmp(format, BNN_PACKED_1_FORMAT) == 0 ? BNN_MODEL_PACKED_1
                                                       : BNN_MODEL_UNKNOWN;
 }
@@ -97,14 +98,7 @@ bnn_code bnn_packed_set(const char *path, const char *tensor, const unsigned cha
     return code;
 }
 
-/* ---- by version ---- */
-
-/* Of version 2, or 3; a file without a format by the text, which in version 2 is JSON. */
-static int is_2(const bnn_st_file *file, const char *network) {
-    const char *format = bnn_st_metadata(file, "format");
-    return format && strncmp(format, "bnn-", 4) == 0 ? strcmp(format, BNN_PACKED_2_FORMAT) == 0
-                                                     : network[0] == '{';
-}
+/* ---- the whole ---- */
 
 static bnn_code find_network(const char *path, const bnn_st_file *file, const char **network,
                              bnn_error *err) {
@@ -121,7 +115,7 @@ bnn_code bnn_packed_build(const char *path, const bnn_st_file *file, const bnn_d
     *network = (bnn_inference){0};
     bnn_code code = find_network(path, file, &text, err);
     if (code == BNN_OK) {
-        code = (is_2(file, text) ? bnn_packed_2_read : bnn_packed_3_read)(&r, device);
+        code = bnn_packed_read(&r, device);
     }
     if (code == BNN_OK && (code = bnn_graph_compile(network->graph, BNN_NONE, err)) != BNN_OK) {
         bnn_fail_in(err, code, "%s", path);
@@ -135,17 +129,34 @@ bnn_code bnn_packed_count(const char *path, const bnn_st_file *file, size_t *bin
     const char *text;
     *binary = *all = 0;
     bnn_code code = find_network(path, file, &text, err);
-    return code != BNN_OK
-               ? code
-               : (is_2(file, text) ? bnn_packed_2_count : bnn_packed_3_count)(&r, binary, all);
+    return code == BNN_OK ? bnn_packed_read_count(&r, binary, all) : code;
+}
+
+/* Whether the contents are what was written; files of other tools, and older ones, do not say. */
+static bnn_code check_sum(const char *path, const bnn_st_file *file, const char *network,
+                          bnn_error *err) {
+    const char *written = bnn_st_metadata(file, BNN_PACKED_CHECKSUM);
+    uLong sum = crc32_z(0, (const unsigned char *)network, strlen(network));
+    char now[9];
+    for (size_t i = 0; written && i < bnn_st_count(file); i++) {
+        sum = crc32_z(sum, bnn_st_at(file, i)->data, bnn_st_at(file, i)->bytes);
+    }
+    snprintf(now, sizeof now, "%08lx", sum);
+    return !written || strcmp(written, now) == 0
+               ? BNN_OK
+               : bnn_fail(err, BNN_ERR_FORMAT,
+                          "%s: damaged: its contents have the checksum %s, and were written with "
+                          "%.16s; copy or export it again",
+                          path, now, written);
 }
 
 bnn_code bnn_packed_fill(const char *path, const bnn_st_file *file, const bnn_inference *network,
                          bnn_error *err) {
     const char *text = bnn_st_metadata(file, BNN_PACKED_NETWORK);
-    bnn_code code = text && is_2(file, text)
-                        ? bnn_packed_2_fill(path, file, network, err)
-                        : bnn_packed_fill_slices(path, file, text ? 3 : 1, network, err);
+    bnn_code code = text ? check_sum(path, file, text, err) : BNN_OK;
+    if (code == BNN_OK) {
+        code = bnn_packed_fill_slices(path, file, text ? 3 : 1, network, err);
+    }
     if (code == BNN_OK) {
         bnn_conv_prepare_filters(network->graph);
     }

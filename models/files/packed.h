@@ -19,17 +19,11 @@
  *
  *   in image f1,32,32,3;conv 0 f16,3,3,3:conv1.weight - - f16:conv1.factor f16:conv1.shift pad_h=1
  *
- * Files of version 2 are read: each constant is a tensor with a name, F32 and I32 with their shape,
- * and "network" is JSON:
+ * "checksum" is the CRC-32 (of zlib, in eight digits) of that text and then of all data behind the
+ * header; a file may lack it.
  *
- *   {"inputs": [TENSOR...], "bits": {NAME: [O, KH, KW, C]...}, "nodes": [NODE...],
- *    "outputs": [NAME...]}
- *   TENSOR = [NAME, "F32" | "I32" | "B1", N, H, W, C]
- *   NODE = {"op": NAME, "in": [NAME | null...], "out": [TENSOR...], "attr": {FIELD: VALUE...}}
- *
- * where inputs missing at the end of a list are null, and a float is a text. So are those of
- * version 1, which lack the network: the constants are in the order of folding the one that the
- * metadata name. */
+ * Files of version 1 are read, which lack the network: the constants are in the order of folding
+ * the one that the metadata name. */
 #ifndef BNN_MODELS_FILES_PACKED_H
 #define BNN_MODELS_FILES_PACKED_H
 
@@ -61,7 +55,7 @@ bnn_code bnn_packed_build(const char *path, const bnn_st_file *file, const bnn_d
 bnn_code bnn_packed_count(const char *path, const bnn_st_file *file, size_t *binary, size_t *all,
                           bnn_error *err);
 /* Fills the constants of a network that was built of this file, or of version 1 checked with it,
- * and is bound. */
+ * and is bound; a file that is not as it was written is refused. */
 bnn_code bnn_packed_fill(const char *path, const bnn_st_file *file, const bnn_inference *network,
                          bnn_error *err);
 

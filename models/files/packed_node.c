@@ -1,6 +1,6 @@
-/* A node as a file describes it, into a graph: what the versions of packed files share. Nothing in
- * them is believed: an input has one of the types that its op knows, a field is a number that fits,
- * and an op's infer refuses what it cannot compute. */
+/* A node as a file describes it, into a graph. Nothing in the file is believed: an input has one of
+ * the types that its op knows, a field is a number that fits, and an op's infer refuses what it
+ * cannot compute. */
 #include <float.h>
 #include <math.h>
 #include <stdarg.h>

@@ -4,12 +4,12 @@
 
 #include "models/files/packed.h"
 
-/* The metadata's entry with the network. */
+/* The metadata's entries with the network, and what it and the data are to sum up to. */
 #define BNN_PACKED_NETWORK "network"
+#define BNN_PACKED_CHECKSUM "checksum"
 
-/* What a tensor of this type is called in a network (version 2, version 3), and is in the file. */
+/* What a tensor of this type is called in a network, and is in the file. */
 typedef struct bnn_packed_type {
-    const char *name;
     char letter;
     const char *slices[4]; /* by version: the tensor with all constants of the type */
     bnn_dtype dtype;
@@ -65,14 +65,10 @@ void bnn_packed_set_default(const bnn_packed_reader *r, const bnn_op_field *fiel
 bnn_code bnn_packed_add_node(const bnn_packed_reader *r, size_t index, const bnn_op *op,
                              const char *attr, int count, const bnn_t *in);
 
-/* ---- the versions ---- */
+/* ---- the parts of a file ---- */
 
-bnn_code bnn_packed_2_read(const bnn_packed_reader *r, const bnn_device *device);
-bnn_code bnn_packed_2_count(const bnn_packed_reader *r, size_t *binary, size_t *all);
-bnn_code bnn_packed_2_fill(const char *path, const bnn_st_file *file, const bnn_inference *network,
-                           bnn_error *err);
-bnn_code bnn_packed_3_read(const bnn_packed_reader *r, const bnn_device *device);
-bnn_code bnn_packed_3_count(const bnn_packed_reader *r, size_t *binary, size_t *all);
+bnn_code bnn_packed_read(const bnn_packed_reader *r, const bnn_device *device);
+bnn_code bnn_packed_read_count(const bnn_packed_reader *r, size_t *binary, size_t *all);
 /* Fills the constants of versions 1 and 3. */
 bnn_code bnn_packed_fill_slices(const char *path, const bnn_st_file *file, int version,
                                 const bnn_inference *network, bnn_error *err);

@@ -304,7 +304,7 @@ static bnn_code finish(const reader *r) {
     return fits ? BNN_OK : bnn_packed_damaged(&r->base, "the file holds more than its constants");
 }
 
-bnn_code bnn_packed_3_read(const bnn_packed_reader *base, const bnn_device *device) {
+bnn_code bnn_packed_read(const bnn_packed_reader *base, const bnn_device *device) {
     reader r = {.base = *base};
     bnn_arena *arena = bnn_arena_create();
     bnn_code code = arena ? start(&r, arena) : bnn_packed_no_memory(base);
@@ -316,7 +316,7 @@ bnn_code bnn_packed_3_read(const bnn_packed_reader *base, const bnn_device *devi
 }
 
 /* Constants are known by their looks. */
-bnn_code bnn_packed_3_count(const bnn_packed_reader *base, size_t *binary, size_t *all) {
+bnn_code bnn_packed_read_count(const bnn_packed_reader *base, size_t *binary, size_t *all) {
     reader r = {.base = *base};
     bnn_arena *arena = bnn_arena_create();
     bnn_code code = arena ? start(&r, arena) : bnn_packed_no_memory(base);

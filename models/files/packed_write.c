@@ -1,7 +1,9 @@
 /* A packed model into its file. Numbers in the text must not depend on the locale. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <zlib.h>
 
 #include "layers/ops.h"
 #include "engine/base/text.h"
@@ -42,6 +44,7 @@ typedef struct writer {
     size_t order_count;
     int numbers;
     text text;
+    uLong sum; /* of it and the constants so far */
 } writer;
 
 static bnn_code no_memory(bnn_error *err) {
@@ -188,7 +191,7 @@ static bnn_code copy_constant(const bnn_graph *g, bnn_arena *arena, const bnn_co
 }
 
 /* The constants of one type, in `arena`; none are no tensor. */
-static bnn_code add_slices(bnn_st_writer *file, bnn_arena *arena, const writer *w,
+static bnn_code add_slices(bnn_st_writer *file, bnn_arena *arena, writer *w,
                            const bnn_packed_type *type, bnn_error *err) {
     const bnn_graph *g = w->network->graph;
     const size_t item = bnn_st_dtype_bytes(type->stored);
@@ -209,6 +212,7 @@ static bnn_code add_slices(bnn_st_writer *file, bnn_arena *arena, const writer *
             at += bnn_packed_items(type->dtype, bnn_shape_count(bnn_shape_of(g, t)));
         }
     }
+    w->sum = code == BNN_OK ? crc32_z(w->sum, data, items * item) : 0;
     return code != BNN_OK || items == 0
                ? code
                : bnn_st_add_tensor(file, type->slices[3], type->stored, 1, shape, data, err);
@@ -225,9 +229,15 @@ static bnn_code add_all(bnn_st_writer *file, bnn_arena *arena, const bnn_spec *s
         !(code = bnn_meta_add(file, meta, bnn_spec_meta(spec, arena, meta), err)) &&
         !(code = put_network(&w, err))) {
         code = bnn_st_add_metadata(file, BNN_PACKED_NETWORK, w.text.data, err);
+        w.sum = crc32_z(0, (const unsigned char *)w.text.data, w.text.used);
     }
     for (int k = 0; code == BNN_OK && k < BNN_PACKED_TYPES; k++) {
         code = add_slices(file, arena, &w, &bnn_packed_types[k], err);
+    }
+    if (code == BNN_OK) {
+        char sum[9];
+        snprintf(sum, sizeof sum, "%08lx", w.sum);
+        code = bnn_st_add_metadata(file, BNN_PACKED_CHECKSUM, sum, err);
     }
     free(w.text.data);
     return code;

@@ -30,7 +30,6 @@ data_loaders/clouds/points.c !
 data_loaders/clouds/hdf5.c !
 data_loaders/clouds/files.c bnn_names_parse|bnn_shape_list_parse|is_name|shape_of|take_shapes
 models/files/packed.c !bnn_packed_bits_to_bytes|bnn_packed_type_of
-models/files/packed_2.c !
 models/files/packed_node.c !
 models/files/packed_slices.c !
 models/files/packed_read.c !

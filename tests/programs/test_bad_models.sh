@@ -70,7 +70,7 @@ broken checkpoint classes-other "'fc\..*shape"
 broken checkpoint not-finite "'layer1.0.conv2.weight' holds a value that is not a number"
 broken checkpoint not-finite-fc "'fc.weight' holds a value that is not a number"
 broken checkpoint infinite-fc "'fc.weight' holds an infinite value"
-eval_fails 'packed: not-finite' "'f' holds a value that is not a number; the file is damaged" bad/packed/not-finite
+eval_fails 'packed: not-finite' 'damaged: its contents have the checksum' bad/packed/not-finite
 eval_fails 'packed: bits-missing' "is missing: there is no tensor 'b'; the file is damaged" bad/packed/bits-missing
 eval_fails 'packed: thresholds-missing' "is missing: there is no tensor 'i'" bad/packed/thresholds-missing
 broken packed network-missing 'lacks the network'
