@@ -97,8 +97,9 @@ static inline int bnn_conv_is_depthwise(const bnn_conv *s) {
 void bnn_conv_forward_depthwise(const bnn_device *device, const bnn_micro *micro, const bnn_conv *s,
                                 const bnn_operand *x, const bnn_operand *w, const bnn_result *y,
                                 void *ws);
-void bnn_conv_backward_x_depthwise(const bnn_device *device, const bnn_conv *s, const float *gy,
-                                   const bnn_operand *w, float *gx, int acc, void *ws);
+void bnn_conv_backward_x_depthwise(const bnn_device *device, const bnn_micro *micro,
+                                   const bnn_conv *s, const float *gy, const bnn_operand *w,
+                                   float *gx, int acc, void *ws);
 void bnn_conv_backward_w_depthwise(const bnn_device *device, const bnn_micro *micro,
                                    const bnn_conv *s, const float *gy, const bnn_operand *x,
                                    float *gw, int acc, void *ws);
