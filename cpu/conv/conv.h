@@ -54,6 +54,11 @@ static inline int bnn_next_run(bnn_queue *q, size_t *first, size_t *last) {
     return 1;
 }
 
+static inline size_t bnn_conv_macs(const bnn_conv *s) {
+    size_t pixels = (size_t)s->n * (size_t)s->oh * (size_t)s->ow;
+    return pixels * (size_t)s->o * (size_t)(s->c / s->groups) * (size_t)s->kh * (size_t)s->kw;
+}
+
 /* A machine kernel that not every instruction set has. */
 static inline void bnn_call(void (*kernel)(void)) {
     if (kernel != NULL) {

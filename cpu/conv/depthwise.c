@@ -207,7 +207,7 @@ void bnn_conv_forward_depthwise(const bnn_device *device, const bnn_micro *micro
     } else {
         bnn_conv_prepare_depthwise(s, w, 0, p.filters);
     }
-#pragma omp parallel num_threads(bnn_team(device))
+#pragma omp parallel num_threads(bnn_team(device, bnn_conv_macs(s) / BNN_F32_MACS))
     {
         own mine = own_of(s, &p);
         size_t line, last;
@@ -268,7 +268,7 @@ void bnn_conv_backward_x_depthwise(const bnn_device *device, const bnn_micro *mi
     plan p = lay_out(device, s, ws);
     bnn_queue lines = {.total = (size_t)s->n * (size_t)s->h};
     bnn_conv_prepare_depthwise(s, w, 1, p.filters);
-#pragma omp parallel num_threads(bnn_team(device))
+#pragma omp parallel num_threads(bnn_team(device, bnn_conv_macs(s) / BNN_F32_MACS))
     {
         own mine = own_of(s, &p);
         size_t line, last;
@@ -327,7 +327,7 @@ void bnn_conv_backward_w_depthwise(const bnn_device *device, const bnn_micro *mi
                                    float *gw, int acc, void *ws) {
     plan p = lay_out(device, s, ws);
     bnn_queue pieces = {.total = p.pieces};
-#pragma omp parallel num_threads(bnn_team(device))
+#pragma omp parallel num_threads(bnn_team(device, bnn_conv_macs(s) / BNN_F32_MACS))
     {
         own mine = own_of(s, &p);
         size_t piece, last, whole = p.taps * p.o;

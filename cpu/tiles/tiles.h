@@ -251,7 +251,11 @@ void bnn_mix_tile_neon(const bnn_mix *m);
 void bnn_for_each(const bnn_stream *stream, size_t count,
                   void (*body)(void *context, size_t i, int worker), void *context);
 
-/* Threads for a parallel region of the device's kernels. threads.c. */
-int bnn_team(const bnn_device *device);
+/* Threads for a parallel region of the device's kernels: the caller alone where waking the others
+ * would take longer than the work. That is counted in floats that pass through memory; in the time
+ * of one, products do about BNN_F32_MACS multiply-adds of floats or BNN_B1_MACS of bits. threads.c.
+ */
+enum { BNN_F32_MACS = 16, BNN_B1_MACS = 256 };
+int bnn_team(const bnn_device *device, size_t work);
 
 #endif
