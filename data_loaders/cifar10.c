@@ -199,6 +199,7 @@ const bnn_dataset_info bnn_dataset_cifar10 = {
     .fields = 2,
     .classes = CLASSES,
     .class_names = class_names,
+    .picture = {1, SIDE, SIDE, BNN_IMAGE_CHANNELS},
     .mean = {125.307f, 122.961f, 113.8575f},
     .std = {51.5865f, 50.847f, 51.255f},
     .open = cifar10_open,

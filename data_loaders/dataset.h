@@ -36,7 +36,10 @@ typedef struct bnn_dataset_info {
     int fields;
     int classes;
     const char *const *class_names; /* [classes] */
-    float mean[3], std[3];          /* of images: of the 0..255 scale, per channel */
+    /* Of images: as they are stored. One stands in the middle of what a network sees, with black
+     * around; one channel is grey, shown as three. */
+    bnn_shape picture;
+    float mean[3], std[3]; /* of images: of the 0..255 scale, per channel */
     /* Of clouds: what a network sees of a shape, out[points,channels], drawn as of a test sample;
      * `name` is for messages. NULL: no shapes. */
     bnn_code (*draw)(const char *name, bnn_cloud *shape, bnn_rng *rng, size_t points, float *out,

@@ -442,6 +442,7 @@ const bnn_dataset_info bnn_dataset_fashion_mnist = {
     .fields = 2,
     .classes = CLASSES,
     .class_names = fashion_names,
+    .picture = {1, BNN_IDX_SIDE, BNN_IDX_SIDE, 1},
     /* Over the 28x28 pixels of the training pictures; the margin is not counted. */
     .mean = {72.94f, 72.94f, 72.94f},
     .std = {90.02f, 90.02f, 90.02f},
@@ -458,6 +459,7 @@ const bnn_dataset_info bnn_dataset_mnist = {
     .fields = 2,
     .classes = CLASSES,
     .class_names = digit_names,
+    .picture = {1, BNN_IDX_SIDE, BNN_IDX_SIDE, 1},
     .mean = {0.1307f * 255, 0.1307f * 255, 0.1307f * 255},
     .std = {0.3081f * 255, 0.3081f * 255, 0.3081f * 255},
     .open = mnist_open,

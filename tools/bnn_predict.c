@@ -1,5 +1,5 @@
 /* bnn-predict: what a network says of a user's own files. How they are prepared travels with the
- * model: size, normalization, the classes' names. */
+ * model: size, place, colours, normalization, the classes' names. */
 #include <math.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -56,8 +56,10 @@ static bnn_program program = {
         "Tells what MODEL, a checkpoint of bnn-train, a packed file of bnn-export or a run's "
         "folder, takes each FILE for: images (JPEG, PNG, BMP, GIF, TGA, PNM) for networks of "
         "images, WAV files for those of sound, meshes or lists of points (OFF, PLY, text) for "
-        "those of clouds. An image is cut to the network's proportions around its middle and "
-        "scaled; of sound the first second counts; a cloud's points are chosen as those of the "
+        "those of clouds. An image is brought to the size of the data set's pictures (cut to their "
+        "proportions around its middle, scaled; grey where they are) and then shown as they are; "
+        "of "
+        "sound the first second counts; a cloud's points are chosen as those of the "
         "data set's test samples are, of a mesh by area, always the same ones. Of a network that "
         "tells parts, the points of each part are counted. A file that cannot be read is told, the "
         "others are done, "
@@ -90,8 +92,8 @@ typedef struct prediction {
 static bnn_code read_image(prediction *p, const char *path, const bnn_map *map, bnn_error *err) {
     const bnn_spec *s = &p->model.spec;
     const size_t values = bnn_shape_count(p->field[0].shape);
-    bnn_code code =
-        bnn_image_file_read(path, map->data, map->size, s->height, s->width, p->pixels, err);
+    bnn_code code = bnn_image_file_read(path, map->data, map->size, s->picture, s->height, s->width,
+                                        p->pixels, err);
     for (size_t i = 0; code == BNN_OK && i < values; i++) {
         p->input[i] = ((float)p->pixels[i] - s->mean[i % 3]) / s->std[i % 3];
     }

@@ -29,6 +29,10 @@ size_t bnn_spec_meta(const bnn_spec *spec, bnn_arena *arena, bnn_meta meta[BNN_S
             (bnn_meta){"std", bnn_arena_format(arena, "%.9g %.9g %.9g", (double)spec->std[0],
                                                (double)spec->std[1], (double)spec->std[2])};
     }
+    if (spec->picture.h) {
+        meta[n++] = (bnn_meta){"picture", bnn_arena_format(arena, "%dx%dx%d", spec->picture.c,
+                                                           spec->picture.h, spec->picture.w)};
+    }
     meta[n++] = (bnn_meta){"data", spec->dataset ? spec->dataset : ""};
     meta[n++] = (bnn_meta){"pool", bnn_pool_names[spec->pool]};
     meta[n++] = (bnn_meta){"variant", spec->variant ? spec->variant : ""};
@@ -124,6 +128,25 @@ static const char *lacking_of_samples(const bnn_st_file *file, int images) {
     return keys[i];
 }
 
+/* Where the file says nothing, as older ones do, nor what is given fits, it is all of the input. */
+static bnn_code read_picture(const char *path, const bnn_st_file *file, bnn_spec *spec,
+                             bnn_error *err) {
+    bnn_shape *p = &spec->picture;
+    const int given = p->h && p->h <= spec->height && p->w <= spec->width;
+    int size[3] = {given ? p->c : spec->channels, given ? p->h : spec->height,
+                   given ? p->w : spec->width};
+    bnn_code code = read_integers_of(path, file, "picture", 3, 1, BNN_MAX_SIDE, size, err);
+    *p = (bnn_shape){1, size[1], size[2], size[0]};
+    if (code == BNN_OK &&
+        (p->h > spec->height || p->w > spec->width || (p->c != 1 && p->c != spec->channels))) {
+        code = bnn_fail(err, BNN_ERR_FORMAT,
+                        "%s: metadata 'picture' is %dx%dx%d, which is no part of the input "
+                        "%dx%dx%d; the file is damaged",
+                        path, p->c, p->h, p->w, spec->channels, spec->height, spec->width);
+    }
+    return code;
+}
+
 bnn_code bnn_spec_read(const char *path, const bnn_st_file *file, const bnn_spec_given *given,
                        bnn_spec *spec, bnn_error *err) {
     const char *arch = bnn_st_metadata(file, "arch"), *algo = bnn_st_metadata(file, "algo");
@@ -171,6 +194,9 @@ bnn_code bnn_spec_read(const char *path, const bnn_st_file *file, const bnn_spec
     spec->channels = input[0];
     spec->height = input[1];
     spec->width = input[2];
+    if (images && (code = read_picture(path, file, spec, err)) != BNN_OK) {
+        return code;
+    }
     return spec->phase < phases
                ? BNN_OK
                : bnn_fail(err, BNN_ERR_FORMAT, "%s: metadata 'phase' is %d", path, spec->phase);

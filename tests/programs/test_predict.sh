@@ -38,6 +38,49 @@ cp out.json first.json
 of_files 'packed' model.bnn
 same 'checkpoint and packed: JSON' out.json first.json
 
+# ---- pictures of a set that shows them with a margin: of any size, as they lie in the set ----
+check 'a margin' "$train" --arch resnet20 --algo bnn --data fashion_mnist --data-dir idx \
+    --batch-size 32 --epochs 1 --optimizer adam --lr 0.003 --output margin
+check 'a margin: export' "$pack" margin --output margin.bnn
+check 'a margin: evaluated' "$evaluate" margin --quiet --limit-test 100 --predictions expected
+mkdir grey
+i=0
+while [ $i -lt 100 ]; do
+    name=$(printf 'grey/%02d' $i)
+    tail -c +$((17 + 784 * i)) idx/t10k-images-idx3-ubyte | head -c 784 >bytes
+    { printf 'P5\n28 28\n255\n' && cat bytes; } >"$name.pgm"
+    i=$((i + 1))
+done
+# Each pixel of the last ones four times, and three times as red, green and blue.
+larger() { # FACTOR CHANNELS: the bytes as octal numbers
+    od -An -v -tu1 bytes | awk -v f="$1" -v c="$2" '
+        { for (k = 1; k <= NF; k++) v[n++] = $k }
+        END { for (y = 0; y < 28 * f; y++) for (x = 0; x < 28 * f; x++) for (k = 0; k < c; k++)
+            printf "\\%03o", v[int(y / f) * 28 + int(x / f)] }'
+}
+# shellcheck disable=SC2059 # octal numbers
+{ printf 'P5\n56 56\n255\n' && printf "$(larger 2 1)"; } >large.pgm
+# shellcheck disable=SC2059 # octal numbers
+{ printf 'P6\n28 28\n255\n' && printf "$(larger 1 3)"; } >colour.ppm
+equal 'a margin: not one class' "$(($(sort -u expected | wc -l) > 1))" 1
+for model in margin margin.bnn; do
+    check "$model: pictures" "$predict" $model grey/*.pgm --json out.json
+    cp .out told
+    sed 's/^[^#]*#\([0-9]*\) .*/\1/' told >got
+    same "$model: as evaluated" got expected
+    last=$(sed -n 's/^grey.99.pgm: *//p' told)
+    for file in large.pgm colour.ppm; do
+        check "$model: $file" "$predict" $model $file
+        equal "$model: $file" "$(sed 's/^[^ ]*: *//' .out)" "$last"
+    done
+done
+
+# A file that says nothing of a margin, as older ones: the picture is all that the network sees.
+check 'no margin' "$helper" alter margin/best.safetensors old.safetensors metadata=picture=3x32x32
+check 'no margin: pictures' "$predict" old.safetensors grey/*.pgm
+sed 's/^[^#]*#\([0-9]*\) .*/\1/' .out >got
+refuse 'no margin: others are predicted' cmp got expected
+
 # ---- files that are none ----
 printf 'P6\n32 32\n255\n' >cut.ppm
 : >empty
