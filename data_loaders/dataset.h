@@ -40,8 +40,8 @@ typedef struct bnn_dataset_info {
      * around; one channel is grey, shown as three. */
     bnn_shape picture;
     float mean[3], std[3]; /* of images: of the 0..255 scale, per channel */
-    /* Of clouds: what a network sees of a shape, out[points,channels], drawn as of a test sample;
-     * `name` is for messages. NULL: no shapes. */
+    /* Of clouds: what a network sees of a shape, out[points,channels]; rng = NULL: as of a test
+     * sample. `name` is for messages. NULL: no shapes. */
     bnn_code (*draw)(const char *name, bnn_cloud *shape, bnn_rng *rng, size_t points, float *out,
                      bnn_error *err);
     /* The set as `open` would give it, without samples: what the options make of the row. NULL:

@@ -107,11 +107,11 @@ static bnn_code modelnet_sample(const bnn_dataset *dataset, size_t index, const 
                                 void *const *out, bnn_error *err) {
     const modelnet *d = (const modelnet *)dataset;
     const char *name = d->layout == BLOCKS ? "modelnet40" : d->files.file[index].path;
-    bnn_rng rng = bnn_points_rng(with, index);
+    bnn_rng room, *rng = bnn_points_rng(with, index, &room);
     bnn_cloud shape = {0};
     bnn_code code = read_shape(d, name, index, &shape, err);
     if (code == BNN_OK) {
-        code = modelnet_draw(name, &shape, &rng, (size_t)d->field[0].shape.w, out[0], err);
+        code = modelnet_draw(name, &shape, rng, (size_t)d->field[0].shape.w, out[0], err);
     }
     if (code == BNN_OK) {
         *(int32_t *)out[1] = modelnet_label(dataset, index);

@@ -136,16 +136,16 @@ static bnn_code shapenet_sample(const bnn_dataset *dataset, size_t index, const 
     const int first = d->only ? 0 : categories[file->label].first;
     int32_t *part = out[1];
     shape s = {0};
-    bnn_rng rng = bnn_points_rng(draw, index);
+    bnn_rng room, *rng = bnn_points_rng(draw, index, &room);
     bnn_code code = read_shape(file, &s, err);
     if (code == BNN_OK) {
-        code = shapenet_draw(file->path, &s.cloud, &rng, n, out[0], err);
+        code = shapenet_draw(file->path, &s.cloud, rng, n, out[0], err);
     }
     for (size_t i = 0; i < n && code == BNN_OK; i++) {
         part[i] = first + s.part[s.cloud.chosen[i]];
     }
-    if (code == BNN_OK && draw) {
-        bnn_points_augment(&rng, out[0], n);
+    if (code == BNN_OK && rng) {
+        bnn_points_augment(rng, out[0], n);
     }
     free_shape(&s);
     return code;

@@ -60,7 +60,8 @@ static bnn_program program = {
         "proportions around its middle, scaled; grey where they are) and then shown as they are; "
         "of "
         "sound the first second counts; a cloud's points are chosen as those of the "
-        "data set's test samples are, of a mesh by area, always the same ones. Of a network that "
+        "data set's test samples are, of a mesh by area, of a file always the same ones. Of a "
+        "network that "
         "tells parts, the points of each part are counted. A file that cannot be read is told, the "
         "others are done, "
         "and the exit status is 1.",
@@ -104,10 +105,9 @@ static bnn_code read_clip(prediction *p, const char *path, const bnn_map *map, b
     return bnn_clip_features(path, map->data, map->size, p->input, err);
 }
 
-/* What its data set has to say of a cloud, it says of a test sample: the first, of any file. */
+/* What its data set has to say of a cloud, it says of a test sample. */
 static bnn_code read_cloud(prediction *p, const char *path, const bnn_map *map, bnn_error *err) {
     const bnn_dataset_info *info = bnn_dataset_find(p->model.spec.dataset);
-    bnn_rng rng = bnn_points_rng(NULL, 0);
     if (!info || !info->draw) {
         return bnn_fail(err, BNN_ERR_UNSUPPORTED,
                         "%s: how its clouds are prepared is not known, as it was trained on '%s'",
@@ -116,7 +116,7 @@ static bnn_code read_cloud(prediction *p, const char *path, const bnn_map *map, 
     bnn_cloud_free(&p->cloud);
     bnn_code code = bnn_cloud_parse(path, map->data, map->size, &p->cloud, err);
     return code == BNN_OK
-               ? info->draw(path, &p->cloud, &rng, (size_t)p->field[0].shape.w, p->input, err)
+               ? info->draw(path, &p->cloud, NULL, (size_t)p->field[0].shape.w, p->input, err)
                : code;
 }
 

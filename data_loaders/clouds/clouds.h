@@ -86,7 +86,9 @@ bnn_code bnn_ply_parse(const char *name, const unsigned char *bytes, size_t size
 bnn_code bnn_cloud_parse(const char *name, const unsigned char *bytes, size_t size, bnn_cloud *out,
                          bnn_error *err);
 /* n of its points, or of its surface, scaled into the cube: out[n,columns], what comes after the
- * coordinates being normals, 0 where there are none. It is drawn from once. */
+ * coordinates being normals, 0 where there are none. It is drawn from once, with the random numbers
+ * of training; rng = NULL: with those of its coordinates as they were read, so that a file gives
+ * the same points wherever it stands in whatever list. */
 bnn_code bnn_cloud_draw(const char *name, bnn_cloud *cloud, bnn_rng *rng, size_t n, size_t columns,
                         float *out, bnn_error *err);
 void bnn_cloud_free(bnn_cloud *cloud);
@@ -139,9 +141,9 @@ uint32_t bnn_cloud_files_checksum(const bnn_cloud_files *files);
 #define BNN_MOST_POINTS (1 << 20)
 /* So many points instead of the row's; 0: the row's. */
 bnn_code bnn_points_field(bnn_field *field, int length, bnn_error *err);
-/* The random numbers of sample `index`: by (seed, epoch, index) in training; draw = NULL: by the
- * index alone, so that every evaluation sees the same points. */
-bnn_rng bnn_points_rng(const bnn_draw *draw, size_t index);
+/* The random numbers of training sample `index`, in `room`: by (seed, epoch, index). NULL of
+ * draw = NULL: see bnn_cloud_draw. */
+bnn_rng *bnn_points_rng(const bnn_draw *draw, size_t index, bnn_rng *room);
 /* Where a shape lies: the mean of its points, and the largest distance from it along an axis. */
 typedef struct bnn_frame {
     double mean[3], most;

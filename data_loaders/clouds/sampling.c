@@ -21,10 +21,12 @@ bnn_code bnn_points_field(bnn_field *field, int length, bnn_error *err) {
     return BNN_OK;
 }
 
-bnn_rng bnn_points_rng(const bnn_draw *draw, size_t index) {
-    return draw ? bnn_rng_start(draw->seed,
-                                bnn_data_stream("data.points", draw->epoch, (uint32_t)index))
-                : bnn_rng_start(0, bnn_data_stream("data.points.test", 0, (uint32_t)index));
+bnn_rng *bnn_points_rng(const bnn_draw *draw, size_t index, bnn_rng *room) {
+    if (!draw) {
+        return NULL;
+    }
+    *room = bnn_rng_start(draw->seed, bnn_data_stream("data.points", draw->epoch, (uint32_t)index));
+    return room;
 }
 
 static void mean_of(const float *xyz, size_t n, size_t stride, double mean[3]) {

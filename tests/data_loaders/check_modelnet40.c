@@ -416,6 +416,46 @@ START_TEST(modelnet_blocks) {
 }
 END_TEST
 
+/* A shape that is evaluated gives the same points wherever it stands, and however it is stored. */
+START_TEST(test_samples) {
+    static float x[6 * N], of_block[6 * N], of_file[6 * N];
+    float data[24];
+    char text[1024] = "", *p = text;
+    int32_t got;
+    for (int i = 0; i < 24; i++) {
+        data[i] = (float)((i * i) % 29) / 7.0f;
+        p += i >= 12 ? sprintf(p, "%.9g%c", (double)data[i], i % 3 == 2 ? '\n' : ' ') : 0;
+    }
+    write_text("b/test_files.txt", "a.h5\n");
+    write_block("b/a.h5", 2, 4, data, (const unsigned char *)"\1\2");
+    write_text("l/modelnet40_test.txt", "bed_0001\nbed_0002\nbed_0003\n");
+    write_text("l/bed/bed_0001.txt", "0 0 0\n1 1 1\n");
+    write_text("l/bed/bed_0002.txt", text);
+    write_text("l/bed/bed_0003.txt", text);
+    bnn_dataset *d = open_good("modelnet40", "b", BNN_SPLIT_TEST, NULL);
+    read_sample(d, 1, NULL, of_block, &got);
+    read_sample(d, 0, NULL, x, &got);
+    ck_assert_mem_ne(x, of_block, sizeof x);
+    bnn_dataset_close(d);
+    d = open_good("modelnet40", "l", BNN_SPLIT_TEST, NULL);
+    for (size_t i = 1; i < 3; i++) {
+        read_sample(d, i, NULL, x, &got);
+        ck_assert_mem_eq(x, of_block, sizeof x);
+    }
+    read_sample(d, 1, &(bnn_draw){1, 0}, x, &got); /* in training each draws for itself */
+    read_sample(d, 2, &(bnn_draw){1, 0}, of_file, &got);
+    ck_assert_mem_ne(x, of_file, sizeof x);
+    bnn_dataset_close(d);
+    bnn_cloud cloud;
+    ck_assert_int_eq(bnn_cloud_parse("c", (const unsigned char *)text, strlen(text), &cloud, NULL),
+                     BNN_OK);
+    ck_assert_int_eq(bnn_dataset_find("modelnet40")->draw("c", &cloud, NULL, N, of_file, NULL),
+                     BNN_OK);
+    ck_assert_mem_eq(of_file, of_block, sizeof x);
+    bnn_cloud_free(&cloud);
+}
+END_TEST
+
 /* Each byte of it another: an answer, and nothing worse. Cut anywhere: an error. */
 START_TEST(block_damaged) {
     const float data[12] = {1, 2, 3, 4, 5, 6, 7, 8, 9};
@@ -522,6 +562,7 @@ int main(void) {
     tcase_add_test(tc, modelnet10);
     tcase_add_test(tc, checksums);
     tcase_add_test(tc, modelnet_blocks);
+    tcase_add_test(tc, test_samples);
     tcase_add_test(tc, block_damaged);
     tcase_add_test(tc, block_forms);
     tcase_add_loop_test(tc, block_malformed, 0, sizeof bad_blocks / sizeof bad_blocks[0]);

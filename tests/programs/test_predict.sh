@@ -116,7 +116,9 @@ for class in bed sofa; do
     for i in 1 2 3 4; do
         box meshes/$class/train/$i.off $width.$i
     done
-    box meshes/$class/test/5.off $width.5
+    for i in 5 6 7 8; do
+        box meshes/$class/test/$i.off $width.$i
+    done
 done
 printf 'bed\nsofa\n' >meshes/modelnet40_shape_names.txt
 check 'clouds' "$train" --arch pointnet_vanilla --algo reactnet --data modelnet40 \
@@ -141,6 +143,31 @@ as_eval() { # NAME MODEL FILE FOLDER: the first test sample of the folder is the
     equal "$1: as evaluated" "$(json out.json 0.top.0.index)" "$(head -n 1 expected)"
     equal "$1: first" "$(sed 's/^[^#]*#\([0-9]*\) .*/\1/' .out)" "$(head -n 1 expected)"
 }
+# Each file is drawn as the test sample that it is, whichever one.
+all_as_eval() { # NAME MODEL FOLDER FILE...: the test samples of the folder are the files
+    test_name=$1
+    test_model=$2
+    test_data=$3
+    shift 3
+    check "$test_name: evaluated" "$evaluate" "$test_model" --data-dir "$test_data" \
+        --predictions expected --quiet --json scrap.json --overwrite
+    check "$test_name" "$predict" "$test_model" "$@"
+    sed 's/^[^#]*#\([0-9]*\) .*/\1/' .out >got
+    same "$test_name: as evaluated" got expected
+}
+for model in clouds clouds.bnn; do
+    all_as_eval "meshes, $model" $model meshes meshes/*/test/*.off
+done
+mkdir -p lists/bed lists/sofa
+for i in 1 2 3 4 5 6 7 8; do
+    class=$(if [ $i -lt 5 ]; then echo bed; else echo sofa; fi)
+    awk -v seed=$i 'BEGIN { srand(seed); for (i = 0; i < 150; i++)
+        printf "%.6f,%.6f,%.6f,0,0,1\n", rand(), rand() * (1 + seed % 4), rand() }' \
+        >lists/$class/${class}_000$i.txt
+    echo ${class}_000$i
+done >lists/modelnet40_test.txt
+cp meshes/modelnet40_shape_names.txt lists
+all_as_eval 'lists' clouds lists lists/*/*.txt
 for class in bed sofa; do
     mkdir -p one-$class/$class/test
     cp meshes/$class/test/5.off one-$class/$class/test
@@ -266,6 +293,17 @@ of_file=$(for key in predicted truth; do
     json parts-run/results.json examples.0.$key | tr ' ' '\n' | grep -c '^0$'
 done | tr '\n' ' ' | sed 's/ $//')
 equal 'parts: the legend' "$of_page" "$of_file"
+
+# Each file is drawn as the test sample that it is, point for point.
+check 'parts: all evaluated' "$evaluate" parts-run --predictions expected
+for i in 1 2 3 4 5 6; do
+    echo parts/02954340/points/c$i.pts parts/02773838/points/b$i.pts
+done >names
+# shellcheck disable=SC2046 # words
+check 'parts: all' "$predict" parts-run $(cat names) --json out.json
+{ tr -d '\n ' <out.json && echo; } | sed 's/"labels"/\n&/g' |
+    sed -n 's/^"labels":\[\([0-9,]*\)\].*/\1/p' | tr ',' ' ' >got
+same 'parts: all as evaluated' got expected
 
 expect_fail 'no such category' "no category 'Cup'; it knows Airplane, Bag, Cap, " "$predict" \
     parts-run corners.xyz --category Cup
