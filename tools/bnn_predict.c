@@ -12,6 +12,7 @@
 #include "data_loaders/clouds/clouds.h"
 #include "data_loaders/image/image.h"
 #include "engine/base/file.h"
+#include "engine/base/text.h"
 #include "tools/cli/interrupt.h"
 #include "tools/cli/names.h"
 #include "tools/cli/start.h"
@@ -54,7 +55,8 @@ static bnn_program program = {
     .usage = "MODEL FILE... [options]",
     .description =
         "Tells what MODEL, a checkpoint of bnn-train, a packed file of bnn-export or a run's "
-        "folder, takes each FILE for: images (JPEG, PNG, BMP, GIF, TGA, PNM) for networks of "
+        "folder, takes each FILE for: images (JPEG, PNG, BMP, GIF, TGA, PNM of kind P5 or P6) for "
+        "networks of "
         "images, WAV files for those of sound, meshes or lists of points (OFF, PLY, text) for "
         "those of clouds. An image is brought to the size of the data set's pictures (cut to their "
         "proportions around its middle, scaled; grey where they are) and then shown as they are; "
@@ -149,6 +151,13 @@ static int name_length(const char *name) {
     return (int)strcspn(name, "\n");
 }
 
+/* So many bytes of a file's name, or of what a file says, on one line. */
+static void print_text(const char *text, size_t length) {
+    for (size_t i = 0; i < length; i++) {
+        putchar(bnn_text_shown(text[i]));
+    }
+}
+
 /* The likeliest classes, and how likely. */
 static int rank(const prediction *p, int *class, double *probability) {
     const int classes = p->model.spec.classes, wanted = top < classes ? (int)top : classes;
@@ -183,7 +192,9 @@ static json_t *class_json(const prediction *p, int class, const char *key, json_
 static void print_class(const prediction *p, int class, int first) {
     const char *name = bnn_class_name(&p->model.spec, class);
     const int length = name_length(name);
-    printf("%s %.*s%s%d", first ? "" : ",", length, name, length ? " #" : "#", class);
+    fputs(first ? " " : ", ", stdout);
+    print_text(name, (size_t)length);
+    printf("%s%d", length ? " #" : "#", class);
 }
 
 static json_t *tell_classes(prediction *p, const char *path) {
@@ -191,7 +202,8 @@ static json_t *tell_classes(prediction *p, const char *path) {
     double probability[MOST_TOP];
     const int count = rank(p, class, probability);
     json_t *list = json_array();
-    printf("%s:", path);
+    print_text(path, strlen(path));
+    putchar(':');
     for (int k = 0; k < count; k++) {
         print_class(p, class[k], k == 0);
         printf(" %.1f%%", 100.0 * probability[k]);
@@ -217,7 +229,8 @@ static json_t *tell_parts(prediction *p, const char *path) {
             json_array_append_new(labels, json_integer(part));
         }
     }
-    printf("%s:", path);
+    print_text(path, strlen(path));
+    putchar(':');
     for (int c = 0; count && c < classes; c++) {
         if (count[c]) {
             print_class(p, c, json_array_size(list) == 0);

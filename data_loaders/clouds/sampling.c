@@ -55,8 +55,8 @@ bnn_code bnn_points_frame(const char *name, const float *xyz, size_t n, size_t s
     }
     if (!differ || !(frame->most > 0.0)) {
         return bnn_fail(err, BNN_ERR_FORMAT,
-                        "%s: its %zu points all coincide: there is no shape; download the file "
-                        "again",
+                        "%s: its %zu points all coincide: there is no shape; choose another file, "
+                        "or copy it again",
                         name, n);
     }
     return BNN_OK;
@@ -150,8 +150,8 @@ bnn_code bnn_mesh_sample(const char *name, const bnn_mesh *mesh, bnn_rng *rng, s
     if (!(total > 0.0)) {
         free(sum);
         return bnn_fail(err, BNN_ERR_FORMAT,
-                        "%s: none of its faces has an area, so no points can be drawn; download "
-                        "the file again",
+                        "%s: none of its faces has an area, so no points can be drawn; choose "
+                        "another file, or copy it again",
                         name);
     }
     for (size_t i = 0; i < n; i++) {

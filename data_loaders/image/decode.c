@@ -148,6 +148,12 @@ bnn_code bnn_image_file_read(const char *name, const unsigned char *bytes, size_
                              bnn_shape picture, int height, int width, uint8_t *rgb,
                              bnn_error *err) {
     int w, h, channels;
+    if (size > 1 && bytes[0] == 'P' && bytes[1] >= '1' && bytes[1] <= '4') {
+        return bnn_fail(err, BNN_ERR_FORMAT,
+                        "%s: a PNM image of kind P%c (%s), which is not read; convert it to P5, P6 "
+                        "or PNG",
+                        name, bytes[1], bytes[1] == '4' ? "of bits" : "written as text");
+    }
     if (size > INT_MAX || !stbi_info_from_memory(bytes, (int)size, &w, &h, &channels) || w < 1 ||
         h < 1) {
         return bnn_fail(err, BNN_ERR_FORMAT,

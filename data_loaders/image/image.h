@@ -1,5 +1,5 @@
-/* A user's own image file, of any common format (JPEG, PNG, BMP, GIF, TGA, PNM), as a network of
- * images sees one. */
+/* A user's own image file, of any common format (JPEG, PNG, BMP, GIF, TGA, PNM P5 and P6), as a
+ * network of images sees one. */
 #ifndef BNN_DATA_LOADERS_IMAGE_IMAGE_H
 #define BNN_DATA_LOADERS_IMAGE_IMAGE_H
 

@@ -184,6 +184,10 @@ START_TEST(refused) {
                  {"P6\n0 5\n255\n", "not an image"},
                  {"P6\n20000 20000\n255\n", "too many"},
                  {"P6\n2 1\n65535\n123456789012", "16 bits a value"},
+                 {"P3\n1 1\n255\n1 2 3\n", "of kind P3 (written as text), which is not read"},
+                 {"P1 1 1 1", "convert it to P5, P6 or PNG"},
+                 {"P4\n8 1\n1", "of kind P4 (of bits)"},
+                 {"P7\nWIDTH 1\n", "not an image"},
                  {"hello, world", "not an image"}};
     for (size_t i = 0; i < sizeof files / sizeof files[0]; i++) {
         bnn_code code = bnn_image_file_read("f", (const unsigned char *)files[i].bytes,

@@ -143,9 +143,9 @@ START_TEST(modelnet_bad_lists) {
     expect_bad("modelnet40", "s", BNN_SPLIT_TRAIN, "/bed_0001.txt: is empty", "unpack");
     write_text("s/bed/bed_0001.txt", "1,2,3\n1,2\n");
     d = open_good("modelnet40", "s", BNN_SPLIT_TRAIN, NULL);
-    expect_bad_sample(d, 0, "/s/bed/bed_0001.txt: line 2: 2 numbers, expected 3", "download");
+    expect_bad_sample(d, 0, "/s/bed/bed_0001.txt: line 2: 2 numbers, expected 3", "copy it again");
     write_text("s/bed/bed_0001.txt", "1,2,3\n1,2,3\n");
-    expect_bad_sample(d, 0, "/s/bed/bed_0001.txt: its 2 points all coincide", "download");
+    expect_bad_sample(d, 0, "/s/bed/bed_0001.txt: its 2 points all coincide", "copy it again");
     ck_assert_int_eq(unlink(in_folder("s/bed/bed_0001.txt")), 0);
     expect_bad_sample(d, 0, "/s/bed/bed_0001.txt: ", "o such file");
     bnn_dataset_close(d);
@@ -220,7 +220,7 @@ START_TEST(modelnet_meshes) {
     snprintf(name, sizeof name, "%sbed/test/bed_0002.off", at);
     write_text(name, "OFF\n3 1 0\n0 0 0\n1 1 1\n2 2 2\n3 0 1 2\n");
     d = open_good("modelnet40", ".", BNN_SPLIT_TEST, NULL);
-    expect_bad_sample(d, 0, "/bed_0002.off: none of its faces has an area", "download");
+    expect_bad_sample(d, 0, "/bed_0002.off: none of its faces has an area", "copy it again");
     bnn_dataset_close(d);
     snprintf(name, sizeof name, "%steapot/train/teapot_0001.off", at);
     write_text(name, "OFF\n");

@@ -90,11 +90,29 @@ expect_some() { # NAME REGEX FILE
     equal "$1: the others" "$(count_lines .out)" 2
     equal "$1: two lines" "$(count_lines .err)" 2
     matches "$1: told" "^bnn-predict: $3: .*$2" .err
+    equal "$1: the file is not one to download" "$(grep -c download .err)" 0
     matches "$1: counted" '^bnn-predict: 1 of 3 files could not be read$' .err
 }
 expect_some 'no image' 'not an image that is known' run/metrics.csv
 expect_some 'nothing' 'not an image that is known' empty
+printf 'P3\n1 1\n255\n1 2 3\n' >text.ppm
+expect_some 'PNM as text' 'P3 \(written as text\), which is not read; convert it' text.ppm
 expect_some 'not there' 'No such file|no such file' none.png
+# Names are shown on one line, and tell a terminal nothing.
+name=$(printf 'a\nb\033[2J\177.ppm')
+cp image0.ppm "$name"
+check 'a name of control characters' "$predict" run "$name" --top 1 --json out.json
+equal 'a name of control characters: lines' "$(count_lines .out)" 1
+matches 'a name of control characters: shown' '^a\?b\?\[2J\?\.ppm: [a-z]+ #[0-9] [0-9.]+%$' .out
+equal 'a name of control characters: JSON' "$(json out.json 0.file)" "$name"
+strange=$(printf '\033[2Ja\177\n\033c')
+check 'classes of such names' "$helper" alter run/best.safetensors strange.safetensors \
+    "metadata=class_names=$strange"
+check 'classes of such names' "$predict" strange.safetensors image0.ppm --top 10
+equal 'classes of such names: lines' "$(count_lines .out)" 1
+equal 'classes of such names: none is raw' "$(tr -d '\n' <.out | tr -cd '\001-\037\177' | wc -c | tr -d ' ')" 0
+matches 'classes of such names: shown' ' \?\[2Ja\? #0 ' .out
+
 expect_fail 'no file' 'FILE|operand|argument' "$predict" run
 expect_fail 'no model' 'nothing.bnn' "$predict" nothing.bnn image0.ppm
 expect_fail 'over a file' '--json' "$predict" run image0.ppm --json image0.ppm
@@ -210,6 +228,7 @@ expect_cloud() { # NAME REGEX FILE
     equal "$1: the others" "$(count_lines .out)" 2
     equal "$1: two lines" "$(count_lines .err)" 2
     matches "$1: told" "^bnn-predict: $3: .*$2" .err
+    equal "$1: the file is not one to download" "$(grep -c download .err)" 0
 }
 expect_cloud 'an empty cloud' 'holds no points' empty
 printf '1 2 3\n' >one.xyz
