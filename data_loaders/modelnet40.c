@@ -142,7 +142,6 @@ static void modelnet_close(bnn_dataset *dataset) {
     }
     free(d->block);
     bnn_cloud_files_free(&d->files);
-    free(d);
 }
 
 /* ---- what stands in the folder ---- */
@@ -432,9 +431,14 @@ static bnn_code open_blocks(modelnet *d, const char *dir, const char *split, bnn
     return code;
 }
 
-static bnn_code open_split(modelnet *d, const char *dir, bnn_split split, bnn_error *err) {
+static bnn_code modelnet_open(bnn_dataset *dataset, const char *dir, bnn_split split,
+                              bnn_error *err) {
+    modelnet *d = (modelnet *)dataset;
     char folder[BNN_DATA_PATH_MAX];
     const char *part = split == BNN_SPLIT_TRAIN ? "train" : "test";
+    d->base.sample = modelnet_sample;
+    d->base.label = modelnet_label;
+    d->base.checksum = modelnet_checksum;
     bnn_code code = find_folder(dir, folder, &d->layout, err);
     if (code == BNN_OK) {
         code = find_class_names(d, folder, err);
@@ -454,40 +458,10 @@ static bnn_code open_split(modelnet *d, const char *dir, bnn_split split, bnn_er
     return code;
 }
 
-static bnn_code modelnet_plan(const bnn_dataset_info *info, const bnn_dataset_options *options,
-                              bnn_dataset **out, bnn_error *err) {
-    modelnet *d = calloc(1, sizeof *d);
-    bnn_arena *arena = bnn_arena_create();
-    if (!d || !arena) {
-        free(d);
-        bnn_arena_free(arena);
-        return bnn_fail(err, BNN_ERR_MEMORY, "%s: out of memory", info->name);
-    }
-    bnn_data_describe(&d->base, info);
-    d->files.arena = arena;
-    d->base.sample = modelnet_sample;
-    d->base.label = modelnet_label;
-    d->base.checksum = modelnet_checksum;
-    d->base.close = modelnet_close;
-    memcpy(d->field, info->field, sizeof d->field);
-    d->base.field = d->field;
-    bnn_code code = bnn_points_field(&d->field[0], options->length, err);
-    if (code != BNN_OK) {
-        bnn_dataset_close(&d->base);
-        return code;
-    }
-    *out = &d->base;
-    return BNN_OK;
-}
-
-static bnn_code modelnet_open(const bnn_dataset_info *info, const char *dir, bnn_split split,
-                              const bnn_dataset_options *options, bnn_dataset **out,
+static bnn_code modelnet_plan(bnn_dataset *dataset, const bnn_dataset_options *options,
                               bnn_error *err) {
-    bnn_code code = modelnet_plan(info, options, out, err);
-    if (code == BNN_OK && (code = open_split((modelnet *)*out, dir, split, err)) != BNN_OK) {
-        bnn_dataset_close(*out);
-    }
-    return code;
+    modelnet *d = (modelnet *)dataset;
+    return bnn_clouds_plan(dataset, d->field, &d->files, options->length, err);
 }
 
 static const bnn_field fields[2] = {
@@ -506,6 +480,8 @@ const bnn_dataset_info bnn_dataset_modelnet40 = {
     .classes = CLASSES,
     .class_names = class_names,
     .draw = modelnet_draw,
+    .bytes = sizeof(modelnet),
     .plan = modelnet_plan,
     .open = modelnet_open,
+    .close = modelnet_close,
 };

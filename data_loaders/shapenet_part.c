@@ -158,7 +158,6 @@ static uint32_t shapenet_checksum(const bnn_dataset *dataset) {
 static void shapenet_close(bnn_dataset *dataset) {
     shapenet *d = (shapenet *)dataset;
     bnn_cloud_files_free(&d->files);
-    free(d);
 }
 
 /* ---- opening ---- */
@@ -270,8 +269,12 @@ static bnn_code open_list(shapenet *d, const char *dir, const char *lists, const
 
 /* Shapes for training are those of the validation, too, as BiPointNet has it. A set of one's own
  * may have none, and where it has no others it is tested on those that it is trained on. */
-static bnn_code open_split(shapenet *d, const char *dir, bnn_split split, bnn_error *err) {
+static bnn_code shapenet_open(bnn_dataset *dataset, const char *dir, bnn_split split,
+                              bnn_error *err) {
+    shapenet *d = (shapenet *)dataset;
     char folder[BNN_DATA_PATH_MAX], lists[BNN_DATA_PATH_MAX];
+    d->base.sample = shapenet_sample;
+    d->base.checksum = shapenet_checksum;
     bnn_code code = find_folder(dir, folder, lists, err);
     int training = split == BNN_SPLIT_TRAIN;
     if (code == BNN_OK && !training && !has_list(lists, "test")) {
@@ -313,43 +316,11 @@ static bnn_code choose_category(shapenet *d, const char *variant, bnn_error *err
                     variant, known);
 }
 
-static bnn_code shapenet_plan(const bnn_dataset_info *info, const bnn_dataset_options *options,
-                              bnn_dataset **out, bnn_error *err) {
-    shapenet *d = calloc(1, sizeof *d);
-    bnn_arena *arena = bnn_arena_create();
-    if (!d || !arena) {
-        free(d);
-        bnn_arena_free(arena);
-        return bnn_fail(err, BNN_ERR_MEMORY, "%s: out of memory", info->name);
-    }
-    bnn_data_describe(&d->base, info);
-    d->files.arena = arena;
-    d->base.sample = shapenet_sample;
-    d->base.checksum = shapenet_checksum;
-    d->base.close = shapenet_close;
-    memcpy(d->field, info->field, sizeof d->field);
-    d->base.field = d->field;
-    bnn_code code = bnn_points_field(&d->field[0], options->length, err);
-    d->field[1].shape.w = d->field[0].shape.w;
-    if (code == BNN_OK) {
-        code = choose_category(d, options->variant, err);
-    }
-    if (code != BNN_OK) {
-        bnn_dataset_close(&d->base);
-        return code;
-    }
-    *out = &d->base;
-    return BNN_OK;
-}
-
-static bnn_code shapenet_open(const bnn_dataset_info *info, const char *dir, bnn_split split,
-                              const bnn_dataset_options *options, bnn_dataset **out,
+static bnn_code shapenet_plan(bnn_dataset *dataset, const bnn_dataset_options *options,
                               bnn_error *err) {
-    bnn_code code = shapenet_plan(info, options, out, err);
-    if (code == BNN_OK && (code = open_split((shapenet *)*out, dir, split, err)) != BNN_OK) {
-        bnn_dataset_close(*out);
-    }
-    return code;
+    shapenet *d = (shapenet *)dataset;
+    bnn_code code = bnn_clouds_plan(dataset, d->field, &d->files, options->length, err);
+    return code == BNN_OK ? choose_category(d, options->variant, err) : code;
 }
 
 static const bnn_field fields[2] = {
@@ -369,6 +340,8 @@ const bnn_dataset_info bnn_dataset_shapenet_part = {
     .classes = PARTS,
     .class_names = class_names,
     .draw = shapenet_draw,
+    .bytes = sizeof(shapenet),
     .plan = shapenet_plan,
     .open = shapenet_open,
+    .close = shapenet_close,
 };

@@ -107,6 +107,8 @@ bnn_code bnn_hdf5_parse(const char *name, const unsigned char *bytes, size_t siz
 void bnn_cloud_block_free(bnn_cloud_block *block);
 
 /* ---- which shapes there are (files.c) ---- */
+#define BNN_MOST_POINTS (1 << 20) /* of a sample */
+
 typedef struct bnn_cloud_file {
     const char *path;
     const char *labels; /* the path of a file of its points' labels, or NULL */
@@ -119,6 +121,10 @@ typedef struct bnn_cloud_files {
     size_t count, capacity;
 } bnn_cloud_files;
 
+/* Plans a set of the files: its fields are `field` from here on, the row's of so many points (0: of
+ * as many as the row says). */
+bnn_code bnn_clouds_plan(bnn_dataset *dataset, bnn_field field[2], bnn_cloud_files *files,
+                         int length, bnn_error *err);
 /* Lines of names, or of paths, of which the last part counts: printable ASCII without blanks or a
  * dot in front, so that each can be a file's or a folder's in the set's own. An array in `arena`.
  */
@@ -138,9 +144,6 @@ void bnn_cloud_files_free(bnn_cloud_files *files);
 uint32_t bnn_cloud_files_checksum(const bnn_cloud_files *files);
 
 /* ---- from shapes to samples (sampling.c) ---- */
-#define BNN_MOST_POINTS (1 << 20)
-/* So many points instead of the row's; 0: the row's. */
-bnn_code bnn_points_field(bnn_field *field, int length, bnn_error *err);
 /* The random numbers of training sample `index`, in `room`: by (seed, epoch, index). NULL of
  * draw = NULL: see bnn_cloud_draw. */
 bnn_rng *bnn_points_rng(const bnn_draw *draw, size_t index, bnn_rng *room);

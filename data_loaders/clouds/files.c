@@ -185,6 +185,25 @@ bnn_code bnn_cloud_files_add(bnn_cloud_files *files, bnn_dataset *dataset, bnn_c
     return BNN_OK;
 }
 
+bnn_code bnn_clouds_plan(bnn_dataset *dataset, bnn_field field[2], bnn_cloud_files *files,
+                         int length, bnn_error *err) {
+    if (length < 0 || length > BNN_MOST_POINTS) {
+        return bnn_fail(err, BNN_ERR_ARGUMENT, "%d points of a shape: a cloud has 1 to %d", length,
+                        BNN_MOST_POINTS);
+    }
+    files->arena = bnn_arena_create();
+    if (!files->arena) {
+        return bnn_fail(err, BNN_ERR_MEMORY, "%s: out of memory", dataset->info->name);
+    }
+    memcpy(field, dataset->info->field, 2 * sizeof *field);
+    for (int i = 0; length > 0 && i < 2; i++) { /* what is said of each point, too */
+        const int by_point = field[i].shape.w == dataset->info->field[0].shape.w;
+        field[i].shape.w = by_point ? length : field[i].shape.w;
+    }
+    dataset->field = field;
+    return BNN_OK;
+}
+
 void bnn_cloud_files_free(bnn_cloud_files *files) {
     bnn_arena_free(files->arena);
     free(files->file);

@@ -12,15 +12,6 @@
 #define JITTER 0.01
 #define TURN (15.0 * 3.14159265358979323846 / 180.0)
 
-bnn_code bnn_points_field(bnn_field *field, int length, bnn_error *err) {
-    if (length < 0 || length > BNN_MOST_POINTS) {
-        return bnn_fail(err, BNN_ERR_ARGUMENT, "%d points of a shape: a cloud has 1 to %d", length,
-                        BNN_MOST_POINTS);
-    }
-    field->shape.w = length > 0 ? length : field->shape.w;
-    return BNN_OK;
-}
-
 bnn_rng *bnn_points_rng(const bnn_draw *draw, size_t index, bnn_rng *room) {
     if (!draw) {
         return NULL;

@@ -110,7 +110,8 @@ check 'classes of such names' "$helper" alter run/best.safetensors strange.safet
     "metadata=class_names=$strange"
 check 'classes of such names' "$predict" strange.safetensors image0.ppm --top 10
 equal 'classes of such names: lines' "$(count_lines .out)" 1
-equal 'classes of such names: none is raw' "$(tr -d '\n' <.out | tr -cd '\001-\037\177' | wc -c | tr -d ' ')" 0
+equal 'classes of such names: none is raw' \
+    "$(tr -d '\n' <.out | tr -cd '\001-\037\177' | wc -c | tr -d ' ')" 0
 matches 'classes of such names: shown' ' \?\[2Ja\? #0 ' .out
 
 expect_fail 'no file' 'FILE|operand|argument' "$predict" run
