@@ -186,3 +186,10 @@ bnn_code bnn_data_join(char out[BNN_DATA_PATH_MAX], const char *dir, const char 
     }
     return BNN_OK;
 }
+
+int bnn_data_has(const char *dir, const char *name, mode_t kind) {
+    char path[BNN_DATA_PATH_MAX];
+    struct stat status;
+    return bnn_data_join(path, dir, name, NULL) == BNN_OK && stat(path, &status) == 0 &&
+           (status.st_mode & S_IFMT) == kind;
+}

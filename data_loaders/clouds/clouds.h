@@ -130,6 +130,10 @@ bnn_code bnn_clouds_plan(bnn_dataset *dataset, bnn_field field[2], bnn_cloud_fil
  */
 bnn_code bnn_names_parse(const char *name, const unsigned char *bytes, size_t size,
                          bnn_arena *arena, const char *const **out, size_t *count, bnn_error *err);
+/* The same of the file dir/file, which the dataset then reads; `cure` ends the message if there is
+ * none. */
+bnn_code bnn_names_read(bnn_dataset *dataset, const char *dir, const char *file, const char *cure,
+                        bnn_arena *arena, const char *const **out, size_t *count, bnn_error *err);
 /* A JSON array of "FOLDER/SYNSET/ID": of each, the part from SYNSET on. */
 bnn_code bnn_shape_list_parse(const char *name, const unsigned char *bytes, size_t size,
                               bnn_arena *arena, const char *const **out, size_t *count,
