@@ -148,14 +148,36 @@ static bnn_code add_path(modelnet *d, const char *path, int32_t label, bnn_error
     return bnn_cloud_files_add(&d->files, &d->base, (bnn_cloud_file){kept, NULL, label}, err);
 }
 
+/* The names of a split's shapes, or of the files of its blocks. */
+static bnn_code read_list(modelnet *d, const char *dir, const char *split, char list[64],
+                          const char *const **name, size_t *count, bnn_error *err) {
+    if (d->form == BNN_MODELNET_BLOCKS) {
+        snprintf(list, 64, "%s_files.txt", split);
+    } else {
+        snprintf(list, 64, "%s_%s.txt", bnn_modelnet_prefix(dir), split);
+    }
+    return bnn_names_read(&d->base, dir, list, BNN_MODELNET_CURE, d->files.arena, name, count, err);
+}
+
+/* A set of one's own may test what it trains. That it trains anything is not for the test to say.
+ */
+static bnn_code compare_lists(modelnet *d, const char *dir, const char *split,
+                              const char *const *name, size_t count, bnn_error *err) {
+    char list[64];
+    const char *const *train;
+    size_t trains;
+    return strcmp(split, "test") == 0 &&
+                   read_list(d, dir, "train", list, &train, &trains, NULL) == BNN_OK
+               ? bnn_names_compare(&d->base, d->files.arena, name, count, train, trains, err)
+               : BNN_OK;
+}
+
 /* "night_stand_0001" is <dir>/night_stand/night_stand_0001.txt. */
 static bnn_code open_lists(modelnet *d, const char *dir, const char *split, bnn_error *err) {
     char list[64], path[2 * BNN_DATA_PATH_MAX];
     const char *const *name;
     size_t count;
-    snprintf(list, sizeof list, "%s_%s.txt", bnn_modelnet_prefix(dir), split);
-    bnn_code code =
-        bnn_names_read(&d->base, dir, list, BNN_MODELNET_CURE, d->files.arena, &name, &count, err);
+    bnn_code code = read_list(d, dir, split, list, &name, &count, err);
     for (size_t i = 0; code == BNN_OK && i < count; i++) {
         const char *end = strrchr(name[i], '_');
         int label = end ? bnn_modelnet_class(&d->base, name[i], (size_t)(end - name[i])) : -1;
@@ -168,7 +190,7 @@ static bnn_code open_lists(modelnet *d, const char *dir, const char *split, bnn_
         snprintf(path, sizeof path, "%s/%s/%s.txt", dir, d->base.class_names[label], name[i]);
         code = add_path(d, path, label, err);
     }
-    return code;
+    return code == BNN_OK ? compare_lists(d, dir, split, name, count, err) : code;
 }
 
 static int is_mesh(const struct dirent *entry) {
@@ -224,9 +246,7 @@ static bnn_code open_blocks(modelnet *d, const char *dir, const char *split, bnn
     char list[64], path[BNN_DATA_PATH_MAX];
     const char *const *name;
     size_t count;
-    snprintf(list, sizeof list, "%s_files.txt", split);
-    bnn_code code =
-        bnn_names_read(&d->base, dir, list, BNN_MODELNET_CURE, d->files.arena, &name, &count, err);
+    bnn_code code = read_list(d, dir, split, list, &name, &count, err);
     if (code == BNN_OK) {
         d->block = calloc(count, sizeof *d->block);
         code = d->block ? BNN_OK : bnn_fail(err, BNN_ERR_MEMORY, "%s: out of memory", dir);
@@ -239,7 +259,7 @@ static bnn_code open_blocks(modelnet *d, const char *dir, const char *split, bnn
             d->base.skipped += code == BNN_OK;
         }
     }
-    return code;
+    return code == BNN_OK ? compare_lists(d, dir, split, name, count, err) : code;
 }
 
 static bnn_code modelnet_open(bnn_dataset *dataset, const char *dir, bnn_split split,

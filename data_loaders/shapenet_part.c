@@ -241,30 +241,60 @@ static int has_list(const char *lists, const char *part) {
     return list_path(lists, part, path, NULL) != BNN_OK || stat(path, &status) == 0;
 }
 
-static bnn_code open_list(shapenet *d, const char *dir, const char *lists, const char *part,
-                          bnn_error *err) {
+typedef struct shape_list {
     char path[BNN_DATA_PATH_MAX];
-    const char *const *entry = NULL;
-    size_t count = 0;
+    const char *const *entry; /* [count] */
+    size_t count;
+} shape_list;
+
+static bnn_code read_list(shapenet *d, const char *lists, const char *part, shape_list *out,
+                          bnn_error *err) {
     bnn_map map = {0};
-    bnn_code code = list_path(lists, part, path, err);
+    out->count = 0;
+    bnn_code code = list_path(lists, part, out->path, err);
     if (code == BNN_OK) {
-        code = bnn_data_check_file(path, CURE, err);
+        code = bnn_data_check_file(out->path, CURE, err);
     }
     if (code == BNN_OK) {
-        code = bnn_map_read(path, &map, err);
+        code = bnn_map_read(out->path, &map, err);
     }
     if (code == BNN_OK) {
         code = bnn_data_note_file(&d->base, map.device, map.inode, err);
     }
     if (code == BNN_OK) {
-        code = bnn_shape_list_parse(path, map.data, map.size, d->files.arena, &entry, &count, err);
+        code = bnn_shape_list_parse(out->path, map.data, map.size, d->files.arena, &out->entry,
+                                    &out->count, err);
     }
     bnn_map_close(&map);
-    for (size_t i = 0; i < count && code == BNN_OK; i++) {
-        code = add_shape(d, dir, path, entry[i], err);
+    out->count = code == BNN_OK ? out->count : 0;
+    return code;
+}
+
+static bnn_code open_list(shapenet *d, const char *dir, const char *lists, const char *part,
+                          shape_list *list, bnn_error *err) {
+    bnn_code code = read_list(d, lists, part, list, err);
+    for (size_t i = 0; i < list->count && code == BNN_OK; i++) {
+        code = add_shape(d, dir, list->path, list->entry[i], err);
     }
     return code;
+}
+
+/* A set of one's own may test what it trains. That it trains anything is not for the test to say.
+ */
+static bnn_code compare_lists(shapenet *d, const char *lists, const shape_list *test,
+                              bnn_error *err) {
+    shape_list train, val;
+    (void)read_list(d, lists, "train", &train, NULL);
+    (void)read_list(d, lists, "val", &val, NULL);
+    const size_t count = train.count + val.count;
+    const char **all = bnn_arena_alloc(d->files.arena, (count + 1) * sizeof *all);
+    if (!all) {
+        return bnn_fail(err, BNN_ERR_MEMORY, "%s: out of memory", test->path);
+    }
+    for (size_t i = 0; i < count; i++) {
+        all[i] = i < train.count ? train.entry[i] : val.entry[i - train.count];
+    }
+    return bnn_names_compare(&d->base, d->files.arena, test->entry, test->count, all, count, err);
 }
 
 /* Shapes for training are those of the validation, too, as BiPointNet has it. A set of one's own
@@ -277,15 +307,19 @@ static bnn_code shapenet_open(bnn_dataset *dataset, const char *dir, bnn_split s
     d->base.checksum = shapenet_checksum;
     bnn_code code = find_folder(dir, folder, lists, err);
     int training = split == BNN_SPLIT_TRAIN;
+    shape_list list = {.count = 0};
     if (code == BNN_OK && !training && !has_list(lists, "test")) {
         d->base.remark = "it has no list for testing; the shapes for training are tested on";
         training = 1;
     }
     if (code == BNN_OK) {
-        code = open_list(d, folder, lists, training ? "train" : "test", err);
+        code = open_list(d, folder, lists, training ? "train" : "test", &list, err);
+    }
+    if (code == BNN_OK && !training) {
+        code = compare_lists(d, lists, &list, err);
     }
     if (code == BNN_OK && training && has_list(lists, "val")) {
-        code = open_list(d, folder, lists, "val", err);
+        code = open_list(d, folder, lists, "val", &list, err);
     }
     d->base.count = d->files.count;
     if (code == BNN_OK && d->base.count == 0) {

@@ -134,6 +134,10 @@ bnn_code bnn_names_parse(const char *name, const unsigned char *bytes, size_t si
  * none. */
 bnn_code bnn_names_read(bnn_dataset *dataset, const char *dir, const char *file, const char *cure,
                         bnn_arena *arena, const char *const **out, size_t *count, bnn_error *err);
+/* Remarks of the dataset how many of the names that it tests are among those that it trains, if any
+ * are; `arena` lives as long as it does. */
+bnn_code bnn_names_compare(bnn_dataset *dataset, bnn_arena *arena, const char *const *test,
+                           size_t tests, const char *const *train, size_t trains, bnn_error *err);
 /* A JSON array of "FOLDER/SYNSET/ID": of each, the part from SYNSET on. */
 bnn_code bnn_shape_list_parse(const char *name, const unsigned char *bytes, size_t size,
                               bnn_arena *arena, const char *const **out, size_t *count,

@@ -92,6 +92,34 @@ bnn_code bnn_names_read(bnn_dataset *dataset, const char *dir, const char *file,
     return code;
 }
 
+static int by_text(const void *a, const void *b) {
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+bnn_code bnn_names_compare(bnn_dataset *dataset, bnn_arena *arena, const char *const *test,
+                           size_t tests, const char *const *train, size_t trains, bnn_error *err) {
+    size_t shared = 0;
+    const char **sorted = bnn_arena_alloc(arena, (trains + 1) * sizeof *sorted);
+    if (!sorted) {
+        return no_memory(dataset->info->name, err);
+    }
+    for (size_t i = 0; i < trains; i++) {
+        sorted[i] = train[i];
+    }
+    qsort(sorted, trains, sizeof *sorted, by_text);
+    for (size_t i = 0; i < tests; i++) {
+        shared += bsearch(&test[i], sorted, trains, sizeof *sorted, by_text) != NULL;
+    }
+    if (shared == 0) {
+        return BNN_OK;
+    }
+    dataset->remark = bnn_arena_format(arena,
+                                       "%zu of the %zu names on its list for testing are on that "
+                                       "for training, too; of new shapes the score says little",
+                                       shared, tests);
+    return dataset->remark ? BNN_OK : no_memory(dataset->info->name, err);
+}
+
 /* "SYNSET/ID" at the end of "FOLDER/SYNSET/ID", or NULL. */
 static const char *shape_of(const char *entry, size_t length) {
     const char *id = entry + length, *synset;

@@ -316,6 +316,8 @@ equal 'parts: the legend' "$of_page" "$of_file"
 
 # Each file is drawn as the test sample that it is, point for point.
 check 'parts: all evaluated' "$evaluate" parts-run --predictions expected
+matches 'parts: tested on what was learnt' \
+    '^bnn-eval: note: shapenet_part: 12 of the 12 names on its list for testing' .err
 for i in 1 2 3 4 5 6; do
     echo parts/02954340/points/c$i.pts parts/02773838/points/b$i.pts
 done >names
