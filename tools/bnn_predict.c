@@ -56,17 +56,13 @@ static bnn_program program = {
     .description =
         "Tells what MODEL, a checkpoint of bnn-train, a packed file of bnn-export or a run's "
         "folder, takes each FILE for: images (JPEG, PNG, BMP, GIF, TGA, PNM of kind P5 or P6) for "
-        "networks of "
-        "images, WAV files for those of sound, meshes or lists of points (OFF, PLY, text) for "
-        "those of clouds. An image is brought to the size of the data set's pictures (cut to their "
-        "proportions around its middle, scaled; grey where they are) and then shown as they are; "
-        "of "
-        "sound the first second counts; a cloud's points are chosen as those of the "
-        "data set's test samples are, of a mesh by area, of a file always the same ones. Of a "
-        "network that "
-        "tells parts, the points of each part are counted. A file that cannot be read is told, the "
-        "others are done, "
-        "and the exit status is 1.",
+        "networks of images, WAV files for those of sound, meshes or lists of points (OFF, PLY, "
+        "text) for those of clouds. An image is brought to the size and colours of the data set's "
+        "pictures (cut to their proportions around its middle, then scaled) and shown to the "
+        "network as they are; of sound the first second counts; a cloud's points are chosen as "
+        "those of the data set's test samples are, of a mesh by area, of a file always the same "
+        "ones. Of a network that tells parts, the points of each part are counted. A file that "
+        "cannot be read is told, the others are done, and the exit status is 1.",
     .examples = "bnn-predict runs/reactnet-resnet20-fashion_mnist shirt.png shoe.jpg\n"
                 "bnn-predict model.bnn *.wav --top 3 --json -\n"
                 "bnn-predict runs/bnn-pointnet_partseg-shapenet_part chair.ply --category Chair",
