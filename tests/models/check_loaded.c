@@ -141,6 +141,9 @@ START_TEST(picture) {
     }
     ck_assert_uint_lt(at, count);
     ck_assert_str_eq(meta[at].value, "1x28x26");
+    spec.height = spec.width = 8; /* nothing is written that could not be read */
+    ck_assert_uint_eq(bnn_spec_meta(&spec, arena, meta), count);
+    ck_assert_str_eq(meta[at].value, "3x8x8");
     bnn_arena_free(arena);
 }
 END_TEST
