@@ -39,18 +39,22 @@ __attribute__((constructor)) static void watch_forks(void) {
     pthread_atfork(before_fork, NULL, in_child);
 }
 
-int bnn_team(const bnn_device *device) {
+static int all(const bnn_device *device) {
     return orphaned ? 1 : device->threads;
+}
+
+/* Some microseconds: a thread that sleeps takes longer to wake, one that spins a tenth of it. */
+size_t bnn_worth_waking = 32768;
+
+int bnn_team(const bnn_device *device, size_t work) {
+    return work > bnn_worth_waking ? all(device) : 1;
 }
 
 void bnn_for_each(const bnn_stream *stream, size_t count,
                   void (*body)(void *context, size_t i, int worker), void *context) {
-    if (count == 1) {
-        body(context, 0, 0);
-        return;
-    }
     bnn_queue items = {.total = count};
-#pragma omp parallel num_threads(bnn_team(&stream->device))
+    int team = bnn_team(&stream->device, count * stream->device.kernels->block_values);
+#pragma omp parallel num_threads(team)
     {
         size_t first, last;
         while (bnn_next_run(&items, &first, &last)) {
@@ -118,14 +122,14 @@ static void leave(void) {
  */
 void bnn_threads_enter(const bnn_device *device) {
     enter();
-#pragma omp parallel num_threads(bnn_team(device))
+#pragma omp parallel num_threads(all(device))
     if (omp_get_thread_num() != 0) {
         enter();
     }
 }
 
 void bnn_threads_leave(const bnn_device *device) {
-#pragma omp parallel num_threads(bnn_team(device))
+#pragma omp parallel num_threads(all(device))
     if (omp_get_thread_num() != 0) {
         leave();
     }

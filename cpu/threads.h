@@ -13,6 +13,9 @@ int bnn_cpu_quota(const char *groups, const char *mount);
  * many as the system lets start. */
 int bnn_threads_granted(int wanted);
 
+/* More work than this wakes a kernel's other threads: see bnn_team. */
+extern size_t bnn_worth_waking;
+
 /* bnn_device_ops.enter and .leave. */
 void bnn_threads_enter(const bnn_device *device);
 void bnn_threads_leave(const bnn_device *device);

@@ -120,7 +120,6 @@ static void cifar10_close(bnn_dataset *dataset) {
     for (int i = 0; i < d->maps; i++) {
         bnn_map_close(&d->map[i]);
     }
-    free(d);
 }
 
 static bnn_code open_file(cifar10 *d, const char *dir, const char *name, bnn_error *err) {
@@ -144,10 +143,9 @@ static bnn_code open_file(cifar10 *d, const char *dir, const char *name, bnn_err
     return code;
 }
 
-static bnn_code cifar10_open(const bnn_dataset_info *info, const char *dir, bnn_split split,
-                             const bnn_dataset_options *options, bnn_dataset **out,
+static bnn_code cifar10_open(bnn_dataset *dataset, const char *dir, bnn_split split,
                              bnn_error *err) {
-    (void)options;
+    cifar10 *d = (cifar10 *)dataset;
     char inner[BNN_DATA_PATH_MAX];
     struct stat status;
     bnn_code code = bnn_data_check_folder(dir, CURE, err);
@@ -164,26 +162,15 @@ static bnn_code cifar10_open(const bnn_dataset_info *info, const char *dir, bnn_
             return code;
         }
     }
-    cifar10 *d = calloc(1, sizeof *d);
-    if (!d) {
-        return bnn_fail(err, BNN_ERR_MEMORY, "%s: out of memory", dir);
-    }
-    bnn_data_describe(&d->base, info);
     d->base.sample = cifar10_sample;
     d->base.pixels = cifar10_pixels;
     d->base.label = cifar10_label;
     d->base.checksum = cifar10_checksum;
-    d->base.close = cifar10_close;
     const char *const *name = split == BNN_SPLIT_TRAIN ? train_files : test_files;
     for (; *name && code == BNN_OK; name++) {
         code = open_file(d, dir, *name, err);
     }
-    if (code != BNN_OK) {
-        bnn_dataset_close(&d->base);
-        return code;
-    }
-    *out = &d->base;
-    return BNN_OK;
+    return code;
 }
 
 static const char *const class_names[CLASSES] = {
@@ -199,7 +186,10 @@ const bnn_dataset_info bnn_dataset_cifar10 = {
     .fields = 2,
     .classes = CLASSES,
     .class_names = class_names,
+    .picture = {1, SIDE, SIDE, BNN_IMAGE_CHANNELS},
     .mean = {125.307f, 122.961f, 113.8575f},
     .std = {51.5865f, 50.847f, 51.255f},
+    .bytes = sizeof(cifar10),
     .open = cifar10_open,
+    .close = cifar10_close,
 };

@@ -305,10 +305,6 @@ static bnn_code corrupted_sample(const bnn_dataset *dataset, size_t index, const
     return BNN_OK;
 }
 
-static void corrupted_close(bnn_dataset *dataset) {
-    free(dataset);
-}
-
 bnn_code bnn_corruptions_dataset(const bnn_corruptions *c, size_t index, int severity, size_t limit,
                                  bnn_dataset **out, bnn_error *err) {
     *out = NULL;
@@ -328,7 +324,6 @@ bnn_code bnn_corruptions_dataset(const bnn_corruptions *c, size_t index, int sev
     d->base.normalizer = c->clean->normalizer;
     d->base.count = limit > 0 && limit < c->images ? limit : c->images;
     d->base.sample = corrupted_sample;
-    d->base.close = corrupted_close;
     d->data = (const unsigned char *)c->array[index].data + first * bytes;
     d->label = c->labels == c->images ? c->label : c->label + first;
     *out = &d->base;

@@ -43,23 +43,23 @@ static bnn_code check_variant(const bnn_dataset_info *info, const char *variant,
                : BNN_OK;
 }
 
-static void close_plan(bnn_dataset *dataset) {
-    free(dataset);
-}
-
 bnn_code bnn_dataset_plan(const bnn_dataset_info *info, const bnn_dataset_options *options,
                           bnn_dataset **out, bnn_error *err) {
     *out = NULL;
     bnn_code code = check_variant(info, options->variant, err);
-    if (code != BNN_OK || info->plan) {
-        return code == BNN_OK ? info->plan(info, options, out, err) : code;
+    if (code != BNN_OK) {
+        return code;
     }
-    bnn_dataset *dataset = calloc(1, sizeof *dataset);
+    bnn_dataset *dataset = calloc(1, info->bytes);
     if (!dataset) {
         return bnn_fail(err, BNN_ERR_MEMORY, "%s: out of memory", info->name);
     }
     bnn_data_describe(dataset, info);
-    dataset->close = close_plan;
+    dataset->close = info->close;
+    if (info->plan && (code = info->plan(dataset, options, err)) != BNN_OK) {
+        bnn_dataset_close(dataset);
+        return code;
+    }
     *out = dataset;
     return BNN_OK;
 }
@@ -78,12 +78,13 @@ bnn_code bnn_dataset_open(const bnn_dataset_info *info, const char *dir, bnn_spl
                         "set; give --data-dir DIR",
                         info->name);
     }
-    bnn_dataset *dataset = NULL;
-    bnn_code code = check_variant(info, options->variant, err);
-    if (code == BNN_OK) {
-        code = info->open(info, dir, split, options, &dataset, err);
-    }
+    bnn_dataset *dataset;
+    bnn_code code = bnn_dataset_plan(info, options, &dataset, err);
     if (code != BNN_OK) {
+        return code;
+    }
+    if ((code = info->open(dataset, dir, split, err)) != BNN_OK) {
+        bnn_dataset_close(dataset);
         return code;
     }
     bnn_dataset_normalize(dataset, info->mean, info->std);
@@ -97,8 +98,11 @@ bnn_code bnn_dataset_open(const bnn_dataset_info *info, const char *dir, bnn_spl
 
 void bnn_dataset_close(bnn_dataset *dataset) {
     if (dataset) {
+        if (dataset->close) {
+            dataset->close(dataset);
+        }
         free(dataset->file);
-        dataset->close(dataset);
+        free(dataset);
     }
 }
 
@@ -181,4 +185,11 @@ bnn_code bnn_data_join(char out[BNN_DATA_PATH_MAX], const char *dir, const char 
                         dir, BNN_DATA_PATH_MAX);
     }
     return BNN_OK;
+}
+
+int bnn_data_has(const char *dir, const char *name, mode_t kind) {
+    char path[BNN_DATA_PATH_MAX];
+    struct stat status;
+    return bnn_data_join(path, dir, name, NULL) == BNN_OK && stat(path, &status) == 0 &&
+           (status.st_mode & S_IFMT) == kind;
 }

@@ -36,18 +36,23 @@ typedef struct bnn_dataset_info {
     int fields;
     int classes;
     const char *const *class_names; /* [classes] */
-    float mean[3], std[3];          /* of images: of the 0..255 scale, per channel */
-    /* Of clouds: what a network sees of a shape, out[points,channels], drawn as of a test sample;
-     * `name` is for messages. NULL: no shapes. */
+    /* Of images: as they are stored. One stands in the middle of what a network sees, with black
+     * around; one channel is grey, shown as three. */
+    bnn_shape picture;
+    float mean[3], std[3]; /* of images: of the 0..255 scale, per channel */
+    /* Of clouds: what a network sees of a shape, out[points,channels]; rng = NULL: as of a test
+     * sample. `name` is for messages. NULL: no shapes. */
     bnn_code (*draw)(const char *name, bnn_cloud *shape, bnn_rng *rng, size_t points, float *out,
                      bnn_error *err);
-    /* The set as `open` would give it, without samples: what the options make of the row. NULL:
-     * they change nothing. */
-    bnn_code (*plan)(const struct bnn_dataset_info *info, const bnn_dataset_options *options,
-                     bnn_dataset **out, bnn_error *err);
-    /* Checks what can be checked of the split before the first sample. */
-    bnn_code (*open)(const struct bnn_dataset_info *info, const char *dir, bnn_split split,
-                     const bnn_dataset_options *options, bnn_dataset **out, bnn_error *err);
+    size_t bytes; /* of what an open set is, whose first member is its bnn_dataset */
+    /* What the options make of a set that is as the row says; it has no samples yet. NULL: they
+     * change nothing. */
+    bnn_code (*plan)(bnn_dataset *dataset, const bnn_dataset_options *options, bnn_error *err);
+    /* Fills a planned set: its samples, and how they are had. Checks what can be checked of the
+     * split before the first of them. */
+    bnn_code (*open)(bnn_dataset *dataset, const char *dir, bnn_split split, bnn_error *err);
+    /* Frees what these two left, whichever failed. */
+    void (*close)(bnn_dataset *dataset);
 } bnn_dataset_info;
 
 #define BNN_IMAGE_CHANNELS 3
@@ -69,8 +74,8 @@ typedef struct bnn_draw {
     uint32_t epoch;
 } bnn_draw;
 
-/* What an open dataset is to the loader. Each dataset embeds this as its first member; `open` sets
- * what differs from its row. */
+/* What an open dataset is to the loader. Each dataset embeds this as its first member; `plan` and
+ * `open` set what differs from its row. */
 struct bnn_dataset {
     const bnn_dataset_info *info;
     const bnn_field *field; /* the row's, or the dataset's own */
@@ -96,8 +101,7 @@ struct bnn_dataset {
     int32_t (*label)(const bnn_dataset *dataset, size_t index);
     /* See bnn_dataset_checksum. NULL: this data set cannot. */
     uint32_t (*checksum)(const bnn_dataset *dataset);
-    /* Frees what is its own, and itself. */
-    void (*close)(bnn_dataset *dataset);
+    void (*close)(bnn_dataset *dataset); /* the row's, or NULL: nothing but itself is to be freed */
 };
 
 /* The table, NULL-terminated. */

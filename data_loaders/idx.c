@@ -298,7 +298,6 @@ static void idx_close(bnn_dataset *dataset) {
     idx_dataset *d = (idx_dataset *)dataset;
     bnn_idx_free(&d->images);
     bnn_idx_free(&d->labels);
-    free(d);
 }
 
 static const char *cure_for(const bnn_dataset_info *info, const char *dir) {
@@ -387,44 +386,21 @@ static bnn_code load_both(idx_dataset *d, const char *dir, bnn_split split, bnn_
     return code;
 }
 
-static bnn_code idx_open(const bnn_dataset_info *info, const char *dir, bnn_split split,
-                         int may_flip, bnn_dataset **out, bnn_error *err) {
-    bnn_code code = bnn_data_check_folder(dir, cure_for(info, dir), err);
-    if (code != BNN_OK) {
-        return code;
-    }
-    idx_dataset *d = calloc(1, sizeof *d);
-    if (!d) {
-        return bnn_fail(err, BNN_ERR_MEMORY, "%s: out of memory", dir);
-    }
-    bnn_data_describe(&d->base, info);
+static bnn_code mnist_open(bnn_dataset *dataset, const char *dir, bnn_split split, bnn_error *err) {
+    idx_dataset *d = (idx_dataset *)dataset;
+    bnn_code code = bnn_data_check_folder(dir, cure_for(dataset->info, dir), err);
     d->base.sample = idx_sample;
     d->base.pixels = idx_pixels;
     d->base.label = idx_label;
     d->base.checksum = idx_checksum;
-    d->base.close = idx_close;
-    d->may_flip = may_flip;
-    code = load_both(d, dir, split, err);
-    if (code != BNN_OK) {
-        bnn_dataset_close(&d->base);
-        return code;
-    }
-    *out = &d->base;
-    return BNN_OK;
+    return code == BNN_OK ? load_both(d, dir, split, err) : code;
 }
 
-static bnn_code fashion_mnist_open(const bnn_dataset_info *info, const char *dir, bnn_split split,
-                                   const bnn_dataset_options *options, bnn_dataset **out,
+/* A mirrored digit is another sign; clothes may be flipped. */
+static bnn_code fashion_mnist_open(bnn_dataset *dataset, const char *dir, bnn_split split,
                                    bnn_error *err) {
-    (void)options;
-    return idx_open(info, dir, split, 1, out, err);
-}
-
-/* A mirrored digit is another sign: no flip. */
-static bnn_code mnist_open(const bnn_dataset_info *info, const char *dir, bnn_split split,
-                           const bnn_dataset_options *options, bnn_dataset **out, bnn_error *err) {
-    (void)options;
-    return idx_open(info, dir, split, 0, out, err);
+    ((idx_dataset *)dataset)->may_flip = 1;
+    return mnist_open(dataset, dir, split, err);
 }
 
 static const char *const fashion_names[CLASSES] = {
@@ -442,10 +418,13 @@ const bnn_dataset_info bnn_dataset_fashion_mnist = {
     .fields = 2,
     .classes = CLASSES,
     .class_names = fashion_names,
+    .picture = {1, BNN_IDX_SIDE, BNN_IDX_SIDE, 1},
     /* Over the 28x28 pixels of the training pictures; the margin is not counted. */
     .mean = {72.94f, 72.94f, 72.94f},
     .std = {90.02f, 90.02f, 90.02f},
+    .bytes = sizeof(idx_dataset),
     .open = fashion_mnist_open,
+    .close = idx_close,
 };
 
 const bnn_dataset_info bnn_dataset_mnist = {
@@ -458,7 +437,10 @@ const bnn_dataset_info bnn_dataset_mnist = {
     .fields = 2,
     .classes = CLASSES,
     .class_names = digit_names,
+    .picture = {1, BNN_IDX_SIDE, BNN_IDX_SIDE, 1},
     .mean = {0.1307f * 255, 0.1307f * 255, 0.1307f * 255},
     .std = {0.3081f * 255, 0.3081f * 255, 0.3081f * 255},
+    .bytes = sizeof(idx_dataset),
     .open = mnist_open,
+    .close = idx_close,
 };

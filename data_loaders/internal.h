@@ -6,6 +6,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/stat.h>
 
 #include "data_loaders/augment.h"
 #include "data_loaders/dataset.h"
@@ -28,6 +29,8 @@ extern const bnn_field bnn_fields_of_32x32[2];
 bnn_code bnn_data_check_folder(const char *dir, const char *cure, bnn_error *err);
 /* `path` is there and is a regular file: bnn_map_open would say so, too, but knows no cure. */
 bnn_code bnn_data_check_file(const char *path, const char *cure, bnn_error *err);
+/* Whether dir/name is there and of this kind (S_IFREG, S_IFDIR). */
+int bnn_data_has(const char *dir, const char *name, mode_t kind);
 /* Gives a new dataset what its row says. */
 void bnn_data_describe(bnn_dataset *dataset, const bnn_dataset_info *info);
 /* Notes that the dataset reads this file. */

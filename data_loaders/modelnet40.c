@@ -13,17 +13,13 @@
 
 #include "data_loaders/augment.h"
 #include "data_loaders/clouds/clouds.h"
+#include "data_loaders/clouds/modelnet.h"
 #include "data_loaders/internal.h"
 #include "engine/base/file.h"
 #include "engine/base/text.h"
 
 #define POINTS 1024
 #define CLASSES 40
-#define CLASSES_10 10
-#define MAX_CLASSES 256 /* a label is a byte */
-#define CURE                                                                                       \
-    "--data-dir must name the folder of ModelNet40 (<class>/{train,test}/*.off), "                 \
-    "modelnet40_normal_resampled or modelnet40_ply_hdf5_2048"
 
 static const char *const class_names[CLASSES] = {
     "airplane",   "bathtub",    "bed",         "bench",    "bookshelf", "bottle", "bowl",
@@ -32,17 +28,11 @@ static const char *const class_names[CLASSES] = {
     "mantel",     "monitor",    "night_stand", "person",   "piano",     "plant",  "radio",
     "range_hood", "sink",       "sofa",        "stairs",   "stool",     "table",  "tent",
     "toilet",     "tv_stand",   "vase",        "wardrobe", "xbox"};
-/* ModelNet10's, in its archive. */
-static const char *const class_names_10[CLASSES_10] = {"bathtub", "bed",     "chair",       "desk",
-                                                       "dresser", "monitor", "night_stand", "sofa",
-                                                       "table",   "toilet"};
-
-typedef enum layout { NONE, BLOCKS, LISTS, MESHES } layout;
 
 typedef struct modelnet {
     bnn_dataset base;
     bnn_field field[2];
-    layout layout;
+    bnn_modelnet_form form;
     bnn_cloud_files files; /* of lists and meshes; its arena has all the names */
     bnn_cloud_block *block;
     size_t blocks;
@@ -80,10 +70,11 @@ static bnn_code modelnet_draw(const char *name, bnn_cloud *shape, bnn_rng *rng, 
 static bnn_code read_shape(const modelnet *d, const char *name, size_t index, bnn_cloud *out,
                            bnn_error *err) {
     bnn_map map = {0};
-    bnn_code code = d->layout == BLOCKS ? BNN_OK : bnn_map_read(name, &map, err);
+    bnn_code code = d->form == BNN_MODELNET_BLOCKS ? BNN_OK : bnn_map_read(name, &map, err);
     if (code == BNN_OK) {
-        code = d->layout == MESHES ? bnn_off_parse(name, map.data, map.size, &out->mesh, err)
-               : d->layout == LISTS
+        code = d->form == BNN_MODELNET_MESHES
+                   ? bnn_off_parse(name, map.data, map.size, &out->mesh, err)
+               : d->form == BNN_MODELNET_LISTS
                    ? bnn_points_parse(name, map.data, map.size, 3, 6, &out->points, err)
                    : copy_of_block(d, name, index, &out->points, err);
     }
@@ -94,7 +85,7 @@ static bnn_code read_shape(const modelnet *d, const char *name, size_t index, bn
 static int32_t modelnet_label(const bnn_dataset *dataset, size_t index) {
     const modelnet *d = (const modelnet *)dataset;
     const bnn_cloud_block *block = d->block;
-    if (d->layout != BLOCKS) {
+    if (d->form != BNN_MODELNET_BLOCKS) {
         return d->files.file[index].label;
     }
     for (; index >= block->clouds; block++) {
@@ -106,12 +97,12 @@ static int32_t modelnet_label(const bnn_dataset *dataset, size_t index) {
 static bnn_code modelnet_sample(const bnn_dataset *dataset, size_t index, const bnn_draw *with,
                                 void *const *out, bnn_error *err) {
     const modelnet *d = (const modelnet *)dataset;
-    const char *name = d->layout == BLOCKS ? "modelnet40" : d->files.file[index].path;
-    bnn_rng rng = bnn_points_rng(with, index);
+    const char *name = d->form == BNN_MODELNET_BLOCKS ? "modelnet40" : d->files.file[index].path;
+    bnn_rng room, *rng = bnn_points_rng(with, index, &room);
     bnn_cloud shape = {0};
     bnn_code code = read_shape(d, name, index, &shape, err);
     if (code == BNN_OK) {
-        code = modelnet_draw(name, &shape, &rng, (size_t)d->field[0].shape.w, out[0], err);
+        code = modelnet_draw(name, &shape, rng, (size_t)d->field[0].shape.w, out[0], err);
     }
     if (code == BNN_OK) {
         *(int32_t *)out[1] = modelnet_label(dataset, index);
@@ -123,7 +114,7 @@ static bnn_code modelnet_sample(const bnn_dataset *dataset, size_t index, const 
 static uint32_t modelnet_checksum(const bnn_dataset *dataset) {
     const modelnet *d = (const modelnet *)dataset;
     uLong sum = 0;
-    if (d->layout != BLOCKS) {
+    if (d->form != BNN_MODELNET_BLOCKS) {
         return bnn_cloud_files_checksum(&d->files);
     }
     for (size_t i = 0; i < d->blocks; i++) {
@@ -142,189 +133,6 @@ static void modelnet_close(bnn_dataset *dataset) {
     }
     free(d->block);
     bnn_cloud_files_free(&d->files);
-    free(d);
-}
-
-/* ---- what stands in the folder ---- */
-static int is_there(const char *dir, const char *name, mode_t kind) {
-    char path[BNN_DATA_PATH_MAX];
-    struct stat status;
-    return bnn_data_join(path, dir, name, NULL) == BNN_OK && stat(path, &status) == 0 &&
-           (status.st_mode & S_IFMT) == kind;
-}
-
-/* A folder of meshes, of either split. */
-static int is_class_folder(const char *dir, const char *name) {
-    char path[BNN_DATA_PATH_MAX];
-    return name[0] != '.' && bnn_data_join(path, dir, name, NULL) == BNN_OK &&
-           (is_there(path, "train", S_IFDIR) || is_there(path, "test", S_IFDIR));
-}
-
-static int has_class_folder(const char *dir) {
-    DIR *entries = opendir(dir);
-    const struct dirent *entry;
-    int found = 0;
-    while (entries && !found && (entry = readdir(entries)) != NULL) {
-        found = is_class_folder(dir, entry->d_name);
-    }
-    if (entries) {
-        closedir(entries);
-    }
-    return found;
-}
-
-/* The official folders of lists have those of ModelNet10, too. */
-static const char *prefix_of(const char *dir) {
-    return is_there(dir, "modelnet40_train.txt", S_IFREG) ||
-                   is_there(dir, "modelnet40_test.txt", S_IFREG)
-               ? "modelnet40"
-               : "modelnet10";
-}
-
-static layout layout_of(const char *dir) {
-    static const struct {
-        const char *name;
-        layout layout;
-    } signs[] = {{"train_files.txt", BLOCKS},     {"test_files.txt", BLOCKS},
-                 {"modelnet40_train.txt", LISTS}, {"modelnet40_test.txt", LISTS},
-                 {"modelnet10_train.txt", LISTS}, {"modelnet10_test.txt", LISTS}};
-    for (size_t i = 0; i < sizeof signs / sizeof signs[0]; i++) {
-        if (is_there(dir, signs[i].name, S_IFREG)) {
-            return signs[i].layout;
-        }
-    }
-    return has_class_folder(dir) ? MESHES : NONE;
-}
-
-/* DIR, or the one folder in it that is the top of an archive. */
-static bnn_code find_folder(const char *dir, char out[BNN_DATA_PATH_MAX], layout *found,
-                            bnn_error *err) {
-    static const char *const tops[] = {"ModelNet40", "ModelNet10", "modelnet40_normal_resampled",
-                                       "modelnet40_ply_hdf5_2048"};
-    const char *top = NULL;
-    bnn_code code = bnn_data_check_folder(dir, CURE, err);
-    *found = code == BNN_OK ? layout_of(dir) : NONE;
-    if (code != BNN_OK || *found != NONE) {
-        snprintf(out, BNN_DATA_PATH_MAX, "%s", dir);
-        return code;
-    }
-    for (size_t i = 0; i < sizeof tops / sizeof tops[0]; i++) {
-        char path[BNN_DATA_PATH_MAX];
-        code = bnn_data_join(path, dir, tops[i], err);
-        layout inner = code == BNN_OK ? layout_of(path) : NONE;
-        if (code == BNN_OK && inner != NONE && top) {
-            return bnn_fail(err, BNN_ERR_ARGUMENT,
-                            "%s: holds %s and %s; name the one to be read with --data-dir", dir,
-                            top, tops[i]);
-        }
-        if (inner != NONE) {
-            *found = inner;
-            top = tops[i];
-        }
-    }
-    if (!top) {
-        return bnn_fail(
-            err, BNN_ERR_IO,
-            "%s: neither a list of shapes (modelnet40_train.txt, train_files.txt) nor folders of "
-            "meshes; %s",
-            dir, CURE);
-    }
-    return bnn_data_join(out, dir, top, err);
-}
-
-/* ---- names ---- */
-static bnn_code read_names(modelnet *d, const char *dir, const char *file, const char *const **out,
-                           size_t *count, bnn_error *err) {
-    char path[BNN_DATA_PATH_MAX];
-    bnn_map map = {0};
-    bnn_code code = bnn_data_join(path, dir, file, err);
-    if (code == BNN_OK) {
-        code = bnn_data_check_file(path, CURE, err);
-    }
-    if (code == BNN_OK) {
-        code = bnn_map_read(path, &map, err);
-    }
-    if (code == BNN_OK) {
-        code = bnn_data_note_file(&d->base, map.device, map.inode, err);
-    }
-    if (code == BNN_OK) {
-        code = bnn_names_parse(path, map.data, map.size, d->files.arena, out, count, err);
-    }
-    bnn_map_close(&map);
-    return code;
-}
-
-static int find_class(const modelnet *d, const char *name, size_t length) {
-    for (int c = 0; c < d->base.classes; c++) {
-        if (strncmp(d->base.class_names[c], name, length) == 0 && !d->base.class_names[c][length]) {
-            return c;
-        }
-    }
-    return -1;
-}
-
-static bnn_code take_class_names(modelnet *d, const char *dir, const char *file, bnn_error *err) {
-    size_t count;
-    bnn_code code = read_names(d, dir, file, &d->base.class_names, &count, err);
-    if (code == BNN_OK && (count < 2 || count > MAX_CLASSES)) {
-        code = bnn_fail(err, BNN_ERR_FORMAT, "%s/%s: %zu names, expected 2 to %d", dir, file, count,
-                        MAX_CLASSES);
-    }
-    d->base.classes = code == BNN_OK ? (int)count : 0;
-    for (int c = 0; c < d->base.classes; c++) {
-        const char *name = d->base.class_names[c];
-        if (find_class(d, name, strlen(name)) != c) {
-            return bnn_fail(err, BNN_ERR_FORMAT,
-                            "%s/%s: '%s' stands there twice; each class has one line", dir, file,
-                            name);
-        }
-    }
-    return code;
-}
-
-/* Without a file of names: ModelNet10's if the folders are those, else the row's. */
-static bnn_code guess_class_names(modelnet *d, const char *dir, bnn_error *err) {
-    int missing = 0;
-    for (int c = 0; c < CLASSES_10; c++) {
-        missing += !is_class_folder(dir, class_names_10[c]);
-    }
-    DIR *entries = opendir(dir);
-    const struct dirent *entry;
-    bnn_code code = BNN_OK;
-    int more = 0;
-    while (entries && code == BNN_OK && (entry = readdir(entries)) != NULL) {
-        if (!is_class_folder(dir, entry->d_name)) {
-            continue;
-        }
-        more++;
-        if (find_class(d, entry->d_name, strlen(entry->d_name)) < 0) {
-            code = bnn_fail(err, BNN_ERR_FORMAT,
-                            "%s/%s: is no class of ModelNet40; name the classes, a line each, in "
-                            "%s/modelnet_shape_names.txt",
-                            dir, entry->d_name, dir);
-        }
-    }
-    if (entries) {
-        closedir(entries);
-    }
-    if (missing == 0 && more == CLASSES_10) {
-        d->base.class_names = class_names_10;
-        d->base.classes = CLASSES_10;
-    }
-    return code;
-}
-
-static bnn_code find_class_names(modelnet *d, const char *dir, bnn_error *err) {
-    const int ten = d->layout == LISTS && strcmp(prefix_of(dir), "modelnet10") == 0;
-    const char *const files[] = {ten ? "modelnet10_shape_names.txt" : "modelnet40_shape_names.txt",
-                                 "modelnet_shape_names.txt", "shape_names.txt",
-                                 d->layout == MESHES ? "modelnet10_shape_names.txt" : NULL};
-    for (size_t i = 0; i < sizeof files / sizeof files[0] && files[i]; i++) {
-        if (is_there(dir, files[i], S_IFREG)) {
-            return take_class_names(d, dir, files[i], err);
-        }
-    }
-    return d->layout == MESHES ? guess_class_names(d, dir, err) : BNN_OK;
 }
 
 /* ---- opening ---- */
@@ -340,16 +148,39 @@ static bnn_code add_path(modelnet *d, const char *path, int32_t label, bnn_error
     return bnn_cloud_files_add(&d->files, &d->base, (bnn_cloud_file){kept, NULL, label}, err);
 }
 
+/* The names of a split's shapes, or of the files of its blocks. */
+static bnn_code read_list(modelnet *d, const char *dir, const char *split, char list[64],
+                          const char *const **name, size_t *count, bnn_error *err) {
+    if (d->form == BNN_MODELNET_BLOCKS) {
+        snprintf(list, 64, "%s_files.txt", split);
+    } else {
+        snprintf(list, 64, "%s_%s.txt", bnn_modelnet_prefix(dir), split);
+    }
+    return bnn_names_read(&d->base, dir, list, BNN_MODELNET_CURE, d->files.arena, name, count, err);
+}
+
+/* A set of one's own may test what it trains. That it trains anything is not for the test to say.
+ */
+static bnn_code compare_lists(modelnet *d, const char *dir, const char *split,
+                              const char *const *name, size_t count, bnn_error *err) {
+    char list[64];
+    const char *const *train;
+    size_t trains;
+    return strcmp(split, "test") == 0 &&
+                   read_list(d, dir, "train", list, &train, &trains, NULL) == BNN_OK
+               ? bnn_names_compare(&d->base, d->files.arena, name, count, train, trains, err)
+               : BNN_OK;
+}
+
 /* "night_stand_0001" is <dir>/night_stand/night_stand_0001.txt. */
 static bnn_code open_lists(modelnet *d, const char *dir, const char *split, bnn_error *err) {
     char list[64], path[2 * BNN_DATA_PATH_MAX];
     const char *const *name;
     size_t count;
-    snprintf(list, sizeof list, "%s_%s.txt", prefix_of(dir), split);
-    bnn_code code = read_names(d, dir, list, &name, &count, err);
+    bnn_code code = read_list(d, dir, split, list, &name, &count, err);
     for (size_t i = 0; code == BNN_OK && i < count; i++) {
         const char *end = strrchr(name[i], '_');
-        int label = end ? find_class(d, name[i], (size_t)(end - name[i])) : -1;
+        int label = end ? bnn_modelnet_class(&d->base, name[i], (size_t)(end - name[i])) : -1;
         if (label < 0) {
             return bnn_fail(err, BNN_ERR_FORMAT,
                             "%s/%s: '%s' is not CLASS_NUMBER of a class of this set; download the "
@@ -359,7 +190,7 @@ static bnn_code open_lists(modelnet *d, const char *dir, const char *split, bnn_
         snprintf(path, sizeof path, "%s/%s/%s.txt", dir, d->base.class_names[label], name[i]);
         code = add_path(d, path, label, err);
     }
-    return code;
+    return code == BNN_OK ? compare_lists(d, dir, split, name, count, err) : code;
 }
 
 static int is_mesh(const struct dirent *entry) {
@@ -415,79 +246,53 @@ static bnn_code open_blocks(modelnet *d, const char *dir, const char *split, bnn
     char list[64], path[BNN_DATA_PATH_MAX];
     const char *const *name;
     size_t count;
-    snprintf(list, sizeof list, "%s_files.txt", split);
-    bnn_code code = read_names(d, dir, list, &name, &count, err);
+    bnn_code code = read_list(d, dir, split, list, &name, &count, err);
     if (code == BNN_OK) {
         d->block = calloc(count, sizeof *d->block);
         code = d->block ? BNN_OK : bnn_fail(err, BNN_ERR_MEMORY, "%s: out of memory", dir);
     }
     for (size_t i = 0; code == BNN_OK && i < count; i++) {
         code = bnn_data_join(path, dir, name[i], err);
-        if (code == BNN_OK && is_there(dir, name[i], S_IFREG)) {
+        if (code == BNN_OK && bnn_data_has(dir, name[i], S_IFREG)) {
             code = open_block(d, path, err);
         } else {
             d->base.skipped += code == BNN_OK;
         }
     }
-    return code;
+    return code == BNN_OK ? compare_lists(d, dir, split, name, count, err) : code;
 }
 
-static bnn_code open_split(modelnet *d, const char *dir, bnn_split split, bnn_error *err) {
+static bnn_code modelnet_open(bnn_dataset *dataset, const char *dir, bnn_split split,
+                              bnn_error *err) {
+    modelnet *d = (modelnet *)dataset;
     char folder[BNN_DATA_PATH_MAX];
     const char *part = split == BNN_SPLIT_TRAIN ? "train" : "test";
-    bnn_code code = find_folder(dir, folder, &d->layout, err);
-    if (code == BNN_OK) {
-        code = find_class_names(d, folder, err);
-    }
-    if (code == BNN_OK) {
-        code = d->layout == BLOCKS  ? open_blocks(d, folder, part, err)
-               : d->layout == LISTS ? open_lists(d, folder, part, err)
-                                    : open_meshes(d, folder, part, err);
-    }
-    if (code == BNN_OK) {
-        d->base.count = d->layout == BLOCKS ? d->base.count : d->files.count;
-        code = d->base.count > 0 ? BNN_OK
-                                 : bnn_fail(err, BNN_ERR_IO,
-                                            "%s: none of the shapes of its %s split is there; %s",
-                                            folder, part, CURE);
-    }
-    return code;
-}
-
-static bnn_code modelnet_plan(const bnn_dataset_info *info, const bnn_dataset_options *options,
-                              bnn_dataset **out, bnn_error *err) {
-    modelnet *d = calloc(1, sizeof *d);
-    bnn_arena *arena = bnn_arena_create();
-    if (!d || !arena) {
-        free(d);
-        bnn_arena_free(arena);
-        return bnn_fail(err, BNN_ERR_MEMORY, "%s: out of memory", info->name);
-    }
-    bnn_data_describe(&d->base, info);
-    d->files.arena = arena;
     d->base.sample = modelnet_sample;
     d->base.label = modelnet_label;
     d->base.checksum = modelnet_checksum;
-    d->base.close = modelnet_close;
-    memcpy(d->field, info->field, sizeof d->field);
-    d->base.field = d->field;
-    bnn_code code = bnn_points_field(&d->field[0], options->length, err);
-    if (code != BNN_OK) {
-        bnn_dataset_close(&d->base);
-        return code;
+    bnn_code code = bnn_modelnet_find(dir, folder, &d->form, err);
+    if (code == BNN_OK) {
+        code = bnn_modelnet_classes(dataset, d->form, folder, d->files.arena, err);
     }
-    *out = &d->base;
-    return BNN_OK;
-}
-
-static bnn_code modelnet_open(const bnn_dataset_info *info, const char *dir, bnn_split split,
-                              const bnn_dataset_options *options, bnn_dataset **out,
-                              bnn_error *err) {
-    bnn_code code = modelnet_plan(info, options, out, err);
-    if (code == BNN_OK && (code = open_split((modelnet *)*out, dir, split, err)) != BNN_OK) {
-        bnn_dataset_close(*out);
+    if (code == BNN_OK) {
+        code = d->form == BNN_MODELNET_BLOCKS  ? open_blocks(d, folder, part, err)
+               : d->form == BNN_MODELNET_LISTS ? open_lists(d, folder, part, err)
+                                               : open_meshes(d, folder, part, err);
+    }
+    if (code == BNN_OK) {
+        d->base.count = d->form == BNN_MODELNET_BLOCKS ? d->base.count : d->files.count;
+        code = d->base.count > 0 ? BNN_OK
+                                 : bnn_fail(err, BNN_ERR_IO,
+                                            "%s: none of the shapes of its %s split is there; %s",
+                                            folder, part, BNN_MODELNET_CURE);
     }
     return code;
+}
+
+static bnn_code modelnet_plan(bnn_dataset *dataset, const bnn_dataset_options *options,
+                              bnn_error *err) {
+    modelnet *d = (modelnet *)dataset;
+    return bnn_clouds_plan(dataset, d->field, &d->files, options->length, err);
 }
 
 static const bnn_field fields[2] = {
@@ -506,6 +311,8 @@ const bnn_dataset_info bnn_dataset_modelnet40 = {
     .classes = CLASSES,
     .class_names = class_names,
     .draw = modelnet_draw,
+    .bytes = sizeof(modelnet),
     .plan = modelnet_plan,
     .open = modelnet_open,
+    .close = modelnet_close,
 };

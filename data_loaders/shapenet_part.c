@@ -136,16 +136,16 @@ static bnn_code shapenet_sample(const bnn_dataset *dataset, size_t index, const 
     const int first = d->only ? 0 : categories[file->label].first;
     int32_t *part = out[1];
     shape s = {0};
-    bnn_rng rng = bnn_points_rng(draw, index);
+    bnn_rng room, *rng = bnn_points_rng(draw, index, &room);
     bnn_code code = read_shape(file, &s, err);
     if (code == BNN_OK) {
-        code = shapenet_draw(file->path, &s.cloud, &rng, n, out[0], err);
+        code = shapenet_draw(file->path, &s.cloud, rng, n, out[0], err);
     }
     for (size_t i = 0; i < n && code == BNN_OK; i++) {
         part[i] = first + s.part[s.cloud.chosen[i]];
     }
-    if (code == BNN_OK && draw) {
-        bnn_points_augment(&rng, out[0], n);
+    if (code == BNN_OK && rng) {
+        bnn_points_augment(rng, out[0], n);
     }
     free_shape(&s);
     return code;
@@ -158,7 +158,6 @@ static uint32_t shapenet_checksum(const bnn_dataset *dataset) {
 static void shapenet_close(bnn_dataset *dataset) {
     shapenet *d = (shapenet *)dataset;
     bnn_cloud_files_free(&d->files);
-    free(d);
 }
 
 /* ---- opening ---- */
@@ -242,47 +241,85 @@ static int has_list(const char *lists, const char *part) {
     return list_path(lists, part, path, NULL) != BNN_OK || stat(path, &status) == 0;
 }
 
-static bnn_code open_list(shapenet *d, const char *dir, const char *lists, const char *part,
-                          bnn_error *err) {
+typedef struct shape_list {
     char path[BNN_DATA_PATH_MAX];
-    const char *const *entry = NULL;
-    size_t count = 0;
+    const char *const *entry; /* [count] */
+    size_t count;
+} shape_list;
+
+static bnn_code read_list(shapenet *d, const char *lists, const char *part, shape_list *out,
+                          bnn_error *err) {
     bnn_map map = {0};
-    bnn_code code = list_path(lists, part, path, err);
+    out->count = 0;
+    bnn_code code = list_path(lists, part, out->path, err);
     if (code == BNN_OK) {
-        code = bnn_data_check_file(path, CURE, err);
+        code = bnn_data_check_file(out->path, CURE, err);
     }
     if (code == BNN_OK) {
-        code = bnn_map_read(path, &map, err);
+        code = bnn_map_read(out->path, &map, err);
     }
     if (code == BNN_OK) {
         code = bnn_data_note_file(&d->base, map.device, map.inode, err);
     }
     if (code == BNN_OK) {
-        code = bnn_shape_list_parse(path, map.data, map.size, d->files.arena, &entry, &count, err);
+        code = bnn_shape_list_parse(out->path, map.data, map.size, d->files.arena, &out->entry,
+                                    &out->count, err);
     }
     bnn_map_close(&map);
-    for (size_t i = 0; i < count && code == BNN_OK; i++) {
-        code = add_shape(d, dir, path, entry[i], err);
+    out->count = code == BNN_OK ? out->count : 0;
+    return code;
+}
+
+static bnn_code open_list(shapenet *d, const char *dir, const char *lists, const char *part,
+                          shape_list *list, bnn_error *err) {
+    bnn_code code = read_list(d, lists, part, list, err);
+    for (size_t i = 0; i < list->count && code == BNN_OK; i++) {
+        code = add_shape(d, dir, list->path, list->entry[i], err);
     }
     return code;
 }
 
+/* A set of one's own may test what it trains. That it trains anything is not for the test to say.
+ */
+static bnn_code compare_lists(shapenet *d, const char *lists, const shape_list *test,
+                              bnn_error *err) {
+    shape_list train, val;
+    (void)read_list(d, lists, "train", &train, NULL);
+    (void)read_list(d, lists, "val", &val, NULL);
+    const size_t count = train.count + val.count;
+    const char **all = bnn_arena_alloc(d->files.arena, (count + 1) * sizeof *all);
+    if (!all) {
+        return bnn_fail(err, BNN_ERR_MEMORY, "%s: out of memory", test->path);
+    }
+    for (size_t i = 0; i < count; i++) {
+        all[i] = i < train.count ? train.entry[i] : val.entry[i - train.count];
+    }
+    return bnn_names_compare(&d->base, d->files.arena, test->entry, test->count, all, count, err);
+}
+
 /* Shapes for training are those of the validation, too, as BiPointNet has it. A set of one's own
  * may have none, and where it has no others it is tested on those that it is trained on. */
-static bnn_code open_split(shapenet *d, const char *dir, bnn_split split, bnn_error *err) {
+static bnn_code shapenet_open(bnn_dataset *dataset, const char *dir, bnn_split split,
+                              bnn_error *err) {
+    shapenet *d = (shapenet *)dataset;
     char folder[BNN_DATA_PATH_MAX], lists[BNN_DATA_PATH_MAX];
+    d->base.sample = shapenet_sample;
+    d->base.checksum = shapenet_checksum;
     bnn_code code = find_folder(dir, folder, lists, err);
     int training = split == BNN_SPLIT_TRAIN;
+    shape_list list = {.count = 0};
     if (code == BNN_OK && !training && !has_list(lists, "test")) {
         d->base.remark = "it has no list for testing; the shapes for training are tested on";
         training = 1;
     }
     if (code == BNN_OK) {
-        code = open_list(d, folder, lists, training ? "train" : "test", err);
+        code = open_list(d, folder, lists, training ? "train" : "test", &list, err);
+    }
+    if (code == BNN_OK && !training) {
+        code = compare_lists(d, lists, &list, err);
     }
     if (code == BNN_OK && training && has_list(lists, "val")) {
-        code = open_list(d, folder, lists, "val", err);
+        code = open_list(d, folder, lists, "val", &list, err);
     }
     d->base.count = d->files.count;
     if (code == BNN_OK && d->base.count == 0) {
@@ -313,43 +350,11 @@ static bnn_code choose_category(shapenet *d, const char *variant, bnn_error *err
                     variant, known);
 }
 
-static bnn_code shapenet_plan(const bnn_dataset_info *info, const bnn_dataset_options *options,
-                              bnn_dataset **out, bnn_error *err) {
-    shapenet *d = calloc(1, sizeof *d);
-    bnn_arena *arena = bnn_arena_create();
-    if (!d || !arena) {
-        free(d);
-        bnn_arena_free(arena);
-        return bnn_fail(err, BNN_ERR_MEMORY, "%s: out of memory", info->name);
-    }
-    bnn_data_describe(&d->base, info);
-    d->files.arena = arena;
-    d->base.sample = shapenet_sample;
-    d->base.checksum = shapenet_checksum;
-    d->base.close = shapenet_close;
-    memcpy(d->field, info->field, sizeof d->field);
-    d->base.field = d->field;
-    bnn_code code = bnn_points_field(&d->field[0], options->length, err);
-    d->field[1].shape.w = d->field[0].shape.w;
-    if (code == BNN_OK) {
-        code = choose_category(d, options->variant, err);
-    }
-    if (code != BNN_OK) {
-        bnn_dataset_close(&d->base);
-        return code;
-    }
-    *out = &d->base;
-    return BNN_OK;
-}
-
-static bnn_code shapenet_open(const bnn_dataset_info *info, const char *dir, bnn_split split,
-                              const bnn_dataset_options *options, bnn_dataset **out,
+static bnn_code shapenet_plan(bnn_dataset *dataset, const bnn_dataset_options *options,
                               bnn_error *err) {
-    bnn_code code = shapenet_plan(info, options, out, err);
-    if (code == BNN_OK && (code = open_split((shapenet *)*out, dir, split, err)) != BNN_OK) {
-        bnn_dataset_close(*out);
-    }
-    return code;
+    shapenet *d = (shapenet *)dataset;
+    bnn_code code = bnn_clouds_plan(dataset, d->field, &d->files, options->length, err);
+    return code == BNN_OK ? choose_category(d, options->variant, err) : code;
 }
 
 static const bnn_field fields[2] = {
@@ -369,6 +374,8 @@ const bnn_dataset_info bnn_dataset_shapenet_part = {
     .classes = PARTS,
     .class_names = class_names,
     .draw = shapenet_draw,
+    .bytes = sizeof(shapenet),
     .plan = shapenet_plan,
     .open = shapenet_open,
+    .close = shapenet_close,
 };

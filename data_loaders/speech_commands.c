@@ -356,7 +356,6 @@ static void speech_close(bnn_dataset *dataset) {
     free(d->words);
     free(d->names);
     bnn_log_mel_free(d->mel);
-    free(d);
 }
 
 /* ---- opening ---- */
@@ -437,42 +436,23 @@ static bnn_code fill(speech *d, bnn_split split, bnn_error *err) {
     return code;
 }
 
-static bnn_code speech_plan(const bnn_dataset_info *info, const bnn_dataset_options *options,
-                            bnn_dataset **out, bnn_error *err) {
-    speech *d = calloc(1, sizeof *d);
-    if (!d) {
-        return bnn_fail(err, BNN_ERR_MEMORY, "%s: out of memory", info->name);
-    }
-    bnn_data_describe(&d->base, info);
+static bnn_code speech_plan(bnn_dataset *dataset, const bnn_dataset_options *options,
+                            bnn_error *err) {
+    return choose_words((speech *)dataset, options->variant, err);
+}
+
+static bnn_code speech_open(bnn_dataset *dataset, const char *dir, bnn_split split,
+                            bnn_error *err) {
+    speech *d = (speech *)dataset;
     d->base.sample = speech_sample;
     d->base.label = speech_label;
     d->base.checksum = speech_checksum;
-    d->base.close = speech_close;
-    bnn_code code = choose_words(d, options->variant, err);
-    if (code != BNN_OK) {
-        bnn_dataset_close(&d->base);
-        return code;
-    }
-    *out = &d->base;
-    return BNN_OK;
-}
-
-static bnn_code open_split(speech *d, const char *dir, bnn_split split, bnn_error *err) {
     bnn_code code = bnn_log_mel_create(&d->mel, err);
     if (code != BNN_OK) {
         return bnn_fail_in(err, code, "%s", d->base.info->name);
     }
     code = find_root(dir, d->root, err);
     return code == BNN_OK ? fill(d, split, err) : code;
-}
-
-static bnn_code speech_open(const bnn_dataset_info *info, const char *dir, bnn_split split,
-                            const bnn_dataset_options *options, bnn_dataset **out, bnn_error *err) {
-    bnn_code code = speech_plan(info, options, out, err);
-    if (code == BNN_OK && (code = open_split((speech *)*out, dir, split, err)) != BNN_OK) {
-        bnn_dataset_close(*out);
-    }
-    return code;
 }
 
 static const char *const class_names[] = {"unknown", "silence", "yes", "no",  "up",   "down",
@@ -495,6 +475,8 @@ const bnn_dataset_info bnn_dataset_speech_commands = {
     .classes = sizeof class_names / sizeof class_names[0],
     .class_names = class_names,
     .std = {1, 1, 1},
+    .bytes = sizeof(speech),
     .plan = speech_plan,
     .open = speech_open,
+    .close = speech_close,
 };

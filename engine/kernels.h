@@ -257,14 +257,14 @@ typedef struct bnn_kernels {
                         size_t c, bnn_numbers x, const float *so, const float *sh, const float *sv,
                         float *y, int acc);
     /* Gradients of so[c], sh[h], sv[w]: sums by piece (block), then the vectors, each NULL where it
-     * is not wanted; gsh is with sh. */
+     * is not wanted. */
     size_t (*outer_sums_bytes)(const bnn_stream *stream, size_t h, size_t w, size_t c);
     void (*outer_scale_sums)(const bnn_stream *stream, size_t first, size_t rows, size_t h,
-                             size_t w, size_t c, const float *g, bnn_numbers x, const float *sh,
-                             const float *sv, int reset, void *sums);
+                             size_t w, size_t c, const float *g, bnn_numbers x, const float *so,
+                             const float *sh, const float *sv, int reset, void *sums);
     void (*outer_scale_finish)(const bnn_stream *stream, size_t h, size_t w, size_t c,
-                               size_t pieces, const void *sums, const float *so, const float *sh,
-                               float *gso, float *gsh, float *gsv, int acc);
+                               size_t pieces, const void *sums, float *gso, float *gsh, float *gsv,
+                               int acc);
     /* (block) FDA: y[r][i] = s * (sign(x) + alpha * (lin + 0.1 sin(x))), s[(first + r) /
      * per_scale]; lin and s may be NULL (0 and 1); alpha[1]. */
     void (*noisy_sign)(const bnn_stream *stream, size_t first, size_t rows, size_t c,

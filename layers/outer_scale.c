@@ -57,8 +57,8 @@ static void backward(const bnn_block *b, const bnn_node *node) {
     const float *gy = bnn_block_grad(b, node->out[0]);
     if (wants_scales(node)) {
         k->outer_scale_sums(bnn_graph_stream(g), b->first, b->rows, (size_t)s.h, (size_t)s.w, b->c,
-                            gy, bnn_block_numbers(b, node->in[X]), bnn_f32(g, node->in[H]),
-                            bnn_f32(g, node->in[V]), b->reset,
+                            gy, bnn_block_numbers(b, node->in[X]), bnn_f32(g, node->in[O]),
+                            bnn_f32(g, node->in[H]), bnn_f32(g, node->in[V]), b->reset,
                             (char *)node->ws_backward + b->piece * sums_bytes(g, node));
     }
     if (node->want_grad[X]) { /* last: it may overwrite gy */
@@ -81,9 +81,8 @@ static void backward_finish(const bnn_graph *g, const bnn_node *node, size_t pie
         }
     }
     k->outer_scale_finish(bnn_graph_stream(g), (size_t)s.h, (size_t)s.w, (size_t)s.c, pieces,
-                          node->ws_backward, bnn_f32(g, node->in[O]), bnn_f32(g, node->in[H]),
-                          scale_grad(g, node, O), scale_grad(g, node, H), scale_grad(g, node, V),
-                          node->acc[O]);
+                          node->ws_backward, scale_grad(g, node, O), scale_grad(g, node, H),
+                          scale_grad(g, node, V), node->acc[O]);
 }
 
 /* Scales are trained for the longest of images; of those, this network's rows and columns. */

@@ -18,8 +18,11 @@ struct bnn_spec {
     int height, width, channels, classes; /* of the input, [1,height,width,channels] a sample */
     int phase;                            /* of the binarizer's schedule */
     bnn_pool pool;                        /* of points, where the architecture has such a layer */
-    /* What the images were normalized with, on the 0..255 scale; travels with the model. */
+    /* How images were prepared; travels with the model. What they were normalized with, on the
+     * 0..255 scale; and the picture that stands in the middle of the input, with black around: of
+     * one channel it is grey. No height: nothing is known. */
     float mean[3], std[3];
+    bnn_shape picture;
     const char *dataset;     /* its name, or "" */
     const char *variant;     /* which of its sets (data_loaders/dataset.h), or "" */
     const char *class_names; /* a line each, or "" */

@@ -1,5 +1,5 @@
 /* bnn-predict: what a network says of a user's own files. How they are prepared travels with the
- * model: size, normalization, the classes' names. */
+ * model: size, place, colours, normalization, the classes' names. */
 #include <math.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -12,6 +12,7 @@
 #include "data_loaders/clouds/clouds.h"
 #include "data_loaders/image/image.h"
 #include "engine/base/file.h"
+#include "engine/base/text.h"
 #include "tools/cli/interrupt.h"
 #include "tools/cli/names.h"
 #include "tools/cli/start.h"
@@ -54,14 +55,14 @@ static bnn_program program = {
     .usage = "MODEL FILE... [options]",
     .description =
         "Tells what MODEL, a checkpoint of bnn-train, a packed file of bnn-export or a run's "
-        "folder, takes each FILE for: images (JPEG, PNG, BMP, GIF, TGA, PNM) for networks of "
-        "images, WAV files for those of sound, meshes or lists of points (OFF, PLY, text) for "
-        "those of clouds. An image is cut to the network's proportions around its middle and "
-        "scaled; of sound the first second counts; a cloud's points are chosen as those of the "
-        "data set's test samples are, of a mesh by area, always the same ones. Of a network that "
-        "tells parts, the points of each part are counted. A file that cannot be read is told, the "
-        "others are done, "
-        "and the exit status is 1.",
+        "folder, takes each FILE for: images (JPEG, PNG, BMP, GIF, TGA, PNM of kind P5 or P6) for "
+        "networks of images, WAV files for those of sound, meshes or lists of points (OFF, PLY, "
+        "text) for those of clouds. An image is brought to the size and colours of the data set's "
+        "pictures (cut to their proportions around its middle, then scaled) and shown to the "
+        "network as they are; of sound the first second counts; a cloud's points are chosen as "
+        "those of the data set's test samples are, of a mesh by area, of a file always the same "
+        "ones. Of a network that tells parts, the points of each part are counted. A file that "
+        "cannot be read is told, the others are done, and the exit status is 1.",
     .examples = "bnn-predict runs/reactnet-resnet20-fashion_mnist shirt.png shoe.jpg\n"
                 "bnn-predict model.bnn *.wav --top 3 --json -\n"
                 "bnn-predict runs/bnn-pointnet_partseg-shapenet_part chair.ply --category Chair",
@@ -90,8 +91,8 @@ typedef struct prediction {
 static bnn_code read_image(prediction *p, const char *path, const bnn_map *map, bnn_error *err) {
     const bnn_spec *s = &p->model.spec;
     const size_t values = bnn_shape_count(p->field[0].shape);
-    bnn_code code =
-        bnn_image_file_read(path, map->data, map->size, s->height, s->width, p->pixels, err);
+    bnn_code code = bnn_image_file_read(path, map->data, map->size, s->picture, s->height, s->width,
+                                        p->pixels, err);
     for (size_t i = 0; code == BNN_OK && i < values; i++) {
         p->input[i] = ((float)p->pixels[i] - s->mean[i % 3]) / s->std[i % 3];
     }
@@ -102,10 +103,9 @@ static bnn_code read_clip(prediction *p, const char *path, const bnn_map *map, b
     return bnn_clip_features(path, map->data, map->size, p->input, err);
 }
 
-/* What its data set has to say of a cloud, it says of a test sample: the first, of any file. */
+/* What its data set has to say of a cloud, it says of a test sample. */
 static bnn_code read_cloud(prediction *p, const char *path, const bnn_map *map, bnn_error *err) {
     const bnn_dataset_info *info = bnn_dataset_find(p->model.spec.dataset);
-    bnn_rng rng = bnn_points_rng(NULL, 0);
     if (!info || !info->draw) {
         return bnn_fail(err, BNN_ERR_UNSUPPORTED,
                         "%s: how its clouds are prepared is not known, as it was trained on '%s'",
@@ -114,7 +114,7 @@ static bnn_code read_cloud(prediction *p, const char *path, const bnn_map *map, 
     bnn_cloud_free(&p->cloud);
     bnn_code code = bnn_cloud_parse(path, map->data, map->size, &p->cloud, err);
     return code == BNN_OK
-               ? info->draw(path, &p->cloud, &rng, (size_t)p->field[0].shape.w, p->input, err)
+               ? info->draw(path, &p->cloud, NULL, (size_t)p->field[0].shape.w, p->input, err)
                : code;
 }
 
@@ -145,6 +145,13 @@ static bnn_code find_reader(const prediction *p, size_t *reader, bnn_error *err)
 
 static int name_length(const char *name) {
     return (int)strcspn(name, "\n");
+}
+
+/* So many bytes of a file's name, or of what a file says, on one line. */
+static void print_text(const char *text, size_t length) {
+    for (size_t i = 0; i < length; i++) {
+        putchar(bnn_text_shown(text[i]));
+    }
 }
 
 /* The likeliest classes, and how likely. */
@@ -181,7 +188,9 @@ static json_t *class_json(const prediction *p, int class, const char *key, json_
 static void print_class(const prediction *p, int class, int first) {
     const char *name = bnn_class_name(&p->model.spec, class);
     const int length = name_length(name);
-    printf("%s %.*s%s%d", first ? "" : ",", length, name, length ? " #" : "#", class);
+    fputs(first ? " " : ", ", stdout);
+    print_text(name, (size_t)length);
+    printf("%s%d", length ? " #" : "#", class);
 }
 
 static json_t *tell_classes(prediction *p, const char *path) {
@@ -189,7 +198,8 @@ static json_t *tell_classes(prediction *p, const char *path) {
     double probability[MOST_TOP];
     const int count = rank(p, class, probability);
     json_t *list = json_array();
-    printf("%s:", path);
+    print_text(path, strlen(path));
+    putchar(':');
     for (int k = 0; k < count; k++) {
         print_class(p, class[k], k == 0);
         printf(" %.1f%%", 100.0 * probability[k]);
@@ -215,7 +225,8 @@ static json_t *tell_parts(prediction *p, const char *path) {
             json_array_append_new(labels, json_integer(part));
         }
     }
-    printf("%s:", path);
+    print_text(path, strlen(path));
+    putchar(':');
     for (int c = 0; count && c < classes; c++) {
         if (count[c]) {
             print_class(p, c, json_array_size(list) == 0);

@@ -237,7 +237,7 @@ static void pack_filters(const bnn_micro *micro, const bnn_conv *s, const plan *
 static void prepare(const bnn_device *device, const bnn_micro *micro, const bnn_conv *s,
                     const plan *p, const uint64_t *w) {
     number_classes(s, p);
-#pragma omp parallel num_threads(bnn_team(device))
+#pragma omp parallel num_threads(bnn_team(device, p->groups * p->group_bytes))
     {
         own mine;
         size_t first, last;
@@ -444,7 +444,7 @@ void bnn_conv_forward_b1(const bnn_device *device, const bnn_micro *micro, const
     if (w->prepared == NULL) {
         prepare(device, micro, s, &p, w->b1);
     }
-#pragma omp parallel num_threads(bnn_team(device))
+#pragma omp parallel num_threads(bnn_team(device, bnn_conv_macs(s) / BNN_B1_MACS))
     {
         own mine;
         size_t first, last, packed = SIZE_MAX;

@@ -17,7 +17,7 @@ void bnn_conv_forward(const bnn_device *device, const bnn_micro *micro, const bn
 void bnn_conv_backward_x(const bnn_device *device, const bnn_micro *micro, const bnn_conv *s,
                          const float *gy, const bnn_operand *w, float *gx, int acc, void *ws) {
     if (bnn_conv_is_depthwise(s)) {
-        bnn_conv_backward_x_depthwise(device, s, gy, w, gx, acc, ws);
+        bnn_conv_backward_x_depthwise(device, micro, s, gy, w, gx, acc, ws);
     } else if (w->b1 != NULL && bnn_conv_mix_x_pays(s)) {
         bnn_conv_mix_x(device, micro->mixed, s, gy, w, gx, acc, ws);
     } else {

@@ -54,6 +54,11 @@ static inline int bnn_next_run(bnn_queue *q, size_t *first, size_t *last) {
     return 1;
 }
 
+static inline size_t bnn_conv_macs(const bnn_conv *s) {
+    size_t pixels = (size_t)s->n * (size_t)s->oh * (size_t)s->ow;
+    return pixels * (size_t)s->o * (size_t)(s->c / s->groups) * (size_t)s->kh * (size_t)s->kw;
+}
+
 /* A machine kernel that not every instruction set has. */
 static inline void bnn_call(void (*kernel)(void)) {
     if (kernel != NULL) {
@@ -97,8 +102,9 @@ static inline int bnn_conv_is_depthwise(const bnn_conv *s) {
 void bnn_conv_forward_depthwise(const bnn_device *device, const bnn_micro *micro, const bnn_conv *s,
                                 const bnn_operand *x, const bnn_operand *w, const bnn_result *y,
                                 void *ws);
-void bnn_conv_backward_x_depthwise(const bnn_device *device, const bnn_conv *s, const float *gy,
-                                   const bnn_operand *w, float *gx, int acc, void *ws);
+void bnn_conv_backward_x_depthwise(const bnn_device *device, const bnn_micro *micro,
+                                   const bnn_conv *s, const float *gy, const bnn_operand *w,
+                                   float *gx, int acc, void *ws);
 void bnn_conv_backward_w_depthwise(const bnn_device *device, const bnn_micro *micro,
                                    const bnn_conv *s, const float *gy, const bnn_operand *x,
                                    float *gw, int acc, void *ws);

@@ -18,17 +18,23 @@ typedef struct plan {
 
 /* A thread's own. */
 typedef struct own {
-    float *lines;      /* [kh][line] */
-    const float **row; /* [kh]: where the lines of a window are */
-    float *sums;       /* [BATCH][o], or [taps][o] */
-    int32_t *integer;  /* [BATCH][64] */
-    int32_t *zeros;    /* [BATCH][64] */
+    float *lines;         /* [kh][line] */
+    const float **row;    /* [kh]: where the lines of a window are */
+    const float **a, **b; /* [taps] or [ow]: pairs of rows to multiply */
+    float *once;          /* [c]: a pixel's channels before they are repeated */
+    float *sums;          /* [BATCH][o], or [taps][o] */
+    int32_t *integer;     /* [BATCH][64] */
+    int32_t *zeros;       /* [BATCH][64] */
 } own;
 
 static size_t thread_layout(const bnn_conv *s, const plan *p, void *base, own *mine) {
     size_t used = 0, most = p->taps > BATCH ? p->taps : BATCH;
+    size_t pairs = p->taps > (size_t)s->ow ? p->taps : (size_t)s->ow;
     mine->lines = bnn_take(base, &used, (size_t)s->kh * p->line * sizeof(float));
     mine->row = bnn_take(base, &used, (size_t)s->kh * sizeof(float *));
+    mine->a = bnn_take(base, &used, pairs * sizeof(float *));
+    mine->b = bnn_take(base, &used, pairs * sizeof(float *));
+    mine->once = bnn_take(base, &used, p->c * sizeof(float));
     mine->sums = bnn_take(base, &used, most * p->o * sizeof(float));
     mine->integer = bnn_take(base, &used, BATCH * 64 * sizeof(int32_t));
     mine->zeros = bnn_take(base, &used, BATCH * 64 * sizeof(int32_t));
@@ -77,24 +83,37 @@ void bnn_conv_prepare_depthwise(const bnn_conv *s, const bnn_operand *w, int sca
     }
 }
 
+/* Inlined with a constant, the loop over `each` vanishes. */
+static inline void repeat(const float *values, size_t n, const size_t each, float *to) {
+    for (size_t j = 0; j < n; j++) {
+        for (size_t k = 0; k < each; k++) {
+            to[j * each + k] = values[j];
+        }
+    }
+}
+
 /* Line `index` of the input, from n * h + y on: a pixel's channels, each repeated for its filters.
  */
 static const float *line_of(const bnn_micro *micro, const bnn_conv *s, const plan *p,
-                            const bnn_operand *x, int scaled, size_t index, float *to) {
+                            const bnn_operand *x, int scaled, size_t index, const own *mine,
+                            float *to) {
     size_t first = index * (size_t)s->w;
     if (x->b1 == NULL && p->each == 1) {
         return x->f32 + first * p->c;
     }
     for (size_t i = 0; i < (size_t)s->w; i++) {
-        float *at = to + i * p->o;
+        float *at = to + i * p->o, *expanded = p->each == 1 ? at : mine->once;
+        const float *values = expanded;
         if (x->b1 == NULL) {
-            memcpy(at, x->f32 + (first + i) * p->c, p->c * sizeof(float));
+            values = x->f32 + (first + i) * p->c;
         } else {
             float scale = scaled ? bnn_row_scale(x, first + i) : 1.0f;
-            micro->b1_expand(p->c, x->b1 + (first + i) * bnn_words(p->c), 0, scale, at);
+            micro->b1_expand(p->c, x->b1 + (first + i) * bnn_words(p->c), 0, scale, expanded);
         }
-        for (size_t j = p->o; p->each > 1 && j-- > 0;) {
-            at[j] = at[j / p->each];
+        if (p->each == 2) {
+            repeat(values, p->c, 2, at);
+        } else if (p->each > 1) {
+            repeat(values, p->c, p->each, at);
         }
     }
     return to;
@@ -109,30 +128,25 @@ static void see_lines(const bnn_micro *micro, const bnn_conv *s, const plan *p,
         int inside = y >= 0 && y < s->h;
         size_t line = image * (size_t)s->h + (size_t)(inside ? y : 0);
         mine->row[ky] =
-            inside ? line_of(micro, s, p, x, scaled, line, mine->lines + (size_t)ky * p->line)
+            inside ? line_of(micro, s, p, x, scaled, line, mine, mine->lines + (size_t)ky * p->line)
                    : NULL;
     }
 }
 
-static void multiply_add(size_t n, const float *restrict a, const float *restrict b,
-                         float *restrict sum) {
-    for (size_t j = 0; j < n; j++) {
-        sum[j] += a[j] * b[j];
-    }
-}
-
 /* All products of the window at column ox. */
-static void window(const bnn_conv *s, const plan *p, const own *mine, int ox, float *sum) {
-    memset(sum, 0, p->o * sizeof(float));
+static void window(const bnn_micro *micro, const bnn_conv *s, const plan *p, const own *mine,
+                   int ox, float *sum) {
+    size_t count = 0;
     for (int ky = 0; ky < s->kh; ky++) {
         for (int kx = 0; kx < s->kw && mine->row[ky] != NULL; kx++) {
             int x = ox * s->stride_w - s->pad_w + kx * s->dil_w;
             if (x >= 0 && x < s->w) {
-                multiply_add(p->o, mine->row[ky] + (size_t)x * p->o,
-                             p->filters + (size_t)(ky * s->kw + kx) * p->o, sum);
+                mine->a[count] = mine->row[ky] + (size_t)x * p->o;
+                mine->b[count++] = p->filters + (size_t)(ky * s->kw + kx) * p->o;
             }
         }
     }
+    micro->f32_dots(count, mine->a, mine->b, p->o, sum, 0);
 }
 
 /* A position along one axis that a window sees: its first inside the image. */
@@ -193,7 +207,7 @@ void bnn_conv_forward_depthwise(const bnn_device *device, const bnn_micro *micro
     } else {
         bnn_conv_prepare_depthwise(s, w, 0, p.filters);
     }
-#pragma omp parallel num_threads(bnn_team(device))
+#pragma omp parallel num_threads(bnn_team(device, bnn_conv_macs(s) / BNN_F32_MACS))
     {
         own mine = own_of(s, &p);
         size_t line, last;
@@ -205,7 +219,7 @@ void bnn_conv_forward_depthwise(const bnn_device *device, const bnn_micro *micro
                     size_t first = line * (size_t)s->ow + (size_t)ox;
                     size_t count = bnn_min_size(BATCH, (size_t)(s->ow - ox));
                     for (size_t i = 0; i < count; i++) {
-                        window(s, &p, &mine, ox + (int)i, mine.sums + i * p.o);
+                        window(micro, s, &p, &mine, ox + (int)i, mine.sums + i * p.o);
                     }
                     if (x->b1 != NULL) {
                         finish_bits(micro, s, &p, x, y, first, count, &mine);
@@ -218,39 +232,49 @@ void bnn_conv_forward_depthwise(const bnn_device *device, const bnn_micro *micro
     }
 }
 
-/* Adds to a line of the input's gradient what one line of gy sends through one row of taps. */
-static void send_back(const bnn_conv *s, const plan *p, const float *gy, int ky, float *sum) {
-    for (int kx = 0; kx < s->kw; kx++) {
-        const float *w = p->filters + (size_t)(ky * s->kw + kx) * p->o;
-        for (int ox = 0; ox < s->ow; ox++) {
-            int x = ox * s->stride_w - s->pad_w + kx * s->dil_w;
-            if (x >= 0 && x < s->w) {
-                multiply_add(p->o, gy + (size_t)ox * p->o, w, sum + (size_t)x * p->o);
+/* The output pixel that pixel `at` of an input's axis is seen by through tap k; -1 if none. */
+static int seen_by(int at, int k, int stride, int pad, int dil, int size) {
+    int from = at + pad - k * dil;
+    return from >= 0 && from % stride == 0 && from / stride < size ? from / stride : -1;
+}
+
+/* A line of the input's gradient, each pixel with all of its outputs. */
+static void gather_x(const bnn_micro *micro, const bnn_conv *s, const plan *p, const float *gy,
+                     size_t line, const own *mine) {
+    size_t image = line / (size_t)s->h;
+    for (int ky = 0; ky < s->kh; ky++) {
+        int y = seen_by((int)(line % (size_t)s->h), ky, s->stride_h, s->pad_h, s->dil_h, s->oh);
+        size_t out = image * (size_t)s->oh + (size_t)(y < 0 ? 0 : y);
+        mine->row[ky] = y < 0 ? NULL : gy + out * (size_t)s->ow * p->o;
+    }
+    for (int x = 0; x < s->w; x++) {
+        size_t count = 0;
+        for (int ky = 0; ky < s->kh; ky++) {
+            for (int kx = 0; kx < s->kw && mine->row[ky] != NULL; kx++) {
+                int ox = seen_by(x, kx, s->stride_w, s->pad_w, s->dil_w, s->ow);
+                if (ox >= 0) {
+                    mine->a[count] = mine->row[ky] + (size_t)ox * p->o;
+                    mine->b[count++] = p->filters + (size_t)(ky * s->kw + kx) * p->o;
+                }
             }
         }
+        micro->f32_dots(count, mine->a, mine->b, p->o, mine->lines + (size_t)x * p->o, 0);
     }
 }
 
-void bnn_conv_backward_x_depthwise(const bnn_device *device, const bnn_conv *s, const float *gy,
-                                   const bnn_operand *w, float *gx, int acc, void *ws) {
+void bnn_conv_backward_x_depthwise(const bnn_device *device, const bnn_micro *micro,
+                                   const bnn_conv *s, const float *gy, const bnn_operand *w,
+                                   float *gx, int acc, void *ws) {
     plan p = lay_out(device, s, ws);
     bnn_queue lines = {.total = (size_t)s->n * (size_t)s->h};
     bnn_conv_prepare_depthwise(s, w, 1, p.filters);
-#pragma omp parallel num_threads(bnn_team(device))
+#pragma omp parallel num_threads(bnn_team(device, bnn_conv_macs(s) / BNN_F32_MACS))
     {
         own mine = own_of(s, &p);
         size_t line, last;
         while (bnn_next_run(&lines, &line, &last)) {
             for (; line < last; line++) {
-                size_t image = line / (size_t)s->h;
-                memset(mine.lines, 0, p.line * sizeof(float));
-                for (int ky = 0; ky < s->kh; ky++) {
-                    int from = (int)(line % (size_t)s->h) + s->pad_h - ky * s->dil_h;
-                    if (from >= 0 && from % s->stride_h == 0 && from / s->stride_h < s->oh) {
-                        size_t out = image * (size_t)s->oh + (size_t)(from / s->stride_h);
-                        send_back(s, &p, gy + out * (size_t)s->ow * p.o, ky, mine.lines);
-                    }
-                }
+                gather_x(micro, s, &p, gy, line, &mine);
                 float *to = gx + line * (size_t)s->w * p.c;
                 for (size_t i = 0; i < (size_t)s->w * p.c; i++) {
                     float sum = acc ? to[i] : 0.0f;
@@ -265,18 +289,20 @@ void bnn_conv_backward_x_depthwise(const bnn_device *device, const bnn_conv *s, 
 }
 
 /* One output line's part of the filters' gradient, in float. */
-static void gather_line(const bnn_conv *s, const plan *p, const float *gy, const own *mine) {
-    memset(mine->sums, 0, p->taps * p->o * sizeof(float));
+static void gather_w(const bnn_micro *micro, const bnn_conv *s, const plan *p, const float *gy,
+                     const own *mine) {
     for (int ky = 0; ky < s->kh; ky++) {
-        for (int kx = 0; kx < s->kw && mine->row[ky] != NULL; kx++) {
-            float *sum = mine->sums + (size_t)(ky * s->kw + kx) * p->o;
-            for (int ox = 0; ox < s->ow; ox++) {
+        for (int kx = 0; kx < s->kw; kx++) {
+            size_t count = 0;
+            for (int ox = 0; ox < s->ow && mine->row[ky] != NULL; ox++) {
                 int x = ox * s->stride_w - s->pad_w + kx * s->dil_w;
                 if (x >= 0 && x < s->w) {
-                    multiply_add(p->o, gy + (size_t)ox * p->o, mine->row[ky] + (size_t)x * p->o,
-                                 sum);
+                    mine->a[count] = gy + (size_t)ox * p->o;
+                    mine->b[count++] = mine->row[ky] + (size_t)x * p->o;
                 }
             }
+            micro->f32_dots(count, mine->a, mine->b, p->o,
+                            mine->sums + (size_t)(ky * s->kw + kx) * p->o, 0);
         }
     }
 }
@@ -301,7 +327,7 @@ void bnn_conv_backward_w_depthwise(const bnn_device *device, const bnn_micro *mi
                                    float *gw, int acc, void *ws) {
     plan p = lay_out(device, s, ws);
     bnn_queue pieces = {.total = p.pieces};
-#pragma omp parallel num_threads(bnn_team(device))
+#pragma omp parallel num_threads(bnn_team(device, bnn_conv_macs(s) / BNN_F32_MACS))
     {
         own mine = own_of(s, &p);
         size_t piece, last, whole = p.taps * p.o;
@@ -312,7 +338,7 @@ void bnn_conv_backward_w_depthwise(const bnn_device *device, const bnn_micro *mi
                 for (size_t line = p.lines * piece / p.pieces;
                      line < p.lines * (piece + 1) / p.pieces; line++) {
                     see_lines(micro, s, &p, x, 1, line, &mine);
-                    gather_line(s, &p, gy + line * (size_t)s->ow * p.o, &mine);
+                    gather_w(micro, s, &p, gy + line * (size_t)s->ow * p.o, &mine);
                     for (size_t i = 0; i < whole; i++) {
                         sum[i] += (double)mine.sums[i];
                     }

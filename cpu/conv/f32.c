@@ -178,7 +178,7 @@ static void walk(const bnn_micro *micro, const bnn_conv *s, const grid *g, bnn_q
 static void walk_all(const bnn_device *device, const bnn_micro *micro, const bnn_conv *s,
                      const grid *g, int acc) {
     bnn_queue items = {g->groups * blocks_of(g) * bnn_ceil_div(g->cols, micro->f32_nr), 0};
-#pragma omp parallel num_threads(bnn_team(device))
+#pragma omp parallel num_threads(bnn_team(device, bnn_conv_macs(s) / BNN_F32_MACS))
     walk(micro, s, g, &items, acc);
 }
 
@@ -249,7 +249,7 @@ static int reaches_all(int kernel, int stride, int pad, int dil, int *off, int *
 }
 
 static void clear(const bnn_device *device, size_t n, float *x) {
-#pragma omp parallel num_threads(bnn_team(device))
+#pragma omp parallel num_threads(bnn_team(device, n))
     {
         size_t first, last;
         bnn_share(n, &first, &last);
@@ -296,7 +296,8 @@ void bnn_conv_prepare_f32(const bnn_device *device, const bnn_micro *micro, cons
     size_t k = (size_t)s->kh * (size_t)s->kw * (size_t)s->c / groups;
     size_t count = bnn_ceil_div(og, nr);
     memset(panels, 0, bnn_conv_f32_prepared_bytes(micro, s));
-#pragma omp parallel num_threads(bnn_team(device))
+#pragma omp parallel num_threads(                                                                  \
+    bnn_team(device, bnn_conv_f32_prepared_bytes(micro, s) / sizeof(float)))
     {
         size_t first, last;
         bnn_share(groups * count, &first, &last);

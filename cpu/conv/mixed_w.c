@@ -245,7 +245,7 @@ void bnn_conv_mix_w(const bnn_device *device, const bnn_mixed *mixed, const bnn_
     plan p = lay_out(device, mixed, s, ws);
     size_t whole = (size_t)s->o * p.cols, h = (size_t)s->h, streams = (size_t)s->stride_w;
     bnn_queue items = {.total = p.groups * p.chunks * p.splits};
-#pragma omp parallel num_threads(bnn_team(device))
+#pragma omp parallel num_threads(bnn_team(device, bnn_conv_macs(s) / BNN_F32_MACS))
     {
         own mine;
         size_t first, last;

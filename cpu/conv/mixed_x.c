@@ -318,7 +318,7 @@ void bnn_conv_mix_x(const bnn_device *device, const bnn_mixed *mixed, const bnn_
     bnn_queue rows = {.total = p.groups * blocks * p.strips * (size_t)p.grid_h};
     fill_factors(&p, w);
     find_phases(&p, p.words * mixed->lanes);
-#pragma omp parallel num_threads(bnn_team(device))
+#pragma omp parallel num_threads(bnn_team(device, bnn_conv_macs(s) / BNN_F32_MACS))
     {
         own mine = {0};
         size_t first, last;

@@ -148,7 +148,7 @@ void bnn_conv_backward_w_f32(const bnn_device *device, const bnn_micro *micro, c
     size_t whole = (size_t)s->o * p.cols;
     bnn_queue items = {.total = p.groups * p.splits * p.panels};
     bnn_windows_forward(&p.in, s, x->f32);
-#pragma omp parallel num_threads(bnn_team(device))
+#pragma omp parallel num_threads(bnn_team(device, bnn_conv_macs(s) / BNN_F32_MACS))
     {
         own mine;
         size_t first, last;

@@ -86,6 +86,7 @@ const bnn_micro bnn_micro_amx = {
     .f32_nr = 32,
     .f32_indirect = bnn_f32_indirect_avx512,
     .f32_outer = bnn_f32_outer_avx512,
+    .f32_dots = bnn_f32_dots_avx512,
     .f32_columns = bnn_f32_columns_avx2,
     .f32_rows = bnn_f32_rows_avx512,
     .f32_end = bnn_f32_end_avx512,

@@ -345,6 +345,7 @@ const bnn_micro bnn_micro_avx2 = {
     .f32_indirect = bnn_f32_indirect_avx2,
     .f32_outer = bnn_f32_outer_avx2,
     .f32_end = bnn_f32_end_avx2,
+    .f32_dots = bnn_f32_dots_avx2,
     .f32_columns = bnn_f32_columns_avx2,
     .f32_rows = bnn_f32_rows_avx2,
     .b1_expand = bnn_b1_expand_avx2,

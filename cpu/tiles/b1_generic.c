@@ -103,6 +103,7 @@ const bnn_micro bnn_micro_generic = {
     .f32_indirect = bnn_f32_indirect_generic,
     .f32_outer = bnn_f32_outer_generic,
     .f32_end = bnn_f32_end_generic,
+    .f32_dots = bnn_f32_dots_generic,
     .f32_columns = bnn_f32_columns_generic,
     .f32_rows = bnn_f32_rows_generic,
     .b1_expand = bnn_b1_expand_generic,

@@ -197,6 +197,7 @@ const bnn_micro bnn_micro_neon = {
     .f32_indirect = bnn_f32_indirect_neon,
     .f32_outer = bnn_f32_outer_neon,
     .f32_end = bnn_f32_end_neon,
+    .f32_dots = bnn_f32_dots_neon,
     .f32_columns = bnn_f32_columns_neon,
     .f32_rows = bnn_f32_rows_generic,
     .b1_expand = bnn_b1_expand_neon,

@@ -30,6 +30,8 @@ static inline void store(float *to, vec v, size_t n, int acc) {
 #define INDIRECT_NAME bnn_f32_indirect_avx512
 #define OUTER_NAME bnn_f32_outer_avx512
 #include "cpu/tiles/f32.inc"
+#define DOTS_NAME bnn_f32_dots_avx512
+#include "cpu/tiles/dots.inc"
 
 void bnn_f32_rows_avx512(size_t k, size_t n, const float *const *rows, size_t first, size_t nr,
                          float *panel) {

@@ -24,6 +24,10 @@ static void multiply(size_t depth, const float *a, const float *b, double total[
     }
 }
 
+#define LANES 4
+#define DOTS_NAME bnn_f32_dots_generic
+#include "cpu/tiles/dots.inc"
+
 static void store(const double *sum, size_t n, float *c, int acc) {
     for (size_t j = 0; j < n; j++) {
         c[j] = (float)(acc ? (double)c[j] + sum[j] : sum[j]);

@@ -113,6 +113,10 @@ typedef struct bnn_micro {
      * columns from `column` on. */
     void (*f32_end)(const bnn_result *y, size_t column, size_t m, size_t n, float *const *c);
 
+    /* sum[j] (+)= over t < count of a[t][j] * b[t][j], j < n. */
+    void (*f32_dots)(size_t count, const float *const *a, const float *const *b, size_t n,
+                     float *sum, int acc);
+
     /* panel[i*nr + j] = rows[j*ld + i], i < k, j < n <= nr = f32_nr. */
     void (*f32_columns)(size_t k, size_t n, size_t ld, const float *rows, size_t nr, float *panel);
     /* panel[i*nr + j] = rows[i][first + j], i < k, j < n <= nr. */
@@ -165,6 +169,8 @@ extern const bnn_kernels bnn_kernels_neon;
 void bnn_f32_indirect_generic(const bnn_f32_runs *p);
 void bnn_f32_outer_generic(size_t depth, const float *a, const float *b, size_t m, size_t n,
                            float *c, size_t ldc, int acc);
+void bnn_f32_dots_generic(size_t count, const float *const *a, const float *const *b, size_t n,
+                          float *sum, int acc);
 void bnn_f32_end_generic(const bnn_result *y, size_t column, size_t m, size_t n, float *const *c);
 
 void bnn_f32_columns_generic(size_t k, size_t n, size_t ld, const float *rows, size_t nr,
@@ -184,6 +190,8 @@ void bnn_mix_tile_generic(const bnn_mix *m);
 void bnn_f32_indirect_avx2(const bnn_f32_runs *p);
 void bnn_f32_outer_avx2(size_t depth, const float *a, const float *b, size_t m, size_t n, float *c,
                         size_t ldc, int acc);
+void bnn_f32_dots_avx2(size_t count, const float *const *a, const float *const *b, size_t n,
+                       float *sum, int acc);
 void bnn_f32_end_avx2(const bnn_result *y, size_t column, size_t m, size_t n, float *const *c);
 
 void bnn_f32_columns_avx2(size_t k, size_t n, size_t ld, const float *rows, size_t nr,
@@ -201,6 +209,8 @@ void bnn_f32_end_avx512(const bnn_result *y, size_t column, size_t m, size_t n, 
 void bnn_f32_indirect_avx512(const bnn_f32_runs *p);
 void bnn_f32_outer_avx512(size_t depth, const float *a, const float *b, size_t m, size_t n,
                           float *c, size_t ldc, int acc);
+void bnn_f32_dots_avx512(size_t count, const float *const *a, const float *const *b, size_t n,
+                         float *sum, int acc);
 void bnn_f32_rows_avx512(size_t k, size_t n, const float *const *rows, size_t first, size_t nr,
                          float *panel);
 void bnn_b1_expand_avx512(size_t n, const uint64_t *row, size_t first, float scale, float *out);
@@ -220,6 +230,8 @@ void bnn_mix_tile_avx512(const bnn_mix *m);
 void bnn_f32_indirect_neon(const bnn_f32_runs *p);
 void bnn_f32_outer_neon(size_t depth, const float *a, const float *b, size_t m, size_t n, float *c,
                         size_t ldc, int acc);
+void bnn_f32_dots_neon(size_t count, const float *const *a, const float *const *b, size_t n,
+                       float *sum, int acc);
 void bnn_f32_end_neon(const bnn_result *y, size_t column, size_t m, size_t n, float *const *c);
 void bnn_f32_columns_neon(size_t k, size_t n, size_t ld, const float *rows, size_t nr,
                           float *panel);
@@ -239,7 +251,11 @@ void bnn_mix_tile_neon(const bnn_mix *m);
 void bnn_for_each(const bnn_stream *stream, size_t count,
                   void (*body)(void *context, size_t i, int worker), void *context);
 
-/* Threads for a parallel region of the device's kernels. threads.c. */
-int bnn_team(const bnn_device *device);
+/* Threads for a parallel region of the device's kernels: the caller alone where waking the others
+ * would take longer than the work. That is counted in floats that pass through memory; in the time
+ * of one, products do about BNN_F32_MACS multiply-adds of floats or BNN_B1_MACS of bits. threads.c.
+ */
+enum { BNN_F32_MACS = 16, BNN_B1_MACS = 256 };
+int bnn_team(const bnn_device *device, size_t work);
 
 #endif

@@ -86,7 +86,9 @@ bnn_code bnn_ply_parse(const char *name, const unsigned char *bytes, size_t size
 bnn_code bnn_cloud_parse(const char *name, const unsigned char *bytes, size_t size, bnn_cloud *out,
                          bnn_error *err);
 /* n of its points, or of its surface, scaled into the cube: out[n,columns], what comes after the
- * coordinates being normals, 0 where there are none. It is drawn from once. */
+ * coordinates being normals, 0 where there are none. It is drawn from once, with the random numbers
+ * of training; rng = NULL: with those of its coordinates as they were read, so that a file gives
+ * the same points wherever it stands in whatever list. */
 bnn_code bnn_cloud_draw(const char *name, bnn_cloud *cloud, bnn_rng *rng, size_t n, size_t columns,
                         float *out, bnn_error *err);
 void bnn_cloud_free(bnn_cloud *cloud);
@@ -105,6 +107,8 @@ bnn_code bnn_hdf5_parse(const char *name, const unsigned char *bytes, size_t siz
 void bnn_cloud_block_free(bnn_cloud_block *block);
 
 /* ---- which shapes there are (files.c) ---- */
+#define BNN_MOST_POINTS (1 << 20) /* of a sample */
+
 typedef struct bnn_cloud_file {
     const char *path;
     const char *labels; /* the path of a file of its points' labels, or NULL */
@@ -117,11 +121,23 @@ typedef struct bnn_cloud_files {
     size_t count, capacity;
 } bnn_cloud_files;
 
+/* Plans a set of the files: its fields are `field` from here on, the row's of so many points (0: of
+ * as many as the row says). */
+bnn_code bnn_clouds_plan(bnn_dataset *dataset, bnn_field field[2], bnn_cloud_files *files,
+                         int length, bnn_error *err);
 /* Lines of names, or of paths, of which the last part counts: printable ASCII without blanks or a
  * dot in front, so that each can be a file's or a folder's in the set's own. An array in `arena`.
  */
 bnn_code bnn_names_parse(const char *name, const unsigned char *bytes, size_t size,
                          bnn_arena *arena, const char *const **out, size_t *count, bnn_error *err);
+/* The same of the file dir/file, which the dataset then reads; `cure` ends the message if there is
+ * none. */
+bnn_code bnn_names_read(bnn_dataset *dataset, const char *dir, const char *file, const char *cure,
+                        bnn_arena *arena, const char *const **out, size_t *count, bnn_error *err);
+/* Remarks of the dataset how many of the names that it tests are among those that it trains, if any
+ * are; `arena` lives as long as it does. */
+bnn_code bnn_names_compare(bnn_dataset *dataset, bnn_arena *arena, const char *const *test,
+                           size_t tests, const char *const *train, size_t trains, bnn_error *err);
 /* A JSON array of "FOLDER/SYNSET/ID": of each, the part from SYNSET on. */
 bnn_code bnn_shape_list_parse(const char *name, const unsigned char *bytes, size_t size,
                               bnn_arena *arena, const char *const **out, size_t *count,
@@ -136,12 +152,9 @@ void bnn_cloud_files_free(bnn_cloud_files *files);
 uint32_t bnn_cloud_files_checksum(const bnn_cloud_files *files);
 
 /* ---- from shapes to samples (sampling.c) ---- */
-#define BNN_MOST_POINTS (1 << 20)
-/* So many points instead of the row's; 0: the row's. */
-bnn_code bnn_points_field(bnn_field *field, int length, bnn_error *err);
-/* The random numbers of sample `index`: by (seed, epoch, index) in training; draw = NULL: by the
- * index alone, so that every evaluation sees the same points. */
-bnn_rng bnn_points_rng(const bnn_draw *draw, size_t index);
+/* The random numbers of training sample `index`, in `room`: by (seed, epoch, index). NULL of
+ * draw = NULL: see bnn_cloud_draw. */
+bnn_rng *bnn_points_rng(const bnn_draw *draw, size_t index, bnn_rng *room);
 /* Where a shape lies: the mean of its points, and the largest distance from it along an axis. */
 typedef struct bnn_frame {
     double mean[3], most;

@@ -71,6 +71,55 @@ bnn_code bnn_names_parse(const char *name, const unsigned char *bytes, size_t si
                : bnn_fail(err, BNN_ERR_FORMAT, "%s: holds no names; download it again", name);
 }
 
+bnn_code bnn_names_read(bnn_dataset *dataset, const char *dir, const char *file, const char *cure,
+                        bnn_arena *arena, const char *const **out, size_t *count, bnn_error *err) {
+    char path[BNN_DATA_PATH_MAX];
+    bnn_map map = {0};
+    bnn_code code = bnn_data_join(path, dir, file, err);
+    if (code == BNN_OK) {
+        code = bnn_data_check_file(path, cure, err);
+    }
+    if (code == BNN_OK) {
+        code = bnn_map_read(path, &map, err);
+    }
+    if (code == BNN_OK) {
+        code = bnn_data_note_file(dataset, map.device, map.inode, err);
+    }
+    if (code == BNN_OK) {
+        code = bnn_names_parse(path, map.data, map.size, arena, out, count, err);
+    }
+    bnn_map_close(&map);
+    return code;
+}
+
+static int by_text(const void *a, const void *b) {
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+bnn_code bnn_names_compare(bnn_dataset *dataset, bnn_arena *arena, const char *const *test,
+                           size_t tests, const char *const *train, size_t trains, bnn_error *err) {
+    size_t shared = 0;
+    const char **sorted = bnn_arena_alloc(arena, (trains + 1) * sizeof *sorted);
+    if (!sorted) {
+        return no_memory(dataset->info->name, err);
+    }
+    for (size_t i = 0; i < trains; i++) {
+        sorted[i] = train[i];
+    }
+    qsort(sorted, trains, sizeof *sorted, by_text);
+    for (size_t i = 0; i < tests; i++) {
+        shared += bsearch(&test[i], sorted, trains, sizeof *sorted, by_text) != NULL;
+    }
+    if (shared == 0) {
+        return BNN_OK;
+    }
+    dataset->remark = bnn_arena_format(arena,
+                                       "%zu of the %zu names on its list for testing are on that "
+                                       "for training, too; of new shapes the score says little",
+                                       shared, tests);
+    return dataset->remark ? BNN_OK : no_memory(dataset->info->name, err);
+}
+
 /* "SYNSET/ID" at the end of "FOLDER/SYNSET/ID", or NULL. */
 static const char *shape_of(const char *entry, size_t length) {
     const char *id = entry + length, *synset;
@@ -182,6 +231,25 @@ bnn_code bnn_cloud_files_add(bnn_cloud_files *files, bnn_dataset *dataset, bnn_c
         files->capacity = larger;
     }
     files->file[files->count++] = file;
+    return BNN_OK;
+}
+
+bnn_code bnn_clouds_plan(bnn_dataset *dataset, bnn_field field[2], bnn_cloud_files *files,
+                         int length, bnn_error *err) {
+    if (length < 0 || length > BNN_MOST_POINTS) {
+        return bnn_fail(err, BNN_ERR_ARGUMENT, "%d points of a shape: a cloud has 1 to %d", length,
+                        BNN_MOST_POINTS);
+    }
+    files->arena = bnn_arena_create();
+    if (!files->arena) {
+        return bnn_fail(err, BNN_ERR_MEMORY, "%s: out of memory", dataset->info->name);
+    }
+    memcpy(field, dataset->info->field, 2 * sizeof *field);
+    for (int i = 0; length > 0 && i < 2; i++) { /* what is said of each point, too */
+        const int by_point = field[i].shape.w == dataset->info->field[0].shape.w;
+        field[i].shape.w = by_point ? length : field[i].shape.w;
+    }
+    dataset->field = field;
     return BNN_OK;
 }
 

@@ -12,7 +12,7 @@
 static bnn_code fail_short(const bnn_scan *scan, const char *what, size_t got, size_t expected,
                            bnn_error *err) {
     return bnn_fail(err, BNN_ERR_FORMAT,
-                    "%s: ends after %zu of the %zu %s its header promises; download the file again",
+                    "%s: ends after %zu of the %zu %s its header promises; copy the file again",
                     scan->name, got, expected, what);
 }
 
@@ -22,7 +22,7 @@ static bnn_code read_counts(bnn_scan *scan, uint32_t count[3], bnn_error *err) {
     for (int i = 0; i < 3; i++) {
         if (!bnn_scan_next(scan)) {
             return bnn_fail(err, BNN_ERR_FORMAT,
-                            "%s: ends before the %s; the file is cut off, download it again",
+                            "%s: ends before the %s; the file is cut off, copy it again",
                             scan->name, what[i]);
         }
         bnn_code code = bnn_scan_integer(scan, UINT32_MAX, what[i], &count[i], err);
@@ -45,15 +45,16 @@ static bnn_code read_header(bnn_scan *scan, uint32_t count[3], bnn_error *err) {
         return code;
     }
     if (count[0] == 0 || count[1] == 0) {
-        return bnn_fail(err, BNN_ERR_FORMAT,
-                        "%s: %u vertices and %u faces: there is no surface; download the file "
-                        "again",
-                        scan->name, count[0], count[1]);
+        return bnn_fail(
+            err, BNN_ERR_FORMAT,
+            "%s: %u vertices and %u faces: there is no surface; choose another file, or "
+            "copy it again",
+            scan->name, count[0], count[1]);
     }
     if (count[0] > left / VERTEX_BYTES || count[1] > left / CORNER_BYTES) {
         return bnn_fail(err, BNN_ERR_FORMAT,
                         "%s: %zu bytes, too few for the %u vertices and %u faces its header "
-                        "promises; download the file again",
+                        "promises; copy the file again",
                         scan->name, left, count[0], count[1]);
     }
     return BNN_OK;

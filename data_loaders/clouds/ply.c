@@ -57,8 +57,8 @@ typedef struct ply {
 /* ---- the header ---- */
 static bnn_code fail_header(const ply *p, const char *what, const char *word, bnn_error *err) {
     return bnn_fail(err, BNN_ERR_FORMAT,
-                    "%s: line %zu: %s '%.40s'; the file is damaged, download it again",
-                    p->scan.name, bnn_scan_line(&p->scan), what, word);
+                    "%s: line %zu: %s '%.40s'; the file is damaged, copy it again", p->scan.name,
+                    bnn_scan_line(&p->scan), what, word);
 }
 
 /* The next line's words, in `line`; how many, 0 of a comment or an empty line, -1 at the end. */
@@ -204,8 +204,7 @@ static bnn_code check_header(ply *p, bnn_error *err) {
     const size_t left = (size_t)(p->scan.end - p->scan.at);
     if (p->form == NO_FORM) {
         return bnn_fail(err, BNN_ERR_FORMAT,
-                        "%s: its header has no format; the file is damaged, download it again",
-                        name);
+                        "%s: its header has no format; the file is damaged, copy it again", name);
     }
     if (!v || v->count == 0 || !has_column(p, v, 0) || !has_column(p, v, 1) ||
         !has_column(p, v, 2)) {
@@ -215,7 +214,7 @@ static bnn_code check_header(ply *p, bnn_error *err) {
     /* NOLINTNEXTLINE(clang-analyzer-core.*): a vertex has three properties */
     if (v->count > (left + 1) / least_bytes(p, v)) {
         return bnn_fail(err, BNN_ERR_FORMAT,
-                        "%s: %zu bytes, too few for the %zu vertices its header promises; download "
+                        "%s: %zu bytes, too few for the %zu vertices its header promises; copy "
                         "the file again",
                         name, left, v->count);
     }
@@ -251,7 +250,7 @@ static bnn_code read_header(ply *p, bnn_error *err) {
 /* ---- the records ---- */
 static bnn_code fail_short(const ply *p, const element *e, size_t record, bnn_error *err) {
     return bnn_fail(err, BNN_ERR_FORMAT,
-                    "%s: ends after %zu of the %zu %s its header promises; download the file again",
+                    "%s: ends after %zu of the %zu %s its header promises; copy the file again",
                     p->scan.name, record, e->count, e->what ? e->what : "records");
 }
 
@@ -312,7 +311,7 @@ static bnn_code read_coordinate(ply *p, const property *of, size_t record, bnn_e
     bnn_code code = read_value(p, of->type, &value, err);
     if (code == BNN_OK && !isfinite((float)value)) {
         code = bnn_fail(err, BNN_ERR_FORMAT,
-                        "%s: vertex %zu is not finite; the file is damaged, download it again",
+                        "%s: vertex %zu is not finite; the file is damaged, copy it again",
                         p->scan.name, record);
     }
     if (code == BNN_OK) {
@@ -328,7 +327,7 @@ static bnn_code read_whole(ply *p, int type, size_t below, const char *what, uin
     if (code == BNN_OK && !(value >= 0.0 && value < (double)below && floor(value) == value)) {
         code = bnn_fail(err, BNN_ERR_FORMAT,
                         "%s: %s %.9g, expected a whole number below %zu; the file is damaged, "
-                        "download it again",
+                        "copy it again",
                         p->scan.name, what, value, below);
     }
     *whole = code == BNN_OK ? (uint32_t)value : 0;

@@ -43,7 +43,7 @@ static bnn_code fail_columns(const bnn_scan *scan, int got, int least, int most,
     snprintf(range, sizeof range, least == most ? "%d" : "%d to %d", least, most);
     return bnn_fail(err, BNN_ERR_FORMAT,
                     "%s: line %zu: %s%d numbers, expected %s; the file is damaged or of another "
-                    "kind, download it again",
+                    "kind, copy it again",
                     scan->name, bnn_scan_line(scan), got > most ? "more than " : "",
                     got > most ? most : got, range);
 }
@@ -73,7 +73,7 @@ bnn_code bnn_points_parse(const char *name, const unsigned char *bytes, size_t s
     *out = (bnn_points){0};
     bnn_scan scan = bnn_scan_start(name, bytes, size);
     if (!bnn_scan_next(&scan)) {
-        return bnn_fail(err, BNN_ERR_FORMAT, "%s: holds no points; download the file again", name);
+        return bnn_fail(err, BNN_ERR_FORMAT, "%s: holds no points; copy the file again", name);
     }
     if (mixes_separators(scan)) {
         return bnn_fail(err, BNN_ERR_FORMAT,

@@ -12,19 +12,12 @@
 #define JITTER 0.01
 #define TURN (15.0 * 3.14159265358979323846 / 180.0)
 
-bnn_code bnn_points_field(bnn_field *field, int length, bnn_error *err) {
-    if (length < 0 || length > BNN_MOST_POINTS) {
-        return bnn_fail(err, BNN_ERR_ARGUMENT, "%d points of a shape: a cloud has 1 to %d", length,
-                        BNN_MOST_POINTS);
+bnn_rng *bnn_points_rng(const bnn_draw *draw, size_t index, bnn_rng *room) {
+    if (!draw) {
+        return NULL;
     }
-    field->shape.w = length > 0 ? length : field->shape.w;
-    return BNN_OK;
-}
-
-bnn_rng bnn_points_rng(const bnn_draw *draw, size_t index) {
-    return draw ? bnn_rng_start(draw->seed,
-                                bnn_data_stream("data.points", draw->epoch, (uint32_t)index))
-                : bnn_rng_start(0, bnn_data_stream("data.points.test", 0, (uint32_t)index));
+    *room = bnn_rng_start(draw->seed, bnn_data_stream("data.points", draw->epoch, (uint32_t)index));
+    return room;
 }
 
 static void mean_of(const float *xyz, size_t n, size_t stride, double mean[3]) {
@@ -53,8 +46,8 @@ bnn_code bnn_points_frame(const char *name, const float *xyz, size_t n, size_t s
     }
     if (!differ || !(frame->most > 0.0)) {
         return bnn_fail(err, BNN_ERR_FORMAT,
-                        "%s: its %zu points all coincide: there is no shape; download the file "
-                        "again",
+                        "%s: its %zu points all coincide: there is no shape; choose another file, "
+                        "or copy it again",
                         name, n);
     }
     return BNN_OK;
@@ -148,8 +141,8 @@ bnn_code bnn_mesh_sample(const char *name, const bnn_mesh *mesh, bnn_rng *rng, s
     if (!(total > 0.0)) {
         free(sum);
         return bnn_fail(err, BNN_ERR_FORMAT,
-                        "%s: none of its faces has an area, so no points can be drawn; download "
-                        "the file again",
+                        "%s: none of its faces has an area, so no points can be drawn; choose "
+                        "another file, or copy it again",
                         name);
     }
     for (size_t i = 0; i < n; i++) {

@@ -140,7 +140,7 @@ bnn_code bnn_scan_number(bnn_scan *scan, double *value, bnn_error *err) {
         size_t length = (size_t)(end - scan->at);
         return bnn_fail(err, BNN_ERR_FORMAT,
                         "%s: line %zu: '%.*s' where a finite number is expected; the file is "
-                        "damaged or of another kind, download it again",
+                        "damaged or of another kind, copy it again",
                         scan->name, bnn_scan_line(scan), (int)(length < 24 ? length : 24),
                         scan->at);
     }
@@ -169,7 +169,7 @@ bnn_code bnn_scan_integer(bnn_scan *scan, uint32_t most, const char *what, uint3
         scan->at = at;
         return bnn_fail(err, BNN_ERR_FORMAT,
                         "%s: line %zu: %s %.9g, expected a whole number from 0 to %u; the file is "
-                        "damaged, download it again",
+                        "damaged, copy it again",
                         scan->name, bnn_scan_line(scan), what, number, most);
     }
     *value = (uint32_t)number;

@@ -45,10 +45,6 @@ static bnn_code corrupted_sample(const bnn_dataset *dataset, size_t index, const
     return code;
 }
 
-static void corrupted_close(bnn_dataset *dataset) {
-    free(dataset);
-}
-
 bnn_code bnn_corrupted_open(const bnn_corruptor *corruptor, const bnn_dataset *clean, int kind,
                             int severity, bnn_dataset **out, bnn_error *err) {
     *out = NULL;
@@ -71,7 +67,6 @@ bnn_code bnn_corrupted_open(const bnn_corruptor *corruptor, const bnn_dataset *c
     d->base.normalizer = clean->normalizer;
     d->base.sample = corrupted_sample;
     d->base.pixels = corrupted_pixels;
-    d->base.close = corrupted_close;
     d->corruptor = corruptor;
     d->clean = clean;
     d->kind = kind;

@@ -10,10 +10,10 @@
 
 #include "data_loaders/image/image.h"
 
-typedef struct picture {
+typedef struct decoded {
     const unsigned char *data; /* [height,width,4] */
     int height, width;
-} picture;
+} decoded;
 
 /* Part of the picture along one axis: `size` pixels of it from `first` on become `count`. */
 typedef struct axis {
@@ -43,7 +43,7 @@ static int weigh(const axis *a, int i, int limit, int *from, double *weight) {
 }
 
 /* One target pixel: over black, by its opacity. */
-static void mix(const picture *p, int y, int rows, const double *wy, int x, int columns,
+static void mix(const decoded *p, int y, int rows, const double *wy, int x, int columns,
                 const double *wx, uint8_t *rgb) {
     double sum[3] = {0.0, 0.0, 0.0};
     for (int r = 0; r < rows; r++) {
@@ -60,7 +60,9 @@ static void mix(const picture *p, int y, int rows, const double *wy, int x, int 
     }
 }
 
-static bnn_code scale(const picture *p, int height, int width, uint8_t *rgb, bnn_error *err) {
+/* rgb[height][width][3], of rows that are `row` bytes apart. */
+static bnn_code scale(const decoded *p, int height, int width, uint8_t *rgb, size_t row,
+                      bnn_error *err) {
     /* The largest centred part of the wanted proportions. */
     double part_h = p->height, part_w = p->width;
     if (part_w * height > part_h * width) {
@@ -76,13 +78,34 @@ static bnn_code scale(const picture *p, int height, int width, uint8_t *rgb, bnn
         int first_row, rows = weigh(&y, i, p->height, &first_row, wy);
         for (int j = 0; j < width; j++) {
             int first, columns = weigh(&x, j, p->width, &first, wx);
-            mix(p, first_row, rows, wy, first, columns, wx,
-                rgb + 3 * ((size_t)i * (size_t)width + (size_t)j));
+            mix(p, first_row, rows, wy, first, columns, wx, rgb + (size_t)i * row + 3 * (size_t)j);
         }
     }
     bnn_code code = wy && wx ? BNN_OK : bnn_fail(err, BNN_ERR_MEMORY, "out of memory");
     free(wy);
     free(wx);
+    return code;
+}
+
+/* By the weights of ITU-R BT.601; what is grey stays as it is. */
+static void make_grey(int height, int width, uint8_t *rgb, size_t row) {
+    for (int i = 0; i < height; i++) {
+        uint8_t *p = rgb + (size_t)i * row;
+        for (int j = 0; j < width; j++, p += 3) {
+            p[0] = p[1] = p[2] = (uint8_t)((299 * p[0] + 587 * p[1] + 114 * p[2] + 500) / 1000);
+        }
+    }
+}
+
+static bnn_code place(const decoded *p, bnn_shape as, int height, int width, uint8_t *rgb,
+                      bnn_error *err) {
+    const size_t row = 3 * (size_t)width;
+    uint8_t *corner = rgb + (size_t)((height - as.h) / 2) * row + 3 * ((width - as.w) / 2);
+    memset(rgb, 0, (size_t)height * row);
+    bnn_code code = scale(p, as.h, as.w, corner, row, err);
+    if (code == BNN_OK && as.c == 1) {
+        make_grey(as.h, as.w, corner, row);
+    }
     return code;
 }
 
@@ -121,9 +144,16 @@ static int at_end(void *user) {
 
 static const stbi_io_callbacks callbacks = {read_bytes, skip_bytes, at_end};
 
-bnn_code bnn_image_file_read(const char *name, const unsigned char *bytes, size_t size, int height,
-                             int width, uint8_t *rgb, bnn_error *err) {
+bnn_code bnn_image_file_read(const char *name, const unsigned char *bytes, size_t size,
+                             bnn_shape picture, int height, int width, uint8_t *rgb,
+                             bnn_error *err) {
     int w, h, channels;
+    if (size > 1 && bytes[0] == 'P' && bytes[1] >= '1' && bytes[1] <= '4') {
+        return bnn_fail(err, BNN_ERR_FORMAT,
+                        "%s: a PNM image of kind P%c (%s), which is not read; convert it to P5, P6 "
+                        "or PNG",
+                        name, bytes[1], bytes[1] == '4' ? "of bits" : "written as text");
+    }
     if (size > INT_MAX || !stbi_info_from_memory(bytes, (int)size, &w, &h, &channels) || w < 1 ||
         h < 1) {
         return bnn_fail(err, BNN_ERR_FORMAT,
@@ -149,8 +179,8 @@ bnn_code bnn_image_file_read(const char *name, const unsigned char *bytes, size_
         return bnn_fail(err, BNN_ERR_FORMAT, "%s: the image is damaged (%s)", name,
                         stbi_failure_reason());
     }
-    const picture p = {data, h, w};
-    bnn_code code = scale(&p, height, width, rgb, err);
+    const decoded image = {data, h, w};
+    bnn_code code = place(&image, picture, height, width, rgb, err);
     stbi_image_free(data);
     return code == BNN_OK ? BNN_OK : bnn_fail_in(err, code, "%s", name);
 }

@@ -12,9 +12,7 @@
  * must not. */
 static void keep_one_line(char *text) {
     for (char *p = text; *p; p++) {
-        if ((unsigned char)*p < 0x20 || *p == 0x7f) {
-            *p = '?';
-        }
+        *p = bnn_text_shown(*p);
     }
 }
 

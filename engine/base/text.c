@@ -39,6 +39,10 @@ int bnn_text_print(char *out, size_t bytes, const char *format, va_list args) {
     return length;
 }
 
+char bnn_text_shown(char c) {
+    return (unsigned char)c < 0x20 || c == 0x7f ? '?' : c;
+}
+
 const char *bnn_reason(int number) {
     leave(enter()); /* makes the locale */
     return c_locale ? strerror_l(number, c_locale) : "unknown error";

@@ -12,6 +12,9 @@ double bnn_text_to_double(const char *text, char **end);
 /* vsnprintf. */
 int bnn_text_print(char *out, size_t bytes, const char *format, va_list args)
     __attribute__((format(printf, 3, 0)));
+/* A character as a line that is printed shows it: one that would end the line, or be a command to a
+ * terminal, is '?'. Names of files and what files hold may have such. */
+char bnn_text_shown(char c);
 /* strerror, in English; from several threads at once. */
 const char *bnn_reason(int number);
 

@@ -13,6 +13,19 @@ static int sees_images(const bnn_arch *arch) {
     return !arch || strcmp(arch->input, "image") == 0;
 }
 
+/* Whether such a picture can stand within the input. */
+static int is_part(const bnn_shape *picture, const bnn_spec *spec) {
+    return picture->h >= 1 && picture->h <= spec->height && picture->w >= 1 &&
+           picture->w <= spec->width && (picture->c == 1 || picture->c == spec->channels);
+}
+
+/* The spec's; where it says nothing, or the input is of another size than its, all of that. */
+static bnn_shape picture_of(const bnn_spec *spec) {
+    return is_part(&spec->picture, spec)
+               ? spec->picture
+               : (bnn_shape){1, spec->height, spec->width, spec->channels};
+}
+
 size_t bnn_spec_meta(const bnn_spec *spec, bnn_arena *arena, bnn_meta meta[BNN_SPEC_META]) {
     size_t n = 0;
     meta[n++] = (bnn_meta){"arch", spec->arch->name};
@@ -28,6 +41,9 @@ size_t bnn_spec_meta(const bnn_spec *spec, bnn_arena *arena, bnn_meta meta[BNN_S
         meta[n++] =
             (bnn_meta){"std", bnn_arena_format(arena, "%.9g %.9g %.9g", (double)spec->std[0],
                                                (double)spec->std[1], (double)spec->std[2])};
+        const bnn_shape picture = picture_of(spec);
+        meta[n++] = (bnn_meta){
+            "picture", bnn_arena_format(arena, "%dx%dx%d", picture.c, picture.h, picture.w)};
     }
     meta[n++] = (bnn_meta){"data", spec->dataset ? spec->dataset : ""};
     meta[n++] = (bnn_meta){"pool", bnn_pool_names[spec->pool]};
@@ -124,6 +140,23 @@ static const char *lacking_of_samples(const bnn_st_file *file, int images) {
     return keys[i];
 }
 
+/* Older files say nothing of it. */
+static bnn_code read_picture(const char *path, const bnn_st_file *file, bnn_spec *spec,
+                             bnn_error *err) {
+    bnn_shape *p = &spec->picture;
+    *p = picture_of(spec);
+    int size[3] = {p->c, p->h, p->w};
+    bnn_code code = read_integers_of(path, file, "picture", 3, 1, BNN_MAX_SIDE, size, err);
+    *p = (bnn_shape){1, size[1], size[2], size[0]};
+    if (code == BNN_OK && !is_part(p, spec)) {
+        code = bnn_fail(err, BNN_ERR_FORMAT,
+                        "%s: metadata 'picture' is %dx%dx%d, which is no part of the input "
+                        "%dx%dx%d; the file is damaged",
+                        path, p->c, p->h, p->w, spec->channels, spec->height, spec->width);
+    }
+    return code;
+}
+
 bnn_code bnn_spec_read(const char *path, const bnn_st_file *file, const bnn_spec_given *given,
                        bnn_spec *spec, bnn_error *err) {
     const char *arch = bnn_st_metadata(file, "arch"), *algo = bnn_st_metadata(file, "algo");
@@ -171,6 +204,9 @@ bnn_code bnn_spec_read(const char *path, const bnn_st_file *file, const bnn_spec
     spec->channels = input[0];
     spec->height = input[1];
     spec->width = input[2];
+    if (images && (code = read_picture(path, file, spec, err)) != BNN_OK) {
+        return code;
+    }
     return spec->phase < phases
                ? BNN_OK
                : bnn_fail(err, BNN_ERR_FORMAT, "%s: metadata 'phase' is %d", path, spec->phase);

@@ -24,7 +24,7 @@ bnn_code bnn_checkpoint_save(const char *path, const bnn_spec *spec, const bnn_p
 /* What stands in for entries that the metadata lacks, as in files that other tools wrote. */
 typedef struct bnn_spec_given {
     const char *arch, *algo; /* or NULL */
-    const bnn_spec *samples; /* size, classes, mean, std and name of a data set; or NULL */
+    const bnn_spec *samples; /* size, classes, mean, std, picture and name of a data set; or NULL */
 } bnn_spec_given;
 
 /* The spec a file describes; what it says wins over what is given (NULL: nothing can be). A phase
@@ -32,7 +32,7 @@ typedef struct bnn_spec_given {
 bnn_code bnn_spec_read(const char *path, const bnn_st_file *file, const bnn_spec_given *given,
                        bnn_spec *spec, bnn_error *err);
 /* ... and its metadata entries, for writing: at most BNN_SPEC_META of them, texts in `arena`. */
-#define BNN_SPEC_META 11
+#define BNN_SPEC_META 12
 size_t bnn_spec_meta(const bnn_spec *spec, bnn_arena *arena, bnn_meta meta[BNN_SPEC_META]);
 /* A value that is NULL, as an arena out of memory leaves it, is an error. */
 bnn_code bnn_meta_add(bnn_st_writer *writer, const bnn_meta *meta, size_t count, bnn_error *err);

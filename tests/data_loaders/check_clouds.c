@@ -1,4 +1,4 @@
-/* Clouds of points: the readers of text, and sampling (HDF5: check_modelnet40.c). */
+/* Clouds of points: the readers of text, and sampling (HDF5: check_hdf5.c). */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -46,6 +46,11 @@ START_TEST(table) {
         ck_assert_str_eq(info->name, names[i]);
         ck_assert_ptr_eq(bnn_dataset_find(names[i]), info);
         ck_assert_uint_eq(bnn_shape_count(info->field[0].shape), SAMPLE);
+        /* What is stored lies in the middle of what is shown. */
+        const bnn_shape stored = info->picture, shown = info->field[0].shape;
+        ck_assert(stored.h > 0 && stored.h <= shown.h && (shown.h - stored.h) % 2 == 0);
+        ck_assert(stored.w > 0 && stored.w <= shown.w && (shown.w - stored.w) % 2 == 0);
+        ck_assert(stored.c == 1 || stored.c == shown.c);
         ck_assert_str_eq(info->task, "classify");
         ck_assert_int_eq(info->classes, 10);
         for (int c = 0; c < info->classes; c++) {

@@ -11,6 +11,7 @@
 static unsigned char file[1 << 16];
 static uint8_t rgb[64 * 64 * 3];
 static bnn_error err;
+static const bnn_shape four = {1, 4, 4, 3};
 
 /* A PNM file whose pixel (y, x) is (10 y + x, y, x). */
 static size_t make_pnm(int height, int width) {
@@ -26,7 +27,8 @@ static size_t make_pnm(int height, int width) {
 }
 
 static void read_file(size_t size, int height, int width) {
-    bnn_code code = bnn_image_file_read("f", file, size, height, width, rgb, &err);
+    const bnn_shape all = {1, height, width, 3};
+    bnn_code code = bnn_image_file_read("f", file, size, all, height, width, rgb, &err);
     if (code == BNN_ERR_UNSUPPORTED) {
         exit(77); /* built without */
     }
@@ -40,7 +42,7 @@ static const uint8_t *at(int width, int y, int x) {
 /* A file that ends early, wherever, is no image: what it lacks would be whatever was in memory. */
 static void refuse_parts(size_t size, size_t header) {
     for (size_t part = 0; part < size; part++) {
-        bnn_code code = bnn_image_file_read("f", file, part, 4, 4, rgb, &err);
+        bnn_code code = bnn_image_file_read("f", file, part, four, 4, 4, rgb, &err);
         expect_error(code, BNN_ERR_FORMAT, &err, part > header ? "cut off" : "", NULL);
     }
 }
@@ -78,6 +80,53 @@ START_TEST(cut_out) {
     ck_assert(at(4, 0, 0)[2] == 3 && at(4, 3, 3)[2] == 6 && at(4, 3, 3)[1] == 3);
     read_file(make_pnm(10, 4), 4, 4);
     ck_assert(at(4, 0, 0)[1] == 3 && at(4, 3, 3)[1] == 6 && at(4, 3, 3)[2] == 3);
+}
+END_TEST
+
+/* In the middle, with black around, whatever was there before; cut and scaled to its own size. */
+START_TEST(placed) {
+    static const bnn_shape pictures[] = {{1, 6, 8, 3}, {1, 3, 4, 3}};
+    for (int i = 0; i < 2; i++) {
+        const bnn_shape as = pictures[i];
+        const int top = (10 - as.h) / 2, left = (12 - as.w) / 2, each = 6 / as.h;
+        memset(rgb, 77, sizeof rgb);
+        ck_assert_int_eq(bnn_image_file_read("f", file, make_pnm(6, 8), as, 10, 12, rgb, &err),
+                         BNN_OK);
+        for (int y = 0; y < 10; y++) {
+            for (int x = 0; x < 12; x++) {
+                const int row = y - top, column = x - left;
+                const int in = row >= 0 && row < as.h && column >= 0 && column < as.w;
+                /* The mean of 0 and 1 is rounded up. */
+                ck_assert_int_eq(at(12, y, x)[1], in ? each * row + each / 2 : 0);
+                ck_assert_int_eq(at(12, y, x)[2], in ? each * column + each / 2 : 0);
+            }
+        }
+        ck_assert_int_eq(rgb[10 * 12 * 3], 77);
+    }
+}
+END_TEST
+
+/* Colours by how bright they are; what is grey keeps each value. */
+START_TEST(grey) {
+    static const uint8_t want[] = {76, 150, 29, 255};
+    int size = sprintf((char *)file, "P6\n4 1\n255\n");
+    memcpy(file + size, "\377\0\0\0\377\0\0\0\377\377\377\377", 12);
+    ck_assert_int_eq(
+        bnn_image_file_read("f", file, (size_t)size + 12, (bnn_shape){1, 1, 4, 1}, 1, 4, rgb, &err),
+        BNN_OK);
+    for (int i = 0; i < 12; i++) {
+        ck_assert_int_eq(rgb[i], want[i / 3]);
+    }
+    size = sprintf((char *)file, "P5\n16 16\n255\n");
+    for (int i = 0; i < 256; i++) {
+        file[size + i] = (unsigned char)i;
+    }
+    ck_assert_int_eq(bnn_image_file_read("f", file, (size_t)size + 256, (bnn_shape){1, 16, 16, 1},
+                                         16, 16, rgb, &err),
+                     BNN_OK);
+    for (int i = 0; i < 3 * 256; i++) {
+        ck_assert_int_eq(rgb[i], i / 3);
+    }
 }
 END_TEST
 
@@ -135,10 +184,14 @@ START_TEST(refused) {
                  {"P6\n0 5\n255\n", "not an image"},
                  {"P6\n20000 20000\n255\n", "too many"},
                  {"P6\n2 1\n65535\n123456789012", "16 bits a value"},
+                 {"P3\n1 1\n255\n1 2 3\n", "of kind P3 (written as text), which is not read"},
+                 {"P1 1 1 1", "convert it to P5, P6 or PNG"},
+                 {"P4\n8 1\n1", "of kind P4 (of bits)"},
+                 {"P7\nWIDTH 1\n", "not an image"},
                  {"hello, world", "not an image"}};
     for (size_t i = 0; i < sizeof files / sizeof files[0]; i++) {
         bnn_code code = bnn_image_file_read("f", (const unsigned char *)files[i].bytes,
-                                            strlen(files[i].bytes), 4, 4, rgb, &err);
+                                            strlen(files[i].bytes), four, 4, 4, rgb, &err);
         if (code == BNN_ERR_UNSUPPORTED) {
             exit(77);
         }
@@ -154,6 +207,8 @@ int main(void) {
     tcase_add_test(tcase, as_it_is);
     tcase_add_test(tcase, smaller);
     tcase_add_test(tcase, cut_out);
+    tcase_add_test(tcase, placed);
+    tcase_add_test(tcase, grey);
     tcase_add_test(tcase, larger);
     tcase_add_test(tcase, of_png);
     tcase_add_test(tcase, of_tga);

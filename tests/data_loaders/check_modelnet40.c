@@ -1,10 +1,10 @@
-/* ModelNet40 in each of its forms. Every file read here is written by the test itself, but for
- * those that only HDF5's own library can write: they are the fuzz target's. */
+/* ModelNet40 in each of its forms. Every file read here is written by the test itself. */
 #include <math.h>
 
 #include "data_loaders/clouds/clouds.h"
 #include "data_loaders/internal.h"
 #include "tests/fixtures/cloud_fixture.h"
+#include "tests/fixtures/hdf5_fixture.h"
 
 START_TEST(row) {
     const bnn_dataset_info *info = bnn_dataset_find("modelnet40");
@@ -143,9 +143,9 @@ START_TEST(modelnet_bad_lists) {
     expect_bad("modelnet40", "s", BNN_SPLIT_TRAIN, "/bed_0001.txt: is empty", "unpack");
     write_text("s/bed/bed_0001.txt", "1,2,3\n1,2\n");
     d = open_good("modelnet40", "s", BNN_SPLIT_TRAIN, NULL);
-    expect_bad_sample(d, 0, "/s/bed/bed_0001.txt: line 2: 2 numbers, expected 3", "download");
+    expect_bad_sample(d, 0, "/s/bed/bed_0001.txt: line 2: 2 numbers, expected 3", "copy it again");
     write_text("s/bed/bed_0001.txt", "1,2,3\n1,2,3\n");
-    expect_bad_sample(d, 0, "/s/bed/bed_0001.txt: its 2 points all coincide", "download");
+    expect_bad_sample(d, 0, "/s/bed/bed_0001.txt: its 2 points all coincide", "copy it again");
     ck_assert_int_eq(unlink(in_folder("s/bed/bed_0001.txt")), 0);
     expect_bad_sample(d, 0, "/s/bed/bed_0001.txt: ", "o such file");
     bnn_dataset_close(d);
@@ -159,6 +159,31 @@ START_TEST(modelnet_bad_lists) {
     write_text("ModelNet40/bed/train/bed_0001.off", "OFF\n");
     expect_bad("modelnet40", ".", BNN_SPLIT_TRAIN,
                "holds ModelNet40 and modelnet40_normal_resampled", "--data-dir");
+}
+END_TEST
+
+static void expect_remark(const char *text) {
+    bnn_dataset *test = open_good("modelnet40", "s", BNN_SPLIT_TEST, NULL);
+    ck_assert_msg(text ? test->remark && strstr(test->remark, text) : !test->remark, "%s",
+                  test->remark);
+    bnn_dataset_close(test);
+}
+
+/* A set that is tested on what it is trained on: how much of it is said. */
+START_TEST(modelnet_lists_share) {
+    write_lists("s", "bed_0001\nnight_stand_0002\n");
+    expect_remark(NULL);
+    write_text("s/modelnet40_test.txt", "night_stand_0002\nbed_0001\n");
+    expect_remark("2 of the 2 names on its list for testing");
+    write_text("s/modelnet40_test.txt", "night_stand_0003\nbed/bed_0001\nbed_0005\n");
+    expect_remark("1 of the 3 names");
+    bnn_dataset *train = open_good("modelnet40", "s", BNN_SPLIT_TRAIN, NULL);
+    ck_assert_ptr_null(train->remark);
+    bnn_dataset_close(train);
+    write_text("s/modelnet40_train.txt", "\n"); /* which is said where it is trained on */
+    expect_remark(NULL);
+    ck_assert_int_eq(unlink(in_folder("s/modelnet40_train.txt")), 0);
+    expect_remark(NULL);
 }
 END_TEST
 
@@ -220,7 +245,7 @@ START_TEST(modelnet_meshes) {
     snprintf(name, sizeof name, "%sbed/test/bed_0002.off", at);
     write_text(name, "OFF\n3 1 0\n0 0 0\n1 1 1\n2 2 2\n3 0 1 2\n");
     d = open_good("modelnet40", ".", BNN_SPLIT_TEST, NULL);
-    expect_bad_sample(d, 0, "/bed_0002.off: none of its faces has an area", "download");
+    expect_bad_sample(d, 0, "/bed_0002.off: none of its faces has an area", "copy it again");
     bnn_dataset_close(d);
     snprintf(name, sizeof name, "%steapot/train/teapot_0001.off", at);
     write_text(name, "OFF\n");
@@ -268,94 +293,7 @@ START_TEST(checksums) {
 }
 END_TEST
 
-/* ---- HDF5 ---- */
-typedef struct h5 {
-    unsigned char bytes[4096];
-    size_t used;
-} h5;
-
-static void put(h5 *f, int bytes, uint64_t value) {
-    for (int i = 0; i < bytes; i++, value >>= 8) {
-        f->bytes[f->used++] = (unsigned char)value;
-    }
-}
-
-static void put_text(h5 *f, const char *text, size_t bytes) {
-    memcpy(f->bytes + f->used, text, bytes);
-    f->used += bytes;
-}
-
-/* An object's header with space, type and layout of an array that follows; returns its address. */
-static size_t put_array(h5 *f, int rank, const size_t *extent, int is_float, const void *data,
-                        size_t bytes) {
-    const size_t address = f->used, space = 8 + 8 * (size_t)rank;
-    const size_t header = 8 + space + 8 + 24 + 8 + 24;
-    put(f, 8, 1 | 3 << 16 | 1ull << 32);
-    put(f, 8, header);
-    put(f, 8, 1 | space << 16);
-    put(f, 8, 1 | (uint64_t)rank << 8);
-    for (int i = 0; i < rank; i++) {
-        put(f, 8, extent[i]);
-    }
-    put(f, 8, 3 | 24 << 16);
-    put_text(f,
-             is_float ? "\x11\x20\x1f\0\4\0\0\0\0\0\x20\0\x17\x08\0\x17\x7f\0\0\0"
-                      : "\x10\0\0\0\1\0\0\0\0\0\x08\0\0\0\0\0\0\0\0\0",
-             20);
-    put(f, 4, 0);
-    put(f, 8, 8 | 24 << 16);
-    put(f, 2, 3 | 1 << 8);
-    put(f, 8, f->used + 22);
-    put(f, 8, bytes);
-    put(f, 6, 0);
-    put_text(f, data, bytes);
-    return address;
-}
-
-/* "data" [clouds,points,3] and "label" [clouds,1]. */
-static void write_block(const char *name, size_t clouds, size_t points, const float *data,
-                        const unsigned char *label) {
-    h5 f = {.used = 96 + 40 + 48 + 32 + 16 + 88}; /* what stands in front, below */
-    size_t at[2];
-    at[0] = put_array(&f, 3, (size_t[]){clouds, points, 3}, 1, data, 12 * clouds * points);
-    at[1] = put_array(&f, 2, (size_t[]){clouds, 1}, 0, label, clouds);
-    const size_t size = f.used;
-    f.used = 0;
-    put_text(&f, "\x89HDF\r\n\x1a\n\0\0\0\0\0\x08\x08\0\4\0\x10\0\0\0\0\0", 24);
-    put(&f, 8, 0);
-    put(&f, 8, UINT64_MAX);
-    put(&f, 8, size);
-    put(&f, 8, UINT64_MAX);
-    put(&f, 8, 0);
-    put(&f, 8, 96);
-    f.used = 96; /* the top group: a tree of one node, a heap of two names, a table */
-    put(&f, 8, 1 | 1 << 16 | 1ull << 32);
-    put(&f, 8, 24);
-    put(&f, 8, 0x11 | 16 << 16);
-    put(&f, 8, 136);
-    put(&f, 8, 184);
-    put_text(&f, "TREE\0\0\1\0", 8);
-    put(&f, 8, UINT64_MAX);
-    put(&f, 8, UINT64_MAX);
-    put(&f, 8, 0);
-    put(&f, 8, 232);
-    put(&f, 8, 0);
-    put_text(&f, "HEAP\0\0\0\0", 8);
-    put(&f, 8, 16);
-    put(&f, 8, UINT64_MAX);
-    put(&f, 8, 216);
-    put_text(&f, "data\0\0\0\0label\0\0\0", 16);
-    put_text(&f, "SNOD\1\0\2\0", 8);
-    for (size_t i = 0; i < 2; i++) {
-        put(&f, 8, 8 * i);
-        put(&f, 8, at[i]);
-        put(&f, 8, 0);
-        put(&f, 8, 0);
-        put(&f, 8, 0);
-    }
-    write_file(name, f.bytes, size);
-}
-
+/* ---- blocks ---- */
 static void write_blocks(const float *first, const unsigned char *label) {
     write_text("train_files.txt", "data/modelnet40_ply_hdf5_2048/a.h5\nb.h5\r\ngone.h5\n");
     write_text("test_files.txt", "c.h5\n");
@@ -400,6 +338,11 @@ START_TEST(modelnet_blocks) {
     data[8] += 1.0f;
     write_block("c.h5", 1, 3, data, label);
     ck_assert_uint_ne(sum, checksum_of("modelnet40", ".", BNN_SPLIT_TEST));
+    write_text("test_files.txt", "elsewhere/b.h5\nc.h5\n");
+    d = open_good("modelnet40", ".", BNN_SPLIT_TEST, NULL);
+    ck_assert_ptr_nonnull(strstr(d->remark, "1 of the 2 names on its list for testing"));
+    bnn_dataset_close(d);
+    write_text("test_files.txt", "c.h5\n");
     write_text("shape_names.txt", "a\nb\nc\n");
     expect_bad("modelnet40", ".", BNN_SPLIT_TEST, "/c.h5: shape 0 has label 39, expected 0 to 2",
                "");
@@ -416,96 +359,43 @@ START_TEST(modelnet_blocks) {
 }
 END_TEST
 
-/* Each byte of it another: an answer, and nothing worse. Cut anywhere: an error. */
-START_TEST(block_damaged) {
-    const float data[12] = {1, 2, 3, 4, 5, 6, 7, 8, 9};
-    unsigned char bytes[4096];
-    bnn_cloud_block block;
-    write_block("x.h5", 1, 4, data, (const unsigned char *)"\5");
-    FILE *file = fopen(in_folder("x.h5"), "rb");
-    size_t size = fread(bytes, 1, sizeof bytes, file);
-    fclose(file);
-    for (size_t i = 0; i < size; i++) {
-        bnn_error err = {0};
-        ck_assert_int_ne(bnn_hdf5_parse("x", bytes, i, 40, &block, &err), BNN_OK);
-        ck_assert(err.text[0] && !block.data && !block.label);
-        for (int with = 1; with < 256; with = 2 * with + 1) {
-            bytes[i] ^= (unsigned char)with;
-            if (bnn_hdf5_parse("x", bytes, size, 40, &block, &err) == BNN_OK) {
-                bnn_cloud_block_free(&block);
-            }
-            bytes[i] ^= (unsigned char)with;
-        }
+/* A shape that is evaluated gives the same points wherever it stands, and however it is stored. */
+START_TEST(test_samples) {
+    static float x[6 * N], of_block[6 * N], of_file[6 * N];
+    float data[24];
+    char text[1024] = "", *p = text;
+    int32_t got;
+    for (int i = 0; i < 24; i++) {
+        data[i] = (float)((i * i) % 29) / 7.0f;
+        p += i >= 12 ? sprintf(p, "%.9g%c", (double)data[i], i % 3 == 2 ? '\n' : ' ') : 0;
     }
-    ck_assert_int_eq(bnn_hdf5_parse("x", bytes, size, 40, &block, NULL), BNN_OK);
-    ck_assert_mem_eq(block.data, data, sizeof data);
-    bnn_cloud_block_free(&block);
-}
-END_TEST
-
-/* As the format's own library writes them (h5py): plain, in chunks, packed, within a header, after
- * other arrays and behind a tree of several levels. Values count up. */
-START_TEST(block_forms) {
-    static const char *const forms[] = {"plain",   "unpacked_chunks", "gzip",  "shuffled",
-                                        "compact", "attributes",      "pieces"};
-    for (size_t f = 0; f < sizeof forms / sizeof forms[0]; f++) {
-        const int pieces = strcmp(forms[f], "pieces") == 0;
-        char path[512];
-        bnn_map map;
-        bnn_cloud_block block;
-        bnn_error err = {0};
-        snprintf(path, sizeof path, "%s/hdf5/%s", BNN_CORPUS, forms[f]);
-        ck_assert_int_eq(bnn_map_open(path, &map, &err), BNN_OK);
-        bnn_code code = bnn_hdf5_parse(path, map.data, map.size, 40, &block, &err);
-        ck_assert_msg(code == BNN_OK, "%s", err.text);
-        ck_assert_uint_eq(block.clouds, pieces ? 150 : 2);
-        ck_assert_uint_eq(block.points, pieces ? 1 : 4);
-        for (size_t i = 0; i < 3 * block.clouds * block.points; i++) {
-            ck_assert(block.data[i] == (float)i);
-        }
-        for (size_t i = 0; i < block.clouds; i++) {
-            ck_assert_uint_eq(block.label[i], pieces ? i % 40 : i ? 39 : 3);
-        }
-        bnn_cloud_block_free(&block);
-        bnn_map_close(&map);
+    write_text("b/test_files.txt", "a.h5\n");
+    write_block("b/a.h5", 2, 4, data, (const unsigned char *)"\1\2");
+    write_text("l/modelnet40_test.txt", "bed_0001\nbed_0002\nbed_0003\n");
+    write_text("l/bed/bed_0001.txt", "0 0 0\n1 1 1\n");
+    write_text("l/bed/bed_0002.txt", text);
+    write_text("l/bed/bed_0003.txt", text);
+    bnn_dataset *d = open_good("modelnet40", "b", BNN_SPLIT_TEST, NULL);
+    read_sample(d, 1, NULL, of_block, &got);
+    read_sample(d, 0, NULL, x, &got);
+    ck_assert_mem_ne(x, of_block, sizeof x);
+    bnn_dataset_close(d);
+    d = open_good("modelnet40", "l", BNN_SPLIT_TEST, NULL);
+    for (size_t i = 1; i < 3; i++) {
+        read_sample(d, i, NULL, x, &got);
+        ck_assert_mem_eq(x, of_block, sizeof x);
     }
-}
-END_TEST
-
-static const struct {
-    const char *file, *says;
-    bnn_code code;
-} bad_blocks[] = {
-    {"latest", "has a newer form of HDF5", BNN_ERR_UNSUPPORTED},
-    {"lzf", "data is packed otherwise than by gzip", BNN_ERR_UNSUPPORTED},
-    {"external", "data has no data within the file", BNN_ERR_FORMAT},
-    {"soft_link", "data is not there", BNN_ERR_FORMAT},
-    {"no_label", "label is not there", BNN_ERR_FORMAT},
-    {"huge", "data is larger than the file could hold", BNN_ERR_FORMAT},
-    {"holes", "data lacks some of its chunks", BNN_ERR_FORMAT},
-    {"damaged", "data has a chunk that cannot be unpacked", BNN_ERR_FORMAT},
-    {"wide_chunks", "data has chunks larger than itself", BNN_ERR_FORMAT},
-    {"doubles", "data holds no floats of 32 bits", BNN_ERR_FORMAT},
-    {"float_label", "label holds no whole numbers", BNN_ERR_FORMAT},
-    {"labels_short", "label has not one label a shape", BNN_ERR_FORMAT},
-    {"labels_wide", "label has not one label a shape", BNN_ERR_FORMAT},
-    {"negative", "shape 0 has label 65533", BNN_ERR_FORMAT},
-    {"four", "data is not [shapes, points, 3]", BNN_ERR_FORMAT},
-    {"rank4", "data has another number of axes", BNN_ERR_FORMAT},
-    {"no_clouds", "data is empty", BNN_ERR_FORMAT},
-};
-
-START_TEST(block_malformed) {
-    char path[512];
-    bnn_map map;
-    bnn_cloud_block block;
-    bnn_error err = {0};
-    snprintf(path, sizeof path, "%s/hdf5/%s", BNN_CORPUS, bad_blocks[_i].file);
-    ck_assert_int_eq(bnn_map_open(path, &map, &err), BNN_OK);
-    bnn_code code = bnn_hdf5_parse("x.h5", map.data, map.size, 40, &block, &err);
-    expect_error(code, bad_blocks[_i].code, &err, "x.h5: ", bad_blocks[_i].says, NULL);
-    ck_assert(!block.data && !block.label);
-    bnn_map_close(&map);
+    read_sample(d, 1, &(bnn_draw){1, 0}, x, &got); /* in training each draws for itself */
+    read_sample(d, 2, &(bnn_draw){1, 0}, of_file, &got);
+    ck_assert_mem_ne(x, of_file, sizeof x);
+    bnn_dataset_close(d);
+    bnn_cloud cloud;
+    ck_assert_int_eq(bnn_cloud_parse("c", (const unsigned char *)text, strlen(text), &cloud, NULL),
+                     BNN_OK);
+    ck_assert_int_eq(bnn_dataset_find("modelnet40")->draw("c", &cloud, NULL, N, of_file, NULL),
+                     BNN_OK);
+    ck_assert_mem_eq(of_file, of_block, sizeof x);
+    bnn_cloud_free(&cloud);
 }
 END_TEST
 
@@ -517,14 +407,13 @@ int main(void) {
     tcase_add_loop_test(tc, modelnet_lists, 0, 2);
     tcase_add_test(tc, modelnet_names);
     tcase_add_test(tc, modelnet_bad_lists);
+    tcase_add_test(tc, modelnet_lists_share);
     tcase_add_test(tc, modelnet_outside);
     tcase_add_loop_test(tc, modelnet_meshes, 0, 2);
     tcase_add_test(tc, modelnet10);
     tcase_add_test(tc, checksums);
     tcase_add_test(tc, modelnet_blocks);
-    tcase_add_test(tc, block_damaged);
-    tcase_add_test(tc, block_forms);
-    tcase_add_loop_test(tc, block_malformed, 0, sizeof bad_blocks / sizeof bad_blocks[0]);
+    tcase_add_test(tc, test_samples);
     suite_add_tcase(suite, tc);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);

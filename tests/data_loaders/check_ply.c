@@ -260,22 +260,22 @@ END_TEST
 static bnn_cloud drawn(const char *set, const char *text, float *x) {
     bnn_cloud cloud;
     bnn_error err = {0};
-    bnn_rng rng = bnn_points_rng(NULL, 0);
     bnn_code code = bnn_cloud_parse("c", (const unsigned char *)text, strlen(text), &cloud, &err);
     if (code == BNN_OK) {
-        code = bnn_dataset_find(set)->draw("c", &cloud, &rng, N, x, &err);
+        code = bnn_dataset_find(set)->draw("c", &cloud, NULL, N, x, &err);
     }
     ck_assert_msg(code == BNN_OK, "%s", err.text);
     return cloud;
 }
 
-/* What the set says of its first sample. */
+/* What the set says of such a sample, whichever it is. */
 START_TEST(as_the_set) {
     static float x[6 * N], sample[6 * N];
     int32_t label[N];
-    write_text("m/bed/test/a.off", OFF);
+    write_text("m/bed/test/a.off", "OFF\n3 1 0\n0 0 0\n4 0 0\n0 2 0\n3 0 1 2\n");
+    write_text("m/bed/test/b.off", OFF);
     bnn_dataset *d = open_good("modelnet40", "m", BNN_SPLIT_TEST, NULL);
-    read_sample(d, 0, NULL, sample, label);
+    read_sample(d, 1, NULL, sample, label);
     bnn_dataset_close(d);
     const char *const surfaces[] = {OFF, "# by hand\n" OFF, PLY};
     for (int i = 0; i < 3; i++) {
@@ -288,11 +288,14 @@ START_TEST(as_the_set) {
         }
         bnn_cloud_free(&cloud);
     }
-    write_text("s/train_test_split/shuffled_test_file_list.json", "[\"shape_data/04379243/d\"]");
+    write_text("s/train_test_split/shuffled_test_file_list.json",
+               "[\"shape_data/04379243/c\", \"shape_data/04379243/d\"]");
+    write_text("s/04379243/points/c.pts", "0 0 0\n1 0 0\n");
+    write_text("s/04379243/points_label/c.seg", "1\n2\n");
     write_text("s/04379243/points/d.pts", LIST);
     write_text("s/04379243/points_label/d.seg", "1\n2\n3\n1\n");
     d = open_good("shapenet_part", "s", BNN_SPLIT_TEST, NULL);
-    read_sample(d, 0, NULL, sample, label);
+    read_sample(d, 1, NULL, sample, label);
     bnn_dataset_close(d);
     const char *const lists[] = {LIST, VERTICES};
     for (int i = 0; i < 2; i++) {

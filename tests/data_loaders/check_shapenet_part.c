@@ -187,6 +187,25 @@ START_TEST(no_list_for_testing) {
 }
 END_TEST
 
+/* One that is tested on shapes for training, or for validation: how many is said, once. */
+START_TEST(lists_share) {
+    write_plain();
+    write_splits(PLAIN, NULL, NULL,
+                 "[\"x/04379243/d\", \"x/02691156/c\", \"y/02691156/a\", \"x/04379243/a\"]");
+    bnn_dataset *test = open_good("shapenet_part", ".", BNN_SPLIT_TEST, NULL);
+    ck_assert_ptr_nonnull(test->remark);
+    ck_assert_ptr_nonnull(strstr(test->remark, "2 of the 4 names on its list for testing"));
+    bnn_dataset_close(test);
+    bnn_dataset *train = open_good("shapenet_part", ".", BNN_SPLIT_TRAIN, NULL);
+    ck_assert_ptr_null(train->remark);
+    bnn_dataset_close(train);
+    write_splits(PLAIN, "no list", "{}", NULL); /* which is said where it is trained on */
+    test = open_good("shapenet_part", ".", BNN_SPLIT_TEST, NULL);
+    ck_assert_ptr_null(test->remark);
+    bnn_dataset_close(test);
+}
+END_TEST
+
 START_TEST(files) {
     static const char *const read[] = {PLAIN "/train_test_split/shuffled_train_file_list.json",
                                        PLAIN "/train_test_split/shuffled_val_file_list.json",
@@ -223,6 +242,7 @@ int main(void) {
     tcase_add_loop_test(tc, shapenet_bad_lists, 0, sizeof bad_splits / sizeof bad_splits[0]);
     tcase_add_test(tc, shapenet_malformed);
     tcase_add_test(tc, no_list_for_testing);
+    tcase_add_test(tc, lists_share);
     tcase_add_test(tc, files);
     tcase_add_test(tc, checksums);
     suite_add_tcase(suite, tc);

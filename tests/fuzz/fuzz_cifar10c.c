@@ -53,7 +53,7 @@ static void read_all(const bnn_corruptions *c) {
                 bnn_insist(isfinite(x[j]));
             }
         }
-        d->close(d);
+        bnn_dataset_close(d);
     }
 }
 

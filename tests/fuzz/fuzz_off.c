@@ -10,7 +10,7 @@
 static void sample(bnn_mesh *mesh) {
     float xyz[3 * POINTS], out[6 * POINTS];
     bnn_error err = {0};
-    bnn_rng rng = bnn_points_rng(NULL, 1);
+    bnn_rng rng = bnn_rng_start(0, 1);
     if (!bnn_accepted(bnn_points_normalize("input", mesh->vertex, mesh->vertices, 3, &err), &err) ||
         !bnn_accepted(bnn_mesh_sample("input", mesh, &rng, POINTS, xyz, &err), &err)) {
         return;

@@ -8,6 +8,8 @@
 
 /* Smaller than most files' images in both ways, in one, and larger. */
 static const int sides[][2] = {{1, 1}, {3, 17}, {40, 9}};
+/* All of it, or less, and grey. */
+static const bnn_shape pictures[] = {{1, 1, 1, 3}, {1, 2, 10, 1}, {1, 40, 9, 1}};
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     static uint8_t rgb[40 * 17 * 3];
@@ -15,7 +17,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         const int height = sides[i][0], width = sides[i][1];
         bnn_error err = {0};
         memset(rgb, 0x5a, sizeof rgb);
-        bnn_code code = bnn_image_file_read("input", data, size, height, width, rgb, &err);
+        bnn_code code =
+            bnn_image_file_read("input", data, size, pictures[i], height, width, rgb, &err);
         if (!bnn_accepted(code, &err)) {
             return 0;
         }

@@ -11,8 +11,7 @@
 static void draw(bnn_cloud *cloud) {
     float out[6 * POINTS];
     bnn_error err = {0};
-    bnn_rng rng = bnn_points_rng(NULL, 0);
-    if (!bnn_accepted(bnn_cloud_draw("input", cloud, &rng, POINTS, 6, out, &err), &err)) {
+    if (!bnn_accepted(bnn_cloud_draw("input", cloud, NULL, POINTS, 6, out, &err), &err)) {
         return;
     }
     for (int i = 0; i < 3 * POINTS; i++) {

@@ -42,7 +42,7 @@ static void sample(bnn_points *points) {
     uint32_t chosen[POINTS];
     float xyz[3 * POINTS], out[6 * POINTS];
     bnn_error err = {0};
-    bnn_rng rng = bnn_points_rng(NULL, 1);
+    bnn_rng rng = bnn_rng_start(0, 1);
     const size_t columns = (size_t)points->columns;
     bnn_code code = bnn_points_normalize("input", points->value, points->count, columns, &err);
     if (!bnn_accepted(code, &err)) {

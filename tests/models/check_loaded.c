@@ -92,6 +92,62 @@ START_TEST(other_format) {
 }
 END_TEST
 
+/* The spec of a file of these metadata, and of what is given. */
+static bnn_code read_spec(const char *picture, const bnn_spec_given *given, bnn_spec *spec,
+                          bnn_error *err) {
+    char bytes[1024];
+    bnn_st_file *file;
+    int length = snprintf(
+        bytes + 8, sizeof bytes - 8,
+        "{\"__metadata__\":{\"arch\":\"resnet20\",\"algo\":\"bnn\",\"input\":\"3x32x30\","
+        "\"classes\":\"10\",\"mean\":\"0 0 0\",\"std\":\"1 1 1\",\"data\":\"mnist\"%s%s%s}}",
+        picture ? ",\"picture\":\"" : "", picture ? picture : "", picture ? "\"" : "");
+    for (int i = 0; i < 8; i++) {
+        bytes[i] = (char)((uint64_t)length >> (8 * i));
+    }
+    ck_assert_int_eq(bnn_st_parse("m", bytes, 8 + (size_t)length, &file, err), BNN_OK);
+    bnn_code code = bnn_spec_read("m", file, given, spec, err);
+    bnn_st_close(file);
+    return code;
+}
+
+/* How images are brought to the input's size is as the file says, as what is given for it says, or
+ * all of the input; and what is written is read. */
+START_TEST(picture) {
+    static const char *const wrong[] = {"1x33x28", "1x28x31", "2x28x28", "0x28x28",
+                                        "1x28",    "1x28x0",  "grey",    ""};
+    bnn_spec spec, samples = {.dataset = "mnist", .picture = {1, 28, 26, 1}};
+    bnn_spec_given given = {.samples = &samples};
+    bnn_meta meta[BNN_SPEC_META];
+    bnn_arena *arena = bnn_arena_create();
+    bnn_error err = {0};
+    ck_assert_int_eq(read_spec(NULL, NULL, &spec, &err), BNN_OK);
+    ck_assert(bnn_shape_equal(spec.picture, (bnn_shape){1, 32, 30, 3}));
+    ck_assert_int_eq(read_spec(NULL, &given, &spec, &err), BNN_OK);
+    ck_assert(bnn_shape_equal(spec.picture, samples.picture));
+    ck_assert_int_eq(read_spec("3x7x30", &given, &spec, &err), BNN_OK);
+    ck_assert(bnn_shape_equal(spec.picture, (bnn_shape){1, 7, 30, 3}));
+    samples.picture.h = 33;
+    ck_assert_int_eq(read_spec(NULL, &given, &spec, &err), BNN_OK);
+    ck_assert(bnn_shape_equal(spec.picture, (bnn_shape){1, 32, 30, 3}));
+    for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
+        ck_assert_int_eq(read_spec(wrong[i], NULL, &spec, &err), BNN_ERR_FORMAT);
+        ck_assert_msg(strstr(err.text, "m: metadata 'picture' is ") == err.text, "%s", err.text);
+    }
+    ck_assert_int_eq(read_spec("1x28x26", NULL, &spec, &err), BNN_OK);
+    size_t count = bnn_spec_meta(&spec, arena, meta), at = 0;
+    while (at < count && strcmp(meta[at].key, "picture") != 0) {
+        at++;
+    }
+    ck_assert_uint_lt(at, count);
+    ck_assert_str_eq(meta[at].value, "1x28x26");
+    spec.height = spec.width = 8; /* nothing is written that could not be read */
+    ck_assert_uint_eq(bnn_spec_meta(&spec, arena, meta), count);
+    ck_assert_str_eq(meta[at].value, "3x8x8");
+    bnn_arena_free(arena);
+}
+END_TEST
+
 static void run_once(const bnn_spec *spec, bnn_params *params) {
     bnn_error err = {0};
     bnn_predictor *predictor;
@@ -161,6 +217,7 @@ int main(void) {
     tcase_add_loop_test(files, claim, 0, sizeof claims / sizeof claims[0]);
     tcase_add_test(files, other_format);
     tcase_add_test(files, foreign);
+    tcase_add_test(files, picture);
     tcase_add_loop_test(networks, small_image, 0, archs);
     tcase_set_timeout(networks, 300);
     suite_add_tcase(suite, files);

@@ -38,6 +38,49 @@ cp out.json first.json
 of_files 'packed' model.bnn
 same 'checkpoint and packed: JSON' out.json first.json
 
+# ---- pictures of a set that shows them with a margin: of any size, as they lie in the set ----
+check 'a margin' "$train" --arch resnet20 --algo bnn --data fashion_mnist --data-dir idx \
+    --batch-size 32 --epochs 1 --optimizer adam --lr 0.003 --output margin
+check 'a margin: export' "$pack" margin --output margin.bnn
+check 'a margin: evaluated' "$evaluate" margin --quiet --limit-test 100 --predictions expected
+mkdir grey
+i=0
+while [ $i -lt 100 ]; do
+    name=$(printf 'grey/%02d' $i)
+    tail -c +$((17 + 784 * i)) idx/t10k-images-idx3-ubyte | head -c 784 >bytes
+    { printf 'P5\n28 28\n255\n' && cat bytes; } >"$name.pgm"
+    i=$((i + 1))
+done
+# Each pixel of the last ones four times, and three times as red, green and blue.
+larger() { # FACTOR CHANNELS: the bytes as octal numbers
+    od -An -v -tu1 bytes | awk -v f="$1" -v c="$2" '
+        { for (k = 1; k <= NF; k++) v[n++] = $k }
+        END { for (y = 0; y < 28 * f; y++) for (x = 0; x < 28 * f; x++) for (k = 0; k < c; k++)
+            printf "\\%03o", v[int(y / f) * 28 + int(x / f)] }'
+}
+# shellcheck disable=SC2059 # octal numbers
+{ printf 'P5\n56 56\n255\n' && printf "$(larger 2 1)"; } >large.pgm
+# shellcheck disable=SC2059 # octal numbers
+{ printf 'P6\n28 28\n255\n' && printf "$(larger 1 3)"; } >colour.ppm
+equal 'a margin: not one class' "$(($(sort -u expected | wc -l) > 1))" 1
+for model in margin margin.bnn; do
+    check "$model: pictures" "$predict" $model grey/*.pgm --json out.json
+    cp .out told
+    sed 's/^[^#]*#\([0-9]*\) .*/\1/' told >got
+    same "$model: as evaluated" got expected
+    last=$(sed -n 's/^grey.99.pgm: *//p' told)
+    for file in large.pgm colour.ppm; do
+        check "$model: $file" "$predict" $model $file
+        equal "$model: $file" "$(sed 's/^[^ ]*: *//' .out)" "$last"
+    done
+done
+
+# A file that says nothing of a margin, as older ones: the picture is all that the network sees.
+check 'no margin' "$helper" alter margin/best.safetensors old.safetensors metadata=picture=3x32x32
+check 'no margin: pictures' "$predict" old.safetensors grey/*.pgm
+sed 's/^[^#]*#\([0-9]*\) .*/\1/' .out >got
+refuse 'no margin: others are predicted' cmp got expected
+
 # ---- files that are none ----
 printf 'P6\n32 32\n255\n' >cut.ppm
 : >empty
@@ -47,11 +90,30 @@ expect_some() { # NAME REGEX FILE
     equal "$1: the others" "$(count_lines .out)" 2
     equal "$1: two lines" "$(count_lines .err)" 2
     matches "$1: told" "^bnn-predict: $3: .*$2" .err
+    equal "$1: the file is not one to download" "$(grep -c download .err)" 0
     matches "$1: counted" '^bnn-predict: 1 of 3 files could not be read$' .err
 }
 expect_some 'no image' 'not an image that is known' run/metrics.csv
 expect_some 'nothing' 'not an image that is known' empty
+printf 'P3\n1 1\n255\n1 2 3\n' >text.ppm
+expect_some 'PNM as text' 'P3 \(written as text\), which is not read; convert it' text.ppm
 expect_some 'not there' 'No such file|no such file' none.png
+# Names are shown on one line, and tell a terminal nothing.
+name=$(printf 'a\nb\033[2J\177.ppm')
+cp image0.ppm "$name"
+check 'a name of control characters' "$predict" run "$name" --top 1 --json out.json
+equal 'a name of control characters: lines' "$(count_lines .out)" 1
+matches 'a name of control characters: shown' '^a\?b\?\[2J\?\.ppm: [a-z]+ #[0-9] [0-9.]+%$' .out
+equal 'a name of control characters: JSON' "$(json out.json 0.file)" "$name"
+strange=$(printf '\033[2Ja\177\n\033c')
+check 'classes of such names' "$helper" alter run/best.safetensors strange.safetensors \
+    "metadata=class_names=$strange"
+check 'classes of such names' "$predict" strange.safetensors image0.ppm --top 10
+equal 'classes of such names: lines' "$(count_lines .out)" 1
+equal 'classes of such names: none is raw' \
+    "$(tr -d '\n' <.out | tr -cd '\001-\037\177' | wc -c | tr -d ' ')" 0
+matches 'classes of such names: shown' ' \?\[2Ja\? #0 ' .out
+
 expect_fail 'no file' 'FILE|operand|argument' "$predict" run
 expect_fail 'no model' 'nothing.bnn' "$predict" nothing.bnn image0.ppm
 expect_fail 'over a file' '--json' "$predict" run image0.ppm --json image0.ppm
@@ -73,7 +135,9 @@ for class in bed sofa; do
     for i in 1 2 3 4; do
         box meshes/$class/train/$i.off $width.$i
     done
-    box meshes/$class/test/5.off $width.5
+    for i in 5 6 7 8; do
+        box meshes/$class/test/$i.off $width.$i
+    done
 done
 printf 'bed\nsofa\n' >meshes/modelnet40_shape_names.txt
 check 'clouds' "$train" --arch pointnet_vanilla --algo reactnet --data modelnet40 \
@@ -98,6 +162,31 @@ as_eval() { # NAME MODEL FILE FOLDER: the first test sample of the folder is the
     equal "$1: as evaluated" "$(json out.json 0.top.0.index)" "$(head -n 1 expected)"
     equal "$1: first" "$(sed 's/^[^#]*#\([0-9]*\) .*/\1/' .out)" "$(head -n 1 expected)"
 }
+# Each file is drawn as the test sample that it is, whichever one.
+all_as_eval() { # NAME MODEL FOLDER FILE...: the test samples of the folder are the files
+    test_name=$1
+    test_model=$2
+    test_data=$3
+    shift 3
+    check "$test_name: evaluated" "$evaluate" "$test_model" --data-dir "$test_data" \
+        --predictions expected --quiet --json scrap.json --overwrite
+    check "$test_name" "$predict" "$test_model" "$@"
+    sed 's/^[^#]*#\([0-9]*\) .*/\1/' .out >got
+    same "$test_name: as evaluated" got expected
+}
+for model in clouds clouds.bnn; do
+    all_as_eval "meshes, $model" $model meshes meshes/*/test/*.off
+done
+mkdir -p lists/bed lists/sofa
+for i in 1 2 3 4 5 6 7 8; do
+    class=$(if [ $i -lt 5 ]; then echo bed; else echo sofa; fi)
+    awk -v seed=$i 'BEGIN { srand(seed); for (i = 0; i < 150; i++)
+        printf "%.6f,%.6f,%.6f,0,0,1\n", rand(), rand() * (1 + seed % 4), rand() }' \
+        >lists/$class/${class}_000$i.txt
+    echo ${class}_000$i
+done >lists/modelnet40_test.txt
+cp meshes/modelnet40_shape_names.txt lists
+all_as_eval 'lists' clouds lists lists/*/*.txt
 for class in bed sofa; do
     mkdir -p one-$class/$class/test
     cp meshes/$class/test/5.off one-$class/$class/test
@@ -140,6 +229,7 @@ expect_cloud() { # NAME REGEX FILE
     equal "$1: the others" "$(count_lines .out)" 2
     equal "$1: two lines" "$(count_lines .err)" 2
     matches "$1: told" "^bnn-predict: $3: .*$2" .err
+    equal "$1: the file is not one to download" "$(grep -c download .err)" 0
 }
 expect_cloud 'an empty cloud' 'holds no points' empty
 printf '1 2 3\n' >one.xyz
@@ -195,9 +285,12 @@ echo "$shapes" | while read -r synset name; do
 done
 while read -r synset name id; do
     file=one-$name/$synset/points/$id.pts
-    check "$name: evaluated" "$evaluate" parts-run --data-dir one-$name --predictions expected \
+    check "$name: trained" "$train" --arch pointnet_partseg --algo fp32 --data shapenet_part \
+        --data-dir parts --category "$name" --points 64 --optimizer adam --lr 0.003 \
+        --batch-size 2 --epochs 6 --warmup-epochs 0 --output "$name-run"
+    check "$name: evaluated" "$evaluate" "$name-run" --data-dir one-$name --predictions expected \
         --json scrap.json --overwrite
-    check "$name" "$predict" parts-run "$file" --json out.json
+    check "$name" "$predict" "$name-run" "$file" --json out.json
     equal "$name: as evaluated" "$(labels out.json)" "$(cat expected)"
     counts=$(tr ' ' '\n' <expected | sort -n | uniq -c | awk '{ printf "%s:%s ", $2, $1 }')
     equal "$name: counted" "$(sed 's/^[^ ]*: //' .out | tr ',' '\n' |
@@ -208,6 +301,15 @@ $(json out.json 0.points.0.1 3) " "$file" | tr -d '\n')" 1
     check "$name: its own parts" "$predict" parts-run "$file" --category "$name" --json out.json
     equal "$name: no others" "$(tr ',' '\n' <.out | sed 's/^[^ ]*.pts://' |
         grep -vc "^ *$name:[12] #")" 0
+    # Each file is drawn as the test sample that it is, point for point.
+    check "$name: all evaluated" "$evaluate" "$name-run" --predictions expected
+    matches "$name: tested on what was learnt" \
+        '^bnn-eval: note: shapenet_part: 12 of the 12 names on its list for testing' .err
+    equal "$name: both parts are told" "$(tr ' ' '\n' <expected | sort -u | tr '\n' ' ')" '0 1 '
+    check "$name: all" "$predict" "$name-run" parts/$synset/points/*.pts --json out.json
+    { tr -d '\n ' <out.json && echo; } | sed 's/"labels"/\n&/g' |
+        sed -n 's/^"labels":\[\([0-9,]*\)\].*/\1/p' | tr ',' ' ' >got
+    same "$name: all as evaluated" got expected
 done <ones
 
 # What the report draws: each part predicted and true, side by side.

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "engine/base/text.h"
 #include "tools/cli/options_internal.h"
 
 /* Quoted from the user at most this much, so that the rest of a message always fits its line. */
@@ -48,8 +49,7 @@ bnn_option *bnn_option_find(const bnn_program *program, const char *name, size_t
 
 void bnn_one_line(char *text) {
     for (; *text; text++)
-        if ((unsigned char)*text < 0x20 || *text == 0x7F)
-            *text = '?';
+        *text = bnn_text_shown(*text);
 }
 
 bnn_number_text bnn_real_text(double value) {

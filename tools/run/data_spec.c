@@ -35,6 +35,7 @@ static void describe(bnn_spec *spec, const bnn_dataset_info *info, const bnn_fie
     spec->dataset = info->name;
     memcpy(spec->mean, info->mean, sizeof spec->mean);
     memcpy(spec->std, info->std, sizeof spec->std);
+    spec->picture = info->picture;
 }
 
 void bnn_spec_of_info(bnn_spec *spec, const bnn_dataset_info *info) {

@@ -17,7 +17,7 @@ typedef struct bnn_data_choice {
 bnn_code bnn_data_choose(const bnn_dataset_info *info, const bnn_data_choice *choice,
                          bnn_dataset_options *options, bnn_error *err);
 
-/* Shape, classes, normalization and name, as the row has them. */
+/* Shape, classes, preparation and name, as the row has them. */
 void bnn_spec_of_info(bnn_spec *spec, const bnn_dataset_info *info);
 /* The same of the open set, and its classes' names; texts in the arena. */
 bnn_code bnn_spec_of_dataset(bnn_spec *spec, const bnn_dataset *dataset,

@@ -123,10 +123,11 @@ START_TEST(test_outer_scale) {
                     bnn_numbers xs = {.f32 = x + at.first * c};
                     k->outer_scale(on(k), at.first, at.n, h, w, c, xs, so, sh, sv,
                                    out + at.first * c, acc);
-                    k->outer_scale_sums(on(k), at.first, at.n, h, w, c, gs, xs, sh, sv, at.reset,
+                    k->outer_scale_sums(on(k), at.first, at.n, h, w, c, gs, xs, so, sh, sv,
+                                        at.reset,
                                         sums + at.piece * k->outer_sums_bytes(on(k), h, w, c));
                 }
-                k->outer_scale_finish(on(k), h, w, c, at.pieces, sums, so, sh, a, b, v, acc);
+                k->outer_scale_finish(on(k), h, w, c, at.pieces, sums, a, b, v, acc);
                 assert_near(total, out, y, 1e-6, "outer_scale");
                 assert_near(c, a, go, 1e-5, "outer_scale gso");
                 assert_near(h, b, gh, 1e-5, "outer_scale gsh");
