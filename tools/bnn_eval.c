@@ -158,19 +158,6 @@ static bnn_code write_predictions(const evaluation *e, bnn_error *err) {
     return bnn_atomic_commit(file, err);
 }
 
-static bnn_code check_fit(const evaluation *e, bnn_error *err) {
-    const bnn_spec *s = &e->model.spec;
-    const bnn_shape d = e->test->field[0].shape;
-    if (s->height != d.h || s->width != d.w || s->channels != d.c ||
-        s->classes != e->test->classes) {
-        return bnn_fail(err, BNN_ERR_SHAPE,
-                        "%s takes %dx%dx%d %s of %d classes; %s has %dx%dx%d of %d", e->model.path,
-                        s->channels, s->height, s->width, e->info->samples, s->classes,
-                        e->info->name, d.c, d.h, d.w, e->test->classes);
-    }
-    return BNN_OK;
-}
-
 /* What is wrong with the options of the corruptions is said before the work begins. */
 static bnn_code check_corruptions(evaluation *e, bnn_error *err) {
     int make = corruptions && strcmp(corruptions, "make") == 0;
@@ -347,7 +334,7 @@ static bnn_code open_data(evaluation *e, bnn_error *err) {
         code = bnn_dataset_open(e->info, data_dir, BNN_SPLIT_TEST, &chosen, &e->test, err);
     }
     if (code == BNN_OK) {
-        code = check_fit(e, err);
+        code = bnn_spec_takes(&e->model.spec, e->test, e->model.path, err);
     }
     if (code == BNN_OK && !*spec->class_names) { /* of an older version, or of another tool */
         code = bnn_spec_of_dataset(spec, e->test, &chosen, e->arena, err);

@@ -5,11 +5,11 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "models/summary.h"
 #include "tools/cli/interrupt.h"
 #include "tools/cli/names.h"
 #include "tools/run/data_spec.h"
 #include "tools/run/outputs.h"
+#include "tools/train/plan_table.h"
 #include "tools/train/recipes.h"
 #include "tools/train/resume.h"
 #include "tools/cli/start.h"
@@ -17,7 +17,6 @@
 
 /* Values below an option's least mean "not chosen": the data set's recipe decides. */
 static const char *algo = "reactnet", *arch = "resnet18", *data = "fashion_mnist", *data_dir;
-enum { MOST_NAMES = 12 };
 
 static const char *words, *category, *pool = "usual";
 static const char *optimizer, *scheduler, *output, *init_from, *resume, *milestones = "100,150";
@@ -289,51 +288,6 @@ static bnn_code choose_data(bnn_dataset_options *chosen, bnn_error *err) {
     return bnn_data_choose(bnn_dataset_find(data), &choice, chosen, err);
 }
 
-/* By name, as many as fit a line. */
-static void print_classes(const bnn_spec *spec) {
-    printf("classes         ");
-    for (int c = 0; c < spec->classes && c < MOST_NAMES; c++) {
-        const char *name = bnn_class_name(spec, c);
-        printf("%s%.*s", c ? ", " : "", (int)strcspn(name, "\n"), name);
-    }
-    printf(spec->classes > MOST_NAMES ? ", ...\n" : "\n");
-}
-
-static void print_layers(const bnn_train_settings *s, const bnn_params *params, const bnn_net *net,
-                         size_t bytes) {
-    size_t macs = 0, binary_macs = 0;
-    printf("%-28s %-16s %12s %14s %14s  %s\n", "layer", "output", "parameters", "weight bits",
-           "MACs", "product");
-    for (size_t i = 0; i < bnn_graph_node_count(net->graph); i++) {
-        bnn_layer_row row;
-        if (!bnn_layer_row_at(net->graph, i, &row)) {
-            continue;
-        }
-        char shape[48];
-        snprintf(shape, sizeof shape, "%dx%dx%d", row.output.c, row.output.h, row.output.w);
-        printf("%-28.*s %-16s %12zu %14zu %14zu  %s\n", (int)strlen(row.weight->name) - 7,
-               row.weight->name, shape, row.parameters, row.bits, row.macs,
-               row.binary ? "binary" : "float");
-        macs += row.macs;
-        binary_macs += row.binary ? row.macs : 0;
-    }
-    size_t total = bnn_params_total(params), binary = bnn_params_binary(params);
-    printf("\n%s with %s, input %dx%dx%d, %d classes\n", s->spec.arch->name,
-           bnn_spec_algorithm(&s->spec), s->spec.channels, s->spec.height, s->spec.width,
-           s->spec.classes);
-    print_classes(&s->spec);
-    if (strcmp(s->spec.arch->input, "points") == 0) {
-        printf("pool of points  %s\n",
-               bnn_pool_names[bnn_pool_of(s->spec.pool, !!s->spec.binarizer)]);
-    }
-    printf("parameters      %14zu\n", total);
-    printf("binary weights  %14zu\n", binary);
-    printf("MACs            %14zu\n", macs);
-    printf("binary MACs     %14zu\n", binary_macs);
-    printf("peak memory     %14zu bytes planned for training at batch size %zu (%.1f MiB)\n", bytes,
-           s->batch_size, (double)bytes / 1048576.0);
-}
-
 /* What the options make of the data set, whose files need not be there. */
 static bnn_code plan_data(bnn_train_settings *s, bnn_arena *arena, bnn_error *err) {
     const bnn_dataset_info *info = bnn_dataset_find(data);
@@ -362,7 +316,7 @@ static bnn_code print_plan(bnn_train_settings *s, bnn_error *err) {
         params && arena ? plan_data(s, arena, err) : bnn_fail(err, BNN_ERR_MEMORY, "out of memory");
     if (code == BNN_OK && !(code = bnn_train_plan(s, params, &net, &bytes, err))) {
         note_options(s);
-        print_layers(s, params, &net, bytes);
+        bnn_plan_table_print(s, params, &net, bytes);
     }
     bnn_graph_free(net.graph);
     bnn_params_free(params);

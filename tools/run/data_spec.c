@@ -110,6 +110,19 @@ bnn_code bnn_arch_fits(const bnn_arch *arch, const bnn_dataset_info *info, bnn_e
                     other ? other : "of another kind");
 }
 
+bnn_code bnn_spec_takes(const bnn_spec *spec, const bnn_dataset *dataset, const char *path,
+                        bnn_error *err) {
+    const bnn_shape d = dataset->field[0].shape;
+    if (spec->height != d.h || spec->width != d.w || spec->channels != d.c ||
+        spec->classes != dataset->classes) {
+        return bnn_fail(err, BNN_ERR_SHAPE,
+                        "%s takes %dx%dx%d %s of %d classes; %s has %dx%dx%d of %d", path,
+                        spec->channels, spec->height, spec->width, dataset->info->samples,
+                        spec->classes, dataset->info->name, d.c, d.h, d.w, dataset->classes);
+    }
+    return BNN_OK;
+}
+
 bnn_code bnn_pool_choose(bnn_spec *spec, const char *name, bnn_error *err) {
     const char *points = "points";
     char names[200] = "";
