@@ -78,7 +78,7 @@ matches() { # NAME REGEX FILE
 # .out, what to stderr in .err.
 judge() { # NAME REGEX OTHER STATUS PROGRAM
     checks=$((checks + 1))
-    test_said=$(grep -c "^$5: " "$work/.err")
+    test_said=$(grep -Ev -e "$3" "$work/.err" | grep -c "^$5: ")
     test_lines=$(grep -Evc -e "$3" "$work/.err")
     if [ "$4" -ne 1 ]; then
         fail "$1: exit status $4, expected 1" "$work/.err"
