@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <zlib.h>
 
 #include "engine/base/file.h"
 #include "engine/io/safetensors_private.h"
@@ -456,4 +457,27 @@ const bnn_st_tensor *bnn_st_find(const bnn_st_file *file, const char *name) {
 
 const char *bnn_st_metadata(const bnn_st_file *file, const char *key) {
     return json_string_value(json_object_get(json_object_get(file->root, METADATA_KEY), key));
+}
+
+uint32_t bnn_st_metadata_contents(json_t *metadata, const char *key) {
+    uLong sum = 0;
+    const char *name;
+    json_t *value;
+    json_object_foreach(metadata, name, value) {
+        if (strcmp(name, key) != 0) {
+            const char *text = json_string_value(value);
+            sum = crc32_z(sum, (const unsigned char *)name, strlen(name) + 1);
+            sum = crc32_z(sum, (const unsigned char *)text, strlen(text) + 1);
+        }
+    }
+    return (uint32_t)sum;
+}
+
+uint32_t bnn_st_contents(const bnn_st_file *file, const char *key) {
+    uLong sum = bnn_st_metadata_contents(json_object_get(file->root, METADATA_KEY), key);
+    for (size_t i = 0; i < file->count; i++) {
+        const bnn_st_tensor *t = &file->entries[i].tensor;
+        sum = t->bytes > 0 ? crc32_z(sum, t->data, t->bytes) : sum; /* of no bytes it is 0 */
+    }
+    return (uint32_t)sum;
 }

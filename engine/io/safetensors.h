@@ -54,6 +54,9 @@ const bnn_st_tensor *bnn_st_at(const bnn_st_file *file, size_t index); /* in ord
 const bnn_st_tensor *bnn_st_find(const bnn_st_file *file, const char *name); /* or NULL */
 /* A value of __metadata__, or NULL. */
 const char *bnn_st_metadata(const bnn_st_file *file, const char *key);
+/* The CRC-32 of what the file says: of each entry of __metadata__ but `key`'s, as it stands there,
+ * the key and the value, each with a NUL behind; then of all data. */
+uint32_t bnn_st_contents(const bnn_st_file *file, const char *key);
 
 /* Writing: declare everything, then write. Pointers must stay valid until bnn_st_write returns. */
 typedef struct bnn_st_writer bnn_st_writer;
@@ -64,6 +67,8 @@ bnn_code bnn_st_add_metadata(bnn_st_writer *writer, const char *key, const char 
 /* The name is copied, the data is not. Tensors keep the order of their adding. */
 bnn_code bnn_st_add_tensor(bnn_st_writer *writer, const char *name, bnn_st_dtype dtype, int ndim,
                            const int64_t *shape, const void *data, bnn_error *err);
+/* bnn_st_contents of the file as it is declared so far. */
+uint32_t bnn_st_writer_contents(const bnn_st_writer *writer, const char *key);
 /* Atomic (base/file.h); byte for byte the same for the same input. The header is padded with
  * spaces to a multiple of 8. */
 bnn_code bnn_st_write(const bnn_st_writer *writer, const char *path, bnn_error *err);

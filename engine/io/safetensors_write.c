@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <zlib.h>
 
 #include "engine/base/file.h"
 #include "engine/io/safetensors.h"
@@ -67,6 +68,15 @@ bnn_code bnn_st_add_metadata(bnn_st_writer *writer, const char *key, const char 
         return bnn_fail(err, BNN_ERR_ARGUMENT, "safetensors: metadata needs a key and a value");
     }
     return add_string(writer->metadata, key, json_string(value), "metadata", err);
+}
+
+uint32_t bnn_st_writer_contents(const bnn_st_writer *writer, const char *key) {
+    uLong sum = bnn_st_metadata_contents(writer->metadata, key);
+    for (size_t i = 0; i < writer->count; i++) {
+        const piece *p = &writer->pieces[i];
+        sum = p->bytes > 0 ? crc32_z(sum, p->data, p->bytes) : sum;
+    }
+    return (uint32_t)sum;
 }
 
 static bnn_code grow(bnn_st_writer *writer, bnn_error *err) {

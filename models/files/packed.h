@@ -19,8 +19,7 @@
  *
  *   in image f1,32,32,3;conv 0 f16,3,3,3:conv1.weight - - f16:conv1.factor f16:conv1.shift pad_h=1
  *
- * "checksum" is the CRC-32 (of zlib, in eight digits) of that text and then of all data behind the
- * header; a file may lack it.
+ * "checksum" is bnn_st_contents of the file in eight hexadecimal digits; a file may lack it.
  *
  * Files of version 1 are read, which lack the network: the constants are in the order of folding
  * the one that the metadata name. */

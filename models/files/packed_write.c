@@ -3,7 +3,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <zlib.h>
 
 #include "layers/ops.h"
 #include "engine/base/text.h"
@@ -44,7 +43,6 @@ typedef struct writer {
     size_t order_count;
     int numbers;
     text text;
-    uLong sum; /* of it and the constants so far */
 } writer;
 
 static bnn_code no_memory(bnn_error *err) {
@@ -212,7 +210,6 @@ static bnn_code add_slices(bnn_st_writer *file, bnn_arena *arena, writer *w,
             at += bnn_packed_items(type->dtype, bnn_shape_count(bnn_shape_of(g, t)));
         }
     }
-    w->sum = code == BNN_OK ? crc32_z(w->sum, data, items * item) : 0;
     return code != BNN_OK || items == 0
                ? code
                : bnn_st_add_tensor(file, type->slices[3], type->stored, 1, shape, data, err);
@@ -229,14 +226,13 @@ static bnn_code add_all(bnn_st_writer *file, bnn_arena *arena, const bnn_spec *s
         !(code = bnn_meta_add(file, meta, bnn_spec_meta(spec, arena, meta), err)) &&
         !(code = put_network(&w, err))) {
         code = bnn_st_add_metadata(file, BNN_PACKED_NETWORK, w.text.data, err);
-        w.sum = crc32_z(0, (const unsigned char *)w.text.data, w.text.used);
     }
     for (int k = 0; code == BNN_OK && k < BNN_PACKED_TYPES; k++) {
         code = add_slices(file, arena, &w, &bnn_packed_types[k], err);
     }
     if (code == BNN_OK) {
         char sum[9];
-        snprintf(sum, sizeof sum, "%08lx", w.sum);
+        snprintf(sum, sizeof sum, "%08x", bnn_st_writer_contents(file, BNN_PACKED_CHECKSUM));
         code = bnn_st_add_metadata(file, BNN_PACKED_CHECKSUM, sum, err);
     }
     free(w.text.data);

@@ -210,30 +210,25 @@ START_TEST(damage) {
 }
 END_TEST
 
-/* Any bit of the network's text or of the data that is another than was written. */
+/* Any bit that is another than was written, but in the checksum's own name: without it, nothing is
+ * known of what was. */
 START_TEST(every_bit) {
     static unsigned char bytes[1 << 16];
     parts p = tiny_parts();
     FILE *file = fopen(path, "rb");
-    size_t size = fread(bytes, 1, sizeof bytes, file), refusals = 0;
+    size_t size = fread(bytes, 1, sizeof bytes - 1, file), refusals = 0, runs = 0;
     fclose(file);
-    ck_assert(size > p.bytes && size < sizeof bytes && p.bytes > 500);
+    ck_assert(size > p.bytes && size < sizeof bytes - 1 && p.bytes > 500);
     ck_assert_ptr_null(outcome(bytes, size));
-    for (size_t i = size - p.bytes; i < size; i++) {
+    for (size_t i = 0; i < size; i++) {
         bytes[i] ^= (unsigned char)(1u << i % 8);
         const char *text = outcome(bytes, size);
-        ck_assert_msg(text != NULL, "byte %zu", i);
-        refusals += strncmp(text, "model.bnn: damaged: its contents have ", 38) == 0;
+        runs += text == NULL;
+        refusals += text && strncmp(text, "model.bnn: damaged: its contents have ", 38) == 0;
         bytes[i] ^= (unsigned char)(1u << i % 8);
     }
-    ck_assert_uint_eq(refusals, p.bytes);
-    size_t bound = 0; /* of a clamp, in the text */
-    while (memcmp(bytes + bound, "lo=-1", 5) != 0) {
-        ck_assert_uint_lt(++bound, size);
-    }
-    bytes[bound + 4] = '2';
-    const char *text = outcome(bytes, size);
-    ck_assert_msg(text && strstr(text, "damaged: its contents have"), "%s", text);
+    ck_assert_uint_le(runs, strlen("checksum"));
+    ck_assert_uint_gt(refusals, p.bytes);
     throw_away(&p);
 }
 END_TEST
