@@ -50,19 +50,38 @@ int bnn_team(const bnn_device *device, size_t work) {
     return work > bnn_worth_waking ? all(device) : 1;
 }
 
-void bnn_for_each(const bnn_stream *stream, size_t count,
-                  void (*body)(void *context, size_t i, int worker), void *context) {
-    bnn_queue items = {.total = count};
-    int team = bnn_team(&stream->device, count * stream->device.kernels->block_values);
+void bnn_together(const bnn_device *device, size_t work,
+                  void (*part)(const void *job, bnn_member me), const void *job) {
+    int team = bnn_team(device, work);
+    if (team == 1) {
+        part(job, (bnn_member){0, 1});
+        return;
+    }
 #pragma omp parallel num_threads(team)
-    {
-        size_t first, last;
-        while (bnn_next_run(&items, &first, &last)) {
-            for (size_t i = first; i < last; i++) {
-                body(context, i, omp_get_thread_num());
-            }
+    part(job, (bnn_member){(size_t)omp_get_thread_num(), (size_t)omp_get_num_threads()});
+}
+
+typedef struct items {
+    void (*body)(void *context, size_t i, int worker);
+    void *context;
+    bnn_queue *queue;
+} items;
+
+static void do_items(const void *job, bnn_member me) {
+    const items *all = job;
+    size_t first, last;
+    while (bnn_next_run(all->queue, me, &first, &last)) {
+        for (size_t i = first; i < last; i++) {
+            all->body(all->context, i, (int)me.thread);
         }
     }
+}
+
+void bnn_for_each(const bnn_stream *stream, size_t count,
+                  void (*body)(void *context, size_t i, int worker), void *context) {
+    bnn_queue queue = {.total = count};
+    items all = {body, context, &queue};
+    bnn_together(&stream->device, count * stream->device.kernels->block_values, do_items, &all);
 }
 
 /* ---- as many as can be had ---- */

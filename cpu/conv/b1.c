@@ -234,20 +234,30 @@ static void pack_filters(const bnn_micro *micro, const bnn_conv *s, const plan *
                      p->filters + group * p->group_bytes + panel * 64 * p->channel_bytes);
 }
 
+typedef struct packing {
+    const bnn_micro *micro;
+    const bnn_conv *s;
+    const plan *p;
+    const uint64_t *w;
+} packing;
+
+static void pack_share(const void *job, bnn_member me) {
+    const packing *j = job;
+    const plan *p = j->p;
+    own mine;
+    size_t first, last;
+    thread_layout(j->micro, j->s, p, p->threads + p->thread_bytes * me.thread, &mine);
+    bnn_share(me, p->groups * p->panels, &first, &last);
+    for (size_t i = first; i < last; i++) {
+        pack_filters(j->micro, j->s, p, j->w, i / p->panels, i % p->panels, &mine);
+    }
+}
+
 static void prepare(const bnn_device *device, const bnn_micro *micro, const bnn_conv *s,
                     const plan *p, const uint64_t *w) {
+    packing job = {micro, s, p, w};
     number_classes(s, p);
-#pragma omp parallel num_threads(bnn_team(device, p->groups * p->group_bytes))
-    {
-        own mine;
-        size_t first, last;
-        void *base = p->threads + p->thread_bytes * (size_t)omp_get_thread_num();
-        thread_layout(micro, s, p, base, &mine);
-        bnn_share(p->groups * p->panels, &first, &last);
-        for (size_t i = first; i < last; i++) {
-            pack_filters(micro, s, p, w, i / p->panels, i % p->panels, &mine);
-        }
-    }
+    bnn_together(device, p->groups * p->group_bytes, pack_share, &job);
 }
 
 void bnn_conv_prepare_b1(const bnn_device *device, const bnn_micro *micro, const bnn_conv *s,
@@ -432,6 +442,41 @@ static void block_times_panel(const bnn_micro *micro, const plan *p, size_t grou
     }
 }
 
+typedef struct product {
+    const bnn_micro *micro;
+    const bnn_conv *s;
+    const plan *p;
+    const bnn_operand *x;
+    const bnn_result *y;
+    size_t together; /* panels of an item */
+    bnn_queue *items;
+} product;
+
+static void multiply(const void *job, bnn_member me) {
+    const product *j = job;
+    const plan *p = j->p;
+    own mine;
+    size_t first, last, packed = SIZE_MAX, units = p->groups * p->panels;
+    thread_layout(j->micro, j->s, p, p->threads + p->thread_bytes * me.thread, &mine);
+    for (size_t i = 0; j->x->scale == NULL && i < p->block_rows; i++) {
+        mine.xscale[i] = 1.0f;
+    }
+    bnn_call(j->micro->b1_enter);
+    while (bnn_next_run(j->items, me, &first, &last)) {
+        for (size_t i = first * j->together; i < last * j->together; i++) {
+            size_t panel = i % p->panels, group = i / p->panels % p->groups;
+            size_t row = i / units * p->block_rows;
+            size_t count = bnn_min_size(p->block_rows, p->pixels - row);
+            if (packed != i / p->panels) {
+                packed = i / p->panels;
+                pack_block(j->micro, j->s, p, j->x, group, row, count, &mine);
+            }
+            block_times_panel(j->micro, p, group, panel, row, count, &mine, j->y);
+        }
+    }
+    bnn_call(j->micro->b1_leave);
+}
+
 void bnn_conv_forward_b1(const bnn_device *device, const bnn_micro *micro, const bnn_conv *s,
                          const bnn_operand *x, const bnn_operand *w, const bnn_result *y,
                          void *ws) {
@@ -441,31 +486,9 @@ void bnn_conv_forward_b1(const bnn_device *device, const bnn_micro *micro, const
     /* Groups may share words of bits: then whoever has a pixel has all of its channels. */
     size_t together = (y->b1 != NULL || y->sign != NULL) && p.groups > 1 ? units : 1;
     bnn_queue items = {.total = p.blocks * units / together};
+    product job = {micro, s, &p, x, y, together, &items};
     if (w->prepared == NULL) {
         prepare(device, micro, s, &p, w->b1);
     }
-#pragma omp parallel num_threads(bnn_team(device, bnn_conv_macs(s) / BNN_B1_MACS))
-    {
-        own mine;
-        size_t first, last, packed = SIZE_MAX;
-        void *base = p.threads + p.thread_bytes * (size_t)omp_get_thread_num();
-        thread_layout(micro, s, &p, base, &mine);
-        for (size_t i = 0; x->scale == NULL && i < p.block_rows; i++) {
-            mine.xscale[i] = 1.0f;
-        }
-        bnn_call(micro->b1_enter);
-        while (bnn_next_run(&items, &first, &last)) {
-            for (size_t i = first * together; i < last * together; i++) {
-                size_t panel = i % p.panels, group = i / p.panels % p.groups;
-                size_t row = i / units * p.block_rows;
-                size_t count = bnn_min_size(p.block_rows, p.pixels - row);
-                if (packed != i / p.panels) {
-                    packed = i / p.panels;
-                    pack_block(micro, s, &p, x, group, row, count, &mine);
-                }
-                block_times_panel(micro, &p, group, panel, row, count, &mine, y);
-            }
-        }
-        bnn_call(micro->b1_leave);
-    }
+    bnn_together(device, bnn_conv_macs(s) / BNN_B1_MACS, multiply, &job);
 }

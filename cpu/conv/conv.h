@@ -4,7 +4,6 @@
 #ifndef BNN_CPU_CONV_CONV_H
 #define BNN_CPU_CONV_CONV_H
 
-#include <omp.h>
 #include <stdatomic.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -27,11 +26,27 @@ static inline void *bnn_take(void *ws, size_t *used, size_t bytes) {
     return p;
 }
 
-/* This thread's contiguous share of `total` items; call inside a parallel region. */
-static inline void bnn_share(size_t total, size_t *first, size_t *last) {
-    size_t thread = (size_t)omp_get_thread_num(), threads = (size_t)omp_get_num_threads();
-    *first = total * thread / threads;
-    *last = total * (thread + 1) / threads;
+/* One of the threads that compute something together. */
+typedef struct bnn_member {
+    size_t thread, threads;
+} bnn_member;
+
+/* Calls part(job, me) in each thread of a team for so much work (bnn_team). A team of one is the
+ * caller, without OpenMP, which takes some hundred ns to make a team of any size. threads.c. */
+void bnn_together(const bnn_device *device, size_t work,
+                  void (*part)(const void *job, bnn_member me), const void *job);
+
+/* Waits for all of the team; for all of them to call. */
+static inline void bnn_wait_for_all(bnn_member me) {
+    if (me.threads > 1) {
+#pragma omp barrier
+    }
+}
+
+/* This thread's contiguous share of `total` items. */
+static inline void bnn_share(bnn_member me, size_t total, size_t *first, size_t *last) {
+    *first = total * me.thread / me.threads;
+    *last = total * (me.thread + 1) / me.threads;
 }
 
 /* Items that threads take in runs, long ones first: a thread that something else slows down takes
@@ -41,9 +56,9 @@ typedef struct bnn_queue {
     _Atomic size_t taken;
 } bnn_queue;
 
-/* The next run of items, or 0 if none is left; call inside a parallel region. */
-static inline int bnn_next_run(bnn_queue *q, size_t *first, size_t *last) {
-    size_t threads = (size_t)omp_get_num_threads(), cuts = threads == 1 ? 1 : 2 * threads;
+/* The next run of items, or 0 if none is left. */
+static inline int bnn_next_run(bnn_queue *q, bnn_member me, size_t *first, size_t *last) {
+    size_t cuts = me.threads == 1 ? 1 : 2 * me.threads;
     *first = q->taken;
     do {
         if (*first == q->total) {

@@ -16,6 +16,19 @@ typedef struct plan {
     size_t thread_bytes, used;
 } plan;
 
+/* A product, of what it has. */
+typedef struct product {
+    const bnn_micro *micro;
+    const bnn_conv *s;
+    const plan *p;
+    const bnn_operand *x;
+    const bnn_result *y;
+    const float *gy;
+    float *g; /* gx or gw */
+    int acc;
+    bnn_queue *items;
+} product;
+
 /* A thread's own. */
 typedef struct own {
     float *lines;         /* [kh][line] */
@@ -55,9 +68,9 @@ static plan lay_out(const bnn_device *device, const bnn_conv *s, void *ws) {
     return p;
 }
 
-static own own_of(const bnn_conv *s, const plan *p) {
+static own own_of(const bnn_conv *s, const plan *p, bnn_member me) {
     own mine;
-    thread_layout(s, p, p->threads + p->thread_bytes * (size_t)omp_get_thread_num(), &mine);
+    thread_layout(s, p, p->threads + p->thread_bytes * me.thread, &mine);
     return mine;
 }
 
@@ -197,39 +210,44 @@ static void finish_floats(const bnn_micro *micro, const plan *p, const bnn_resul
     }
 }
 
+static void forward(const void *job, bnn_member me) {
+    const product *j = job;
+    const bnn_conv *s = j->s;
+    const plan *p = j->p;
+    own mine = own_of(s, p, me);
+    size_t line, last;
+    memset(mine.zeros, 0, BATCH * 64 * sizeof(int32_t));
+    while (bnn_next_run(j->items, me, &line, &last)) {
+        for (; line < last; line++) {
+            see_lines(j->micro, s, p, j->x, 0, line, &mine);
+            for (int ox = 0; ox < s->ow; ox += BATCH) {
+                size_t first = line * (size_t)s->ow + (size_t)ox;
+                size_t count = bnn_min_size(BATCH, (size_t)(s->ow - ox));
+                for (size_t i = 0; i < count; i++) {
+                    window(j->micro, s, p, &mine, ox + (int)i, mine.sums + i * p->o);
+                }
+                if (j->x->b1 != NULL) {
+                    finish_bits(j->micro, s, p, j->x, j->y, first, count, &mine);
+                } else {
+                    finish_floats(j->micro, p, j->y, first, count, &mine);
+                }
+            }
+        }
+    }
+}
+
 void bnn_conv_forward_depthwise(const bnn_device *device, const bnn_micro *micro, const bnn_conv *s,
                                 const bnn_operand *x, const bnn_operand *w, const bnn_result *y,
                                 void *ws) {
     plan p = lay_out(device, s, ws);
     bnn_queue lines = {.total = p.lines};
+    product job = {micro, s, &p, .x = x, .y = y, .items = &lines};
     if (w->prepared != NULL) {
         p.filters = (float *)(uintptr_t)w->prepared; /* only read */
     } else {
         bnn_conv_prepare_depthwise(s, w, 0, p.filters);
     }
-#pragma omp parallel num_threads(bnn_team(device, bnn_conv_macs(s) / BNN_F32_MACS))
-    {
-        own mine = own_of(s, &p);
-        size_t line, last;
-        memset(mine.zeros, 0, BATCH * 64 * sizeof(int32_t));
-        while (bnn_next_run(&lines, &line, &last)) {
-            for (; line < last; line++) {
-                see_lines(micro, s, &p, x, 0, line, &mine);
-                for (int ox = 0; ox < s->ow; ox += BATCH) {
-                    size_t first = line * (size_t)s->ow + (size_t)ox;
-                    size_t count = bnn_min_size(BATCH, (size_t)(s->ow - ox));
-                    for (size_t i = 0; i < count; i++) {
-                        window(micro, s, &p, &mine, ox + (int)i, mine.sums + i * p.o);
-                    }
-                    if (x->b1 != NULL) {
-                        finish_bits(micro, s, &p, x, y, first, count, &mine);
-                    } else {
-                        finish_floats(micro, &p, y, first, count, &mine);
-                    }
-                }
-            }
-        }
-    }
+    bnn_together(device, bnn_conv_macs(s) / BNN_F32_MACS, forward, &job);
 }
 
 /* The output pixel that pixel `at` of an input's axis is seen by through tap k; -1 if none. */
@@ -262,30 +280,35 @@ static void gather_x(const bnn_micro *micro, const bnn_conv *s, const plan *p, c
     }
 }
 
+static void backward_x(const void *job, bnn_member me) {
+    const product *j = job;
+    const bnn_conv *s = j->s;
+    const plan *p = j->p;
+    own mine = own_of(s, p, me);
+    size_t line, last;
+    while (bnn_next_run(j->items, me, &line, &last)) {
+        for (; line < last; line++) {
+            gather_x(j->micro, s, p, j->gy, line, &mine);
+            float *to = j->g + line * (size_t)s->w * p->c;
+            for (size_t i = 0; i < (size_t)s->w * p->c; i++) {
+                float sum = j->acc ? to[i] : 0.0f;
+                for (size_t k = 0; k < p->each; k++) {
+                    sum += mine.lines[i * p->each + k];
+                }
+                to[i] = sum;
+            }
+        }
+    }
+}
+
 void bnn_conv_backward_x_depthwise(const bnn_device *device, const bnn_micro *micro,
                                    const bnn_conv *s, const float *gy, const bnn_operand *w,
                                    float *gx, int acc, void *ws) {
     plan p = lay_out(device, s, ws);
     bnn_queue lines = {.total = (size_t)s->n * (size_t)s->h};
+    product job = {micro, s, &p, .gy = gy, .g = gx, .acc = acc, .items = &lines};
     bnn_conv_prepare_depthwise(s, w, 1, p.filters);
-#pragma omp parallel num_threads(bnn_team(device, bnn_conv_macs(s) / BNN_F32_MACS))
-    {
-        own mine = own_of(s, &p);
-        size_t line, last;
-        while (bnn_next_run(&lines, &line, &last)) {
-            for (; line < last; line++) {
-                gather_x(micro, s, &p, gy, line, &mine);
-                float *to = gx + line * (size_t)s->w * p.c;
-                for (size_t i = 0; i < (size_t)s->w * p.c; i++) {
-                    float sum = acc ? to[i] : 0.0f;
-                    for (size_t k = 0; k < p.each; k++) {
-                        sum += mine.lines[i * p.each + k];
-                    }
-                    to[i] = sum;
-                }
-            }
-        }
-    }
+    bnn_together(device, bnn_conv_macs(s) / BNN_F32_MACS, backward_x, &job);
 }
 
 /* One output line's part of the filters' gradient, in float. */
@@ -308,9 +331,9 @@ static void gather_w(const bnn_micro *micro, const bnn_conv *s, const plan *p, c
 }
 
 /* The pieces in order, to [o][taps]. */
-static void add_pieces(const plan *p, float *gw, int acc) {
+static void add_pieces(const plan *p, bnn_member me, float *gw, int acc) {
     size_t first, last, whole = p->taps * p->o;
-    bnn_share(p->o, &first, &last);
+    bnn_share(me, p->o, &first, &last);
     for (size_t j = first; j < last; j++) {
         for (size_t t = 0; t < p->taps; t++) {
             double sum = 0.0;
@@ -322,30 +345,35 @@ static void add_pieces(const plan *p, float *gw, int acc) {
     }
 }
 
+static void backward_w(const void *job, bnn_member me) {
+    const product *j = job;
+    const bnn_conv *s = j->s;
+    const plan *p = j->p;
+    own mine = own_of(s, p, me);
+    size_t piece, last, whole = p->taps * p->o;
+    while (bnn_next_run(j->items, me, &piece, &last)) {
+        for (; piece < last; piece++) {
+            double *sum = p->partial + piece * whole;
+            memset(sum, 0, whole * sizeof(double));
+            for (size_t line = p->lines * piece / p->pieces;
+                 line < p->lines * (piece + 1) / p->pieces; line++) {
+                see_lines(j->micro, s, p, j->x, 1, line, &mine);
+                gather_w(j->micro, s, p, j->gy + line * (size_t)s->ow * p->o, &mine);
+                for (size_t i = 0; i < whole; i++) {
+                    sum[i] += (double)mine.sums[i];
+                }
+            }
+        }
+    }
+    bnn_wait_for_all(me);
+    add_pieces(p, me, j->g, j->acc);
+}
+
 void bnn_conv_backward_w_depthwise(const bnn_device *device, const bnn_micro *micro,
                                    const bnn_conv *s, const float *gy, const bnn_operand *x,
                                    float *gw, int acc, void *ws) {
     plan p = lay_out(device, s, ws);
     bnn_queue pieces = {.total = p.pieces};
-#pragma omp parallel num_threads(bnn_team(device, bnn_conv_macs(s) / BNN_F32_MACS))
-    {
-        own mine = own_of(s, &p);
-        size_t piece, last, whole = p.taps * p.o;
-        while (bnn_next_run(&pieces, &piece, &last)) {
-            for (; piece < last; piece++) {
-                double *sum = p.partial + piece * whole;
-                memset(sum, 0, whole * sizeof(double));
-                for (size_t line = p.lines * piece / p.pieces;
-                     line < p.lines * (piece + 1) / p.pieces; line++) {
-                    see_lines(micro, s, &p, x, 1, line, &mine);
-                    gather_w(micro, s, &p, gy + line * (size_t)s->ow * p.o, &mine);
-                    for (size_t i = 0; i < whole; i++) {
-                        sum[i] += (double)mine.sums[i];
-                    }
-                }
-            }
-        }
-#pragma omp barrier
-        add_pieces(&p, gw, acc);
-    }
+    product job = {micro, s, &p, .x = x, .gy = gy, .g = gw, .acc = acc, .items = &pieces};
+    bnn_together(device, bnn_conv_macs(s) / BNN_F32_MACS, backward_w, &job);
 }

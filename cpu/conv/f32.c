@@ -150,17 +150,26 @@ static size_t blocks_of(const grid *g) {
     return bnn_ceil_div(g->n * (size_t)g->in.gh * (size_t)g->in.gw, BLOCK);
 }
 
+typedef struct product {
+    const bnn_micro *micro;
+    const bnn_conv *s;
+    const grid *g;
+    bnn_queue *items;
+    int acc;
+} product;
+
 /* The (group, block, panel) triples that a thread gets hold of. Each result is computed by one tile
  * in one order, whoever does it. */
-static void walk(const bnn_micro *micro, const bnn_conv *s, const grid *g, bnn_queue *items,
-                 int acc) {
+static void walk(const void *job, bnn_member me) {
+    const product *j = job;
+    const bnn_micro *micro = j->micro;
+    const grid *g = j->g;
     size_t rows = g->n * (size_t)g->in.gh * (size_t)g->in.gw, blocks = blocks_of(g);
     size_t panels = bnn_ceil_div(g->cols, micro->f32_nr);
     size_t first, last, pointed = SIZE_MAX;
     own mine;
-    thread_layout(micro, s, g->in.depth,
-                  g->threads + g->thread_bytes * (size_t)omp_get_thread_num(), &mine);
-    while (bnn_next_run(items, &first, &last)) {
+    thread_layout(micro, j->s, g->in.depth, g->threads + g->thread_bytes * me.thread, &mine);
+    while (bnn_next_run(j->items, me, &first, &last)) {
         for (size_t item = first; item < last; item++) {
             size_t panel = item % panels, block = item / panels % blocks;
             size_t group = item / panels / blocks, row = block * BLOCK;
@@ -170,7 +179,7 @@ static void walk(const bnn_micro *micro, const bnn_conv *s, const grid *g, bnn_q
                 bnn_windows_point(&g->in, group, row, here, BLOCK, mine.a, mine.joined);
                 place(g, group, row, here, mine.pixel);
             }
-            multiply(micro, s, g, group, panel * micro->f32_nr, here, &mine, acc);
+            multiply(micro, j->s, g, group, panel * micro->f32_nr, here, &mine, j->acc);
         }
     }
 }
@@ -178,8 +187,8 @@ static void walk(const bnn_micro *micro, const bnn_conv *s, const grid *g, bnn_q
 static void walk_all(const bnn_device *device, const bnn_micro *micro, const bnn_conv *s,
                      const grid *g, int acc) {
     bnn_queue items = {g->groups * blocks_of(g) * bnn_ceil_div(g->cols, micro->f32_nr), 0};
-#pragma omp parallel num_threads(bnn_team(device, bnn_conv_macs(s) / BNN_F32_MACS))
-    walk(micro, s, g, &items, acc);
+    product job = {micro, s, g, &items, acc};
+    bnn_together(device, bnn_conv_macs(s) / BNN_F32_MACS, walk, &job);
 }
 
 /* Filters are the columns: w[o][k] transposed. */
@@ -248,13 +257,16 @@ static int reaches_all(int kernel, int stride, int pad, int dil, int *off, int *
     return all;
 }
 
-static void clear(const bnn_device *device, size_t n, float *x) {
-#pragma omp parallel num_threads(bnn_team(device, n))
-    {
-        size_t first, last;
-        bnn_share(n, &first, &last);
-        memset(x + first, 0, (last - first) * sizeof(float));
-    }
+typedef struct values {
+    float *x;
+    size_t n;
+} values;
+
+static void clear(const void *job, bnn_member me) {
+    const values *v = job;
+    size_t first, last;
+    bnn_share(me, v->n, &first, &last);
+    memset(v->x + first, 0, (last - first) * sizeof(float));
 }
 
 void bnn_conv_backward_x_f32(const bnn_device *device, const bnn_micro *micro, const bnn_conv *s,
@@ -269,7 +281,8 @@ void bnn_conv_backward_x_f32(const bnn_device *device, const bnn_micro *micro, c
     v->step_h = 1, v->step_w = 1;
     if (!acc && !(reaches_all(s->kh, s->stride_h, s->pad_h, s->dil_h, v->off_h, g.tap_h) &&
                   reaches_all(s->kw, s->stride_w, s->pad_w, s->dil_w, v->off_w, g.tap_w))) {
-        clear(device, (size_t)s->n * g.out_h * g.out_w * g.out_channels, gx);
+        values all = {gx, (size_t)s->n * g.out_h * g.out_w * g.out_channels};
+        bnn_together(device, all.n, clear, &all);
     }
     for (int y = 0; y < s->stride_h && y < s->h; y++) {
         g.out_y = (size_t)y, v->gh = (s->h - y + s->stride_h - 1) / s->stride_h;
@@ -290,20 +303,31 @@ size_t bnn_conv_f32_prepared_bytes(const bnn_micro *micro, const bnn_conv *s) {
     return (size_t)s->kh * (size_t)s->kw * (size_t)s->c * columns * sizeof(float);
 }
 
+typedef struct packing {
+    const bnn_micro *micro;
+    const bnn_conv *s;
+    const float *w;
+    float *panels;
+} packing;
+
+static void pack_share(const void *job, bnn_member me) {
+    const packing *j = job;
+    const bnn_conv *s = j->s;
+    size_t groups = (size_t)s->groups, og = (size_t)s->o / groups, nr = j->micro->f32_nr;
+    size_t k = (size_t)s->kh * (size_t)s->kw * (size_t)s->c / groups;
+    size_t count = bnn_ceil_div(og, nr), first, last;
+    bnn_share(me, groups * count, &first, &last);
+    for (size_t p = first; p < last; p++) {
+        size_t o0 = p % count * nr, n = bnn_min_size(nr, og - o0);
+        j->micro->f32_columns(k, n, k, j->w + (p / count * og + o0) * k, nr,
+                              j->panels + p * k * nr);
+    }
+}
+
 void bnn_conv_prepare_f32(const bnn_device *device, const bnn_micro *micro, const bnn_conv *s,
                           const float *w, float *panels) {
-    size_t groups = (size_t)s->groups, og = (size_t)s->o / groups, nr = micro->f32_nr;
-    size_t k = (size_t)s->kh * (size_t)s->kw * (size_t)s->c / groups;
-    size_t count = bnn_ceil_div(og, nr);
-    memset(panels, 0, bnn_conv_f32_prepared_bytes(micro, s));
-#pragma omp parallel num_threads(                                                                  \
-    bnn_team(device, bnn_conv_f32_prepared_bytes(micro, s) / sizeof(float)))
-    {
-        size_t first, last;
-        bnn_share(groups * count, &first, &last);
-        for (size_t p = first; p < last; p++) {
-            size_t o0 = p % count * nr, n = bnn_min_size(nr, og - o0);
-            micro->f32_columns(k, n, k, w + (p / count * og + o0) * k, nr, panels + p * k * nr);
-        }
-    }
+    size_t bytes = bnn_conv_f32_prepared_bytes(micro, s);
+    packing job = {micro, s, w, panels};
+    memset(panels, 0, bytes);
+    bnn_together(device, bytes / sizeof(float), pack_share, &job);
 }

@@ -240,33 +240,47 @@ static void add_up(const plan *p, size_t first, size_t last, float *gw, int acc)
     }
 }
 
+typedef struct product {
+    const bnn_mixed *mixed;
+    const plan *p;
+    const float *gy;
+    const bnn_operand *x;
+    float *gw;
+    int acc;
+    bnn_queue *items;
+} product;
+
+static void multiply(const void *job, bnn_member me) {
+    const product *j = job;
+    const plan *p = j->p;
+    size_t h = (size_t)p->s->h, streams = (size_t)p->s->stride_w;
+    own mine;
+    size_t first, last;
+    thread_layout(p, p->threads + p->thread_bytes * me.thread, &mine);
+    bnn_share(me, p->groups * p->fours * streams * h, &first, &last);
+    for (size_t i = first; i < last; i++) {
+        pack_codes(j->mixed, p, j->x->b1, i / h / streams / p->fours, i / h / streams % p->fours,
+                   i / h % streams, i % h);
+    }
+    bnn_wait_for_all(me);
+    bnn_call(j->mixed->enter);
+    while (bnn_next_run(j->items, me, &first, &last)) {
+        for (size_t i = first; i < last; i++) {
+            item(j->mixed, p, j->gy, j->x, i, &mine, j->gw, j->acc);
+        }
+    }
+    bnn_call(j->mixed->leave);
+    if (p->splits > 1) {
+        bnn_wait_for_all(me);
+        bnn_share(me, (size_t)p->s->o * p->cols, &first, &last);
+        add_up(p, first, last, j->gw, j->acc);
+    }
+}
+
 void bnn_conv_mix_w(const bnn_device *device, const bnn_mixed *mixed, const bnn_conv *s,
                     const float *gy, const bnn_operand *x, float *gw, int acc, void *ws) {
     plan p = lay_out(device, mixed, s, ws);
-    size_t whole = (size_t)s->o * p.cols, h = (size_t)s->h, streams = (size_t)s->stride_w;
     bnn_queue items = {.total = p.groups * p.chunks * p.splits};
-#pragma omp parallel num_threads(bnn_team(device, bnn_conv_macs(s) / BNN_F32_MACS))
-    {
-        own mine;
-        size_t first, last;
-        thread_layout(&p, p.threads + p.thread_bytes * (size_t)omp_get_thread_num(), &mine);
-        bnn_share(p.groups * p.fours * streams * h, &first, &last);
-        for (size_t i = first; i < last; i++) {
-            pack_codes(mixed, &p, x->b1, i / h / streams / p.fours, i / h / streams % p.fours,
-                       i / h % streams, i % h);
-        }
-#pragma omp barrier
-        bnn_call(mixed->enter);
-        while (bnn_next_run(&items, &first, &last)) {
-            for (size_t i = first; i < last; i++) {
-                item(mixed, &p, gy, x, i, &mine, gw, acc);
-            }
-        }
-        bnn_call(mixed->leave);
-        if (p.splits > 1) {
-#pragma omp barrier
-            bnn_share(whole, &first, &last);
-            add_up(&p, first, last, gw, acc);
-        }
-    }
+    product job = {mixed, &p, gy, x, gw, acc, &items};
+    bnn_together(device, bnn_conv_macs(s) / BNN_F32_MACS, multiply, &job);
 }

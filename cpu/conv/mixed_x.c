@@ -310,29 +310,43 @@ static void items(const bnn_mixed *mixed, const plan *p, const float *gy, size_t
     }
 }
 
+typedef struct product {
+    const bnn_mixed *mixed;
+    const plan *p;
+    const float *gy;
+    const bnn_operand *w;
+    float *gx;
+    int acc;
+    bnn_queue *rows;
+} product;
+
+static void multiply(const void *job, bnn_member me) {
+    const product *j = job;
+    const plan *p = j->p;
+    size_t phases = (size_t)p->s.stride_h * (size_t)p->s.stride_w, per_group = phases * p->vectors;
+    own mine = {0};
+    size_t first, last;
+    thread_layout(p, p->threads + p->thread_bytes * me.thread, &mine);
+    bnn_share(me, p->groups * per_group, &first, &last);
+    for (size_t item = first; item < last; item++) {
+        pack_codes(j->mixed, p, p->phases + item % phases, j->w->b1, item / per_group,
+                   item / phases % p->vectors);
+    }
+    bnn_wait_for_all(me);
+    bnn_call(j->mixed->enter);
+    while (bnn_next_run(j->rows, me, &first, &last)) {
+        items(j->mixed, p, j->gy, first, last, &mine, j->gx, j->acc);
+    }
+    bnn_call(j->mixed->leave);
+}
+
 void bnn_conv_mix_x(const bnn_device *device, const bnn_mixed *mixed, const bnn_conv *s,
                     const float *gy, const bnn_operand *w, float *gx, int acc, void *ws) {
     plan p = lay_out(device, mixed, s, ws);
-    size_t phases = (size_t)p.s.stride_h * (size_t)p.s.stride_w, per_group = phases * p.vectors;
     size_t blocks = bnn_ceil_div((size_t)p.s.n, p.images);
     bnn_queue rows = {.total = p.groups * blocks * p.strips * (size_t)p.grid_h};
+    product job = {mixed, &p, gy, w, gx, acc, &rows};
     fill_factors(&p, w);
     find_phases(&p, p.words * mixed->lanes);
-#pragma omp parallel num_threads(bnn_team(device, bnn_conv_macs(s) / BNN_F32_MACS))
-    {
-        own mine = {0};
-        size_t first, last;
-        thread_layout(&p, p.threads + p.thread_bytes * (size_t)omp_get_thread_num(), &mine);
-        bnn_share(p.groups * per_group, &first, &last);
-        for (size_t item = first; item < last; item++) {
-            pack_codes(mixed, &p, p.phases + item % phases, w->b1, item / per_group,
-                       item / phases % p.vectors);
-        }
-#pragma omp barrier
-        bnn_call(mixed->enter);
-        while (bnn_next_run(&rows, &first, &last)) {
-            items(mixed, &p, gy, first, last, &mine, gx, acc);
-        }
-        bnn_call(mixed->leave);
-    }
+    bnn_together(device, bnn_conv_macs(s) / BNN_F32_MACS, multiply, &job);
 }

@@ -142,39 +142,59 @@ static void slice(const bnn_micro *micro, const bnn_conv *s, const plan *p, cons
     }
 }
 
+typedef struct product {
+    const bnn_micro *micro;
+    const bnn_conv *s;
+    const plan *p;
+    const float *gy;
+    const bnn_operand *x;
+    float *gw;
+    int acc;
+    bnn_queue *items;
+} product;
+
+/* Sums of the slices' results, in order. */
+static void add_up(const product *j, bnn_member me) {
+    const plan *p = j->p;
+    size_t whole = (size_t)j->s->o * p->cols, first, last;
+    bnn_share(me, whole, &first, &last);
+    for (size_t i = first; i < last; i++) {
+        float sum = p->partial[i];
+        for (size_t split = 1; split < p->splits; split++) {
+            sum += p->partial[split * whole + i];
+        }
+        j->gw[i] = j->acc ? j->gw[i] + sum : sum;
+    }
+}
+
+static void multiply(const void *job, bnn_member me) {
+    const product *j = job;
+    const plan *p = j->p;
+    own mine;
+    size_t first, last, whole = (size_t)j->s->o * p->cols;
+    thread_layout(j->micro, j->s, p, p->threads + p->thread_bytes * me.thread, &mine);
+    while (bnn_next_run(j->items, me, &first, &last)) {
+        while (first < last) {
+            size_t panel = first % p->panels, split = first / p->panels % p->splits;
+            size_t group = first / p->panels / p->splits;
+            size_t end = bnn_min_size(p->panels, panel + (last - first));
+            float *base = p->splits > 1 ? p->partial + split * whole : j->gw;
+            slice(j->micro, j->s, p, j->gy, j->x, group, split, panel, end, &mine,
+                  base + group * p->og * p->cols, p->splits > 1 ? 0 : j->acc);
+            first += end - panel;
+        }
+    }
+    if (p->splits > 1) {
+        bnn_wait_for_all(me);
+        add_up(j, me);
+    }
+}
+
 void bnn_conv_backward_w_f32(const bnn_device *device, const bnn_micro *micro, const bnn_conv *s,
                              const float *gy, const bnn_operand *x, float *gw, int acc, void *ws) {
     plan p = lay_out(device, micro, s, ws);
-    size_t whole = (size_t)s->o * p.cols;
     bnn_queue items = {.total = p.groups * p.splits * p.panels};
+    product job = {micro, s, &p, gy, x, gw, acc, &items};
     bnn_windows_forward(&p.in, s, x->f32);
-#pragma omp parallel num_threads(bnn_team(device, bnn_conv_macs(s) / BNN_F32_MACS))
-    {
-        own mine;
-        size_t first, last;
-        thread_layout(micro, s, &p, p.threads + p.thread_bytes * (size_t)omp_get_thread_num(),
-                      &mine);
-        while (bnn_next_run(&items, &first, &last)) {
-            while (first < last) {
-                size_t panel = first % p.panels, split = first / p.panels % p.splits;
-                size_t group = first / p.panels / p.splits;
-                size_t end = bnn_min_size(p.panels, panel + (last - first));
-                float *base = p.splits > 1 ? p.partial + split * whole : gw;
-                slice(micro, s, &p, gy, x, group, split, panel, end, &mine,
-                      base + group * p.og * p.cols, p.splits > 1 ? 0 : acc);
-                first += end - panel;
-            }
-        }
-        if (p.splits > 1) {
-#pragma omp barrier
-            bnn_share(whole, &first, &last);
-            for (size_t i = first; i < last; i++) {
-                float sum = p.partial[i];
-                for (size_t split = 1; split < p.splits; split++) {
-                    sum += p.partial[split * whole + i];
-                }
-                gw[i] = acc ? gw[i] + sum : sum;
-            }
-        }
-    }
+    bnn_together(device, bnn_conv_macs(s) / BNN_F32_MACS, multiply, &job);
 }
