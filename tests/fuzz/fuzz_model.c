@@ -56,8 +56,11 @@ static int is_new(const bnn_loaded *model) {
     uint64_t key = sum(1, s->arch->name, strlen(s->arch->name));
     key = sum(key, bnn_spec_algorithm(s), strlen(bnn_spec_algorithm(s)));
     key = sum(key, numbers, sizeof numbers);
-    const char *network = bnn_st_metadata(model->file, "network");
-    key = network ? sum(key, network, strlen(network)) : key;
+    static const char *const texts[] = {"network", "checksum"};
+    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
+        const char *text = bnn_st_metadata(model->file, texts[i]);
+        key = text ? sum(key, text, strlen(text)) : key;
+    }
     for (size_t i = 0; i < bnn_st_count(model->file); i++) {
         const bnn_st_tensor *t = bnn_st_at(model->file, i);
         key = sum(sum(key, t->name, strlen(t->name)), t->data, t->bytes);
