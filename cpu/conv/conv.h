@@ -69,6 +69,24 @@ static inline int bnn_next_run(bnn_queue *q, bnn_member me, size_t *first, size_
     return 1;
 }
 
+/* A thread's share of the sums of `splits` results of n values each, in order, into or onto gw; the
+ * first of them is written over. */
+static inline void bnn_add_splits(bnn_member me, size_t splits, size_t n, float *partial, float *gw,
+                                  int acc) {
+    size_t first, last;
+    bnn_share(me, n, &first, &last);
+    for (size_t split = 1; split < splits; split++) {
+        const float *more = partial + split * n;
+        for (size_t i = first; i < last; i++) {
+            partial[i] += more[i];
+        }
+    }
+    for (size_t i = first; i < last; i++) {
+        gw[i] = acc ? gw[i] + partial[i] : partial[i];
+    }
+}
+
+/* Multiply-adds of its forward, and of either of its gradients. */
 static inline size_t bnn_conv_macs(const bnn_conv *s) {
     size_t pixels = (size_t)s->n * (size_t)s->oh * (size_t)s->ow;
     return pixels * (size_t)s->o * (size_t)(s->c / s->groups) * (size_t)s->kh * (size_t)s->kw;

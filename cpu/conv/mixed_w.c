@@ -225,21 +225,6 @@ static void item(const bnn_mixed *mixed, const plan *p, const float *gy, const b
     slice(mixed, p, gy, x, split, at, mine, result);
 }
 
-/* Sums of the slices' results, in order. */
-static void add_up(const plan *p, size_t first, size_t last, float *gw, int acc) {
-    size_t whole = (size_t)p->s->o * p->cols;
-    float *sum = p->partial;
-    for (size_t split = 1; split < p->splits; split++) {
-        const float *more = p->partial + split * whole;
-        for (size_t i = first; i < last; i++) {
-            sum[i] += more[i];
-        }
-    }
-    for (size_t i = first; i < last; i++) {
-        gw[i] = acc ? gw[i] + sum[i] : sum[i];
-    }
-}
-
 typedef struct product {
     const bnn_mixed *mixed;
     const plan *p;
@@ -272,8 +257,7 @@ static void multiply(const void *job, bnn_member me) {
     bnn_call(j->mixed->leave);
     if (p->splits > 1) {
         bnn_wait_for_all(me);
-        bnn_share(me, (size_t)p->s->o * p->cols, &first, &last);
-        add_up(p, first, last, j->gw, j->acc);
+        bnn_add_splits(me, p->splits, (size_t)p->s->o * p->cols, p->partial, j->gw, j->acc);
     }
 }
 

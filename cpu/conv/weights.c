@@ -153,20 +153,6 @@ typedef struct product {
     bnn_queue *items;
 } product;
 
-/* Sums of the slices' results, in order. */
-static void add_up(const product *j, bnn_member me) {
-    const plan *p = j->p;
-    size_t whole = (size_t)j->s->o * p->cols, first, last;
-    bnn_share(me, whole, &first, &last);
-    for (size_t i = first; i < last; i++) {
-        float sum = p->partial[i];
-        for (size_t split = 1; split < p->splits; split++) {
-            sum += p->partial[split * whole + i];
-        }
-        j->gw[i] = j->acc ? j->gw[i] + sum : sum;
-    }
-}
-
 static void multiply(const void *job, bnn_member me) {
     const product *j = job;
     const plan *p = j->p;
@@ -186,7 +172,7 @@ static void multiply(const void *job, bnn_member me) {
     }
     if (p->splits > 1) {
         bnn_wait_for_all(me);
-        add_up(j, me);
+        bnn_add_splits(me, p->splits, whole, p->partial, j->gw, j->acc);
     }
 }
 
