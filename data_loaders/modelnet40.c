@@ -156,7 +156,11 @@ static bnn_code read_list(modelnet *d, const char *dir, const char *split, char 
     } else {
         snprintf(list, 64, "%s_%s.txt", bnn_modelnet_prefix(dir), split);
     }
-    return bnn_names_read(&d->base, dir, list, BNN_MODELNET_CURE, d->files.arena, name, count, err);
+    char path[BNN_DATA_PATH_MAX];
+    bnn_code code = bnn_data_join(path, dir, list, err);
+    return code == BNN_OK ? bnn_list_read(&d->base, path, BNN_MODELNET_CURE, bnn_names_parse,
+                                          d->files.arena, name, count, err)
+                          : code;
 }
 
 /* A set of one's own may test what it trains. That it trains anything is not for the test to say.

@@ -249,23 +249,11 @@ typedef struct shape_list {
 
 static bnn_code read_list(shapenet *d, const char *lists, const char *part, shape_list *out,
                           bnn_error *err) {
-    bnn_map map = {0};
-    out->count = 0;
     bnn_code code = list_path(lists, part, out->path, err);
     if (code == BNN_OK) {
-        code = bnn_data_check_file(out->path, CURE, err);
+        code = bnn_list_read(&d->base, out->path, CURE, bnn_shape_list_parse, d->files.arena,
+                             &out->entry, &out->count, err);
     }
-    if (code == BNN_OK) {
-        code = bnn_map_read(out->path, &map, err);
-    }
-    if (code == BNN_OK) {
-        code = bnn_data_note_file(&d->base, map.device, map.inode, err);
-    }
-    if (code == BNN_OK) {
-        code = bnn_shape_list_parse(out->path, map.data, map.size, d->files.arena, &out->entry,
-                                    &out->count, err);
-    }
-    bnn_map_close(&map);
     out->count = code == BNN_OK ? out->count : 0;
     return code;
 }

@@ -130,10 +130,6 @@ bnn_code bnn_clouds_plan(bnn_dataset *dataset, bnn_field field[2], bnn_cloud_fil
  */
 bnn_code bnn_names_parse(const char *name, const unsigned char *bytes, size_t size,
                          bnn_arena *arena, const char *const **out, size_t *count, bnn_error *err);
-/* The same of the file dir/file, which the dataset then reads; `cure` ends the message if there is
- * none. */
-bnn_code bnn_names_read(bnn_dataset *dataset, const char *dir, const char *file, const char *cure,
-                        bnn_arena *arena, const char *const **out, size_t *count, bnn_error *err);
 /* Remarks of the dataset how many of the names that it tests are among those that it trains, if any
  * are; `arena` lives as long as it does. */
 bnn_code bnn_names_compare(bnn_dataset *dataset, bnn_arena *arena, const char *const *test,
@@ -142,6 +138,14 @@ bnn_code bnn_names_compare(bnn_dataset *dataset, bnn_arena *arena, const char *c
 bnn_code bnn_shape_list_parse(const char *name, const unsigned char *bytes, size_t size,
                               bnn_arena *arena, const char *const **out, size_t *count,
                               bnn_error *err);
+typedef bnn_code bnn_list_parse(const char *name, const unsigned char *bytes, size_t size,
+                                bnn_arena *arena, const char *const **out, size_t *count,
+                                bnn_error *err);
+/* Either of these of the file at `path`, which the dataset then reads; `cure` ends the message if
+ * there is none. */
+bnn_code bnn_list_read(bnn_dataset *dataset, const char *path, const char *cure,
+                       bnn_list_parse *parse, bnn_arena *arena, const char *const **out,
+                       size_t *count, bnn_error *err);
 /* Adds a file and, if `labels` is not NULL, the file beside it. Where there is no such file it is
  * counted in dataset->skipped. */
 bnn_code bnn_cloud_files_add(bnn_cloud_files *files, bnn_dataset *dataset, bnn_cloud_file file,

@@ -71,14 +71,11 @@ bnn_code bnn_names_parse(const char *name, const unsigned char *bytes, size_t si
                : bnn_fail(err, BNN_ERR_FORMAT, "%s: holds no names; download it again", name);
 }
 
-bnn_code bnn_names_read(bnn_dataset *dataset, const char *dir, const char *file, const char *cure,
-                        bnn_arena *arena, const char *const **out, size_t *count, bnn_error *err) {
-    char path[BNN_DATA_PATH_MAX];
+bnn_code bnn_list_read(bnn_dataset *dataset, const char *path, const char *cure,
+                       bnn_list_parse *parse, bnn_arena *arena, const char *const **out,
+                       size_t *count, bnn_error *err) {
     bnn_map map = {0};
-    bnn_code code = bnn_data_join(path, dir, file, err);
-    if (code == BNN_OK) {
-        code = bnn_data_check_file(path, cure, err);
-    }
+    bnn_code code = bnn_data_check_file(path, cure, err);
     if (code == BNN_OK) {
         code = bnn_map_read(path, &map, err);
     }
@@ -86,7 +83,7 @@ bnn_code bnn_names_read(bnn_dataset *dataset, const char *dir, const char *file,
         code = bnn_data_note_file(dataset, map.device, map.inode, err);
     }
     if (code == BNN_OK) {
-        code = bnn_names_parse(path, map.data, map.size, arena, out, count, err);
+        code = parse(path, map.data, map.size, arena, out, count, err);
     }
     bnn_map_close(&map);
     return code;

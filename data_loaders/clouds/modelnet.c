@@ -113,9 +113,13 @@ int bnn_modelnet_class(const bnn_dataset *dataset, const char *name, size_t leng
 
 static bnn_code take_class_names(bnn_dataset *dataset, const char *dir, const char *file,
                                  bnn_arena *arena, bnn_error *err) {
+    char path[BNN_DATA_PATH_MAX];
     size_t count;
-    bnn_code code = bnn_names_read(dataset, dir, file, BNN_MODELNET_CURE, arena,
-                                   &dataset->class_names, &count, err);
+    bnn_code code = bnn_data_join(path, dir, file, err);
+    if (code == BNN_OK) {
+        code = bnn_list_read(dataset, path, BNN_MODELNET_CURE, bnn_names_parse, arena,
+                             &dataset->class_names, &count, err);
+    }
     if (code == BNN_OK && (count < 2 || count > MAX_CLASSES)) {
         code = bnn_fail(err, BNN_ERR_FORMAT, "%s/%s: %zu names, expected 2 to %d", dir, file, count,
                         MAX_CLASSES);
