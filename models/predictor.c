@@ -23,6 +23,7 @@ struct bnn_predictor {
     bnn_params *own_params; /* names only, where there is nothing but constants */
     const bnn_st_file *packed;
     int described; /* by the packed file itself */
+    int sound;     /* the packed file, by its checksum */
     const char *path;
     batch_plan plans[2]; /* full batches, and the last of an epoch */
 };
@@ -131,8 +132,12 @@ static bnn_code build(bnn_predictor *p, batch_plan *plan, int n, bnn_error *err)
 }
 
 static bnn_code fill(bnn_predictor *p, batch_plan *plan, bnn_error *err) {
-    return p->packed ? bnn_packed_fill(p->path, p->packed, plan->network, err)
-                     : bnn_fold_evaluate(plan->fold, err);
+    if (!p->packed) {
+        return bnn_fold_evaluate(plan->fold, err);
+    }
+    bnn_code code = p->sound ? BNN_OK : bnn_packed_check_sum(p->path, p->packed, err);
+    p->sound = code == BNN_OK;
+    return p->sound ? bnn_packed_fill(p->path, p->packed, plan->network, err) : code;
 }
 
 static bnn_code plan_for(bnn_predictor *p, int n, batch_plan **out, bnn_error *err) {

@@ -131,8 +131,7 @@ bnn_code bnn_packed_count(const char *path, const bnn_st_file *file, size_t *bin
     return code == BNN_OK ? bnn_packed_read_count(&r, binary, all) : code;
 }
 
-/* Whether the contents are what was written; older files do not say. */
-static bnn_code check_sum(const char *path, const bnn_st_file *file, bnn_error *err) {
+bnn_code bnn_packed_check_sum(const char *path, const bnn_st_file *file, bnn_error *err) {
     const char *written = bnn_st_metadata(file, BNN_PACKED_CHECKSUM);
     char now[9];
     if (!written) {
@@ -150,10 +149,7 @@ static bnn_code check_sum(const char *path, const bnn_st_file *file, bnn_error *
 bnn_code bnn_packed_fill(const char *path, const bnn_st_file *file, const bnn_inference *network,
                          bnn_error *err) {
     const char *text = bnn_st_metadata(file, BNN_PACKED_NETWORK);
-    bnn_code code = check_sum(path, file, err);
-    if (code == BNN_OK) {
-        code = bnn_packed_fill_slices(path, file, text ? 3 : 1, network, err);
-    }
+    bnn_code code = bnn_packed_fill_slices(path, file, text ? 3 : 1, network, err);
     if (code == BNN_OK) {
         bnn_conv_prepare_filters(network->graph);
     }

@@ -53,8 +53,10 @@ bnn_code bnn_packed_build(const char *path, const bnn_st_file *file, const bnn_d
 /* How many values the file's constants have, and of those how many are bits. */
 bnn_code bnn_packed_count(const char *path, const bnn_st_file *file, size_t *binary, size_t *all,
                           bnn_error *err);
+/* Whether the contents are what was written; older files do not say. */
+bnn_code bnn_packed_check_sum(const char *path, const bnn_st_file *file, bnn_error *err);
 /* Fills the constants of a network that was built of this file, or of version 1 checked with it,
- * and is bound; a file that is not as it was written is refused. */
+ * and is bound. */
 bnn_code bnn_packed_fill(const char *path, const bnn_st_file *file, const bnn_inference *network,
                          bnn_error *err);
 
