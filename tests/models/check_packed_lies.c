@@ -18,19 +18,6 @@ static void tear_down(void) {
     memcpy(strrchr(folder, '-') + 1, "XXXXXX", 6);
 }
 
-#define CK_CODE(call) ck_assert_msg((call) == BNN_OK, "%s", err.text)
-
-static parts tiny_parts(void) {
-    bnn_error err = {0};
-    bnn_inference r;
-    size_t bytes;
-    bnn_spec spec = tiny_spec();
-    tiny_network(&r, &device, 1);
-    CK_CODE(bnn_packed_save(path, &spec, &r, &bytes, &err));
-    bnn_inference_free(&r);
-    return take_apart(path);
-}
-
 /* Each word, statement by statement: another in its place, none, and twice. */
 START_TEST(every_word) {
     static const char *const words[] = {"",
@@ -77,7 +64,7 @@ START_TEST(every_word) {
                                         ";;",
                                         "\001"};
     tally tried = {0};
-    parts p = tiny_parts();
+    parts p = tiny_parts(path);
     char *whole = p.text;
     ck_assert_ptr_null(outcome_of(&p));
     for (char *at = whole; *at;) {
@@ -155,7 +142,7 @@ static const struct {
 };
 
 START_TEST(lie) {
-    parts p = tiny_parts();
+    parts p = tiny_parts(path);
     const char *at = strstr(p.text, lies[_i].part);
     ck_assert_ptr_nonnull(at);
     char *altered = malloc(strlen(p.text) + strlen(lies[_i].value) + 1);
@@ -172,7 +159,7 @@ END_TEST
 /* A missing tensor, one too many values, one of another type, a value that is none, no network. */
 START_TEST(damage) {
     static const char *const tensors[] = {"f", "i", "b"};
-    parts p = tiny_parts();
+    parts p = tiny_parts(path);
     json_t *metadata = json_object_get(p.header, "__metadata__");
     const char *text;
     for (int k = 0; k < 3; k++) {
@@ -214,7 +201,7 @@ END_TEST
  * known of what was. */
 START_TEST(every_bit) {
     static unsigned char bytes[1 << 16];
-    parts p = tiny_parts();
+    parts p = tiny_parts(path);
     FILE *file = fopen(path, "rb");
     size_t size = fread(bytes, 1, sizeof bytes - 1, file), refusals = 0, runs = 0;
     fclose(file);
@@ -236,7 +223,7 @@ END_TEST
 /* A checksum that is none, and none at all. */
 START_TEST(checksum) {
     static const char *const wrong[] = {"", "0", "00000000", "999999999999999999999", "\001"};
-    parts p = tiny_parts();
+    parts p = tiny_parts(path);
     json_t *metadata = json_object_get(p.header, "__metadata__");
     ck_assert_ptr_null(outcome_of(&p));
     for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
