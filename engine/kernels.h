@@ -83,7 +83,8 @@ static inline int bnn_pooled(int size, int kernel, int stride, int pad, int ceil
 }
 
 typedef struct bnn_kernels {
-    const char *name; /* backend and instruction set, "cpu avx2" */
+    const char *name;              /* backend and instruction set, "cpu avx2" */
+    const struct bnn_micro *micro; /* what the CPU's products are made of (cpu/tiles/tiles.h) */
 
     /* ---- blocks ---- */
     /* Kernels marked (block) work on a block of consecutive rows and on the thread that calls them;
