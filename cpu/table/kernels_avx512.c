@@ -24,6 +24,11 @@
 #define NAME "cpu avx512"
 #include "cpu/table/table.inc"
 
+#define MICRO bnn_micro_vpopcntdq
+#define TABLE bnn_kernels_vpopcntdq
+#define NAME "cpu avx512_vpopcntdq"
+#include "cpu/table/table.inc"
+
 #define MICRO bnn_micro_amx
 #define TABLE bnn_kernels_amx
 #define NAME "cpu amx"

@@ -30,7 +30,8 @@ bnn_device table_device(const bnn_kernels *table, int threads) {
 }
 
 const bnn_kernels *kernel_table(size_t i) {
-    static const char *const names[] = {"generic", "neon", "avx2", "avx512", "amx"};
+    static const char *const names[] = {"generic",          "neon", "avx2", "avx512",
+                                        "avx512_vpopcntdq", "amx"};
     const char *why = NULL;
     if (i == KERNEL_TABLES - 1) {
         return amx_emulated();
