@@ -91,6 +91,8 @@ typedef struct bnn_kernels {
      * `first` is the block's first row where a row's number matters. About so many values of a
      * tensor are best given to them at a time; all rows may be. */
     size_t block_values;
+    /* What of the values it works on a thread has in a cache of its own. */
+    size_t cache_bytes;
     /* Calls body(context, i, worker) for all i < count; 0 <= worker < device->threads. */
     void (*for_each)(const bnn_stream *stream, size_t count,
                      void (*body)(void *context, size_t i, int worker), void *context);

@@ -25,7 +25,8 @@ struct bnn_predictor {
     int described; /* by the packed file itself */
     int sound;     /* the packed file, by its checksum */
     const char *path;
-    batch_plan plans[2]; /* full batches, and the last of an epoch */
+    size_t at_once;      /* samples; 0: not known yet */
+    batch_plan plans[2]; /* so many, and what is left of a batch */
 };
 
 static void free_plan(batch_plan *p) {
@@ -118,6 +119,23 @@ static bnn_code build_read(bnn_predictor *p, batch_plan *plan, int n, bnn_error 
                            p->path, s->channels, s->height, s->width, s->classes);
 }
 
+/* As many samples as keep what a layer reads and writes in the threads' caches. A larger batch goes
+ * through the network in parts: a map that must come back from memory takes longer than the bits of
+ * its filters. */
+static size_t samples_at_once(const bnn_predictor *p, const batch_plan *plan) {
+    const bnn_graph *graph = plan->network->graph;
+    size_t map = 1;
+    for (size_t i = 0; i < bnn_graph_tensor_count(graph); i++) {
+        bnn_t t = (bnn_t)i;
+        if (bnn_role_of(graph, t) == BNN_ROLE_ACTIVATION) {
+            size_t bytes = bnn_tensor_bytes(bnn_dtype_of(graph, t), bnn_shape_of(graph, t));
+            map = bytes > map ? bytes : map;
+        }
+    }
+    size_t fit = p->device.kernels->cache_bytes / 2 * (size_t)plan->batch / map;
+    return (fit < 1 ? 1 : fit) * (size_t)p->device.threads;
+}
+
 static bnn_code build(bnn_predictor *p, batch_plan *plan, int n, bnn_error *err) {
     bnn_code code = (p->described ? build_read : build_named)(p, plan, n, err);
     if (code == BNN_OK) {
@@ -128,6 +146,7 @@ static bnn_code build(bnn_predictor *p, batch_plan *plan, int n, bnn_error *err)
         return code;
     }
     plan->batch = n;
+    p->at_once = p->at_once ? p->at_once : samples_at_once(p, plan);
     return BNN_OK;
 }
 
@@ -164,17 +183,10 @@ static bnn_code plan_for(bnn_predictor *p, int n, batch_plan **out, bnn_error *e
     return BNN_OK;
 }
 
-bnn_code bnn_predictor_run(bnn_predictor *p, const bnn_batch *batch, float *output,
-                           bnn_error *err) {
+static bnn_code run_at_once(bnn_predictor *p, size_t n, const float *data, float *output,
+                            bnn_error *err) {
     batch_plan *plan;
-    const void *data = NULL;
-    bnn_code code = plan_for(p, (int)batch->n, &plan, err);
-    if (code == BNN_OK) {
-        bnn_field field[BNN_MAX_FIELDS];
-        int inputs;
-        bnn_spec_fields(&p->spec, field, &inputs);
-        code = bnn_batch_data(batch, &field[0], &data, err);
-    }
+    bnn_code code = plan_for(p, (int)n, &plan, err);
     if (code != BNN_OK) {
         return code;
     }
@@ -182,6 +194,26 @@ bnn_code bnn_predictor_run(bnn_predictor *p, const bnn_batch *batch, float *outp
     bnn_graph_set(network->graph, network->inputs[0], data);
     bnn_graph_forward(network->graph);
     return bnn_graph_get(network->graph, network->outputs[0], output, err);
+}
+
+bnn_code bnn_predictor_run(bnn_predictor *p, const bnn_batch *batch, float *output,
+                           bnn_error *err) {
+    bnn_field field[BNN_MAX_FIELDS];
+    int inputs;
+    const void *data = NULL;
+    batch_plan *plan;
+    bnn_spec_fields(&p->spec, field, &inputs);
+    bnn_code code = bnn_batch_data(batch, &field[0], &data, err);
+    if (code == BNN_OK && !p->at_once) {
+        code = plan_for(p, 1, &plan, err);
+    }
+    size_t values = bnn_shape_count(field[0].shape), outputs = bnn_spec_outputs(&p->spec);
+    for (size_t i = 0; code == BNN_OK && i < batch->n; i += p->at_once) {
+        size_t count = batch->n - i < p->at_once ? batch->n - i : p->at_once;
+        const float *samples = (const float *)data + i * values;
+        code = run_at_once(p, count, samples, output + i * outputs, err);
+    }
+    return code;
 }
 
 bnn_code bnn_predictor_network(bnn_predictor *p, int n, const bnn_inference **network,

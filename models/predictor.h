@@ -16,8 +16,9 @@ bnn_code bnn_predictor_create(const bnn_spec *spec, const bnn_device *device, bn
                               bnn_error *err);
 void bnn_predictor_free(bnn_predictor *p); /* NULL is fine */
 
-/* output[n][bnn_spec_outputs] of a batch that has the fields the network sees. Memory is planned
- * for the largest n seen and for one other; further sizes are planned anew. */
+/* output[n][bnn_spec_outputs] of a batch that has the fields the network sees. As many samples as
+ * the threads' caches hold go through the network at a time; memory is planned for so many and for
+ * one other number. */
 bnn_code bnn_predictor_run(bnn_predictor *p, const bnn_batch *batch, float *output, bnn_error *err);
 
 /* The parameters, or the spec's phase, have changed since the last run. */

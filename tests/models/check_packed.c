@@ -208,6 +208,34 @@ START_TEST(every_op) {
 }
 END_TEST
 
+/* A predictor whose threads have caches for one sample each, or for all. */
+static void check_parts(const bnn_spec *spec, size_t n, const float *x, const float *y) {
+    size_t outputs = n * bnn_spec_outputs(spec);
+    float *z = malloc(outputs * sizeof *z);
+    bnn_field field[BNN_MAX_FIELDS];
+    bnn_batch batch = {.n = n, .field = field, .data = {x}};
+    bnn_kernels kernels = *device.kernels;
+    bnn_device cached = device;
+    bnn_error err = {0};
+    ck_assert_ptr_nonnull(z);
+    bnn_spec_fields(spec, field, &batch.field_count);
+    cached.kernels = &kernels;
+    cached.threads = 1;
+    for (int all = 0; all < 2; all++) {
+        bnn_loaded model;
+        bnn_predictor *predictor;
+        kernels.cache_bytes = all ? (size_t)1 << 40 : 0;
+        CK_CODE(bnn_loaded_open(path, &cached, &model, &err));
+        CK_CODE(bnn_loaded_predictor(&model, &predictor, &err));
+        CK_CODE(bnn_predictor_run(predictor, &batch, z, &err));
+        ck_assert_msg(memcmp(y, z, outputs * sizeof *z) == 0, "%s: other outputs in parts",
+                      spec->arch->name);
+        bnn_predictor_free(predictor);
+        bnn_loaded_close(&model);
+    }
+    free(z);
+}
+
 /* Every network of every algorithm: the file's graph is the folded one, and runs to the same bits
  * for more images than it was written for. */
 static void check_model(const char *arch, const char *algo) {
@@ -251,6 +279,7 @@ static void check_model(const char *arch, const char *algo) {
     size_t outputs = BATCH * bnn_spec_outputs(&spec);
     ck_assert_uint_le(outputs, sizeof y / sizeof y[0]);
     ck_assert_msg(memcmp(y, z, outputs * sizeof *y) == 0, "%s %s: other outputs", arch, algo);
+    check_parts(&spec, BATCH, x, y);
     bnn_inference_free(&read);
     bnn_fold_free(fold);
     bnn_fold_free(one);
