@@ -1,22 +1,26 @@
 /* gw = gy^T x with the inputs as bits: the mixed product, reduced over output pixels. The pixels at
- * one place of four images are a quad: a table for each channel of gy, a code for each channel of
- * x. A filter's column then moves the codes by whole quads, so that one set of tables and one set
- * of codes serve all taps, and quads whose pixels lie beside the images are left out. The inputs'
- * factors are multiplied into gy. */
+ * one place of four strips are a quad: a table for each channel of gy, a code for each channel of
+ * x. A strip is an image, or where there are fewer than four, some rows of one. A filter's column
+ * then moves the codes by whole quads, so that one set of tables and one set of codes serve all
+ * taps, and quads whose pixels lie beside the images are left out; a filter's row that only some of
+ * the strips see takes tables of these. The inputs' factors are multiplied into gy. */
 #include "cpu/conv/conv.h"
 
-#define RUN 32   /* quads of a row, at several fours of images: tables of a tile stay in L1 */
+#define RUN 32   /* quads of a row, at several fours of strips: tables of a tile stay in L1 */
 #define CHUNK 16 /* channels of gy that one item of work takes: a cache line */
 #define ITEMS 16 /* so many items of work need no cuts of the reduction */
 
 typedef struct plan {
     const bnn_conv *s;
     size_t groups, cg, og, cols;
-    size_t fours, at_once, blocks; /* images are taken by fours, some at a time: a block */
+    size_t cuts, strips;           /* strips of an image; of all */
+    int strip_rows;                /* of the output; the image's last strip may have fewer */
+    size_t rows;                   /* of the input, padding included, that a strip sees */
+    size_t fours, at_once, blocks; /* strips are taken by fours, some at a time: a block */
     size_t width;                  /* output pixels of a row taken at a time */
     size_t words, vectors, line;   /* of codes of a stream's row; line: of a channel's tables */
     size_t chunks, splits;
-    /* [groups][fours][streams][h][vectors][words][lanes]; stream i: columns i, i + stride, .. */
+    /* [groups][fours][streams][rows][vectors][words][lanes]; stream i: columns i, i + stride, .. */
     uint32_t *codes;
     float *partial; /* [splits][o][cols], if splits > 1 */
     char *threads;
@@ -28,10 +32,13 @@ typedef struct own {
     ptrdiff_t *delta; /* [at_once] */
 } own;
 
-/* What one tile's worth of work is about: channels of gy, fours of images, an output row. */
+/* What one tile's worth of work is about: channels of gy, fours of strips, an output row of a
+ * strip.
+ */
 typedef struct place {
     size_t group, channel, count, four, fours;
-    int y, lo, hi; /* filter rows [lo, hi) see the image */
+    int y, lo, hi;    /* filter rows [lo, hi) */
+    unsigned members; /* of a four, those whose image these rows see: bit j for the j-th */
     int x0, x1;
 } place;
 
@@ -42,8 +49,14 @@ static size_t thread_layout(const plan *p, void *base, own *mine) {
     return used;
 }
 
+/* Strips of an image: of three images one four is good enough. Either an image is one strip, or all
+ * strips are one four. */
+static size_t cuts_of(const bnn_conv *s) {
+    return s->n >= 3 ? 1 : bnn_min_size(4 / (size_t)s->n, (size_t)s->oh);
+}
+
 int bnn_conv_mix_w_pays(const bnn_conv *s) {
-    return s->c / s->groups >= 8 && s->o / s->groups >= 3 && s->n >= 3;
+    return s->c / s->groups >= 8 && s->o / s->groups >= 3 && (size_t)s->n * cuts_of(s) >= 3;
 }
 
 int bnn_conv_mix_w_fits(const bnn_conv *s, const bnn_operand *x) {
@@ -53,11 +66,14 @@ int bnn_conv_mix_w_fits(const bnn_conv *s, const bnn_operand *x) {
 }
 
 static plan lay_out(const bnn_device *device, const bnn_mixed *mixed, const bnn_conv *s, void *ws) {
-    plan p = {.s = s, .groups = (size_t)s->groups, .fours = bnn_ceil_div((size_t)s->n, 4)};
+    plan p = {.s = s, .groups = (size_t)s->groups, .cuts = cuts_of(s)};
     size_t ow = (size_t)s->ow, stride = (size_t)s->stride_w;
     own mine;
     p.cg = (size_t)s->c / p.groups, p.og = (size_t)s->o / p.groups;
     p.cols = (size_t)s->kh * (size_t)s->kw * p.cg;
+    p.strips = (size_t)s->n * p.cuts, p.fours = bnn_ceil_div(p.strips, 4);
+    p.strip_rows = (int)bnn_ceil_div((size_t)s->oh, p.cuts);
+    p.rows = (size_t)((p.strip_rows - 1) * s->stride_h + (s->kh - 1) * s->dil_h + 1);
     p.width = bnn_ceil_div(ow, bnn_ceil_div(ow, RUN));
     p.at_once = bnn_min_size(bnn_ceil_div(RUN, p.width), p.fours);
     p.blocks = bnn_ceil_div(p.fours, p.at_once);
@@ -67,7 +83,7 @@ static plan lay_out(const bnn_device *device, const bnn_mixed *mixed, const bnn_
     p.chunks = bnn_ceil_div(p.og, CHUNK);
     /* Threads must not matter, so that only the shape decides on the cuts of the reduction. */
     p.splits = bnn_min_size(ITEMS / bnn_min_size(ITEMS, p.groups * p.chunks), p.blocks);
-    size_t rows = p.groups * p.fours * stride * (size_t)s->h;
+    size_t rows = p.groups * p.fours * stride * p.rows;
     p.codes = bnn_take(ws, &p.used, rows * p.vectors * p.words * mixed->lanes * sizeof(uint32_t));
     if (p.splits > 1) {
         p.partial = bnn_take(ws, &p.used, p.splits * (size_t)s->o * p.cols * sizeof(float));
@@ -82,28 +98,45 @@ size_t bnn_conv_mix_w_bytes(const bnn_device *device, const bnn_mixed *mixed, co
 }
 
 static size_t codes_at(const bnn_mixed *mixed, const plan *p, size_t group, size_t four,
-                       size_t stream, size_t y) {
-    size_t row = ((group * p->fours + four) * (size_t)p->s->stride_w + stream) * (size_t)p->s->h;
-    return (row + y) * p->vectors * p->words * mixed->lanes;
+                       size_t stream, size_t row) {
+    size_t at = ((group * p->fours + four) * (size_t)p->s->stride_w + stream) * p->rows + row;
+    return at * p->vectors * p->words * mixed->lanes;
 }
 
-/* One input row of four images, of a stream. */
+/* Where strip `strip` begins: an output row of an image. */
+static int first_row(const plan *p, size_t strip, size_t *image) {
+    *image = strip / p->cuts;
+    return (int)(strip % p->cuts) * p->strip_rows;
+}
+
+/* Row `row` of what a strip sees as one of all images' rows, or -1: padding, or no strip. */
+static ptrdiff_t input_row(const plan *p, size_t strip, size_t row) {
+    const bnn_conv *s = p->s;
+    size_t image;
+    int y = first_row(p, strip, &image) * s->stride_h - s->pad_h + (int)row;
+    return strip < p->strips && y >= 0 && y < s->h ? (ptrdiff_t)image * s->h + y : -1;
+}
+
+/* One input row of a four, of a stream. */
 static void pack_codes(const bnn_mixed *mixed, const plan *p, const uint64_t *x, size_t group,
-                       size_t four, size_t stream, size_t y) {
+                       size_t four, size_t stream, size_t row) {
     const bnn_conv *s = p->s;
     size_t words = bnn_words((size_t)s->c), w = (size_t)s->w, stride = (size_t)s->stride_w;
-    size_t image = 4 * four, images = bnn_min_size(4, (size_t)s->n - image);
-    const uint64_t *lines = x + (image * (size_t)s->h + y) * w * words;
-    uint32_t *codes = p->codes + codes_at(mixed, p, group, four, stream, y);
+    uint32_t *codes = p->codes + codes_at(mixed, p, group, four, stream, row);
+    const uint64_t *lines[4];
+    for (size_t j = 0; j < 4; j++) {
+        ptrdiff_t from = input_row(p, 4 * four + j, row);
+        lines[j] = from < 0 ? NULL : x + (size_t)from * w * words;
+    }
     for (size_t vector = 0; vector < p->vectors; vector++) {
         size_t channel = vector * mixed->lanes, n = bnn_min_size(mixed->lanes, p->cg - channel);
         size_t ix = stream, first = group * p->cg + channel;
         for (size_t word = 0; word < p->words; word++, codes += mixed->lanes) {
             uint32_t rows[32] = {0};
             for (size_t k = 0; k < 8 && ix < w; k++, ix += stride) {
-                for (size_t i = 0; i < images; i++) {
-                    const uint64_t *pixel = lines + (i * (size_t)s->h * w + ix) * words;
-                    rows[4 * k + i] = bnn_bits_at(pixel, first, n);
+                for (size_t j = 0; j < 4; j++) {
+                    rows[4 * k + j] =
+                        lines[j] == NULL ? 0 : bnn_bits_at(lines[j] + ix * words, first, n);
                 }
             }
             mixed->codes(32, rows, codes);
@@ -116,20 +149,25 @@ static void build(const bnn_mixed *mixed, const plan *p, const float *gy, const 
     const bnn_conv *s = p->s;
     size_t o = (size_t)s->o, area = (size_t)s->h * (size_t)s->w;
     for (size_t i = 0; i < at->fours; i++) {
-        size_t image = 4 * (at->four + i), images = bnn_min_size(4, (size_t)s->n - image);
         const float *v[4] = {NULL};
         float factor[4] = {0};
-        for (size_t j = 0; j < images; j++) {
-            size_t row = ((image + j) * (size_t)s->oh + (size_t)at->y) * (size_t)s->ow;
-            v[j] = gy + (row + (size_t)at->x0) * o + at->channel;
-            factor[j] = bnn_row_scale(x, (image + j) * area);
+        for (size_t j = 0; j < 4; j++) {
+            size_t strip = 4 * (at->four + i) + j, image;
+            int y = first_row(p, strip, &image) + at->y;
+            if (strip < p->strips && (at->members >> j & 1) != 0) {
+                size_t row = (image * (size_t)s->oh + (size_t)y) * (size_t)s->ow;
+                v[j] = gy + (row + (size_t)at->x0) * o + at->channel;
+                factor[j] = bnn_row_scale(x, image * area);
+            }
         }
         float *tables = mine->tables + i * p->width * mixed->table;
         for (int ox = at->x0; ox < at->x1; ox++, tables += mixed->table) {
             mixed->tables(at->count, v, 1, factor, tables, p->line);
-            for (size_t j = 0; j < images; j++) {
-                v[j] += o;
-                __builtin_prefetch(v[j] + (size_t)s->ow * o); /* the next row's */
+            for (size_t j = 0; j < 4; j++) {
+                if (v[j] != NULL) {
+                    v[j] += o;
+                    __builtin_prefetch(v[j] + (size_t)s->ow * o); /* the next row's */
+                }
             }
         }
     }
@@ -158,7 +196,7 @@ static void look_up(const bnn_mixed *mixed, const plan *p, const place *at, int 
     bnn_mix m;
     m.taps = at->fours, m.tables = tables, m.delta = mine->delta, m.out = out, m.acc = 1;
     m.quads = (size_t)(last - first), m.skip = (size_t)(first + ahead);
-    m.words = (size_t)s->stride_w * (size_t)s->h * p->vectors * p->words;
+    m.words = (size_t)s->stride_w * p->rows * p->vectors * p->words;
     for (size_t row = 0; row < at->count; row += mixed->mr) {
         m.rows = bnn_min_size(mixed->mr, at->count - row);
         for (size_t r = 0; r < mixed->mr; r++) {
@@ -170,9 +208,9 @@ static void look_up(const bnn_mixed *mixed, const plan *p, const place *at, int 
         for (size_t left = vectors, vector = 0; left > 0; left -= m.vectors) {
             m.vectors = bnn_min_size(mixed->nv, left);
             for (size_t v = 0; v < m.vectors; v++) {
-                size_t iy = (size_t)(at->y * s->stride_h - s->pad_h + ky * s->dil_h);
+                size_t seen = (size_t)(at->y * s->stride_h + ky * s->dil_h);
                 size_t column = vector * mixed->lanes;
-                m.codes[v] = codes + (iy * p->vectors + vector) * p->words * mixed->lanes;
+                m.codes[v] = codes + (seen * p->vectors + vector) * p->words * mixed->lanes;
                 m.column[v] = (size_t)(ky * s->kw + kx) * p->cg + column;
                 m.lanes[v] = bnn_min_size(mixed->lanes, p->cg - column);
                 if (++vector == p->vectors) {
@@ -184,27 +222,45 @@ static void look_up(const bnn_mixed *mixed, const plan *p, const place *at, int 
     }
 }
 
+/* Members of a four whose output row and what filter row ky sees of the input exist. Fours do not
+ * differ in that. */
+static unsigned members_at(const plan *p, int y, int ky) {
+    unsigned members = 0;
+    for (size_t j = 0; j < 4; j++) {
+        size_t image, strip = p->cuts == 1 ? 0 : j, row = (size_t)(y * p->s->stride_h);
+        int exists = first_row(p, strip, &image) + y < p->s->oh;
+        row += (size_t)(ky * p->s->dil_h);
+        members |= exists && input_row(p, strip, row) >= 0 ? 1u << j : 0;
+    }
+    return members;
+}
+
+/* Filter rows at->lo .. at->hi of an output row. */
+static void filter_rows(const bnn_mixed *mixed, const plan *p, const float *gy,
+                        const bnn_operand *x, place at, const own *mine, float *result) {
+    for (at.x0 = 0; at.x0 < p->s->ow; at.x0 = at.x1) {
+        at.x1 = (int)bnn_min_size((size_t)at.x0 + p->width, (size_t)p->s->ow);
+        build(mixed, p, gy, x, &at, mine);
+        for (int kx = 0; kx < p->s->kw; kx++) {
+            look_up(mixed, p, &at, kx, mine, result);
+        }
+    }
+}
+
 /* The channels of `at` over one slice of the reduction; adds to result. */
 static void slice(const bnn_mixed *mixed, const plan *p, const float *gy, const bnn_operand *x,
                   size_t split, place at, const own *mine, float *result) {
-    const bnn_conv *s = p->s;
     size_t from = p->blocks * split / p->splits, to = p->blocks * (split + 1) / p->splits;
     for (size_t block = from; block < to; block++) {
         at.four = block * p->at_once, at.fours = bnn_min_size(p->at_once, p->fours - at.four);
-        for (at.y = 0; at.y < s->oh; at.y++) {
-            int top = at.y * s->stride_h - s->pad_h;
-            at.lo = 0, at.hi = s->kh;
-            while (at.lo < at.hi && top + at.lo * s->dil_h < 0) {
-                at.lo++;
-            }
-            while (at.hi > at.lo && top + (at.hi - 1) * s->dil_h >= s->h) {
-                at.hi--;
-            }
-            for (at.x0 = 0; at.lo < at.hi && at.x0 < s->ow; at.x0 = at.x1) {
-                at.x1 = (int)bnn_min_size((size_t)at.x0 + p->width, (size_t)s->ow);
-                build(mixed, p, gy, x, &at, mine);
-                for (int kx = 0; kx < s->kw; kx++) {
-                    look_up(mixed, p, &at, kx, mine, result);
+        for (at.y = 0; at.y < p->strip_rows; at.y++) {
+            for (at.lo = 0; at.lo < p->s->kh; at.lo = at.hi) {
+                at.members = members_at(p, at.y, at.lo), at.hi = at.lo + 1;
+                while (at.hi < p->s->kh && members_at(p, at.y, at.hi) == at.members) {
+                    at.hi++;
+                }
+                if (at.members != 0) {
+                    filter_rows(mixed, p, gy, x, at, mine, result);
                 }
             }
         }
@@ -238,14 +294,15 @@ typedef struct product {
 static void multiply(const void *job, bnn_member me) {
     const product *j = job;
     const plan *p = j->p;
-    size_t h = (size_t)p->s->h, streams = (size_t)p->s->stride_w;
+    size_t rows = p->rows, streams = (size_t)p->s->stride_w;
     own mine;
     size_t first, last;
     thread_layout(p, p->threads + p->thread_bytes * me.thread, &mine);
-    bnn_share(me, p->groups * p->fours * streams * h, &first, &last);
+    bnn_share(me, p->groups * p->fours * streams * rows, &first, &last);
     for (size_t i = first; i < last; i++) {
-        pack_codes(j->mixed, p, j->x->b1, i / h / streams / p->fours, i / h / streams % p->fours,
-                   i / h % streams, i % h);
+        size_t four = i / rows / streams;
+        pack_codes(j->mixed, p, j->x->b1, four / p->fours, four % p->fours, i / rows % streams,
+                   i % rows);
     }
     bnn_wait_for_all(me);
     bnn_call(j->mixed->enter);

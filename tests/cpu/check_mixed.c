@@ -219,6 +219,8 @@ static void check_all(values kind) {
     groups.groups = 3;
     dilated.dil_h = dilated.dil_w = 2;
     sparse.dil_h = 2, sparse.stride_h = 3;
+    bnn_conv cut = sparse;
+    cut.n = 1, cut.h = 22;
     bnn_conv shapes[] = {
         shape(5, 32, 32, 16, 16, 3, 1, 1), /* ResNet-20, a four of images that is not full */
         shape(3, 16, 16, 16, 32, 3, 2, 1), /* its stride */
@@ -226,7 +228,11 @@ static void check_all(values kind) {
         shape(33, 4, 4, 48, 40, 3, 1, 1),  /* tails of vectors, rows and blocks */
         shape(3, 7, 7, 40, 67, 3, 1, 1),   /* quads with three channels; an odd vector */
         shape(3, 5, 35, 9, 3, 5, 1, 2),    /* the least that pays; a row longer than a word */
-        shape(2, 5, 35, 9, 3, 5, 1, 2),    /* too few images for the mixed dW */
+        shape(2, 5, 35, 9, 3, 5, 1, 2),    /* two images, cut in two strips */
+        shape(1, 9, 35, 40, 19, 3, 1, 1),  /* one in four, the last one shorter */
+        shape(1, 5, 12, 24, 16, 3, 2, 3),  /* strips of nothing but padding */
+        shape(1, 3, 8, 16, 5, 5, 1, 2),    /* three strips of a row */
+        shape(2, 1, 35, 9, 3, 5, 1, 2),    /* too few strips for the mixed dW */
         shape(4, 6, 9, 24, 16, 3, 1, 0),   /* a row of x longer than one of gy */
         shape(6, 6, 6, 24, 16, 3, 1, 3),   /* windows of nothing but padding */
         shape(3, 1, 70, 16, 18, 7, 1, 3),  /* 1-D */
@@ -241,6 +247,7 @@ static void check_all(values kind) {
         dilated,
         strips,
         sparse,
+        cut,
     };
     for (size_t i = 0; i < sizeof shapes / sizeof shapes[0]; i++) {
         check_shape(shapes[i], kind);
