@@ -7,7 +7,9 @@ void bnn_conv_forward(const bnn_stream *stream, const bnn_conv *s, const bnn_ope
                       const bnn_operand *w, const bnn_result *y, void *ws) {
     const bnn_device *device = &stream->device;
     const bnn_micro *micro = device->kernels->micro;
-    if (bnn_conv_is_depthwise(s)) {
+    if (bnn_conv_is_depthwise(s) && x->b1 != NULL) {
+        bnn_conv_forward_depthwise_b1(device, micro, s, x, w, y, ws);
+    } else if (bnn_conv_is_depthwise(s)) {
         bnn_conv_forward_depthwise(device, micro, s, x, w, y, ws);
     } else if (x->b1 != NULL) {
         bnn_conv_forward_b1(device, micro, s, x, w, y, ws);
@@ -45,17 +47,22 @@ void bnn_conv_backward_w(const bnn_stream *stream, const bnn_conv *s, const floa
 size_t bnn_conv_prepared_bytes(const bnn_stream *stream, const bnn_conv *s, int bits) {
     const bnn_device *device = &stream->device;
     const bnn_micro *micro = device->kernels->micro;
-    return bnn_conv_is_depthwise(s) ? bnn_conv_depthwise_prepared_bytes(s)
-           : bits                   ? bnn_conv_b1_prepared_bytes(device, micro, s)
-                                    : bnn_conv_f32_prepared_bytes(micro, s);
+    if (bnn_conv_is_depthwise(s)) {
+        return bits ? bnn_conv_depthwise_b1_prepared_bytes(s)
+                    : bnn_conv_depthwise_prepared_bytes(s);
+    }
+    return bits ? bnn_conv_b1_prepared_bytes(device, micro, s)
+                : bnn_conv_f32_prepared_bytes(micro, s);
 }
 
 void bnn_conv_prepare(const bnn_stream *stream, const bnn_conv *s, const bnn_operand *w,
                       void *prepared, void *ws) {
     const bnn_device *device = &stream->device;
     const bnn_micro *micro = device->kernels->micro;
-    if (bnn_conv_is_depthwise(s)) {
-        bnn_conv_prepare_depthwise(s, w, 0, prepared);
+    if (bnn_conv_is_depthwise(s) && w->b1 != NULL) {
+        bnn_conv_prepare_depthwise_b1(s, w->b1, prepared);
+    } else if (bnn_conv_is_depthwise(s)) {
+        bnn_conv_prepare_depthwise(s, w, prepared);
     } else if (w->b1 != NULL) {
         bnn_conv_prepare_b1(device, micro, s, w->b1, prepared, ws);
     } else {
@@ -71,7 +78,8 @@ size_t bnn_conv_workspace(const bnn_stream *stream, const bnn_conv *s, int bits)
     const bnn_device *device = &stream->device;
     const bnn_micro *micro = device->kernels->micro;
     if (bnn_conv_is_depthwise(s)) {
-        return bnn_conv_depthwise_bytes(device, s);
+        size_t backward = bnn_conv_depthwise_bytes(device, s);
+        return bits ? most(backward, bnn_conv_depthwise_b1_bytes(device, s)) : backward;
     }
     size_t weights = bnn_conv_weights_bytes(device, micro, s);
     if (!bits) {

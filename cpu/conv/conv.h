@@ -125,7 +125,7 @@ size_t bnn_conv_b1_prepared_bytes(const bnn_device *device, const bnn_micro *mic
                                   const bnn_conv *s);
 size_t bnn_conv_b1_bytes(const bnn_device *device, const bnn_micro *micro, const bnn_conv *s);
 
-/* depthwise.c: one input channel a group, of bits or floats. */
+/* depthwise.c: one input channel a group; the gradients also with bits. */
 static inline int bnn_conv_is_depthwise(const bnn_conv *s) {
     return s->groups > 1 && s->groups == s->c;
 }
@@ -139,10 +139,17 @@ void bnn_conv_backward_x_depthwise(const bnn_device *device, const bnn_micro *mi
 void bnn_conv_backward_w_depthwise(const bnn_device *device, const bnn_micro *micro,
                                    const bnn_conv *s, const float *gy, const bnn_operand *x,
                                    float *gw, int acc, void *ws);
-void bnn_conv_prepare_depthwise(const bnn_conv *s, const bnn_operand *w, int scaled,
-                                float *filters);
+void bnn_conv_prepare_depthwise(const bnn_conv *s, const bnn_operand *w, float *filters);
 size_t bnn_conv_depthwise_prepared_bytes(const bnn_conv *s);
 size_t bnn_conv_depthwise_bytes(const bnn_device *device, const bnn_conv *s);
+
+/* depthwise_b1.c: its forward with bits. */
+void bnn_conv_forward_depthwise_b1(const bnn_device *device, const bnn_micro *micro,
+                                   const bnn_conv *s, const bnn_operand *x, const bnn_operand *w,
+                                   const bnn_result *y, void *ws);
+void bnn_conv_prepare_depthwise_b1(const bnn_conv *s, const uint64_t *w, uint64_t *filters);
+size_t bnn_conv_depthwise_b1_prepared_bytes(const bnn_conv *s);
+size_t bnn_conv_depthwise_b1_bytes(const bnn_device *device, const bnn_conv *s);
 
 /* f32.c and weights.c: floats, or bits expanded to floats. */
 void bnn_conv_forward_f32(const bnn_device *device, const bnn_micro *micro, const bnn_conv *s,

@@ -1,7 +1,7 @@
 /* Convolutions of one input channel a group: each output is a few products and adds, too few for
  * tiles of any product. So channels are the vectors: lines of pixels times filters that are laid
- * out a row of channels a tap. Bits are expanded to +-1 first, of which sums are exact in float. A
- * channel with several filters is repeated for each. */
+ * out a row of channels a tap. A gradient expands bits to +-1 first (the forward of bits is in
+ * depthwise_b1.c). A channel with several filters is repeated for each. */
 #include "cpu/conv/conv.h"
 
 enum { BATCH = 16, PIECES = 16 }; /* pixels finished at once; slices of the filters' gradient */
@@ -10,6 +10,7 @@ typedef struct plan {
     size_t c, o, each, taps;
     size_t line;    /* values of a line of pixels, each with all of its outputs */
     float *filters; /* [taps][o] */
+    int *seen_by;   /* [kw][w]: the output column that column x is seen by through tap kx, or -1 */
     size_t lines, pieces;
     double *partial; /* [pieces][taps][o] */
     char *threads;
@@ -32,25 +33,23 @@ typedef struct product {
 /* A thread's own. */
 typedef struct own {
     float *lines;         /* [kh][line] */
+    size_t *held;         /* [kh]: which lines of the input these are, from 1 on */
     const float **row;    /* [kh]: where the lines of a window are */
     const float **a, **b; /* [taps] or [ow]: pairs of rows to multiply */
     float *once;          /* [c]: a pixel's channels before they are repeated */
     float *sums;          /* [BATCH][o], or [taps][o] */
-    int32_t *integer;     /* [BATCH][64] */
-    int32_t *zeros;       /* [BATCH][64] */
 } own;
 
 static size_t thread_layout(const bnn_conv *s, const plan *p, void *base, own *mine) {
     size_t used = 0, most = p->taps > BATCH ? p->taps : BATCH;
     size_t pairs = p->taps > (size_t)s->ow ? p->taps : (size_t)s->ow;
     mine->lines = bnn_take(base, &used, (size_t)s->kh * p->line * sizeof(float));
+    mine->held = bnn_take(base, &used, (size_t)s->kh * sizeof(size_t));
     mine->row = bnn_take(base, &used, (size_t)s->kh * sizeof(float *));
     mine->a = bnn_take(base, &used, pairs * sizeof(float *));
     mine->b = bnn_take(base, &used, pairs * sizeof(float *));
     mine->once = bnn_take(base, &used, p->c * sizeof(float));
     mine->sums = bnn_take(base, &used, most * p->o * sizeof(float));
-    mine->integer = bnn_take(base, &used, BATCH * 64 * sizeof(int32_t));
-    mine->zeros = bnn_take(base, &used, BATCH * 64 * sizeof(int32_t));
     return used;
 }
 
@@ -62,6 +61,7 @@ static plan lay_out(const bnn_device *device, const bnn_conv *s, void *ws) {
     p.lines = (size_t)s->n * (size_t)s->oh;
     p.pieces = bnn_min_size(PIECES, p.lines);
     p.filters = bnn_take(ws, &p.used, p.taps * p.o * sizeof(float));
+    p.seen_by = bnn_take(ws, &p.used, (size_t)s->kw * (size_t)s->w * sizeof(int));
     p.partial = bnn_take(ws, &p.used, p.pieces * p.taps * p.o * sizeof(double));
     p.thread_bytes = thread_layout(s, &p, NULL, &mine);
     p.threads = bnn_take(ws, &p.used, (size_t)device->threads * p.thread_bytes);
@@ -71,6 +71,7 @@ static plan lay_out(const bnn_device *device, const bnn_conv *s, void *ws) {
 static own own_of(const bnn_conv *s, const plan *p, bnn_member me) {
     own mine;
     thread_layout(s, p, p->threads + p->thread_bytes * me.thread, &mine);
+    memset(mine.held, 0, (size_t)s->kh * sizeof(size_t));
     return mine;
 }
 
@@ -82,16 +83,14 @@ size_t bnn_conv_depthwise_prepared_bytes(const bnn_conv *s) {
     return (size_t)s->kh * (size_t)s->kw * (size_t)s->o * sizeof(float);
 }
 
-/* Filters [o][taps] to [taps][o]; with their scale only where that is part of their values. */
-void bnn_conv_prepare_depthwise(const bnn_conv *s, const bnn_operand *w, int scaled,
-                                float *filters) {
+/* Filters [o][taps] to [taps][o], bits as +-1 times their scale. */
+void bnn_conv_prepare_depthwise(const bnn_conv *s, const bnn_operand *w, float *filters) {
     size_t o = (size_t)s->o, taps = (size_t)s->kh * (size_t)s->kw;
     for (size_t j = 0; j < o; j++) {
         for (size_t t = 0; t < taps; t++) {
             size_t row = j * taps + t; /* of one channel: in bits a word of its own */
             float sign = w->b1 != NULL && (w->b1[row] & 1) == 0 ? -1.0f : 1.0f;
-            float scale = scaled ? bnn_row_scale(w, row) : 1.0f;
-            filters[t * o + j] = w->b1 != NULL ? sign * scale : w->f32[row];
+            filters[t * o + j] = w->b1 != NULL ? sign * bnn_row_scale(w, row) : w->f32[row];
         }
     }
 }
@@ -106,13 +105,16 @@ static inline void repeat(const float *values, size_t n, const size_t each, floa
 }
 
 /* Line `index` of the input, from n * h + y on: a pixel's channels, each repeated for its filters.
- */
+ * Bits are those of a gradient, which has their factors. */
 static const float *line_of(const bnn_micro *micro, const bnn_conv *s, const plan *p,
-                            const bnn_operand *x, int scaled, size_t index, const own *mine,
-                            float *to) {
+                            const bnn_operand *x, size_t index, const own *mine, size_t slot) {
     size_t first = index * (size_t)s->w;
     if (x->b1 == NULL && p->each == 1) {
         return x->f32 + first * p->c;
+    }
+    float *to = mine->lines + slot * p->line;
+    if (mine->held[slot] == index + 1) {
+        return to;
     }
     for (size_t i = 0; i < (size_t)s->w; i++) {
         float *at = to + i * p->o, *expanded = p->each == 1 ? at : mine->once;
@@ -120,8 +122,8 @@ static const float *line_of(const bnn_micro *micro, const bnn_conv *s, const pla
         if (x->b1 == NULL) {
             values = x->f32 + (first + i) * p->c;
         } else {
-            float scale = scaled ? bnn_row_scale(x, first + i) : 1.0f;
-            micro->b1_expand(p->c, x->b1 + (first + i) * bnn_words(p->c), 0, scale, expanded);
+            micro->b1_expand(p->c, x->b1 + (first + i) * bnn_words(p->c), 0,
+                             bnn_row_scale(x, first + i), expanded);
         }
         if (p->each == 2) {
             repeat(values, p->c, 2, at);
@@ -129,20 +131,21 @@ static const float *line_of(const bnn_micro *micro, const bnn_conv *s, const pla
             repeat(values, p->c, p->each, at);
         }
     }
+    mine->held[slot] = index + 1;
     return to;
 }
 
 /* The lines that the windows of output line `index` see; those outside the image are NULL. */
 static void see_lines(const bnn_micro *micro, const bnn_conv *s, const plan *p,
-                      const bnn_operand *x, int scaled, size_t index, const own *mine) {
+                      const bnn_operand *x, size_t index, const own *mine) {
     size_t image = index / (size_t)s->oh;
     for (int ky = 0; ky < s->kh; ky++) {
         int y = (int)(index % (size_t)s->oh) * s->stride_h - s->pad_h + ky * s->dil_h;
         int inside = y >= 0 && y < s->h;
         size_t line = image * (size_t)s->h + (size_t)(inside ? y : 0);
-        mine->row[ky] =
-            inside ? line_of(micro, s, p, x, scaled, line, mine, mine->lines + (size_t)ky * p->line)
-                   : NULL;
+        /* Lines of one window lie dil_h apart, so none takes another's slot. */
+        size_t slot = (size_t)((inside ? y : 0) / s->dil_h % s->kh);
+        mine->row[ky] = inside ? line_of(micro, s, p, x, line, mine, slot) : NULL;
     }
 }
 
@@ -162,44 +165,8 @@ static void window(const bnn_micro *micro, const bnn_conv *s, const plan *p, con
     micro->f32_dots(count, mine->a, mine->b, p->o, sum, 0);
 }
 
-/* A position along one axis that a window sees: its first inside the image. */
-static int first_seen(int out, int stride, int pad, int dil, int size) {
-    int at = out * stride - pad;
-    while (at < 0) {
-        at += dil;
-    }
-    return at < size ? at : size - 1;
-}
-
-/* Integers to whatever the result is; a window's pixels share their factor. */
-static void finish_bits(const bnn_micro *micro, const bnn_conv *s, const plan *p,
-                        const bnn_operand *x, const bnn_result *y, size_t first, size_t count,
-                        const own *mine) {
-    int32_t class_at[BATCH];
-    float scale[BATCH];
-    for (size_t i = 0; i < count; i++) {
-        size_t pixel = first + i, ow = (size_t)s->ow, oh = (size_t)s->oh;
-        int row = first_seen((int)(pixel / ow % oh), s->stride_h, s->pad_h, s->dil_h, s->h);
-        int column = first_seen((int)(pixel % ow), s->stride_w, s->pad_w, s->dil_w, s->w);
-        size_t line = pixel / ow / oh * (size_t)s->h + (size_t)row;
-        scale[i] = bnn_row_scale(x, line * (size_t)s->w + (size_t)column);
-        class_at[i] = (int32_t)(64 * i);
-    }
-    bnn_finish f = {.pixels = count, .width = 64, .count = mine->zeros, .offset = mine->integer};
-    f.class_at = class_at, f.xscale = scale, f.first = first, f.channels = p->o, f.y = y;
-    for (f.column = 0; f.column < p->o; f.column += 64) {
-        f.n = bnn_min_size(64, p->o - f.column);
-        for (size_t i = 0; i < count; i++) {
-            for (size_t j = 0; j < f.n; j++) {
-                mine->integer[i * 64 + j] = (int32_t)mine->sums[i * p->o + f.column + j];
-            }
-        }
-        micro->b1_finish(&f);
-    }
-}
-
-static void finish_floats(const bnn_micro *micro, const plan *p, const bnn_result *y, size_t first,
-                          size_t count, const own *mine) {
+static void finish(const bnn_micro *micro, const plan *p, const bnn_result *y, size_t first,
+                   size_t count, const own *mine) {
     float *row[BATCH];
     for (size_t i = 0; i < count; i++) {
         row[i] = y->f32 + (first + i) * p->o;
@@ -216,21 +183,16 @@ static void forward(const void *job, bnn_member me) {
     const plan *p = j->p;
     own mine = own_of(s, p, me);
     size_t line, last;
-    memset(mine.zeros, 0, BATCH * 64 * sizeof(int32_t));
     while (bnn_next_run(j->items, me, &line, &last)) {
         for (; line < last; line++) {
-            see_lines(j->micro, s, p, j->x, 0, line, &mine);
+            see_lines(j->micro, s, p, j->x, line, &mine);
             for (int ox = 0; ox < s->ow; ox += BATCH) {
                 size_t first = line * (size_t)s->ow + (size_t)ox;
                 size_t count = bnn_min_size(BATCH, (size_t)(s->ow - ox));
                 for (size_t i = 0; i < count; i++) {
                     window(j->micro, s, p, &mine, ox + (int)i, mine.sums + i * p->o);
                 }
-                if (j->x->b1 != NULL) {
-                    finish_bits(j->micro, s, p, j->x, j->y, first, count, &mine);
-                } else {
-                    finish_floats(j->micro, p, j->y, first, count, &mine);
-                }
+                finish(j->micro, p, j->y, first, count, &mine);
             }
         }
     }
@@ -245,7 +207,7 @@ void bnn_conv_forward_depthwise(const bnn_device *device, const bnn_micro *micro
     if (w->prepared != NULL) {
         p.filters = (float *)(uintptr_t)w->prepared; /* only read */
     } else {
-        bnn_conv_prepare_depthwise(s, w, 0, p.filters);
+        bnn_conv_prepare_depthwise(s, w, p.filters);
     }
     bnn_together(device, bnn_conv_macs(s) / BNN_F32_MACS, forward, &job);
 }
@@ -256,9 +218,9 @@ static int seen_by(int at, int k, int stride, int pad, int dil, int size) {
     return from >= 0 && from % stride == 0 && from / stride < size ? from / stride : -1;
 }
 
-/* A line of the input's gradient, each pixel with all of its outputs. */
+/* A line of the input's gradient: adds to `to`, or writes it, a pixel with all of its outputs. */
 static void gather_x(const bnn_micro *micro, const bnn_conv *s, const plan *p, const float *gy,
-                     size_t line, const own *mine) {
+                     size_t line, const own *mine, float *to, int acc) {
     size_t image = line / (size_t)s->h;
     for (int ky = 0; ky < s->kh; ky++) {
         int y = seen_by((int)(line % (size_t)s->h), ky, s->stride_h, s->pad_h, s->dil_h, s->oh);
@@ -269,14 +231,14 @@ static void gather_x(const bnn_micro *micro, const bnn_conv *s, const plan *p, c
         size_t count = 0;
         for (int ky = 0; ky < s->kh; ky++) {
             for (int kx = 0; kx < s->kw && mine->row[ky] != NULL; kx++) {
-                int ox = seen_by(x, kx, s->stride_w, s->pad_w, s->dil_w, s->ow);
+                int ox = p->seen_by[kx * s->w + x];
                 if (ox >= 0) {
                     mine->a[count] = mine->row[ky] + (size_t)ox * p->o;
                     mine->b[count++] = p->filters + (size_t)(ky * s->kw + kx) * p->o;
                 }
             }
         }
-        micro->f32_dots(count, mine->a, mine->b, p->o, mine->lines + (size_t)x * p->o, 0);
+        micro->f32_dots(count, mine->a, mine->b, p->o, to + (size_t)x * p->o, acc);
     }
 }
 
@@ -288,8 +250,12 @@ static void backward_x(const void *job, bnn_member me) {
     size_t line, last;
     while (bnn_next_run(j->items, me, &line, &last)) {
         for (; line < last; line++) {
-            gather_x(j->micro, s, p, j->gy, line, &mine);
             float *to = j->g + line * (size_t)s->w * p->c;
+            if (p->each == 1) {
+                gather_x(j->micro, s, p, j->gy, line, &mine, to, j->acc);
+                continue;
+            }
+            gather_x(j->micro, s, p, j->gy, line, &mine, mine.lines, 0);
             for (size_t i = 0; i < (size_t)s->w * p->c; i++) {
                 float sum = j->acc ? to[i] : 0.0f;
                 for (size_t k = 0; k < p->each; k++) {
@@ -307,7 +273,12 @@ void bnn_conv_backward_x_depthwise(const bnn_device *device, const bnn_micro *mi
     plan p = lay_out(device, s, ws);
     bnn_queue lines = {.total = (size_t)s->n * (size_t)s->h};
     product job = {micro, s, &p, .gy = gy, .g = gx, .acc = acc, .items = &lines};
-    bnn_conv_prepare_depthwise(s, w, 1, p.filters);
+    bnn_conv_prepare_depthwise(s, w, p.filters);
+    for (int k = 0; k < s->kw; k++) {
+        for (int i = 0; i < s->w; i++) {
+            p.seen_by[k * s->w + i] = seen_by(i, k, s->stride_w, s->pad_w, s->dil_w, s->ow);
+        }
+    }
     bnn_together(device, bnn_conv_macs(s) / BNN_F32_MACS, backward_x, &job);
 }
 
@@ -357,7 +328,7 @@ static void backward_w(const void *job, bnn_member me) {
             memset(sum, 0, whole * sizeof(double));
             for (size_t line = p->lines * piece / p->pieces;
                  line < p->lines * (piece + 1) / p->pieces; line++) {
-                see_lines(j->micro, s, p, j->x, 1, line, &mine);
+                see_lines(j->micro, s, p, j->x, line, &mine);
                 gather_w(j->micro, s, p, j->gy + line * (size_t)s->ow * p->o, &mine);
                 for (size_t i = 0; i < whole; i++) {
                     sum[i] += (double)mine.sums[i];

@@ -102,6 +102,7 @@ const bnn_micro bnn_micro_amx = {
     .b1_pack_a = pack_a,
     .b1_tile = multiply,
     .b1_finish = bnn_b1_finish_avx512,
+    .b1_planes = bnn_b1_planes_avx512,
 };
 
 #endif

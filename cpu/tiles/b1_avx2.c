@@ -315,11 +315,26 @@ static inline uint64_t odd(ivec v, lanes in) {
     (void)in;
     return tops(_mm256_slli_epi32(v, 31));
 }
+static inline ivec set_ints(int32_t v) {
+    return _mm256_set1_epi32(v);
+}
+static inline void store_ints(int32_t *p, ivec v) {
+    _mm256_storeu_si256((__m256i *)(void *)p, v);
+}
+static inline ivec plus(ivec a, ivec b) {
+    return _mm256_add_epi32(a, b);
+}
+static inline ivec where(uint64_t bits, size_t j, ivec v) {
+    const ivec bit = _mm256_slli_epi32(_mm256_setr_epi32(1, 2, 4, 8, 16, 32, 64, 128), (int)j % 32);
+    ivec half = set_ints((int32_t)(uint32_t)(bits >> j / 32 * 32));
+    return _mm256_and_si256(_mm256_cmpeq_epi32(_mm256_and_si256(half, bit), bit), v);
+}
 
 #define F32_END_NAME bnn_f32_end_avx2
 #define F32_END_REST bnn_f32_end_generic
 #define B1_FINISH_NAME bnn_b1_finish_avx2
 #define B1_FINISH_REST bnn_b1_finish_generic
+#define B1_PLANES_NAME bnn_b1_planes_avx2
 #include "cpu/tiles/b1_finish.inc"
 
 void bnn_b1_expand_avx2(size_t n, const uint64_t *row, size_t first, float scale, float *out) {
@@ -357,6 +372,7 @@ const bnn_micro bnn_micro_avx2 = {
     .b1_pack_a = bnn_b1_pack_a_avx2,
     .b1_tile = bnn_b1_tile_avx2,
     .b1_finish = bnn_b1_finish_avx2,
+    .b1_planes = bnn_b1_planes_avx2,
 };
 
 #endif

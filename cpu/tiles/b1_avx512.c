@@ -215,11 +215,24 @@ static inline uint64_t not_less(ivec v, ivec than, lanes in) {
 static inline uint64_t odd(ivec v, lanes in) {
     return (uint64_t)(_mm512_movepi32_mask(_mm512_slli_epi32(v, 31)) & in);
 }
+static inline ivec set_ints(int32_t v) {
+    return _mm512_set1_epi32(v);
+}
+static inline void store_ints(int32_t *p, ivec v) {
+    _mm512_storeu_si512(p, v);
+}
+static inline ivec plus(ivec a, ivec b) {
+    return _mm512_add_epi32(a, b);
+}
+static inline ivec where(uint64_t bits, size_t j, ivec v) {
+    return _mm512_maskz_mov_epi32((__mmask16)(bits >> j), v);
+}
 
 #define F32_END_NAME bnn_f32_end_avx512
 #define F32_END_REST bnn_f32_end_generic
 #define B1_FINISH_NAME bnn_b1_finish_avx512
 #define B1_FINISH_REST bnn_b1_finish_generic
+#define B1_PLANES_NAME bnn_b1_planes_avx512
 #include "cpu/tiles/b1_finish.inc"
 
 void bnn_b1_expand_avx512(size_t n, const uint64_t *row, size_t first, float scale, float *out) {
@@ -253,6 +266,7 @@ const bnn_micro bnn_micro_avx512 = {
     .b1_pack_a = pack_a,
     .b1_tile = multiply,
     .b1_finish = bnn_b1_finish_avx512,
+    .b1_planes = bnn_b1_planes_avx512,
 };
 
 #endif

@@ -91,6 +91,17 @@ void bnn_b1_finish_generic(const bnn_finish *f) {
     }
 }
 
+void bnn_b1_planes_generic(size_t planes, const uint64_t *plane, int32_t base, int32_t *integer) {
+    for (size_t j = 0; j < 64; j++) {
+        integer[j] = base;
+    }
+    for (size_t i = 0; i < planes; i++) {
+        for (size_t j = 0; j < 64; j++) {
+            integer[j] -= (int32_t)((uint32_t)(plane[i] >> j & 1) << (i + 1));
+        }
+    }
+}
+
 void bnn_b1_expand_generic(size_t n, const uint64_t *row, size_t first, float scale, float *out) {
     for (size_t i = 0; i < n; i++) {
         out[i] = row[(first + i) / 64] >> (first + i) % 64 & 1 ? scale : -scale;
@@ -114,4 +125,5 @@ const bnn_micro bnn_micro_generic = {
     .b1_pack_w = bnn_b1_pack_w_generic,
     .b1_tile = bnn_b1_tile_generic,
     .b1_finish = bnn_b1_finish_generic,
+    .b1_planes = bnn_b1_planes_generic,
 };

@@ -168,11 +168,24 @@ static inline uint64_t odd(ivec v, lanes in) {
     (void)in;
     return bits_of(vtstq_s32(v, vdupq_n_s32(1)));
 }
+static inline ivec set_ints(int32_t v) {
+    return vdupq_n_s32(v);
+}
+static inline void store_ints(int32_t *p, ivec v) {
+    vst1q_s32(p, v);
+}
+static inline ivec plus(ivec a, ivec b) {
+    return vaddq_s32(a, b);
+}
+static inline ivec where(uint64_t bits, size_t j, ivec v) {
+    return vandq_s32(vreinterpretq_s32_u32(bits_lanes(bits >> j)), v);
+}
 
 #define F32_END_NAME bnn_f32_end_neon
 #define F32_END_REST bnn_f32_end_generic
 #define B1_FINISH_NAME bnn_b1_finish_neon
 #define B1_FINISH_REST bnn_b1_finish_generic
+#define B1_PLANES_NAME bnn_b1_planes_neon
 #include "cpu/tiles/b1_finish.inc"
 
 void bnn_b1_expand_neon(size_t n, const uint64_t *row, size_t first, float scale, float *out) {
@@ -209,6 +222,7 @@ const bnn_micro bnn_micro_neon = {
     .b1_pack_a = bnn_b1_pack_a_neon,
     .b1_tile = bnn_b1_tile_neon,
     .b1_finish = bnn_b1_finish_neon,
+    .b1_planes = bnn_b1_planes_neon,
 };
 
 #endif

@@ -135,6 +135,7 @@ const bnn_micro bnn_micro_vpopcntdq = {
     .b1_pack_w = pack_w,
     .b1_tile = multiply,
     .b1_finish = bnn_b1_finish_avx512,
+    .b1_planes = bnn_b1_planes_avx512,
 };
 
 #endif

@@ -144,6 +144,8 @@ typedef struct bnn_micro {
     void (*b1_tile)(size_t kb, size_t width, const uint8_t *tile, const uint8_t *panel,
                     int32_t *count);
     void (*b1_finish)(const bnn_finish *f);
+    /* integer[j] = base - 2 * sum of 2^i over the planes with bit j, j < 64, i < planes < 31. */
+    void (*b1_planes)(size_t planes, const uint64_t *plane, int32_t base, int32_t *integer);
 } bnn_micro;
 
 extern const bnn_micro bnn_micro_generic;
@@ -184,6 +186,7 @@ void bnn_b1_pack_w_generic(size_t kb, size_t n, size_t width, const uint8_t *w, 
 void bnn_b1_tile_generic(size_t kb, size_t width, const uint8_t *tile, const uint8_t *panel,
                          int32_t *count);
 void bnn_b1_finish_generic(const bnn_finish *f);
+void bnn_b1_planes_generic(size_t planes, const uint64_t *plane, int32_t base, int32_t *integer);
 void bnn_mix_codes_generic(size_t n, const uint32_t *rows, uint32_t *codes);
 void bnn_mix_tables_generic(size_t n, const float *const v[4], size_t step, const float factor[4],
                             float *tables, size_t table_step);
@@ -206,6 +209,7 @@ void bnn_b1_pack_a_avx2(size_t kb, const uint8_t *rows, uint8_t *tile);
 void bnn_b1_tile_avx2(size_t kb, size_t width, const uint8_t *tile, const uint8_t *panel,
                       int32_t *count);
 void bnn_b1_finish_avx2(const bnn_finish *f);
+void bnn_b1_planes_avx2(size_t planes, const uint64_t *plane, int32_t base, int32_t *integer);
 void bnn_f32_end_avx512(const bnn_result *y, size_t column, size_t m, size_t n, float *const *c);
 
 void bnn_f32_indirect_avx512(const bnn_f32_runs *p);
@@ -217,6 +221,7 @@ void bnn_f32_rows_avx512(size_t k, size_t n, const float *const *rows, size_t fi
                          float *panel);
 void bnn_b1_expand_avx512(size_t n, const uint64_t *row, size_t first, float scale, float *out);
 void bnn_b1_finish_avx512(const bnn_finish *f);
+void bnn_b1_planes_avx512(size_t planes, const uint64_t *plane, int32_t base, int32_t *integer);
 void bnn_mix_codes_avx2(size_t n, const uint32_t *rows, uint32_t *codes);
 void bnn_mix_tables_avx2(size_t n, const float *const v[4], size_t step, const float factor[4],
                          float *tables, size_t table_step);
@@ -240,6 +245,7 @@ void bnn_b1_pack_a_neon(size_t kb, const uint8_t *rows, uint8_t *tile);
 void bnn_b1_tile_neon(size_t kb, size_t width, const uint8_t *tile, const uint8_t *panel,
                       int32_t *count);
 void bnn_b1_finish_neon(const bnn_finish *f);
+void bnn_b1_planes_neon(size_t planes, const uint64_t *plane, int32_t base, int32_t *integer);
 void bnn_mix_codes_neon(size_t n, const uint32_t *rows, uint32_t *codes);
 void bnn_mix_tables_neon(size_t n, const float *const v[4], size_t step, const float factor[4],
                          float *tables, size_t table_step);
