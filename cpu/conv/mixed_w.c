@@ -4,6 +4,8 @@
  * then moves the codes by whole quads, so that one set of tables and one set of codes serve all
  * taps, and quads whose pixels lie beside the images are left out; a filter's row that only some of
  * the strips see takes tables of these. The inputs' factors are multiplied into gy. */
+#include <limits.h>
+
 #include "cpu/conv/conv.h"
 
 #define RUN 32   /* quads of a row, at several fours of strips: tables of a tile stay in L1 */
@@ -11,7 +13,8 @@
 #define ITEMS 16 /* so many items of work need no cuts of the reduction */
 
 typedef struct plan {
-    const bnn_conv *s;
+    bnn_conv s; /* as given, or a pixel-wise product as one image */
+    int pixel_wise;
     size_t groups, cg, og, cols;
     size_t cuts, strips;           /* strips of an image; of all */
     int strip_rows;                /* of the output; the image's last strip may have fewer */
@@ -49,24 +52,52 @@ static size_t thread_layout(const plan *p, void *base, own *mine) {
     return used;
 }
 
+static int is_pixel_wise(const bnn_conv *s) {
+    return s->kh == 1 && s->kw == 1 && s->stride_h == 1 && s->stride_w == 1 && s->pad_h == 0 &&
+           s->pad_w == 0;
+}
+
+/* A pixel-wise product does not care which pixels form a row: of one image, in rows whose quads
+ * fill words of codes, for four strips. */
+static bnn_conv reshaped(const bnn_conv *s) {
+    bnn_conv r = *s;
+    int64_t pixels = (int64_t)s->n * s->h * s->w;
+    if (is_pixel_wise(s) && pixels <= INT_MAX) {
+        int w = pixels < 4 ? 1 : pixels < 4 * RUN ? (int)pixels / 4 : RUN;
+        while (pixels % w != 0) {
+            w--;
+        }
+        r.n = 1, r.h = r.oh = (int)pixels / w, r.w = r.ow = w;
+    }
+    return r;
+}
+
 /* Strips of an image: of three images one four is good enough. Either an image is one strip, or all
  * strips are one four. */
 static size_t cuts_of(const bnn_conv *s) {
     return s->n >= 3 ? 1 : bnn_min_size(4 / (size_t)s->n, (size_t)s->oh);
 }
 
-int bnn_conv_mix_w_pays(const bnn_conv *s) {
-    return s->c / s->groups >= 8 && s->o / s->groups >= 3 && (size_t)s->n * cuts_of(s) >= 3;
+int bnn_conv_mix_w_pays(const bnn_conv *given) {
+    bnn_conv s = reshaped(given);
+    int fills_words =
+        s.w >= 4 || !is_pixel_wise(given); /* codes that serve one tap must be cheap */
+    return fills_words && s.c / s.groups >= 8 && s.o / s.groups >= 3 &&
+           (size_t)s.n * cuts_of(&s) >= 3;
 }
 
 int bnn_conv_mix_w_fits(const bnn_conv *s, const bnn_operand *x) {
     size_t image = (size_t)s->h * (size_t)s->w;
     /* What is multiplied into a table must be one factor for all it serves. */
-    return bnn_conv_mix_w_pays(s) && (x->scale == NULL || x->rows_per_scale % image == 0);
+    return bnn_conv_mix_w_pays(s) &&
+           (x->scale == NULL || is_pixel_wise(s) || x->rows_per_scale % image == 0);
 }
 
-static plan lay_out(const bnn_device *device, const bnn_mixed *mixed, const bnn_conv *s, void *ws) {
-    plan p = {.s = s, .groups = (size_t)s->groups, .cuts = cuts_of(s)};
+static plan lay_out(const bnn_device *device, const bnn_mixed *mixed, const bnn_conv *given,
+                    void *ws) {
+    plan p = {.s = reshaped(given), .pixel_wise = is_pixel_wise(given)};
+    const bnn_conv *s = &p.s;
+    p.groups = (size_t)s->groups, p.cuts = cuts_of(s);
     size_t ow = (size_t)s->ow, stride = (size_t)s->stride_w;
     own mine;
     p.cg = (size_t)s->c / p.groups, p.og = (size_t)s->o / p.groups;
@@ -99,7 +130,7 @@ size_t bnn_conv_mix_w_bytes(const bnn_device *device, const bnn_mixed *mixed, co
 
 static size_t codes_at(const bnn_mixed *mixed, const plan *p, size_t group, size_t four,
                        size_t stream, size_t row) {
-    size_t at = ((group * p->fours + four) * (size_t)p->s->stride_w + stream) * p->rows + row;
+    size_t at = ((group * p->fours + four) * (size_t)p->s.stride_w + stream) * p->rows + row;
     return at * p->vectors * p->words * mixed->lanes;
 }
 
@@ -111,7 +142,7 @@ static int first_row(const plan *p, size_t strip, size_t *image) {
 
 /* Row `row` of what a strip sees as one of all images' rows, or -1: padding, or no strip. */
 static ptrdiff_t input_row(const plan *p, size_t strip, size_t row) {
-    const bnn_conv *s = p->s;
+    const bnn_conv *s = &p->s;
     size_t image;
     int y = first_row(p, strip, &image) * s->stride_h - s->pad_h + (int)row;
     return strip < p->strips && y >= 0 && y < s->h ? (ptrdiff_t)image * s->h + y : -1;
@@ -120,7 +151,7 @@ static ptrdiff_t input_row(const plan *p, size_t strip, size_t row) {
 /* One input row of a four, of a stream. */
 static void pack_codes(const bnn_mixed *mixed, const plan *p, const uint64_t *x, size_t group,
                        size_t four, size_t stream, size_t row) {
-    const bnn_conv *s = p->s;
+    const bnn_conv *s = &p->s;
     size_t words = bnn_words((size_t)s->c), w = (size_t)s->w, stride = (size_t)s->stride_w;
     uint32_t *codes = p->codes + codes_at(mixed, p, group, four, stream, row);
     const uint64_t *lines[4];
@@ -144,39 +175,48 @@ static void pack_codes(const bnn_mixed *mixed, const plan *p, const uint64_t *x,
     }
 }
 
-static void build(const bnn_mixed *mixed, const plan *p, const float *gy, const bnn_operand *x,
-                  const place *at, const own *mine) {
-    const bnn_conv *s = p->s;
-    size_t o = (size_t)s->o, area = (size_t)s->h * (size_t)s->w;
-    for (size_t i = 0; i < at->fours; i++) {
-        const float *v[4] = {NULL};
-        float factor[4] = {0};
-        for (size_t j = 0; j < 4; j++) {
-            size_t strip = 4 * (at->four + i) + j, image;
-            int y = first_row(p, strip, &image) + at->y;
-            if (strip < p->strips && (at->members >> j & 1) != 0) {
-                size_t row = (image * (size_t)s->oh + (size_t)y) * (size_t)s->ow;
-                v[j] = gy + (row + (size_t)at->x0) * o + at->channel;
-                factor[j] = bnn_row_scale(x, image * area);
-            }
+/* The tables of a row of one four. */
+static void build_row(const bnn_mixed *mixed, const plan *p, const float *gy, const bnn_operand *x,
+                      const place *at, size_t four, float *tables) {
+    const bnn_conv *s = &p->s;
+    size_t o = (size_t)s->o, area = (size_t)s->h * (size_t)s->w, seen[4] = {0};
+    const float *v[4] = {NULL};
+    float factor[4] = {0};
+    for (size_t j = 0; j < 4; j++) {
+        size_t strip = 4 * four + j, image;
+        int y = first_row(p, strip, &image) + at->y;
+        if (strip < p->strips && (at->members >> j & 1) != 0) {
+            size_t row = (image * (size_t)s->oh + (size_t)y) * (size_t)s->ow + (size_t)at->x0;
+            v[j] = gy + row * o + at->channel;
+            seen[j] = p->pixel_wise ? row : image * area;
+            factor[j] = bnn_row_scale(x, seen[j]);
         }
-        float *tables = mine->tables + i * p->width * mixed->table;
-        for (int ox = at->x0; ox < at->x1; ox++, tables += mixed->table) {
-            mixed->tables(at->count, v, 1, factor, tables, p->line);
-            for (size_t j = 0; j < 4; j++) {
-                if (v[j] != NULL) {
-                    v[j] += o;
-                    __builtin_prefetch(v[j] + (size_t)s->ow * o); /* the next row's */
+    }
+    for (int ox = at->x0; ox < at->x1; ox++, tables += mixed->table) {
+        mixed->tables(at->count, v, 1, factor, tables, p->line);
+        for (size_t j = 0; j < 4; j++) {
+            if (v[j] != NULL) {
+                v[j] += o;
+                __builtin_prefetch(v[j] + (size_t)s->ow * o); /* the next row's */
+                if (p->pixel_wise && x->scale != NULL && ox + 1 < at->x1) {
+                    factor[j] = bnn_row_scale(x, ++seen[j]);
                 }
             }
         }
     }
 }
 
+static void build(const bnn_mixed *mixed, const plan *p, const float *gy, const bnn_operand *x,
+                  const place *at, const own *mine) {
+    for (size_t i = 0; i < at->fours; i++) {
+        build_row(mixed, p, gy, x, at, at->four + i, mine->tables + i * p->width * mixed->table);
+    }
+}
+
 /* Filter column kx: adds to result[channel ..][cols]. */
 static void look_up(const bnn_mixed *mixed, const plan *p, const place *at, int kx, const own *mine,
                     float *result) {
-    const bnn_conv *s = p->s;
+    const bnn_conv *s = &p->s;
     /* Output pixel ox sees column (ox + ahead) of the stream. */
     int from = kx * s->dil_w - s->pad_w, stream = (from % s->stride_w + s->stride_w) % s->stride_w;
     int ahead = (from - stream) / s->stride_w;
@@ -227,9 +267,9 @@ static void look_up(const bnn_mixed *mixed, const plan *p, const place *at, int 
 static unsigned members_at(const plan *p, int y, int ky) {
     unsigned members = 0;
     for (size_t j = 0; j < 4; j++) {
-        size_t image, strip = p->cuts == 1 ? 0 : j, row = (size_t)(y * p->s->stride_h);
-        int exists = first_row(p, strip, &image) + y < p->s->oh;
-        row += (size_t)(ky * p->s->dil_h);
+        size_t image, strip = p->cuts == 1 ? 0 : j, row = (size_t)(y * p->s.stride_h);
+        int exists = first_row(p, strip, &image) + y < p->s.oh;
+        row += (size_t)(ky * p->s.dil_h);
         members |= exists && input_row(p, strip, row) >= 0 ? 1u << j : 0;
     }
     return members;
@@ -238,10 +278,10 @@ static unsigned members_at(const plan *p, int y, int ky) {
 /* Filter rows at->lo .. at->hi of an output row. */
 static void filter_rows(const bnn_mixed *mixed, const plan *p, const float *gy,
                         const bnn_operand *x, place at, const own *mine, float *result) {
-    for (at.x0 = 0; at.x0 < p->s->ow; at.x0 = at.x1) {
-        at.x1 = (int)bnn_min_size((size_t)at.x0 + p->width, (size_t)p->s->ow);
+    for (at.x0 = 0; at.x0 < p->s.ow; at.x0 = at.x1) {
+        at.x1 = (int)bnn_min_size((size_t)at.x0 + p->width, (size_t)p->s.ow);
         build(mixed, p, gy, x, &at, mine);
-        for (int kx = 0; kx < p->s->kw; kx++) {
+        for (int kx = 0; kx < p->s.kw; kx++) {
             look_up(mixed, p, &at, kx, mine, result);
         }
     }
@@ -254,9 +294,9 @@ static void slice(const bnn_mixed *mixed, const plan *p, const float *gy, const 
     for (size_t block = from; block < to; block++) {
         at.four = block * p->at_once, at.fours = bnn_min_size(p->at_once, p->fours - at.four);
         for (at.y = 0; at.y < p->strip_rows; at.y++) {
-            for (at.lo = 0; at.lo < p->s->kh; at.lo = at.hi) {
+            for (at.lo = 0; at.lo < p->s.kh; at.lo = at.hi) {
                 at.members = members_at(p, at.y, at.lo), at.hi = at.lo + 1;
-                while (at.hi < p->s->kh && members_at(p, at.y, at.hi) == at.members) {
+                while (at.hi < p->s.kh && members_at(p, at.y, at.hi) == at.members) {
                     at.hi++;
                 }
                 if (at.members != 0) {
@@ -273,7 +313,7 @@ static void item(const bnn_mixed *mixed, const plan *p, const float *gy, const b
     place at = {.group = i / p->splits / p->chunks};
     at.channel = at.group * p->og + chunk * CHUNK;
     at.count = bnn_min_size(CHUNK, p->og - chunk * CHUNK);
-    float *result = p->splits > 1 ? p->partial + split * (size_t)p->s->o * p->cols : gw;
+    float *result = p->splits > 1 ? p->partial + split * (size_t)p->s.o * p->cols : gw;
     result += at.channel * p->cols;
     if (p->splits > 1 || !acc) {
         memset(result, 0, at.count * p->cols * sizeof(float));
@@ -294,7 +334,7 @@ typedef struct product {
 static void multiply(const void *job, bnn_member me) {
     const product *j = job;
     const plan *p = j->p;
-    size_t rows = p->rows, streams = (size_t)p->s->stride_w;
+    size_t rows = p->rows, streams = (size_t)p->s.stride_w;
     own mine;
     size_t first, last;
     thread_layout(p, p->threads + p->thread_bytes * me.thread, &mine);
@@ -314,7 +354,7 @@ static void multiply(const void *job, bnn_member me) {
     bnn_call(j->mixed->leave);
     if (p->splits > 1) {
         bnn_wait_for_all(me);
-        bnn_add_splits(me, p->splits, (size_t)p->s->o * p->cols, p->partial, j->gw, j->acc);
+        bnn_add_splits(me, p->splits, (size_t)p->s.o * p->cols, p->partial, j->gw, j->acc);
     }
 }
 

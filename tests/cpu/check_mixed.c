@@ -239,7 +239,8 @@ static void check_all(values kind) {
         shape(3, 1, 400, 10, 9, 3, 1, 1),  /* rows cut in pieces */
         shape(6, 1, 100, 16, 12, 7, 3, 2), /* taps in three streams of columns */
         shape(64, 1, 1, 100, 30, 1, 1, 0), /* linear */
-        shape(7, 1, 1, 100, 30, 1, 1, 0),  /* linear, an odd batch */
+        shape(7, 1, 1, 100, 30, 1, 1, 0),  /* linear, too few rows for the mixed dW */
+        shape(70, 1, 1, 100, 30, 1, 1, 0), /* in rows of 14, strips of 2, 2, 1 and none */
         shape(3, 8, 4, 33, 300, 1, 1, 0),  /* pointwise */
         shape(4, 9, 9, 20, 20, 1, 2, 0),   /* phases without taps */
         shape(3, 3, 3, 16, 600, 3, 1, 1),  /* more quads than a run */
