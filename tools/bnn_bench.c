@@ -53,8 +53,8 @@ static bnn_option options[] = {
      .default_text = "where the system keeps Fashion-MNIST; others must be given"},
     {"threads", BNN_OPTION_INT, &threads, "N", "Processors to use, on either side.",
      .default_text = "all for train, otherwise 1", .min = 1, .max = 1024},
-    {"repeat", BNN_OPTION_INT, &repeat, "N", "Repetitions of each side; medians are shown.",
-     .min = 1, .max = 1000},
+    {"repeat", BNN_OPTION_INT, &repeat, "N",
+     "Turns of each side; the median and the fastest are shown.", .min = 1, .max = 1000},
     {"case", BNN_OPTION_STRING, &filter, "TEXT", "Only cases whose names contain TEXT.",
      .default_text = "all"},
     {"json", BNN_OPTION_STRING, &json_file, "FILE",
@@ -82,8 +82,8 @@ static bnn_program program = {
     .usage = "COMMAND [MODEL] [options]",
     .description =
         "Measures one thing against another, each in a process of its own, in turns, and prints "
-        "medians, the ratio of times (how many times faster than the baseline) and of peak "
-        "memory. COMMAND is one of\n"
+        "the median and the fastest of either side's times, the ratios of these (how many times "
+        "faster than the baseline) and of peak memory. COMMAND is one of\n"
         "gemm: the products of a network's binary layers, forward and backward, on bits and on "
         "floats, against OpenBLAS's sgemm;\n"
         "conv: a binary layer, float map in and float map out, against the float layer;\n"

@@ -12,16 +12,20 @@ rows_are_sound() { # FILE
     [ "$rows" -gt 0 ] || return 1
     i=0
     while [ "$i" -lt "$rows" ]; do
-        for key in case seconds baseline peak_bytes cpu isa threads repeat; do
+        for key in case seconds fastest_seconds baseline peak_bytes cpu isa threads repeat; do
             json "$1" "$i.$key" >/dev/null || return 1
         done
         if json "$1" "$i.baseline_seconds" 12 >number; then
             awk -v a="$(json "$1" "$i.seconds" 12)" -v b="$(cat number)" \
                 -v r="$(json "$1" "$i.ratio" 12)" -v p="$(json "$1" "$i.peak_bytes" 0)" \
                 -v q="$(json "$1" "$i.baseline_peak_bytes" 0)" \
-                -v m="$(json "$1" "$i.memory_ratio" 12)" 'BEGIN {
+                -v m="$(json "$1" "$i.memory_ratio" 12)" \
+                -v c="$(json "$1" "$i.fastest_seconds" 12)" \
+                -v d="$(json "$1" "$i.baseline_fastest_seconds" 12)" \
+                -v s="$(json "$1" "$i.fastest_ratio" 12)" 'BEGIN {
                     exit !(a > 0 && b > 0 && (r * a / b - 1)^2 < 1e-8 && p > 0 && q > 0 &&
-                        (m * p / q - 1)^2 < 1e-8)
+                        (m * p / q - 1)^2 < 1e-8 && c > 0 && c <= a && d > 0 && d <= b &&
+                        (s * c / d - 1)^2 < 1e-8)
                 }' || return 1
         else
             json "$1" "$i.baseline" | grep -q OpenBLAS || return 1
@@ -56,7 +60,7 @@ if "$bench" gemm --arch resnet20 --image-size 8 --batch-size 1 --repeat 1 --case
     grep -q 'libopenblas0'; then
     summaries=0
 else
-    summaries=6
+    summaries=9
 fi
 # shellcheck disable=SC2086 # words
 measure 'gemm' $((30 + summaries)) gemm $tiny
@@ -70,11 +74,14 @@ matches 'a shape with a stride' '^gemm binary 3x3 16->32 /2 at 8x8 batch 2$' nam
 matches 'the table has it too' '^gemm binary 3x3 16->32 /2 at 8x8 batch 2 +1 ' table
 equal 'one thread' "$(json out.json 0.threads)" 1
 if [ "$summaries" -gt 0 ]; then
-    matches 'the group is summed up' '^gemm mixed against OpenBLAS sgemm: geometric mean .* worst' \
+    matches 'the group is summed up' '^gemm mixed against OpenBLAS sgemm, medians: geometric mean .* worst' \
+        table
+    matches 'the fastest too' '^gemm mixed against OpenBLAS sgemm, fastest: geometric mean .* worst' \
         table
     matches 'in the file too' '^gemm mixed: geometric mean of 10$' names
     equal 'and marked' "$(json out.json 30.summary)" 'geometric mean'
     equal 'the worst' "$(json out.json 31.summary)" worst
+    equal 'of the fastest' "$(json out.json 32.summary)" 'worst of the fastest'
     matches 'what OpenBLAS is' '^OpenBLAS sgemm: OpenBLAS ' table
 fi
 # shellcheck disable=SC2086
@@ -93,13 +100,13 @@ matches 'mels and frames have their own size' '^gemm binary 5x5 16->32 /2 at 16x
 
 # ---- conv ----
 # shellcheck disable=SC2086
-measure 'conv' 12 conv $tiny --algo bnn,xnor
+measure 'conv' 13 conv $tiny --algo bnn,xnor
 equal 'conv: case' "$(json out.json 0.case)" 'conv binary bnn 3x3 16->16 at 8x8 batch 2'
 equal 'conv: baseline' "$(json out.json 0.baseline)" fp32
 
 # ---- train ----
 # shellcheck disable=SC2086
-measure 'train' 11 train $tiny --threads 1
+measure 'train' 12 train $tiny --threads 1
 equal 'train: all algorithms, both phases of fda' "$(cases | head -n 9 | tr '\n' ',')" \
     'train bnn,train xnor,train dorefa,train bireal,train xnorpp,train reactnet,train recu,'\
 'train fda,train fda silent,'
@@ -107,7 +114,7 @@ for arch in pointnet pointnet_vanilla pointnet_partseg fsmn deep_fsmn; do
     size='--points 16'
     case $arch in *fsmn) size='' ;; esac
     # shellcheck disable=SC2086
-    measure "train $arch" 11 train --arch $arch $size --batch-size 2 --threads 1
+    measure "train $arch" 12 train --arch $arch $size --batch-size 2 --threads 1
 done
 # shellcheck disable=SC2086
 measure 'scaling, with data' 2 train --arch resnet20 --batch-size 8 --algo bnn --threads 2 \
@@ -158,8 +165,10 @@ fi
 cat >python <<'EOF'
 #!/bin/sh
 echo "ready PyTorch $3 $4 $5 $6 $7 $8 $9"
+turn=0
 while read -r runs seconds; do
-    echo "done 0.$runs 1048576"
+    turn=$((turn + 1))
+    echo "done $runs.$turn 1048576"
 done
 EOF
 printf '#!/bin/sh\necho error torch is tired\n' >tired
@@ -174,13 +183,18 @@ BNN_PYTHON=$work/python measure 'PyTorch played' 3 train $tiny --algo bnn --thre
 equal 'own baseline first' "$(json out.json 0.baseline)" fp32
 equal 'its precision' "$(json out.json 1.baseline)" 'torch fp32'
 equal 'the other' "$(json out.json 2.baseline)" 'torch bf16'
-equal 'its seconds' "$(json out.json 2.baseline_seconds 3)" 0.100
+equal 'its seconds, not of the first turn' "$(json out.json 2.baseline_seconds 3)" 1.200
 equal 'its memory' "$(json out.json 1.baseline_peak_bytes 0)" 1048576
 equal 'what it was asked for' "$(json out.json 2.baseline_version)" 'PyTorch 2 3 8 8 10 272474 1'
 # shellcheck disable=SC2086
+BNN_PYTHON=$work/python check 'four turns' "$bench" train $tiny --algo bnn --threads 1 \
+    --compare-torch --repeat 4 --json out.json
+equal 'four turns: the median' "$(json out.json 1.baseline_seconds 3)" 1.350
+equal 'four turns: the fastest' "$(json out.json 1.baseline_fastest_seconds 3)" 1.200
+# shellcheck disable=SC2086
 check 'no PyTorch' "$bench" train $tiny --algo bnn --compare-torch --repeat 1 --json out.json
 equal 'no PyTorch: one note' "$(grep -c '^bnn-bench: note: .*python3' .err)" 1
-matches 'no PyTorch: a row without' '^train bnn .* torch bf16 +- +- +- +-$' .out
+matches 'no PyTorch: a row without' '^train bnn .* torch bf16 +- +- +- +- +- +-$' .out
 refuse 'no PyTorch: no seconds' json out.json 1.baseline_seconds
 refuse 'no PyTorch: no ratio' json out.json 1.ratio
 # shellcheck disable=SC2086
@@ -189,7 +203,7 @@ BNN_PYTHON=$work/tired expect_fail 'PyTorch fails' 'torch is tired' \
 
 # ---- ONNX Runtime likewise ----
 # shellcheck disable=SC2086
-BNN_PYTHON=$work/python measure 'ONNX Runtime played' 8 infer $tiny --algo bnn --compare-onnx
+BNN_PYTHON=$work/python measure 'ONNX Runtime played' 10 infer $tiny --algo bnn --compare-onnx
 equal 'ONNX Runtime: own baseline first' "$(json out.json 0.baseline)" fp32
 equal 'ONNX Runtime: baseline' "$(json out.json 1.baseline)" 'onnx fp32'
 equal 'ONNX Runtime: one image' "$(json out.json 1.baseline_version)" 'PyTorch 1 3 8 8 10 272474 1'
@@ -200,14 +214,14 @@ equal 'ONNX Runtime: a cloud' "$(json out.json 1.baseline_version)" 'PyTorch 1 6
 # shellcheck disable=SC2086
 check 'no ONNX Runtime' "$bench" infer $tiny --batch-size 1 --compare-onnx --repeat 1 --json out.json
 equal 'no ONNX Runtime: one note' "$(grep -c '^bnn-bench: note: .*onnxruntime' .err)" 1
-matches 'no ONNX Runtime: a row without' '^infer resnet20 .* onnx fp32 +- +- +- +-$' .out
+matches 'no ONNX Runtime: a row without' '^infer resnet20 .* onnx fp32 +- +- +- +- +- +-$' .out
 # shellcheck disable=SC2086
 BNN_PYTHON=$work/tired expect_fail 'ONNX Runtime fails' 'torch is tired' \
     "$bench" infer $tiny --compare-onnx
 
 # ---- infer ----
 # shellcheck disable=SC2086
-measure 'infer' 8 infer $tiny --algo bnn,fda,fp32
+measure 'infer' 9 infer $tiny --algo bnn,fda,fp32
 equal 'infer: case' "$(json out.json 0.case)" 'infer resnet20 bnn 8x8 batch 1'
 equal 'infer: the batch' "$(json out.json 1.case)" 'infer resnet20 bnn 8x8 batch 2'
 equal 'infer: float weights of ResNet-20' "$(json out.json 0.float_bytes 0)" $((4 * 272474))
@@ -215,7 +229,7 @@ matches 'infer: sizes' 'file [0-9]+ bytes, float weights 1089896 bytes: size rat
 run 'a model' model --algo reactnet --epochs 1
 check 'its packed file' "$pack" model/last.safetensors --output model.bnn
 for file in model.bnn model/last.safetensors; do
-    measure "infer $file" 4 infer $file --batch-size 2
+    measure "infer $file" 5 infer $file --batch-size 2
     equal "infer $file: case" "$(json out.json 0.case)" "infer ${file##*/} batch 1"
     equal "infer $file: packed" "$(json out.json 0.file_bytes 0)" "$(wc -c <model.bnn | tr -d ' ')"
 done

@@ -59,7 +59,8 @@ static bnn_code take_turns(const bnn_bench *bench, bnn_worker *const *sides, siz
 
 static bnn_bench_figures figures(const bnn_bench *bench, bnn_worker *worker, double *seconds,
                                  size_t peak) {
-    return worker ? (bnn_bench_figures){bnn_median(seconds, (size_t)bench->repeat), peak}
+    size_t turns = (size_t)bench->repeat;
+    return worker ? (bnn_bench_figures){bnn_median(seconds, turns), bnn_least(seconds, turns), peak}
                   : (bnn_bench_figures){0};
 }
 

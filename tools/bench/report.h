@@ -10,7 +10,7 @@
 
 /* One side's figures; seconds = 0: it is not there. */
 typedef struct bnn_bench_figures {
-    double seconds;
+    double seconds, fastest; /* a run: the median of the turns, and the fastest turn */
     size_t peak_bytes;
 } bnn_bench_figures;
 
