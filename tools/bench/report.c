@@ -62,14 +62,15 @@ static double mib(size_t bytes) {
 
 static void print_head(const bnn_bench_report *report) {
     printf("%s, %s, median and fastest of %d turns\n", report->cpu, report->isa, report->repeat);
-    printf("%-60s %21s %8s   %-16s %21s %8s  %s\n", "", "ms a run", "", "", "ms a run", "",
+    printf("%-60s %21s %8s   %-18s %21s %8s  %s\n", "", "ms a run", "", "", "ms a run", "",
            "baseline's by ours");
-    printf("%-56s %3s %10s %10s %8s   %-16s %10s %10s %8s %7s %7s %7s\n", "case", "thr", "median",
+    printf("%-56s %3s %10s %10s %8s   %-18s %10s %10s %8s %7s %7s %7s\n", "case", "thr", "median",
            "fastest", "MiB", "baseline", "median", "fastest", "MiB", "median", "fastest", "memory");
 }
 
-static void print_row(const bnn_bench_row *r) {
-    printf("%-56s %3d %10.3f %10.3f %8.1f   %-16s ", r->name, r->threads, 1e3 * r->own.seconds,
+/* `again`: the row before was of the same case. */
+static void print_row(const bnn_bench_row *r, int again) {
+    printf("%-56s %3d %10.3f %10.3f %8.1f   %-18s ", r->name, r->threads, 1e3 * r->own.seconds,
            1e3 * r->own.fastest, mib(r->own.peak_bytes), r->baseline);
     if (r->other.seconds > 0.0) {
         printf("%10.3f %10.3f %8.1f %7.2f %7.2f %7.2f\n", 1e3 * r->other.seconds,
@@ -83,7 +84,7 @@ static void print_row(const bnn_bench_row *r) {
         printf(r->other.seconds > 0.0 ? " (%s %.1f)\n" : "\n", r->baseline,
                (double)r->images / r->other.seconds);
     }
-    if (r->images == 1 && r->float_bytes) {
+    if (r->images == 1 && r->float_bytes && !again) {
         printf("  file %zu bytes, float weights %zu bytes: size ratio %.2f\n", r->file_bytes,
                r->float_bytes, (double)r->float_bytes / (double)r->file_bytes);
     }
@@ -109,7 +110,7 @@ bnn_code bnn_bench_report_add(bnn_bench_report *report, const bnn_bench_row *r, 
     if (report->count == 0) {
         print_head(report);
     }
-    print_row(r);
+    print_row(r, report->count && strcmp(report->rows[report->count - 1].row.name, r->name) == 0);
     return keep(report, r, NULL, err);
 }
 
