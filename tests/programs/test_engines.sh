@@ -7,7 +7,7 @@
 # ---- other frameworks, in this Python; skipped where it has not got them ----
 real=${BNN_PYTHON:-python3}
 has() { # MODULE...: does the Python have them? They are not run for that.
-    "$real" -c 'import sys, importlib.util as u; sys.exit(not all(map(u.find_spec, sys.argv[1:])))' \
+    "$real" -c "import sys, importlib.util as u; sys.exit(not all(map(u.find_spec, sys.argv[1:])))" \
         "$@" 2>/dev/null
 }
 for module in torch onnxruntime openvino nncf; do

@@ -84,11 +84,22 @@ static bnn_bench_figures figures(const bnn_bench *bench, bnn_worker *worker, dou
                   : (bnn_bench_figures){0};
 }
 
+/* The lesser of either time; memory is that of the lesser median. */
+static bnn_bench_figures better(bnn_bench_figures a, bnn_bench_figures b) {
+    if (a.seconds == 0.0 || b.seconds == 0.0) {
+        return a.seconds == 0.0 ? b : a;
+    }
+    bnn_bench_figures best = a.seconds <= b.seconds ? a : b;
+    best.fastest = a.fastest <= b.fastest ? a.fastest : b.fastest;
+    return best;
+}
+
 static bnn_code add_rows(const bnn_bench *bench, bnn_bench_row row, bnn_worker *const *sides,
                          const bnn_baselines *baselines, double *seconds, const size_t *peak,
                          bnn_error *err) {
     size_t turns = (size_t)bench->repeat;
     bnn_code code = BNN_OK;
+    bnn_bench_figures best = {0};
     row.own = figures(bench, sides[0], seconds, peak[0]);
     for (size_t b = 0; b < baselines->count && code == BNN_OK; b++) {
         const bnn_baseline *baseline = &baselines->list[b];
@@ -96,6 +107,13 @@ static bnn_code add_rows(const bnn_bench *bench, bnn_bench_row row, bnn_worker *
         snprintf(row.baseline, sizeof row.baseline, "%s", baseline->name);
         snprintf(row.version, sizeof row.version, "%s",
                  baseline->worker ? bnn_worker_version(baseline->worker) : "");
+        best = better(best, row.other);
+        code = bnn_bench_report_add(bench->report, &row, err);
+    }
+    if (baselines->best && code == BNN_OK) {
+        row.other = best;
+        snprintf(row.baseline, sizeof row.baseline, "%s", baselines->best);
+        row.version[0] = '\0';
         code = bnn_bench_report_add(bench->report, &row, err);
     }
     return code;

@@ -41,18 +41,19 @@ typedef struct bnn_baseline {
     bnn_worker *worker; /* NULL: not to be had here */
 } bnn_baseline;
 
-/* Our own float twin and the engines'. */
+/* Our own float twin and the engines' at most. */
 typedef struct bnn_baselines {
     bnn_baseline list[1 + BNN_BENCH_ENGINES * BNN_ENGINE_PRECISIONS];
     size_t count;
+    const char *best; /* what a row against the best of them is called; NULL: there is none */
 } bnn_baselines;
 
 /* Is a case of this name wanted? */
 int bnn_bench_wants(const bnn_bench *bench, const char *name);
 
-/* Measures `work` and the baselines in turns, and adds a row for each baseline. `row` brings name
- * and group, and what a row tells beside figures. A repetition of either side is at least
- * `least_runs` runs. Stops early, with no row, when the program is interrupted. */
+/* Measures `work` and the baselines in turns, and adds a row for each baseline, and for the best.
+ * `row` brings name and group, and what a row tells beside figures. A repetition of either side is
+ * at least `least_runs` runs. Stops early, with no row, when the program is interrupted. */
 bnn_code bnn_bench_case(const bnn_bench *bench, const bnn_bench_row *row, const bnn_work *work,
                         const bnn_baselines *baselines, int least_runs, bnn_error *err);
 

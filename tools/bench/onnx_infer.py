@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 """Inference of a float network in ONNX Runtime and in OpenVINO, as a worker of bnn-bench, which
-starts this for infer --compare and says when to run. The networks are the float twins of models/nets/
-(twins.py) as one deploys them: batch norms folded, then an ONNX file that both read. Precisions:
-fp32, and int8 as each engine's own tools quantize after training. Arguments: see worker.py.
+starts this for infer --compare and says when to run. The networks are the float twins of
+models/nets/ (twins.py) as one deploys them: batch norms folded, then an ONNX file that both read.
+Precisions: fp32, and int8 as each engine's own tools quantize after training. Arguments: see
+worker.py.
 """
 import os
 import warnings

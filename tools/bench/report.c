@@ -62,18 +62,18 @@ static double mib(size_t bytes) {
 
 static void print_head(const bnn_bench_report *report) {
     printf("%s, %s, median and fastest of %d turns\n", report->cpu, report->isa, report->repeat);
-    printf("%-60s %21s %8s   %-18s %21s %8s  %s\n", "", "ms a run", "", "", "ms a run", "",
+    printf("%-64s %21s %8s   %-18s %21s %8s  %s\n", "", "ms a run", "", "", "ms a run", "",
            "baseline's by ours");
-    printf("%-56s %3s %10s %10s %8s   %-18s %10s %10s %8s %7s %7s %7s\n", "case", "thr", "median",
+    printf("%-60s %3s %10s %10s %8s   %-18s %10s %10s %8s %7s %7s %7s\n", "case", "thr", "median",
            "fastest", "MiB", "baseline", "median", "fastest", "MiB", "median", "fastest", "memory");
 }
 
 /* `again`: the row before was of the same case. */
 static void print_row(const bnn_bench_row *r, int again) {
-    printf("%-56s %3d %10.3f %10.3f %8.1f   %-18s ", r->name, r->threads, 1e3 * r->own.seconds,
+    printf("%-60s %3d %10.4g %10.4g %8.1f   %-18s ", r->name, r->threads, 1e3 * r->own.seconds,
            1e3 * r->own.fastest, mib(r->own.peak_bytes), r->baseline);
     if (r->other.seconds > 0.0) {
-        printf("%10.3f %10.3f %8.1f %7.2f %7.2f %7.2f\n", 1e3 * r->other.seconds,
+        printf("%10.4g %10.4g %8.1f %7.2f %7.2f %7.2f\n", 1e3 * r->other.seconds,
                1e3 * r->other.fastest, mib(r->other.peak_bytes), ratio_of(r), fastest_ratio_of(r),
                memory_ratio_of(r));
     } else {

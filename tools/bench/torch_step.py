@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Training steps of a float network in PyTorch, as a worker of bnn-bench, which starts this for
-train --compare and says when to run. The networks are the float twins of models/nets/ (twins.py), on
-random data, with Adam; "torch" runs them op by op, "torch-compile" what torch.compile makes of
+train --compare and says when to run. The networks are the float twins of models/nets/ (twins.py),
+on random data, with Adam; "torch" runs them op by op, "torch-compile" what torch.compile makes of
 network and loss. Precisions: fp32, and bf16 by autocast. Arguments: see worker.py.
 """
 import worker

@@ -50,8 +50,8 @@ def load(*packages):
 
 
 def apart(work, *arguments):
-    """Calls work in a process of its own, whose memory is not counted; it says itself what is wrong,
-    and ends without what a whole interpreter does at its end."""
+    """Calls work in a process of its own, whose memory is not counted; it says itself what is
+    wrong, and ends without what a whole interpreter does at its end."""
     child = os.fork()
     if child == 0:
         status = 1
