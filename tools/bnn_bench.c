@@ -90,7 +90,8 @@ static bnn_program program = {
         "if "
         "no size is chosen;\n"
         "conv: a binary layer, float map in and float map out, against the float layer;\n"
-        "train: a training step of each algorithm against the float twin's;\n"
+        "train: a training step of each algorithm against the float twin's, and what it reads and "
+        "writes against what memory can do;\n"
         "infer: a packed network against its float twin: MODEL, a packed file or a checkpoint, or "
         "else a new network of --arch, --algo and --image-size.",
     .examples =

@@ -91,6 +91,31 @@ measure 'train' 12 train $tiny --threads 1
 equal 'train: all algorithms, both phases of fda' "$(cases | head -n 9 | tr '\n' ',')" \
     'train bnn,train xnor,train dorefa,train bireal,train xnorpp,train reactnet,train recu,'\
 'train fda,train fda silent,'
+equal 'train: none of what a mean moves' "$(json out.json 9.summary)" 'geometric mean'
+refuse 'train: none of what a mean moves' json out.json 9.moved_bytes
+# What a step moves is what training says of itself.
+run 'a profile' profiled --algo bnn --optimizer adam --epochs 1 --limit-train 16 --profile
+cp .out profile
+measure 'what is moved' 1 train --arch resnet20 --batch-size 16 --algo bnn
+moved=$(json out.json 0.moved_bytes 0)
+equal 'what is moved' "$(awk -v b="$moved" 'BEGIN { printf "%.1f", b / 1e6 }')" \
+    "$(awk '/^total / { print $NF }' profile)"
+matches 'what is moved: of what memory can' \
+    '^  [0-9.]+ MB of tensors read and written: [0-9.]+ GB/s of the [0-9.]+ GB/s of memory$' table
+check 'what is moved: in the file' awk -v speed="$(json out.json 0.memory_bytes_per_second 0)" \
+    'BEGIN { exit !(speed > 1e8) }'
+# shellcheck disable=SC2016 # sh -c expands it
+little='ulimit -v 700000 && exec "$@"'
+if sh -c "$little" sh "$bench" --version >.out 2>&1; then
+    # shellcheck disable=SC2086
+    check 'no room for what memory can' sh -c "$little" sh "$bench" train $tiny --algo bnn \
+        --repeat 1 --json out.json
+    matches 'no room: a note' '^bnn-bench: note: no room for three arrays of [0-9]+ MiB' .err
+    matches 'no room: what is moved' '^  [0-9.]+ MB of tensors read and written: [0-9.]+ GB/s$' .out
+    refuse 'no room: no speed' json out.json 0.memory_bytes_per_second
+else
+    echo 'SKIPPED: no room to measure memory (with sanitizers a limit stops the program itself)'
+fi
 for arch in pointnet pointnet_vanilla pointnet_partseg fsmn deep_fsmn; do
     size='--points 16'
     case $arch in *fsmn) size='' ;; esac

@@ -84,6 +84,12 @@ static void print_row(const bnn_bench_row *r, int again) {
         printf(r->other.seconds > 0.0 ? " (%s %.1f)\n" : "\n", r->baseline,
                (double)r->images / r->other.seconds);
     }
+    if (r->moved_bytes > 0.0 && !again) {
+        printf("  %.1f MB of tensors read and written: %.1f GB/s", r->moved_bytes / 1e6,
+               r->moved_bytes / r->own.fastest / 1e9);
+        printf(r->memory_speed > 0.0 ? " of the %.1f GB/s of memory\n" : "\n",
+               r->memory_speed / 1e9);
+    }
     if (r->images == 1 && r->float_bytes && !again) {
         printf("  file %zu bytes, float weights %zu bytes: size ratio %.2f\n", r->file_bytes,
                r->float_bytes, (double)r->float_bytes / (double)r->file_bytes);
@@ -178,6 +184,7 @@ static bnn_code sum_up(bnn_bench_report *report, size_t first, size_t count, siz
     mean.other.fastest = group_mean(report, &start, count, other_fastest_of, values);
     mean.own.peak_bytes = (size_t)group_mean(report, &start, count, peak_of, values);
     mean.other.peak_bytes = (size_t)group_mean(report, &start, count, other_peak_of, values);
+    mean.moved_bytes = mean.memory_speed = 0.0;
     mean.images = mean.file_bytes = mean.float_bytes = 0;
     snprintf(mean.name, sizeof mean.name, "%s: geometric mean of %zu", mean.group, members);
     bnn_code code = keep(report, &mean, "geometric mean", err);
@@ -254,6 +261,11 @@ static json_t *row_json(const bnn_bench_report *report, const row *r) {
     json_object_set_new(o, "repeat", json_integer(report->repeat));
     if (b->version[0]) {
         json_object_set_new(o, "baseline_version", json_string(b->version));
+    }
+    if (b->moved_bytes > 0.0) {
+        json_object_set_new(o, "moved_bytes", json_real(b->moved_bytes));
+        json_object_set_new(o, "memory_bytes_per_second",
+                            b->memory_speed > 0.0 ? json_real(b->memory_speed) : json_null());
     }
     if (b->images) {
         json_object_set_new(o, "images_per_second", json_real((double)b->images / b->own.seconds));

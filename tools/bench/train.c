@@ -7,6 +7,7 @@
 #include "tools/run/data_spec.h"
 #include "tools/bench/bench.h"
 #include "tools/bench/engines.h"
+#include "tools/bench/memory.h"
 #include "tools/bench/step.h"
 #include "tools/cli/interrupt.h"
 
@@ -35,20 +36,25 @@ static bnn_code configure(const bnn_bench *bench, const char *algorithm, bnn_ste
 
 /* ---- against the twin, here and elsewhere ---- */
 
+/* What all cases are measured by. */
+typedef struct measures {
+    bnn_baselines twins;
+    double memory_speed;
+} measures;
+
 /* Started by the first case that is wanted, for all. */
-static bnn_code start_twins(const bnn_bench *bench, bnn_baselines *twins, bnn_error *err) {
+static bnn_code start_measures(const bnn_bench *bench, measures *m, bnn_error *err) {
     bnn_step_config config;
     bnn_code code = configure(bench, BNN_FLOAT_ALGORITHM, &config, err);
-    if (code == BNN_OK) {
-        bnn_work work = bnn_step_work(&config);
-        code = bnn_baseline_start(twins, BNN_FLOAT_ALGORITHM, &work, err);
+    bnn_work work = bnn_step_work(&config);
+    if (code == BNN_OK && (code = bnn_bench_memory_speed(bench, &m->memory_speed, err)) == BNN_OK &&
+        (code = bnn_baseline_start(&m->twins, BNN_FLOAT_ALGORITHM, &work, err)) == BNN_OK) {
+        code = bnn_engines_start(bench, &config.spec, config.batch_size, "", &m->twins, err);
     }
-    return code == BNN_OK
-               ? bnn_engines_start(bench, &config.spec, config.batch_size, "", twins, err)
-               : code;
+    return code;
 }
 
-static bnn_code against_twins(const bnn_bench *bench, bnn_step_config *config, bnn_baselines *twins,
+static bnn_code against_twins(const bnn_bench *bench, bnn_step_config *config, measures *m,
                               bnn_error *err) {
     bnn_code code = BNN_OK;
     bnn_bench_row row = {.group = "train", .threads = bench->device.threads};
@@ -56,11 +62,15 @@ static bnn_code against_twins(const bnn_bench *bench, bnn_step_config *config, b
     if (!bnn_bench_wants(bench, row.name) || bnn_interrupted()) {
         return BNN_OK;
     }
-    if (!twins->count) {
-        code = start_twins(bench, twins, err);
+    if (!m->twins.count) {
+        code = start_measures(bench, m, err);
     }
+    if (code == BNN_OK) {
+        code = bnn_step_bytes(config, &row.moved_bytes, err);
+    }
+    row.memory_speed = m->memory_speed;
     bnn_work work = bnn_step_work(config);
-    return code == BNN_OK ? bnn_bench_case(bench, &row, &work, twins, 1, err) : code;
+    return code == BNN_OK ? bnn_bench_case(bench, &row, &work, &m->twins, 1, err) : code;
 }
 
 /* ---- threads, data ---- */
@@ -91,11 +101,11 @@ static bnn_code loader_overlap(const bnn_bench *bench, bnn_step_config *config, 
 }
 
 /* One algorithm in one of its phases. */
-static bnn_code measure(const bnn_bench *bench, bnn_step_config *config, bnn_baselines *twins,
+static bnn_code measure(const bnn_bench *bench, bnn_step_config *config, measures *m,
                         bnn_error *err) {
     bnn_code code = BNN_OK;
     if (!bench->scaling && !bench->data) {
-        return against_twins(bench, config, twins, err);
+        return against_twins(bench, config, m, err);
     }
     if (bench->scaling) {
         code = thread_scaling(bench, config, err);
@@ -104,7 +114,7 @@ static bnn_code measure(const bnn_bench *bench, bnn_step_config *config, bnn_bas
 }
 
 bnn_code bnn_bench_train(const bnn_bench *bench, bnn_error *err) {
-    bnn_baselines twins = {0};
+    measures m = {0};
     bnn_code code = BNN_OK;
     for (size_t a = 0; bench->algorithms[a] && code == BNN_OK; a++) {
         bnn_step_config config;
@@ -112,9 +122,9 @@ bnn_code bnn_bench_train(const bnn_bench *bench, bnn_error *err) {
         int phases = config.spec.phase + 1;
         for (int phase = 0; phase < phases && code == BNN_OK; phase++) {
             config.spec.phase = phase;
-            code = measure(bench, &config, &twins, err);
+            code = measure(bench, &config, &m, err);
         }
     }
-    bnn_baselines_stop(&twins);
+    bnn_baselines_stop(&m.twins);
     return code;
 }
