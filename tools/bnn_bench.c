@@ -6,14 +6,16 @@
 
 #include "engine/base/file.h"
 #include "tools/bench/bench.h"
+#include "tools/bench/engines.h"
 #include "tools/cli/interrupt.h"
 #include "tools/cli/names.h"
 #include "tools/run/outputs.h"
 #include "tools/cli/start.h"
 
-static const char *arch = "resnet18", *algo, *filter, *json_file, *data = "cifar10", *data_dir;
+static const char *arch = "resnet18", *algo, *filter, *json_file, *compare, *data = "cifar10",
+                  *data_dir;
 static int64_t batch_size = 0, image_size = 0, points = 0, classes = 0, threads = 0, repeat = 7;
-static bool compare_torch, compare_onnx, scaling, with_data;
+static bool scaling, with_data;
 static const char *operands[2];
 
 enum { GEMM = 1, CONV = 2, TRAIN = 4, INFER = 8, ALL = GEMM | CONV | TRAIN | INFER };
@@ -34,13 +36,13 @@ static bnn_option options[] = {
     {"classes", BNN_OPTION_INT, &classes, "N", "Classes of the network.",
      .default_text = "the data set's; 1000 for images of 224 pixels and more", .min = 2,
      .max = 1e6},
-    {"compare-torch", BNN_OPTION_FLAG, &compare_torch, NULL,
-     "With train: also compare with PyTorch's float step of the same network, in fp32 and in bf16 "
-     "(autocast). Looks for a Python that has torch: $BNN_PYTHON, python3, /usr/bin/python3.",
-     .default_text = NULL},
-    {"compare-onnx", BNN_OPTION_FLAG, &compare_onnx, NULL,
-     "With infer: also compare with the float network in ONNX Runtime, batch norms folded. Looks "
-     "for a Python that has torch, onnx and onnxruntime in the same places.",
+    {"compare", BNN_OPTION_STRING, &compare, "NAME,...",
+     "Compare also with the float twin in other frameworks. With train: torch and torch-compile, "
+     "in "
+     "fp32 and in bf16 (autocast). With infer: onnxruntime and openvino, batch norms folded, in "
+     "fp32 and quantized to int8. Run by the Python that $BNN_PYTHON names, otherwise by python3 "
+     "or "
+     "/usr/bin/python3, with the packages torch, and for infer onnx, onnxruntime, openvino, nncf.",
      .default_text = NULL},
     {"scaling", BNN_OPTION_FLAG, &scaling, NULL,
      "With train: a step with all threads against one with one thread.", .default_text = NULL},
@@ -53,8 +55,8 @@ static bnn_option options[] = {
      .default_text = "where the system keeps Fashion-MNIST; others must be given"},
     {"threads", BNN_OPTION_INT, &threads, "N", "Processors to use, on either side.",
      .default_text = "all for train, otherwise 1", .min = 1, .max = 1024},
-    {"repeat", BNN_OPTION_INT, &repeat, "N", "Repetitions of each side; medians are shown.",
-     .min = 1, .max = 1000},
+    {"repeat", BNN_OPTION_INT, &repeat, "N",
+     "Turns of each side; the median and the fastest are shown.", .min = 1, .max = 1000},
     {"case", BNN_OPTION_STRING, &filter, "TEXT", "Only cases whose names contain TEXT.",
      .default_text = "all"},
     {"json", BNN_OPTION_STRING, &json_file, "FILE",
@@ -68,8 +70,7 @@ static const struct {
 } limited[] = {
     {"algo", CONV | TRAIN | INFER},
     {"classes", TRAIN | INFER},
-    {"compare-torch", TRAIN},
-    {"compare-onnx", INFER},
+    {"compare", TRAIN | INFER},
     {"scaling", TRAIN},
     {"with-data", TRAIN},
     {"data", TRAIN},
@@ -82,22 +83,25 @@ static bnn_program program = {
     .usage = "COMMAND [MODEL] [options]",
     .description =
         "Measures one thing against another, each in a process of its own, in turns, and prints "
-        "medians, the ratio of times (how many times faster than the baseline) and of peak "
-        "memory. COMMAND is one of\n"
+        "the median and the fastest of either side's times, the ratios of these (how many times "
+        "faster than the baseline) and of peak memory. COMMAND is one of\n"
         "gemm: the products of a network's binary layers, forward and backward, on bits and on "
-        "floats, against OpenBLAS's sgemm;\n"
+        "floats, against OpenBLAS's sgemm and our own on floats; small products of all networks, "
+        "if "
+        "no size is chosen;\n"
         "conv: a binary layer, float map in and float map out, against the float layer;\n"
-        "train: a training step of each algorithm against the float twin's;\n"
+        "train: a training step of each algorithm against the float twin's, and what it reads and "
+        "writes against what memory can do;\n"
         "infer: a packed network against its float twin: MODEL, a packed file or a checkpoint, or "
         "else a new network of --arch, --algo and --image-size.",
     .examples =
         "bnn-bench gemm --json gemm.json\n"
         "bnn-bench gemm --case 'gemm binary' --batch-size 1 --image-size 224\n"
-        "bnn-bench train --arch resnet20 --batch-size 128 --algo reactnet,bnn --compare-torch\n"
+        "bnn-bench train --arch resnet20 --batch-size 128 --algo reactnet,bnn --compare torch\n"
         "bnn-bench train --algo reactnet --scaling --with-data --data-dir cifar-10-batches-bin\n"
         "bnn-bench infer --image-size 224\n"
         "bnn-bench infer model.bnn\n"
-        "bnn-bench infer --arch pointnet --batch-size 1 --compare-onnx",
+        "bnn-bench infer --arch pointnet --batch-size 1 --compare onnxruntime,openvino",
     .options = options,
     .option_count = sizeof options / sizeof *options,
     .operands = operands,
@@ -109,12 +113,13 @@ typedef struct command {
     const char *name;
     int bit;
     bnn_code (*run)(const bnn_bench *bench, bnn_error *err);
+    const bnn_engine *const *engines; /* NULL-terminated, or NULL: there are none */
 } command;
 
-static const command commands[] = {{"gemm", GEMM, bnn_bench_gemm},
-                                   {"conv", CONV, bnn_bench_conv},
-                                   {"train", TRAIN, bnn_bench_train},
-                                   {"infer", INFER, bnn_bench_infer}};
+static const command commands[] = {{"gemm", GEMM, bnn_bench_gemm, NULL},
+                                   {"conv", CONV, bnn_bench_conv, NULL},
+                                   {"train", TRAIN, bnn_bench_train, bnn_train_engines},
+                                   {"infer", INFER, bnn_bench_infer, bnn_infer_engines}};
 
 enum { COMMANDS = sizeof commands / sizeof *commands };
 
@@ -169,9 +174,9 @@ static bnn_code check_options(const command *c, bnn_error *err) {
     if (with_data && (name = first_given(of_shape))) {
         return bnn_fail(err, BNN_ERR_ARGUMENT, "--%s is the data set's with --with-data", name);
     }
-    if (compare_torch && (scaling || with_data)) {
+    if (compare && (scaling || with_data)) {
         return bnn_fail(err, BNN_ERR_ARGUMENT,
-                        "--compare-torch does not go with --%s, which compares our own steps",
+                        "--compare does not go with --%s, which compares our own steps",
                         scaling ? "scaling" : "with-data");
     }
     return BNN_OK;
@@ -179,37 +184,73 @@ static bnn_code check_options(const command *c, bnn_error *err) {
 
 /* ---- what is asked for ---- */
 
-/* The table's own name for name[0..length), or NULL and an error. */
-static const char *find_algorithm(const char *name, int length, bnn_error *err) {
-    char text[64];
-    snprintf(text, sizeof text, "%.*s", length, name);
+/* The next name of a list "a,b", and what is left of the list, or NULL behind its last. */
+static const char *next_name(const char *list, char name[64]) {
+    size_t length = strcspn(list, ",");
+    snprintf(name, 64, "%.*s", (int)length, list);
+    return list[length] ? list + length + 1 : NULL;
+}
+
+/* The table's own name for `name`, or NULL and an error. */
+static const char *find_algorithm(const char *name, bnn_error *err) {
     for (size_t i = 0; bnn_algorithm_names[i]; i++) {
-        if (strcmp(text, bnn_algorithm_names[i]) == 0) {
+        if (strcmp(name, bnn_algorithm_names[i]) == 0) {
             return bnn_algorithm_names[i];
         }
     }
-    const char *near = bnn_nearest_name(text, bnn_algorithm_names);
+    const char *near = bnn_nearest_name(name, bnn_algorithm_names);
     bnn_fail(err, BNN_ERR_ARGUMENT,
              near ? "--algo %s: there is none of that name (did you mean %s?)"
                   : "--algo %s: there is none of that name; bnn-train --list has them",
-             text, near);
+             name, near);
     return NULL;
 }
 
 static bnn_code split_algorithms(const char *text, bnn_bench *bench, bnn_error *err) {
-    size_t count = 0;
-    for (const char *name = text; name;) {
-        const char *comma = strchr(name, ',');
-        int length = comma ? (int)(comma - name) : (int)strlen(name);
+    char name[64];
+    for (size_t count = 0; text; count++) {
+        text = next_name(text, name);
         if (count + 1 == BNN_BENCH_ALGORITHMS) {
             return bnn_fail(err, BNN_ERR_ARGUMENT, "--algo: at most %d of them",
                             BNN_BENCH_ALGORITHMS - 1);
         }
-        bench->algorithms[count] = find_algorithm(name, length, err);
-        if (!bench->algorithms[count++]) {
+        bench->algorithms[count] = find_algorithm(name, err);
+        if (!bench->algorithms[count]) {
             return err->code;
         }
-        name = comma ? comma + 1 : NULL;
+    }
+    return BNN_OK;
+}
+
+static bnn_code unknown_engine(const char *name, const command *c, bnn_error *err) {
+    char known[128] = "";
+    for (const bnn_engine *const *e = c->engines; *e; e++) {
+        size_t length = strlen(known);
+        snprintf(known + length, sizeof known - length, "%s%s", length ? ", " : "", (*e)->name);
+    }
+    return bnn_fail(err, BNN_ERR_ARGUMENT, "--compare %s: %s can be compared with %s", name,
+                    c->name, known);
+}
+
+/* In the order of the table, each once. */
+static bnn_code choose_engines(const command *c, bnn_bench *bench, bnn_error *err) {
+    char name[64];
+    int chosen[BNN_BENCH_ENGINES] = {0};
+    for (const char *text = compare; text;) {
+        size_t e = 0;
+        text = next_name(text, name);
+        while (c->engines[e] && strcmp(name, c->engines[e]->name) != 0) {
+            e++;
+        }
+        if (!c->engines[e]) {
+            return unknown_engine(name, c, err);
+        }
+        chosen[e] = 1;
+    }
+    for (size_t e = 0, count = 0; c->engines && c->engines[e]; e++) {
+        if (chosen[e]) {
+            bench->engines[count++] = c->engines[e];
+        }
     }
     return BNN_OK;
 }
@@ -234,8 +275,6 @@ static bnn_code prepare(const command *c, bnn_bench *bench, bnn_error *err) {
                          .points = (int)points,
                          .classes = (int)classes,
                          .model = operands[1],
-                         .compare_torch = compare_torch,
-                         .compare_onnx = compare_onnx,
                          .scaling = scaling,
                          .data = with_data ? data : NULL,
                          .data_dir = data_dir};
@@ -249,8 +288,11 @@ static bnn_code prepare(const command *c, bnn_bench *bench, bnn_error *err) {
                         threads ? "" : ", as many as there are processors");
     }
     bench->report = bnn_bench_report_create(bench->device.kernels->name, bench->repeat);
-    return bench->report ? choose_algorithms(c, bench, err)
-                         : bnn_fail(err, BNN_ERR_MEMORY, "out of memory");
+    if (!bench->report) {
+        return bnn_fail(err, BNN_ERR_MEMORY, "out of memory");
+    }
+    bnn_code code = choose_engines(c, bench, err);
+    return code == BNN_OK ? choose_algorithms(c, bench, err) : code;
 }
 
 static bnn_code measure(const command *c, const bnn_bench *bench, FILE *json, bnn_error *err) {

@@ -28,6 +28,14 @@ START_TEST(median_ignores_an_outlier) {
 }
 END_TEST
 
+START_TEST(least_of_few) {
+    double values[] = {2.0, 1e9, 1.0, 2.0, 1.5}, first[] = {1.0, 3.0}, one[] = {7.0};
+    ck_assert_double_eq(bnn_least(values, 5), 1.0);
+    ck_assert_double_eq(bnn_least(first, 2), 1.0);
+    ck_assert_double_eq(bnn_least(one, 1), 7.0);
+}
+END_TEST
+
 START_TEST(geometric_mean_of_ratios) {
     double values[] = {2.0, 8.0}, small[] = {1e-300, 1e-300, 1e-300}, inverse[] = {4.0, 0.25};
     ck_assert_double_eq_tol(bnn_geometric_mean(values, 2), 4.0, 1e-12);
@@ -165,13 +173,14 @@ END_TEST
 
 /* ---- the report ---- */
 
+/* Our median is twice our fastest. */
 static void add(bnn_bench_report *report, const char *name, const char *group, double own,
-                double other) {
+                double other, double other_fastest) {
     bnn_error err;
     bnn_bench_row row = {.group = group,
                          .baseline = "B",
-                         .own = {own, 100},
-                         .other = {other, other > 0.0 ? 300 : 0},
+                         .own = {own, own / 2.0, 100},
+                         .other = {other, other_fastest, other > 0.0 ? 300 : 0},
                          .threads = 2};
     snprintf(row.name, sizeof row.name, "%s", name);
     ck_assert_int_eq(bnn_bench_report_add(report, &row, &err), BNN_OK);
@@ -202,24 +211,30 @@ static const char *text(const json_t *rows, size_t index, const char *key) {
 START_TEST(report_rows) {
     bnn_error err;
     bnn_bench_report *report = bnn_bench_report_create("cpu test", 7);
-    add(report, "g one", "g", 2.0, 4.0);
-    add(report, "h alone", "h", 2.0, 4.0);
-    add(report, "g two", "g", 1.0, 8.0);
-    add(report, "k absent", "k", 1.0, 0.0);
-    add(report, "k absent too", "k", 1.0, 0.0);
+    add(report, "g one", "g", 2.0, 4.0, 3.0);
+    add(report, "h alone", "h", 2.0, 4.0, 4.0);
+    add(report, "g two", "g", 1.0, 8.0, 0.75);
+    add(report, "k absent", "k", 1.0, 0.0, 0.0);
+    add(report, "k absent too", "k", 1.0, 0.0, 0.0);
     ck_assert_int_eq(bnn_bench_report_finish(report, &err), BNN_OK);
     json_t *rows = written(report);
-    ck_assert_uint_eq(json_array_size(rows), 7);
+    ck_assert_uint_eq(json_array_size(rows), 8);
     ck_assert_str_eq(text(rows, 0, "case"), "g one");
     ck_assert_str_eq(text(rows, 0, "isa"), "cpu test");
     ck_assert(strlen(text(rows, 0, "cpu")) > 0);
     ck_assert_double_eq(number(rows, 0, "threads"), 2.0);
     ck_assert_double_eq(number(rows, 0, "ratio"), 2.0);
     ck_assert_double_eq(number(rows, 0, "memory_ratio"), 3.0);
+    ck_assert_double_eq(number(rows, 0, "fastest_seconds"), 1.0);
+    ck_assert_double_eq(number(rows, 0, "baseline_fastest_seconds"), 3.0);
+    ck_assert_double_eq(number(rows, 0, "fastest_ratio"), 3.0);
     const json_t *absent = json_array_get(rows, 3);
     ck_assert(json_is_null(json_object_get(absent, "baseline_seconds")));
     ck_assert(json_is_null(json_object_get(absent, "ratio")));
     ck_assert(json_is_null(json_object_get(absent, "baseline_peak_bytes")));
+    ck_assert_double_eq(number(rows, 3, "fastest_seconds"), 0.5);
+    ck_assert(json_is_null(json_object_get(absent, "baseline_fastest_seconds")));
+    ck_assert(json_is_null(json_object_get(absent, "fastest_ratio")));
     /* Only the group of several that has a baseline is summed up. */
     ck_assert_str_eq(text(rows, 5, "summary"), "geometric mean");
     ck_assert_double_eq_tol(number(rows, 5, "ratio"), 4.0, 1e-7);
@@ -227,6 +242,11 @@ START_TEST(report_rows) {
     ck_assert_str_eq(text(rows, 6, "summary"), "worst");
     ck_assert_str_eq(text(rows, 6, "case"), "g: worst, g one");
     ck_assert_double_eq(number(rows, 6, "ratio"), 2.0);
+    /* The fastest have a mean and a worst of their own. */
+    ck_assert_double_eq_tol(number(rows, 5, "fastest_ratio"), sqrt(4.5), 1e-7);
+    ck_assert_str_eq(text(rows, 7, "summary"), "worst of the fastest");
+    ck_assert_str_eq(text(rows, 7, "case"), "g: worst of the fastest, g two");
+    ck_assert_double_eq(number(rows, 7, "fastest_ratio"), 1.5);
     json_decref(rows);
     bnn_bench_report_free(report);
 }
@@ -238,6 +258,7 @@ int main(void) {
     TCase *report = tcase_create("report");
     tcase_add_test(statistics, median_of_few);
     tcase_add_test(statistics, median_ignores_an_outlier);
+    tcase_add_test(statistics, least_of_few);
     tcase_add_test(statistics, geometric_mean_of_ratios);
     tcase_add_test(workers, worker_serves);
     tcase_add_test(workers, worker_counts_runs);

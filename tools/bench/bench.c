@@ -18,24 +18,44 @@
  * one processor, and takes some ten ms to part them. */
 #define LEAST_SECONDS(threads) ((threads) > 1 ? 0.2 : 0.02)
 
-#define MAX_SIDES 4
+#define MAX_SIDES (1 + sizeof((bnn_baselines *)NULL)->list / sizeof(bnn_baseline))
+#define MAX_TOLD 16
 
 int bnn_bench_wants(const bnn_bench *bench, const char *name) {
     return !bench->filter || strstr(name, bench->filter) != NULL;
 }
 
-bnn_code bnn_baseline_absent(const bnn_error *why) {
-    static char told[sizeof why->text];
-    if (strcmp(told, why->text) != 0) {
-        snprintf(told, sizeof told, "%s", why->text);
-        fprintf(stderr, "bnn-bench: note: %s\n", told);
+void bnn_baseline_absent(const bnn_error *why) {
+    static char told[MAX_TOLD][sizeof why->text];
+    static size_t count;
+    for (size_t i = 0; i < count; i++) {
+        if (strcmp(told[i], why->text) == 0) {
+            return;
+        }
     }
-    return BNN_OK;
+    if (count < MAX_TOLD) {
+        memcpy(told[count++], why->text, sizeof why->text);
+    }
+    fprintf(stderr, "bnn-bench: note: %s\n", why->text);
 }
 
-bnn_code bnn_baseline_start(bnn_baseline *baseline, const bnn_work *work, bnn_error *err) {
+bnn_code bnn_baseline_start(bnn_baselines *baselines, const char *name, const bnn_work *work,
+                            bnn_error *err) {
+    bnn_baseline *baseline = &baselines->list[baselines->count++];
+    snprintf(baseline->name, sizeof baseline->name, "%s", name);
     bnn_code code = bnn_worker_start(work, &baseline->worker, err);
-    return code == BNN_ERR_UNSUPPORTED ? bnn_baseline_absent(err) : code;
+    if (code == BNN_ERR_UNSUPPORTED) {
+        bnn_baseline_absent(err);
+        return BNN_OK;
+    }
+    return code;
+}
+
+void bnn_baselines_stop(bnn_baselines *baselines) {
+    for (size_t b = 0; b < baselines->count; b++) {
+        bnn_worker_stop(baselines->list[b].worker);
+    }
+    baselines->count = 0;
 }
 
 /* seconds[side][turn] of all sides that are there; side 0 is the case itself. */
@@ -59,33 +79,53 @@ static bnn_code take_turns(const bnn_bench *bench, bnn_worker *const *sides, siz
 
 static bnn_bench_figures figures(const bnn_bench *bench, bnn_worker *worker, double *seconds,
                                  size_t peak) {
-    return worker ? (bnn_bench_figures){bnn_median(seconds, (size_t)bench->repeat), peak}
+    size_t turns = (size_t)bench->repeat;
+    return worker ? (bnn_bench_figures){bnn_median(seconds, turns), bnn_least(seconds, turns), peak}
                   : (bnn_bench_figures){0};
 }
 
+/* The lesser of either time; memory is that of the lesser median. */
+static bnn_bench_figures better(bnn_bench_figures a, bnn_bench_figures b) {
+    if (a.seconds == 0.0 || b.seconds == 0.0) {
+        return a.seconds == 0.0 ? b : a;
+    }
+    bnn_bench_figures best = a.seconds <= b.seconds ? a : b;
+    best.fastest = a.fastest <= b.fastest ? a.fastest : b.fastest;
+    return best;
+}
+
 static bnn_code add_rows(const bnn_bench *bench, bnn_bench_row row, bnn_worker *const *sides,
-                         const bnn_baseline *baselines, size_t count, double *seconds,
-                         const size_t *peak, bnn_error *err) {
+                         const bnn_baselines *baselines, double *seconds, const size_t *peak,
+                         bnn_error *err) {
     size_t turns = (size_t)bench->repeat;
     bnn_code code = BNN_OK;
+    bnn_bench_figures best = {0};
     row.own = figures(bench, sides[0], seconds, peak[0]);
-    for (size_t b = 0; b < count && code == BNN_OK; b++) {
+    for (size_t b = 0; b < baselines->count && code == BNN_OK; b++) {
+        const bnn_baseline *baseline = &baselines->list[b];
         row.other = figures(bench, sides[b + 1], seconds + (b + 1) * turns, peak[b + 1]);
-        snprintf(row.baseline, sizeof row.baseline, "%s", baselines[b].name);
+        snprintf(row.baseline, sizeof row.baseline, "%s", baseline->name);
         snprintf(row.version, sizeof row.version, "%s",
-                 baselines[b].worker ? bnn_worker_version(baselines[b].worker) : "");
+                 baseline->worker ? bnn_worker_version(baseline->worker) : "");
+        best = better(best, row.other);
+        code = bnn_bench_report_add(bench->report, &row, err);
+    }
+    if (baselines->best && code == BNN_OK) {
+        row.other = best;
+        snprintf(row.baseline, sizeof row.baseline, "%s", baselines->best);
+        row.version[0] = '\0';
         code = bnn_bench_report_add(bench->report, &row, err);
     }
     return code;
 }
 
 bnn_code bnn_bench_case(const bnn_bench *bench, const bnn_bench_row *row, const bnn_work *work,
-                        const bnn_baseline *baselines, size_t count, int least_runs,
-                        bnn_error *err) {
+                        const bnn_baselines *baselines, int least_runs, bnn_error *err) {
+    size_t count = baselines->count;
     bnn_worker *sides[MAX_SIDES] = {NULL};
     size_t peak[MAX_SIDES] = {0};
     for (size_t b = 0; b < count; b++) {
-        sides[b + 1] = baselines[b].worker;
+        sides[b + 1] = baselines->list[b].worker;
     }
     double *seconds = calloc((count + 1) * (size_t)bench->repeat, sizeof *seconds);
     bnn_code code = seconds ? bnn_worker_start(work, &sides[0], err)
@@ -94,7 +134,7 @@ bnn_code bnn_bench_case(const bnn_bench *bench, const bnn_bench_row *row, const 
         code = take_turns(bench, sides, count + 1, least_runs, seconds, peak, err);
     }
     if (code == BNN_OK && !bnn_interrupted()) {
-        code = add_rows(bench, *row, sides, baselines, count, seconds, peak, err);
+        code = add_rows(bench, *row, sides, baselines, seconds, peak, err);
     }
     bnn_worker_stop(sides[0]);
     free(seconds);
@@ -104,12 +144,12 @@ bnn_code bnn_bench_case(const bnn_bench *bench, const bnn_bench_row *row, const 
 bnn_code bnn_bench_pair(const bnn_bench *bench, const bnn_bench_row *row, const bnn_work *work,
                         const char *baseline, const bnn_work *other, int least_runs,
                         bnn_error *err) {
-    bnn_baseline against = {.name = baseline};
-    bnn_code code = bnn_baseline_start(&against, other, err);
+    bnn_baselines against = {0};
+    bnn_code code = bnn_baseline_start(&against, baseline, other, err);
     if (code == BNN_OK) {
-        code = bnn_bench_case(bench, row, work, &against, 1, least_runs, err);
+        code = bnn_bench_case(bench, row, work, &against, least_runs, err);
     }
-    bnn_worker_stop(against.worker);
+    bnn_baselines_stop(&against);
     return code;
 }
 

@@ -9,6 +9,10 @@
 #include "tools/bench/worker.h"
 
 #define BNN_BENCH_ALGORITHMS 16
+#define BNN_BENCH_ENGINES 2
+#define BNN_ENGINE_PRECISIONS 2
+
+typedef struct bnn_engine bnn_engine;
 
 typedef struct bnn_bench {
     bnn_device device;
@@ -16,12 +20,12 @@ typedef struct bnn_bench {
     int repeat;
     const char *filter; /* only cases that contain this text; NULL: all */
     const bnn_arch *arch;
-    const char *algorithms[BNN_BENCH_ALGORITHMS]; /* NULL-terminated */
-    int batch_size, image_size, points, classes;  /* 0: not chosen */
-    const char *model;                            /* infer: a file, or NULL */
-    bool compare_torch, scaling;                  /* train */
-    bool compare_onnx;                            /* infer */
-    const char *data, *data_dir;                  /* train, with the loader: or NULL */
+    const char *algorithms[BNN_BENCH_ALGORITHMS];     /* NULL-terminated */
+    int batch_size, image_size, points, classes;      /* 0: not chosen */
+    const char *model;                                /* infer: a file, or NULL */
+    const bnn_engine *engines[BNN_BENCH_ENGINES + 1]; /* train, infer; NULL-terminated */
+    bool scaling;                                     /* train */
+    const char *data, *data_dir;                      /* train, with the loader: or NULL */
 } bnn_bench;
 
 bnn_code bnn_bench_gemm(const bnn_bench *bench, bnn_error *err);
@@ -33,30 +37,38 @@ bnn_code bnn_bench_infer(const bnn_bench *bench, bnn_error *err);
 
 /* What a case is compared with. */
 typedef struct bnn_baseline {
-    const char *name;
+    char name[32];
     bnn_worker *worker; /* NULL: not to be had here */
 } bnn_baseline;
+
+/* Our own float twin and the engines' at most. */
+typedef struct bnn_baselines {
+    bnn_baseline list[1 + BNN_BENCH_ENGINES * BNN_ENGINE_PRECISIONS];
+    size_t count;
+    const char *best; /* what a row against the best of them is called; NULL: there is none */
+} bnn_baselines;
 
 /* Is a case of this name wanted? */
 int bnn_bench_wants(const bnn_bench *bench, const char *name);
 
-/* Measures `work` and the baselines in turns, and adds a row for each baseline. `row` brings name
- * and group, and what a row tells beside figures. A repetition of either side is at least
- * `least_runs` runs. Stops early, with no row, when the program is interrupted. */
+/* Measures `work` and the baselines in turns, and adds a row for each baseline, and for the best.
+ * `row` brings name and group, and what a row tells beside figures. A repetition of either side is
+ * at least `least_runs` runs. Stops early, with no row, when the program is interrupted. */
 bnn_code bnn_bench_case(const bnn_bench *bench, const bnn_bench_row *row, const bnn_work *work,
-                        const bnn_baseline *baselines, size_t baseline_count, int least_runs,
-                        bnn_error *err);
+                        const bnn_baselines *baselines, int least_runs, bnn_error *err);
 
 /* The same against one baseline of this program. */
 bnn_code bnn_bench_pair(const bnn_bench *bench, const bnn_bench_row *row, const bnn_work *work,
                         const char *baseline, const bnn_work *other, int least_runs,
                         bnn_error *err);
 
-/* Starts a baseline; one that is absent is told on stderr once, and has no worker. */
-bnn_code bnn_baseline_start(bnn_baseline *baseline, const bnn_work *work, bnn_error *err);
+/* Adds and starts a baseline; one that is absent is told on stderr, and has no worker. */
+bnn_code bnn_baseline_start(bnn_baselines *baselines, const char *name, const bnn_work *work,
+                            bnn_error *err);
+void bnn_baselines_stop(bnn_baselines *baselines);
 
-/* Tells on stderr, once, why a baseline is absent; BNN_OK. */
-bnn_code bnn_baseline_absent(const bnn_error *why);
+/* Tells on stderr why a baseline is absent, each reason once. */
+void bnn_baseline_absent(const bnn_error *why);
 
 /* A network of `algorithm` in its last phase, for images or clouds of the chosen size (otherwise
  * those of the first data set that it can learn; for images of 32 pixels) and as many classes (that

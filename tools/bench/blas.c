@@ -15,7 +15,7 @@ typedef void (*sgemm_function)(int order, int trans_a, int trans_b, int m, int n
                                float alpha, const float *a, int lda, const float *b, int ldb,
                                float beta, float *c, int ldc);
 
-/* Of the worker; one process multiplies one product. */
+/* Of the worker; one process measures one product. */
 static sgemm_function sgemm;
 static float *a, *b, *c;
 
@@ -73,9 +73,10 @@ static bnn_code set_up(void *self, char *version, bnn_error *err) {
     if (code != BNN_OK) {
         return code;
     }
-    a = bnn_bench_floats((size_t)p->m * (size_t)p->k, 1);
-    b = bnn_bench_floats((size_t)p->k * (size_t)p->n, 2);
-    c = bnn_bench_floats((size_t)p->m * (size_t)p->n, 3);
+    size_t groups = (size_t)p->groups, m = (size_t)p->m, n = (size_t)p->n, k = (size_t)p->k;
+    a = bnn_bench_floats(groups * m * k, 1);
+    b = bnn_bench_floats(groups * k * n, 2);
+    c = bnn_bench_floats(groups * m * n, 3);
     return a && b && c ? BNN_OK
                        : bnn_fail(err, BNN_ERR_MEMORY,
                                   "out of memory for the matrices of an sgemm of %d x %d x %d; use "
@@ -85,10 +86,13 @@ static bnn_code set_up(void *self, char *version, bnn_error *err) {
 
 static bnn_code run(void *self, bnn_error *err) {
     const bnn_sgemm *p = self;
+    size_t m = (size_t)p->m, n = (size_t)p->n, k = (size_t)p->k;
     (void)err;
-    sgemm(ROW_MAJOR, p->transpose_a ? TRANS : NO_TRANS, p->transpose_b ? TRANS : NO_TRANS, p->m,
-          p->n, p->k, 1.0f, a, p->transpose_a ? p->m : p->k, b, p->transpose_b ? p->k : p->n, 0.0f,
-          c, p->n);
+    for (size_t g = 0; g < (size_t)p->groups; g++) {
+        sgemm(ROW_MAJOR, p->transpose_a ? TRANS : NO_TRANS, p->transpose_b ? TRANS : NO_TRANS, p->m,
+              p->n, p->k, 1.0f, a + g * m * k, p->transpose_a ? p->m : p->k, b + g * k * n,
+              p->transpose_b ? p->k : p->n, 0.0f, c + g * m * n, p->n);
+    }
     return BNN_OK;
 }
 

@@ -5,9 +5,10 @@
 
 #include "tools/bench/worker.h"
 
-/* c[m][n] = a * b over k; a is [m][k], or [k][m] if transposed, b likewise [k][n] or [n][k]. */
+/* c[m][n] = a * b over k; a is [m][k], or [k][m] if transposed, b likewise [k][n] or [n][k]; as
+ * many of them as the convolution has groups, one behind the other. */
 typedef struct bnn_sgemm {
-    int m, n, k, transpose_a, transpose_b, threads;
+    int m, n, k, transpose_a, transpose_b, groups, threads;
 } bnn_sgemm;
 
 /* `product` must outlive the work. Absent where there is no OpenBLAS. */

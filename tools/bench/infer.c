@@ -1,6 +1,7 @@
-/* A packed network against its float twin, here and in ONNX Runtime, sample by sample and by the
- * batch. A network that nobody has trained takes as long as a trained one, so neither data nor a
- * trained model are needed. */
+/* A packed network against its float twin, here and in other frameworks, sample by sample and by
+ * the batch. A network that nobody has trained takes as long as a trained one, so neither data nor
+ * a trained model are needed. */
+#include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,9 +12,17 @@
 #include "engine/base/arena.h"
 #include "models/files/packed.h"
 #include "tools/bench/bench.h"
-#include "tools/bench/python.h"
+#include "tools/bench/engines.h"
 #include "tools/cli/interrupt.h"
 #include "tools/export/pack.h"
+
+/* All networks that are measured in batches of one size have the same float twin. */
+typedef struct session {
+    const bnn_bench *bench;
+    char folder[4096]; /* of what is made to be measured */
+    int batch;
+    bnn_baselines twins;
+} session;
 
 /* The network that is measured, and its file. */
 typedef struct subject {
@@ -21,7 +30,7 @@ typedef struct subject {
     bnn_spec spec;
     char title[64];      /* what a row calls it */
     bnn_st_file *source; /* --model's file, or NULL */
-    char folder[4096], packed[4200];
+    char packed[4200];
     size_t file_bytes, float_bytes;
 } subject;
 
@@ -55,19 +64,10 @@ static bnn_code pack(void *self, char *version, bnn_error *err) {
     return code == BNN_OK ? bnn_pack(&model, s->packed, &bytes, err) : code;
 }
 
-static bnn_code pack_to_folder(subject *s, bnn_error *err) {
-    const char *temporary = getenv("TMPDIR");
+static bnn_code pack_to_folder(const session *in, subject *s, bnn_error *err) {
     bnn_worker *worker = NULL;
     bnn_work work = {.set_up = pack, .self = s};
-    snprintf(s->folder, sizeof s->folder, "%s/bnn-bench.XXXXXX",
-             temporary && *temporary ? temporary : "/tmp");
-    if (!mkdtemp(s->folder)) {
-        bnn_code code =
-            bnn_fail(err, BNN_ERR_IO, "%s: cannot be made: %s", s->folder, strerror(errno));
-        s->folder[0] = '\0';
-        return code;
-    }
-    snprintf(s->packed, sizeof s->packed, "%s/model.bnn", s->folder);
+    snprintf(s->packed, sizeof s->packed, "%s/model.bnn", in->folder);
     bnn_code code = bnn_worker_start(&work, &worker, err);
     bnn_worker_stop(worker);
     return code;
@@ -118,45 +118,36 @@ static bnn_code run(void *self, bnn_error *err) {
     return bnn_predictor_run(d->predictor, &d->samples, d->output, err);
 }
 
-enum { TWIN, ONNX, BASELINES };
-
-static bnn_code start_twins(const bnn_bench *bench, side *twin, bnn_baseline list[BASELINES],
-                            bnn_error *err) {
+/* Started by the first case that is wanted, for all. */
+static bnn_code start_twins(session *in, side *twin, bnn_error *err) {
     bnn_work work = {.set_up = set_up, .run = run, .self = twin};
-    bnn_code code = bnn_baseline_start(&list[TWIN], &work, err);
-    if (code != BNN_OK || !bench->compare_onnx) {
-        return code;
-    }
-    code = bnn_python_start(BNN_ONNX_INFER, &twin->spec, &bench->device, (size_t)twin->batch,
-                            "fp32", &list[ONNX].worker, err);
-    return code == BNN_ERR_UNSUPPORTED ? bnn_baseline_absent(err) : code;
+    bnn_code code = bnn_baseline_start(&in->twins, BNN_FLOAT_ALGORITHM, &work, err);
+    return code == BNN_OK ? bnn_engines_start(in->bench, &twin->spec, (size_t)in->batch, in->folder,
+                                              &in->twins, err)
+                          : code;
 }
 
-static bnn_code measure(const subject *s, int batch, bnn_error *err) {
-    const bnn_bench *bench = s->bench;
+static bnn_code measure(session *in, const subject *s, bnn_error *err) {
+    const bnn_bench *bench = in->bench;
+    bnn_code code = BNN_OK;
     bnn_bench_row row = {.group = "infer",
                          .threads = bench->device.threads,
-                         .images = (size_t)batch,
+                         .images = (size_t)in->batch,
                          .file_bytes = s->file_bytes,
                          .float_bytes = s->float_bytes};
-    snprintf(row.name, sizeof row.name, "infer %s batch %d", s->title, batch);
+    snprintf(row.name, sizeof row.name, "infer %s batch %d", s->title, in->batch);
     if (!bnn_bench_wants(bench, row.name) || bnn_interrupted()) {
         return BNN_OK;
     }
-    side packed = {.subject = s, .spec = s->spec, .batch = batch}, twin = packed;
+    side packed = {.subject = s, .spec = s->spec, .batch = in->batch}, twin = packed;
     twin.twin = 1;
     twin.spec.binarizer = NULL;
     twin.spec.phase = 0;
     bnn_work work = {.set_up = set_up, .run = run, .self = &packed};
-    bnn_baseline list[BASELINES] = {{.name = BNN_FLOAT_ALGORITHM}, {.name = "onnx fp32"}};
-    bnn_code code = start_twins(bench, &twin, list, err);
-    if (code == BNN_OK) {
-        code =
-            bnn_bench_case(bench, &row, &work, list, bench->compare_onnx ? BASELINES : 1, 1, err);
+    if (!in->twins.count) {
+        code = start_twins(in, &twin, err);
     }
-    bnn_worker_stop(list[TWIN].worker);
-    bnn_worker_stop(list[ONNX].worker);
-    return code;
+    return code == BNN_OK ? bnn_bench_case(bench, &row, &work, &in->twins, 1, err) : code;
 }
 
 /* ---- one network ---- */
@@ -170,7 +161,7 @@ static bnn_code count_float_bytes(subject *s, bnn_error *err) {
 }
 
 /* What the file is; only its header is read here. */
-static bnn_code open_model(subject *s, bnn_error *err) {
+static bnn_code open_model(const session *in, subject *s, bnn_error *err) {
     const char *path = s->bench->model, *slash = strrchr(path, '/');
     bnn_code code = bnn_st_open(path, &s->source, err);
     if (code != BNN_OK || (code = bnn_spec_read(path, s->source, NULL, &s->spec, err)) != BNN_OK) {
@@ -181,46 +172,68 @@ static bnn_code open_model(subject *s, bnn_error *err) {
         snprintf(s->packed, sizeof s->packed, "%s", path);
         return BNN_OK;
     }
-    return pack_to_folder(s, err);
+    return pack_to_folder(in, s, err);
 }
 
-static bnn_code make_model(subject *s, const char *algorithm, bnn_error *err) {
+static bnn_code make_model(const session *in, subject *s, const char *algorithm, bnn_error *err) {
     bnn_code code = bnn_bench_spec(s->bench, algorithm, &s->spec, err);
     if (code != BNN_OK) {
         return code;
     }
     snprintf(s->title, sizeof s->title, "%s %s %dx%d", s->spec.arch->name, algorithm,
              s->spec.height, s->spec.width);
-    return pack_to_folder(s, err);
+    return pack_to_folder(in, s, err);
 }
 
-static bnn_code measure_network(const bnn_bench *bench, const char *algorithm, bnn_error *err) {
-    subject s = {.bench = bench};
+static bnn_code measure_network(session *in, const char *algorithm, bnn_error *err) {
+    subject s = {.bench = in->bench};
     struct stat file;
-    int many = bench->batch_size ? bench->batch_size : 64;
-    bnn_code code = bench->model ? open_model(&s, err) : make_model(&s, algorithm, err);
+    bnn_code code = in->bench->model ? open_model(in, &s, err) : make_model(in, &s, algorithm, err);
     if (code == BNN_OK && (code = count_float_bytes(&s, err)) == BNN_OK) {
         s.file_bytes = stat(s.packed, &file) == 0 ? (size_t)file.st_size : 0;
-        code = measure(&s, 1, err);
-    }
-    if (code == BNN_OK && many > 1) {
-        code = measure(&s, many, err);
-    }
-    if (s.folder[0]) {
-        unlink(s.packed);
-        rmdir(s.folder);
+        code = measure(in, &s, err);
     }
     bnn_st_close(s.source);
     return code;
 }
 
-bnn_code bnn_bench_infer(const bnn_bench *bench, bnn_error *err) {
-    bnn_code code = BNN_OK;
-    for (size_t a = 0; bench->algorithms[a] && code == BNN_OK && !bnn_interrupted(); a++) {
-        code = measure_network(bench, bench->algorithms[a], err);
-        if (bench->model) {
-            break;
-        }
+/* ---- the folder ---- */
+
+static bnn_code make_folder(session *in, bnn_error *err) {
+    const char *temporary = getenv("TMPDIR");
+    snprintf(in->folder, sizeof in->folder, "%s/bnn-bench.XXXXXX",
+             temporary && *temporary ? temporary : "/tmp");
+    return mkdtemp(in->folder)
+               ? BNN_OK
+               : bnn_fail(err, BNN_ERR_IO, "%s: cannot be made: %s", in->folder, strerror(errno));
+}
+
+static void remove_folder(const session *in) {
+    DIR *entries = opendir(in->folder);
+    const struct dirent *entry;
+    while (entries && (entry = readdir(entries))) {
+        unlinkat(dirfd(entries), entry->d_name, 0); /* not . and .., which are folders */
     }
+    if (entries) {
+        closedir(entries);
+    }
+    rmdir(in->folder);
+}
+
+bnn_code bnn_bench_infer(const bnn_bench *bench, bnn_error *err) {
+    session in = {.bench = bench};
+    int sizes[] = {1, bench->batch_size ? bench->batch_size : 64};
+    bnn_code code = make_folder(&in, err);
+    if (code != BNN_OK) {
+        return code;
+    }
+    for (int i = 0; i < (sizes[1] > 1 ? 2 : 1); i++) {
+        in.batch = sizes[i];
+        for (size_t a = 0; bench->algorithms[a] && code == BNN_OK && !bnn_interrupted(); a++) {
+            code = measure_network(&in, bench->algorithms[a], err);
+        }
+        bnn_baselines_stop(&in.twins);
+    }
+    remove_folder(&in);
     return code;
 }

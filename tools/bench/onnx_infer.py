@@ -1,77 +1,123 @@
 #!/usr/bin/env python3
-"""Inference of a float network in ONNX Runtime, as a worker of bnn-bench, which starts this for
-infer --compare-onnx and says when to run. The networks are the float twins of models/nets/
-(twins.py) as one deploys them: batch norms folded, all graph optimizations on.
-
-    onnx_infer.py ARCH BATCH CHANNELS HEIGHT WIDTH CLASSES PARAMETERS THREADS fp32
+"""Inference of a float network in ONNX Runtime and in OpenVINO, as a worker of bnn-bench, which
+starts this for infer --compare and says when to run. The networks are the float twins of
+models/nets/ (twins.py) as one deploys them: batch norms folded, then an ONNX file that both read.
+Precisions: fp32, and int8 as each engine's own tools quantize after training. Arguments: see
+worker.py.
 """
 import os
 import warnings
 
 import worker
 
+# What is measured here is nobody else's business.
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"
+os.environ["NNCF_CI"] = "1"  # NNCF knows no other way to say so
 
-def absent(error):
-    worker.end("absent", "no Python here has all of PyTorch, onnx and onnxruntime (%s), so nothing "
-               "to compare with; pip installs them, and BNN_PYTHON names another interpreter" %
-               error)
+CALIBRATION_BATCHES = 4
+
+
+def scratch(name):
+    return os.path.join(worker.scratch.name, name)
+
+
+def samples(s, count):
+    """As many random batches."""
+    numpy, = worker.load("numpy")
+    random = numpy.random.default_rng(1)
+    return [random.standard_normal((s.batch, *s.shape), dtype="float32") for _ in range(count)]
 
 
 def export(s, path):
     """Writes the network as an ONNX file."""
-    try:
-        import onnx  # noqa: F401 (PyTorch needs it to export)
-        import torch
-    except ImportError as error:
-        absent(error)
+    torch, _ = worker.load("torch", "onnx")  # PyTorch needs onnx to export
     import twins
-    if s.arch not in twins.NETWORKS:
-        worker.end("absent", "twins.py knows no network called " + s.arch)
     torch.manual_seed(1)
     net = twins.fold(twins.build(s.arch, s.shape, s.classes, s.parameters))
     # The exporter that traces needs no other package; PyTorch before 2.5 has no other.
     old = {} if "dynamo" not in torch.onnx.export.__code__.co_varnames else {"dynamo": False}
     warnings.simplefilter("ignore")
-    torch.onnx.export(net, (torch.randn(s.batch, *s.shape),), path, input_names=["x"], **old)
+    torch.onnx.export(net, (torch.randn(s.batch, *s.shape),), path + ".part", input_names=["x"],
+                      **old)
+    os.rename(path + ".part", path)
 
 
-def export_apart(s, path):
-    """In a process of its own, whose memory does not count as inference's; it says itself what is
-    wrong, and ends without what a whole interpreter does at its end."""
-    child = os.fork()
-    if child == 0:
-        status = 1
-        try:
-            export(s, path)
-            status = 0
-        except (RuntimeError, ValueError, MemoryError, OSError) as error:
-            worker.end("error", error)
-        finally:
-            os._exit(status)
-    return os.waitpid(child, 0)[1] == 0
+# ---- ONNX Runtime ----
+
+def quantize_for_onnxruntime(s, twin, path):
+    """As its documentation advises: pre-processed, then statically to pairs of QuantizeLinear and
+    DequantizeLinear, weights by channel. Unsigned activations are what x86 multiplies with signed
+    weights; signed ones, its first choice for all processors, take up to thrice as long there."""
+    worker.load("onnx", "onnxruntime")
+    from onnxruntime import quantization
+    from onnxruntime.quantization.shape_inference import quant_pre_process
+
+    class Reader(quantization.CalibrationDataReader):
+        def __init__(self):
+            self.batches = iter(samples(s, CALIBRATION_BATCHES))
+
+        def get_next(self):
+            return next(({"x": x} for x in self.batches), None)
+
+    quant_pre_process(twin, path + ".pre")
+    quantization.quantize_static(
+        path + ".pre", path, Reader(), quant_format=quantization.QuantFormat.QDQ, per_channel=True,
+        activation_type=quantization.QuantType.QUInt8, weight_type=quantization.QuantType.QInt8)
 
 
-def session(s):
-    path = os.path.join(worker.scratch.name, "twin.onnx")
-    if not export_apart(s, path):
-        raise SystemExit(1)
-    os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # what is measured here is nobody else's business
-    try:
-        import numpy
-        import onnxruntime
-    except ImportError as error:
-        absent(error)
+def onnxruntime_session(s, path):
+    onnxruntime, = worker.load("onnxruntime")
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = s.threads
     options.inter_op_num_threads = 1
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL
     run = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"]).run
-    x = numpy.random.default_rng(1).standard_normal((s.batch, *s.shape), dtype="float32")
+    x, = samples(s, 1)
     return "ONNX Runtime " + onnxruntime.__version__, lambda: run(None, {"x": x})
 
 
+# ---- OpenVINO ----
+
+def quantize_for_openvino(s, twin, path):
+    """Post-training quantization of NNCF, by its own choices."""
+    openvino, nncf = worker.load("openvino", "nncf")
+    data = nncf.Dataset(samples(s, CALIBRATION_BATCHES))
+    model = nncf.quantize(openvino.Core().read_model(twin), data, subset_size=CALIBRATION_BATCHES)
+    openvino.save_model(model, path, compress_to_fp16=False)
+
+
+def openvino_session(s, path):
+    openvino, = worker.load("openvino")
+    core = openvino.Core()
+    options = {"PERFORMANCE_HINT": "LATENCY", "NUM_STREAMS": 1, "INFERENCE_NUM_THREADS": s.threads}
+    if s.precision == "fp32":
+        # Otherwise it computes in bf16 where the processor can. What int8 leaves in float is its
+        # own choice, as one deploys it.
+        options["INFERENCE_PRECISION_HINT"] = "f32"
+    compiled = core.compile_model(core.read_model(path), "CPU", options)
+    request = compiled.create_infer_request()
+    x = samples(s, 1)
+    version = "OpenVINO " + openvino.get_version()
+    return version, lambda: request.infer(x, share_inputs=True, share_outputs=True)
+
+
+# ---- both ----
+
+ENGINES = {"onnxruntime": (quantize_for_onnxruntime, "int8.onnx", onnxruntime_session),
+           "openvino": (quantize_for_openvino, "int8.xml", openvino_session)}
+
+
+def main():
+    s = worker.subject()
+    quantize, int8, session = ENGINES[s.engine]
+    path = os.path.join(s.folder, "twin-%d.onnx" % s.batch)
+    if not os.path.exists(path):  # the first worker makes it for all
+        worker.apart(export, s, path)
+    if s.precision == "int8":
+        worker.apart(quantize, s, path, scratch(int8))
+        path = scratch(int8)
+    worker.serve(*session(s, path))
+
+
 if __name__ == "__main__":
-    try:
-        worker.serve(*session(worker.subject()))
-    except (RuntimeError, ValueError, MemoryError, OSError) as error:
-        worker.end("error", error)
+    worker.say_what_is_wrong(main)

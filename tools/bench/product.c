@@ -1,6 +1,7 @@
-/* The three products of a layer, each against OpenBLAS's sgemm of as many multiplications. Ours
- * begins with what a layer begins with (float maps in image order) and everything it prepares
- * counts; OpenBLAS gets matrices that are ready, as im2col would have left them:
+/* The three products of a layer, each against OpenBLAS's sgemm of as many multiplications; those of
+ * bits also against our own product of floats, and the better of the two. Ours begins with what a
+ * layer begins with (float maps in image order) and everything it prepares counts; OpenBLAS gets
+ * matrices that are ready, as im2col would have left them, a group of channels at a time:
  *
  *   forward  [n oh ow][9c] x [9c][o]
  *   dX       [n h w][9o / stride^2] x [9o / stride^2][c]: the matrix whose product is dX itself,
@@ -21,18 +22,18 @@ typedef enum pass { FORWARD, BACKWARD_X, BACKWARD_W } pass;
 
 /* A column of the table. */
 typedef struct product {
-    const char *group, *title;
+    const char *group, *small_group, *title;
     pass pass;
     int bits; /* forward: both operands; backward: the one that is not the gradient */
 } product;
 
 static const product products[] = {
-    {"gemm binary", "gemm binary", FORWARD, 1},
-    {"gemm mixed", "gemm mixed dX", BACKWARD_X, 1},
-    {"gemm mixed", "gemm mixed dW", BACKWARD_W, 1},
-    {"gemm float", "gemm float forward", FORWARD, 0},
-    {"gemm float", "gemm float dX", BACKWARD_X, 0},
-    {"gemm float", "gemm float dW", BACKWARD_W, 0},
+    {"gemm binary", "gemm small binary", "", FORWARD, 1},
+    {"gemm mixed", "gemm small mixed", " dX", BACKWARD_X, 1},
+    {"gemm mixed", "gemm small mixed", " dW", BACKWARD_W, 1},
+    {"gemm float", "gemm small float", " forward", FORWARD, 0},
+    {"gemm float", "gemm small float", " dX", BACKWARD_X, 0},
+    {"gemm float", "gemm small float", " dW", BACKWARD_W, 0},
 };
 
 /* ---- our side ---- */
@@ -40,7 +41,8 @@ static const product products[] = {
 typedef struct own_product {
     const bnn_device *device;
     bnn_stream stream;
-    const product *product;
+    pass pass;
+    int bits;
     bnn_conv s;
     float *x, *w, *y; /* maps or their gradients, by pass */
     uint64_t *x_bits, *w_bits;
@@ -68,8 +70,7 @@ static bnn_code set_up(void *self, char *version, bnn_error *err) {
     p->y = bnn_bench_floats((size_t)s->n * (size_t)s->oh * (size_t)s->ow * (size_t)s->o, 3);
     p->x_bits = bnn_alloc_aligned(x_rows(s) * bnn_words(c) * sizeof(uint64_t));
     p->w_bits = bnn_alloc_aligned(w_rows(s) * bnn_words(depth) * sizeof(uint64_t));
-    p->ws = bnn_alloc_aligned(
-        p->stream.device.kernels->conv_workspace(&p->stream, s, p->product->bits));
+    p->ws = bnn_alloc_aligned(p->stream.device.kernels->conv_workspace(&p->stream, s, p->bits));
     if (!p->x || !p->w || !p->y || !p->x_bits || !p->w_bits || !p->ws) {
         return bnn_fail(err, BNN_ERR_MEMORY,
                         "out of memory for a product; use a smaller --batch-size");
@@ -83,12 +84,12 @@ static bnn_code set_up(void *self, char *version, bnn_error *err) {
 static bnn_code run(void *self, bnn_error *err) {
     own_product *p = self;
     const bnn_kernels *k = p->stream.device.kernels;
-    int bits = p->product->bits;
+    int bits = p->bits;
     bnn_operand x = {.f32 = bits ? NULL : p->x, .b1 = bits ? p->x_bits : NULL};
     bnn_operand w = {.f32 = bits ? NULL : p->w, .b1 = bits ? p->w_bits : NULL};
     bnn_result y = {.f32 = p->y};
     (void)err;
-    switch (p->product->pass) {
+    switch (p->pass) {
     case FORWARD:
         if (bits) {
             k->sign_pack(&p->stream, x_rows(&p->s), (size_t)p->s.c, p->x, p->x_bits);
@@ -107,35 +108,60 @@ static bnn_code run(void *self, bnn_error *err) {
 
 /* ---- the other side ---- */
 
-static bnn_sgemm matching_sgemm(const bnn_conv *s, pass which) {
+static bnn_sgemm matching_sgemm(const bnn_conv *s, pass which, int threads) {
     int pixels = s->n * s->oh * s->ow, taps = s->kh * s->kw;
+    int c = s->c / s->groups, o = s->o / s->groups;
+    bnn_sgemm sgemm = {.groups = s->groups, .threads = threads};
     switch (which) {
     case BACKWARD_X: {
         double share = (double)s->oh * s->ow / ((double)s->h * s->w);
-        return (bnn_sgemm){.m = s->n * s->h * s->w, .n = s->c, .k = (int)(share * taps * s->o)};
+        sgemm.m = s->n * s->h * s->w;
+        sgemm.n = c;
+        sgemm.k = share * taps * o < 1.0 ? 1 : (int)(share * taps * o);
+        break;
     }
     case BACKWARD_W:
-        return (bnn_sgemm){.m = s->o, .n = taps * s->c, .k = pixels, .transpose_a = 1};
-    default:
-        return (bnn_sgemm){.m = pixels, .n = s->o, .k = taps * s->c, .transpose_b = 1};
+        sgemm.m = o;
+        sgemm.n = taps * c;
+        sgemm.k = pixels;
+        sgemm.transpose_a = 1;
+        break;
+    case FORWARD:
+        sgemm.m = pixels;
+        sgemm.n = o;
+        sgemm.k = taps * c;
+        sgemm.transpose_b = 1;
+        break;
     }
+    return sgemm;
 }
 
-static bnn_code measure(const bnn_bench *bench, const product *what, const bnn_conv *shape,
-                        bnn_error *err) {
+static bnn_code measure(const bnn_bench *bench, const product *what, const char *group,
+                        const bnn_conv *shape, bnn_error *err) {
     char text[64];
-    bnn_bench_row row = {.group = what->group, .threads = bench->device.threads};
+    bnn_bench_row row = {.group = group, .threads = bench->device.threads};
     bnn_bench_shape_text(shape, text, sizeof text);
-    snprintf(row.name, sizeof row.name, "%s %s", what->title, text);
+    snprintf(row.name, sizeof row.name, "%s%s %s", group, what->title, text);
     if (!bnn_bench_wants(bench, row.name) || bnn_interrupted()) {
         return BNN_OK;
     }
-    own_product own = {.device = &bench->device, .product = what, .s = *shape};
-    bnn_sgemm sgemm = matching_sgemm(shape, what->pass);
-    sgemm.threads = bench->device.threads;
+    own_product own = {
+        .device = &bench->device, .pass = what->pass, .bits = what->bits, .s = *shape};
+    own_product plain = own;
+    plain.bits = 0;
+    bnn_sgemm sgemm = matching_sgemm(shape, what->pass, bench->device.threads);
     bnn_work work = {.set_up = set_up, .run = run, .self = &own};
-    bnn_work other = bnn_sgemm_work(&sgemm);
-    return bnn_bench_pair(bench, &row, &work, "OpenBLAS sgemm", &other, 1, err);
+    bnn_work other = bnn_sgemm_work(&sgemm), twin = {.set_up = set_up, .run = run, .self = &plain};
+    bnn_baselines against = {.best = what->bits ? "best float" : NULL};
+    bnn_code code = bnn_baseline_start(&against, "OpenBLAS sgemm", &other, err);
+    if (code == BNN_OK && what->bits) {
+        code = bnn_baseline_start(&against, BNN_FLOAT_ALGORITHM, &twin, err);
+    }
+    if (code == BNN_OK) {
+        code = bnn_bench_case(bench, &row, &work, &against, 1, err);
+    }
+    bnn_baselines_stop(&against);
+    return code;
 }
 
 bnn_code bnn_bench_gemm(const bnn_bench *bench, bnn_error *err) {
@@ -143,14 +169,20 @@ bnn_code bnn_bench_gemm(const bnn_bench *bench, bnn_error *err) {
     bnn_conv shapes[BNN_BENCH_SHAPES];
     size_t count, setting_count = bnn_bench_settings(bench, settings);
     for (size_t p = 0; p < sizeof products / sizeof *products; p++) {
-        for (size_t i = 0; i < setting_count; i++) {
-            bnn_code code = bnn_bench_shapes(bench, settings[i], shapes, &count, err);
+        const product *what = &products[p];
+        bnn_code code = BNN_OK;
+        for (size_t i = 0; i < setting_count && code == BNN_OK; i++) {
+            code = bnn_bench_shapes(bench, settings[i], shapes, &count, err);
             for (size_t k = 0; k < count && code == BNN_OK; k++) {
-                code = measure(bench, &products[p], &shapes[k], err);
+                code = measure(bench, what, what->group, &shapes[k], err);
             }
-            if (code != BNN_OK) {
-                return code;
-            }
+        }
+        count = bnn_bench_small_shapes(bench, shapes);
+        for (size_t k = 0; k < count && code == BNN_OK; k++) {
+            code = measure(bench, what, what->small_group, &shapes[k], err);
+        }
+        if (code != BNN_OK) {
+            return code;
         }
     }
     return BNN_OK;

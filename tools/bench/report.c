@@ -48,6 +48,10 @@ static double ratio_of(const bnn_bench_row *r) {
     return r->other.seconds / r->own.seconds;
 }
 
+static double fastest_ratio_of(const bnn_bench_row *r) {
+    return r->other.fastest / r->own.fastest;
+}
+
 static double memory_ratio_of(const bnn_bench_row *r) {
     return (double)r->other.peak_bytes / (double)r->own.peak_bytes;
 }
@@ -57,26 +61,36 @@ static double mib(size_t bytes) {
 }
 
 static void print_head(const bnn_bench_report *report) {
-    printf("%s, %s, median of %d\n", report->cpu, report->isa, report->repeat);
-    printf("%-56s %3s %10s %8s   %-14s %10s %8s %7s %7s\n", "case", "thr", "ms", "MiB", "baseline",
-           "ms", "MiB", "ratio", "memory");
+    printf("%s, %s, median and fastest of %d turns\n", report->cpu, report->isa, report->repeat);
+    printf("%-64s %21s %8s   %-18s %21s %8s  %s\n", "", "ms a run", "", "", "ms a run", "",
+           "baseline's by ours");
+    printf("%-60s %3s %10s %10s %8s   %-18s %10s %10s %8s %7s %7s %7s\n", "case", "thr", "median",
+           "fastest", "MiB", "baseline", "median", "fastest", "MiB", "median", "fastest", "memory");
 }
 
-static void print_row(const bnn_bench_row *r) {
-    printf("%-56s %3d %10.3f %8.1f   %-14s ", r->name, r->threads, 1e3 * r->own.seconds,
-           mib(r->own.peak_bytes), r->baseline);
+/* `again`: the row before was of the same case. */
+static void print_row(const bnn_bench_row *r, int again) {
+    printf("%-60s %3d %10.4g %10.4g %8.1f   %-18s ", r->name, r->threads, 1e3 * r->own.seconds,
+           1e3 * r->own.fastest, mib(r->own.peak_bytes), r->baseline);
     if (r->other.seconds > 0.0) {
-        printf("%10.3f %8.1f %7.2f %7.2f\n", 1e3 * r->other.seconds, mib(r->other.peak_bytes),
-               ratio_of(r), memory_ratio_of(r));
+        printf("%10.4g %10.4g %8.1f %7.2f %7.2f %7.2f\n", 1e3 * r->other.seconds,
+               1e3 * r->other.fastest, mib(r->other.peak_bytes), ratio_of(r), fastest_ratio_of(r),
+               memory_ratio_of(r));
     } else {
-        printf("%10s %8s %7s %7s\n", "-", "-", "-", "-");
+        printf("%10s %10s %8s %7s %7s %7s\n", "-", "-", "-", "-", "-", "-");
     }
     if (r->images > 1) {
         printf("  %.1f images/s", (double)r->images / r->own.seconds);
         printf(r->other.seconds > 0.0 ? " (%s %.1f)\n" : "\n", r->baseline,
                (double)r->images / r->other.seconds);
     }
-    if (r->images == 1 && r->float_bytes) {
+    if (r->moved_bytes > 0.0 && !again) {
+        printf("  %.1f MB of tensors read and written: %.1f GB/s", r->moved_bytes / 1e6,
+               r->moved_bytes / r->own.fastest / 1e9);
+        printf(r->memory_speed > 0.0 ? " of the %.1f GB/s of memory\n" : "\n",
+               r->memory_speed / 1e9);
+    }
+    if (r->images == 1 && r->float_bytes && !again) {
         printf("  file %zu bytes, float weights %zu bytes: size ratio %.2f\n", r->file_bytes,
                r->float_bytes, (double)r->float_bytes / (double)r->file_bytes);
     }
@@ -102,7 +116,7 @@ bnn_code bnn_bench_report_add(bnn_bench_report *report, const bnn_bench_row *r, 
     if (report->count == 0) {
         print_head(report);
     }
-    print_row(r);
+    print_row(r, report->count && strcmp(report->rows[report->count - 1].row.name, r->name) == 0);
     return keep(report, r, NULL, err);
 }
 
@@ -118,6 +132,12 @@ static double seconds_of(const bnn_bench_row *r) {
 }
 static double other_seconds_of(const bnn_bench_row *r) {
     return r->other.seconds;
+}
+static double fastest_of(const bnn_bench_row *r) {
+    return r->own.fastest;
+}
+static double other_fastest_of(const bnn_bench_row *r) {
+    return r->other.fastest;
 }
 static double peak_of(const bnn_bench_row *r) {
     return (double)r->own.peak_bytes;
@@ -137,33 +157,43 @@ static double group_mean(const bnn_bench_report *report, const row *first, size_
     return bnn_geometric_mean(values, n);
 }
 
-static const row *worst_of(const bnn_bench_report *report, const row *first, size_t count) {
-    const row *worst = first;
+/* Keeps the row of the least ratio, and prints it beside the mean's. */
+static bnn_code add_worst(bnn_bench_report *report, const bnn_bench_row *mean, const row *first,
+                          size_t count, double (*ratio)(const bnn_bench_row *), const char *times,
+                          const char *summary, bnn_error *err) {
+    const bnn_bench_row *least = &first->row;
     for (size_t i = 0; i < count; i++) {
         const row *r = &report->rows[i];
-        worst = same_group(first, r) && ratio_of(&r->row) < ratio_of(&worst->row) ? r : worst;
+        least = same_group(first, r) && ratio(&r->row) < ratio(least) ? &r->row : least;
     }
-    return worst;
+    bnn_bench_row worst = *least;
+    printf("%s against %s, %s: geometric mean %.2f, worst %.2f (%s)\n", mean->group, mean->baseline,
+           times, ratio(mean), ratio(least), least->name);
+    snprintf(worst.name, sizeof worst.name, "%.30s: %s, %.80s", least->group, summary, least->name);
+    return keep(report, &worst, summary, err);
 }
 
 /* A mean of each column: the ratio of the means is then the mean of the ratios. */
 static bnn_code sum_up(bnn_bench_report *report, size_t first, size_t count, size_t members,
                        double *values, bnn_error *err) {
     row start = report->rows[first];
-    bnn_bench_row worst = worst_of(report, &start, count)->row, mean = start.row;
+    bnn_bench_row mean = start.row;
     mean.own.seconds = group_mean(report, &start, count, seconds_of, values);
     mean.other.seconds = group_mean(report, &start, count, other_seconds_of, values);
+    mean.own.fastest = group_mean(report, &start, count, fastest_of, values);
+    mean.other.fastest = group_mean(report, &start, count, other_fastest_of, values);
     mean.own.peak_bytes = (size_t)group_mean(report, &start, count, peak_of, values);
     mean.other.peak_bytes = (size_t)group_mean(report, &start, count, other_peak_of, values);
+    mean.moved_bytes = mean.memory_speed = 0.0;
     mean.images = mean.file_bytes = mean.float_bytes = 0;
     snprintf(mean.name, sizeof mean.name, "%s: geometric mean of %zu", mean.group, members);
-    printf("%s against %s: geometric mean %.2f, worst %.2f (%s)\n", mean.group, mean.baseline,
-           ratio_of(&mean), ratio_of(&worst), worst.name);
-    char name[sizeof worst.name];
-    snprintf(name, sizeof name, "%.30s: worst, %.90s", worst.group, worst.name);
-    memcpy(worst.name, name, sizeof name);
     bnn_code code = keep(report, &mean, "geometric mean", err);
-    return code == BNN_OK ? keep(report, &worst, "worst", err) : code;
+    if (code == BNN_OK) {
+        code = add_worst(report, &mean, &start, count, ratio_of, "medians", "worst", err);
+    }
+    return code == BNN_OK ? add_worst(report, &mean, &start, count, fastest_ratio_of, "fastest",
+                                      "worst of the fastest", err)
+                          : code;
 }
 
 /* One line for each baseline that told its version. */
@@ -217,6 +247,11 @@ static json_t *row_json(const bnn_bench_report *report, const row *r) {
     json_object_set_new(o, "baseline_seconds",
                         compared ? json_real(b->other.seconds) : json_null());
     json_object_set_new(o, "ratio", compared ? json_real(ratio_of(b)) : json_null());
+    json_object_set_new(o, "fastest_seconds", json_real(b->own.fastest));
+    json_object_set_new(o, "baseline_fastest_seconds",
+                        compared ? json_real(b->other.fastest) : json_null());
+    json_object_set_new(o, "fastest_ratio",
+                        compared ? json_real(fastest_ratio_of(b)) : json_null());
     set_size(o, "peak_bytes", b->own.peak_bytes);
     json_object_set_new(o, "cpu", json_string(report->cpu));
     json_object_set_new(o, "isa", json_string(report->isa));
@@ -226,6 +261,11 @@ static json_t *row_json(const bnn_bench_report *report, const row *r) {
     json_object_set_new(o, "repeat", json_integer(report->repeat));
     if (b->version[0]) {
         json_object_set_new(o, "baseline_version", json_string(b->version));
+    }
+    if (b->moved_bytes > 0.0) {
+        json_object_set_new(o, "moved_bytes", json_real(b->moved_bytes));
+        json_object_set_new(o, "memory_bytes_per_second",
+                            b->memory_speed > 0.0 ? json_real(b->memory_speed) : json_null());
     }
     if (b->images) {
         json_object_set_new(o, "images_per_second", json_real((double)b->images / b->own.seconds));

@@ -10,7 +10,7 @@
 
 /* One side's figures; seconds = 0: it is not there. */
 typedef struct bnn_bench_figures {
-    double seconds;
+    double seconds, fastest; /* a run: the median of the turns, and the fastest turn */
     size_t peak_bytes;
 } bnn_bench_figures;
 
@@ -21,6 +21,8 @@ typedef struct bnn_bench_row {
     char version[96]; /* of the baseline, or "" */
     bnn_bench_figures own, other;
     int threads;
+    /* Of a training step; 0 elsewhere. */
+    double moved_bytes, memory_speed; /* bytes a run, bytes a second; a speed of 0 is not known */
     /* Of inference; 0 elsewhere. */
     size_t images; /* a run */
     size_t file_bytes, float_bytes;

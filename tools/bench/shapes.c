@@ -53,11 +53,70 @@ bnn_code bnn_bench_shapes(const bnn_bench *bench, bnn_bench_setting setting,
     return code;
 }
 
+/* Input, filters and the rest of a product that pads to as many pixels as there are, by stride. */
+static bnn_conv same_size(int n, int h, int w, int c, int o, int kh, int kw, int stride,
+                          int groups) {
+    int stride_h = h > 1 ? stride : 1;
+    return (bnn_conv){.n = n,
+                      .h = h,
+                      .w = w,
+                      .c = c,
+                      .o = o,
+                      .kh = kh,
+                      .kw = kw,
+                      .oh = (h - 1) / stride_h + 1,
+                      .ow = (w - 1) / stride + 1,
+                      .stride_h = stride_h,
+                      .stride_w = stride,
+                      .pad_h = kh / 2,
+                      .pad_w = kw / 2,
+                      .dil_h = 1,
+                      .dil_w = 1,
+                      .groups = groups};
+}
+
+size_t bnn_bench_small_shapes(const bnn_bench *bench, bnn_conv out[BNN_BENCH_SHAPES]) {
+    const bnn_conv shapes[] = {
+        /* Linear layers: of one sample, and with few outputs. */
+        same_size(1, 1, 1, 512, 1000, 1, 1, 1, 1),
+        same_size(1, 1, 1, 1024, 512, 1, 1, 1, 1),
+        same_size(1, 1, 1, 128, 10, 1, 1, 1, 1),
+        same_size(1, 1, 1, 256, 40, 1, 1, 1, 1),
+        same_size(64, 1, 1, 512, 10, 1, 1, 1, 1),
+        same_size(64, 1, 1, 1024, 3, 1, 1, 1, 1),
+        /* One image in ResNet-18, and its shortcuts. */
+        same_size(1, 32, 32, 64, 64, 3, 3, 1, 1),
+        same_size(1, 8, 8, 256, 256, 3, 3, 1, 1),
+        same_size(1, 4, 4, 512, 512, 3, 3, 1, 1),
+        same_size(1, 32, 32, 64, 128, 1, 1, 2, 1),
+        same_size(1, 8, 8, 256, 512, 1, 1, 2, 1),
+        /* One cloud in PointNet. */
+        same_size(1, 1, 1024, 64, 128, 1, 1, 1, 1),
+        /* One word: the memories and the dense layers of FSMN and Deep-FSMN. */
+        same_size(1, 1, 32, 128, 256, 1, 7, 1, 128),
+        same_size(1, 1, 8, 128, 128, 1, 5, 1, 128),
+        same_size(1, 1, 32, 256, 128, 1, 1, 1, 1),
+        same_size(1, 1, 8, 128, 256, 1, 1, 1, 1),
+    };
+    if (bench->image_size || bench->batch_size || bench->points) {
+        return 0;
+    }
+    memcpy(out, shapes, sizeof shapes);
+    return sizeof shapes / sizeof *shapes;
+}
+
 void bnn_bench_shape_text(const bnn_conv *s, char *text, size_t size) {
-    char stride[16] = "";
+    char stride[16] = "", groups[24] = "";
+    if (s->h * s->w * s->kh * s->kw == 1) {
+        snprintf(text, size, "linear %d->%d batch %d", s->c, s->o, s->n);
+        return;
+    }
     if (s->stride_h > 1) {
         snprintf(stride, sizeof stride, "/%d ", s->stride_h);
     }
-    snprintf(text, size, "%dx%d %d->%d %sat %dx%d batch %d", s->kh, s->kw, s->c, s->o, stride, s->h,
-             s->w, s->n);
+    if (s->groups > 1) {
+        snprintf(groups, sizeof groups, "groups %d ", s->groups);
+    }
+    snprintf(text, size, "%dx%d %d->%d %s%sat %dx%d batch %d", s->kh, s->kw, s->c, s->o, groups,
+             stride, s->h, s->w, s->n);
 }

@@ -1,9 +1,12 @@
 #include "tools/bench/step.h"
 
 #include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
 
 #include "data_loaders/loader.h"
 #include "engine/base/arena.h"
+#include "engine/profile.h"
 #include "optim/optimizer.h"
 #include "tools/bench/bench.h"
 #include "tools/train/trainer.h"
@@ -103,6 +106,36 @@ static bnn_code run(void *self, bnn_error *err) {
     bnn_optimizer_step(&step.optimizer, step.params->values, step.params->grads);
     stream->device.ops->follow(stream, update);
     return update->device.ops->finish(update, err);
+}
+
+/* Its result is the worker's version: all that a worker tells that is not a time. */
+static bnn_code count_bytes(void *self, char *version, bnn_error *err) {
+    bnn_code code = set_up(self, version, err);
+    if (code != BNN_OK || (code = bnn_profile_start(step.net.graph, err)) != BNN_OK ||
+        (code = run(self, err)) != BNN_OK) {
+        return code;
+    }
+    int arrays = 1 + 2; /* the gradient is read; values and state are read and written */
+    for (int i = 0; step.optimizer.kind->slots[i]; i++) {
+        arrays += 2;
+    }
+    double bytes = arrays * (double)(sizeof(float) * step.params->value_count);
+    for (size_t i = 0; i < bnn_graph_node_count(step.net.graph); i++) {
+        for (int kind = 0; kind < BNN_COST_KINDS; kind++) {
+            bytes += bnn_profile_cost(step.net.graph, i, (bnn_cost_kind)kind).bytes;
+        }
+    }
+    snprintf(version, BNN_VERSION_BYTES, "%.0f", bytes);
+    return BNN_OK;
+}
+
+bnn_code bnn_step_bytes(bnn_step_config *config, double *bytes, bnn_error *err) {
+    bnn_work work = {.set_up = count_bytes, .self = config};
+    bnn_worker *worker = NULL;
+    bnn_code code = bnn_worker_start(&work, &worker, err);
+    *bytes = code == BNN_OK ? strtod(bnn_worker_version(worker), NULL) : 0.0;
+    bnn_worker_stop(worker);
+    return code;
 }
 
 bnn_work bnn_step_work(bnn_step_config *config) {

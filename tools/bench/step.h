@@ -17,4 +17,8 @@ typedef struct bnn_step_config {
 /* Forward, backward, Adam. */
 bnn_work bnn_step_work(bnn_step_config *config);
 
+/* What its ops, and Adam, read and write of tensors in memory (engine/profile.h), each once: the
+ * least that a step moves. */
+bnn_code bnn_step_bytes(bnn_step_config *config, double *bytes, bnn_error *err);
+
 #endif

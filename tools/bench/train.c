@@ -1,12 +1,13 @@
-/* A training step of each algorithm against the float twin's and PyTorch's; with one thread against
- * all; fed by the loader against fed by nobody. */
+/* A training step of each algorithm against the float twin's, here and in other frameworks; with
+ * one thread against all; fed by the loader against fed by nobody. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "tools/run/data_spec.h"
 #include "tools/bench/bench.h"
-#include "tools/bench/python.h"
+#include "tools/bench/engines.h"
+#include "tools/bench/memory.h"
 #include "tools/bench/step.h"
 #include "tools/cli/interrupt.h"
 
@@ -33,61 +34,43 @@ static bnn_code configure(const bnn_bench *bench, const char *algorithm, bnn_ste
     return code;
 }
 
-/* ---- against the twin and PyTorch ---- */
+/* ---- against the twin, here and elsewhere ---- */
 
-enum { TWIN, TORCH_FP32, TORCH_BF16, BASELINES };
+/* What all cases are measured by. */
+typedef struct measures {
+    bnn_baselines twins;
+    double memory_speed;
+} measures;
 
-typedef struct twins {
+/* Started by the first case that is wanted, for all. */
+static bnn_code start_measures(const bnn_bench *bench, measures *m, bnn_error *err) {
     bnn_step_config config;
-    bnn_baseline list[BASELINES];
-    size_t count;
-} twins;
-
-static bnn_code start_torch(const bnn_step_config *c, const char *precision, bnn_baseline *baseline,
-                            bnn_error *err) {
-    bnn_code code = bnn_python_start(BNN_TORCH_STEP, &c->spec, &c->device, c->batch_size, precision,
-                                     &baseline->worker, err);
-    return code == BNN_ERR_UNSUPPORTED ? bnn_baseline_absent(err) : code;
-}
-
-static bnn_code start_twins(const bnn_bench *bench, twins *t, bnn_error *err) {
-    t->list[TWIN].name = BNN_FLOAT_ALGORITHM;
-    t->list[TORCH_FP32].name = "torch fp32";
-    t->list[TORCH_BF16].name = "torch bf16";
-    t->count = bench->compare_torch ? BASELINES : 1;
-    bnn_code code = configure(bench, BNN_FLOAT_ALGORITHM, &t->config, err);
-    if (code == BNN_OK) {
-        bnn_work work = bnn_step_work(&t->config);
-        code = bnn_baseline_start(&t->list[TWIN], &work, err);
-    }
-    if (code == BNN_OK && bench->compare_torch &&
-        (code = start_torch(&t->config, "fp32", &t->list[TORCH_FP32], err)) == BNN_OK) {
-        code = start_torch(&t->config, "bf16", &t->list[TORCH_BF16], err);
+    bnn_code code = configure(bench, BNN_FLOAT_ALGORITHM, &config, err);
+    bnn_work work = bnn_step_work(&config);
+    if (code == BNN_OK && (code = bnn_bench_memory_speed(bench, &m->memory_speed, err)) == BNN_OK &&
+        (code = bnn_baseline_start(&m->twins, BNN_FLOAT_ALGORITHM, &work, err)) == BNN_OK) {
+        code = bnn_engines_start(bench, &config.spec, config.batch_size, "", &m->twins, err);
     }
     return code;
 }
 
-static void stop_twins(twins *t) {
-    for (size_t i = 0; i < BASELINES; i++) {
-        bnn_worker_stop(t->list[i].worker);
-    }
-}
-
-static bnn_code against_twins(const bnn_bench *bench, bnn_step_config *config, twins *t,
+static bnn_code against_twins(const bnn_bench *bench, bnn_step_config *config, measures *m,
                               bnn_error *err) {
+    bnn_code code = BNN_OK;
     bnn_bench_row row = {.group = "train", .threads = bench->device.threads};
     name_case(&config->spec, "", &row);
     if (!bnn_bench_wants(bench, row.name) || bnn_interrupted()) {
         return BNN_OK;
     }
-    if (!t->count) {
-        bnn_code code = start_twins(bench, t, err);
-        if (code != BNN_OK) {
-            return code;
-        }
+    if (!m->twins.count) {
+        code = start_measures(bench, m, err);
     }
+    if (code == BNN_OK) {
+        code = bnn_step_bytes(config, &row.moved_bytes, err);
+    }
+    row.memory_speed = m->memory_speed;
     bnn_work work = bnn_step_work(config);
-    return bnn_bench_case(bench, &row, &work, t->list, t->count, 1, err);
+    return code == BNN_OK ? bnn_bench_case(bench, &row, &work, &m->twins, 1, err) : code;
 }
 
 /* ---- threads, data ---- */
@@ -118,10 +101,11 @@ static bnn_code loader_overlap(const bnn_bench *bench, bnn_step_config *config, 
 }
 
 /* One algorithm in one of its phases. */
-static bnn_code measure(const bnn_bench *bench, bnn_step_config *config, twins *t, bnn_error *err) {
+static bnn_code measure(const bnn_bench *bench, bnn_step_config *config, measures *m,
+                        bnn_error *err) {
     bnn_code code = BNN_OK;
     if (!bench->scaling && !bench->data) {
-        return against_twins(bench, config, t, err);
+        return against_twins(bench, config, m, err);
     }
     if (bench->scaling) {
         code = thread_scaling(bench, config, err);
@@ -130,7 +114,7 @@ static bnn_code measure(const bnn_bench *bench, bnn_step_config *config, twins *
 }
 
 bnn_code bnn_bench_train(const bnn_bench *bench, bnn_error *err) {
-    twins t = {0};
+    measures m = {0};
     bnn_code code = BNN_OK;
     for (size_t a = 0; bench->algorithms[a] && code == BNN_OK; a++) {
         bnn_step_config config;
@@ -138,9 +122,9 @@ bnn_code bnn_bench_train(const bnn_bench *bench, bnn_error *err) {
         int phases = config.spec.phase + 1;
         for (int phase = 0; phase < phases && code == BNN_OK; phase++) {
             config.spec.phase = phase;
-            code = measure(bench, &config, &t, err);
+            code = measure(bench, &config, &m, err);
         }
     }
-    stop_twins(&t);
+    bnn_baselines_stop(&m.twins);
     return code;
 }

@@ -234,6 +234,8 @@ NETWORKS = {
 def build(arch, shape, classes, parameters):
     """The network for samples of that shape (C H W). A twin has as many parameters as what it is a
     twin of; a mistake here must not become a ratio."""
+    if arch not in NETWORKS:
+        raise ValueError("twins.py knows no network called " + arch)
     net = NETWORKS[arch](shape, classes)
     count = sum(p.numel() for p in net.parameters())
     if count != parameters:

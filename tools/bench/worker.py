@@ -1,6 +1,7 @@
-"""What a worker of bnn-bench says in Python: tools/bench/worker.h tells the lines. Both workers take
+"""What a worker of bnn-bench says in Python: tools/bench/worker.h tells the lines. All workers take
 the same arguments, see Subject."""
 import collections
+import importlib
 import os
 import sys
 import tempfile
@@ -11,20 +12,63 @@ sys.dont_write_bytecode = True
 scratch = tempfile.TemporaryDirectory(prefix="bnn-bench.")
 tempfile.tempdir = os.environ["TMPDIR"] = scratch.name
 
-Subject = collections.namedtuple("Subject", "arch batch shape classes parameters threads precision")
+# Lines for bnn-bench; what frameworks print goes where their warnings go.
+voice = os.fdopen(os.dup(1), "w")
+os.dup2(2, 1)
+
+Subject = collections.namedtuple(
+    "Subject", "engine precision arch batch shape classes parameters threads folder")
 
 
 def subject():
-    """From ARCH BATCH CHANNELS HEIGHT WIDTH CLASSES PARAMETERS THREADS PRECISION."""
-    batch, channels, height, width, classes, parameters, threads = map(int, sys.argv[2:9])
-    return Subject(sys.argv[1], batch, (channels, height, width), classes, parameters, threads,
-                   sys.argv[9])
+    """From ENGINE PRECISION ARCH BATCH CHANNELS HEIGHT WIDTH CLASSES PARAMETERS THREADS FOLDER, the
+    folder being one for all workers of a run."""
+    engine, precision, arch, *numbers, folder = sys.argv[1:12]
+    batch, channels, height, width, classes, parameters, threads = map(int, numbers)
+    return Subject(engine, precision, arch, batch, (channels, height, width), classes, parameters,
+                   threads, folder)
 
 
 def end(word, why):
-    """Says why there is nothing to measure: "absent" or "error"."""
-    print(word, str(why).split("\n", maxsplit=1)[0], flush=True)
+    """Says in a line why there is nothing to measure: "absent" or "error"."""
+    lines = [line for line in str(why).splitlines() if line.strip()] or [type(why).__name__]
+    # A compiler's own message tells more than that it failed.
+    print(word, next((line for line in lines if "error: " in line), lines[0]), file=voice,
+          flush=True)
     sys.exit(1)
+
+
+def load(*packages):
+    """The modules of these packages of PyPI."""
+    for name in packages:
+        try:
+            importlib.import_module(name)
+        except ImportError as error:
+            end("absent", "%s has no %s (%s), so nothing to compare with; 'pip install %s' adds it,"
+                " or BNN_PYTHON names another Python" % (sys.executable, name, error, name))
+    return [sys.modules[name] for name in packages]
+
+
+def apart(work, *arguments):
+    """Calls work in a process of its own, whose memory is not counted; it says itself what is
+    wrong, and ends without what a whole interpreter does at its end."""
+    child = os.fork()
+    if child == 0:
+        status = 1
+        try:
+            say_what_is_wrong(work, *arguments)
+            status = 0
+        finally:
+            os._exit(status)
+    if os.waitpid(child, 0)[1] != 0:
+        raise SystemExit(1)
+
+
+def say_what_is_wrong(work, *arguments):
+    try:
+        work(*arguments)
+    except Exception as error:  # frameworks raise of all kinds
+        end("error", error)
 
 
 def peak_bytes():
@@ -37,7 +81,7 @@ def peak_bytes():
 
 def serve(version, run):
     """Repeats run() as often as it is told to."""
-    print("ready", version, flush=True)
+    print("ready", version, file=voice, flush=True)
     for line in sys.stdin:
         least_runs, least_seconds = line.split()
         start, passed, runs = time.perf_counter(), 0.0, 0
@@ -45,4 +89,4 @@ def serve(version, run):
             run()
             runs += 1
             passed = time.perf_counter() - start
-        print("done %.9g %d" % (passed / runs, peak_bytes()), flush=True)
+        print("done %.9g %d" % (passed / runs, peak_bytes()), file=voice, flush=True)

@@ -1,0 +1,24 @@
+/* Other frameworks as baselines: the float twin of a network in a script of this folder, run by a
+ * Python that has the framework. */
+#ifndef BNN_TOOLS_BENCH_ENGINES_H
+#define BNN_TOOLS_BENCH_ENGINES_H
+
+#include "tools/bench/bench.h"
+
+typedef struct bnn_engine {
+    const char *name; /* as --compare has it */
+    const char *script;
+    const char *precisions[BNN_ENGINE_PRECISIONS]; /* each a baseline of its own */
+} bnn_engine;
+
+/* What a training step and what inference can be compared with; NULL-terminated. */
+extern const bnn_engine *const bnn_train_engines[], *const bnn_infer_engines[];
+
+/* Adds the baselines of the chosen engines (bench->engines) for batches of that size. What cannot
+ * be had or begun here is told on stderr and has no worker. `folder` is for what the workers of a
+ * run share; "" where they share nothing. Interpreters: $BNN_PYTHON, or if that is not set python3
+ * of PATH, then /usr/bin/python3. */
+bnn_code bnn_engines_start(const bnn_bench *bench, const bnn_spec *twin, size_t batch_size,
+                           const char *folder, bnn_baselines *baselines, bnn_error *err);
+
+#endif
