@@ -179,6 +179,7 @@ int32_t *bnn_i32(const bnn_graph *graph, bnn_t t);
 uint8_t *bnn_u8(const bnn_graph *graph, bnn_t t);
 uint64_t *bnn_bits(const bnn_graph *graph, bnn_t t);
 double *bnn_f64(const bnn_graph *graph, bnn_t t);
+/* A parameter's only until it is handed over (params.h). */
 float *bnn_grad(const bnn_graph *graph, bnn_t t);
 
 /* ---- for row-wise ops: a block's first row, wherever it lives; NULL for BNN_NONE ---- */

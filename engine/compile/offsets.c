@@ -6,12 +6,8 @@
 
 #include "engine/graph_private.h"
 
-/* What has its place comes before all that look for one. */
 static int larger_first(const void *a, const void *b) {
     const bnn_buffer *x = *(bnn_buffer *const *)a, *y = *(bnn_buffer *const *)b;
-    if (x->fixed != y->fixed) {
-        return y->fixed - x->fixed;
-    }
     if (x->bytes != y->bytes) {
         return x->bytes < y->bytes ? 1 : -1;
     }
@@ -67,9 +63,7 @@ static size_t place(const bnn_graph *graph, bnn_buffer **order, size_t count, bn
     size_t bytes = 0;
     qsort(order, count, sizeof *order, larger_first);
     for (size_t i = 0; i < count; i++) {
-        if (!order[i]->fixed) {
-            order[i]->offset = lowest_offset(graph, order[i], order, i, room);
-        }
+        order[i]->offset = lowest_offset(graph, order[i], order, i, room);
         size_t end = order[i]->offset + order[i]->bytes;
         bytes = end > bytes ? end : bytes;
     }
@@ -175,10 +169,24 @@ static void *take_memory(const bnn_graph *graph) {
     return device->ops->alloc(device, BNN_MEMORY_DEVICE, graph->bytes);
 }
 
+/* Memory for the parameters' gradients, where nobody else takes them. */
+static int take_grads(const bnn_graph *graph) {
+    const bnn_device *device = &graph->stream.device;
+    bnn_params *params = graph->params;
+    if (!graph->handover_count || params->update || params->grads) {
+        return 1;
+    }
+    params->grads = device->ops->alloc(device, BNN_MEMORY_DEVICE, 4 * params->value_count);
+    return params->grads != NULL;
+}
+
 bnn_code bnn_graph_bind(bnn_graph *graph, void *memory, bnn_error *err) {
-    if (graph->grads_bytes && graph->grads_bytes != 4 * graph->params->value_count) {
+    if (graph->value_count && graph->value_count != graph->params->value_count) {
         return bnn_fail(err, BNN_ERR_ARGUMENT,
                         "parameters were added after the graph was compiled");
+    }
+    if (!take_grads(graph)) {
+        return bnn_fail(err, BNN_ERR_MEMORY, "out of memory for the parameters' gradients");
     }
     if (!memory && !(memory = graph->own_memory = take_memory(graph))) {
         return bnn_fail(err, BNN_ERR_MEMORY,
@@ -202,9 +210,10 @@ bnn_code bnn_graph_bind(bnn_graph *graph, void *memory, bnn_error *err) {
         node->ws = memory_of(graph, memory, node->ws_buffer);
         node->ws_backward = memory_of(graph, memory, node->ws_backward_buffer);
     }
-    graph->scratch = (unsigned char *)memory + graph->scratch_offset;
-    if (graph->grads_bytes) {
-        graph->params->grads = graph->grads = memory;
+    for (size_t i = 0; i < graph->handover_count; i++) {
+        bnn_handover *h = &graph->handovers[i];
+        h->grad = h->t < 0 ? memory_of(graph, memory, h->buffer) : graph->tensors[h->t].grad;
     }
+    graph->scratch = (unsigned char *)memory + graph->scratch_offset;
     return BNN_OK;
 }

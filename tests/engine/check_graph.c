@@ -330,6 +330,10 @@ START_TEST(test_planned_memory) {
             run_random(&b, x, gy);
             compare_random(&a, &b, seed);
         }
+        float *taken = spoiled_run(a.graph, a.params, a.root, gy);
+        memcpy(a.params->grads, taken, 4 * a.params->value_count);
+        compare_random(&a, &b, seed); /* no more, if they are taken as they come */
+        free(taken);
         for (size_t i = 0; i < a.params->value_count; i++) {
             if (!isfinite(a.params->grads[i])) {
                 ck_abort_msg("graph %d: not finite", (int)seed);
@@ -413,6 +417,39 @@ START_TEST(test_learned_scale) {
         free_random(&a);
         free_random(&b);
     }
+}
+END_TEST
+
+/* A factor that a batch norm reads in its backward, adding nothing to the gradient, behind the one
+ * node that does. */
+START_TEST(test_late_reader) {
+    random_net net = {.params = bnn_params_create()};
+    bnn_error err = {0};
+    bnn_graph *g = net.graph = bnn_graph_create(test_device(), net.params, 1);
+    net.input = bnn_graph_input(g, "x", BNN_F32, image);
+    bnn_graph_want_grad(g, net.input);
+    bnn_t x = bnn_op_affine(g, net.input, BNN_NONE, BNN_NONE), scale = vector(&net, "scale");
+    bnn_defer_scale(g, x, scale);
+    bnn_t y = random_node(&net, 5, random_node(&net, 4, x, x), BNN_NONE); /* in steps apart */
+    net.root = bnn_op_affine(g, y, scale, BNN_NONE);
+    ck_ok(bnn_graph_compile(g, net.root, &err), err);
+    ck_ok(bnn_params_allocate(net.params, &err), err);
+    ck_ok(bnn_graph_bind(g, NULL, &err), err);
+    bnn_rng rng = bnn_rng_start(8, 1);
+    size_t n = bnn_shape_count(image);
+    float *values = random_floats(&rng, SHIFTED, n), *gy = random_floats(&rng, SHIFTED, n);
+    fill_random(&rng, POSITIVE, net.params->value_count, net.params->values);
+    run_random(&net, values, gy);
+    float *gx = malloc(4 * n);
+    memcpy(gx, bnn_grad(g, net.input), 4 * n);
+    float *taken = spoiled_run(g, net.params, net.root, gy);
+    ck_assert(memcmp(taken, net.params->grads, 4 * net.params->value_count) == 0);
+    ck_assert(memcmp(gx, bnn_grad(g, net.input), 4 * n) == 0);
+    free(values);
+    free(gy);
+    free(gx);
+    free(taken);
+    free_random(&net);
 }
 END_TEST
 
@@ -557,6 +594,42 @@ START_TEST(test_blocks) {
 }
 END_TEST
 
+/* An optimizer that moves each parameter as soon as its gradient is there changes nothing for the
+ * others. */
+START_TEST(test_early_updates) {
+    const char *algorithm = _i ? bnn_binarizers[_i - 1]->name : "fp32";
+    trained t;
+    start_training(&t, algorithm, 2, 1);
+    bind_training(&t, NULL);
+    bnn_graph_forward(t.net.graph);
+    bnn_graph_backward(t.net.graph);
+    float *taken = spoiled_run(t.net.graph, t.params, t.net.loss, NULL);
+    for (size_t i = 0; i < t.params->count; i++) {
+        const bnn_param *p = t.params->list[i];
+        ck_assert_msg(!p->trainable || memcmp(taken + p->offset, bnn_param_grad(t.params, p),
+                                              p->count * sizeof(float)) == 0,
+                      "%s: %s has another gradient", algorithm, p->name);
+    }
+    free(taken);
+    stop_training(&t);
+}
+END_TEST
+
+/* Nor are all gradients there at once: with small images they would take most of the memory. */
+START_TEST(test_few_gradients) {
+    bnn_error err = {0};
+    bnn_net net;
+    bnn_params *params = bnn_params_create();
+    bnn_spec spec = {.height = 8, .width = 8, .channels = 3, .classes = 10};
+    ck_ok(bnn_spec_find(&spec, "resnet18", "fp32", &err), err);
+    ck_ok(bnn_net_build(&spec, test_device(), params, 1, 1, &net, &err), err);
+    size_t bytes = bnn_graph_bytes(net.graph), all = 4 * params->value_count;
+    ck_assert_msg(3 * bytes < all, "%zu bytes planned, gradients of %zu", bytes, all);
+    bnn_graph_free(net.graph);
+    bnn_params_free(params);
+}
+END_TEST
+
 /* Planned bytes: a binary network's step takes less than its float twin's. */
 START_TEST(test_less_memory) {
     static const char *const algorithms[] = {"bnn",    "xnor",     "dorefa", "xnorpp",
@@ -565,7 +638,7 @@ START_TEST(test_less_memory) {
     for (int i = 0; i < 8; i++) {
         trained t;
         start_training(&t, i ? algorithms[i - 1] : "fp32", 64, 1);
-        bytes[i] = bnn_graph_bytes(t.net.graph) - 4 * t.params->value_count; /* less gradients */
+        bytes[i] = bnn_graph_bytes(t.net.graph);
         size_t percent = i <= 4 ? 70 : 80; /* the last three hold what their slopes are read from */
         ck_assert_msg(i == 0 || 100 * bytes[i] < percent * bytes[0], "%s: %zu bytes beside %zu",
                       i ? algorithms[i - 1] : "", bytes[i], bytes[0]);
@@ -623,8 +696,11 @@ int main(void) {
     tcase_set_timeout(tcase, 120);
     tcase_add_test(tcase, test_planned_memory);
     tcase_add_test(tcase, test_learned_scale);
+    tcase_add_test(tcase, test_late_reader);
     tcase_add_test(tcase, test_no_allocation);
     tcase_add_test(tcase, test_blocks);
+    tcase_add_loop_test(tcase, test_early_updates, 0, 9);
+    tcase_add_test(tcase, test_few_gradients);
     tcase_add_test(tcase, test_less_memory);
     tcase_add_test(tcase, test_threads);
     tcase_add_test(tcase, test_tail_batch);
