@@ -64,6 +64,7 @@ typedef struct bnn_life {
  * place; `step` is where a local buffer lives, -1 for the others. */
 typedef struct bnn_buffer {
     size_t bytes, offset;
+    double weight; /* the heaviest are placed first */
     bnn_life life[2];
     int whole; /* touched other than block by block */
     int step;

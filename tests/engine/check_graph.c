@@ -630,6 +630,72 @@ START_TEST(test_few_gradients) {
 }
 END_TEST
 
+/* Bytes of planned memory that some step needs at once. */
+static size_t needed_at_once(const bnn_graph *g) {
+    size_t most = 0;
+    for (int step = 0; step < (int)g->step_count; step++) {
+        size_t bytes = 0;
+        for (size_t i = 0; i < g->buffer_count; i++) {
+            const bnn_buffer *b = &g->buffers[i];
+            int live = 0;
+            for (int k = 0; k < 2 && b->step < 0; k++) {
+                const bnn_life *l = &b->life[k];
+                live |= l->first >= 0 && g->actions[l->first].step <= step &&
+                        (l->last == (int)g->action_count || g->actions[l->last].step >= step);
+            }
+            bytes += live ? b->bytes : 0;
+        }
+        most = bytes > most ? bytes : most;
+    }
+    return most;
+}
+
+static void build_network(const char *arch, const char *algorithm, bnn_params *params,
+                          bnn_net *net) {
+    bnn_error err = {0};
+    bnn_spec spec = {.height = 32, .width = 32, .channels = 3, .classes = 10};
+    ck_ok(bnn_spec_find(&spec, arch, algorithm, &err), err);
+    ck_ok(bnn_net_build(&spec, test_device(), params, 16, 1, net, &err), err);
+}
+
+/* Hardly more is planned than some step needs at once. */
+START_TEST(test_tight_plan) {
+    static const char *const arch[] = {"resnet18", "resnet34", "resnet20"};
+    for (int i = 0; i < 9; i++) {
+        const char *algorithm = i % 3 == 0 ? "fp32" : i % 3 == 1 ? "fda" : "reactnet";
+        bnn_net net;
+        bnn_params *params = bnn_params_create();
+        build_network(arch[i / 3], algorithm, params, &net);
+        size_t bytes = bnn_graph_bytes(net.graph), needed = needed_at_once(net.graph);
+        ck_assert_msg(100 * bytes < 104 * needed, "%s %s: %zu bytes where %zu are needed",
+                      arch[i / 3], algorithm, bytes, needed);
+        bnn_graph_free(net.graph);
+        bnn_params_free(params);
+    }
+}
+END_TEST
+
+/* The gradient of latent weights takes the memory of that of the operand they become. */
+START_TEST(test_gradients_in_place) {
+    static const char *const algorithms[] = {"bnn", "fda"};
+    for (int i = 0; i < 2; i++) {
+        bnn_net net;
+        int shared = 0;
+        bnn_params *params = bnn_params_create();
+        build_network("resnet20", algorithms[i], params, &net);
+        const bnn_graph *g = net.graph;
+        for (size_t k = 0; k < g->node_count; k++) {
+            const bnn_tensor *in = &g->tensors[g->nodes[k].in[0]];
+            int weights = in->param && in->param->binary && bnn_row_wise(g->nodes[k].op);
+            shared += weights && in->grad_buffer == g->tensors[g->nodes[k].out[0]].grad_buffer;
+        }
+        ck_assert_msg(shared == 18, "%s: %d of 18 layers", algorithms[i], shared);
+        bnn_graph_free(net.graph);
+        bnn_params_free(params);
+    }
+}
+END_TEST
+
 /* Planned bytes: a binary network's step takes less than its float twin's. */
 START_TEST(test_less_memory) {
     static const char *const algorithms[] = {"bnn",    "xnor",     "dorefa", "xnorpp",
@@ -701,6 +767,8 @@ int main(void) {
     tcase_add_test(tcase, test_blocks);
     tcase_add_loop_test(tcase, test_early_updates, 0, 9);
     tcase_add_test(tcase, test_few_gradients);
+    tcase_add_test(tcase, test_tight_plan);
+    tcase_add_test(tcase, test_gradients_in_place);
     tcase_add_test(tcase, test_less_memory);
     tcase_add_test(tcase, test_threads);
     tcase_add_test(tcase, test_tail_batch);
