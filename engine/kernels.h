@@ -83,7 +83,8 @@ static inline int bnn_pooled(int size, int kernel, int stride, int pad, int ceil
 }
 
 typedef struct bnn_kernels {
-    const char *name; /* backend and instruction set, "cpu avx2" */
+    const char *name;              /* backend and instruction set, "cpu avx2" */
+    const struct bnn_micro *micro; /* what the CPU's products are made of (cpu/tiles/tiles.h) */
 
     /* ---- blocks ---- */
     /* Kernels marked (block) work on a block of consecutive rows and on the thread that calls them;
@@ -327,9 +328,9 @@ typedef struct bnn_kernels {
                       int decoupled, uint64_t step);
 } bnn_kernels;
 
-/* The CPU's table. `isa`: "generic", "avx2", "avx512", "amx", "neon", or NULL for the best the
- * machine has (capped by the environment variable BNN_ISA; "amx" only if that names it). NULL and
- * *why set to a static text if that name is unknown or this CPU or build lacks it. The table is
- * immutable and lives forever. */
+/* The CPU's table. `isa`: "generic", "avx2", "avx512", "avx512_vpopcntdq", "amx", "neon", or NULL
+ * for the best the machine has (capped by the environment variable BNN_ISA; "amx" only if that
+ * names it). NULL and *why set to a static text if that name is unknown or this CPU or build lacks
+ * it. The table is immutable and lives forever. */
 const bnn_kernels *bnn_cpu_kernels(const char *isa, const char **why);
 #endif

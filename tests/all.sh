@@ -29,9 +29,10 @@ tests/rules/check_tidy.sh build-clang || status=$?
 tests/fuzz/run.sh 2
 tests/fuzz/coverage.sh
 skipped=0
-for isa in generic avx2 avx512 amx; do
+for isa in generic avx2 avx512 avx512_vpopcntdq amx; do
     case $isa in
-    avx512) flag=avx512_vpopcntdq ;;
+    avx512) flag=avx512dq ;;
+    avx512_vpopcntdq) flag=avx512_vpopcntdq ;;
     amx) flag=amx_int8 ;;
     *) flag= ;;
     esac

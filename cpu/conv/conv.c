@@ -3,8 +3,10 @@
  */
 #include "cpu/conv/conv.h"
 
-void bnn_conv_forward(const bnn_device *device, const bnn_micro *micro, const bnn_conv *s,
-                      const bnn_operand *x, const bnn_operand *w, const bnn_result *y, void *ws) {
+void bnn_conv_forward(const bnn_stream *stream, const bnn_conv *s, const bnn_operand *x,
+                      const bnn_operand *w, const bnn_result *y, void *ws) {
+    const bnn_device *device = &stream->device;
+    const bnn_micro *micro = device->kernels->micro;
     if (bnn_conv_is_depthwise(s)) {
         bnn_conv_forward_depthwise(device, micro, s, x, w, y, ws);
     } else if (x->b1 != NULL) {
@@ -14,8 +16,10 @@ void bnn_conv_forward(const bnn_device *device, const bnn_micro *micro, const bn
     }
 }
 
-void bnn_conv_backward_x(const bnn_device *device, const bnn_micro *micro, const bnn_conv *s,
-                         const float *gy, const bnn_operand *w, float *gx, int acc, void *ws) {
+void bnn_conv_backward_x(const bnn_stream *stream, const bnn_conv *s, const float *gy,
+                         const bnn_operand *w, float *gx, int acc, void *ws) {
+    const bnn_device *device = &stream->device;
+    const bnn_micro *micro = device->kernels->micro;
     if (bnn_conv_is_depthwise(s)) {
         bnn_conv_backward_x_depthwise(device, micro, s, gy, w, gx, acc, ws);
     } else if (w->b1 != NULL && bnn_conv_mix_x_pays(s)) {
@@ -25,8 +29,10 @@ void bnn_conv_backward_x(const bnn_device *device, const bnn_micro *micro, const
     }
 }
 
-void bnn_conv_backward_w(const bnn_device *device, const bnn_micro *micro, const bnn_conv *s,
-                         const float *gy, const bnn_operand *x, float *gw, int acc, void *ws) {
+void bnn_conv_backward_w(const bnn_stream *stream, const bnn_conv *s, const float *gy,
+                         const bnn_operand *x, float *gw, int acc, void *ws) {
+    const bnn_device *device = &stream->device;
+    const bnn_micro *micro = device->kernels->micro;
     if (bnn_conv_is_depthwise(s)) {
         bnn_conv_backward_w_depthwise(device, micro, s, gy, x, gw, acc, ws);
     } else if (x->b1 != NULL && bnn_conv_mix_w_fits(s, x)) {
@@ -36,15 +42,18 @@ void bnn_conv_backward_w(const bnn_device *device, const bnn_micro *micro, const
     }
 }
 
-size_t bnn_conv_prepared_bytes(const bnn_device *device, const bnn_micro *micro, const bnn_conv *s,
-                               int bits) {
+size_t bnn_conv_prepared_bytes(const bnn_stream *stream, const bnn_conv *s, int bits) {
+    const bnn_device *device = &stream->device;
+    const bnn_micro *micro = device->kernels->micro;
     return bnn_conv_is_depthwise(s) ? bnn_conv_depthwise_prepared_bytes(s)
            : bits                   ? bnn_conv_b1_prepared_bytes(device, micro, s)
                                     : bnn_conv_f32_prepared_bytes(micro, s);
 }
 
-void bnn_conv_prepare(const bnn_device *device, const bnn_micro *micro, const bnn_conv *s,
-                      const bnn_operand *w, void *prepared, void *ws) {
+void bnn_conv_prepare(const bnn_stream *stream, const bnn_conv *s, const bnn_operand *w,
+                      void *prepared, void *ws) {
+    const bnn_device *device = &stream->device;
+    const bnn_micro *micro = device->kernels->micro;
     if (bnn_conv_is_depthwise(s)) {
         bnn_conv_prepare_depthwise(s, w, 0, prepared);
     } else if (w->b1 != NULL) {
@@ -58,8 +67,9 @@ static size_t most(size_t a, size_t b) {
     return a > b ? a : b;
 }
 
-size_t bnn_conv_workspace(const bnn_device *device, const bnn_micro *micro, const bnn_conv *s,
-                          int bits) {
+size_t bnn_conv_workspace(const bnn_stream *stream, const bnn_conv *s, int bits) {
+    const bnn_device *device = &stream->device;
+    const bnn_micro *micro = device->kernels->micro;
     if (bnn_conv_is_depthwise(s)) {
         return bnn_conv_depthwise_bytes(device, s);
     }

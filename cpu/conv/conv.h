@@ -105,18 +105,16 @@ static inline float bnn_row_scale(const bnn_operand *v, size_t row) {
 }
 
 /* conv.c: each choosing among those below; kernels.h tells what they do. */
-size_t bnn_conv_workspace(const bnn_device *device, const bnn_micro *micro, const bnn_conv *s,
-                          int bits);
-void bnn_conv_forward(const bnn_device *device, const bnn_micro *micro, const bnn_conv *s,
-                      const bnn_operand *x, const bnn_operand *w, const bnn_result *y, void *ws);
-size_t bnn_conv_prepared_bytes(const bnn_device *device, const bnn_micro *micro, const bnn_conv *s,
-                               int bits);
-void bnn_conv_prepare(const bnn_device *device, const bnn_micro *micro, const bnn_conv *s,
-                      const bnn_operand *w, void *prepared, void *ws);
-void bnn_conv_backward_x(const bnn_device *device, const bnn_micro *micro, const bnn_conv *s,
-                         const float *gy, const bnn_operand *w, float *gx, int acc, void *ws);
-void bnn_conv_backward_w(const bnn_device *device, const bnn_micro *micro, const bnn_conv *s,
-                         const float *gy, const bnn_operand *x, float *gw, int acc, void *ws);
+size_t bnn_conv_workspace(const bnn_stream *stream, const bnn_conv *s, int bits);
+void bnn_conv_forward(const bnn_stream *stream, const bnn_conv *s, const bnn_operand *x,
+                      const bnn_operand *w, const bnn_result *y, void *ws);
+size_t bnn_conv_prepared_bytes(const bnn_stream *stream, const bnn_conv *s, int bits);
+void bnn_conv_prepare(const bnn_stream *stream, const bnn_conv *s, const bnn_operand *w,
+                      void *prepared, void *ws);
+void bnn_conv_backward_x(const bnn_stream *stream, const bnn_conv *s, const float *gy,
+                         const bnn_operand *w, float *gx, int acc, void *ws);
+void bnn_conv_backward_w(const bnn_stream *stream, const bnn_conv *s, const float *gy,
+                         const bnn_operand *x, float *gw, int acc, void *ws);
 
 /* b1.c: bits times bits. */
 void bnn_conv_forward_b1(const bnn_device *device, const bnn_micro *micro, const bnn_conv *s,

@@ -35,11 +35,16 @@ static const char *lacking_avx2(void) {
 static const char *lacking_avx512(void) {
     if (lacking_avx2() != NULL || !__builtin_cpu_supports("avx512f") ||
         !__builtin_cpu_supports("avx512bw") || !__builtin_cpu_supports("avx512dq") ||
-        !__builtin_cpu_supports("avx512vl") || !__builtin_cpu_supports("avx512vbmi") ||
-        !__builtin_cpu_supports("avx512vpopcntdq")) {
-        return "avx512: this CPU lacks AVX-512 (F, BW, DQ, VL, VBMI, VPOPCNTDQ)";
+        !__builtin_cpu_supports("avx512vl")) {
+        return "avx512: this CPU lacks AVX-512 (F, BW, DQ, VL)";
     }
     return NULL;
+}
+
+static const char *lacking_vpopcntdq(void) {
+    return lacking_avx512() == NULL && __builtin_cpu_supports("avx512vpopcntdq")
+               ? NULL
+               : "avx512_vpopcntdq: this CPU lacks AVX-512 (F, BW, DQ, VL) or VPOPCNTDQ";
 }
 
 /* Whether the processor has tiles (CPUID leaf 7: BF16, TILE, INT8) and the system saves them (XCR0:
@@ -76,6 +81,7 @@ static const char *lacking_amx(void) {
 }
 #define AVX2_TABLE &bnn_kernels_avx2
 #define AVX512_TABLE &bnn_kernels_avx512
+#define VPOPCNTDQ_TABLE &bnn_kernels_vpopcntdq
 #define AMX_TABLE &bnn_kernels_amx
 #else
 static const char *lacking_avx2(void) {
@@ -84,11 +90,15 @@ static const char *lacking_avx2(void) {
 static const char *lacking_avx512(void) {
     return "avx512: this CPU is no 64-bit x86";
 }
+static const char *lacking_vpopcntdq(void) {
+    return "avx512_vpopcntdq: this CPU is no 64-bit x86";
+}
 static const char *lacking_amx(void) {
     return "amx: this CPU is no 64-bit x86";
 }
 #define AVX2_TABLE NULL
 #define AVX512_TABLE NULL
+#define VPOPCNTDQ_TABLE NULL
 #define AMX_TABLE NULL
 #endif
 
@@ -102,12 +112,15 @@ static const char *lacking_neon(void) {
 }
 #endif
 
+#define KNOWN "generic, neon, avx2, avx512, avx512_vpopcntdq and amx"
+
 /* From the least to the most capable; a cap cuts off what stands behind it. */
 static const isa isas[] = {
     {"generic", &bnn_kernels_generic, nothing},
     {"neon", NEON_TABLE, lacking_neon},
     {"avx2", AVX2_TABLE, lacking_avx2},
     {"avx512", AVX512_TABLE, lacking_avx512},
+    {"avx512_vpopcntdq", VPOPCNTDQ_TABLE, lacking_vpopcntdq},
     {"amx", AMX_TABLE, lacking_amx},
 };
 
@@ -125,15 +138,13 @@ static int find(const char *name) {
 }
 
 const bnn_kernels *bnn_cpu_kernels(const char *name, const char **why) {
-    static const char *unknown =
-        "unknown instruction set; known are generic, neon, avx2, avx512 and amx";
+    static const char *unknown = "unknown instruction set; known are " KNOWN;
     const char *env = getenv("BNN_ISA"), *ignored;
     int capped = env != NULL && env[0] != '\0', cap = capped ? find(env) : ISAS - 1;
     why = why == NULL ? &ignored : why;
     *why = NULL;
     if (cap < 0) {
-        *why = "BNN_ISA names an unknown instruction set; known are generic, neon, avx2, avx512 "
-               "and amx";
+        *why = "BNN_ISA names an unknown instruction set; known are " KNOWN;
         return NULL;
     }
     if (name == NULL) {

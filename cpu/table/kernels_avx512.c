@@ -1,5 +1,5 @@
-/* The kernel table of this instruction set: the shared loops compiled with this file's flags, over
- * its own bit primitives and machine kernels. */
+/* The kernel tables of AVX-512: the shared loops compiled with this file's flags, over its own bit
+ * primitives; and machine kernels by what a processor has beside F, BW, DQ and VL. */
 #include "cpu/tiles/tiles.h"
 
 #if defined(__x86_64__) /* elsewhere this file is empty but for declarations */
@@ -11,10 +11,6 @@
 #include "cpu/conv/conv.h"
 #include "cpu/rows/sincos.h"
 
-#define MICRO bnn_micro_avx512
-#define TABLE bnn_kernels_avx512
-#define NAME "cpu avx512"
-
 #include "cpu/rows/bits.inc"
 #include "cpu/rows/elementwise.inc"
 #include "cpu/rows/norm.inc"
@@ -22,6 +18,20 @@
 #include "cpu/rows/optimizers.inc"
 #include "cpu/rows/pool.inc"
 #include "cpu/rows/points.inc"
+
+#define MICRO bnn_micro_avx512
+#define TABLE bnn_kernels_avx512
+#define NAME "cpu avx512"
+#include "cpu/table/table.inc"
+
+#define MICRO bnn_micro_vpopcntdq
+#define TABLE bnn_kernels_vpopcntdq
+#define NAME "cpu avx512_vpopcntdq"
+#include "cpu/table/table.inc"
+
+#define MICRO bnn_micro_amx
+#define TABLE bnn_kernels_amx
+#define NAME "cpu amx"
 #include "cpu/table/table.inc"
 
 #endif

@@ -1,6 +1,6 @@
-/* The binary tile with AVX-512: xor and vpopcntq. Eight channels lie in a vector, 64 bits of K of
- * each; 4 pixels times 32 channels are sixteen sums in registers. A sum is a 64-bit lane, so no
- * depth can overflow it. */
+/* The binary tile with AVX-512 of every processor that has it at all (F, BW, DQ, VL): carry-save
+ * adders. Vectors are as wide as a panel, which costs narrow ones nothing where vectors of 256 bits
+ * run on more ports. */
 #include "cpu/tiles/tiles.h"
 
 #if defined(__x86_64__) /* elsewhere this file is empty but for declarations */
@@ -9,113 +9,156 @@
 #include <math.h>
 #include <string.h>
 
-enum { MR = 4 };
+/* A tile is [kb / 4][MR][4][4], each byte of K four times, as a broadcast wants it; PIXEL bytes of
+ * one pixel. No more than SPAN bytes of K make at most 255 of what is worth 32. */
+enum { MR = 4, PIXEL = 16, SPAN = 31 * 32 };
 
-/* A panel is [kb / 8][width]: 64 bits of K of all channels side by side. Eight channels at a time:
- * a line of the panel, and few enough lines of the filters to stay in the cache until read out. */
-void bnn_b1_pack_w_avx512(size_t kb, size_t n, size_t width, const uint8_t *w, uint8_t *panel) {
-    for (size_t first = 0; first < width; first += 8) {
-        size_t count = first >= n ? 0 : n - first < 8 ? n - first : 8;
+#define RAW 0x00ff00ff00ff00ffu
+
+/* Eight bytes of K: the second of each pair becomes the parity of all up to it. `parity` is that of
+ * the bytes before, in each byte. */
+static inline uint64_t with_parity(uint64_t v, uint64_t *parity) {
+    uint64_t p = v ^ v << 8;
+    p ^= p << 16;
+    p ^= p << 32;
+    p ^= *parity;
+    *parity = (p >> 56) * 0x0101010101010101u;
+    return (v & RAW) | (p & ~RAW);
+}
+
+/* Eight bytes of K of four channels, which are `quarter` apart; those behind the n-th are zeros. */
+static inline void pack_four(size_t kb, size_t n, size_t quarter, const uint8_t *w, size_t j,
+                             uint64_t parity[4], __m128i bytes[2]) {
+    __m128i row[4];
+    for (size_t q = 0; q < 4; q++, j += quarter) {
+        uint64_t v = 0;
+        if (j < n) {
+            memcpy(&v, w + j * kb, 8);
+        }
+        row[q] = _mm_cvtsi64_si128((long long)with_parity(v, &parity[q]));
+    }
+    __m128i even = _mm_unpacklo_epi8(row[0], row[1]), odd = _mm_unpacklo_epi8(row[2], row[3]);
+    bytes[0] = _mm_unpacklo_epi16(even, odd);
+    bytes[1] = _mm_unpackhi_epi16(even, odd);
+}
+
+/* A panel is [kb][width]; its channels are where NAME(end) finds them in order. */
+static void pack_w(size_t kb, size_t n, size_t width, const uint8_t *w, uint8_t *panel) {
+    size_t quarter = width / 4;
+    for (size_t j = 0; j < quarter; j++) {
+        uint64_t parity[4] = {0};
         for (size_t k = 0; k < kb; k += 8) {
-            uint8_t *to = panel + k * width + 8 * first;
-            for (size_t j = 0; j < count; j++) {
-                memcpy(to + 8 * j, w + (first + j) * kb + k, 8);
+            __m128i bytes[2];
+            uint32_t four[8];
+            pack_four(kb, n, quarter, w + k, j, parity, bytes);
+            memcpy(four, bytes, sizeof four);
+            for (size_t i = 0; i < 8; i++) {
+                memcpy(panel + (k + i) * width + 4 * j, &four[i], 4);
             }
-            memset(to + 8 * count, 0, 8 * (8 - count));
         }
     }
 }
 
-static inline __m512i pixel_bits(const uint8_t *p) {
-    long long v;
-    memcpy(&v, p, 8);
-    return _mm512_set1_epi64(v);
-}
-
-static inline __m512i add_count(__m512i sum, __m512i a, __m512i w) {
-    return _mm512_add_epi64(sum, _mm512_popcnt_epi64(_mm512_xor_si512(a, w)));
-}
-
-static inline void store_counts(__m512i low, __m512i high, int32_t *count) {
-    __m512i both = _mm512_castsi256_si512(_mm512_cvtepi64_epi32(low));
-    both = _mm512_inserti64x4(both, _mm512_cvtepi64_epi32(high), 1);
-    _mm512_storeu_si512(count, both);
-}
-
-/* Thirty-two channels of a panel `width` wide. Sums have names, or gcc would keep them in memory.
- */
-static void tile32(size_t kb, size_t width, const uint8_t *tile, const uint8_t *w, int32_t *count) {
-    const __m512i zero = _mm512_setzero_si512();
-    __m512i s00 = zero, s01 = zero, s02 = zero, s03 = zero, s10 = zero, s11 = zero, s12 = zero,
-            s13 = zero, s20 = zero, s21 = zero, s22 = zero, s23 = zero, s30 = zero, s31 = zero,
-            s32 = zero, s33 = zero;
-    for (size_t k = 0; k < kb; k += 8, w += 8 * width) {
-        __m512i w0 = _mm512_loadu_si512(w), w1 = _mm512_loadu_si512(w + 64);
-        __m512i w2 = _mm512_loadu_si512(w + 128), w3 = _mm512_loadu_si512(w + 192);
-        __m512i a = pixel_bits(tile + k);
-        s00 = add_count(s00, a, w0);
-        s01 = add_count(s01, a, w1);
-        s02 = add_count(s02, a, w2);
-        s03 = add_count(s03, a, w3);
-        a = pixel_bits(tile + kb + k);
-        s10 = add_count(s10, a, w0);
-        s11 = add_count(s11, a, w1);
-        s12 = add_count(s12, a, w2);
-        s13 = add_count(s13, a, w3);
-        a = pixel_bits(tile + 2 * kb + k);
-        s20 = add_count(s20, a, w0);
-        s21 = add_count(s21, a, w1);
-        s22 = add_count(s22, a, w2);
-        s23 = add_count(s23, a, w3);
-        a = pixel_bits(tile + 3 * kb + k);
-        s30 = add_count(s30, a, w0);
-        s31 = add_count(s31, a, w1);
-        s32 = add_count(s32, a, w2);
-        s33 = add_count(s33, a, w3);
+/* Sixteen bytes of each of four rows, or the last eight and zeros. */
+static inline __m512i four_rows(size_t kb, const uint8_t *rows, size_t k) {
+    __m128i row[MR];
+    for (size_t i = 0; i < MR; i++, rows += kb) {
+        const __m128i *at = (const __m128i *)(const void *)(rows + k);
+        row[i] = kb - k >= 16 ? _mm_loadu_si128(at) : _mm_loadl_epi64(at);
     }
-    store_counts(s00, s01, count);
-    store_counts(s02, s03, count + 16);
-    store_counts(s10, s11, count + width);
-    store_counts(s12, s13, count + width + 16);
-    store_counts(s20, s21, count + 2 * width);
-    store_counts(s22, s23, count + 2 * width + 16);
-    store_counts(s30, s31, count + 3 * width);
-    store_counts(s32, s33, count + 3 * width + 16);
+    __m512i v = _mm512_inserti32x4(_mm512_castsi128_si512(row[0]), row[1], 1);
+    return _mm512_inserti32x4(_mm512_inserti32x4(v, row[2], 2), row[3], 3);
 }
 
-static void tile16(size_t kb, const uint8_t *tile, const uint8_t *w, int32_t *count) {
-    const __m512i zero = _mm512_setzero_si512();
-    __m512i s00 = zero, s01 = zero, s10 = zero, s11 = zero, s20 = zero, s21 = zero, s30 = zero,
-            s31 = zero;
-    for (size_t k = 0; k < kb; k += 8, w += 128) {
-        __m512i w0 = _mm512_loadu_si512(w), w1 = _mm512_loadu_si512(w + 64);
-        __m512i a = pixel_bits(tile + k);
-        s00 = add_count(s00, a, w0);
-        s01 = add_count(s01, a, w1);
-        a = pixel_bits(tile + kb + k);
-        s10 = add_count(s10, a, w0);
-        s11 = add_count(s11, a, w1);
-        a = pixel_bits(tile + 2 * kb + k);
-        s20 = add_count(s20, a, w0);
-        s21 = add_count(s21, a, w1);
-        a = pixel_bits(tile + 3 * kb + k);
-        s30 = add_count(s30, a, w0);
-        s31 = add_count(s31, a, w1);
+static void pack_a(size_t kb, const uint8_t *rows, uint8_t *tile) {
+    const __m512i last_of_half = _mm512_broadcast_i32x4(
+        _mm_setr_epi8(-1, -1, -1, -1, -1, -1, -1, -1, 7, 7, 7, 7, 7, 7, 7, 7));
+    const __m512i first_four =
+        _mm512_broadcast_i32x4(_mm_setr_epi8(0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2, 2, 3, 3, 3, 3));
+    __m512i parity = _mm512_setzero_si512();
+    for (size_t k = 0; k < kb; k += 16) {
+        __m512i v = four_rows(kb, rows, k), p = v ^ _mm512_slli_epi64(v, 8);
+        p ^= _mm512_slli_epi64(p, 16);
+        p ^= _mm512_slli_epi64(p, 32);
+        p ^= _mm512_shuffle_epi8(p, last_of_half) ^ parity;
+        parity = _mm512_shuffle_epi8(p, _mm512_set1_epi8(15));
+        v = _mm512_mask_blend_epi8(0xaaaaaaaaaaaaaaaau, v, p);
+        for (size_t i = 0; i < 16 && k + i < kb; i += 4, tile += MR * PIXEL) {
+            __m512i from = _mm512_add_epi8(first_four, _mm512_set1_epi8((char)i));
+            _mm512_storeu_si512(tile, _mm512_shuffle_epi8(v, from));
+        }
     }
-    store_counts(s00, s01, count);
-    store_counts(s10, s11, count + 16);
-    store_counts(s20, s21, count + 32);
-    store_counts(s30, s31, count + 48);
 }
 
-void bnn_b1_tile_avx512(size_t kb, size_t width, const uint8_t *tile, const uint8_t *panel,
-                        int32_t *count) {
-    if (width == 16) {
-        tile16(kb, tile, panel, count);
-        return;
-    }
-    for (size_t j = 0; j < width; j += 32) {
-        tile32(kb, width, tile, panel + 8 * j, count + j);
+/* Bits of a nibble. */
+static inline __m128i nibble_counts(void) {
+    return _mm_setr_epi8(0, 1, 1, 2, 1, 2, 2, 3, 1, 2, 2, 3, 2, 3, 3, 4);
+}
+
+#define WIDTH 64
+#define VECTOR __m512i
+#define OP(name) _mm512_##name
+#define NAME(name) name##_64
+static inline VECTOR load_64(const uint8_t *p) {
+    return _mm512_loadu_si512(p);
+}
+static inline VECTOR load_ints_64(const int32_t *p) {
+    return _mm512_loadu_si512(p);
+}
+static inline void store_ints_64(int32_t *p, VECTOR v) {
+    _mm512_storeu_si512(p, v);
+}
+static inline VECTOR nibble_counts_64(void) {
+    return _mm512_broadcast_i32x4(nibble_counts());
+}
+#include "cpu/tiles/b1_adders.inc"
+
+#define WIDTH 32
+#define VECTOR __m256i
+#define OP(name) _mm256_##name
+#define NAME(name) name##_32
+static inline VECTOR load_32(const uint8_t *p) {
+    return _mm256_loadu_epi32(p);
+}
+static inline VECTOR load_ints_32(const int32_t *p) {
+    return _mm256_loadu_epi32(p);
+}
+static inline void store_ints_32(int32_t *p, VECTOR v) {
+    _mm256_storeu_epi32(p, v);
+}
+static inline VECTOR nibble_counts_32(void) {
+    return _mm256_broadcastsi128_si256(nibble_counts());
+}
+#include "cpu/tiles/b1_adders.inc"
+
+#define WIDTH 16
+#define VECTOR __m128i
+#define OP(name) _mm_##name
+#define NAME(name) name##_16
+static inline VECTOR load_16(const uint8_t *p) {
+    return _mm_loadu_epi32(p);
+}
+static inline VECTOR load_ints_16(const int32_t *p) {
+    return _mm_loadu_epi32(p);
+}
+static inline void store_ints_16(int32_t *p, VECTOR v) {
+    _mm_storeu_epi32(p, v);
+}
+static inline VECTOR nibble_counts_16(void) {
+    return nibble_counts();
+}
+#include "cpu/tiles/b1_adders.inc"
+
+static void multiply(size_t kb, size_t width, const uint8_t *tile, const uint8_t *panel,
+                     int32_t *count) {
+    for (size_t i = 0; i < MR; i += 2, tile += 2 * PIXEL, count += 2 * width) {
+        if (width == 64) {
+            two_pixels_64(kb, tile, panel, count);
+        } else if (width == 32) {
+            two_pixels_32(kb, tile, panel, count);
+        } else {
+            two_pixels_16(kb, tile, panel, count);
+        }
     }
 }
 
@@ -204,10 +247,11 @@ const bnn_micro bnn_micro_avx512 = {
     .b1_expand = bnn_b1_expand_avx512,
     .mixed = &bnn_mixed_avx512,
     .b1_mr = MR,
-    .b1_a_bytes = 1,
+    .b1_a_bytes = PIXEL / 4,
     .b1_w_bytes = 1,
-    .b1_pack_w = bnn_b1_pack_w_avx512,
-    .b1_tile = bnn_b1_tile_avx512,
+    .b1_pack_w = pack_w,
+    .b1_pack_a = pack_a,
+    .b1_tile = multiply,
     .b1_finish = bnn_b1_finish_avx512,
 };
 

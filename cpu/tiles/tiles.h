@@ -156,6 +156,8 @@ extern const bnn_kernels bnn_kernels_avx2;
 extern const bnn_micro bnn_micro_avx512;
 extern const bnn_mixed bnn_mixed_avx512;
 extern const bnn_kernels bnn_kernels_avx512;
+extern const bnn_micro bnn_micro_vpopcntdq;
+extern const bnn_kernels bnn_kernels_vpopcntdq;
 extern const bnn_micro bnn_micro_amx;
 extern const bnn_mixed bnn_mixed_amx;
 extern const bnn_kernels bnn_kernels_amx;
@@ -214,9 +216,6 @@ void bnn_f32_dots_avx512(size_t count, const float *const *a, const float *const
 void bnn_f32_rows_avx512(size_t k, size_t n, const float *const *rows, size_t first, size_t nr,
                          float *panel);
 void bnn_b1_expand_avx512(size_t n, const uint64_t *row, size_t first, float scale, float *out);
-void bnn_b1_pack_w_avx512(size_t kb, size_t n, size_t width, const uint8_t *w, uint8_t *panel);
-void bnn_b1_tile_avx512(size_t kb, size_t width, const uint8_t *tile, const uint8_t *panel,
-                        int32_t *count);
 void bnn_b1_finish_avx512(const bnn_finish *f);
 void bnn_mix_codes_avx2(size_t n, const uint32_t *rows, uint32_t *codes);
 void bnn_mix_tables_avx2(size_t n, const float *const v[4], size_t step, const float factor[4],

@@ -9,7 +9,6 @@
 
 #define bnn_micro_amx bnn_micro_amx_emulated
 #define bnn_mixed_amx bnn_mixed_amx_emulated
-#define bnn_kernels_amx bnn_kernels_amx_emulated
 
 #undef _tile_loadd
 #undef _tile_stored

@@ -69,6 +69,7 @@ START_TEST(test_complete) {
 #if defined(__x86_64__)
         &bnn_micro_avx2,
         &bnn_micro_avx512,
+        &bnn_micro_vpopcntdq,
         &bnn_micro_amx,
 #elif defined(__aarch64__)
         &bnn_micro_neon,

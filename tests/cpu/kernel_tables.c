@@ -4,12 +4,15 @@
 
 #include <check.h>
 
+#include "cpu/tiles/tiles.h"
+
 #if defined(__x86_64__)
-extern const bnn_kernels bnn_kernels_amx_emulated;
+extern const bnn_micro bnn_micro_amx_emulated;
 
 static const bnn_kernels *amx_emulated(void) {
     static bnn_kernels table;
-    table = bnn_kernels_amx_emulated;
+    table = bnn_kernels_avx512;
+    table.micro = &bnn_micro_amx_emulated;
     table.name = "cpu amx (emulated)";
     return bnn_cpu_kernels("avx512", NULL) == NULL ? NULL : &table;
 }
@@ -27,7 +30,8 @@ bnn_device table_device(const bnn_kernels *table, int threads) {
 }
 
 const bnn_kernels *kernel_table(size_t i) {
-    static const char *const names[] = {"generic", "neon", "avx2", "avx512", "amx"};
+    static const char *const names[] = {"generic",          "neon", "avx2", "avx512",
+                                        "avx512_vpopcntdq", "amx"};
     const char *why = NULL;
     if (i == KERNEL_TABLES - 1) {
         return amx_emulated();
