@@ -130,12 +130,31 @@ static void run_step(const bnn_graph *graph, const bnn_step *step) {
     }
 }
 
+static void hand_over(const bnn_graph *graph, const bnn_handover *h) {
+    const bnn_params *params = graph->params;
+    const bnn_stream *stream = &graph->stream;
+    const bnn_kernels *k = stream->device.kernels;
+    size_t count = h->param->count;
+    if (h->t < 0) {
+        k->fill(stream, count, 0.0f, h->grad);
+    }
+    if (params->update) {
+        params->update(params->updater, stream, h->param, h->grad);
+    } else {
+        k->copy(stream, count, h->grad, params->grads + h->param->offset, 0);
+    }
+}
+
 static void run_steps(const bnn_graph *graph, size_t first, size_t end) {
+    size_t next = 0; /* of the handovers */
     for (size_t i = first; i < end; i++) {
         double start = graph->profile ? bnn_profile_clock() : 0.0;
         run_step(graph, &graph->steps[i]);
         if (graph->profile) {
             bnn_profile_step(graph, &graph->steps[i], bnn_profile_clock() - start);
+        }
+        for (; next < graph->handover_count && graph->handovers[next].step == (int)i; next++) {
+            hand_over(graph, &graph->handovers[next]);
         }
     }
 }
@@ -150,18 +169,10 @@ void bnn_graph_backward(bnn_graph *graph) {
 
 void bnn_graph_backward_weighted(bnn_graph *graph, float weight) {
     const bnn_tensor *root = &graph->tensors[graph->root];
-    if (graph->grads) {
-        graph->params->grads = graph->grads;
-    }
     if (bnn_shape_count(root->shape) == 1) {
         graph->stream.device.kernels->fill(&graph->stream, 1, weight, root->grad);
     }
     run_steps(graph, graph->forward_steps, graph->step_count);
-    /* Parameters of other graphs of the model (FDA's noise) must not be moved by this one. */
-    for (size_t i = 0; i < graph->span_count; i++) {
-        graph->stream.device.kernels->fill(&graph->stream, graph->spans[i].count, 0.0f,
-                                           graph->grads + graph->spans[i].first);
-    }
 }
 
 void bnn_node_forward(const bnn_graph *graph, const bnn_node *node) {

@@ -59,7 +59,7 @@ void bnn_graph_free(bnn_graph *graph) {
     free(graph->buffers);
     free(graph->recomputations);
     free(graph->locals);
-    free(graph->spans);
+    free(graph->handovers);
     free(graph->profile);
     free(graph->action_seconds);
     if (graph->own_memory) {

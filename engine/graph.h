@@ -47,7 +47,7 @@ bnn_code bnn_graph_compile(bnn_graph *graph, bnn_t root, bnn_error *err);
 size_t bnn_graph_bytes(const bnn_graph *graph);
 /* Sets every pointer. `memory`: at least bnn_graph_bytes, 64-byte aligned, shared by graphs that
  * never run at once (but then constants are not kept: for graphs without any); NULL: own memory.
- * The parameters' gradients lie in it too, from a backward to the next forward. */
+ * The parameters' gradients lie in it too, each until it is handed over (params.h). */
 bnn_code bnn_graph_bind(bnn_graph *graph, void *memory, bnn_error *err);
 
 /* Between a tensor of a bound graph and the host: copied when they return. */
@@ -59,7 +59,7 @@ bnn_code bnn_graph_get(const bnn_graph *graph, bnn_t t, void *host, bnn_error *e
 void bnn_graph_set(bnn_graph *graph, bnn_t input, const void *data);
 void bnn_graph_forward(bnn_graph *graph);
 /* Runs backward from the root, whose gradient is 1 (a loss of one value), or else whatever the
- * caller wrote to bnn_grad(graph, root). Gradients of parameters are replaced, not added to. */
+ * caller wrote to bnn_grad(graph, root). Parameters' gradients are handed over on the way. */
 void bnn_graph_backward(bnn_graph *graph);
 /* The same of a loss of one value, times `weight`: the part of a larger batch that this one is. */
 void bnn_graph_backward_weighted(bnn_graph *graph, float weight);

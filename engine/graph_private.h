@@ -21,6 +21,7 @@ typedef struct bnn_tensor {
     int restored; /* recompute.c: is computed again, into its memory, before a backward reads all of
                     it */
     int is_restored; /* steps.c: and has been, on the way through the backward */
+    int last_read;   /* lifetimes.c, of parameters: the action that reads the value last */
     void *data;
     float *grad;
     int buffer, grad_buffer; /* of the plan, or -1 */
@@ -63,10 +64,10 @@ typedef struct bnn_life {
  * place; `step` is where a local buffer lives, -1 for the others. */
 typedef struct bnn_buffer {
     size_t bytes, offset;
+    double weight; /* the heaviest are placed first */
     bnn_life life[2];
     int whole; /* touched other than block by block */
     int step;
-    int fixed; /* a parameter's gradient: its place is given */
 } bnn_buffer;
 
 /* A value that is computed again in step `step` of the backward. */
@@ -75,10 +76,15 @@ typedef struct bnn_recomputation {
     bnn_t t;
 } bnn_recomputation;
 
-/* Floats of the parameters' gradients that no backward writes. */
-typedef struct bnn_span {
-    size_t first, count;
-} bnn_span;
+/* What ends the life of a parameter's gradient: it is handed over (params.h) when step `step` of
+ * the backward is done. */
+typedef struct bnn_handover {
+    const bnn_param *param;
+    int step;
+    bnn_t t;    /* of the graph, or BNN_NONE: it has no gradient of it, */
+    int buffer; /* and zeros are written here */
+    float *grad;
+} bnn_handover;
 
 struct bnn_graph {
     bnn_stream stream;
@@ -101,10 +107,9 @@ struct bnn_graph {
     bnn_recomputation *recomputations;
     size_t recomputation_count, recomputation_capacity;
     bnn_local *locals;
-    bnn_span *spans;
-    size_t span_count, span_capacity;
-    size_t grads_bytes; /* of the parameters' gradients, at the beginning of the memory, or 0 */
-    float *grads;
+    bnn_handover *handovers; /* in the order of steps */
+    size_t handover_count, handover_capacity;
+    size_t value_count; /* with a root: the parameters' floats when it was compiled */
     size_t scratch_offset, scratch_bytes; /* a thread's blocks of local values */
     size_t bytes;
     void *own_memory;

@@ -122,9 +122,10 @@ struct bnn_op {
     bnn_rows forward_rows, backward_rows;
     uint32_t row_in, row_out;
     int by_sample; /* its sums are of samples: a sample is in one piece */
-    /* Over whole tensors: whether this node's forward takes no longer than a row-wise op's, so that
-     * it may run again for a backward (compile/recompute.c). NULL: never. */
-    int (*cheap)(const bnn_graph *graph, const bnn_node *node);
+    /* Over whole tensors: how many multiplications of floats a value of its result takes, beside
+     * which other ops are cheap (compile/recompute.c); one with few may run again for a backward.
+     * 0, or NULL: others' time does not count beside its own. */
+    double (*multiplications)(const bnn_graph *graph, const bnn_node *node);
     /* A backward, of either kind, is missing only where no gradient passes, on purpose. */
     int detached;
     int in_place; /* out[0] may take in[0]'s memory where nobody reads in[0] afterwards */
@@ -179,6 +180,7 @@ int32_t *bnn_i32(const bnn_graph *graph, bnn_t t);
 uint8_t *bnn_u8(const bnn_graph *graph, bnn_t t);
 uint64_t *bnn_bits(const bnn_graph *graph, bnn_t t);
 double *bnn_f64(const bnn_graph *graph, bnn_t t);
+/* A parameter's only until it is handed over (params.h). */
 float *bnn_grad(const bnn_graph *graph, bnn_t t);
 
 /* ---- for row-wise ops: a block's first row, wherever it lives; NULL for BNN_NONE ---- */

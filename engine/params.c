@@ -32,6 +32,9 @@ void bnn_params_free(bnn_params *params) {
     free(params->list);
     release(params, params->host_values, params->values);
     release(params, params->host_buffers, params->buffers);
+    if (params->device.ops) {
+        params->device.ops->release(&params->device, BNN_MEMORY_DEVICE, params->grads);
+    }
     bnn_stream_end(&params->stream);
     bnn_arena_free(params->arena);
     free(params);

@@ -42,6 +42,13 @@ typedef struct bnn_param {
     size_t offset; /* floats from the start of its flat buffer */
 } bnn_param;
 
+/* What becomes of a parameter's gradient. A backward calls it once for each parameter that is not
+ * frozen, as soon as the gradient is complete and nobody reads the parameter's value any more:
+ * `grad` is the device's, may be changed, and is gone when what `stream` is given here is done.
+ * Where the graph has no gradient of a parameter, it is one of zeros. */
+typedef void (*bnn_update)(void *self, const bnn_stream *stream, const bnn_param *param,
+                           float *grad);
+
 typedef struct bnn_params {
     bnn_arena *arena;
     bnn_param **list; /* in order of first use */
@@ -53,8 +60,10 @@ typedef struct bnn_params {
     float *values, *buffers;          /* the device's memory; NULL until allocated */
     /* The host's mirror: the same memory where the device's is the host's. */
     float *host_values, *host_buffers;
-    /* As long as `values`: what the last backward left, in its graph's memory (graph.h); those of
-     * parameters that it does not use, and the padding, are 0. NULL before a graph is bound. */
+    bnn_update update; /* NULL: gradients are copied to `grads` */
+    void *updater;     /* its first argument */
+    /* The device's, as long as `values`: what the last backward left there. From the first graph on
+     * that is bound without an update; NULL before. */
     float *grads;
 } bnn_params;
 

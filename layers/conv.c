@@ -204,10 +204,9 @@ static void backward(const bnn_graph *g, const bnn_node *node) {
     }
 }
 
-/* A hundred multiplications take a processor no longer than a float to memory and back. */
-static int cheap(const bnn_graph *g, const bnn_node *node) {
+static double multiplications(const bnn_graph *g, const bnn_node *node) {
     bnn_conv s = bnn_conv_of(g, node);
-    return bnn_dtype_of(g, node->in[X]) == BNN_F32 && (double)s.kh * s.kw * s.c / s.groups <= 100.0;
+    return bnn_dtype_of(g, node->in[X]) == BNN_F32 ? (double)s.kh * s.kw * s.c / s.groups : 0.0;
 }
 
 static bnn_t other_product(bnn_graph *g, const bnn_node *node, const bnn_t in[3],
@@ -250,7 +249,7 @@ const bnn_op bnn_conv_op = {.name = "conv",
                             .infer = infer,
                             .forward = forward,
                             .backward = backward,
-                            .cheap = cheap,
+                            .multiplications = multiplications,
                             .fold = &fold,
                             .form = &form};
 

@@ -45,7 +45,8 @@ const bnn_op bnn_noisy_sign_op = {.name = "noisy_sign",
                                   .forward_rows = {.map = forward},
                                   .backward_rows = {.map = backward},
                                   .row_in = BNN_BIT(X) | BNN_BIT(LIN),
-                                  .row_out = BNN_BIT(0)};
+                                  .row_out = BNN_BIT(0),
+                                  .grad_in_place = 1};
 
 bnn_t bnn_op_noisy_sign(bnn_graph *g, bnn_t x, bnn_t lin, bnn_t s, bnn_t alpha, bnn_t n) {
     return bnn_graph_add(g, &bnn_noisy_sign_op, NULL, 0, 5, (bnn_t[]){x, lin, s, alpha, n});

@@ -1,6 +1,5 @@
 #include "optim/optimizer.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 extern const bnn_optimizer_kind bnn_sgd, bnn_adam, bnn_adamw;
@@ -28,19 +27,6 @@ bnn_code bnn_optimizer_init(bnn_optimizer *o, const bnn_optimizer_kind *kind,
             return bnn_fail(err, BNN_ERR_MEMORY, "out of memory for the optimizer's state");
         }
     }
-    return bnn_optimizer_set_spans(o, &(bnn_optimizer_span){.count = count}, 1, err);
-}
-
-bnn_code bnn_optimizer_set_spans(bnn_optimizer *o, const bnn_optimizer_span *spans, size_t count,
-                                 bnn_error *err) {
-    bnn_optimizer_span *copy = malloc((count + 1) * sizeof *copy);
-    if (!copy) {
-        return bnn_fail(err, BNN_ERR_MEMORY, "out of memory for the optimizer's spans");
-    }
-    memcpy(copy, spans, count * sizeof *copy);
-    free(o->spans);
-    o->spans = copy;
-    o->span_count = count;
     return BNN_OK;
 }
 
@@ -50,25 +36,28 @@ void bnn_optimizer_free(bnn_optimizer *o) {
         bnn_mirror_release(device, o->slot[i], o->host[i]);
         o->slot[i] = o->host[i] = NULL;
     }
-    free(o->spans);
-    o->spans = NULL;
     bnn_stream_end(&o->stream);
 }
 
-void bnn_optimizer_step(bnn_optimizer *o, float *w, float *g) {
-    const bnn_kernels *k = o->stream.device.kernels;
+void bnn_optimizer_begin(bnn_optimizer *o) {
     o->steps++;
-    for (size_t i = 0; i < o->span_count; i++) {
-        const bnn_optimizer_span *s = &o->spans[i];
-        float *at[BNN_MAX_SLOTS];
-        for (int j = 0; j < BNN_MAX_SLOTS; j++) {
-            at[j] = o->slot[j] ? o->slot[j] + s->first : NULL;
-        }
-        if (s->max_norm > 0.0f) {
-            k->clip_norm(&o->stream, s->count, s->max_norm, g + s->first);
-        }
-        o->kind->step(o, s->count, w + s->first, g + s->first, at);
+}
+
+void bnn_optimizer_move(const bnn_optimizer *o, const bnn_stream *stream, size_t first,
+                        size_t count, float *w, float *g) {
+    float *at[BNN_MAX_SLOTS];
+    for (int i = 0; i < BNN_MAX_SLOTS; i++) {
+        at[i] = o->slot[i] ? o->slot[i] + first : NULL;
     }
+    if (o->max_norm > 0.0) {
+        stream->device.kernels->clip_norm(stream, count, (float)o->max_norm, g);
+    }
+    o->kind->step(o, stream, count, w, g, at);
+}
+
+void bnn_optimizer_step(bnn_optimizer *o, float *w, float *g) {
+    bnn_optimizer_begin(o);
+    bnn_optimizer_move(o, &o->stream, 0, o->count, w, g);
 }
 
 bnn_code bnn_optimizer_to_host(const bnn_optimizer *o, bnn_error *err) {

@@ -10,6 +10,12 @@
 
 #define BNN_SINCOS_MAX 4000.0f
 
+/* sin(r) for |r| <= pi/4 */
+static inline float bnn_sin_near_0(float r) {
+    float z = r * r;
+    return ((-1.9515295891e-4f * z + 8.3321608736e-3f) * z - 1.6666654611e-1f) * z * r + r;
+}
+
 /* sin(x + quarter * pi/2) */
 static inline float bnn_sin_quarter(float x, int quarter) {
     const float round = 12582912.0f; /* 1.5 * 2^23: adding it rounds to an integer */
@@ -19,7 +25,7 @@ static inline float bnn_sin_quarter(float x, int quarter) {
     r -= q * 7.54978995489188216e-8f;
     int octant = (int)q + quarter;
     float z = r * r;
-    float s = ((-1.9515295891e-4f * z + 8.3321608736e-3f) * z - 1.6666654611e-1f) * z * r + r;
+    float s = bnn_sin_near_0(r);
     float c = ((2.443315711809948e-5f * z - 1.388731625493765e-3f) * z + 4.166664568298827e-2f);
     c = c * z * z - 0.5f * z + 1.0f;
     /* Selections as products with 0 and 1, which are exact, and which no compiler makes a branch.
@@ -43,7 +49,7 @@ static inline int bnn_sincos_in_range(size_t n, const float *x) {
 static inline float bnn_fourier_at(float m, float n) {
     const float two_w_over_pi = 2.0f * BNN_FOURIER_OMEGA / 3.14159265358979f;
     float a = BNN_FOURIER_OMEGA * m;
-    return two_w_over_pi * (bnn_sin_quarter(2.0f * (n + 1.0f) * a, 0) / bnn_sin_quarter(a, 0));
+    return two_w_over_pi * (bnn_sin_quarter(2.0f * (n + 1.0f) * a, 0) / bnn_sin_near_0(a));
 }
 
 #endif

@@ -1,5 +1,7 @@
 /* Memory by lifetime: what buffers there are and when. Every activation, gradient and workspace is
  * a buffer that lives from one action of the schedule to another; offsets.c finds their places. */
+#include <stdlib.h>
+
 #include "engine/graph_private.h"
 
 /* A buffer that nothing has touched yet, or -1. */
@@ -37,8 +39,16 @@ static int place_in(const bnn_graph *graph, bnn_t t, int step) {
     return graph->tensors[t].buffer;
 }
 
+/* Of the value that `t` is, or a view of. */
+static int *last_read(bnn_graph *graph, bnn_t t) {
+    const bnn_tensor *viewed = bnn_viewed(graph, &graph->tensors[t]);
+    return viewed ? last_read(graph, (bnn_t)(viewed - graph->tensors))
+                  : &graph->tensors[t].last_read;
+}
+
 static void touch_value(bnn_graph *graph, bnn_t t, int action, int by_rows) {
     if (t >= 0) {
+        *last_read(graph, t) = action;
         int buffer = place_in(graph, t, graph->actions[action].step);
         int second = graph->tensors[t].restored && action >= graph->forward_actions &&
                      buffer == graph->tensors[t].buffer;
@@ -75,7 +85,7 @@ static int touch_forward(bnn_graph *graph, int index) {
     return 1;
 }
 
-/* The memory of a gradient, made at its first contribution; parameters have theirs already. */
+/* The memory of a gradient, made at its first contribution. */
 static int touch_grad(bnn_graph *graph, bnn_t t, int action, int by_rows) {
     bnn_tensor *tensor = &graph->tensors[t];
     if (tensor->grad_buffer < 0) {
@@ -128,7 +138,7 @@ static int add_values(bnn_graph *graph) {
     int end = (int)graph->action_count;
     for (size_t t = 0; t < graph->tensor_count; t++) {
         bnn_tensor *tensor = &graph->tensors[t];
-        tensor->buffer = tensor->grad_buffer = -1;
+        tensor->buffer = tensor->grad_buffer = tensor->last_read = -1;
         int given = tensor->role == BNN_ROLE_CONSTANT ||
                     (tensor->role == BNN_ROLE_INPUT && !graph->stream.device.ops->host);
         if (tensor->role != BNN_ROLE_ACTIVATION && !given) {
@@ -153,62 +163,57 @@ static int add_values(bnn_graph *graph) {
     return 1;
 }
 
-/* Lists that nothing writes `count` gradients from `first` on. */
-static int add_span(bnn_graph *graph, size_t first, size_t count) {
-    bnn_span *last = graph->span_count ? &graph->spans[graph->span_count - 1] : NULL;
-    if (last && last->first + last->count == first) {
-        last->count += count;
-        return 1;
+/* The tensor that has this parameter's gradient, or BNN_NONE. */
+static bnn_t tensor_of(const bnn_graph *graph, const bnn_param *param) {
+    for (size_t t = 0; t < graph->tensor_count; t++) {
+        if (graph->tensors[t].param == param && graph->tensors[t].grad_buffer >= 0) {
+            return (bnn_t)t;
+        }
     }
-    if (count == 0) {
-        return 1;
+    return BNN_NONE;
+}
+
+/* The gradient of a parameter lives until it is handed over: as soon as it is complete, and the
+ * parameter's value has been read for the last time. */
+static int add_handover(bnn_graph *graph, const bnn_param *param) {
+    bnn_t t = tensor_of(graph, param);
+    int end = (int)graph->action_count - 1, last = end, buffer = -1;
+    if (t >= 0) {
+        buffer = graph->tensors[t].grad_buffer;
+        int read = graph->tensors[t].last_read, written = graph->buffers[buffer].life[0].last;
+        last = read > written ? read : written;
+        last = last < end ? last : end;
+    } else {
+        buffer = add_buffer(graph, 4 * param->count);
     }
-    if (!bnn_reserve((void **)&graph->spans, &graph->span_capacity, graph->span_count,
-                     sizeof *graph->spans)) {
+    if (buffer < 0 || !bnn_reserve((void **)&graph->handovers, &graph->handover_capacity,
+                                   graph->handover_count, sizeof *graph->handovers)) {
         return 0;
     }
-    graph->spans[graph->span_count++] = (bnn_span){first, count};
+    touch(graph, buffer, last, 1);
+    graph->handovers[graph->handover_count++] =
+        (bnn_handover){.param = param, .step = graph->actions[last].step, .t = t, .buffer = buffer};
     return 1;
 }
 
-static bnn_tensor *tensor_of(const bnn_graph *graph, const bnn_param *param) {
-    for (size_t t = 0; t < graph->tensor_count; t++) {
-        if (graph->tensors[t].param == param) {
-            return &graph->tensors[t];
-        }
+static int earlier_step(const void *a, const void *b) {
+    const bnn_handover *x = a, *y = b;
+    if (x->step != y->step) {
+        return x->step < y->step ? -1 : 1;
     }
-    return NULL;
+    return x->param->offset < y->param->offset ? -1 : 1;
 }
 
-static int add_param_grad(bnn_graph *graph, const bnn_param *param) {
-    bnn_tensor *tensor = tensor_of(graph, param);
-    int end = (int)graph->action_count, used = tensor && tensor->has_grad;
-    int buffer = add_buffer(graph, 4 * param->count);
-    if (buffer < 0) {
-        return 0;
-    }
-    bnn_buffer *b = &graph->buffers[buffer];
-    b->offset = 4 * param->offset;
-    b->fixed = 1;
-    touch(graph, buffer, end, 1);
-    if (used) {
-        tensor->grad_buffer = buffer;
-    } else {
-        touch(graph, buffer, end - 1, 1);
-    }
-    size_t written = used ? param->count : 0;
-    return add_span(graph, param->offset + written, b->bytes / 4 - written);
-}
-
-/* The parameters' gradients have one flat buffer, for the optimizer; until the backward makes
- * them, one after the other, their places are free. They stay to the end. */
-static int add_param_grads(bnn_graph *graph) {
-    int ok = 1;
-    graph->span_count = 0;
-    graph->grads_bytes = graph->root < 0 || !graph->params ? 0 : 4 * graph->params->value_count;
-    for (size_t i = 0; ok && graph->grads_bytes && i < graph->params->count; i++) {
+static int add_handovers(bnn_graph *graph) {
+    int ok = 1, backward = graph->params && graph->step_count > graph->forward_steps;
+    graph->handover_count = 0;
+    graph->value_count = backward ? graph->params->value_count : 0;
+    for (size_t i = 0; ok && backward && i < graph->params->count; i++) {
         const bnn_param *param = graph->params->list[i];
-        ok = !param->trainable || add_param_grad(graph, param);
+        ok = !param->trainable || param->frozen || add_handover(graph, param);
+    }
+    if (graph->handover_count) {
+        qsort(graph->handovers, graph->handover_count, sizeof *graph->handovers, earlier_step);
     }
     return ok;
 }
@@ -220,7 +225,7 @@ static int keep_grads(bnn_graph *graph) {
         ok = touch_grad(graph, graph->root, 0, 0) && touch_grad(graph, graph->root, end, 0);
     }
     for (size_t t = 0; t < graph->tensor_count; t++) {
-        if (graph->tensors[t].producer < 0 && graph->tensors[t].grad_buffer >= 0) {
+        if (graph->tensors[t].role == BNN_ROLE_INPUT && graph->tensors[t].grad_buffer >= 0) {
             touch(graph, graph->tensors[t].grad_buffer, end, 1);
         }
     }
@@ -228,7 +233,7 @@ static int keep_grads(bnn_graph *graph) {
 }
 
 static int add_buffers(bnn_graph *graph) {
-    int ok = add_values(graph) && add_param_grads(graph);
+    int ok = add_values(graph);
     for (size_t i = 0; i < graph->node_count; i++) {
         graph->nodes[i].ws_buffer = graph->nodes[i].ws_backward_buffer = -1;
     }
@@ -236,7 +241,7 @@ static int add_buffers(bnn_graph *graph) {
         ok = touch_workspace(graph, i) &&
              (graph->actions[i].backward ? touch_backward(graph, i) : touch_forward(graph, i));
     }
-    return ok && keep_grads(graph);
+    return ok && keep_grads(graph) && add_handovers(graph);
 }
 
 /* What needs *to begins where `from` is needed last: one buffer serves both. */
@@ -246,19 +251,8 @@ static int merge(bnn_graph *graph, int from, int *to) {
         return 0;
     }
     bnn_buffer *a = &graph->buffers[from], *b = &graph->buffers[*to];
-    if (a->life[0].last != b->life[0].first || a->life[1].first >= 0 || a->bytes != b->bytes ||
-        a->fixed) {
+    if (a->life[0].last != b->life[0].first || a->life[1].first >= 0 || a->bytes != b->bytes) {
         return 0;
-    }
-    if (b->fixed) { /* keeps its place and is taken over by all of the other's */
-        for (size_t t = 0; t < graph->tensor_count; t++) {
-            int *buffer = &graph->tensors[t].grad_buffer;
-            *buffer = *buffer == from ? *to : *buffer;
-        }
-        b->life[0].first = a->life[0].first;
-        b->whole |= a->whole;
-        a->bytes = 0;
-        return 1;
     }
     a->life[0].last = b->life[0].last;
     a->life[1] = b->life[1];

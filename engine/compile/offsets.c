@@ -1,19 +1,29 @@
 /* Where the buffers of a plan lie. Those that never live at once share bytes: largest first, each
- * at the lowest offset where it fits: within a few percent of the optimum on networks, and
- * deterministic. What lives in one row-wise step only is a thread's, and a block long. */
+ * at the lowest offset where it fits. What lives long may count for more than it has bytes, and the
+ * best of a few such orders is within a few percent of the optimum on networks, and deterministic.
+ * What lives in one row-wise step only is a thread's, and a block long. */
 #include <limits.h>
+#include <math.h>
+#include <stdint.h>
 #include <stdlib.h>
 
 #include "engine/graph_private.h"
 
-/* What has its place comes before all that look for one. */
-static int larger_first(const void *a, const void *b) {
-    const bnn_buffer *x = *(bnn_buffer *const *)a, *y = *(bnn_buffer *const *)b;
-    if (x->fixed != y->fixed) {
-        return y->fixed - x->fixed;
+/* Orders that are tried: of bytes times actions to the power of 0, 1/2, 1. */
+#define ORDERS 3
+
+static double weight(const bnn_buffer *b, int order) {
+    double life = 0.0;
+    for (int i = 0; i < 2; i++) {
+        life += b->life[i].first < 0 ? 0.0 : b->life[i].last - b->life[i].first + 1;
     }
-    if (x->bytes != y->bytes) {
-        return x->bytes < y->bytes ? 1 : -1;
+    return (double)b->bytes * (order == 0 ? 1.0 : order == 1 ? sqrt(life) : life);
+}
+
+static int heavier_first(const void *a, const void *b) {
+    const bnn_buffer *x = *(bnn_buffer *const *)a, *y = *(bnn_buffer *const *)b;
+    if (x->weight < y->weight || x->weight > y->weight) {
+        return x->weight < y->weight ? 1 : -1;
     }
     return x < y ? -1 : x > y;
 }
@@ -62,18 +72,31 @@ static size_t lowest_offset(const bnn_graph *graph, const bnn_buffer *buffer, bn
     return offset;
 }
 
-/* Places order[0..count), and returns the bytes they take. */
-static size_t place(const bnn_graph *graph, bnn_buffer **order, size_t count, bnn_buffer **room) {
+static size_t place_in_order(const bnn_graph *graph, int by, bnn_buffer **order, size_t count,
+                             bnn_buffer **room) {
     size_t bytes = 0;
-    qsort(order, count, sizeof *order, larger_first);
     for (size_t i = 0; i < count; i++) {
-        if (!order[i]->fixed) {
-            order[i]->offset = lowest_offset(graph, order[i], order, i, room);
-        }
+        order[i]->weight = weight(order[i], by);
+    }
+    qsort(order, count, sizeof *order, heavier_first);
+    for (size_t i = 0; i < count; i++) {
+        order[i]->offset = lowest_offset(graph, order[i], order, i, room);
         size_t end = order[i]->offset + order[i]->bytes;
         bytes = end > bytes ? end : bytes;
     }
     return bytes;
+}
+
+/* Places order[0..count), and returns the bytes they take. */
+static size_t place(const bnn_graph *graph, bnn_buffer **order, size_t count, bnn_buffer **room) {
+    size_t least = SIZE_MAX;
+    int best = 0;
+    for (int by = 0; by < ORDERS; by++) {
+        size_t bytes = place_in_order(graph, by, order, count, room);
+        best = bytes < least ? by : best;
+        least = bytes < least ? bytes : least;
+    }
+    return best == ORDERS - 1 ? least : place_in_order(graph, best, order, count, room);
 }
 
 /* The step of a buffer that lives in one row-wise step and is touched block by block, or -1. */
@@ -175,10 +198,24 @@ static void *take_memory(const bnn_graph *graph) {
     return device->ops->alloc(device, BNN_MEMORY_DEVICE, graph->bytes);
 }
 
+/* Memory for the parameters' gradients, where nobody else takes them. */
+static int take_grads(const bnn_graph *graph) {
+    const bnn_device *device = &graph->stream.device;
+    bnn_params *params = graph->params;
+    if (!graph->handover_count || params->update || params->grads) {
+        return 1;
+    }
+    params->grads = device->ops->alloc(device, BNN_MEMORY_DEVICE, 4 * params->value_count);
+    return params->grads != NULL;
+}
+
 bnn_code bnn_graph_bind(bnn_graph *graph, void *memory, bnn_error *err) {
-    if (graph->grads_bytes && graph->grads_bytes != 4 * graph->params->value_count) {
+    if (graph->value_count && graph->value_count != graph->params->value_count) {
         return bnn_fail(err, BNN_ERR_ARGUMENT,
                         "parameters were added after the graph was compiled");
+    }
+    if (!take_grads(graph)) {
+        return bnn_fail(err, BNN_ERR_MEMORY, "out of memory for the parameters' gradients");
     }
     if (!memory && !(memory = graph->own_memory = take_memory(graph))) {
         return bnn_fail(err, BNN_ERR_MEMORY,
@@ -202,9 +239,10 @@ bnn_code bnn_graph_bind(bnn_graph *graph, void *memory, bnn_error *err) {
         node->ws = memory_of(graph, memory, node->ws_buffer);
         node->ws_backward = memory_of(graph, memory, node->ws_backward_buffer);
     }
-    graph->scratch = (unsigned char *)memory + graph->scratch_offset;
-    if (graph->grads_bytes) {
-        graph->params->grads = graph->grads = memory;
+    for (size_t i = 0; i < graph->handover_count; i++) {
+        bnn_handover *h = &graph->handovers[i];
+        h->grad = h->t < 0 ? memory_of(graph, memory, h->buffer) : graph->tensors[h->t].grad;
     }
+    graph->scratch = (unsigned char *)memory + graph->scratch_offset;
     return BNN_OK;
 }

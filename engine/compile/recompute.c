@@ -2,14 +2,19 @@
  * if that is cheap: a few ops from values that stay anyway. Read row by row, it comes again inside
  * the pass that reads it; read by an op over whole tensors, floats are restored in their memory
  * shortly before (bits are cheaper to save). So of a block of a residual network there remain the
- * products' results and every second sum. What is read more than once in the forward is written to
- * memory there and is the better one to save. */
+ * products' results and, unless products take most of the time, every second sum. What is read more
+ * than once in the forward is written to memory there and is the better one to save. */
 #include <stdlib.h>
 
 #include "engine/graph_private.h"
 
-/* So many ops at most bring a value back. */
-#define MOST_OPS 5
+/* So many ops at most bring a value back: where products of floats take the time, more of them. */
+#define FEW_OPS 5
+#define MANY_OPS 20
+/* So many multiplications of floats for each value that is made row by row are much. */
+#define MUCH 20.0
+/* So many take a processor no longer than a float to memory and back. */
+#define LITTLE 100.0
 
 static const bnn_node *row_wise_producer(const bnn_graph *graph, bnn_t t) {
     const bnn_node *node = bnn_graph_producer(graph, t);
@@ -30,14 +35,32 @@ static size_t bytes_of(const bnn_graph *graph, bnn_t t) {
     return bnn_tensor_bytes(graph->tensors[t].dtype, graph->tensors[t].shape);
 }
 
+/* Per value of its result. */
+static double multiplications(const bnn_graph *graph, const bnn_node *node) {
+    return node->op->multiplications ? node->op->multiplications(graph, node) : 0.0;
+}
+
 /* The product that makes `t`, if it may run again (op.h), or NULL. */
 static const bnn_node *cheap_producer(const bnn_graph *graph, bnn_t t) {
     const bnn_node *node = bnn_graph_producer(graph, t);
-    return node && node->op->cheap && node->op->cheap(graph, node) ? node : NULL;
+    double work = node ? multiplications(graph, node) : 0.0;
+    return work > 0.0 && work <= LITTLE ? node : NULL;
 }
 
-/* Ops that bring `t` back; *extra counts the bytes of values that would have to stay for it. */
-static int ops_for(const bnn_graph *graph, bnn_t t, bnn_t like, size_t *extra) {
+static int most_ops(const bnn_graph *graph) {
+    double work = 0.0, values = 0.0;
+    for (size_t i = 0; i < graph->node_count; i++) {
+        const bnn_node *node = &graph->nodes[i];
+        double count = (double)bnn_shape_count(bnn_shape_of(graph, node->out[0]));
+        work += multiplications(graph, node) * count;
+        values += node->op->forward_rows.map ? count : 0.0;
+    }
+    return work > MUCH * values ? MANY_OPS : FEW_OPS;
+}
+
+/* Ops that bring `t` back, or anything above `most`; *extra counts the bytes of values that would
+ * have to stay for it. */
+static int ops_for(const bnn_graph *graph, bnn_t t, bnn_t like, int most, size_t *extra) {
     const bnn_node *node = row_wise_producer(graph, t), *cheap = cheap_producer(graph, t);
     if (in_memory(graph, t)) {
         return 0;
@@ -54,9 +77,10 @@ static int ops_for(const bnn_graph *graph, bnn_t t, bnn_t like, size_t *extra) {
         return 0;
     }
     int ops = 1;
-    for (int k = 0; k < node->in_count && ops <= MOST_OPS; k++) {
-        ops +=
-            node->in[k] >= 0 && bnn_row_in(node, k) ? ops_for(graph, node->in[k], like, extra) : 0;
+    for (int k = 0; k < node->in_count && ops <= most; k++) {
+        ops += node->in[k] >= 0 && bnn_row_in(node, k)
+                   ? ops_for(graph, node->in[k], like, most - ops, extra)
+                   : 0;
     }
     return ops;
 }
@@ -107,12 +131,12 @@ static bnn_t nearest_shared(const bnn_graph *graph, const int *readers, bnn_t t)
     return BNN_NONE;
 }
 
-/* Saves `t`, or what it is recomputed from at no more than `most_extra` bytes. */
-static void decide(bnn_graph *graph, const int *readers, bnn_t t, size_t most_extra) {
+/* Saves `t`, or what it is recomputed from by `most` ops and no more than `most_extra` bytes. */
+static void decide(bnn_graph *graph, const int *readers, bnn_t t, int most, size_t most_extra) {
     while (!in_memory(graph, t)) {
         size_t extra = 0;
-        int ops = ops_for(graph, t, t, &extra);
-        if (ops <= MOST_OPS && extra <= most_extra) {
+        int ops = ops_for(graph, t, t, most, &extra);
+        if (ops <= most && extra <= most_extra) {
             save_leaves(graph, t, t);
             return;
         }
@@ -129,6 +153,7 @@ int bnn_decide_saved(bnn_graph *graph) {
     size_t count = graph->tensor_count;
     int *readers = calloc(count + 1, 3 * sizeof *readers);
     int *by_rows = readers ? readers + count : NULL, *whole = readers ? by_rows + count : NULL;
+    int most = most_ops(graph);
     if (!readers) {
         return 0;
     }
@@ -163,7 +188,7 @@ int bnn_decide_saved(bnn_graph *graph) {
         if (by_rows[t] || whole[t]) {
             /* What is restored takes memory once more, so it has to leave less behind. */
             size_t less = whole[t] || !row_wise_producer(graph, (bnn_t)t);
-            decide(graph, readers, (bnn_t)t, bytes_of(graph, (bnn_t)t) - less);
+            decide(graph, readers, (bnn_t)t, most, bytes_of(graph, (bnn_t)t) - less);
         }
     }
     for (size_t t = 0; t < count; t++) {

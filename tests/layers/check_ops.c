@@ -267,13 +267,19 @@ static int runs_backward(const bnn_graph *g, const bnn_op *op) {
     return count;
 }
 
+/* Where the gradient of a leaf stays. */
+static const float *grad_of(const bed *b, bnn_t leaf) {
+    const bnn_param *param = bnn_graph_param_of(b->graph, leaf);
+    return param ? bnn_param_grad(b->params, param) : bnn_grad(b->graph, leaf);
+}
+
 static void check_leaves(bed *b, const op_case *c, const bnn_t *leaf, const float *gy,
                          const char *what) {
     for (int i = 0; i < MOST_LEAVES && c->leaf[i].shape.n; i++) {
         if (c->leaf[i].fixed) {
             continue;
         }
-        bnn_gradcheck_leaf l = {bnn_f32(b->graph, leaf[i]), bnn_grad(b->graph, leaf[i]),
+        bnn_gradcheck_leaf l = {bnn_f32(b->graph, leaf[i]), grad_of(b, leaf[i]),
                                 bnn_shape_count(c->leaf[i].shape)};
         bnn_gradcheck_result r;
         bnn_error err = {0};
@@ -282,6 +288,14 @@ static void check_leaves(bed *b, const op_case *c, const bnn_t *leaf, const floa
         ck_assert_msg(r.error < 3e-3, "%s: leaf %d: error %g", what, i, r.error);
         ck_assert_msg(r.slope > 1e-3, "%s: leaf %d: slope %g", what, i, r.slope);
     }
+}
+
+/* What an op's backward reads of a parameter, it says (op.h): else this is NaN by then. */
+static void check_early_updates(bed *b, bnn_t y, const float *gy, const char *what) {
+    float *taken = spoiled_run(b->graph, b->params, y, gy);
+    ck_assert_msg(memcmp(taken, b->params->grads, 4 * b->params->value_count) == 0,
+                  "%s: parameters that are moved early change gradients", what);
+    free(taken);
 }
 
 static void run_case(const op_case *c, leaf_role role, int twice) {
@@ -316,6 +330,9 @@ static void run_case(const op_case *c, leaf_role role, int twice) {
     size_t count = bnn_shape_count(bnn_shape_of(b.graph, y));
     float *gy = random_floats(&b.rng, SHIFTED, count);
     check_leaves(&b, c, leaf, count == 1 ? NULL : gy, what);
+    if (role == A_PARAMETER) {
+        check_early_updates(&b, y, count == 1 ? NULL : gy, what);
+    }
     for (int i = 0; i < MOST_LEAVES; i++) {
         free(memory[i]);
     }

@@ -82,6 +82,46 @@ START_TEST(test_optimizers) {
 }
 END_TEST
 
+/* Moved part by part, each as its gradient comes, with norms of their own. */
+START_TEST(test_parts) {
+    enum { N = 700, CUT = 301 };
+    bnn_rng rng = bnn_rng_start(6, 1);
+    bnn_error err = {0};
+    float w[2][N], g[N], halves[N];
+    bnn_optimizer o[2];
+    fill_random(&rng, SHIFTED, N, w[0]);
+    memcpy(w[1], w[0], sizeof w[0]);
+    for (int i = 0; i < 2; i++) {
+        ck_ok(bnn_optimizer_init(&o[i], bnn_optimizer_find(all[_i].kind), test_device(), N, &err),
+              err);
+        o[i].lr = all[_i].lr;
+        o[i].momentum = all[_i].momentum;
+        o[i].weight_decay = all[_i].weight_decay;
+        o[i].nesterov = all[_i].nesterov;
+    }
+    for (int step = 0; step < STEPS; step++) {
+        fill_random(&rng, SHIFTED, N, g);
+        memcpy(halves, g, sizeof g);
+        bnn_optimizer_step(&o[0], w[0], g);
+        bnn_optimizer_begin(&o[1]);
+        bnn_optimizer_move(&o[1], test_stream(), CUT, N - CUT, w[1] + CUT, halves + CUT);
+        bnn_optimizer_move(&o[1], test_stream(), 0, CUT, w[1], halves);
+        ck_assert_msg(memcmp(w[0], w[1], sizeof w[0]) == 0, "%s: parts move elsewhere",
+                      all[_i].kind);
+    }
+    o[1].max_norm = 0.5;
+    bnn_optimizer_move(&o[1], test_stream(), CUT, N - CUT, w[1] + CUT, halves + CUT);
+    double square = 0.0;
+    for (int i = CUT; i < N; i++) {
+        square += (double)halves[i] * (double)halves[i];
+    }
+    ck_assert(fabs(sqrt(square) - 0.5) < 1e-4);
+    ck_assert(memcmp(halves, g, CUT * sizeof(float)) == 0); /* not the other's */
+    bnn_optimizer_free(&o[0]);
+    bnn_optimizer_free(&o[1]);
+}
+END_TEST
+
 START_TEST(test_registry) {
     for (int i = 0; bnn_optimizer_kinds[i]; i++) {
         const char *name = bnn_optimizer_kinds[i]->name;
@@ -177,6 +217,7 @@ int main(void) {
     TCase *tcase = tcase_create("optim");
     tcase_set_timeout(tcase, 60);
     tcase_add_loop_test(tcase, test_optimizers, 0, sizeof all / sizeof *all);
+    tcase_add_loop_test(tcase, test_parts, 0, sizeof all / sizeof *all);
     tcase_add_test(tcase, test_registry);
     tcase_add_test(tcase, test_cosine);
     tcase_add_test(tcase, test_step);

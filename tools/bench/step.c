@@ -50,6 +50,13 @@ static bnn_code open_loader(const bnn_step_config *c, bnn_error *err) {
     return code == BNN_OK ? bnn_loader_start(step.loader, 0, 0, err) : code;
 }
 
+/* What becomes of a gradient (engine/params.h). */
+static void update(void *self, const bnn_stream *stream, const bnn_param *param, float *grad) {
+    (void)self;
+    bnn_optimizer_move(&step.optimizer, stream, param->offset, param->count,
+                       bnn_param_memory(step.params, param), grad);
+}
+
 static bnn_code set_up(void *self, char *version, bnn_error *err) {
     bnn_step_config *c = self;
     bnn_code code;
@@ -58,6 +65,7 @@ static bnn_code set_up(void *self, char *version, bnn_error *err) {
     if (!step.params) {
         return bnn_fail(err, BNN_ERR_MEMORY, "out of memory for the parameters");
     }
+    step.params->update = update;
     if ((code = bnn_net_build(&c->spec, &c->device, step.params, (int)c->batch_size, 1, &step.net,
                               err)) ||
         (code = bnn_params_allocate(step.params, err)) ||
@@ -100,12 +108,10 @@ static bnn_code run(void *self, bnn_error *err) {
     if (!isfinite(loss)) {
         return bnn_fail(err, BNN_ERR_NUMERIC, "the loss of a measured step is not finite");
     }
+    bnn_optimizer_begin(&step.optimizer);
     bnn_graph_backward(step.net.graph);
-    const bnn_stream *stream = bnn_graph_stream(step.net.graph), *update = &step.optimizer.stream;
-    stream->device.ops->follow(update, stream);
-    bnn_optimizer_step(&step.optimizer, step.params->values, step.params->grads);
-    stream->device.ops->follow(stream, update);
-    return update->device.ops->finish(update, err);
+    const bnn_stream *stream = bnn_graph_stream(step.net.graph);
+    return stream->device.ops->finish(stream, err);
 }
 
 /* Its result is the worker's version: all that a worker tells that is not a time. */

@@ -51,6 +51,22 @@ static size_t samples_ahead(const bnn_trainer *t) {
     return left < most ? left : most;
 }
 
+/* A gradient adds to the step's, and that of its last batch moves the parameter. */
+void bnn_trainer_update(void *self, const bnn_stream *stream, const bnn_param *param, float *grad) {
+    bnn_trainer *t = self;
+    size_t first = param->offset, count = param->count;
+    if (t->sum) {
+        stream->device.kernels->copy(stream, count, grad, t->sum + first, !t->first_batch);
+        grad = t->sum + first;
+    }
+    if (t->last_batch) {
+        double start = bnn_now();
+        bnn_optimizer_move(&t->optimizer, stream, first, count, bnn_param_memory(t->params, param),
+                           grad);
+        t->moving += bnn_now() - start;
+    }
+}
+
 /* Forward and backward of one batch; its gradients are its part of the step's. */
 static bnn_code run_batch(bnn_trainer *t, const bnn_batch *batch, size_t of_step, double *loss,
                           bnn_error *err) {
@@ -64,6 +80,9 @@ static bnn_code run_batch(bnn_trainer *t, const bnn_batch *batch, size_t of_step
     bnn_graph_forward(net->graph);
     code = count_batch(t, net, batch, loss, err);
     if (code == BNN_OK) {
+        if (t->last_batch) {
+            bnn_optimizer_begin(&t->optimizer);
+        }
         bnn_graph_backward_weighted(net->graph, (float)((double)batch->n / (double)of_step));
         stream->device.ops->follow(update, stream);
     }
@@ -73,8 +92,8 @@ static bnn_code run_batch(bnn_trainer *t, const bnn_batch *batch, size_t of_step
 /* The gradients of the next batches, at most so many as make a step. *batches is 0 at the end of
  * the epoch. */
 static bnn_code run_batches(bnn_trainer *t, size_t *batches, double *loss, bnn_error *err) {
-    const bnn_device *device = &t->set->device;
     const size_t of_step = samples_ahead(t);
+    size_t left = of_step;
     bnn_score_reset(&t->step);
     for (*batches = 0; *batches < t->set->accumulate; ++*batches) {
         bnn_batch batch;
@@ -82,13 +101,12 @@ static bnn_code run_batches(bnn_trainer *t, size_t *batches, double *loss, bnn_e
         if (code != BNN_OK || !batch.n) {
             return code;
         }
+        left -= batch.n;
+        t->first_batch = *batches == 0;
+        t->last_batch = left == 0;
         code = run_batch(t, &batch, of_step, loss, err);
         if (code != BNN_OK) {
             return code;
-        }
-        if (t->sum) {
-            device->kernels->copy(&t->optimizer.stream, t->params->value_count, t->params->grads,
-                                  t->sum, *batches > 0);
         }
     }
     return BNN_OK;
@@ -97,6 +115,8 @@ static bnn_code run_batches(bnn_trainer *t, size_t *batches, double *loss, bnn_e
 static bnn_code train_step(bnn_trainer *t, size_t *batches, bnn_error *err) {
     bnn_train_state *s = &t->state;
     double start = bnn_now(), loss = NAN, metrics[BNN_MAX_METRICS];
+    t->optimizer.lr = bnn_lr_at(&t->schedule, (int)s->epoch, s->steps);
+    t->moving = 0.0;
     bnn_code code = run_batches(t, batches, &loss, err);
     if (code != BNN_OK || !*batches) {
         return code;
@@ -106,16 +126,13 @@ static bnn_code train_step(bnn_trainer *t, size_t *batches, bnn_error *err) {
         metrics[i] = t->task->metrics[i].training ? t->task->value(&t->spec, &t->step, i) : NAN;
     }
     count_step(t);
-    t->optimizer.lr = bnn_lr_at(&t->schedule, (int)s->epoch, s->steps);
-    double updating = bnn_now();
-    bnn_optimizer_step(&t->optimizer, t->params->values, t->sum ? t->sum : t->params->grads);
     double seconds = bnn_now() - start;
     if (t->set->profile) { /* the gradient is read; values and state are read and written */
         int arrays = 1 + 2;
         for (int i = 0; t->optimizer.kind->slots[i]; i++) {
             arrays += 2;
         }
-        bnn_profile_table_extra(&t->profile, "optimizer", bnn_now() - updating,
+        bnn_profile_table_extra(&t->profile, "optimizer", t->moving,
                                 arrays * 4.0 * (double)t->params->value_count);
     }
     t->seconds += seconds;

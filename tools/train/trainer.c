@@ -110,33 +110,6 @@ static bnn_code open_run(bnn_trainer *t, bnn_error *err) {
     return code == BNN_OK ? log_session(t, err) : code;
 }
 
-/* What the optimizer moves: neighbours together, unless each has a norm of its own. */
-static bnn_code set_spans(bnn_trainer *t, bnn_error *err) {
-    const bnn_params *p = t->params;
-    bnn_optimizer_span *spans = malloc((p->count + 1) * sizeof *spans);
-    size_t count = 0;
-    int joins = 0; /* the one before */
-    if (!spans) {
-        return bnn_fail(err, BNN_ERR_MEMORY, "out of memory for the optimizer's spans");
-    }
-    for (size_t i = 0; i < p->count; i++) {
-        const bnn_param *param = p->list[i];
-        if (!param->trainable || param->frozen) {
-            joins &= !param->trainable; /* buffers lie elsewhere */
-            continue;
-        }
-        if (!joins) {
-            spans[count++] =
-                (bnn_optimizer_span){.first = param->offset, .max_norm = (float)t->set->clip_norm};
-        }
-        spans[count - 1].count = param->offset + param->count - spans[count - 1].first;
-        joins = t->set->clip_norm <= 0.0;
-    }
-    bnn_code code = bnn_optimizer_set_spans(&t->optimizer, spans, count, err);
-    free(spans);
-    return code;
-}
-
 static bnn_code set_up(bnn_trainer *t, bnn_error *err) {
     const bnn_train_settings *set = t->set;
     bnn_code code = create_loader(t, err);
@@ -147,6 +120,8 @@ static bnn_code set_up(bnn_trainer *t, bnn_error *err) {
     if (!t->params) {
         return bnn_fail(err, BNN_ERR_MEMORY, "out of memory for the parameters");
     }
+    t->params->update = bnn_trainer_update;
+    t->params->updater = t;
     if (set->freeze && (code = bnn_params_freeze(t->params, set->freeze, err)) != BNN_OK) {
         return code;
     }
@@ -155,8 +130,7 @@ static bnn_code set_up(bnn_trainer *t, bnn_error *err) {
     if ((code = bnn_trainer_build_nets(t, err)) != BNN_OK ||
         (code = bnn_params_check_frozen(t->params, err)) != BNN_OK ||
         (code = bnn_optimizer_init(&t->optimizer, set->optimizer, &set->device,
-                                   t->params->value_count, err)) != BNN_OK ||
-        (code = set_spans(t, err)) != BNN_OK) {
+                                   t->params->value_count, err)) != BNN_OK) {
         return code;
     }
     const bnn_device *device = &set->device;
@@ -175,6 +149,7 @@ static bnn_code set_up(bnn_trainer *t, bnn_error *err) {
     t->optimizer.momentum = set->momentum;
     t->optimizer.weight_decay = set->weight_decay;
     t->optimizer.nesterov = set->nesterov;
+    t->optimizer.max_norm = set->clip_norm;
     t->state.best = NAN;
     t->state.data = set->data;
     if ((code = bnn_score_create(t->task, &t->spec, 1, &t->state.score, err)) != BNN_OK ||

@@ -19,6 +19,8 @@ typedef struct bnn_trainer {
     float *sum;         /* of the gradients of a step's batches, where it has several; likewise */
     float *output;      /* of a batch, for the host */
     bnn_optimizer optimizer;
+    int first_batch, last_batch; /* of its step, the one that runs */
+    double moving;               /* seconds that the optimizer takes of a step */
     bnn_lr_schedule schedule;
     bnn_loader *loader;
     size_t steps; /* of an epoch */
@@ -49,7 +51,10 @@ bnn_code bnn_trainer_save(bnn_trainer *t, const char *name, bnn_error *err);
 bnn_code bnn_trainer_save_last(bnn_trainer *t, bnn_error *err);
 bnn_code bnn_trainer_load(bnn_trainer *t, const char *path, bnn_error *err);
 
-/* epoch.c: steps to the end of the epoch, or a signal. */
+/* epoch.c: what becomes of a gradient (engine/params.h). */
+void bnn_trainer_update(void *trainer, const bnn_stream *stream, const bnn_param *param,
+                        float *grad);
+/* Steps to the end of the epoch, or a signal. */
 bnn_code bnn_trainer_run_epoch(bnn_trainer *t, bnn_error *err);
 /* Evaluates, logs, saves. A signal during the evaluation leaves it to be done again. */
 bnn_code bnn_trainer_finish_epoch(bnn_trainer *t, bnn_error *err);
