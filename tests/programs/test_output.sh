@@ -16,7 +16,7 @@ equal 'steps.jsonl: steps' "$(sed 's/^{"step":\([0-9]*\),.*/\1/' run/steps.jsonl
     '0 1 2 3 4 5 '
 check 'sessions.jsonl: JSON' "$helper" json-lines run/sessions.jsonl
 equal 'sessions.jsonl: a start' "$(cut -d, -f1 run/sessions.jsonl)" '{"step":0'
-matches 'sessions.jsonl: instruction set' '"isa":"cpu [a-z0-9]*","threads":[1-9]' run/sessions.jsonl
+matches 'sessions.jsonl: instruction set' '"isa":"cpu [a-z0-9_]*","threads":[1-9]' run/sessions.jsonl
 matches 'sessions.jsonl: data' '"train_data":"[0-9a-f]{8}","test_data":"[0-9a-f]{8}"}$' \
     run/sessions.jsonl
 equal 'config.json' "$(json run/config.json algo) $(json run/config.json epochs)" 'bnn 2'
