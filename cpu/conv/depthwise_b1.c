@@ -63,7 +63,32 @@ void bnn_conv_prepare_depthwise_b1(const bnn_conv *s, const uint64_t *w, uint64_
     }
 }
 
-/* Line `index` of the input with each channel's bit repeated for its filters. */
+/* Each of 32 bits twice. */
+static uint64_t twice(uint64_t v) {
+    v = (v | v << 16) & 0x0000ffff0000ffffu;
+    v = (v | v << 8) & 0x00ff00ff00ff00ffu;
+    v = (v | v << 4) & 0x0f0f0f0f0f0f0f0fu;
+    v = (v | v << 2) & 0x3333333333333333u;
+    v = (v | v << 1) & 0x5555555555555555u;
+    return v | v << 1;
+}
+
+/* A pixel with each channel's bit repeated for its filters. */
+static void repeat(const plan *p, const uint64_t *pixel, uint64_t *to) {
+    if (p->each == 2) { /* as in FSMN */
+        for (size_t i = 0; i < p->words; i++) {
+            to[i] = twice(pixel[i / 2] >> i % 2 * 32 & 0xffffffffu);
+        }
+        return;
+    }
+    memset(to, 0, p->words * sizeof *to);
+    for (size_t j = 0; j < p->o; j++) {
+        size_t channel = j / p->each;
+        to[j / 64] |= (pixel[channel / 64] >> channel % 64 & 1) << j % 64;
+    }
+}
+
+/* Line `index` of the input, its channels repeated if need be. */
 static const uint64_t *line_of(const bnn_conv *s, const plan *p, const uint64_t *x, size_t index,
                                uint64_t *to) {
     size_t words = bnn_words(p->c), w = (size_t)s->w;
@@ -71,12 +96,8 @@ static const uint64_t *line_of(const bnn_conv *s, const plan *p, const uint64_t 
     if (p->each == 1) {
         return pixel;
     }
-    memset(to, 0, w * p->words * sizeof *to);
-    for (size_t i = 0; i < w; i++, pixel += words) {
-        for (size_t j = 0; j < p->o; j++) {
-            size_t channel = j / p->each;
-            to[i * p->words + j / 64] |= (pixel[channel / 64] >> channel % 64 & 1) << j % 64;
-        }
+    for (size_t i = 0; i < w; i++) {
+        repeat(p, pixel + i * words, to + i * p->words);
     }
     return to;
 }
