@@ -367,7 +367,7 @@ static void gather(const bnn_conv *s, const plan *p, const uint64_t *x, size_t i
 }
 
 /* A window's pixels share their factor; it is taken where the window begins. */
-static void find_scales(const bnn_conv *s, const bnn_operand *x, size_t image, int oy, int ox,
+void bnn_conv_b1_scales(const bnn_conv *s, const bnn_operand *x, size_t image, int oy, int ox,
                         size_t n, float *scale) {
     int iy = oy * s->stride_h - s->pad_h;
     while (iy < 0) {
@@ -399,7 +399,7 @@ static void pack_block(const bnn_micro *micro, const bnn_conv *s, const plan *p,
             mine->class_at[at + i] = p->row_class[oy] + p->col_class[(size_t)ox + i];
         }
         if (x->scale != NULL) {
-            find_scales(s, x, image, oy, ox, n, mine->xscale + at);
+            bnn_conv_b1_scales(s, x, image, oy, ox, n, mine->xscale + at);
         }
     }
     size_t filled = bnn_ceil_div(count, mr) * mr;

@@ -92,6 +92,12 @@ static inline size_t bnn_conv_macs(const bnn_conv *s) {
     return pixels * (size_t)s->o * (size_t)(s->c / s->groups) * (size_t)s->kh * (size_t)s->kw;
 }
 
+/* Each output pixel sees one input pixel, at its own place. */
+static inline int bnn_conv_is_pixel_wise(const bnn_conv *s) {
+    return s->kh == 1 && s->kw == 1 && s->stride_h == 1 && s->stride_w == 1 && s->pad_h == 0 &&
+           s->pad_w == 0;
+}
+
 /* A machine kernel that not every instruction set has. */
 static inline void bnn_call(void (*kernel)(void)) {
     if (kernel != NULL) {
@@ -123,6 +129,9 @@ void bnn_conv_prepare_b1(const bnn_device *device, const bnn_micro *micro, const
                          const uint64_t *w, void *prepared, void *ws);
 size_t bnn_conv_b1_prepared_bytes(const bnn_device *device, const bnn_micro *micro,
                                   const bnn_conv *s);
+/* The input's factors of the windows of n neighbours in a row of the output. */
+void bnn_conv_b1_scales(const bnn_conv *s, const bnn_operand *x, size_t image, int oy, int ox,
+                        size_t n, float *scale);
 size_t bnn_conv_b1_bytes(const bnn_device *device, const bnn_micro *micro, const bnn_conv *s);
 
 /* depthwise.c: one input channel a group; the gradients also with bits. */

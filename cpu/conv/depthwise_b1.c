@@ -195,32 +195,18 @@ static void windows(const bnn_micro *micro, const bnn_conv *s, const plan *p, co
     }
 }
 
-/* A position along one axis that a window sees: its first inside the image. */
-static int first_seen(int out, int stride, int pad, int dil, int size) {
-    int at = out * stride - pad;
-    while (at < 0) {
-        at += dil;
-    }
-    return at < size ? at : size - 1;
-}
-
-/* Integers to whatever the result is, of pixels ox .. ox+count of output line `line`; a window's
- * pixels share their factor. */
+/* Integers to whatever the result is, of pixels ox .. ox+count of output line `line`. */
 static void finish(const bnn_micro *micro, const bnn_conv *s, const plan *p, const bnn_operand *x,
                    const bnn_result *y, size_t line, int ox, size_t count, const own *mine) {
-    size_t image = line / (size_t)s->oh, oy = line % (size_t)s->oh;
-    int row = first_seen((int)oy, s->stride_h, s->pad_h, s->dil_h, s->h);
-    size_t pixel = (image * (size_t)s->h + (size_t)row) * (size_t)s->w;
     int32_t class_at[BATCH];
     float scale[BATCH];
     for (size_t i = 0; i < count; i++) {
-        int at = ox + (int)i;
         scale[i] = 1.0f;
-        if (x->scale != NULL) {
-            at = first_seen(at, s->stride_w, s->pad_w, s->dil_w, s->w);
-            scale[i] = bnn_row_scale(x, pixel + (size_t)at);
-        }
         class_at[i] = (int32_t)(i * p->words * 64);
+    }
+    if (x->scale != NULL) {
+        size_t oh = (size_t)s->oh;
+        bnn_conv_b1_scales(s, x, line / oh, (int)(line % oh), ox, count, scale);
     }
     bnn_finish f = {.pixels = count, .width = 64, .count = mine->zeros, .offset = mine->integer};
     f.class_at = class_at, f.xscale = scale, f.first = line * (size_t)s->ow + (size_t)ox;

@@ -52,17 +52,12 @@ static size_t thread_layout(const plan *p, void *base, own *mine) {
     return used;
 }
 
-static int is_pixel_wise(const bnn_conv *s) {
-    return s->kh == 1 && s->kw == 1 && s->stride_h == 1 && s->stride_w == 1 && s->pad_h == 0 &&
-           s->pad_w == 0;
-}
-
 /* A pixel-wise product does not care which pixels form a row: of one image, in rows whose quads
  * fill words of codes, for four strips. */
 static bnn_conv reshaped(const bnn_conv *s) {
     bnn_conv r = *s;
     int64_t pixels = (int64_t)s->n * s->h * s->w;
-    if (is_pixel_wise(s) && pixels <= INT_MAX) {
+    if (bnn_conv_is_pixel_wise(s) && pixels <= INT_MAX) {
         int w = pixels < 4 ? 1 : pixels < 4 * RUN ? (int)pixels / 4 : RUN;
         while (pixels % w != 0) {
             w--;
@@ -81,7 +76,7 @@ static size_t cuts_of(const bnn_conv *s) {
 int bnn_conv_mix_w_pays(const bnn_conv *given) {
     bnn_conv s = reshaped(given);
     int fills_words =
-        s.w >= 4 || !is_pixel_wise(given); /* codes that serve one tap must be cheap */
+        s.w >= 4 || !bnn_conv_is_pixel_wise(given); /* codes that serve one tap must be cheap */
     return fills_words && s.c / s.groups >= 8 && s.o / s.groups >= 3 &&
            (size_t)s.n * cuts_of(&s) >= 3;
 }
@@ -90,12 +85,12 @@ int bnn_conv_mix_w_fits(const bnn_conv *s, const bnn_operand *x) {
     size_t image = (size_t)s->h * (size_t)s->w;
     /* What is multiplied into a table must be one factor for all it serves. */
     return bnn_conv_mix_w_pays(s) &&
-           (x->scale == NULL || is_pixel_wise(s) || x->rows_per_scale % image == 0);
+           (x->scale == NULL || bnn_conv_is_pixel_wise(s) || x->rows_per_scale % image == 0);
 }
 
 static plan lay_out(const bnn_device *device, const bnn_mixed *mixed, const bnn_conv *given,
                     void *ws) {
-    plan p = {.s = reshaped(given), .pixel_wise = is_pixel_wise(given)};
+    plan p = {.s = reshaped(given), .pixel_wise = bnn_conv_is_pixel_wise(given)};
     const bnn_conv *s = &p.s;
     p.groups = (size_t)s->groups, p.cuts = cuts_of(s);
     size_t ow = (size_t)s->ow, stride = (size_t)s->stride_w;

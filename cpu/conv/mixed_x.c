@@ -59,8 +59,7 @@ static int clip(int v, int most) {
 static bnn_conv reshaped(const bnn_conv *s) {
     bnn_conv r = *s;
     int64_t pixels = (int64_t)s->n * s->h * s->w;
-    if (s->kh == 1 && s->kw == 1 && s->stride_h == 1 && s->stride_w == 1 && s->pad_h == 0 &&
-        s->pad_w == 0 && pixels <= INT_MAX) {
+    if (bnn_conv_is_pixel_wise(s) && pixels <= INT_MAX) {
         r.n = r.h = r.oh = 1, r.w = r.ow = (int)pixels;
     }
     return r;
