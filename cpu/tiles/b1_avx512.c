@@ -90,63 +90,27 @@ static void pack_a(size_t kb, const uint8_t *rows, uint8_t *tile) {
     }
 }
 
-/* Bits of a nibble. */
-static inline __m128i nibble_counts(void) {
-    return _mm_setr_epi8(0, 1, 1, 2, 1, 2, 2, 3, 1, 2, 2, 3, 2, 3, 3, 4);
-}
+/* Bits of a nibble, for each 128 bits of a vector. */
+#define NIBBLE_COUNTS 0, 1, 1, 2, 1, 2, 2, 3, 1, 2, 2, 3, 2, 3, 3, 4
+static const uint8_t nibble_counts[64] = {NIBBLE_COUNTS, NIBBLE_COUNTS, NIBBLE_COUNTS,
+                                          NIBBLE_COUNTS};
 
 #define WIDTH 64
 #define VECTOR __m512i
 #define OP(name) _mm512_##name
 #define NAME(name) name##_64
-static inline VECTOR load_64(const uint8_t *p) {
-    return _mm512_loadu_si512(p);
-}
-static inline VECTOR load_ints_64(const int32_t *p) {
-    return _mm512_loadu_si512(p);
-}
-static inline void store_ints_64(int32_t *p, VECTOR v) {
-    _mm512_storeu_si512(p, v);
-}
-static inline VECTOR nibble_counts_64(void) {
-    return _mm512_broadcast_i32x4(nibble_counts());
-}
 #include "cpu/tiles/b1_adders.inc"
 
 #define WIDTH 32
 #define VECTOR __m256i
 #define OP(name) _mm256_##name
 #define NAME(name) name##_32
-static inline VECTOR load_32(const uint8_t *p) {
-    return _mm256_loadu_epi32(p);
-}
-static inline VECTOR load_ints_32(const int32_t *p) {
-    return _mm256_loadu_epi32(p);
-}
-static inline void store_ints_32(int32_t *p, VECTOR v) {
-    _mm256_storeu_epi32(p, v);
-}
-static inline VECTOR nibble_counts_32(void) {
-    return _mm256_broadcastsi128_si256(nibble_counts());
-}
 #include "cpu/tiles/b1_adders.inc"
 
 #define WIDTH 16
 #define VECTOR __m128i
 #define OP(name) _mm_##name
 #define NAME(name) name##_16
-static inline VECTOR load_16(const uint8_t *p) {
-    return _mm_loadu_epi32(p);
-}
-static inline VECTOR load_ints_16(const int32_t *p) {
-    return _mm_loadu_epi32(p);
-}
-static inline void store_ints_16(int32_t *p, VECTOR v) {
-    _mm_storeu_epi32(p, v);
-}
-static inline VECTOR nibble_counts_16(void) {
-    return nibble_counts();
-}
 #include "cpu/tiles/b1_adders.inc"
 
 static void multiply(size_t kb, size_t width, const uint8_t *tile, const uint8_t *panel,
@@ -249,24 +213,8 @@ void bnn_b1_expand_avx512(size_t n, const uint64_t *row, size_t first, float sca
 }
 
 const bnn_micro bnn_micro_avx512 = {
-    .f32_mr = 12,
-    .f32_nr = 32,
-    .f32_indirect = bnn_f32_indirect_avx512,
-    .f32_outer = bnn_f32_outer_avx512,
-    .f32_dots = bnn_f32_dots_avx512,
-    .f32_columns = bnn_f32_columns_avx2,
-    .f32_rows = bnn_f32_rows_avx512,
-    .f32_end = bnn_f32_end_avx512,
-    .b1_expand = bnn_b1_expand_avx512,
-    .mixed = &bnn_mixed_avx512,
-    .b1_mr = MR,
-    .b1_a_bytes = PIXEL / 4,
-    .b1_w_bytes = 1,
-    .b1_pack_w = pack_w,
-    .b1_pack_a = pack_a,
-    .b1_tile = multiply,
-    .b1_finish = bnn_b1_finish_avx512,
-    .b1_planes = bnn_b1_planes_avx512,
+    BNN_AVX512_MICRO, .mixed = &bnn_mixed_avx512, .b1_mr = MR,         .b1_a_bytes = PIXEL / 4,
+    .b1_w_bytes = 1,  .b1_pack_w = pack_w,        .b1_pack_a = pack_a, .b1_tile = multiply,
 };
 
 #endif

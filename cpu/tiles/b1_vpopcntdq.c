@@ -119,23 +119,8 @@ static void multiply(size_t kb, size_t width, const uint8_t *tile, const uint8_t
 }
 
 const bnn_micro bnn_micro_vpopcntdq = {
-    .f32_mr = 12,
-    .f32_nr = 32,
-    .f32_indirect = bnn_f32_indirect_avx512,
-    .f32_outer = bnn_f32_outer_avx512,
-    .f32_dots = bnn_f32_dots_avx512,
-    .f32_columns = bnn_f32_columns_avx2,
-    .f32_rows = bnn_f32_rows_avx512,
-    .f32_end = bnn_f32_end_avx512,
-    .b1_expand = bnn_b1_expand_avx512,
-    .mixed = &bnn_mixed_avx512,
-    .b1_mr = MR,
-    .b1_a_bytes = 1,
-    .b1_w_bytes = 1,
-    .b1_pack_w = pack_w,
-    .b1_tile = multiply,
-    .b1_finish = bnn_b1_finish_avx512,
-    .b1_planes = bnn_b1_planes_avx512,
+    BNN_AVX512_MICRO, .mixed = &bnn_mixed_avx512, .b1_mr = MR,         .b1_a_bytes = 1,
+    .b1_w_bytes = 1,  .b1_pack_w = pack_w,        .b1_tile = multiply,
 };
 
 #endif

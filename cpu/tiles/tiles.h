@@ -230,6 +230,13 @@ void bnn_mix_codes_avx512(size_t n, const uint32_t *rows, uint32_t *codes);
 void bnn_mix_tables_avx512(size_t n, const float *const v[4], size_t step, const float factor[4],
                            float *tables, size_t table_step);
 void bnn_mix_tile_avx512(const bnn_mix *m);
+/* What the machine kernels of AVX-512's levels share: all but mixed products and binary tiles. */
+#define BNN_AVX512_MICRO                                                                           \
+    .f32_mr = 12, .f32_nr = 32, .f32_indirect = bnn_f32_indirect_avx512,                           \
+    .f32_outer = bnn_f32_outer_avx512, .f32_dots = bnn_f32_dots_avx512,                            \
+    .f32_columns = bnn_f32_columns_avx2, .f32_rows = bnn_f32_rows_avx512,                          \
+    .f32_end = bnn_f32_end_avx512, .b1_expand = bnn_b1_expand_avx512,                              \
+    .b1_finish = bnn_b1_finish_avx512, .b1_planes = bnn_b1_planes_avx512
 #elif defined(__aarch64__)
 void bnn_f32_indirect_neon(const bnn_f32_runs *p);
 void bnn_f32_outer_neon(size_t depth, const float *a, const float *b, size_t m, size_t n, float *c,
