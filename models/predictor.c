@@ -183,17 +183,10 @@ static bnn_code plan_for(bnn_predictor *p, int n, batch_plan **out, bnn_error *e
     return BNN_OK;
 }
 
-static bnn_code run_at_once(bnn_predictor *p, size_t n, const float *data, float *output,
-                            bnn_error *err) {
-    batch_plan *plan;
-    bnn_code code = plan_for(p, (int)n, &plan, err);
-    if (code != BNN_OK) {
-        return code;
-    }
-    const bnn_inference *network = plan->network;
-    bnn_graph_set(network->graph, network->inputs[0], data);
-    bnn_graph_forward(network->graph);
-    return bnn_graph_get(network->graph, network->outputs[0], output, err);
+/* The plan of as many of n samples as go through the network at a time. */
+static bnn_code plan_part(bnn_predictor *p, size_t n, batch_plan **out, bnn_error *err) {
+    bnn_code code = p->at_once ? BNN_OK : plan_for(p, 1, out, err);
+    return code == BNN_OK ? plan_for(p, (int)(n < p->at_once ? n : p->at_once), out, err) : code;
 }
 
 bnn_code bnn_predictor_run(bnn_predictor *p, const bnn_batch *batch, float *output,
@@ -201,17 +194,18 @@ bnn_code bnn_predictor_run(bnn_predictor *p, const bnn_batch *batch, float *outp
     bnn_field field[BNN_MAX_FIELDS];
     int inputs;
     const void *data = NULL;
-    batch_plan *plan;
+    batch_plan *plan = NULL;
     bnn_spec_fields(&p->spec, field, &inputs);
     bnn_code code = bnn_batch_data(batch, &field[0], &data, err);
-    if (code == BNN_OK && !p->at_once) {
-        code = plan_for(p, 1, &plan, err);
-    }
     size_t values = bnn_shape_count(field[0].shape), outputs = bnn_spec_outputs(&p->spec);
-    for (size_t i = 0; code == BNN_OK && i < batch->n; i += p->at_once) {
-        size_t count = batch->n - i < p->at_once ? batch->n - i : p->at_once;
-        const float *samples = (const float *)data + i * values;
-        code = run_at_once(p, count, samples, output + i * outputs, err);
+    for (size_t i = 0; code == BNN_OK && i < batch->n; i += (size_t)plan->batch) {
+        if ((code = plan_part(p, batch->n - i, &plan, err)) != BNN_OK) {
+            break;
+        }
+        const bnn_inference *network = plan->network;
+        bnn_graph_set(network->graph, network->inputs[0], (const float *)data + i * values);
+        bnn_graph_forward(network->graph);
+        code = bnn_graph_get(network->graph, network->outputs[0], output + i * outputs, err);
     }
     return code;
 }
@@ -219,7 +213,7 @@ bnn_code bnn_predictor_run(bnn_predictor *p, const bnn_batch *batch, float *outp
 bnn_code bnn_predictor_network(bnn_predictor *p, int n, const bnn_inference **network,
                                bnn_error *err) {
     batch_plan *plan;
-    bnn_code code = plan_for(p, n, &plan, err);
+    bnn_code code = plan_part(p, (size_t)n, &plan, err);
     if (code == BNN_OK) {
         *network = plan->network;
     }

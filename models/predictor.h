@@ -24,7 +24,8 @@ bnn_code bnn_predictor_run(bnn_predictor *p, const bnn_batch *batch, float *outp
 /* The parameters, or the spec's phase, have changed since the last run. */
 void bnn_predictor_refresh(bnn_predictor *p, int phase);
 
-/* The folded, evaluated network for batches of n (export, description). Valid until n changes. */
+/* The folded, evaluated network for batches of n, or of as many as go through it at a time. Valid
+ * until n changes. */
 bnn_code bnn_predictor_network(bnn_predictor *p, int n, const bnn_inference **network,
                                bnn_error *err);
 

@@ -102,7 +102,8 @@ bnn_code bnn_evaluate(bnn_predictor *predictor, const bnn_spec *spec, const bnn_
     e.output = malloc(batch_size * e.values * sizeof(float));
     code = e.output ? BNN_OK : bnn_fail(err, BNN_ERR_MEMORY, "out of memory for the outputs");
     /* What is wrong with a model file is said before the work begins. */
-    if (code == BNN_OK && (code = bnn_predictor_network(predictor, 1, &network, err)) == BNN_OK) {
+    if (code == BNN_OK &&
+        (code = bnn_predictor_network(predictor, (int)batch_size, &network, err)) == BNN_OK) {
         if (how->label) {
             bnn_progress_start(&e.progress, how->label, dataset->count, dataset->info->samples, 0);
         }
