@@ -276,6 +276,20 @@ bnn_t bnn_op_folded_conv(bnn_graph *g, bnn_value x, bnn_value w, const bnn_conv_
     return bnn_graph_add(g, &bnn_conv_op, &attr, sizeof attr, INPUTS, in);
 }
 
+const bnn_conv_config *bnn_conv_config_of(const bnn_node *node) {
+    return &((const conv_attr *)node->attr)->config;
+}
+
+bnn_conv_end bnn_conv_end_of(const bnn_node *node) {
+    const conv_attr *attr = node->attr;
+    return (bnn_conv_end){.a = node->in[A],
+                          .b = node->in[B],
+                          .add = node->in[ADD],
+                          .threshold = node->in[THRESHOLD],
+                          .clamp = {attr->clamp[0], attr->clamp[1]},
+                          .sign = attr->sign};
+}
+
 void bnn_conv_prepare_filters(const bnn_graph *g) {
     for (size_t i = 0; i < bnn_graph_node_count(g); i++) {
         const bnn_node *node = bnn_graph_node(g, i);

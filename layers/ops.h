@@ -129,8 +129,11 @@ bnn_t bnn_transform_regulariser(bnn_graph *g, bnn_t a);
 /* Scalars, each times its weight. */
 bnn_t bnn_op_weighted_sum(bnn_graph *g, int count, const bnn_t *terms, const float *weights);
 
-/* The convolution a conv node computes: for folding, counting and tests. */
+/* The convolution a conv node computes, and what becomes of its product: for folding, counting,
+ * export and tests. */
 bnn_conv bnn_conv_of(const bnn_graph *g, const bnn_node *node);
+const bnn_conv_config *bnn_conv_config_of(const bnn_node *node);
+bnn_conv_end bnn_conv_end_of(const bnn_node *node);
 
 /* Filters that are constants of the graph are brought into the form that the product wants once,
  * not in every run: to be called when the constants of the bound graph are set. */

@@ -1,4 +1,5 @@
 /* bnn-export: from a checkpoint to a file for deployment. */
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,21 +10,27 @@
 #include "tools/cli/interrupt.h"
 #include "tools/cli/names.h"
 #include "tools/run/outputs.h"
-#include "tools/export/pack.h"
+#include "tools/export/export_model.h"
 #include "tools/cli/start.h"
 
-static const char *const formats[] = {"packed", NULL};
 static const char *format = "packed", *output;
+static bool emulate, fuse;
 static bnn_given given;
 static const char *operands[1];
 
 static bnn_option options[] = {
-    {"format", BNN_OPTION_STRING, &format, "NAME",
-     "packed: one file with 1-bit weights, batch norms folded to integer thresholds where a sign "
-     "follows, run by bnn-eval and libbnn.",
-     .default_text = NULL, .choices = formats},
+    {"format", BNN_OPTION_STRING, &format, "NAME", NULL, .default_text = NULL,
+     .choices = bnn_format_names},
     {"output", BNN_OPTION_STRING, &output, "FILE", "File to write, or - for standard output.",
-     .default_text = "MODEL's name with .bnn"},
+     .default_text = "MODEL's name with the format's suffix"},
+    {"emulate", BNN_OPTION_FLAG, &emulate, NULL,
+     "Let floats do what the format has no binary way for, instead of refusing it: exact, but "
+     "slow.",
+     .default_text = NULL},
+    {"fuse", BNN_OPTION_FLAG, &fuse, NULL,
+     "Factors and shifts of a channel become part of the format's binary products: smaller and "
+     "faster, but rounded otherwise, so that a sign in several hundred images may differ.",
+     .default_text = NULL},
     {"arch", BNN_OPTION_STRING, &given.arch, "NAME",
      "Network, of a MODEL that another tool wrote: its metadata do not name it.",
      .default_text = NULL, .choices = bnn_arch_names},
@@ -52,14 +59,25 @@ static bnn_program program = {
     .max_operands = 1,
 };
 
-static const char *default_output(const char *model, char *buffer, size_t size) {
+static const char *default_output(const char *model, const char *suffix, char *buffer,
+                                  size_t size) {
     const char *dot = strrchr(model, '.');
     int stem = (int)(dot && !strchr(dot, '/') ? (size_t)(dot - model) : strlen(model));
-    snprintf(buffer, size, "%.*s.bnn", stem, model);
+    snprintf(buffer, size, "%.*s%s", stem, model, suffix);
     return buffer;
 }
 
-static void print_result(const bnn_loaded *model, const char *path, size_t bytes) {
+static void print_notes(const char *notes) {
+    while (*notes) {
+        size_t length = strcspn(notes, "\n");
+        printf("note: %.*s\n", (int)length, notes);
+        notes += length + (notes[length] != '\0');
+    }
+}
+
+static void print_result(const bnn_loaded *model, const char *path,
+                         const bnn_export_report *report) {
+    const size_t bytes = report->bytes;
     double float_bytes = 4.0 * (double)model->parameters;
     if (bnn_is_stream(path)) {
         printf("%s: %zu binary weights of %zu\n", path, model->binary_weights, model->parameters);
@@ -71,6 +89,17 @@ static void print_result(const bnn_loaded *model, const char *path, size_t bytes
         printf("note: %s keeps float work in every binary layer: %s\n", model->spec.binarizer->name,
                model->spec.binarizer->float_work);
     }
+    print_notes(report->notes);
+}
+
+static bnn_code check_options(const bnn_export_format *to, bnn_error *err) {
+    const char *unknown = emulate && !to->emulates ? "--emulate"
+                          : fuse && !to->fuses     ? "--fuse"
+                                                   : NULL;
+    return unknown
+               ? bnn_fail(err, BNN_ERR_ARGUMENT,
+                          "%s: the format %s has no use for that; leave it out", unknown, to->name)
+               : BNN_OK;
 }
 
 static bnn_code export(const bnn_found_model *found, bnn_error *err) {
@@ -78,19 +107,22 @@ static bnn_code export(const bnn_found_model *found, bnn_error *err) {
     bnn_outputs outputs = {0};
     char buffer[4300];
     const char *why;
-    size_t bytes = 0;
+    const bnn_export_format *to = bnn_export_format_find(format);
+    const bnn_export_request how = {.emulate = emulate, .fuse = fuse};
+    bnn_export_report report = {0};
     bnn_device device;
     bnn_code code = bnn_cpu_device(NULL, 0, &device, &why)
                         ? BNN_OK
                         : bnn_fail(err, BNN_ERR_UNSUPPORTED, "%s", why);
-    output = output ? output : default_output(found->path, buffer, sizeof buffer);
+    output = output ? output : default_output(found->path, to->suffix, buffer, sizeof buffer);
     bnn_outputs_read(&outputs, "MODEL", found->path);
     bnn_outputs_run_of(&outputs, found->path);
     bnn_outputs_result(&outputs, "--output", &output);
-    if (code == BNN_OK && !(code = bnn_given_open(&given, found->path, &device, &model, err)) &&
+    if (code == BNN_OK && !(code = check_options(to, err)) &&
+        !(code = bnn_given_open(&given, found->path, &device, &model, err)) &&
         !(code = bnn_outputs_check(&outputs, err)) &&
-        !(code = bnn_pack(&model, output, &bytes, err))) {
-        print_result(&model, output, bytes);
+        !(code = bnn_export_model(&model, to, &how, output, &report, err))) {
+        print_result(&model, output, &report);
         bnn_interrupt_forget();
     }
     bnn_outputs_free(&outputs);
@@ -110,6 +142,19 @@ static bnn_code work(bnn_error *err) {
     return code;
 }
 
+/* "packed: one file ...; lce: ..." */
+static void describe_formats(void) {
+    static char text[2048];
+    size_t used = 0;
+    for (const bnn_export_format *const *f = bnn_export_formats; *f; f++) {
+        used += (size_t)snprintf(text + used, sizeof text - used, "%s%s: %s", used ? "; " : "",
+                                 (*f)->name, (*f)->title);
+    }
+    snprintf(text + used, sizeof text - used, ".");
+    options[0].help = text;
+}
+
 int main(int argc, char **argv) {
+    describe_formats();
     return bnn_start(&program, argc, argv, work);
 }

@@ -3,7 +3,10 @@
  * are right for every integer; the list of constants does not depend on values. */
 #include "tests/fixtures/graph_fixture.h"
 
+#include <math.h>
+
 #include "layers/fold/fold.h"
+#include "layers/fold/plain.h"
 #include "models/model.h"
 
 typedef struct network {
@@ -84,6 +87,24 @@ static void stop(network *t) {
     free(t->x);
 }
 
+/* The same network in single steps computes the same bits. */
+static void check_plain(const network *t, const bnn_inference *folded, const float *logits) {
+    bnn_error err = {0};
+    bnn_inference plain;
+    ck_ok(bnn_inference_plain(folded, test_device(), &plain, &err), err);
+    bnn_graph_set(plain.graph, plain.inputs[0], t->x);
+    bnn_graph_forward(plain.graph);
+    ck_assert(memcmp(bnn_f32(plain.graph, plain.outputs[0]), logits,
+                     (size_t)t->batch * 10 * sizeof(float)) == 0);
+    for (size_t i = 0; i < bnn_graph_node_count(plain.graph); i++) {
+        const bnn_node *node = bnn_graph_node(plain.graph, i);
+        const bnn_conv_end end = node->op == &bnn_conv_op ? bnn_conv_end_of(node) : bnn_conv_plain;
+        ck_assert(end.a < 0 && end.b < 0 && end.add < 0 && end.threshold < 0 && !end.sign &&
+                  end.clamp.lo == -INFINITY && end.clamp.hi == INFINITY);
+    }
+    bnn_inference_free(&plain);
+}
+
 static void run_folded(network *t, int thresholds, float *logits) {
     bnn_error err = {0};
     bnn_fold *fold = NULL;
@@ -97,6 +118,7 @@ static void run_folded(network *t, int thresholds, float *logits) {
     bnn_graph_forward(g);
     memcpy(logits, bnn_f32(g, bnn_fold_result(fold)->outputs[0]),
            (size_t)t->batch * 10 * sizeof(float));
+    check_plain(t, bnn_fold_result(fold), logits);
     int found = 0;
     for (size_t i = 0; i < bnn_fold_result(fold)->constant_count; i++) {
         found += bnn_dtype_of(g, bnn_fold_result(fold)->constants[i].t) == BNN_I32;

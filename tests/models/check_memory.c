@@ -125,9 +125,9 @@ static int report(const bnn_error *err, char *error) {
 static int pack(char *error) {
     bnn_error err = {0};
     bnn_loaded model = {0};
-    size_t bytes;
+    bnn_export_report done;
     if (bnn_loaded_open(checkpoint, &device, &model, &err) == BNN_OK) {
-        bnn_pack(&model, written, &bytes, &err);
+        bnn_export_model(&model, &bnn_export_packed, NULL, written, &done, &err);
     }
     bnn_loaded_close(&model);
     return report(&err, error);

@@ -14,7 +14,7 @@
 #include "models/predictor.h"
 #include "tests/fixtures/far_device.h"
 #include "tests/fixtures/made_up.h"
-#include "tools/export/pack.h"
+#include "tools/export/export_model.h"
 #include "tools/train/trainer.h"
 
 enum { TRAIN = 10, TEST = 3, BATCH = 4, THREADS = 2 };
@@ -77,7 +77,7 @@ static void train(const subject *s, const bnn_device *device, const char *output
 /* Packs best.safetensors of the side, and predicts with it (0) and with the packed file (1). */
 static void deploy(const subject *s, const bnn_device *device, const char *side, float *logits[2]) {
     bnn_error err = {0};
-    size_t bytes;
+    bnn_export_report report;
     for (int packed = 0; packed < 2; packed++) {
         bnn_loaded model;
         bnn_predictor *predictor;
@@ -98,7 +98,9 @@ static void deploy(const subject *s, const bnn_device *device, const char *side,
         batch.data[0] = input;
         ok(bnn_predictor_run(predictor, &batch, logits[packed], &err), &err, s);
         if (!packed && model.spec.binarizer) {
-            ok(bnn_pack(&model, path_of(side, "model.bnn"), &bytes, &err), &err, s);
+            ok(bnn_export_model(&model, &bnn_export_packed, NULL, path_of(side, "model.bnn"),
+                                &report, &err),
+               &err, s);
         }
         free(input);
         bnn_predictor_free(predictor);

@@ -14,7 +14,7 @@
 #include "tools/bench/bench.h"
 #include "tools/bench/engines.h"
 #include "tools/cli/interrupt.h"
-#include "tools/export/pack.h"
+#include "tools/export/export_model.h"
 
 /* All networks that are measured in batches of one size have the same float twin. */
 typedef struct session {
@@ -56,12 +56,14 @@ static bnn_code new_params(const bnn_spec *spec, const bnn_device *device, bnn_p
 static bnn_code pack(void *self, char *version, bnn_error *err) {
     subject *s = self;
     bnn_loaded model = {.device = s->bench->device, .spec = s->spec};
-    size_t bytes;
+    bnn_export_report report;
     (void)version;
     bnn_code code = s->bench->model
                         ? bnn_loaded_open(s->bench->model, &s->bench->device, &model, err)
                         : new_params(&s->spec, &s->bench->device, &model.params, err);
-    return code == BNN_OK ? bnn_pack(&model, s->packed, &bytes, err) : code;
+    return code == BNN_OK
+               ? bnn_export_model(&model, &bnn_export_packed, NULL, s->packed, &report, err)
+               : code;
 }
 
 static bnn_code pack_to_folder(const session *in, subject *s, bnn_error *err) {

@@ -1,13 +1,14 @@
 #include "tools/cli/names.h"
 
 #include "data_loaders/dataset.h"
-#include "models/model.h"
+#include "models/export/export.h"
 #include "optim/optimizer.h"
 
 const char *bnn_algorithm_names[32];
 const char *bnn_arch_names[32];
 const char *bnn_dataset_names[32];
 const char *bnn_optimizer_names[32];
+const char *bnn_format_names[32];
 
 void bnn_names_fill(void) {
     size_t n = 0;
@@ -23,6 +24,9 @@ void bnn_names_fill(void) {
     }
     for (size_t i = 0; bnn_optimizer_kinds[i]; i++) {
         bnn_optimizer_names[i] = bnn_optimizer_kinds[i]->name;
+    }
+    for (size_t i = 0; bnn_export_formats[i]; i++) {
+        bnn_format_names[i] = bnn_export_formats[i]->name;
     }
 }
 

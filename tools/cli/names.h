@@ -9,6 +9,7 @@ extern const char *bnn_algorithm_names[32];
 extern const char *bnn_arch_names[32];
 extern const char *bnn_dataset_names[32];
 extern const char *bnn_optimizer_names[32];
+extern const char *bnn_format_names[32]; /* of export */
 
 void bnn_names_fill(void);
 /* Algorithms, architectures and data sets with a line each. */

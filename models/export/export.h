@@ -1,0 +1,40 @@
+/* A folded network for another engine: one format, one file that is written. What a format cannot
+ * say exactly is refused before anything is written; what is written computes what the packed file
+ * computes, up to the rounding of float layers. */
+#ifndef BNN_MODELS_EXPORT_EXPORT_H
+#define BNN_MODELS_EXPORT_EXPORT_H
+
+#include "layers/fold/inference.h"
+#include "models/model.h"
+
+/* What is exported, and how. */
+typedef struct bnn_export_request {
+    const bnn_spec *spec;
+    const bnn_inference *network; /* evaluated, for one sample, with thresholds */
+    int emulate; /* allow float work where the format has no op for what the algorithm does */
+    int fuse;    /* affines into the format's products: within rounding instead of exact */
+} bnn_export_request;
+
+/* What came of it. */
+typedef struct bnn_export_report {
+    size_t bytes;
+    char notes[2048]; /* a line each: what exactness costs, what runs in floats */
+} bnn_export_report;
+
+typedef struct bnn_export_format {
+    const char *name, *suffix; /* "lce", ".tflite" */
+    const char *title;         /* a sentence for --help */
+    /* What of a request it knows. */
+    int emulates, fuses;
+    /* Writes `path` (atomic). */
+    bnn_code (*write)(const bnn_export_request *request, const char *path,
+                      bnn_export_report *report, bnn_error *err);
+} bnn_export_format;
+
+extern const bnn_export_format bnn_export_packed; /* the project's own (models/files/packed.h) */
+
+/* NULL-terminated. */
+extern const bnn_export_format *const bnn_export_formats[];
+const bnn_export_format *bnn_export_format_find(const char *name); /* or NULL */
+
+#endif

@@ -1,0 +1,228 @@
+#include "models/export/translate.h"
+
+#include <jansson.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "engine/base/file.h"
+#include "engine/base/text.h"
+#include "layers/fold/plain.h"
+#include "models/files/checkpoint.h"
+
+bnn_code bnn_translation_start(const bnn_export_request *request, bnn_export_report *report,
+                               bnn_translation *t, bnn_error *err) {
+    *report = (bnn_export_report){0};
+    *t = (bnn_translation){
+        .request = request, .report = report, .arena = bnn_arena_create(), .err = err};
+    bnn_code code =
+        t->arena ? bnn_inference_plain(request->network, bnn_graph_device(request->network->graph),
+                                       &t->plain, err)
+                 : bnn_translation_no_memory(t);
+    t->graph = t->plain.graph;
+    return code;
+}
+
+void bnn_translation_free(bnn_translation *t) {
+    bnn_inference_free(&t->plain);
+    bnn_arena_free(t->arena);
+}
+
+/* ---- constants ---- */
+
+static const bnn_constant *find_constant(const bnn_translation *t, bnn_t tensor) {
+    for (size_t i = 0; tensor >= 0 && i < t->plain.constant_count; i++) {
+        if (t->plain.constants[i].t == tensor) {
+            return &t->plain.constants[i];
+        }
+    }
+    return NULL;
+}
+
+int bnn_translation_is_constant(const bnn_translation *t, bnn_t tensor) {
+    return find_constant(t, tensor) != NULL;
+}
+
+/* A constant's memory, copied. */
+static void *copy(const bnn_translation *t, bnn_t constant) {
+    const bnn_graph *g = t->graph;
+    void *data = bnn_arena_alloc(
+        t->arena, bnn_tensor_bytes(bnn_dtype_of(g, constant), bnn_shape_of(g, constant)));
+    return data && bnn_graph_get(g, constant, data, t->err) == BNN_OK ? data : NULL;
+}
+
+float *bnn_translation_floats(const bnn_translation *t, bnn_t constant) {
+    float *values = copy(t, constant);
+    for (size_t i = 0; values && i < bnn_shape_count(bnn_shape_of(t->graph, constant)); i++) {
+        values[i] += 0.0f; /* -0.0 + 0.0 is +0.0 */
+    }
+    return values;
+}
+
+int32_t *bnn_translation_thresholds(const bnn_translation *t, bnn_t constant) {
+    return copy(t, constant);
+}
+
+int8_t *bnn_translation_signs(const bnn_translation *t, bnn_t constant) {
+    bnn_shape s = bnn_shape_of(t->graph, constant);
+    const size_t c = (size_t)s.c, words = bnn_words(c);
+    const uint64_t *bits = copy(t, constant);
+    int8_t *signs = bnn_arena_alloc(t->arena, bnn_shape_count(s));
+    for (size_t r = 0; bits && signs && r < bnn_shape_rows(s); r++) {
+        for (size_t i = 0; i < c; i++) {
+            signs[r * c + i] = bits[r * words + i / 64] >> (i % 64) & 1 ? 1 : -1;
+        }
+    }
+    return bits ? signs : NULL;
+}
+
+/* No integer lies beyond the bound, so a threshold there is the same as one next to it. */
+void bnn_translation_step(int32_t threshold, int bound, float *factor, float *shift) {
+    const int flip = threshold & 1;
+    int64_t at = ((int64_t)threshold - flip) / 2;
+    at = at < -bound ? -bound : at > bound + 1 ? bound + 1 : at;
+    *factor = flip ? -1.0f : 1.0f;
+    *shift = -*factor * ((float)at - 0.5f);
+}
+
+/* Whether tap k of a window that begins at `first` lies outside an image of this size. */
+static int is_outside(int first, int k, int dilation, int size) {
+    int at = first + k * dilation;
+    return at < 0 || at >= size;
+}
+
+float *bnn_translation_border(const bnn_translation *t, const bnn_node *node, float outside) {
+    const bnn_conv s = bnn_conv_of(t->graph, node);
+    const int8_t *w = bnn_translation_signs(t, node->in[1]);
+    const size_t cg = (size_t)(s.c / s.groups);
+    const size_t taps = (size_t)s.kh * (size_t)s.kw, o = (size_t)s.o;
+    int *sums = bnn_arena_alloc(t->arena, o * taps * sizeof *sums);
+    float *border = bnn_arena_alloc(t->arena, (size_t)s.oh * (size_t)s.ow * o * sizeof *border);
+    if (!w || !sums || !border) {
+        return NULL;
+    }
+    for (size_t i = 0; i < o * taps * cg; i++) {
+        sums[i / cg] += w[i];
+    }
+    for (int y = 0; y < s.oh; y++) {
+        for (int x = 0; x < s.ow; x++) {
+            float *to = border + ((size_t)y * (size_t)s.ow + (size_t)x) * o;
+            for (size_t tap = 0; tap < taps; tap++) {
+                const int ky = (int)tap / s.kw, kx = (int)tap % s.kw;
+                for (size_t i = 0;
+                     i < o && (is_outside(y * s.stride_h - s.pad_h, ky, s.dil_h, s.h) ||
+                               is_outside(x * s.stride_w - s.pad_w, kx, s.dil_w, s.w));
+                     i++) {
+                    to[i] += outside * (float)sums[i * taps + tap];
+                }
+            }
+        }
+    }
+    return border;
+}
+
+/* ---- fields ---- */
+
+static const void *field(const bnn_node *node, const char *name, bnn_op_field_type *type) {
+    for (const bnn_op_field *f = node->op->form->fields; f && f->name; f++) {
+        if (strcmp(f->name, name) == 0) {
+            *type = f->type;
+            return (const char *)node->attr + f->offset;
+        }
+    }
+    return NULL;
+}
+
+int bnn_translation_int(const bnn_node *node, const char *name) {
+    bnn_op_field_type type;
+    const void *at = field(node, name, &type);
+    return !at ? 0 : type == BNN_FIELD_SIZE ? (int)*(const size_t *)at : *(const int *)at;
+}
+
+float bnn_translation_float(const bnn_node *node, const char *name) {
+    bnn_op_field_type type;
+    const void *at = field(node, name, &type);
+    return at ? *(const float *)at : 0.0f;
+}
+
+/* ---- messages ---- */
+
+/* "layer1.0.conv1" of "layer1.0.conv1.weight". */
+static const char *layer_of(const bnn_translation *t, const char *constant) {
+    const char *dot = strrchr(constant, '.');
+    const char *name =
+        dot ? bnn_arena_format(t->arena, "%.*s", (int)(dot - constant), constant) : constant;
+    return name ? name : constant;
+}
+
+const char *bnn_translation_layer(const bnn_translation *t, const bnn_node *node) {
+    while (node) {
+        for (int k = 0; k < node->in_count; k++) {
+            const bnn_constant *c = find_constant(t, node->in[k]);
+            if (c) {
+                return layer_of(t, c->name);
+            }
+        }
+        node = bnn_graph_producer(t->graph, node->in[0]);
+    }
+    return "the network's beginning";
+}
+
+bnn_code bnn_translation_refuse(const bnn_translation *t, const bnn_node *node, const char *format,
+                                ...) {
+    char why[400];
+    va_list args;
+    va_start(args, format);
+    bnn_text_print(why, sizeof why, format, args);
+    va_end(args);
+    return bnn_fail(t->err, BNN_ERR_UNSUPPORTED, "%s: %s", bnn_translation_layer(t, node), why);
+}
+
+void bnn_translation_note(const bnn_translation *t, const char *format, ...) {
+    char *notes = t->report->notes;
+    size_t used = strlen(notes);
+    va_list args;
+    va_start(args, format);
+    bnn_text_print(notes + used, sizeof t->report->notes - used, format, args);
+    va_end(args);
+    used = strlen(notes);
+    if (used + 1 < sizeof t->report->notes) {
+        memcpy(notes + used, "\n", 2);
+    }
+}
+
+bnn_code bnn_translation_no_memory(const bnn_translation *t) {
+    return bnn_fail(t->err, BNN_ERR_MEMORY, "out of memory for the exported model");
+}
+
+/* ---- the whole ---- */
+
+char *bnn_translation_description(const bnn_translation *t) {
+    bnn_meta meta[BNN_SPEC_META];
+    const size_t count = bnn_spec_meta(t->request->spec, t->arena, meta);
+    json_t *object = json_object();
+    int ok =
+        object && json_object_set_new(object, "producer", json_string("bnn " BNN_VERSION)) == 0;
+    for (size_t i = 0; ok && i < count; i++) {
+        ok = meta[i].value &&
+             json_object_set_new(object, meta[i].key, json_string(meta[i].value)) == 0;
+    }
+    char *dumped = ok ? json_dumps(object, JSON_COMPACT) : NULL;
+    char *text = dumped ? bnn_arena_format(t->arena, "%s", dumped) : NULL;
+    free(dumped);
+    json_decref(object);
+    return text;
+}
+
+bnn_code bnn_translation_write(const bnn_translation *t, const char *path, const void *data,
+                               size_t bytes) {
+    bnn_atomic_file *file;
+    bnn_code code = bnn_atomic_open(path, &file, t->err);
+    if (code == BNN_OK) {
+        fwrite(data, 1, bytes, bnn_atomic_stream(file)); /* commit looks for errors */
+        code = bnn_atomic_commit(file, t->err);
+    }
+    t->report->bytes = code == BNN_OK ? bytes : 0;
+    return code;
+}

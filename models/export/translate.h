@@ -1,0 +1,64 @@
+/* What the translators into other formats share: the network in single steps (layers/fold/plain.h),
+ * the values of its constants, layers' names for messages, and how a translator says no.
+ *
+ * A translator walks the nodes in order and has a function for each op it can say. Everything
+ * binary is to be exact: thresholds are integers, an affine is two roundings, sign(0) is +1, and
+ * zero padding adds nothing to a product. */
+#ifndef BNN_MODELS_EXPORT_TRANSLATE_H
+#define BNN_MODELS_EXPORT_TRANSLATE_H
+
+#include "layers/ops.h"
+#include "models/export/export.h"
+
+typedef struct bnn_translation {
+    const bnn_export_request *request;
+    bnn_export_report *report;
+    bnn_inference plain;
+    const bnn_graph *graph; /* plain's */
+    bnn_arena *arena;       /* for as long as the translation */
+    bnn_error *err;
+} bnn_translation;
+
+/* Free it in any case. */
+bnn_code bnn_translation_start(const bnn_export_request *request, bnn_export_report *report,
+                               bnn_translation *t, bnn_error *err);
+void bnn_translation_free(bnn_translation *t);
+
+/* ---- constants; whether a tensor is one, and its values in the arena, NULL when memory is out.
+ * Zeros are +0.0: an engine may take the sign of -0.0 for negative. ---- */
+int bnn_translation_is_constant(const bnn_translation *t, bnn_t tensor);
+float *bnn_translation_floats(const bnn_translation *t, bnn_t constant);
+/* Thresholds are 2t + flip: bit = (d >= t) != flip. */
+int32_t *bnn_translation_thresholds(const bnn_translation *t, bnn_t constant);
+/* Filters [O,KH,KW,C/groups] as +1 and -1. */
+int8_t *bnn_translation_signs(const bnn_translation *t, bnn_t constant);
+/* A threshold as an affine of the integer that is +-0.5 next to it and never 0: factor f = +-1 and
+ * shift -f (t - 0.5). Integers lie within `bound`, and so does what is written of t. */
+void bnn_translation_step(int32_t threshold, int bound, float *factor, float *shift);
+/* What a convolution with -1 or +1 outside the image has too much, of each filter at each pixel:
+ * [OH,OW,O] sums of the filter's taps outside, times `outside`. */
+float *bnn_translation_border(const bnn_translation *t, const bnn_node *conv, float outside);
+
+/* An op's field by its name in a packed file ("stride_h"). */
+int bnn_translation_int(const bnn_node *node, const char *field);
+float bnn_translation_float(const bnn_node *node, const char *field);
+
+/* The nearest layer's name: of a constant that the node or one in front of it reads. */
+const char *bnn_translation_layer(const bnn_translation *t, const bnn_node *node);
+/* "LAYER: why; cure", BNN_ERR_UNSUPPORTED. */
+bnn_code bnn_translation_refuse(const bnn_translation *t, const bnn_node *node, const char *format,
+                                ...) __attribute__((format(printf, 3, 4)));
+/* A line of the report. */
+void bnn_translation_note(const bnn_translation *t, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+bnn_code bnn_translation_no_memory(const bnn_translation *t);
+
+/* What the model is, for whoever opens the file: JSON with architecture, algorithm, input, mean,
+ * std, classes and the version; in the arena, NULL when memory is out. */
+char *bnn_translation_description(const bnn_translation *t);
+
+/* Writes the bytes to `path` (atomic) and counts them. */
+bnn_code bnn_translation_write(const bnn_translation *t, const char *path, const void *data,
+                               size_t bytes);
+
+#endif

@@ -1,0 +1,231 @@
+/* What all export formats share: the FlatBuffer writer against bytes made by hand, a threshold as
+ * an affine, borders, what a translation says of a network and how it refuses. */
+#include "models/export/flatbuffer.h"
+#include "models/export/translate.h"
+#include "tests/fixtures/packed_fixture.h"
+
+/* ---- FlatBuffers ---- */
+
+START_TEST(flat_bytes) {
+    static const unsigned char expected[40] = {
+        0x14, 0, 0, 0, 'T', 'F', 'L', '3', 0x0c, 0, 0x0c, 0, 4, 0, 0, 0, 0,   0,   8, 0,
+        0x0c, 0, 0, 0, 3,   0,   0,   0,   4,    0, 0,    0, 2, 0, 0, 0, 'a', 'b', 0, 0};
+    bnn_error err = {0};
+    bnn_flat f;
+    bnn_flat_field root[] = {{.id = 0, .bytes = 4, .value = 3}, {.id = 3}};
+    bnn_flat_start(&f, "TFL3");
+    bnn_flat_table(&f, BNN_FLAT_ROOT, 2, root);
+    bnn_flat_string(&f, root[1].hole, "ab");
+    CK_CODE(bnn_flat_finish(&f, &err));
+    ck_assert_uint_eq(f.size, sizeof expected);
+    ck_assert_mem_eq(f.data, expected, sizeof expected);
+    bnn_flat_free(&f);
+}
+END_TEST
+
+static size_t u32(const bnn_flat *f, size_t at) {
+    return f->data[at] | (size_t)f->data[at + 1] << 8 | (size_t)f->data[at + 2] << 16 |
+           (size_t)f->data[at + 3] << 24;
+}
+
+/* Whatever stands before, items and scalars of 8 bytes are aligned. */
+START_TEST(flat_alignment) {
+    for (size_t length = 0; length < 9; length++) {
+        static const uint64_t words[2] = {0x0123456789abcdef, 7};
+        bnn_error err = {0};
+        bnn_flat f;
+        bnn_flat_field root[] = {{.id = 2}, {.id = 0}, {.id = 1}};
+        bnn_flat_field leaf[] = {{.id = 1, .bytes = 8, .value = 5},
+                                 {.id = 0, .bytes = 1, .value = 9}};
+        bnn_flat_start(&f, NULL);
+        bnn_flat_table(&f, BNN_FLAT_ROOT, 3, root);
+        bnn_flat_vector(&f, root[0].hole, 1, 1, length, "123456789");
+        bnn_flat_vector(&f, root[1].hole, 8, 16, 2, words);
+        size_t hole = bnn_flat_offsets(&f, root[2].hole, 1);
+        bnn_flat_table(&f, hole, 2, leaf);
+        CK_CODE(bnn_flat_finish(&f, &err));
+        size_t vector = root[1].hole + u32(&f, root[1].hole), table = hole + u32(&f, hole);
+        ck_assert_uint_eq((vector + 4) % 16, 0);
+        ck_assert_uint_eq(u32(&f, vector), 2);
+        ck_assert_mem_eq(f.data + vector + 4, "\xef\xcd\xab\x89\x67\x45\x23\x01\7", 9);
+        ck_assert_uint_eq(table % 8, 0);
+        ck_assert_uint_eq(leaf[0].hole % 8, 0);
+        ck_assert_uint_eq(u32(&f, leaf[0].hole), 5);
+        ck_assert_uint_eq(f.data[leaf[1].hole], 9);
+        ck_assert_uint_eq(f.size % 4, 0);
+        bnn_flat_free(&f);
+    }
+}
+END_TEST
+
+/* More than an offset can say is an error, not a wrong file. */
+START_TEST(flat_too_large) {
+    bnn_error err = {0};
+    bnn_flat f;
+    bnn_flat_field root[] = {{.id = 0}};
+    bnn_flat_start(&f, NULL);
+    bnn_flat_table(&f, BNN_FLAT_ROOT, 1, root);
+    bnn_flat_vector(&f, root[0].hole, 8, 8, SIZE_MAX / 8 + 2, "");
+    ck_assert_int_eq(bnn_flat_finish(&f, &err), BNN_ERR_MEMORY);
+    bnn_flat_free(&f);
+}
+END_TEST
+
+/* ---- translation ---- */
+
+START_TEST(step) {
+    for (int bound = 1; bound < 30; bound += 7) {
+        for (int32_t threshold = -80; threshold < 80; threshold++) {
+            const int flip = threshold & 1;
+            float factor, shift;
+            bnn_translation_step(threshold, bound, &factor, &shift);
+            for (int d = -bound; d <= bound; d++) {
+                float y = factor * (float)d + shift;
+                ck_assert(fabsf(y) >= 0.5f && fabsf(y) <= 2.0f * (float)bound + 1.0f);
+                ck_assert_int_eq(y > 0.0f, (2 * d >= threshold - flip) != flip);
+            }
+        }
+    }
+}
+END_TEST
+
+typedef struct translated {
+    bnn_inference network;
+    bnn_spec spec;
+    bnn_export_request request;
+    bnn_export_report report;
+    bnn_translation t;
+    bnn_error err;
+} translated;
+
+static void start(translated *x) {
+    bnn_device device = one_thread();
+    x->err = (bnn_error){0};
+    x->spec = tiny_spec();
+    tiny_network(&x->network, &device, 1);
+    x->request = (bnn_export_request){.spec = &x->spec, .network = &x->network};
+    bnn_code code = bnn_translation_start(&x->request, &x->report, &x->t, &x->err);
+    ck_assert_msg(code == BNN_OK, "%s", x->err.text);
+}
+
+static void stop(translated *x) {
+    bnn_translation_free(&x->t);
+    bnn_inference_free(&x->network);
+}
+
+static const bnn_node *find_node(const translated *x, const bnn_op *op, int nth) {
+    for (size_t i = 0; i < bnn_graph_node_count(x->t.graph); i++) {
+        const bnn_node *node = bnn_graph_node(x->t.graph, i);
+        if (node->op == op && nth-- == 0) {
+            return node;
+        }
+    }
+    return NULL;
+}
+
+/* The tiny network, which has every op, in single steps gives the same bits. */
+START_TEST(plain) {
+    translated x;
+    float image[TINY_PIXELS];
+    start(&x);
+    tiny_images(image, 1);
+    bnn_graph_set(x.network.graph, x.network.inputs[0], image);
+    bnn_graph_forward(x.network.graph);
+    bnn_graph_set(x.t.plain.graph, x.t.plain.inputs[0], image);
+    bnn_graph_forward(x.t.plain.graph);
+    ck_assert_mem_eq(bnn_f32(x.t.plain.graph, x.t.plain.outputs[0]),
+                     bnn_f32(x.network.graph, x.network.outputs[0]), TINY_CLASSES * sizeof(float));
+    stop(&x);
+}
+END_TEST
+
+/* A convolution with ones around is one with zeros around and the border. */
+START_TEST(border) {
+    translated x;
+    start(&x);
+    const bnn_node *node = find_node(&x, &bnn_conv_op, 1); /* 3x3 on bits, padded */
+    const int8_t *w = bnn_translation_signs(&x.t, node->in[1]);
+    const float *b = bnn_translation_border(&x.t, node, 1.0f);
+    ck_assert(w && b);
+    for (int y = 0; y < TINY_SIDE; y++) {
+        for (int i = 0; i < TINY_SIDE; i++) {
+            for (int o = 0; o < TINY_WIDE; o++) {
+                int sum = 0;
+                for (int k = 0; k < 9 * TINY_WIDE; k++) {
+                    int at_y = y + k / TINY_WIDE / 3 - 1, at_x = i + k / TINY_WIDE % 3 - 1;
+                    int inside = at_y >= 0 && at_y < TINY_SIDE && at_x >= 0 && at_x < TINY_SIDE;
+                    sum += inside ? 0 : w[o * 9 * TINY_WIDE + k];
+                }
+                ck_assert(b[(y * TINY_SIDE + i) * TINY_WIDE + o] == (float)sum);
+            }
+        }
+    }
+    stop(&x);
+}
+END_TEST
+
+START_TEST(messages) {
+    translated x;
+    start(&x);
+    const bnn_node *node = find_node(&x, &bnn_max_pool_op, 0);
+    ck_assert_str_eq(bnn_translation_layer(&x.t, node), "three");
+    ck_assert_int_eq(bnn_translation_int(node, "kernel"), 3);
+    ck_assert_int_eq(bnn_translation_refuse(&x.t, node, "no %s; have another", "pools"),
+                     BNN_ERR_UNSUPPORTED);
+    ck_assert_str_eq(x.err.text, "three: no pools; have another");
+    node = find_node(&x, &bnn_global_max_pool_op, 0);
+    ck_assert(bnn_translation_float(node, "shift") == -0.25f);
+    bnn_translation_note(&x.t, "%d bytes", 12);
+    bnn_translation_note(&x.t, "slow");
+    ck_assert_str_eq(x.report.notes, "12 bytes\nslow\n");
+    json_t *description = json_loads(bnn_translation_description(&x.t), 0, NULL);
+    ck_assert_str_eq(json_string_value(json_object_get(description, "arch")), "resnet20");
+    ck_assert_str_eq(json_string_value(json_object_get(description, "input")), "3x4x4");
+    json_decref(description);
+    stop(&x);
+}
+END_TEST
+
+/* -0.0 is a zero that engines take for negative. */
+START_TEST(zeros) {
+    translated x;
+    start(&x);
+    const bnn_node *node = find_node(&x, &bnn_affine_op, 0);
+    float *values = bnn_f32(x.t.graph, node->in[1]);
+    values[0] = -0.0f;
+    const float *floats = bnn_translation_floats(&x.t, node->in[1]);
+    ck_assert(floats && floats[0] == 0.0f && !signbit(floats[0]) && floats[1] == values[1]);
+    stop(&x);
+}
+END_TEST
+
+START_TEST(names) {
+    for (size_t i = 0; bnn_export_formats[i]; i++) {
+        ck_assert_ptr_eq(bnn_export_format_find(bnn_export_formats[i]->name),
+                         bnn_export_formats[i]);
+        ck_assert_int_eq(bnn_export_formats[i]->suffix[0], '.');
+    }
+    ck_assert_ptr_null(bnn_export_format_find("none"));
+}
+END_TEST
+
+int main(void) {
+    Suite *suite = suite_create("export");
+    TCase *flat = tcase_create("flatbuffer"), *translation = tcase_create("translation");
+    tcase_add_test(flat, flat_bytes);
+    tcase_add_test(flat, flat_alignment);
+    tcase_add_test(flat, flat_too_large);
+    suite_add_tcase(suite, flat);
+    tcase_add_test(translation, step);
+    tcase_add_test(translation, plain);
+    tcase_add_test(translation, border);
+    tcase_add_test(translation, messages);
+    tcase_add_test(translation, zeros);
+    tcase_add_test(translation, names);
+    suite_add_tcase(suite, translation);
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_ENV);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed != 0;
+}
