@@ -139,7 +139,7 @@ static bnn_code write_corruption(work *w, int kind, double change[BNN_SEVERITIES
     bnn_npy_writer *writer = NULL;
     bnn_code code = path_in_output(path, bnn_corruption_names[kind], ".npy", err);
     if (code == BNN_OK) {
-        code = bnn_npy_write_open(path, 4, shape, &writer, err);
+        code = bnn_npy_write_open(path, BNN_NPY_U8, 4, shape, &writer, err);
     }
     for (int s = 0; s < BNN_SEVERITIES && code == BNN_OK && !bnn_interrupted(); s++) {
         code = write_severity(w, kind, s + 1, writer, &change[s], err);
@@ -157,7 +157,7 @@ static bnn_code write_labels(work *w, bnn_error *err) {
     bnn_npy_writer *writer;
     bnn_code code = path_in_output(path, "labels", ".npy", err);
     if (code == BNN_OK) {
-        code = bnn_npy_write_open(path, 1, shape, &writer, err);
+        code = bnn_npy_write_open(path, BNN_NPY_U8, 1, shape, &writer, err);
     }
     if (code != BNN_OK) {
         return code;

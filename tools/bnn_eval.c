@@ -22,7 +22,7 @@
 #include "tools/cli/start.h"
 
 static const char *arch, *algo, *data, *data_dir, *corruptions, *corruption, *frost_dir, *json_file,
-    *predictions;
+    *predictions, *save_inputs, *save_outputs;
 static const char main_corruptions[] = "main";
 static int64_t batch_size = 100, threads = 0, limit_test = 0, severity = 0, seed = 0;
 static bool quiet, overwrite;
@@ -71,6 +71,13 @@ static bnn_option options[] = {
     {"predictions", BNN_OPTION_STRING, &predictions, "FILE",
      "Write the predicted class of each test sample, one index a line (of clouds whose parts are "
      "found, one for each point, among the parts of the cloud's category); - for standard output.",
+     .default_text = NULL},
+    {"save-inputs", BNN_OPTION_STRING, &save_inputs, "FILE.npy",
+     "Write what the network sees of each test sample, normalized, as float32 [samples,H,W,C].",
+     .default_text = NULL},
+    {"save-outputs", BNN_OPTION_STRING, &save_outputs, "FILE.npy",
+     "Write the network's outputs for each test sample, as float32; with --save-inputs, to compare "
+     "an exported model in another engine.",
      .default_text = NULL},
     {"quiet", BNN_OPTION_FLAG, &quiet, NULL, "No per-class table.", .default_text = NULL},
 };
@@ -290,6 +297,8 @@ static bnn_code check_outputs(evaluation *e, bnn_error *err) {
     bnn_outputs_run_of(&e->outputs, e->found.path);
     bnn_outputs_result(&e->outputs, "--json", &json_file);
     bnn_outputs_result(&e->outputs, "--predictions", &predictions);
+    bnn_outputs_result(&e->outputs, "--save-inputs", &save_inputs);
+    bnn_outputs_result(&e->outputs, "--save-outputs", &save_outputs);
     bnn_code code = bnn_outputs_check(&e->outputs, err);
     e->goes_on = code == BNN_OK && json_file && !bnn_is_stream(json_file);
     return code;
@@ -379,7 +388,8 @@ static bnn_code prepare(evaluation *e, bnn_error *err) {
     e->rows = bnn_spec_outputs(&e->model.spec) / (size_t)e->model.spec.classes;
     e->how.prediction =
         bnn_arena_alloc(e->arena, e->test->count * e->rows * sizeof *e->how.prediction);
-    return e->how.prediction ? BNN_OK
+    return e->how.prediction ? bnn_sample_files_open(&e->model.spec, e->test->count, save_inputs,
+                                                     save_outputs, &e->how.files, err)
                              : bnn_fail(err, BNN_ERR_MEMORY, "out of memory for the predictions");
 }
 
@@ -449,6 +459,9 @@ static bnn_code evaluate(evaluation *e, bnn_error *err) {
         print_advice(e);
         return BNN_OK;
     }
+    if ((code = bnn_sample_files_commit(&e->how.files, err)) != BNN_OK) {
+        return code;
+    }
     if (json_file && (code = bnn_results_same_score(&e->now, &e->old, json_file, err)) != BNN_OK) {
         return code;
     }
@@ -471,6 +484,7 @@ static bnn_code work(bnn_error *err) {
     if (code == BNN_OK) {
         code = evaluate(&e, err);
     }
+    bnn_sample_files_abandon(&e.how.files);
     bnn_lock_remove(&e.lock);
     bnn_outputs_free(&e.outputs);
     bnn_results_free(&e.old);

@@ -28,14 +28,16 @@ bnn_code bnn_npy_parse(const char *name, const void *bytes, size_t size, bnn_npy
                        bnn_error *err);
 void bnn_npy_close(bnn_npy *npy);
 
-/* A file of bytes (numpy.uint8) being written; it appears whole, in commit, or not at all. */
+/* A file being written; it appears whole, in commit, or not at all. */
 typedef struct bnn_npy_writer bnn_npy_writer;
 
-bnn_code bnn_npy_write_open(const char *path, int ndim, const int64_t *shape, bnn_npy_writer **out,
-                            bnn_error *err);
+typedef enum bnn_npy_type { BNN_NPY_U8, BNN_NPY_F32 } bnn_npy_type;
+
+bnn_code bnn_npy_write_open(const char *path, bnn_npy_type type, int ndim, const int64_t *shape,
+                            bnn_npy_writer **out, bnn_error *err);
 /* The next `size` bytes of the array, in C order. 0 if they cannot be written, which commit will
  * explain. */
-int bnn_npy_write(bnn_npy_writer *writer, const uint8_t *bytes, size_t size);
+int bnn_npy_write(bnn_npy_writer *writer, const void *bytes, size_t size);
 /* Refuses when fewer or more bytes were written than the shape says; frees in any case. */
 bnn_code bnn_npy_write_commit(bnn_npy_writer *writer, bnn_error *err);
 void bnn_npy_write_abandon(bnn_npy_writer *writer); /* NULL is fine */

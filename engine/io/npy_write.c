@@ -1,5 +1,5 @@
-/* Why: made data sets are handed on as .npy files, which Python reads. Only bytes are written, in
- * pieces, since the arrays can be larger than memory; the header is padded to 128 bytes, as NumPy
+/* Why: made data sets are handed on as .npy files, which Python reads. They are written in pieces,
+ * since the arrays can be larger than memory; the header is padded to 128 bytes, as NumPy
  * writes it. */
 #include <inttypes.h>
 #include <stdio.h>
@@ -16,11 +16,17 @@ struct bnn_npy_writer {
     uint64_t expected, written; /* bytes of the array */
 };
 
+static const struct {
+    const char *descr;
+    uint64_t bytes;
+} types[] = {[BNN_NPY_U8] = {"|u1", 1}, [BNN_NPY_F32] = {"<f4", 4}};
+
 /* The whole header: magic, version 1.0, length of the text, the text. Room for 8 dimensions of 8
  * digits; 0 if they need more. */
-static int make_header(char out[HEADER_BYTES], int ndim, const int64_t *shape) {
+static int make_header(char out[HEADER_BYTES], const char *descr, int ndim, const int64_t *shape) {
     char text[2 * HEADER_BYTES];
-    int n = snprintf(text, sizeof text, "{'descr': '|u1', 'fortran_order': False, 'shape': (");
+    int n =
+        snprintf(text, sizeof text, "{'descr': '%s', 'fortran_order': False, 'shape': (", descr);
     for (int i = 0; i < ndim && n < HEADER_BYTES; i++) {
         n += snprintf(text + n, sizeof text - (size_t)n, i ? " %" PRId64 "," : "%" PRId64 ",",
                       shape[i]);
@@ -39,11 +45,12 @@ static int make_header(char out[HEADER_BYTES], int ndim, const int64_t *shape) {
     return 1;
 }
 
-bnn_code bnn_npy_write_open(const char *path, int ndim, const int64_t *shape, bnn_npy_writer **out,
-                            bnn_error *err) {
+bnn_code bnn_npy_write_open(const char *path, bnn_npy_type type, int ndim, const int64_t *shape,
+                            bnn_npy_writer **out, bnn_error *err) {
     char header[HEADER_BYTES];
     *out = NULL;
-    if (ndim < 1 || ndim > BNN_NPY_MAX_DIMS || !make_header(header, ndim, shape)) {
+    if (ndim < 1 || ndim > BNN_NPY_MAX_DIMS ||
+        !make_header(header, types[type].descr, ndim, shape)) {
         return bnn_fail(err, BNN_ERR_ARGUMENT, "%s: an array of %d dimensions is not written", path,
                         ndim);
     }
@@ -52,7 +59,7 @@ bnn_code bnn_npy_write_open(const char *path, int ndim, const int64_t *shape, bn
         free(w);
         return bnn_fail(err, BNN_ERR_MEMORY, "%s: out of memory", path);
     }
-    w->expected = 1;
+    w->expected = types[type].bytes;
     for (int i = 0; i < ndim; i++) {
         w->expected *= (uint64_t)shape[i];
     }
@@ -67,7 +74,7 @@ bnn_code bnn_npy_write_open(const char *path, int ndim, const int64_t *shape, bn
     return BNN_OK;
 }
 
-int bnn_npy_write(bnn_npy_writer *writer, const uint8_t *bytes, size_t size) {
+int bnn_npy_write(bnn_npy_writer *writer, const void *bytes, size_t size) {
     writer->written += size;
     return fwrite(bytes, 1, size, bnn_atomic_stream(writer->file)) == size;
 }

@@ -234,6 +234,7 @@ START_TEST(what_is_written_is_read) {
     char folder[] = "/tmp/bnn-check-npy-XXXXXX", path[64];
     const int64_t shapes[3][4] = {{6}, {2, 3}, {50000, 32, 32, 3}};
     const int dims[3] = {1, 2, 4};
+    const float six_floats[6] = {-1.5f, 0.25f, 3.0f, 1e-30f, 7.0f, -0.0f};
     const uint8_t six[6] = {1, 2, 3, 250, 251, 252};
     bnn_npy_writer *w;
     bnn_npy npy;
@@ -241,7 +242,8 @@ START_TEST(what_is_written_is_read) {
     ck_assert_ptr_nonnull(mkdtemp(folder));
     snprintf(path, sizeof path, "%s/a.npy", folder);
     for (int i = 0; i < 2; i++) {
-        ck_assert_int_eq(bnn_npy_write_open(path, dims[i], shapes[i], &w, &err), BNN_OK);
+        ck_assert_int_eq(bnn_npy_write_open(path, BNN_NPY_U8, dims[i], shapes[i], &w, &err),
+                         BNN_OK);
         bnn_npy_write(w, six, 4);
         bnn_npy_write(w, six + 4, 2);
         ck_assert_int_eq(bnn_npy_write_commit(w, &err), BNN_OK);
@@ -253,12 +255,19 @@ START_TEST(what_is_written_is_read) {
         ck_assert_uint_eq(npy.map.size, 128 + 6);
         bnn_npy_close(&npy);
     }
+    ck_assert_int_eq(bnn_npy_write_open(path, BNN_NPY_F32, 1, shapes[0], &w, &err), BNN_OK);
+    bnn_npy_write(w, six_floats, sizeof six_floats);
+    ck_assert_int_eq(bnn_npy_write_commit(w, &err), BNN_OK);
+    ck_assert_int_eq(bnn_npy_open(path, &npy, &err), BNN_OK);
+    ck_assert(npy.kind == 'f' && npy.item_bytes == 4 && npy.count == 6);
+    ck_assert_mem_eq(npy.data, six_floats, sizeof six_floats);
+    bnn_npy_close(&npy);
     /* What is not complete never replaces what was there. */
-    ck_assert_int_eq(bnn_npy_write_open(path, 4, shapes[2], &w, &err), BNN_OK);
+    ck_assert_int_eq(bnn_npy_write_open(path, BNN_NPY_U8, 4, shapes[2], &w, &err), BNN_OK);
     bnn_npy_write(w, six, 6);
     ck_assert_int_eq(bnn_npy_write_commit(w, &err), BNN_ERR_ARGUMENT);
     ck_assert_ptr_nonnull(strstr(err.text, "6 bytes were written, but the shape has 153600000"));
-    ck_assert_int_eq(bnn_npy_write_open(path, 4, shapes[2], &w, &err), BNN_OK);
+    ck_assert_int_eq(bnn_npy_write_open(path, BNN_NPY_U8, 4, shapes[2], &w, &err), BNN_OK);
     bnn_npy_write_abandon(w);
     bnn_npy_write_abandon(NULL);
     ck_assert_int_eq(bnn_npy_open(path, &npy, &err), BNN_OK);
@@ -266,8 +275,9 @@ START_TEST(what_is_written_is_read) {
     bnn_npy_close(&npy);
     unlink(path);
     ck_assert_int_eq(rmdir(folder), 0); /* and leaves nothing behind */
-    ck_assert_int_eq(bnn_npy_write_open(path, 1, shapes[0], &w, &err), BNN_ERR_IO);
-    ck_assert_int_eq(bnn_npy_write_open(path, 9, shapes[0], &w, &err), BNN_ERR_ARGUMENT);
+    ck_assert_int_eq(bnn_npy_write_open(path, BNN_NPY_U8, 1, shapes[0], &w, &err), BNN_ERR_IO);
+    ck_assert_int_eq(bnn_npy_write_open(path, BNN_NPY_U8, 9, shapes[0], &w, &err),
+                     BNN_ERR_ARGUMENT);
 }
 END_TEST
 

@@ -31,6 +31,18 @@ static void predict(evaluation *e, const bnn_batch *batch, size_t i) {
     }
 }
 
+static void save(const evaluation *e, const bnn_batch *batch) {
+    const bnn_sample_files *files = &e->how->files;
+    const int seen = bnn_field_find(batch->field, batch->field_count, e->spec->arch->input);
+    if (files->inputs) {
+        bnn_npy_write(files->inputs, batch->data[seen],
+                      batch->n * bnn_field_bytes(&batch->field[seen]));
+    }
+    if (files->outputs) {
+        bnn_npy_write(files->outputs, e->output, batch->n * e->values * sizeof(float));
+    }
+}
+
 static bnn_code add_batch(evaluation *e, const bnn_batch *batch, bnn_error *err) {
     for (size_t i = 0; i < batch->n * e->values; i++) {
         if (!isfinite(e->output[i])) {
@@ -50,6 +62,7 @@ static bnn_code add_batch(evaluation *e, const bnn_batch *batch, bnn_error *err)
             return code;
         }
     }
+    save(e, batch);
     return e->spec->arch->task->add(e->spec, batch, e->output, 1, e->score, err);
 }
 

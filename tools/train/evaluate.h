@@ -6,10 +6,10 @@
 #include <stdint.h>
 
 #include "data_loaders/dataset.h"
-#include "engine/base/status.h"
 #include "models/predictor.h"
 #include "tools/cli/progress.h"
 #include "tools/run/examples.h"
+#include "tools/train/sample_files.h"
 
 typedef struct bnn_evaluation {
     size_t batch_size;
@@ -19,6 +19,7 @@ typedef struct bnn_evaluation {
     const char *note;       /* behind it */
     int32_t *prediction;    /* [samples][points, or 1]: the class of each, or NULL */
     bnn_examples *examples; /* which some of the samples become, or NULL */
+    bnn_sample_files files; /* what the network sees and makes of each sample */
 } bnn_evaluation;
 
 /* Adds the data set's samples to `score`, which is empty at first; the loss is their sum. An output

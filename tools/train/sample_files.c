@@ -1,0 +1,38 @@
+#include "tools/train/sample_files.h"
+
+bnn_code bnn_sample_files_open(const bnn_spec *spec, size_t samples, const char *inputs,
+                               const char *outputs, bnn_sample_files *files, bnn_error *err) {
+    const int64_t n = (int64_t)samples, rows = (int64_t)bnn_spec_outputs(spec) / spec->classes;
+    const int64_t seen[4] = {n, spec->height, spec->width, spec->channels};
+    const int64_t of_points[3] = {n, rows, spec->classes}, made[2] = {n, spec->classes};
+    bnn_code code = BNN_OK;
+    *files = (bnn_sample_files){0};
+    if (inputs) {
+        code = bnn_npy_write_open(inputs, BNN_NPY_F32, 4, seen, &files->inputs, err);
+    }
+    if (code == BNN_OK && outputs) {
+        code = bnn_npy_write_open(outputs, BNN_NPY_F32, rows > 1 ? 3 : 2,
+                                  rows > 1 ? of_points : made, &files->outputs, err);
+    }
+    return code;
+}
+
+bnn_code bnn_sample_files_commit(bnn_sample_files *files, bnn_error *err) {
+    bnn_npy_writer *writers[2] = {files->inputs, files->outputs};
+    bnn_code code = BNN_OK;
+    *files = (bnn_sample_files){0};
+    for (int i = 0; i < 2; i++) {
+        if (writers[i] && code == BNN_OK) {
+            code = bnn_npy_write_commit(writers[i], err);
+        } else {
+            bnn_npy_write_abandon(writers[i]);
+        }
+    }
+    return code;
+}
+
+void bnn_sample_files_abandon(bnn_sample_files *files) {
+    bnn_npy_write_abandon(files->inputs);
+    bnn_npy_write_abandon(files->outputs);
+    *files = (bnn_sample_files){0};
+}
