@@ -14,7 +14,7 @@
 #include "tools/cli/start.h"
 
 static const char *format = "packed", *output;
-static bool emulate, fuse;
+static bool emulate, fuse, float16;
 static bnn_given given;
 static const char *operands[1];
 
@@ -30,6 +30,9 @@ static bnn_option options[] = {
     {"fuse", BNN_OPTION_FLAG, &fuse, NULL,
      "Factors and shifts of a channel become part of the format's binary products: smaller and "
      "faster, but rounded otherwise, so that a sign in several hundred images may differ.",
+     .default_text = NULL},
+    {"float16", BNN_OPTION_FLAG, &float16, NULL,
+     "Round what is not bits to half precision: smaller, and no longer exactly the checkpoint.",
      .default_text = NULL},
     {"arch", BNN_OPTION_STRING, &given.arch, "NAME",
      "Network, of a MODEL that another tool wrote: its metadata do not name it.",
@@ -95,6 +98,7 @@ static void print_result(const bnn_loaded *model, const char *path,
 static bnn_code check_options(const bnn_export_format *to, bnn_error *err) {
     const char *unknown = emulate && !to->emulates ? "--emulate"
                           : fuse && !to->fuses     ? "--fuse"
+                          : float16 && !to->halves ? "--float16"
                                                    : NULL;
     return unknown
                ? bnn_fail(err, BNN_ERR_ARGUMENT,
@@ -108,7 +112,7 @@ static bnn_code export(const bnn_found_model *found, bnn_error *err) {
     char buffer[4300];
     const char *why;
     const bnn_export_format *to = bnn_export_format_find(format);
-    const bnn_export_request how = {.emulate = emulate, .fuse = fuse};
+    const bnn_export_request how = {.emulate = emulate, .fuse = fuse, .float16 = float16};
     bnn_export_report report = {0};
     bnn_device device;
     bnn_code code = bnn_cpu_device(NULL, 0, &device, &why)

@@ -17,6 +17,7 @@ const bnn_export_format bnn_export_packed = {
     .suffix = ".bnn",
     .title = "one file with 1-bit weights, batch norms folded to integer thresholds where a sign "
              "follows, run by bnn-eval and libbnn",
+    .halves = 1,
     .write = write_packed};
 
 const bnn_export_format *const bnn_export_formats[] = {&bnn_export_packed, NULL};

@@ -12,6 +12,7 @@ typedef struct bnn_export_request {
     const bnn_spec *spec;
     const bnn_inference *network; /* evaluated, for one sample, with thresholds */
     int emulate; /* allow float work where the format has no op for what the algorithm does */
+    int float16; /* floats were rounded to halves (bnn_export_round), and may be stored so */
     int fuse;    /* affines into the format's products: within rounding instead of exact */
 } bnn_export_request;
 
@@ -25,13 +26,16 @@ typedef struct bnn_export_format {
     const char *name, *suffix; /* "lce", ".tflite" */
     const char *title;         /* a sentence for --help */
     /* What of a request it knows. */
-    int emulates, fuses;
+    int emulates, fuses, halves;
     /* Writes `path` (atomic). */
     bnn_code (*write)(const bnn_export_request *request, const char *path,
                       bnn_export_report *report, bnn_error *err);
 } bnn_export_format;
 
 extern const bnn_export_format bnn_export_packed; /* the project's own (models/files/packed.h) */
+
+/* Rounds all floats of a network to halves, for good; one beyond their range is refused. */
+bnn_code bnn_export_round(const bnn_inference *network, bnn_error *err);
 
 /* NULL-terminated. */
 extern const bnn_export_format *const bnn_export_formats[];

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "engine/base/half.h"
 #include "layers/ops.h"
 #include "models/files/checkpoint.h"
 #include "models/files/packed_private.h"
@@ -45,6 +46,10 @@ bnn_model_kind bnn_model_kind_of(const bnn_st_file *file) {
                                                       : BNN_MODEL_UNKNOWN;
 }
 
+int bnn_packed_stored(const bnn_packed_type *type, bnn_st_dtype dtype) {
+    return dtype == type->stored || (type->dtype == BNN_F32 && dtype == BNN_ST_F16);
+}
+
 size_t bnn_packed_items(bnn_dtype dtype, size_t values) {
     return dtype == BNN_B1 ? values / 8 + (values % 8 != 0) : values;
 }
@@ -72,7 +77,13 @@ static void bytes_to_bits(bnn_shape shape, const unsigned char *bytes, uint64_t 
     }
 }
 
-bnn_code bnn_packed_set(const char *path, const char *tensor, const unsigned char *from,
+static void halves_to_floats(size_t count, const unsigned char *bytes, float *values) {
+    for (size_t i = 0; i < count; i++) { /* not aligned */
+        values[i] = bnn_half_value((uint16_t)(bytes[2 * i] | bytes[2 * i + 1] << 8));
+    }
+}
+
+bnn_code bnn_packed_set(const char *path, const bnn_st_tensor *tensor, const unsigned char *from,
                         const bnn_graph *graph, bnn_t constant, bnn_error *err) {
     bnn_dtype dtype = bnn_dtype_of(graph, constant);
     bnn_shape shape = bnn_shape_of(graph, constant);
@@ -83,15 +94,17 @@ bnn_code bnn_packed_set(const char *path, const char *tensor, const unsigned cha
     }
     if (dtype == BNN_B1) {
         bytes_to_bits(shape, from, values);
+    } else if (tensor->dtype == BNN_ST_F16) {
+        halves_to_floats(bnn_shape_count(shape), from, values);
     } else {
         memcpy(values, from, bnn_tensor_bytes(dtype, shape));
     }
     if (dtype == BNN_F32) {
-        flaw = bnn_weights_flaw(tensor, values, bnn_shape_count(shape));
+        flaw = bnn_weights_flaw(tensor->name, values, bnn_shape_count(shape));
     }
     bnn_code code =
         flaw ? bnn_fail(err, BNN_ERR_FORMAT, "%s: tensor '%.64s' holds %s; the file is damaged",
-                        path, tensor, flaw)
+                        path, tensor->name, flaw)
              : bnn_graph_put(graph, constant, values, err);
     free(values);
     return code;

@@ -1,9 +1,9 @@
 /* Packed models: one safetensors file that holds a folded network and needs nothing else to run it.
  *
  * Its tensors are the constants of one type each, in the order in which the network first mentions
- * them: "f" (F32), "i" (I32: thresholds, 2t + flip) and "b" (U8: bits, value i of a constant in bit
- * i%8 of byte i/8, in memory order [O,KH,KW,C]; each constant begins with a byte). The metadata's
- * "network" is text:
+ * them: "f" (F32, or F16 where that says them all exactly), "i" (I32: thresholds, 2t + flip) and
+ * "b" (U8: bits, value i of a constant in bit i%8 of byte i/8, in memory order [O,KH,KW,C]; each
+ * constant begins with a byte). The metadata's "network" is text:
  *
  *   in NAME TENSOR...; OP OPERAND... FIELD=VALUE...; ...; out NUMBER...
  *

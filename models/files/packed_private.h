@@ -20,12 +20,15 @@ extern const bnn_packed_type bnn_packed_types[BNN_PACKED_TYPES];
 /* NULL where there is none. */
 const bnn_packed_type *bnn_packed_type_of(bnn_dtype dtype);
 
+/* Whether a tensor of the file may hold this type's constants: floats may be halves. */
+int bnn_packed_stored(const bnn_packed_type *type, bnn_st_dtype dtype);
 /* Items of the file's type that so many values take. */
 size_t bnn_packed_items(bnn_dtype dtype, size_t values);
 /* A constant of bits as the file has it. */
 void bnn_packed_bits_to_bytes(bnn_shape shape, const uint64_t *words, unsigned char *bytes);
-/* Fills a constant with what the file has; refuses floats that are not finite. */
-bnn_code bnn_packed_set(const char *path, const char *tensor, const unsigned char *from,
+/* Fills a constant with what the file's `tensor` has from there on; refuses floats that are not
+ * finite. */
+bnn_code bnn_packed_set(const char *path, const bnn_st_tensor *tensor, const unsigned char *from,
                         const bnn_graph *graph, bnn_t constant, bnn_error *err);
 
 /* ---- for who reads a network that a file describes (packed_node.c) ---- */

@@ -287,7 +287,7 @@ static bnn_code start(reader *r, bnn_arena *arena) {
     for (int k = 0; k < BNN_PACKED_TYPES; k++) {
         const bnn_packed_type *type = &bnn_packed_types[k];
         const bnn_st_tensor *t = bnn_st_find(r->base.file, type->slices[3]);
-        if (t && t->dtype != type->stored) {
+        if (t && !bnn_packed_stored(type, t->dtype)) {
             return bnn_packed_damaged(&r->base, "tensor '%s' is of another type", type->slices[3]);
         }
         r->left[k] = t ? t->count : 0;

@@ -36,18 +36,18 @@ bnn_code bnn_packed_check_slices(const char *path, const bnn_st_file *file,
 
 bnn_code bnn_packed_fill_slices(const char *path, const bnn_st_file *file, int version,
                                 const bnn_inference *network, bnn_error *err) {
+    const bnn_st_tensor *tensor[BNN_PACKED_TYPES];
     const unsigned char *data[BNN_PACKED_TYPES];
     bnn_code code = BNN_OK;
     for (int k = 0; k < BNN_PACKED_TYPES; k++) {
-        const bnn_st_tensor *t = bnn_st_find(file, bnn_packed_types[k].slices[version]);
-        data[k] = t ? t->data : NULL;
+        tensor[k] = bnn_st_find(file, bnn_packed_types[k].slices[version]);
+        data[k] = tensor[k] ? tensor[k]->data : NULL;
     }
     for (size_t i = 0; code == BNN_OK && i < network->constant_count; i++) {
-        const bnn_packed_type *type = type_at(network, i);
-        const unsigned char **from = &data[type - bnn_packed_types];
-        code = bnn_packed_set(path, type->slices[version], *from, network->graph,
-                              network->constants[i].t, err);
-        *from += items_of(network, i) * bnn_st_dtype_bytes(type->stored);
+        const ptrdiff_t k = type_at(network, i) - bnn_packed_types;
+        code =
+            bnn_packed_set(path, tensor[k], data[k], network->graph, network->constants[i].t, err);
+        data[k] += items_of(network, i) * bnn_st_dtype_bytes(tensor[k]->dtype);
     }
     return code;
 }

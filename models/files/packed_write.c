@@ -4,8 +4,9 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "layers/ops.h"
+#include "engine/base/half.h"
 #include "engine/base/text.h"
+#include "layers/ops.h"
 #include "models/files/checkpoint.h"
 #include "models/files/packed_private.h"
 
@@ -188,6 +189,17 @@ static bnn_code copy_constant(const bnn_graph *g, bnn_arena *arena, const bnn_co
     return BNN_OK;
 }
 
+/* The same floats as halves, if all of them are; else NULL. */
+static uint16_t *as_halves(bnn_arena *arena, const float *values, size_t count) {
+    uint16_t *halves = bnn_arena_alloc(arena, count * sizeof *halves);
+    size_t i = 0;
+    while (halves && i < count && bnn_half_value(bnn_half_of(values[i])) == values[i]) {
+        halves[i] = bnn_half_of(values[i]);
+        i++;
+    }
+    return i == count ? halves : NULL;
+}
+
 /* The constants of one type, in `arena`; none are no tensor. */
 static bnn_code add_slices(bnn_st_writer *file, bnn_arena *arena, writer *w,
                            const bnn_packed_type *type, bnn_error *err) {
@@ -210,9 +222,13 @@ static bnn_code add_slices(bnn_st_writer *file, bnn_arena *arena, writer *w,
             at += bnn_packed_items(type->dtype, bnn_shape_count(bnn_shape_of(g, t)));
         }
     }
-    return code != BNN_OK || items == 0
-               ? code
-               : bnn_st_add_tensor(file, type->slices[3], type->stored, 1, shape, data, err);
+    if (code != BNN_OK || items == 0) {
+        return code;
+    }
+    const void *halves =
+        type->dtype == BNN_F32 ? as_halves(arena, (const float *)(const void *)data, items) : NULL;
+    return bnn_st_add_tensor(file, type->slices[3], halves ? BNN_ST_F16 : type->stored, 1, shape,
+                             halves ? halves : data, err);
 }
 
 static bnn_code add_all(bnn_st_writer *file, bnn_arena *arena, const bnn_spec *spec,

@@ -9,20 +9,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "engine/base/half.h"
+
 static int ends_with(const char *text, const char *end) {
     size_t length = strlen(text), tail = strlen(end);
     return length >= tail && memcmp(text + length - tail, end, tail) == 0;
 }
 
 /* ---- values ---- */
-
-static float of_half(uint16_t bits) {
-    int exponent = bits >> 10 & 31, fraction = bits & 1023;
-    float value = exponent == 0    ? ldexpf((float)fraction, -24)
-                  : exponent == 31 ? (fraction ? NAN : INFINITY)
-                                   : ldexpf((float)(1024 + fraction), exponent - 25);
-    return bits & 0x8000 ? -value : value;
-}
 
 static float of_bfloat(uint16_t bits) {
     uint32_t wide = (uint32_t)bits << 16;
@@ -39,7 +33,7 @@ void bnn_weights_convert(const bnn_st_tensor *tensor, float *out) {
         switch (tensor->dtype) {
         case BNN_ST_F16:
             memcpy(&half, from + i * sizeof half, sizeof half);
-            out[i] = of_half(half);
+            out[i] = bnn_half_value(half);
             break;
         case BNN_ST_BF16:
             memcpy(&half, from + i * sizeof half, sizeof half);

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "engine/base/arena.h"
+#include "engine/base/half.h"
 #include "engine/base/rng.h"
 #include "engine/base/status.h"
 #include "tools/cli/utf8.h"
@@ -189,6 +190,27 @@ END_TEST
 
 /* ---- arena ---- */
 
+/* Every half is its own nearest; between two of them the nearer one, in the middle the even one. */
+START_TEST(test_half) {
+    for (uint32_t i = 0; i < 0x7c00; i++) {
+        const uint16_t low = (uint16_t)i, high = (uint16_t)(i + 1), even = i & 1 ? high : low;
+        const float from = bnn_half_value(low);
+        const float to = high == 0x7c00 ? 65536.0f : bnn_half_value(high);
+        const float middle = (from + to) / 2.0f;
+        ck_assert_uint_eq(bnn_half_of(from), low);
+        ck_assert_uint_eq(bnn_half_of(-from), low | 0x8000);
+        ck_assert_uint_eq(bnn_half_of(middle), even);
+        ck_assert_uint_eq(bnn_half_of(nextafterf(middle, 0.0f)), low);
+        ck_assert_uint_eq(bnn_half_of(-nextafterf(middle, INFINITY)), high | 0x8000);
+    }
+    ck_assert_uint_eq(bnn_half_of(1e30f), 0x7c00);
+    ck_assert_uint_eq(bnn_half_of(-INFINITY), 0xfc00);
+    ck_assert_uint_eq(bnn_half_of(1e-30f), 0);
+    ck_assert_uint_eq(bnn_half_of(-1e-45f), 0x8000);
+    ck_assert(isnan(bnn_half_value(bnn_half_of(NAN))));
+}
+END_TEST
+
 START_TEST(test_arena) {
     bnn_arena *arena = bnn_arena_create();
     unsigned char *piece[500];
@@ -241,6 +263,7 @@ int main(void) {
     tcase_add_test(tcase, test_streams);
     tcase_add_test(tcase, test_distributions);
     tcase_add_test(tcase, test_permutation);
+    tcase_add_test(tcase, test_half);
     tcase_add_test(tcase, test_arena);
     tcase_add_test(tcase, test_aligned);
     suite_add_tcase(suite, tcase);

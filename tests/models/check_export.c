@@ -1,5 +1,6 @@
 /* What all export formats share: the FlatBuffer writer against bytes made by hand, a threshold as
  * an affine, borders, what a translation says of a network and how it refuses. */
+#include "engine/base/file.h"
 #include "models/export/flatbuffer.h"
 #include "models/export/translate.h"
 #include "tests/fixtures/packed_fixture.h"
@@ -199,6 +200,51 @@ START_TEST(zeros) {
 }
 END_TEST
 
+/* Rounded floats are stored as halves, and read back as what they were rounded to. */
+START_TEST(halves) {
+    bnn_error err = {0};
+    bnn_inference network, read;
+    bnn_device device = one_thread();
+    bnn_spec spec = tiny_spec();
+    char path[] = "/tmp/bnn-check-export-XXXXXX";
+    float x[TINY_PIXELS], y[TINY_CLASSES];
+    bnn_export_report whole, half;
+    bnn_map map;
+    bnn_st_file *file;
+    int fd = mkstemp(path);
+    ck_assert_int_ge(fd, 0);
+    tiny_network(&network, &device, 1);
+    tiny_images(x, 1);
+    bnn_f32(network.graph, network.constants[1].t)[3] = 1.0f / 3.0f;
+    const bnn_export_request request = {.spec = &spec, .network = &network, .float16 = 1};
+    CK_CODE(bnn_export_packed.write(&request, path, &whole, &err));
+    CK_CODE(bnn_export_round(&network, &err));
+    CK_CODE(bnn_export_packed.write(&request, path, &half, &err));
+    ck_assert_uint_lt(half.bytes, whole.bytes);
+    bnn_graph_set(network.graph, network.inputs[0], x);
+    bnn_graph_forward(network.graph);
+    memcpy(y, bnn_f32(network.graph, network.outputs[0]), sizeof y);
+    CK_CODE(bnn_map_read(path, &map, &err));
+    CK_CODE(bnn_st_parse(path, map.data, map.size, &file, &err));
+    ck_assert_int_eq(bnn_st_find(file, "f")->dtype, BNN_ST_F16);
+    CK_CODE(bnn_packed_build(path, file, &device, 1, &read, &err));
+    CK_CODE(bnn_graph_bind(read.graph, NULL, &err));
+    CK_CODE(bnn_packed_fill(path, file, &read, &err));
+    bnn_graph_set(read.graph, read.inputs[0], x);
+    bnn_graph_forward(read.graph);
+    ck_assert_mem_eq(bnn_f32(read.graph, read.outputs[0]), y, sizeof y);
+    bnn_inference_free(&read);
+    bnn_st_close(file);
+    bnn_map_close(&map);
+    bnn_f32(network.graph, network.constants[0].t)[0] = 1e6f;
+    ck_assert_int_eq(bnn_export_round(&network, &err), BNN_ERR_UNSUPPORTED);
+    ck_assert_ptr_nonnull(strstr(err.text, "stem.factor: 1e+06 is beyond"));
+    bnn_inference_free(&network);
+    close(fd);
+    unlink(path);
+}
+END_TEST
+
 START_TEST(names) {
     for (size_t i = 0; bnn_export_formats[i]; i++) {
         ck_assert_ptr_eq(bnn_export_format_find(bnn_export_formats[i]->name),
@@ -221,6 +267,7 @@ int main(void) {
     tcase_add_test(translation, border);
     tcase_add_test(translation, messages);
     tcase_add_test(translation, zeros);
+    tcase_add_test(translation, halves);
     tcase_add_test(translation, names);
     suite_add_tcase(suite, translation);
     SRunner *runner = srunner_create(suite);

@@ -18,7 +18,8 @@ static bnn_code write(const bnn_loaded *model, const bnn_inference *network,
     bnn_export_request request = how ? *how : (bnn_export_request){0};
     request.spec = &model->spec;
     request.network = network;
-    return format->write(&request, path, report, err);
+    bnn_code code = request.float16 ? bnn_export_round(network, err) : BNN_OK;
+    return code == BNN_OK ? format->write(&request, path, report, err) : code;
 }
 
 static bnn_code export_checkpoint(const bnn_loaded *model, const bnn_export_format *format,
