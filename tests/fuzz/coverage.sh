@@ -35,6 +35,7 @@ models/files/packed_slices.c !
 models/files/packed_read.c !
 models/files/checkpoint.c !bnn_checkpoint_save|bnn_spec_meta|bnn_meta_add|add_.*
 models/files/weights.c !
+models/export/described.c !
 models/files/loaded.c !bnn_loaded_open|bnn_loaded_open_as
 tools/cli/options.c !bnn_options_have_config|bnn_options_given|bnn_options_note.*|is_among
 tools/cli/options_json.c !bnn_options_load

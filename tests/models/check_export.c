@@ -1,7 +1,9 @@
 /* What all export formats share: the FlatBuffer writer against bytes made by hand, a threshold as
  * an affine, borders, what a translation says of a network and how it refuses. */
 #include "engine/base/file.h"
+#include "models/export/described.h"
 #include "models/export/flatbuffer.h"
+#include "models/files/checkpoint.h"
 #include "models/export/translate.h"
 #include "tests/fixtures/packed_fixture.h"
 
@@ -245,6 +247,70 @@ START_TEST(halves) {
 }
 END_TEST
 
+/* ---- what an exported file says of itself ---- */
+
+static void check_description(const unsigned char *data, size_t size) {
+    bnn_error err = {0};
+    bnn_st_file *file;
+    bnn_spec spec;
+    CK_CODE(bnn_described_parse("model", data, size, &file, &err));
+    CK_CODE(bnn_spec_read("model", file, NULL, &spec, &err));
+    ck_assert_str_eq(spec.arch->name, "resnet20");
+    ck_assert(spec.channels == 3 && spec.height == TINY_SIDE && spec.classes == TINY_CLASSES);
+    bnn_st_close(file);
+    for (size_t cut = 0; cut < size; cut++) { /* never read beyond the end; never half a model */
+        unsigned char *part = malloc(cut + 1);
+        ck_assert_ptr_nonnull(part);
+        memcpy(part, data, cut);
+        bnn_code code = bnn_described_parse("model", part, cut, &file, &err);
+        ck_assert(code == BNN_ERR_FORMAT || cut + 4 > size);
+        bnn_st_close(file);
+        free(part);
+    }
+}
+
+START_TEST(described_flatbuffer) {
+    translated x;
+    bnn_flat f;
+    bnn_flat_field root[] = {{.id = 0, .bytes = 4, .value = 3}, {.id = 3}};
+    start(&x);
+    bnn_flat_start(&f, "TFL3");
+    bnn_flat_table(&f, BNN_FLAT_ROOT, 2, root);
+    bnn_flat_string(&f, root[1].hole, bnn_translation_description(&x.t));
+    ck_assert_int_eq(bnn_flat_finish(&f, &x.err), BNN_OK);
+    check_description(f.data, f.size);
+    bnn_flat_free(&f);
+    stop(&x);
+}
+END_TEST
+
+/* Fields as protocol buffers write them: a tag, a length, the bytes. */
+static size_t put_entry(unsigned char *to, const char *key, const char *value) {
+    const size_t k = strlen(key), v = strlen(value), all = k + v + 5;
+    const unsigned char head[5] = {14 << 3 | 2, (unsigned char)(0x80 | (all & 0x7f)),
+                                   (unsigned char)(all >> 7), 1 << 3 | 2, (unsigned char)k};
+    memcpy(to, head, 5);
+    memcpy(to + 5, key, k);
+    to[5 + k] = 2 << 3 | 2;
+    to[6 + k] = (unsigned char)(0x80 | (v & 0x7f));
+    to[7 + k] = (unsigned char)(v >> 7);
+    memcpy(to + 8 + k, value, v);
+    return 8 + k + v;
+}
+
+START_TEST(described_onnx) {
+    static const char *const entries[][2] = {
+        {"algo", "bnn"},  {"input", "3x4x4"},  {"classes", "3"},    {"mean", "1 1 1"},
+        {"std", "2 2 2"}, {"data", "cifar10"}, {"arch", "resnet20"}};
+    unsigned char data[512] = {1 << 3, 7, 7 << 3 | 2, 3, 'a', 'b', 'c', 9 << 3 | 5, 1, 2, 3, 4};
+    size_t size = 12;
+    for (size_t i = 0; i < sizeof entries / sizeof *entries; i++) {
+        size += put_entry(data + size, entries[i][0], entries[i][1]);
+    }
+    check_description(data, size);
+}
+END_TEST
+
 START_TEST(names) {
     for (size_t i = 0; bnn_export_formats[i]; i++) {
         ck_assert_ptr_eq(bnn_export_format_find(bnn_export_formats[i]->name),
@@ -269,6 +335,8 @@ int main(void) {
     tcase_add_test(translation, zeros);
     tcase_add_test(translation, halves);
     tcase_add_test(translation, names);
+    tcase_add_test(translation, described_flatbuffer);
+    tcase_add_test(translation, described_onnx);
     suite_add_tcase(suite, translation);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);
