@@ -27,6 +27,7 @@ typedef struct bnn_export_format {
     const char *title;         /* a sentence for --help */
     /* What of a request it knows. */
     int emulates, fuses, halves;
+    int describes; /* what is written says what it is (described.h), and bnn-bench runs it */
     /* Writes `path` (atomic). */
     bnn_code (*write)(const bnn_export_request *request, const char *path,
                       bnn_export_report *report, bnn_error *err);

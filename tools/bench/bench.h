@@ -41,9 +41,9 @@ typedef struct bnn_baseline {
     bnn_worker *worker; /* NULL: not to be had here */
 } bnn_baseline;
 
-/* Our own float twin and the engines' at most. */
+/* Our own float twin, an exported one, and the engines' at most. */
 typedef struct bnn_baselines {
-    bnn_baseline list[1 + BNN_BENCH_ENGINES * BNN_ENGINE_PRECISIONS];
+    bnn_baseline list[2 + BNN_BENCH_ENGINES * BNN_ENGINE_PRECISIONS];
     size_t count;
     const char *best; /* what a row against the best of them is called; NULL: there is none */
 } bnn_baselines;

@@ -69,6 +69,15 @@ static bnn_code exec_script(const char **argv, bnn_worker **out, bnn_error *err)
     return code;
 }
 
+bnn_code bnn_exported_start(void *self, bnn_worker **out, bnn_error *err) {
+    const bnn_exported *exported = self;
+    char script[4300], threads[24];
+    const char *argv[] = {NULL, script, exported->path, threads, NULL};
+    snprintf(threads, sizeof threads, "%d", exported->threads);
+    bnn_code code = find_script("exported_infer.py", script, sizeof script, err);
+    return code == BNN_OK ? exec_script(argv, out, err) : code;
+}
+
 bnn_code bnn_engines_start(const bnn_bench *bench, const bnn_spec *twin, size_t batch_size,
                            const char *folder, bnn_baselines *baselines, bnn_error *err) {
     char path[4300];

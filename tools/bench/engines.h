@@ -21,4 +21,11 @@ extern const bnn_engine *const bnn_train_engines[], *const bnn_infer_engines[];
 bnn_code bnn_engines_start(const bnn_bench *bench, const bnn_spec *twin, size_t batch_size,
                            const char *folder, bnn_baselines *baselines, bnn_error *err);
 
+/* An exported model in the engine that it is for, as bnn_work's `start`; `self` is one of these. */
+typedef struct bnn_exported {
+    const char *path;
+    int threads;
+} bnn_exported;
+bnn_code bnn_exported_start(void *self, bnn_worker **out, bnn_error *err);
+
 #endif

@@ -10,6 +10,8 @@
 #include <unistd.h>
 
 #include "engine/base/arena.h"
+#include "engine/base/file.h"
+#include "models/export/described.h"
 #include "models/files/packed.h"
 #include "tools/bench/bench.h"
 #include "tools/bench/engines.h"
@@ -22,15 +24,17 @@ typedef struct session {
     char folder[4096]; /* of what is made to be measured */
     int batch;
     bnn_baselines twins;
+    size_t twin_bytes; /* of an exported one, or 0 */
 } session;
 
 /* The network that is measured, and its file. */
 typedef struct subject {
     const bnn_bench *bench;
     bnn_spec spec;
-    char title[64];      /* what a row calls it */
-    bnn_st_file *source; /* --model's file, or NULL */
-    char packed[4200];
+    char title[64];                  /* what a row calls it */
+    bnn_st_file *source;             /* --model's file, or NULL */
+    char file[4200];                 /* that is run: packed, or exported */
+    const bnn_export_format *format; /* of the file */
     size_t file_bytes, float_bytes;
 } subject;
 
@@ -51,28 +55,44 @@ static bnn_code new_params(const bnn_spec *spec, const bnn_device *device, bnn_p
     return code;
 }
 
-/* ---- packing, in a worker of its own: what it needs is not what inference needs ---- */
+/* ---- exporting, in a worker of its own: what it needs is not what inference needs ---- */
 
-static bnn_code pack(void *self, char *version, bnn_error *err) {
-    subject *s = self;
-    bnn_loaded model = {.device = s->bench->device, .spec = s->spec};
+typedef struct export {
+    const bnn_bench *bench;
+    const char *model; /* or NULL: a network that nobody has trained */
+    bnn_spec spec;
+    const bnn_export_format *format;
+    const char *path;
+}
+export;
+
+static bnn_code export_model(void *self, char *version, bnn_error *err) {
+    export *e = self;
+    bnn_loaded model = {.device = e->bench->device, .spec = e->spec};
     bnn_export_report report;
     (void)version;
-    bnn_code code = s->bench->model
-                        ? bnn_loaded_open(s->bench->model, &s->bench->device, &model, err)
-                        : new_params(&s->spec, &s->bench->device, &model.params, err);
-    return code == BNN_OK
-               ? bnn_export_model(&model, &bnn_export_packed, NULL, s->packed, &report, err)
-               : code;
+    bnn_code code = e->model ? bnn_loaded_open(e->model, &e->bench->device, &model, err)
+                             : new_params(&e->spec, &e->bench->device, &model.params, err);
+    return code == BNN_OK ? bnn_export_model(&model, e->format, NULL, e->path, &report, err) : code;
 }
 
-static bnn_code pack_to_folder(const session *in, subject *s, bnn_error *err) {
+static bnn_code export_apart(export *e, bnn_error *err) {
     bnn_worker *worker = NULL;
-    bnn_work work = {.set_up = pack, .self = s};
-    snprintf(s->packed, sizeof s->packed, "%s/model.bnn", in->folder);
+    bnn_work work = {.set_up = export_model, .self = e};
     bnn_code code = bnn_worker_start(&work, &worker, err);
     bnn_worker_stop(worker);
     return code;
+}
+
+static bnn_code pack_to_folder(const session *in, subject *s, bnn_error *err) {
+    export e = {in->bench, in->bench->model, s->spec, &bnn_export_packed, s->file};
+    snprintf(s->file, sizeof s->file, "%s/model.bnn", in->folder);
+    return export_apart(&e, err);
+}
+
+static size_t bytes_of(const char *path) {
+    struct stat file;
+    return stat(path, &file) == 0 ? (size_t)file.st_size : 0;
 }
 
 /* ---- the two sides ---- */
@@ -100,7 +120,7 @@ static bnn_code set_up(void *self, char *version, bnn_error *err) {
         model = (bnn_loaded){.device = *device, .spec = d->spec};
         code = new_params(&d->spec, device, &model.params, err);
     } else {
-        code = bnn_loaded_open(d->subject->packed, device, &model, err);
+        code = bnn_loaded_open(d->subject->file, device, &model, err);
     }
     if (code != BNN_OK || (code = bnn_loaded_predictor(&model, &d->predictor, err)) != BNN_OK) {
         return code;
@@ -120,10 +140,31 @@ static bnn_code run(void *self, bnn_error *err) {
     return bnn_predictor_run(d->predictor, &d->samples, d->output, err);
 }
 
+/* The float twin, exported in the same format and run by the same engine. */
+static bnn_code start_exported_twin(session *in, const subject *s, const bnn_spec *twin,
+                                    bnn_error *err) {
+    char path[4300], name[32];
+    bnn_exported exported = {path, in->bench->device.threads};
+    const bnn_work work = {.start = bnn_exported_start, .self = &exported};
+    export e = {in->bench, NULL, *twin, s->format, path};
+    snprintf(path, sizeof path, "%s/twin%s", in->folder, s->format->suffix);
+    snprintf(name, sizeof name, "%s " BNN_FLOAT_ALGORITHM, s->format->name);
+    bnn_code code = export_apart(&e, err);
+    if (code == BNN_OK) {
+        in->twin_bytes = bytes_of(path);
+        code = bnn_baseline_start(&in->twins, name, &work, err);
+    }
+    return code;
+}
+
 /* Started by the first case that is wanted, for all. */
 static bnn_code start_twins(session *in, side *twin, bnn_error *err) {
+    const subject *s = twin->subject;
     bnn_work work = {.set_up = set_up, .run = run, .self = twin};
     bnn_code code = bnn_baseline_start(&in->twins, BNN_FLOAT_ALGORITHM, &work, err);
+    if (code == BNN_OK && s->format != &bnn_export_packed) {
+        code = start_exported_twin(in, s, &twin->spec, err);
+    }
     return code == BNN_OK ? bnn_engines_start(in->bench, &twin->spec, (size_t)in->batch, in->folder,
                                               &in->twins, err)
                           : code;
@@ -145,10 +186,15 @@ static bnn_code measure(session *in, const subject *s, bnn_error *err) {
     twin.twin = 1;
     twin.spec.binarizer = NULL;
     twin.spec.phase = 0;
+    bnn_exported exported = {s->file, bench->device.threads};
     bnn_work work = {.set_up = set_up, .run = run, .self = &packed};
+    if (s->format != &bnn_export_packed) {
+        work = (bnn_work){.start = bnn_exported_start, .self = &exported};
+    }
     if (!in->twins.count) {
         code = start_twins(in, &twin, err);
     }
+    row.float_bytes = in->twin_bytes ? in->twin_bytes : row.float_bytes;
     return code == BNN_OK ? bnn_bench_case(bench, &row, &work, &in->twins, 1, err) : code;
 }
 
@@ -162,16 +208,42 @@ static bnn_code count_float_bytes(subject *s, bnn_error *err) {
     return code;
 }
 
+/* A file that is for another engine: its format, and NULL for ours. */
+static const bnn_export_format *format_of(const char *path) {
+    const size_t length = strlen(path);
+    for (const bnn_export_format *const *f = bnn_export_formats; *f; f++) {
+        const size_t suffix = strlen((*f)->suffix);
+        if ((*f)->describes && length > suffix &&
+            strcmp(path + length - suffix, (*f)->suffix) == 0) {
+            return *f;
+        }
+    }
+    return NULL;
+}
+
+static bnn_code open_exported(const char *path, bnn_st_file **out, bnn_error *err) {
+    bnn_map map;
+    bnn_code code = bnn_map_open(path, &map, err);
+    if (code == BNN_OK) {
+        code = bnn_described_parse(path, map.data, map.size, out, err);
+        bnn_map_close(&map);
+    }
+    return code;
+}
+
 /* What the file is; only its header is read here. */
 static bnn_code open_model(const session *in, subject *s, bnn_error *err) {
     const char *path = s->bench->model, *slash = strrchr(path, '/');
-    bnn_code code = bnn_st_open(path, &s->source, err);
+    const bnn_export_format *format = format_of(path);
+    bnn_code code =
+        format ? open_exported(path, &s->source, err) : bnn_st_open(path, &s->source, err);
     if (code != BNN_OK || (code = bnn_spec_read(path, s->source, NULL, &s->spec, err)) != BNN_OK) {
         return code;
     }
     snprintf(s->title, sizeof s->title, "%.60s", slash ? slash + 1 : path);
-    if (bnn_model_kind_of(s->source) == BNN_MODEL_PACKED) {
-        snprintf(s->packed, sizeof s->packed, "%s", path);
+    s->format = format ? format : s->format;
+    if (format || bnn_model_kind_of(s->source) == BNN_MODEL_PACKED) {
+        snprintf(s->file, sizeof s->file, "%s", path);
         return BNN_OK;
     }
     return pack_to_folder(in, s, err);
@@ -188,11 +260,10 @@ static bnn_code make_model(const session *in, subject *s, const char *algorithm,
 }
 
 static bnn_code measure_network(session *in, const char *algorithm, bnn_error *err) {
-    subject s = {.bench = in->bench};
-    struct stat file;
+    subject s = {.bench = in->bench, .format = &bnn_export_packed};
     bnn_code code = in->bench->model ? open_model(in, &s, err) : make_model(in, &s, algorithm, err);
     if (code == BNN_OK && (code = count_float_bytes(&s, err)) == BNN_OK) {
-        s.file_bytes = stat(s.packed, &file) == 0 ? (size_t)file.st_size : 0;
+        s.file_bytes = bytes_of(s.file);
         code = measure(in, &s, err);
     }
     bnn_st_close(s.source);
@@ -224,7 +295,9 @@ static void remove_folder(const session *in) {
 
 bnn_code bnn_bench_infer(const bnn_bench *bench, bnn_error *err) {
     session in = {.bench = bench};
-    int sizes[] = {1, bench->batch_size ? bench->batch_size : 64};
+    /* What is exported is for one sample. */
+    int one = bench->model && format_of(bench->model);
+    int sizes[] = {1, one ? 1 : bench->batch_size ? bench->batch_size : 64};
     bnn_code code = make_folder(&in, err);
     if (code != BNN_OK) {
         return code;

@@ -159,7 +159,7 @@ static bnn_code start(const bnn_work *work, const char *const *argv, bnn_worker 
 }
 
 bnn_code bnn_worker_start(const bnn_work *work, bnn_worker **out, bnn_error *err) {
-    return start(work, NULL, out, err);
+    return work->start ? work->start(work->self, out, err) : start(work, NULL, out, err);
 }
 
 bnn_code bnn_worker_exec(const char *const *argv, bnn_worker **out, bnn_error *err) {

@@ -18,12 +18,14 @@
 
 typedef struct bnn_worker bnn_worker;
 
-/* Work of this program. Both functions run in the worker, on a copy of the caller's memory. */
+/* Work of this program. set_up and run run in the worker, on a copy of the caller's memory. */
 typedef struct bnn_work {
     /* Once; `version` [BNN_VERSION_BYTES], empty at first, may get a text for the report.
      * BNN_ERR_UNSUPPORTED: what it needs is not installed. */
     bnn_code (*set_up)(void *self, char *version, bnn_error *err);
     bnn_code (*run)(void *self, bnn_error *err);
+    /* Or instead of both: starts a program that is the worker. */
+    bnn_code (*start)(void *self, bnn_worker **out, bnn_error *err);
     void *self;
 } bnn_work;
 
