@@ -7,7 +7,7 @@ install(TARGETS ${BNN_PROGRAM_TARGETS} RUNTIME DESTINATION ${CMAKE_INSTALL_BINDI
 install(TARGETS bnn_shared EXPORT bnnTargets LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR})
 install(TARGETS bnn EXPORT bnnStatic ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
 install(FILES models/bnn.h DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
-install(FILES ${BNN_BENCH_SCRIPTS} DESTINATION ${CMAKE_INSTALL_DATADIR}/bnn)
+install(FILES ${BNN_BENCH_SCRIPTS} ${BNN_EXPORT_SCRIPTS} DESTINATION ${CMAKE_INSTALL_DATADIR}/bnn)
 
 # The programs write their own manual, so that it cannot fall behind their options. A program for
 # another machine can only be asked through an emulator.

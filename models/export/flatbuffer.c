@@ -80,8 +80,36 @@ static size_t lay_out(int count, const bnn_flat_field *fields, size_t slot[FIELD
     return bytes;
 }
 
+/* Tables of one form share their vtable: where it is, written in front of a table that begins
+ * aligned to `align` bytes if none is the same. */
+static size_t put_vtable(bnn_flat *f, size_t count, const uint16_t *entries, size_t align) {
+    unsigned char bytes[2 * (FIELDS + 2)];
+    for (size_t i = 0; i < count; i++) {
+        bytes[2 * i] = (unsigned char)entries[i];
+        bytes[2 * i + 1] = (unsigned char)(entries[i] >> 8);
+    }
+    for (int i = 0; !f->failed && i < f->vtable_count; i++) {
+        if (f->vtables[i] + 2 * count <= f->size &&
+            memcmp(f->data + f->vtables[i], bytes, 2 * count) == 0) {
+            pad(f, align, 0);
+            return f->vtables[i];
+        }
+    }
+    pad(f, 2, 0);
+    pad(f, align, 2 * count);
+    const size_t at = take(f, 2 * count);
+    if (!f->failed) {
+        memcpy(f->data + at, bytes, 2 * count);
+        if (f->vtable_count < BNN_FLAT_VTABLES) {
+            f->vtables[f->vtable_count++] = at;
+        }
+    }
+    return at;
+}
+
 void bnn_flat_table(bnn_flat *f, size_t hole, int count, bnn_flat_field *fields) {
     size_t slot[FIELDS], ids = 0;
+    uint16_t entries[FIELDS + 2] = {0};
     int largest = 4;
     for (int i = 0; i < count; i++) {
         ids = (size_t)fields[i].id + 1 > ids ? (size_t)fields[i].id + 1 : ids;
@@ -91,15 +119,15 @@ void bnn_flat_table(bnn_flat *f, size_t hole, int count, bnn_flat_field *fields)
         f->failed = 1;
         return;
     }
-    const size_t bytes = lay_out(count, fields, slot, largest), vtable_bytes = 4 + 2 * ids;
-    pad(f, 2, 0);
-    pad(f, (size_t)largest, vtable_bytes);
-    const size_t vtable = take(f, vtable_bytes), table = take(f, bytes);
-    put(f, vtable, 2, vtable_bytes);
-    put(f, vtable + 2, 2, bytes);
+    const size_t bytes = lay_out(count, fields, slot, largest);
+    entries[0] = (uint16_t)(4 + 2 * ids);
+    entries[1] = (uint16_t)bytes;
+    for (int i = 0; i < count; i++) {
+        entries[2 + fields[i].id] = (uint16_t)slot[i];
+    }
+    const size_t vtable = put_vtable(f, 2 + ids, entries, (size_t)largest), table = take(f, bytes);
     put(f, table, 4, table - vtable);
     for (int i = 0; i < count; i++) {
-        put(f, vtable + 4 + 2 * (size_t)fields[i].id, 2, slot[i]);
         put(f, table + slot[i], (size_t)fields[i].bytes, fields[i].value);
         fields[i].hole = table + slot[i];
     }
@@ -149,6 +177,17 @@ size_t bnn_flat_offsets(bnn_flat *f, size_t hole, size_t count) {
     put(f, at, 4, count);
     fill(f, hole, at);
     return first;
+}
+
+int bnn_flat_share(const bnn_flat *f, size_t hole, size_t like) {
+    if (f->failed) {
+        return 1;
+    }
+    size_t at = like + (size_t)load(f->data + like, 4, 0);
+    if (at > hole) {
+        fill(f, hole, at);
+    }
+    return at > hole;
 }
 
 bnn_code bnn_flat_finish(bnn_flat *f, bnn_error *err) {

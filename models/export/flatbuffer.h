@@ -12,10 +12,12 @@
 
 #include "engine/base/status.h"
 
+#define BNN_FLAT_VTABLES 16 /* forms of tables that are written once */
+
 typedef struct bnn_flat {
     unsigned char *data;
-    size_t size, room;
-    int failed;
+    size_t size, room, vtables[BNN_FLAT_VTABLES];
+    int vtable_count, failed;
 } bnn_flat;
 
 /* A field of a table: a scalar of 1, 2, 4 or 8 bytes, or with 0 bytes an offset, whose hole the
@@ -41,6 +43,9 @@ void bnn_flat_vector(bnn_flat *f, size_t hole, size_t item, size_t align, size_t
 void bnn_flat_string(bnn_flat *f, size_t hole, const char *text);
 /* A vector of so many offsets; returns the hole of the first, the others follow 4 bytes apart. */
 size_t bnn_flat_offsets(bnn_flat *f, size_t hole, size_t count);
+/* Leads a hole to where another one leads. 0 if that is not ahead of it, and the hole still open.
+ */
+int bnn_flat_share(const bnn_flat *f, size_t hole, size_t like);
 /* The whole is f->data, f->size. */
 bnn_code bnn_flat_finish(bnn_flat *f, bnn_error *err);
 

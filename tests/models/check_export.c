@@ -61,6 +61,35 @@ START_TEST(flat_alignment) {
 }
 END_TEST
 
+/* Tables of one form have one vtable, and what is ahead may be led to twice. */
+START_TEST(flat_shared) {
+    bnn_error err = {0};
+    bnn_flat f;
+    bnn_flat_field root[] = {{.id = 0}, {.id = 1}, {.id = 2}};
+    bnn_flat_field leaf[3][2] = {{{.id = 0, .bytes = 4, .value = 7}, {.id = 1}},
+                                 {{.id = 0, .bytes = 4, .value = 8}, {.id = 1}},
+                                 {{.id = 1, .bytes = 4, .value = 9}, {.id = 0}}};
+    size_t table[3];
+    bnn_flat_start(&f, NULL);
+    bnn_flat_table(&f, BNN_FLAT_ROOT, 3, root);
+    for (int i = 0; i < 3; i++) {
+        bnn_flat_table(&f, root[i].hole, 2, leaf[i]);
+        table[i] = root[i].hole + u32(&f, root[i].hole);
+    }
+    ck_assert_uint_eq(table[0] - u32(&f, table[0]), table[1] - u32(&f, table[1]));
+    ck_assert_uint_ne(table[0] - u32(&f, table[0]), table[2] - u32(&f, table[2]));
+    bnn_flat_string(&f, leaf[0][1].hole, "text");
+    ck_assert_int_eq(bnn_flat_share(&f, leaf[1][1].hole, leaf[0][1].hole), 1);
+    const size_t text = leaf[0][1].hole + u32(&f, leaf[0][1].hole);
+    ck_assert_uint_eq(leaf[1][1].hole + u32(&f, leaf[1][1].hole), text);
+    ck_assert_str_eq((const char *)f.data + text + 4, "text");
+    ck_assert_int_eq(bnn_flat_share(&f, leaf[2][1].hole, root[0].hole), 0); /* lies behind */
+    ck_assert_uint_eq(u32(&f, leaf[2][1].hole), 0);
+    CK_CODE(bnn_flat_finish(&f, &err));
+    bnn_flat_free(&f);
+}
+END_TEST
+
 /* More than an offset can say is an error, not a wrong file. */
 START_TEST(flat_too_large) {
     bnn_error err = {0};
@@ -326,6 +355,7 @@ int main(void) {
     TCase *flat = tcase_create("flatbuffer"), *translation = tcase_create("translation");
     tcase_add_test(flat, flat_bytes);
     tcase_add_test(flat, flat_alignment);
+    tcase_add_test(flat, flat_shared);
     tcase_add_test(flat, flat_too_large);
     suite_add_tcase(suite, flat);
     tcase_add_test(translation, step);

@@ -122,15 +122,23 @@ static int report(const bnn_error *err, char *error) {
     return err->code != BNN_OK;
 }
 
-static int pack(char *error) {
+static int export_as(const bnn_export_format *format, char *error) {
     bnn_error err = {0};
     bnn_loaded model = {0};
     bnn_export_report done;
     if (bnn_loaded_open(checkpoint, &device, &model, &err) == BNN_OK) {
-        bnn_export_model(&model, &bnn_export_packed, NULL, written, &done, &err);
+        bnn_export_model(&model, format, NULL, written, &done, &err);
     }
     bnn_loaded_close(&model);
     return report(&err, error);
+}
+
+static int pack(char *error) {
+    return export_as(&bnn_export_packed, error);
+}
+
+static int export_lce(char *error) {
+    return export_as(&bnn_export_lce, error);
 }
 
 /* A step of training, a checkpoint, and all of that read back. */
@@ -192,7 +200,8 @@ static int train_and_save(char *error) {
 static const struct {
     int (*work)(char *error);
     long step;
-} works[] = {{run_checkpoint, 1}, {run_packed, 1}, {pack, 3}, {train_and_save, 41}};
+} works[] = {
+    {run_checkpoint, 1}, {run_packed, 1}, {pack, 3}, {export_lce, 7}, {train_and_save, 41}};
 
 /* What a work that succeeded has come to: logits, and the bytes written. */
 static uint64_t result(void) {
