@@ -166,7 +166,8 @@ const char *bnn_translation_layer(const bnn_translation *t, const bnn_node *node
         }
         node = bnn_graph_producer(t->graph, node->in[0]);
     }
-    return "the network's beginning";
+    return t->plain.constant_count ? layer_of(t, t->plain.constants[0].name)
+                                   : "the network's beginning";
 }
 
 bnn_code bnn_translation_refuse(const bnn_translation *t, const bnn_node *node, const char *format,
