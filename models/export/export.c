@@ -20,8 +20,8 @@ const bnn_export_format bnn_export_packed = {
     .halves = 1,
     .write = write_packed};
 
-const bnn_export_format *const bnn_export_formats[] = {&bnn_export_packed, &bnn_export_lce,
-                                                         &bnn_export_dabnn, NULL};
+const bnn_export_format *const bnn_export_formats[] = {
+    &bnn_export_packed, &bnn_export_lce, &bnn_export_dabnn, &bnn_export_onnx, NULL};
 
 const bnn_export_format *bnn_export_format_find(const char *name) {
     const bnn_export_format *const *f = bnn_export_formats;

@@ -34,7 +34,7 @@ typedef struct bnn_export_format {
 } bnn_export_format;
 
 extern const bnn_export_format bnn_export_packed; /* the project's own (models/files/packed.h) */
-extern const bnn_export_format bnn_export_lce, bnn_export_dabnn;
+extern const bnn_export_format bnn_export_lce, bnn_export_dabnn, bnn_export_onnx;
 
 /* Rounds all floats of a network to halves, for good; one beyond their range is refused. */
 bnn_code bnn_export_round(const bnn_inference *network, bnn_error *err);

@@ -24,7 +24,7 @@ mv first moved
 prefix=$work/moved
 for file in bin/bnn-train bin/bnn-eval bin/bnn-export bin/bnn-corrupt bin/bnn-bench include/bnn.h \
     share/bnn/torch_step.py share/bnn/onnx_infer.py share/bnn/twins.py share/bnn/worker.py \
-    share/bnn/check_lce.py share/bnn/check_dab.py; do
+    share/bnn/check_lce.py share/bnn/check_dab.py share/bnn/check_onnx.py; do
     [ -s "$prefix/$file" ] || fail "$file is not installed"
 done
 for program in "$prefix"/bin/*; do

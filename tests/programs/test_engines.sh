@@ -10,6 +10,7 @@ has() { # MODULE...: does the Python have them? They are not run for that.
     "$real" -c "import sys, importlib.util as u; sys.exit(not all(map(u.find_spec, sys.argv[1:])))" \
         "$@" 2>/dev/null
 }
+no_onnx=$("$pack" --help | tr -s ' \n' ' ' | grep -o 'ONNX, which this program was built without')
 for module in torch onnxruntime openvino nncf; do
     mkdir "no-$module" # a Python that has all but it
     echo 'raise ImportError("not in the test")' >"no-$module/$module.py"
@@ -42,6 +43,10 @@ fi
 infer_in() { # ENGINE MODULE...: the float networks in it, in fp32 and int8
     engine=$1
     shift
+    if [ -n "$no_onnx" ]; then
+        echo "SKIPPED: inference of our networks in $engine (built without ONNX)"
+        return
+    fi
     if ! has "$@"; then
         echo "SKIPPED: inference of our networks in $engine ($real lacks one of $*)"
         return
@@ -69,13 +74,19 @@ infer_in() { # ENGINE MODULE...: the float networks in it, in fp32 and int8
     done
     equal "$engine: nothing left behind" "$(find temporary -mindepth 1)" ''
 }
-infer_in onnxruntime torch onnx onnxruntime
-infer_in openvino torch onnx openvino nncf
+if [ -n "$no_onnx" ]; then
+    check 'no ONNX' "$bench" infer --arch resnet20 --batch-size 1 --compare onnxruntime --repeat 1
+    matches 'no ONNX: a note' '^bnn-bench: note: .*built without ONNX' .err
+    equal 'no ONNX: one' "$(grep -c . .err)" 1
+fi
+infer_in onnxruntime onnx onnxruntime
+infer_in openvino openvino nncf
 
 # ---- a framework that is played, none at all, one that fails ----
 cat >python <<'EOF'
 #!/bin/sh
 [ -z "${12}" ] || echo "$2 $3" >>"${12}/workers" # in the folder that they share
+[ ! -f "${12}/twin.onnx" ] || cp "${12}/twin.onnx" seen.onnx
 echo "ready $2 $3: $4 $5 $6 $7 $8 $9 ${10} ${11}, $([ -z "${12}" ] || grep -c . "${12}/workers")"
 turn=0
 while read -r runs seconds; do
@@ -105,6 +116,7 @@ equal 'four turns: the fastest' "$(json out.json 1.baseline_fastest_seconds 3)" 
 # shellcheck disable=SC2086
 BNN_PYTHON=$work/python measure 'played for two networks' 35 infer $tiny --algo bnn,fda \
     --compare onnxruntime,openvino
+[ -n "$no_onnx" ] || matches 'infer: the float twin for them' fp32 seen.onnx
 equal 'infer: own baseline first' "$(json out.json 0.baseline)" fp32
 equal 'infer: fp32' "$(json out.json 1.baseline_version)" \
     'onnxruntime fp32: resnet20 1 3 8 8 10 272474 1, 1'

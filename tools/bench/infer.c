@@ -157,6 +157,19 @@ static bnn_code start_exported_twin(session *in, const subject *s, const bnn_spe
     return code;
 }
 
+/* The float twin for the engines to compare with, of any batch; made once. Without it, they say so.
+ */
+static bnn_code export_for_engines(const session *in, const bnn_spec *twin, bnn_error *err) {
+    char path[4300];
+    export e = {in->bench, NULL, *twin, &bnn_export_onnx, path};
+    snprintf(path, sizeof path, "%s/twin%s", in->folder, bnn_export_onnx.suffix);
+    if (!in->bench->engines[0] || access(path, R_OK) == 0) {
+        return BNN_OK;
+    }
+    bnn_code code = export_apart(&e, err);
+    return code == BNN_ERR_UNSUPPORTED ? BNN_OK : code;
+}
+
 /* Started by the first case that is wanted, for all. */
 static bnn_code start_twins(session *in, side *twin, bnn_error *err) {
     const subject *s = twin->subject;
@@ -164,6 +177,9 @@ static bnn_code start_twins(session *in, side *twin, bnn_error *err) {
     bnn_code code = bnn_baseline_start(&in->twins, BNN_FLOAT_ALGORITHM, &work, err);
     if (code == BNN_OK && s->format != &bnn_export_packed) {
         code = start_exported_twin(in, s, &twin->spec, err);
+    }
+    if (code == BNN_OK) {
+        code = export_for_engines(in, &twin->spec, err);
     }
     return code == BNN_OK ? bnn_engines_start(in->bench, &twin->spec, (size_t)in->batch, in->folder,
                                               &in->twins, err)

@@ -1,12 +1,11 @@
 #!/usr/bin/env python3
 """Inference of a float network in ONNX Runtime and in OpenVINO, as a worker of bnn-bench, which
-starts this for infer --compare and says when to run. The networks are the float twins of
-models/nets/ (twins.py) as one deploys them: batch norms folded, then an ONNX file that both read.
+starts this for infer --compare and says when to run. The network is the float twin as bnn-export
+writes it, an ONNX file in the folder of the run; both multiply its affines into its filters.
 Precisions: fp32, and int8 as each engine's own tools quantize after training. Arguments: see
 worker.py.
 """
 import os
-import warnings
 
 import worker
 
@@ -22,24 +21,11 @@ def scratch(name):
 
 
 def samples(s, count):
-    """As many random batches."""
+    """As many random batches; points are of no height."""
     numpy, = worker.load("numpy")
     random = numpy.random.default_rng(1)
-    return [random.standard_normal((s.batch, *s.shape), dtype="float32") for _ in range(count)]
-
-
-def export(s, path):
-    """Writes the network as an ONNX file."""
-    torch, _ = worker.load("torch", "onnx")  # PyTorch needs onnx to export
-    import twins
-    torch.manual_seed(1)
-    net = twins.fold(twins.build(s.arch, s.shape, s.classes, s.parameters))
-    # The exporter that traces needs no other package; PyTorch before 2.5 has no other.
-    old = {} if "dynamo" not in torch.onnx.export.__code__.co_varnames else {"dynamo": False}
-    warnings.simplefilter("ignore")
-    torch.onnx.export(net, (torch.randn(s.batch, *s.shape),), path + ".part", input_names=["x"],
-                      **old)
-    os.rename(path + ".part", path)
+    shape = [side for at, side in enumerate(s.shape) if at != 1 or "pointnet" not in s.arch]
+    return [random.standard_normal((s.batch, *shape), dtype="float32") for _ in range(count)]
 
 
 # ---- ONNX Runtime ----
@@ -57,7 +43,7 @@ def quantize_for_onnxruntime(s, twin, path):
             self.batches = iter(samples(s, CALIBRATION_BATCHES))
 
         def get_next(self):
-            return next(({"x": x} for x in self.batches), None)
+            return next(({"input": x} for x in self.batches), None)
 
     quant_pre_process(twin, path + ".pre")
     quantization.quantize_static(
@@ -70,19 +56,30 @@ def onnxruntime_session(s, path):
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = s.threads
     options.inter_op_num_threads = 1
+    options.add_free_dimension_override_by_name("N", s.batch)
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL
     run = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"]).run
     x, = samples(s, 1)
-    return "ONNX Runtime " + onnxruntime.__version__, lambda: run(None, {"x": x})
+    return "ONNX Runtime " + onnxruntime.__version__, lambda: run(None, {"input": x})
 
 
 # ---- OpenVINO ----
+
+def read_for_openvino(s, core, path):
+    """The network for batches of that size alone."""
+    model = core.read_model(path)
+    shape = model.input(0).partial_shape
+    shape[0] = s.batch
+    model.reshape(shape)
+    return model
+
 
 def quantize_for_openvino(s, twin, path):
     """Post-training quantization of NNCF, by its own choices."""
     openvino, nncf = worker.load("openvino", "nncf")
     data = nncf.Dataset(samples(s, CALIBRATION_BATCHES))
-    model = nncf.quantize(openvino.Core().read_model(twin), data, subset_size=CALIBRATION_BATCHES)
+    model = read_for_openvino(s, openvino.Core(), twin)
+    model = nncf.quantize(model, data, subset_size=CALIBRATION_BATCHES)
     openvino.save_model(model, path, compress_to_fp16=False)
 
 
@@ -94,7 +91,7 @@ def openvino_session(s, path):
         # Otherwise it computes in bf16 where the processor can. What int8 leaves in float is its
         # own choice, as one deploys it.
         options["INFERENCE_PRECISION_HINT"] = "f32"
-    compiled = core.compile_model(core.read_model(path), "CPU", options)
+    compiled = core.compile_model(read_for_openvino(s, core, path), "CPU", options)
     request = compiled.create_infer_request()
     x = samples(s, 1)
     version = "OpenVINO " + openvino.get_version()
@@ -110,9 +107,10 @@ ENGINES = {"onnxruntime": (quantize_for_onnxruntime, "int8.onnx", onnxruntime_se
 def main():
     s = worker.subject()
     quantize, int8, session = ENGINES[s.engine]
-    path = os.path.join(s.folder, "twin-%d.onnx" % s.batch)
-    if not os.path.exists(path):  # the first worker makes it for all
-        worker.apart(export, s, path)
+    path = os.path.join(s.folder, "twin.onnx")
+    if not os.path.exists(path):
+        worker.end("absent", "this bnn-bench was built without ONNX, so it has no network for other "
+                   "engines; install protobuf-c-compiler and libprotobuf-c-dev, and build it again")
     if s.precision == "int8":
         worker.apart(quantize, s, path, scratch(int8))
         path = scratch(int8)

@@ -4,11 +4,10 @@ they are in channels_last, but for what names another `layout`."""
 import torch
 import torch.nn as nn
 import torch.nn.functional as F
-from torch.nn.utils.fusion import fuse_conv_bn_eval, fuse_linear_bn_eval
 
 
 class Normed(nn.Module):
-    """A product and the batch norm of its channels, which fold() makes one product."""
+    """A product and the batch norm of its channels."""
 
     def __init__(self, product):
         super().__init__()
@@ -19,10 +18,6 @@ class Normed(nn.Module):
 
     def forward(self, x):
         return self.norm(self.product(x))
-
-    def fold(self):
-        fuse = fuse_conv_bn_eval if isinstance(self.product, nn.Conv2d) else fuse_linear_bn_eval
-        self.product, self.norm = fuse(self.product, self.norm), nn.Identity()
 
 
 # ---- images ----
@@ -241,12 +236,4 @@ def build(arch, shape, classes, parameters):
     if count != parameters:
         raise ValueError("%s has %d parameters in twins.py, but %d in bnn" %
                          (arch, count, parameters))
-    return net
-
-
-def fold(net):
-    """For inference: batch norms become part of the products before them."""
-    for module in net.eval().modules():
-        if isinstance(module, Normed):
-            module.fold()
     return net

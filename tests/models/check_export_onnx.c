@@ -1,0 +1,254 @@
+/* ONNX: every kind of network computes the same, for any batch; what a file says of itself, and how
+ * it says what is binary. */
+#include "tests/fixtures/onnx_fixture.h"
+
+/* ---- every kind of network ---- */
+
+static const char *const archs[] = {"resnet20",        "pointnet_vanilla", "fsmn",
+                                    "deep_fsmn",       "vgg_small",        "pointnet",
+                                    "pointnet_partseg"};
+enum { SMALL = 4 }; /* the first ones, of which all algorithms are tried */
+
+static bnn_shape input_of(const char *arch) {
+    return strncmp(arch, "pointnet", 8) == 0 ? (bnn_shape){1, 1, 9, 6}
+           : strstr(arch, "fsmn")            ? (bnn_shape){1, 16, 10, 1}
+                                             : (bnn_shape){1, 8, 8, 3};
+}
+
+static void start(dyadic *d, const char *arch, const char *algorithm) {
+    bnn_error err = {0};
+    bnn_device device = one_thread();
+    CK_CODE(dyadic_start(d, &device, arch, algorithm, input_of(arch), 5, &err));
+}
+
+/* Means and products of floats are rounded; their sums then are, too. */
+static float tolerance(const char *algorithm) {
+    return strncmp(algorithm, "xnor", 4) == 0 || strcmp(algorithm, "fp32") == 0 ? 1e-3f : 0.0f;
+}
+
+START_TEST(computes_the_same) {
+    const char *arch = archs[_i];
+    for (int a = -1; a < 0 || bnn_binarizers[a]; a++) {
+        const char *algorithm = a < 0 ? BNN_FLOAT_ALGORITHM : bnn_binarizers[a]->name;
+        if (_i >= SMALL && tolerance(algorithm) == 0.0f && strcmp(algorithm, "bnn") != 0) {
+            continue;
+        }
+        dyadic d;
+        start(&d, arch, algorithm);
+        const size_t values = bnn_shape_count(bnn_shape_of(d.network->graph, d.network->inputs[0]));
+        float *x = malloc(SAMPLES * values * sizeof *x), scale = 1.0f;
+        ck_assert_ptr_nonnull(x);
+        for (int i = 0; i < SAMPLES; i++) {
+            dyadic_sample(&d, (uint64_t)i, x + (size_t)i * values);
+            const float *y = dyadic_run(&d, x + (size_t)i * values);
+            for (size_t k = 0; k < bnn_spec_outputs(&d.spec); k++) {
+                scale = fmaxf(scale, fabsf(y[k]));
+            }
+        }
+        const float away = difference(&d.spec, d.network, SAMPLES, x);
+        ck_assert_msg(away <= tolerance(algorithm) * scale, "%s %s: %g of %g", arch, algorithm,
+                      (double)away, (double)scale);
+        free(x);
+        dyadic_stop(&d);
+    }
+}
+END_TEST
+
+/* Every op there is in a packed file. */
+START_TEST(every_op) {
+    bnn_spec spec = tiny_spec();
+    bnn_device device = one_thread();
+    bnn_inference network;
+    float image[SAMPLES * TINY_PIXELS];
+    tiny_network(&network, &device, 1);
+    tiny_images(image, SAMPLES);
+    ck_assert_float_le(difference(&spec, &network, SAMPLES, image), 1e-4f);
+    bnn_inference_free(&network);
+}
+END_TEST
+
+/* ---- what is in a file ---- */
+
+static const Onnx__NodeProto *find_node(const Onnx__ModelProto *m, const char *op, int nth) {
+    for (size_t i = 0; i < m->graph->n_node; i++) {
+        if (strcmp(m->graph->node[i]->op_type, op) == 0 && nth-- == 0) {
+            return m->graph->node[i];
+        }
+    }
+    return NULL;
+}
+
+static const Onnx__NodeProto *maker(const Onnx__ModelProto *m, const char *name) {
+    for (size_t i = 0; i < m->graph->n_node; i++) {
+        if (strcmp(m->graph->node[i]->output[0], name) == 0) {
+            return m->graph->node[i];
+        }
+    }
+    return NULL;
+}
+
+static const Onnx__NodeProto *reader(const Onnx__ModelProto *m, const Onnx__NodeProto *of) {
+    for (size_t i = 0; i < m->graph->n_node; i++) {
+        for (size_t k = 0; k < m->graph->node[i]->n_input; k++) {
+            if (strcmp(m->graph->node[i]->input[k], of->output[0]) == 0) {
+                return m->graph->node[i];
+            }
+        }
+    }
+    return NULL;
+}
+
+static const Onnx__TensorProto *constant(const Onnx__ModelProto *m, const char *name) {
+    for (size_t i = 0; i < m->graph->n_initializer; i++) {
+        if (strcmp(m->graph->initializer[i]->name, name) == 0) {
+            return m->graph->initializer[i];
+        }
+    }
+    return NULL;
+}
+
+static void expect_shape(const Onnx__ValueInfoProto *v, const char *name, size_t rank,
+                         const int64_t *dim) {
+    const Onnx__TypeProto__Tensor *t = v->type->tensor_type;
+    ck_assert_str_eq(v->name, name);
+    ck_assert_int_eq(t->elem_type, ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT);
+    ck_assert_uint_eq(t->shape->n_dim, 1 + rank);
+    ck_assert_str_eq(t->shape->dim[0]->dim_param, "N");
+    ck_assert(!t->shape->dim[0]->has_dim_value);
+    for (size_t i = 0; i < rank; i++) {
+        ck_assert(t->shape->dim[1 + i]->has_dim_value);
+        ck_assert_int_eq(t->shape->dim[1 + i]->dim_value, dim[i]);
+    }
+}
+
+START_TEST(header) {
+    static const struct {
+        const char *arch;
+        int64_t in[3], out[2];
+        size_t in_rank, out_rank;
+    } cases[] = {{"resnet20", {3, 8, 8}, {5}, 3, 1},
+                 {"fsmn", {1, 16, 10}, {5}, 3, 1},
+                 {"pointnet", {6, 9}, {5}, 2, 1},
+                 {"pointnet_partseg", {6, 9}, {9, 5}, 2, 2}};
+    for (size_t c = 0; c < sizeof cases / sizeof *cases; c++) {
+        dyadic d;
+        start(&d, cases[c].arch, "bnn");
+        export_ok(&d.spec, d.network);
+        Onnx__ModelProto *m = ox_read(path);
+        ck_assert_int_eq(m->ir_version, 7);
+        ck_assert_str_eq(m->producer_name, "bnn");
+        ck_assert_str_eq(m->producer_version, BNN_VERSION);
+        ck_assert_uint_eq(m->n_opset_import, 1);
+        ck_assert_str_eq(m->opset_import[0]->domain, "");
+        ck_assert_int_eq(m->opset_import[0]->version, 13);
+        ck_assert(m->graph->n_input == 1 && m->graph->n_output == 1);
+        expect_shape(m->graph->input[0], "input", cases[c].in_rank, cases[c].in);
+        expect_shape(m->graph->output[0], "logits", cases[c].out_rank, cases[c].out);
+        onnx__model_proto__free_unpacked(m, NULL);
+        dyadic_stop(&d);
+    }
+}
+END_TEST
+
+/* What a packed file says of itself. */
+START_TEST(metadata) {
+    dyadic d;
+    start(&d, "resnet20", "reactnet");
+    d.spec.class_names = "cat\ndog";
+    export_ok(&d.spec, d.network);
+    Onnx__ModelProto *m = ox_read(path);
+    bnn_arena *arena = bnn_arena_create();
+    bnn_meta meta[BNN_SPEC_META];
+    ck_assert_uint_eq(m->n_metadata_props, bnn_spec_meta(&d.spec, arena, meta));
+    for (size_t i = 0; i < m->n_metadata_props; i++) {
+        ck_assert_str_eq(m->metadata_props[i]->key, meta[i].key);
+        ck_assert_str_eq(m->metadata_props[i]->value, meta[i].value);
+    }
+    bnn_arena_free(arena);
+    onnx__model_proto__free_unpacked(m, NULL);
+    dyadic_stop(&d);
+}
+END_TEST
+
+/* Filters of +-1 are bytes, and between their product and whatever follows stands a Clip that
+ * changes nothing. */
+START_TEST(binary_products) {
+    for (size_t a = 0; a < sizeof archs / sizeof *archs; a++) {
+        dyadic d;
+        int casts = 0;
+        start(&d, archs[a], "recu");
+        export_ok(&d.spec, d.network);
+        Onnx__ModelProto *m = ox_read(path);
+        for (const Onnx__NodeProto *cast; (cast = find_node(m, "Cast", casts)); casts++) {
+            const Onnx__TensorProto *w = constant(m, cast->input[0]);
+            const Onnx__NodeProto *product = reader(m, cast), *clip = reader(m, product);
+            ck_assert_int_eq(ox_int(cast, "to", 0), ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT);
+            ck_assert_int_eq(w->data_type, ONNX__TENSOR_PROTO__DATA_TYPE__INT8);
+            int64_t most = 1;
+            for (size_t i = 1; i < w->n_dims; i++) {
+                most *= w->dims[i];
+            }
+            for (size_t i = 0; i < w->raw_data.len; i++) {
+                ck_assert(w->raw_data.data[i] == 1 || w->raw_data.data[i] == 0xff);
+            }
+            ck_assert_str_eq(product->input[1], cast->output[0]);
+            ck_assert_str_eq(clip->op_type, "Clip");
+            ox lo = ox_constant(constant(m, clip->input[1]));
+            ox hi = ox_constant(constant(m, clip->input[2]));
+            ck_assert(lo.v[0] == -(float)most && hi.v[0] == (float)most);
+            free(lo.v);
+            free(hi.v);
+        }
+        int bits = 0;
+        for (size_t i = 0; i < d.network->constant_count; i++) {
+            bits += bnn_dtype_of(d.network->graph, d.network->constants[i].t) == BNN_B1;
+        }
+        ck_assert(casts > 0 && casts == bits);
+        /* Of a sign there are two values, and who rounds a BatchNormalization how is not known. */
+        ck_assert(!find_node(m, "Sign", 0) && !find_node(m, "BatchNormalization", 0));
+        onnx__model_proto__free_unpacked(m, NULL);
+        dyadic_stop(&d);
+    }
+}
+END_TEST
+
+/* VGG's classifier sees its image as PyTorch's does: all of a channel's pixels, then the next. */
+START_TEST(columns) {
+    bnn_error err = {0};
+    bnn_device device = one_thread();
+    dyadic d;
+    CK_CODE(dyadic_start(&d, &device, "vgg_small", "bnn", (bnn_shape){1, 16, 16, 3}, 5, &err));
+    export_ok(&d.spec, d.network);
+    Onnx__ModelProto *m = ox_read(path);
+    const Onnx__NodeProto *gemm = find_node(m, "Gemm", 0);
+    const bnn_constant *fc = &d.network->constants[bnn_inference_find(d.network, "fc.weight")];
+    const float *own = bnn_f32(d.network->graph, fc->t);
+    ck_assert_str_eq(maker(m, gemm->input[0])->op_type, "Flatten");
+    ck_assert_int_eq(ox_int(gemm, "transB", 0), 1);
+    ck_assert_str_eq(gemm->input[1], "fc.weight");
+    ox w = ox_constant(constant(m, gemm->input[1]));
+    const int64_t pixels = 4, channels = 512;
+    ck_assert(w.dim[0] == 5 && w.dim[1] == pixels * channels);
+    for (int64_t i = 0; i < ox_count(&w); i++) {
+        const int64_t row = i / w.dim[1], c = i % w.dim[1] / pixels, p = i % pixels;
+        ck_assert(w.v[i] == own[row * w.dim[1] + p * channels + c]);
+    }
+    free(w.v);
+    onnx__model_proto__free_unpacked(m, NULL);
+    dyadic_stop(&d);
+}
+END_TEST
+
+int main(void) {
+    Suite *suite = suite_create("export_onnx");
+    TCase *c = tcase_create("onnx");
+    tcase_set_timeout(c, 300);
+    tcase_add_loop_test(c, computes_the_same, 0, (int)(sizeof archs / sizeof *archs));
+    tcase_add_test(c, every_op);
+    tcase_add_test(c, header);
+    tcase_add_test(c, metadata);
+    tcase_add_test(c, binary_products);
+    tcase_add_test(c, columns);
+    suite_add_tcase(suite, c);
+    return run_suite(suite);
+}
