@@ -2,7 +2,7 @@
 # All tests, with sanitizers: installs what is needed, builds, runs ctest, and what is concurrent
 # with ThreadSanitizer; lets clang-tidy look; fuzzes each parser for some seconds, and looks how much
 # of it the corpora reach; then the kernels' and networks' tests once more for each instruction set,
-# in a release build, NEON under an emulator. Closes with a count.
+# in a release build, NEON under an emulator; and exported C source under others. Closes with counts.
 set -eu
 cd "$(dirname "$0")/.."
 tools/packages.sh gcc clang clang-format clang-tidy libomp-dev libc6-dev make cmake pkg-config \
@@ -53,3 +53,6 @@ case $status in
 *) exit $status ;;
 esac
 echo "$skipped instruction sets skipped"
+status=0
+tests/cortex_m.sh build-clang || status=$?
+[ $status = 0 ] || [ $status = 77 ] || exit $status

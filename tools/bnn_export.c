@@ -15,6 +15,7 @@
 
 static const char *format = "packed", *output;
 static bool emulate, fuse, float16;
+static int64_t max_bytes;
 static bnn_given given;
 static const char *operands[1];
 
@@ -31,6 +32,9 @@ static bnn_option options[] = {
      "Factors and shifts of a channel become part of the format's binary products: smaller and "
      "faster, but rounded otherwise, so that a sign in several hundred images may differ.",
      .default_text = NULL},
+    {"max-bytes", BNN_OPTION_INT, &max_bytes, "N",
+     "Refuse a network that works in more memory than N bytes where it will run (c).",
+     .default_text = "any number", .min = 1, .max = 4e9},
     {"float16", BNN_OPTION_FLAG, &float16, NULL,
      "Round what is not bits to half precision: smaller, and no longer exactly the checkpoint.",
      .default_text = NULL},
@@ -96,14 +100,26 @@ static void print_result(const bnn_loaded *model, const char *path,
 }
 
 static bnn_code check_options(const bnn_export_format *to, bnn_error *err) {
-    const char *unknown = emulate && !to->emulates ? "--emulate"
-                          : fuse && !to->fuses     ? "--fuse"
-                          : float16 && !to->halves ? "--float16"
-                                                   : NULL;
+    const char *unknown = emulate && !to->emulates   ? "--emulate"
+                          : fuse && !to->fuses       ? "--fuse"
+                          : float16 && !to->halves   ? "--float16"
+                          : max_bytes && !to->bounds ? "--max-bytes"
+                                                     : NULL;
     return unknown
                ? bnn_fail(err, BNN_ERR_ARGUMENT,
                           "%s: the format %s has no use for that; leave it out", unknown, to->name)
                : BNN_OK;
+}
+
+/* The second file that comes with --output, if there is one. */
+static bnn_code add_beside(const bnn_export_format *to, bnn_outputs *outputs, bnn_error *err) {
+    char beside[4352];
+    const char *path = beside;
+    bnn_code code = bnn_export_beside(to, output, beside, sizeof beside, err);
+    if (code == BNN_OK && *beside) {
+        bnn_outputs_result(outputs, "--output", &path);
+    }
+    return code;
 }
 
 static bnn_code export(const bnn_found_model *found, bnn_error *err) {
@@ -112,7 +128,8 @@ static bnn_code export(const bnn_found_model *found, bnn_error *err) {
     char buffer[4300];
     const char *why;
     const bnn_export_format *to = bnn_export_format_find(format);
-    const bnn_export_request how = {.emulate = emulate, .fuse = fuse, .float16 = float16};
+    const bnn_export_request how = {
+        .emulate = emulate, .fuse = fuse, .float16 = float16, .max_bytes = (size_t)max_bytes};
     bnn_export_report report = {0};
     bnn_device device;
     bnn_code code = bnn_cpu_device(NULL, 0, &device, &why)
@@ -124,7 +141,7 @@ static bnn_code export(const bnn_found_model *found, bnn_error *err) {
     bnn_outputs_result(&outputs, "--output", &output);
     if (code == BNN_OK && !(code = check_options(to, err)) &&
         !(code = bnn_given_open(&given, found->path, &device, &model, err)) &&
-        !(code = bnn_outputs_check(&outputs, err)) &&
+        !(code = add_beside(to, &outputs, err)) && !(code = bnn_outputs_check(&outputs, err)) &&
         !(code = bnn_export_model(&model, to, &how, output, &report, err))) {
         print_result(&model, output, &report);
         bnn_interrupt_forget();

@@ -280,8 +280,12 @@ static bnn_code sync_folder_of(const char *path, bnn_error *err) {
     return code;
 }
 
+bnn_code bnn_atomic_finish(bnn_atomic_file *file, bnn_error *err) {
+    return finish_stream(file, err);
+}
+
 bnn_code bnn_atomic_commit(bnn_atomic_file *file, bnn_error *err) {
-    bnn_code code = finish_stream(file, err);
+    bnn_code code = file->stream ? finish_stream(file, err) : BNN_OK;
     if (!file->temporary) {
         /* a stream has what it was given */
     } else if (!owns_temporary(file)) {
@@ -307,7 +311,9 @@ void bnn_atomic_abandon(bnn_atomic_file *file) {
     if (!file) {
         return;
     }
-    fclose(file->stream);
+    if (file->stream) {
+        fclose(file->stream);
+    }
     if (owns_temporary(file)) {
         unlink(file->temporary);
     }

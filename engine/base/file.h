@@ -32,6 +32,9 @@ typedef struct bnn_atomic_file bnn_atomic_file;
 bnn_code bnn_atomic_open(const char *path, bnn_atomic_file **out, bnn_error *err);
 /* A stdio stream to write to; errors may be left to commit, which checks ferror. */
 FILE *bnn_atomic_stream(bnn_atomic_file *file);
+/* Flush and sync: what is left to commit is to rename. For several files that are to change
+ * together; on failure, abandon them. */
+bnn_code bnn_atomic_finish(bnn_atomic_file *file, bnn_error *err);
 /* Flush, sync, rename, sync the folder; frees `file` on success and on failure alike (on failure
  * the temporary file is removed). */
 bnn_code bnn_atomic_commit(bnn_atomic_file *file, bnn_error *err);

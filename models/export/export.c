@@ -1,6 +1,7 @@
 /* The table of formats. */
 #include "models/export/export.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "models/files/packed.h"
@@ -21,7 +22,7 @@ const bnn_export_format bnn_export_packed = {
     .write = write_packed};
 
 const bnn_export_format *const bnn_export_formats[] = {
-    &bnn_export_packed, &bnn_export_lce, &bnn_export_dabnn, &bnn_export_onnx, NULL};
+    &bnn_export_packed, &bnn_export_lce, &bnn_export_dabnn, &bnn_export_onnx, &bnn_export_c, NULL};
 
 const bnn_export_format *bnn_export_format_find(const char *name) {
     const bnn_export_format *const *f = bnn_export_formats;
@@ -29,4 +30,22 @@ const bnn_export_format *bnn_export_format_find(const char *name) {
         f++;
     }
     return *f;
+}
+
+bnn_code bnn_export_beside(const bnn_export_format *format, const char *path, char *beside,
+                           size_t room, bnn_error *err) {
+    const size_t length = strlen(path), suffix = strlen(format->suffix);
+    *beside = '\0';
+    if (!format->beside) {
+        return BNN_OK;
+    }
+    if (length <= suffix || strcmp(path + length - suffix, format->suffix) != 0 ||
+        length + strlen(format->beside) >= room) {
+        return bnn_fail(err, BNN_ERR_ARGUMENT,
+                        "%s: the format %s writes two files, one ending in %s and beside it one "
+                        "ending in %s; name the first",
+                        path, format->name, format->suffix, format->beside);
+    }
+    snprintf(beside, room, "%.*s%s", (int)(length - suffix), path, format->beside);
+    return BNN_OK;
 }

@@ -266,6 +266,39 @@ START_TEST(full_disk_leaves_the_old_file) {
 }
 END_TEST
 
+/* Of two files that are to change together, a disk that is full at the second spares the first. */
+START_TEST(finished_files_change_together) {
+    static char block[5000];
+    char other[256];
+    bnn_error err;
+    snprintf(other, sizeof other, "%s", in_folder("other"));
+    replace(path, "old");
+    for (int full = 1; full >= 0; full--) {
+        bnn_atomic_file *first = begin(path), *second = begin(other);
+        fputs("new", bnn_atomic_stream(first));
+        fwrite(block, 1, full ? sizeof block : 3, bnn_atomic_stream(second));
+        if (full) {
+            limit_file_size(1000);
+        }
+        ck_assert_int_eq(bnn_atomic_finish(first, &err), BNN_OK);
+        if (full) {
+            expect_error(bnn_atomic_finish(second, &err), BNN_ERR_IO, &err, other, "too large");
+            bnn_atomic_abandon(first);
+            bnn_atomic_abandon(second);
+            expect_text(path, "old");
+            ck_assert_int_eq(entries_in_folder(), 1);
+        } else {
+            ck_assert_int_eq(bnn_atomic_finish(second, &err), BNN_OK);
+            expect_text(path, "old");
+            ck_assert_int_eq(bnn_atomic_commit(first, &err), BNN_OK);
+            ck_assert_int_eq(bnn_atomic_commit(second, &err), BNN_OK);
+            expect_text(path, "new");
+            ck_assert_int_eq(entries_in_folder(), 2);
+        }
+    }
+}
+END_TEST
+
 START_TEST(vanished_folder_is_an_error) {
     bnn_error err;
     const char *name = in_folder("sub");
@@ -542,6 +575,7 @@ int main(void) {
     tcase_add_test(tests, second_writer_wins_first_is_told);
     tcase_add_test(tests, open_refuses_what_cannot_be_written);
     tcase_add_loop_test(tests, full_disk_leaves_the_old_file, 0, 3);
+    tcase_add_test(tests, finished_files_change_together);
     tcase_add_test(tests, vanished_folder_is_an_error);
     tcase_add_test(tests, links_to_nothing_are_followed);
     tcase_add_test(tests, check_finds_out_and_leaves_nothing);
