@@ -56,11 +56,17 @@ static bnn_code tell(const bnn_spec *spec, const bnn_device *device, size_t batc
     return code;
 }
 
+/* The interpreter that this variable names, or NULL. */
+static const char *named_by(const char *variable) {
+    const char *named = getenv(variable);
+    return named && *named ? named : NULL;
+}
+
 /* The first interpreter that has what argv[1] needs becomes argv[0]. */
-static bnn_code exec_script(const char **argv, bnn_worker **out, bnn_error *err) {
-    const char *named = getenv("BNN_PYTHON");
-    const char *const pythons[] = {named && *named ? named : "python3",
-                                   named && *named ? NULL : "/usr/bin/python3", NULL};
+static bnn_code exec_script(const char *named, const char **argv, bnn_worker **out,
+                            bnn_error *err) {
+    const char *const pythons[] = {named ? named : "python3", named ? NULL : "/usr/bin/python3",
+                                   NULL};
     bnn_code code = BNN_ERR_UNSUPPORTED;
     for (size_t i = 0; pythons[i] && code == BNN_ERR_UNSUPPORTED; i++) {
         argv[0] = pythons[i];
@@ -75,7 +81,9 @@ bnn_code bnn_exported_start(void *self, bnn_worker **out, bnn_error *err) {
     const char *argv[] = {NULL, script, exported->path, threads, NULL};
     snprintf(threads, sizeof threads, "%d", exported->threads);
     bnn_code code = find_script("exported_infer.py", script, sizeof script, err);
-    return code == BNN_OK ? exec_script(argv, out, err) : code;
+    const char *named = exported->larq ? named_by("BNN_LCE_PYTHON") : NULL;
+    return code == BNN_OK ? exec_script(named ? named : named_by("BNN_PYTHON"), argv, out, err)
+                          : code;
 }
 
 bnn_code bnn_engines_start(const bnn_bench *bench, const bnn_spec *twin, size_t batch_size,
@@ -100,7 +108,8 @@ bnn_code bnn_engines_start(const bnn_bench *bench, const bnn_spec *twin, size_t 
             snprintf(baseline->name, sizeof baseline->name, "%s %s", engine->name,
                      engine->precisions[p]);
             /* Another framework's trouble costs its own rows only. */
-            if (exec_script(argv, &baseline->worker, err) != BNN_OK && !bnn_interrupted()) {
+            if (exec_script(named_by("BNN_PYTHON"), argv, &baseline->worker, err) != BNN_OK &&
+                !bnn_interrupted()) {
                 bnn_baseline_absent(err);
             }
         }

@@ -24,6 +24,7 @@ bnn_code bnn_engines_start(const bnn_bench *bench, const bnn_spec *twin, size_t 
 /* An exported model in the engine that it is for, as bnn_work's `start`; `self` is one of these. */
 typedef struct bnn_exported {
     const char *path;
+    int larq; /* for Larq Compute Engine, whose Python may be another one: $BNN_LCE_PYTHON */
     int threads;
 } bnn_exported;
 bnn_code bnn_exported_start(void *self, bnn_worker **out, bnn_error *err);

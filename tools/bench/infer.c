@@ -144,7 +144,7 @@ static bnn_code run(void *self, bnn_error *err) {
 static bnn_code start_exported_twin(session *in, const subject *s, const bnn_spec *twin,
                                     bnn_error *err) {
     char path[4300], name[32];
-    bnn_exported exported = {path, in->bench->device.threads};
+    bnn_exported exported = {path, s->format == &bnn_export_lce, in->bench->device.threads};
     const bnn_work work = {.start = bnn_exported_start, .self = &exported};
     export e = {in->bench, NULL, *twin, s->format, path};
     snprintf(path, sizeof path, "%s/twin%s", in->folder, s->format->suffix);
@@ -202,7 +202,7 @@ static bnn_code measure(session *in, const subject *s, bnn_error *err) {
     twin.twin = 1;
     twin.spec.binarizer = NULL;
     twin.spec.phase = 0;
-    bnn_exported exported = {s->file, bench->device.threads};
+    bnn_exported exported = {s->file, s->format == &bnn_export_lce, bench->device.threads};
     bnn_work work = {.set_up = set_up, .run = run, .self = &packed};
     if (s->format != &bnn_export_packed) {
         work = (bnn_work){.start = bnn_exported_start, .self = &exported};
