@@ -13,6 +13,8 @@ void bnn_conv_forward(const bnn_stream *stream, const bnn_conv *s, const bnn_ope
         bnn_conv_forward_depthwise(device, micro, s, x, w, y, ws);
     } else if (x->b1 != NULL) {
         bnn_conv_forward_b1(device, micro, s, x, w, y, ws);
+    } else if (bnn_conv_winograd_pays(s)) {
+        bnn_conv_forward_winograd(device, micro, s, x->f32, w, y, ws);
     } else {
         bnn_conv_forward_f32(device, micro, s, x->f32, w, y, ws);
     }
@@ -26,6 +28,8 @@ void bnn_conv_backward_x(const bnn_stream *stream, const bnn_conv *s, const floa
         bnn_conv_backward_x_depthwise(device, micro, s, gy, w, gx, acc, ws);
     } else if (w->b1 != NULL && bnn_conv_mix_x_pays(s)) {
         bnn_conv_mix_x(device, micro->mixed, s, gy, w, gx, acc, ws);
+    } else if (w->b1 == NULL && bnn_conv_winograd_pays(s)) {
+        bnn_conv_backward_x_winograd(device, micro, s, gy, w->f32, gx, acc, ws);
     } else {
         bnn_conv_backward_x_f32(device, micro, s, gy, w, gx, acc, ws);
     }
@@ -39,6 +43,8 @@ void bnn_conv_backward_w(const bnn_stream *stream, const bnn_conv *s, const floa
         bnn_conv_backward_w_depthwise(device, micro, s, gy, x, gw, acc, ws);
     } else if (x->b1 != NULL && bnn_conv_mix_w_fits(s, x)) {
         bnn_conv_mix_w(device, micro->mixed, s, gy, x, gw, acc, ws);
+    } else if (x->b1 == NULL && bnn_conv_winograd_pays(s)) {
+        bnn_conv_backward_w_winograd(device, micro, s, gy, x->f32, gw, acc, ws);
     } else {
         bnn_conv_backward_w_f32(device, micro, s, gy, x, gw, acc, ws);
     }
@@ -51,8 +57,11 @@ size_t bnn_conv_prepared_bytes(const bnn_stream *stream, const bnn_conv *s, int 
         return bits ? bnn_conv_depthwise_b1_prepared_bytes(s)
                     : bnn_conv_depthwise_prepared_bytes(s);
     }
-    return bits ? bnn_conv_b1_prepared_bytes(device, micro, s)
-                : bnn_conv_f32_prepared_bytes(micro, s);
+    if (bits) {
+        return bnn_conv_b1_prepared_bytes(device, micro, s);
+    }
+    return bnn_conv_winograd_pays(s) ? bnn_conv_winograd_prepared_bytes(micro, s)
+                                     : bnn_conv_f32_prepared_bytes(micro, s);
 }
 
 void bnn_conv_prepare(const bnn_stream *stream, const bnn_conv *s, const bnn_operand *w,
@@ -65,6 +74,8 @@ void bnn_conv_prepare(const bnn_stream *stream, const bnn_conv *s, const bnn_ope
         bnn_conv_prepare_depthwise(s, w, prepared);
     } else if (w->b1 != NULL) {
         bnn_conv_prepare_b1(device, micro, s, w->b1, prepared, ws);
+    } else if (bnn_conv_winograd_pays(s)) {
+        bnn_conv_prepare_winograd(device, micro, s, w->f32, prepared, ws);
     } else {
         bnn_conv_prepare_f32(device, micro, s, w->f32, prepared);
     }
@@ -80,6 +91,10 @@ size_t bnn_conv_workspace(const bnn_stream *stream, const bnn_conv *s, int bits)
     if (bnn_conv_is_depthwise(s)) {
         size_t backward = bnn_conv_depthwise_bytes(device, s);
         return bits ? most(backward, bnn_conv_depthwise_b1_bytes(device, s)) : backward;
+    }
+    if (!bits && bnn_conv_winograd_pays(s)) {
+        return most(bnn_conv_winograd_bytes(device, micro, s),
+                    bnn_conv_winograd_w_bytes(device, micro, s));
     }
     size_t weights = bnn_conv_weights_bytes(device, micro, s);
     if (!bits) {

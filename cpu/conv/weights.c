@@ -135,7 +135,7 @@ static void slice(const bnn_micro *micro, const bnn_conv *s, const plan *p, cons
             pack_panel(micro, s, p, x, group, panel, pixel, count, mine);
             for (size_t i = 0; i < p->tiles; i++) {
                 size_t o = first_row(p, i), m = first_row(p, i + 1) - o;
-                micro->f32_outer(count, mine->a + i * BLOCK * mr, mine->b, m, n,
+                micro->f32_outer(count, mine->a + i * BLOCK * mr, mr, mine->b, m, n,
                                  result + o * p->cols + panel * nr, p->cols, add);
             }
         }

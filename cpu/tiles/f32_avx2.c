@@ -36,6 +36,8 @@ static inline void store(float *to, vec v, size_t n, int acc) {
 #include "cpu/tiles/f32.inc"
 #define DOTS_NAME bnn_f32_dots_avx2
 #include "cpu/tiles/dots.inc"
+#define NAME(what) bnn_f32_##what##_avx2
+#include "cpu/tiles/winograd.inc"
 
 static inline __m256 two_rows(const float *low, const float *high) {
     return _mm256_insertf128_ps(_mm256_castps128_ps256(_mm_loadu_ps(low)), _mm_loadu_ps(high), 1);

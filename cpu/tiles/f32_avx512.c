@@ -32,6 +32,8 @@ static inline void store(float *to, vec v, size_t n, int acc) {
 #include "cpu/tiles/f32.inc"
 #define DOTS_NAME bnn_f32_dots_avx512
 #include "cpu/tiles/dots.inc"
+#define NAME(what) bnn_f32_##what##_avx512
+#include "cpu/tiles/winograd.inc"
 
 void bnn_f32_rows_avx512(size_t k, size_t n, const float *const *rows, size_t first, size_t nr,
                          float *panel) {

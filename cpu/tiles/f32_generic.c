@@ -7,10 +7,11 @@
 
 enum { MR = 4, NR = 8, CHUNK = 64 };
 
-/* sum += a[depth][MR]^T b[depth][NR] */
-static void multiply(size_t depth, const float *a, const float *b, double total[MR][NR]) {
+/* sum += a[depth][lda]^T b[depth][NR] */
+static void multiply(size_t depth, const float *a, size_t lda, const float *b,
+                     double total[MR][NR]) {
     float sum[MR][NR] = {{0}};
-    for (size_t k = 0; k < depth; k++, a += MR, b += NR) {
+    for (size_t k = 0; k < depth; k++, a += lda, b += NR) {
         for (size_t i = 0; i < MR; i++) {
             for (size_t j = 0; j < NR; j++) {
                 sum[i][j] += a[i] * b[j];
@@ -27,6 +28,8 @@ static void multiply(size_t depth, const float *a, const float *b, double total[
 #define LANES 4
 #define DOTS_NAME bnn_f32_dots_generic
 #include "cpu/tiles/dots.inc"
+#define NAME(what) bnn_f32_##what##_generic
+#include "cpu/tiles/winograd.inc"
 
 static void store(const double *sum, size_t n, float *c, int acc) {
     for (size_t j = 0; j < n; j++) {
@@ -46,7 +49,7 @@ void bnn_f32_indirect_generic(const bnn_f32_runs *p) {
                     run[k * MR + i] = a[i][p->first + done + k];
                 }
             }
-            multiply(count, run, b, total);
+            multiply(count, run, MR, b, total);
             b += count * NR;
         }
     }
@@ -55,10 +58,10 @@ void bnn_f32_indirect_generic(const bnn_f32_runs *p) {
     }
 }
 
-void bnn_f32_outer_generic(size_t depth, const float *a, const float *b, size_t m, size_t n,
-                           float *c, size_t ldc, int acc) {
+void bnn_f32_outer_generic(size_t depth, const float *a, size_t lda, const float *b, size_t m,
+                           size_t n, float *c, size_t ldc, int acc) {
     double total[MR][NR] = {{0}};
-    multiply(depth, a, b, total);
+    multiply(depth, a, lda, b, total);
     for (size_t i = 0; i < m; i++) {
         store(total[i], n, c + i * ldc, acc);
     }

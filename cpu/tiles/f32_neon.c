@@ -35,6 +35,8 @@ static inline void store(float *to, vec v, size_t n, int acc) {
 #include "cpu/tiles/f32.inc"
 #define DOTS_NAME bnn_f32_dots_neon
 #include "cpu/tiles/dots.inc"
+#define NAME(what) bnn_f32_##what##_neon
+#include "cpu/tiles/winograd.inc"
 
 void bnn_f32_columns_neon(size_t k, size_t n, size_t ld, const float *rows, size_t nr,
                           float *panel) {

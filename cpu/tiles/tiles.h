@@ -105,10 +105,10 @@ typedef struct bnn_micro {
     /* c[i][0..n) (+)= sum over t < taps, k < depth of a[t*lda + i][first + k] * b[t*depth + k][..].
      */
     void (*f32_indirect)(const bnn_f32_runs *p);
-    /* c[i*ldc + 0..n) (+)= sum over k < depth of a[k*mr + i] * b[k*nr + ..], i < m; the rest of the
-     * rows of a may be anything. */
-    void (*f32_outer)(size_t depth, const float *a, const float *b, size_t m, size_t n, float *c,
-                      size_t ldc, int acc);
+    /* c[i*ldc + 0..n) (+)= sum over k < depth of a[k*lda + i] * b[k*nr + ..], i < m; a and b have
+     * room for a whole tile, filled with anything. */
+    void (*f32_outer)(size_t depth, const float *a, size_t lda, const float *b, size_t m, size_t n,
+                      float *c, size_t ldc, int acc);
     /* The steps from sums to a float result (bnn_result), in place: rows c[0..m) of it, each n
      * columns from `column` on. */
     void (*f32_end)(const bnn_result *y, size_t column, size_t m, size_t n, float *const *c);
@@ -116,6 +116,18 @@ typedef struct bnn_micro {
     /* sum[j] (+)= over t < count of a[t][j] * b[t][j], j < n. */
     void (*f32_dots)(size_t count, const float *const *a, const float *const *b, size_t n,
                      float *sum, int acc);
+
+    /* The transforms of Winograd's products (winograd.c), of n channels; values of an array are a
+     * step of floats apart. */
+    /* v[0..16) = of the pixels x[0..16) of a patch, 4 by 4. */
+    void (*f32_patch)(size_t n, const float *const x[16], float *v, size_t step);
+    /* u[0..16) = of the taps w[0..9) of a filter, 3 by 3. */
+    void (*f32_filter)(size_t n, const float *w, size_t w_step, float *u, size_t u_step);
+    /* y[0..4), results of 2 by 2 pixels, (+)= of the products m[0..16). */
+    void (*f32_result)(size_t n, const float *m, size_t step, float *const y[4], int acc);
+    /* The gradient of m from that of y, and that of w, (+)=, from that of u. */
+    void (*f32_spread)(size_t n, const float *const y[4], float *m, size_t step);
+    void (*f32_gather)(size_t n, const float *u, size_t u_step, float *w, size_t w_step, int acc);
 
     /* panel[i*nr + j] = rows[j*ld + i], i < k, j < n <= nr = f32_nr. */
     void (*f32_columns)(size_t k, size_t n, size_t ld, const float *rows, size_t nr, float *panel);
@@ -171,10 +183,16 @@ extern const bnn_kernels bnn_kernels_neon;
 
 /* The inner loops by file; each instruction set's bnn_micro picks from them. */
 void bnn_f32_indirect_generic(const bnn_f32_runs *p);
-void bnn_f32_outer_generic(size_t depth, const float *a, const float *b, size_t m, size_t n,
-                           float *c, size_t ldc, int acc);
+void bnn_f32_outer_generic(size_t depth, const float *a, size_t lda, const float *b, size_t m,
+                           size_t n, float *c, size_t ldc, int acc);
 void bnn_f32_dots_generic(size_t count, const float *const *a, const float *const *b, size_t n,
                           float *sum, int acc);
+void bnn_f32_patch_generic(size_t n, const float *const x[16], float *v, size_t step);
+void bnn_f32_filter_generic(size_t n, const float *w, size_t w_step, float *u, size_t u_step);
+void bnn_f32_result_generic(size_t n, const float *m, size_t step, float *const y[4], int acc);
+void bnn_f32_spread_generic(size_t n, const float *const y[4], float *m, size_t step);
+void bnn_f32_gather_generic(size_t n, const float *u, size_t u_step, float *w, size_t w_step,
+                            int acc);
 void bnn_f32_end_generic(const bnn_result *y, size_t column, size_t m, size_t n, float *const *c);
 
 void bnn_f32_columns_generic(size_t k, size_t n, size_t ld, const float *rows, size_t nr,
@@ -193,10 +211,15 @@ void bnn_mix_tables_generic(size_t n, const float *const v[4], size_t step, cons
 void bnn_mix_tile_generic(const bnn_mix *m);
 #if defined(__x86_64__)
 void bnn_f32_indirect_avx2(const bnn_f32_runs *p);
-void bnn_f32_outer_avx2(size_t depth, const float *a, const float *b, size_t m, size_t n, float *c,
-                        size_t ldc, int acc);
+void bnn_f32_outer_avx2(size_t depth, const float *a, size_t lda, const float *b, size_t m,
+                        size_t n, float *c, size_t ldc, int acc);
 void bnn_f32_dots_avx2(size_t count, const float *const *a, const float *const *b, size_t n,
                        float *sum, int acc);
+void bnn_f32_patch_avx2(size_t n, const float *const x[16], float *v, size_t step);
+void bnn_f32_filter_avx2(size_t n, const float *w, size_t w_step, float *u, size_t u_step);
+void bnn_f32_result_avx2(size_t n, const float *m, size_t step, float *const y[4], int acc);
+void bnn_f32_spread_avx2(size_t n, const float *const y[4], float *m, size_t step);
+void bnn_f32_gather_avx2(size_t n, const float *u, size_t u_step, float *w, size_t w_step, int acc);
 void bnn_f32_end_avx2(const bnn_result *y, size_t column, size_t m, size_t n, float *const *c);
 
 void bnn_f32_columns_avx2(size_t k, size_t n, size_t ld, const float *rows, size_t nr,
@@ -213,10 +236,16 @@ void bnn_b1_planes_avx2(size_t planes, const uint64_t *plane, int32_t base, int3
 void bnn_f32_end_avx512(const bnn_result *y, size_t column, size_t m, size_t n, float *const *c);
 
 void bnn_f32_indirect_avx512(const bnn_f32_runs *p);
-void bnn_f32_outer_avx512(size_t depth, const float *a, const float *b, size_t m, size_t n,
-                          float *c, size_t ldc, int acc);
+void bnn_f32_outer_avx512(size_t depth, const float *a, size_t lda, const float *b, size_t m,
+                          size_t n, float *c, size_t ldc, int acc);
 void bnn_f32_dots_avx512(size_t count, const float *const *a, const float *const *b, size_t n,
                          float *sum, int acc);
+void bnn_f32_patch_avx512(size_t n, const float *const x[16], float *v, size_t step);
+void bnn_f32_filter_avx512(size_t n, const float *w, size_t w_step, float *u, size_t u_step);
+void bnn_f32_result_avx512(size_t n, const float *m, size_t step, float *const y[4], int acc);
+void bnn_f32_spread_avx512(size_t n, const float *const y[4], float *m, size_t step);
+void bnn_f32_gather_avx512(size_t n, const float *u, size_t u_step, float *w, size_t w_step,
+                           int acc);
 void bnn_f32_rows_avx512(size_t k, size_t n, const float *const *rows, size_t first, size_t nr,
                          float *panel);
 void bnn_b1_expand_avx512(size_t n, const uint64_t *row, size_t first, float scale, float *out);
@@ -234,15 +263,23 @@ void bnn_mix_tile_avx512(const bnn_mix *m);
 #define BNN_AVX512_MICRO                                                                           \
     .f32_mr = 12, .f32_nr = 32, .f32_indirect = bnn_f32_indirect_avx512,                           \
     .f32_outer = bnn_f32_outer_avx512, .f32_dots = bnn_f32_dots_avx512,                            \
-    .f32_columns = bnn_f32_columns_avx2, .f32_rows = bnn_f32_rows_avx512,                          \
-    .f32_end = bnn_f32_end_avx512, .b1_expand = bnn_b1_expand_avx512,                              \
-    .b1_finish = bnn_b1_finish_avx512, .b1_planes = bnn_b1_planes_avx512
+    .f32_patch = bnn_f32_patch_avx512, .f32_filter = bnn_f32_filter_avx512,                        \
+    .f32_result = bnn_f32_result_avx512, .f32_spread = bnn_f32_spread_avx512,                      \
+    .f32_gather = bnn_f32_gather_avx512, .f32_columns = bnn_f32_columns_avx2,                      \
+    .f32_rows = bnn_f32_rows_avx512, .f32_end = bnn_f32_end_avx512,                                \
+    .b1_expand = bnn_b1_expand_avx512, .b1_finish = bnn_b1_finish_avx512,                          \
+    .b1_planes = bnn_b1_planes_avx512
 #elif defined(__aarch64__)
 void bnn_f32_indirect_neon(const bnn_f32_runs *p);
-void bnn_f32_outer_neon(size_t depth, const float *a, const float *b, size_t m, size_t n, float *c,
-                        size_t ldc, int acc);
+void bnn_f32_outer_neon(size_t depth, const float *a, size_t lda, const float *b, size_t m,
+                        size_t n, float *c, size_t ldc, int acc);
 void bnn_f32_dots_neon(size_t count, const float *const *a, const float *const *b, size_t n,
                        float *sum, int acc);
+void bnn_f32_patch_neon(size_t n, const float *const x[16], float *v, size_t step);
+void bnn_f32_filter_neon(size_t n, const float *w, size_t w_step, float *u, size_t u_step);
+void bnn_f32_result_neon(size_t n, const float *m, size_t step, float *const y[4], int acc);
+void bnn_f32_spread_neon(size_t n, const float *const y[4], float *m, size_t step);
+void bnn_f32_gather_neon(size_t n, const float *u, size_t u_step, float *w, size_t w_step, int acc);
 void bnn_f32_end_neon(const bnn_result *y, size_t column, size_t m, size_t n, float *const *c);
 void bnn_f32_columns_neon(size_t k, size_t n, size_t ld, const float *rows, size_t nr,
                           float *panel);

@@ -1,5 +1,6 @@
 /* The three products of a convolution: bits equal to the integer, floats to 1e-5 in the relative
  * 2-norm, the same bytes with 1, 2 and 3 threads, and every end of a forward. */
+#include "cpu/conv/conv.h"
 #include "tests/cpu/kernels/harness.h"
 
 static size_t in_rows(const bnn_conv *s) {
@@ -190,11 +191,7 @@ static void check_ends(const bnn_conv *s, const bnn_operand *x, const bnn_operan
     }
 }
 
-static void check_conv(const bnn_conv *s) {
-    size_t mark = buffer_count, c = (size_t)s->c, cg = (size_t)(s->c / s->groups);
-    size_t taps = (size_t)(s->kh * s->kw), filter_rows = (size_t)s->o * taps;
-    float *xf = random_floats(in_rows(s) * c), *wf = random_floats(filter_size(s));
-    float *gy = random_floats(out_size(s));
+static void check_floats(const bnn_conv *s, float *xf, float *wf, float *gy) {
     products real = run_reference(s, xf, wf, gy);
     bnn_operand x = {.f32 = xf}, w = {.f32 = wf};
     for (const bnn_kernels *k = next_table(NULL); k != NULL; k = next_table(k)) {
@@ -203,6 +200,15 @@ static void check_conv(const bnn_conv *s) {
         check_product(k, s, 2, gy, &x, &w, real.gw);
     }
     check_ends(s, &x, &w);
+}
+
+static void check_conv(const bnn_conv *s) {
+    size_t mark = buffer_count, c = (size_t)s->c, cg = (size_t)(s->c / s->groups);
+    size_t taps = (size_t)(s->kh * s->kw), filter_rows = (size_t)s->o * taps;
+    float *xf = random_floats(in_rows(s) * c), *wf = random_floats(filter_size(s));
+    float *gy = random_floats(out_size(s));
+    check_floats(s, xf, wf, gy);
+    bnn_operand x = {.f32 = xf}, w = {.f32 = wf};
     bnn_operand xb = {.b1 = pack(in_rows(s), c, xf)}, wb = {.b1 = pack(filter_rows, cg, wf)};
     for (int scaled = 0; scaled < 2; scaled++) {
         if (scaled) {
@@ -322,8 +328,106 @@ START_TEST(test_conv_opposite) {
 }
 END_TEST
 
+/* Small whole numbers come out exact, whatever they are summed to on the way: a filter is halved
+ * twice at most. And with few of them a value that nobody should see would show. */
+START_TEST(test_conv_integers) {
+    bnn_conv s = square(1, 6, 16, 16, 3, 1, 1, 1);
+    size_t mark = buffer_count, nx = in_rows(&s) * 16, nw = filter_size(&s), ny = out_size(&s);
+    float *x = get_floats(nx), *w = get_floats(nw), *gy = get_floats(ny);
+    ck_assert_int_eq(bnn_conv_winograd_pays(&s), 1);
+    for (size_t i = 0; i < nw; i++) {
+        w[i] = (float)(below(9) - 4);
+    }
+    for (size_t i = 0; i < nx; i++) {
+        x[i] = (float)(below(9) - 4);
+    }
+    for (size_t i = 0; i < ny; i++) {
+        gy[i] = below(20) ? 0.0f : (float)(below(9) - 4);
+    }
+    products want = run_reference(&s, x, w, gy);
+    for (const bnn_kernels *k = next_table(NULL); k != NULL; k = next_table(k)) {
+        void *ws = get(k->conv_workspace(on(k), &s, 0));
+        float *y = get_floats(ny), *gx = get_floats(nx), *gw = get_floats(nw);
+        bnn_operand image = {.f32 = x}, filters = {.f32 = w};
+        bnn_result to = {.f32 = y};
+        k->conv_forward(on(k), &s, &image, &filters, &to, ws);
+        k->conv_backward_x(on(k), &s, gy, &filters, gx, 0, ws);
+        k->conv_backward_w(on(k), &s, gy, &image, gw, 0, ws);
+        for (size_t i = 0; i < ny; i++) {
+            REQUIRE((double)y[i] == want.y[i]);
+        }
+        for (size_t i = 0; i < nx; i++) {
+            REQUIRE((double)gx[i] == want.gx[i]);
+        }
+        for (size_t i = 0; i < nw; i++) {
+            REQUIRE((double)gw[i] == want.gw[i]);
+        }
+    }
+    release(mark);
+}
+END_TEST
+
+START_TEST(test_winograd_shapes) {
+    bnn_conv shapes[] = {
+        square(4, 16, 16, 17, 3, 1, 1, 1), /* several blocks, and slices of them */
+        square(2, 7, 40, 33, 3, 1, 2, 1),  /* squares that stick out, and tails of vectors */
+        square(1, 3, 17, 150, 3, 1, 1, 1), /* filters in parts */
+        square(1, 9, 34, 36, 3, 1, 0, 2),  /* groups */
+        square(1, 6, 16, 16, 3, 1, 3, 1),  /* windows that see nothing but padding */
+    };
+    for (size_t i = 0; i < sizeof shapes / sizeof shapes[0]; i++) {
+        const bnn_conv *s = &shapes[i];
+        size_t mark = buffer_count;
+        ck_assert_int_eq(bnn_conv_winograd_pays(s), 1);
+        check_floats(s, random_floats(in_rows(s) * (size_t)s->c), random_floats(filter_size(s)),
+                     random_floats(out_size(s)));
+        release(mark);
+    }
+}
+END_TEST
+
+/* Filters that are transformed in turns, and a reduction in several pieces. */
+START_TEST(test_winograd_turns) {
+    bnn_conv s = square(1, 2, 512, 160, 3, 1, 1, 1);
+    size_t mark = buffer_count;
+    float *gy = random_floats(out_size(&s));
+    bnn_operand x = {.f32 = random_floats(in_rows(&s) * 512)};
+    bnn_operand w = {.f32 = random_floats(filter_size(&s))};
+    products want = run_reference(&s, x.f32, w.f32, gy);
+    for (const bnn_kernels *k = next_table(NULL); k != NULL; k = next_table(k)) {
+        check_product(k, &s, 0, gy, &x, &w, want.y);
+        check_product(k, &s, 1, gy, &x, &w, want.gx);
+    }
+    release(mark);
+}
+END_TEST
+
+/* Where 16 multiplications for the 36 of four results are fewer, transforms and all. */
+START_TEST(test_winograd_pays) {
+    bnn_conv s = square(1, 4, 64, 64, 3, 1, 1, 1);
+    ck_assert_int_eq(bnn_conv_winograd_pays(&s), 1);
+    bnn_conv others[] = {
+        square(1, 4, 64, 64, 3, 2, 1, 1), /* strided */
+        square(1, 4, 64, 64, 5, 1, 2, 1), /* another window */
+        square(1, 4, 15, 64, 3, 1, 1, 1), /* few channels, on either side or in a group */
+        square(1, 4, 64, 15, 3, 1, 1, 1), /* */
+        square(1, 4, 64, 64, 3, 1, 1, 8), /* */
+        square(9, 1, 64, 64, 3, 1, 1, 1), /* three results of a square are nothing */
+    };
+    for (size_t i = 0; i < sizeof others / sizeof others[0]; i++) {
+        ck_assert_int_eq(bnn_conv_winograd_pays(&others[i]), 0);
+    }
+    s.dil_h = 2;
+    ck_assert_int_eq(bnn_conv_winograd_pays(&s), 0);
+}
+END_TEST
+
 void add_product_tests(TCase *tcase) {
     tcase_add_test(tcase, test_conv_random);
     tcase_add_test(tcase, test_conv_shapes);
     tcase_add_test(tcase, test_conv_opposite);
+    tcase_add_test(tcase, test_conv_integers);
+    tcase_add_test(tcase, test_winograd_shapes);
+    tcase_add_test(tcase, test_winograd_turns);
+    tcase_add_test(tcase, test_winograd_pays);
 }
