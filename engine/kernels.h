@@ -82,6 +82,9 @@ static inline int bnn_pooled(int size, int kernel, int stride, int pad, int ceil
     return count - (ceil_mode && (count - 1) * stride >= size + pad);
 }
 
+/* Hidden values of a bottleneck, at most. */
+#define BNN_BOTTLENECK_MOST 64
+
 typedef struct bnn_kernels {
     const char *name;              /* backend and instruction set, "cpu avx2" */
     const struct bnn_micro *micro; /* what the CPU's products are made of (cpu/tiles/tiles.h) */
@@ -279,6 +282,19 @@ typedef struct bnn_kernels {
                                 size_t per_scale, const float *g, const float *x, const float *s,
                                 const float *alpha, const float *n, float *gx, int gx_acc,
                                 float *glin, int glin_acc);
+
+    /* (block) y = w2^T max(w1 x, 0) in each row; w1, w2 [hidden][c], hidden <= BNN_BOTTLENECK_MOST.
+     */
+    void (*bottleneck)(const bnn_stream *stream, size_t rows, size_t c, size_t hidden,
+                       const float *x, const float *w1, const float *w2, float *y);
+    /* (block) Sums by piece of the gradients of w1 and w2; and gx, unless NULL, which may be g. */
+    size_t (*bottleneck_bytes)(const bnn_stream *stream, size_t c, size_t hidden);
+    void (*bottleneck_backward)(const bnn_stream *stream, size_t rows, size_t c, size_t hidden,
+                                const float *g, const float *x, const float *w1, const float *w2,
+                                int reset, void *sums, float *gx, int acc);
+    /* Either gradient may be NULL. */
+    void (*bottleneck_finish)(const bnn_stream *stream, size_t c, size_t hidden, size_t pieces,
+                              const void *sums, float *gw1, int acc1, float *gw2, int acc2);
 
     /* ---- pooling ---- */
     /* Max over kernel x kernel windows of [n,h,w,c], padding never wins; index (may be NULL) keeps

@@ -118,7 +118,7 @@ struct bnn_op {
     void (*forward)(const bnn_graph *graph, const bnn_node *node);
     void (*backward)(const bnn_graph *graph, const bnn_node *node);
     /* ...or row-wise: in[0], and the inputs and outputs of these masks (bit i), have as many values
-     * in the same order, and value i needs no other than value i. */
+     * in the same order, and a row of in[0]'s needs no other row. */
     bnn_rows forward_rows, backward_rows;
     uint32_t row_in, row_out;
     int by_sample; /* its sums are of samples: a sample is in one piece */

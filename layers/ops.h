@@ -76,6 +76,9 @@ bnn_t bnn_op_outer_scale(bnn_graph *g, bnn_t x, bnn_t o, bnn_t h, bnn_t v);
  * BNN_NONE; alpha and n are [1]. */
 bnn_t bnn_op_noisy_sign(bnn_graph *g, bnn_t x, bnn_t lin, bnn_t s, bnn_t alpha, bnn_t n);
 
+/* w2^T max(w1 x, 0) in each row; w1 and w2 [hidden, c], hidden at most BNN_BOTTLENECK_MOST. */
+bnn_t bnn_op_bottleneck(bnn_graph *g, bnn_t x, bnn_t w1, bnn_t w2);
+
 /* ReCU: Q[1] = -mean|w1| ln(2 - 2 tau); +inf at tau = 1; a stop-gradient. */
 bnn_t bnn_op_recu_bound(bnn_graph *g, bnn_t w1, bnn_t tau);
 
@@ -151,6 +154,7 @@ void bnn_conv_prepare_filters(const bnn_graph *g);
     X(batch_norm)                                                                                  \
     X(outer_scale)                                                                                 \
     X(noisy_sign)                                                                                  \
+    X(bottleneck)                                                                                  \
     X(recu_bound)                                                                                  \
     X(max_pool)                                                                                    \
     X(global_avg_pool)                                                                             \

@@ -18,6 +18,7 @@
 #include "cpu/rows/optimizers.inc"
 #include "cpu/rows/pool.inc"
 #include "cpu/rows/points.inc"
+#include "cpu/rows/bottleneck.inc"
 
 #define MICRO bnn_micro_avx512
 #define TABLE bnn_kernels_avx512

@@ -18,4 +18,5 @@
 #include "cpu/rows/optimizers.inc"
 #include "cpu/rows/pool.inc"
 #include "cpu/rows/points.inc"
+#include "cpu/rows/bottleneck.inc"
 #include "cpu/table/table.inc"

@@ -22,6 +22,7 @@
 #include "cpu/rows/optimizers.inc"
 #include "cpu/rows/pool.inc"
 #include "cpu/rows/points.inc"
+#include "cpu/rows/bottleneck.inc"
 #include "cpu/table/table.inc"
 
 #endif

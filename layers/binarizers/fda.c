@@ -9,47 +9,61 @@
 
 enum { NOISY, SILENT };
 
-/* One bias-free linear map of the noise network, LAYER.PATH.weight [out, in]. A
- * filter's values lie as channels, then pixels, in the file; `columns` tells whether they run along
- * the columns (fc1) or the rows (fc2) of the file's matrix. */
-static bnn_t noise_weight(const bnn_binary_layer *layer, const char *path, int out, int in,
-                          int channels, int space, int columns) {
+/* The two bias-free linear maps of the noise network, LAYER.PATH.weight [out, in]: from d values to
+ * `hidden` and back. A filter's values lie as channels, then pixels, in the file. */
+static bnn_t noise_weight(const bnn_binary_layer *layer, const char *path, bnn_param desc) {
     char name[256];
     snprintf(name, sizeof name, "%s.%s.weight", layer->name, path);
-    float limit = 1.0f / sqrtf((float)in);
-    bnn_param desc = {.name = name,
-                      .ndim = 2,
-                      .shape = {out, in},
-                      .outer = columns ? (size_t)out : 1,
-                      .channels = (size_t)channels,
-                      .space = (size_t)space,
-                      .inner = columns ? 1 : (size_t)in,
-                      .memory = {out, 1, 1, in},
-                      .trainable = 1,
-                      .init = {BNN_INIT_UNIFORM, -limit, limit}};
+    float limit = 1.0f / sqrtf((float)desc.shape[1]);
+    desc.name = name;
+    desc.ndim = 2;
+    desc.trainable = 1;
+    desc.init = (bnn_init){BNN_INIT_UNIFORM, -limit, limit};
     return bnn_graph_param(layer->build->graph, &desc);
 }
+
+/* So few hidden values are computed row by row, in the pass that makes x: a product of so little
+ * would only move maps through memory. */
+#define THIN 8
 
 /* W2 relu(W1 x) over the last dimension of x, or BNN_NONE where the hidden width d/64 is 0. `use`
  * = 0 only registers the parameters, so that a checkpoint has the same ones in every phase. */
 static bnn_t noise(const bnn_binary_layer *layer, const char *which, bnn_t x, int channels,
                    int space, int use) {
     bnn_graph *g = layer->build->graph;
-    int d = channels * space, hidden = d / 64;
+    int d = channels * space, hidden = d / 64, thin = space == 1 && hidden <= THIN;
     if (hidden == 0) {
         return BNN_NONE;
     }
     char fc1[32], fc2[32];
     snprintf(fc1, sizeof fc1, "%s.fc1", which);
     snprintf(fc2, sizeof fc2, "%s.fc2", which);
-    bnn_t w1 = noise_weight(layer, fc1, hidden, d, channels, space, 1);
-    bnn_t w2 = noise_weight(layer, fc2, d, hidden, channels, space, 0);
+    size_t h = (size_t)hidden, c = (size_t)channels, s = (size_t)space;
+    bnn_shape across = {hidden, 1, 1, d}, along = {d, 1, 1, hidden};
+    bnn_t w1 = noise_weight(layer, fc1,
+                            (bnn_param){.shape = {hidden, d},
+                                        .outer = h,
+                                        .channels = c,
+                                        .space = s,
+                                        .inner = 1,
+                                        .memory = across});
+    /* As a bottleneck's weights [d, hidden] lie transposed. */
+    bnn_t w2 = noise_weight(layer, fc2,
+                            (bnn_param){.shape = {d, hidden},
+                                        .outer = 1,
+                                        .channels = c,
+                                        .space = thin ? h : s,
+                                        .inner = thin ? 1 : h,
+                                        .memory = thin ? across : along});
     if (!use) {
         return BNN_NONE;
     }
+    if (thin) {
+        return bnn_op_bottleneck(g, x, w1, w2);
+    }
     bnn_conv_config linear = {1, 1, 0, 0, 1, 1, 1, 0};
-    bnn_t h = bnn_op_conv(g, bnn_plain(x), bnn_plain(w1), &linear);
-    return bnn_op_conv(g, bnn_plain(bnn_op_clamp(g, h, 0.0f, INFINITY)), bnn_plain(w2), &linear);
+    bnn_t y = bnn_op_conv(g, bnn_plain(x), bnn_plain(w1), &linear);
+    return bnn_op_conv(g, bnn_plain(bnn_op_clamp(g, y, 0.0f, INFINITY)), bnn_plain(w2), &linear);
 }
 
 static bnn_t scalar(const bnn_binary_layer *layer, const char *name, float start) {

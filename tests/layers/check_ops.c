@@ -69,6 +69,11 @@ static bnn_t build_noisy_sign(bed *b, const bnn_t *in, const int *arg) {
     return bnn_op_noisy_sign(b->graph, in[1], in[0], arg[0] ? in[4] : BNN_NONE, in[2], in[3]);
 }
 
+static bnn_t build_bottleneck(bed *b, const bnn_t *in, const int *arg) {
+    (void)arg;
+    return bnn_op_bottleneck(b->graph, in[0], in[1], in[2]);
+}
+
 static bnn_t build_max_pool(bed *b, const bnn_t *in, const int *arg) {
     return bnn_op_max_pool(b->graph, in[0], arg[0], arg[1], arg[2], arg[3]);
 }
@@ -197,6 +202,10 @@ static const op_case cases[] = {
       {{1, 1, 1, 1}, POSITIVE, 1},
       {{1, 1, 1, 3}, POSITIVE, 1}},
      {1}},
+    {&bnn_bottleneck_op,
+     build_bottleneck,
+     {{{2, 3, 5, 7}, POSITIVE, 0}, {{3, 1, 1, 7}, SHIFTED, 1}, {{3, 1, 1, 7}, SHIFTED, 1}},
+     {0}},
     {&bnn_max_pool_op, build_max_pool, {{{2, 6, 5, 3}, SPREAD, 0}}, {2, 2, 0}},
     {&bnn_max_pool_op, build_max_pool, {{{2, 7, 5, 3}, SPREAD, 0}}, {3, 2, 1}},
     {&bnn_max_pool_op, build_max_pool, {{{2, 7, 6, 3}, SPREAD, 0}}, {2, 2, 0, 1}},
@@ -478,6 +487,7 @@ START_TEST(test_refusals) {
             {"diagonal", i == 10 ? bnn_op_diagonal(g, x, 1.0f) : BNN_NONE},
             {"weighted_sum", i == 11 ? bnn_op_weighted_sum(g, 1, &x, (float[]){1.0f}) : BNN_NONE},
             {"cross_entropy", i == 12 ? bnn_op_cross_entropy(g, x, y) : BNN_NONE},
+            {"bottleneck", i == 13 ? bnn_op_bottleneck(g, x, three, three) : BNN_NONE},
         };
         int count = sizeof refused / sizeof *refused;
         if (i < count) {

@@ -176,9 +176,86 @@ START_TEST(test_noisy_sign) {
 }
 END_TEST
 
+typedef struct bottleneck_sums {
+    double *y, *gx, *gw1, *gw2;
+} bottleneck_sums;
+
+/* Adds what one row amounts to. */
+static void add_bottleneck(size_t c, size_t hidden, const float *g, const float *x, const float *w1,
+                           const float *w2, double *y, double *gx, bottleneck_sums *sums) {
+    for (size_t i = 0; i < hidden; i++) {
+        double h = 0.0, gh = 0.0;
+        for (size_t j = 0; j < c; j++) {
+            h += (double)w1[i * c + j] * (double)x[j];
+            gh += (double)w2[i * c + j] * (double)g[j];
+        }
+        for (size_t j = 0; h > 0.0 && j < c; j++) {
+            y[j] += h * (double)w2[i * c + j];
+            gx[j] += gh * (double)w1[i * c + j];
+            sums->gw1[i * c + j] += gh * (double)x[j];
+            sums->gw2[i * c + j] += h * (double)g[j];
+        }
+    }
+}
+
+static double *doubles(size_t n, const float *start) {
+    double *d = get(n * sizeof *d);
+    for (size_t i = 0; i < n; i++) {
+        d[i] = start == NULL ? 0.0 : (double)start[i];
+    }
+    return d;
+}
+
+static void check_bottleneck(size_t rows, size_t c, size_t hidden) {
+    size_t mark = buffer_count, n = rows * c, m = hidden * c;
+    float *x = random_floats(n), *g = random_floats(n), *w1 = random_floats(m);
+    float *w2 = random_floats(m), *base = random_floats(n), *base_w = random_floats(m);
+    for (int acc = 0; acc < 2; acc++) {
+        const float *from = acc ? base : NULL, *from_w = acc ? base_w : NULL;
+        bottleneck_sums want = {doubles(n, NULL), doubles(n, from), doubles(m, from_w),
+                                doubles(m, NULL)};
+        for (size_t r = 0; r < rows; r++) {
+            add_bottleneck(c, hidden, g + r * c, x + r * c, w1, w2, want.y + r * c, want.gx + r * c,
+                           &want);
+        }
+        for (const bnn_kernels *k = next_table(NULL); k != NULL; k = next_table(k)) {
+            float *y = get_floats(n), *gx = duplicate(n, acc ? base : g);
+            float *gw1 = duplicate(m, base_w), *gw2 = get_floats(m);
+            walk at = blocks(rows, 37, 150);
+            size_t bytes = k->bottleneck_bytes(on(k), c, hidden);
+            char *sums = get(at.pieces * bytes);
+            while (next(&at)) { /* without something to add to, the gradient takes g's place */
+                size_t first = at.first * c;
+                k->bottleneck(on(k), at.n, c, hidden, x + first, w1, w2, y + first);
+                k->bottleneck_backward(on(k), at.n, c, hidden, (acc ? g : gx) + first, x + first,
+                                       w1, w2, at.reset, sums + at.piece * bytes, gx + first, acc);
+            }
+            k->bottleneck_finish(on(k), c, hidden, at.pieces, sums, gw1, acc, NULL, 0);
+            k->bottleneck_finish(on(k), c, hidden, at.pieces, sums, NULL, 0, gw2, 0);
+            assert_near(n, y, want.y, 1e-5, "bottleneck");
+            assert_near(n, gx, want.gx, 1e-5, "bottleneck gx");
+            assert_near(m, gw1, want.gw1, 1e-5, "bottleneck gw1");
+            assert_near(m, gw2, want.gw2, 1e-5, "bottleneck gw2");
+            k->bottleneck_backward(on(k), rows, c, hidden, g, x, w1, w2, 1, sums, NULL, 0);
+            k->bottleneck_finish(on(k), c, hidden, 1, sums, NULL, 0, gw2, 0);
+            assert_near(m, gw2, want.gw2, 1e-5, "bottleneck gw2 alone");
+        }
+    }
+    release(mark);
+}
+
+START_TEST(test_bottleneck) {
+    check_bottleneck(1, 5, 1);
+    check_bottleneck(300, 64, 1);
+    check_bottleneck(161, 70, 3);
+    check_bottleneck(40, 129, BNN_BOTTLENECK_MOST);
+}
+END_TEST
+
 void add_group_tests(TCase *tcase) {
     tcase_add_test(tcase, test_rows);
     tcase_add_test(tcase, test_recu_bound);
     tcase_add_test(tcase, test_outer_scale);
     tcase_add_test(tcase, test_noisy_sign);
+    tcase_add_test(tcase, test_bottleneck);
 }
