@@ -208,9 +208,9 @@ static void build(const bnn_mixed *mixed, const plan *p, const float *gy, const 
     }
 }
 
-/* Filter column kx: adds to result[channel ..][cols]. */
-static void look_up(const bnn_mixed *mixed, const plan *p, const place *at, int kx, const own *mine,
-                    float *result) {
+/* Filter column kx of a tile of channels from `row` on: adds to result[channel ..][cols]. */
+static void look_up(const bnn_mixed *mixed, const plan *p, const place *at, size_t row, int kx,
+                    const own *mine, float *result) {
     const bnn_conv *s = &p->s;
     /* Output pixel ox sees column (ox + ahead) of the stream. */
     int from = kx * s->dil_w - s->pad_w, stream = (from % s->stride_w + s->stride_w) % s->stride_w;
@@ -232,28 +232,26 @@ static void look_up(const bnn_mixed *mixed, const plan *p, const place *at, int 
     m.taps = at->fours, m.tables = tables, m.delta = mine->delta, m.out = out, m.acc = 1;
     m.quads = (size_t)(last - first), m.skip = (size_t)(first + ahead);
     m.words = (size_t)s->stride_w * p->rows * p->vectors * p->words;
-    for (size_t row = 0; row < at->count; row += mixed->mr) {
-        m.rows = bnn_min_size(mixed->mr, at->count - row);
-        for (size_t r = 0; r < mixed->mr; r++) {
-            size_t channel = bnn_min_size(row + r, at->count - 1);
-            tables[r] = mine->tables + channel * p->line;
-            out[r] = result + channel * p->cols;
-        }
-        int ky = at->lo;
-        for (size_t left = vectors, vector = 0; left > 0; left -= m.vectors) {
-            m.vectors = bnn_min_size(mixed->nv, left);
-            for (size_t v = 0; v < m.vectors; v++) {
-                size_t seen = (size_t)(at->y * s->stride_h + ky * s->dil_h);
-                size_t column = vector * mixed->lanes;
-                m.codes[v] = codes + (seen * p->vectors + vector) * p->words * mixed->lanes;
-                m.column[v] = (size_t)(ky * s->kw + kx) * p->cg + column;
-                m.lanes[v] = bnn_min_size(mixed->lanes, p->cg - column);
-                if (++vector == p->vectors) {
-                    vector = 0, ky++;
-                }
+    m.rows = bnn_min_size(mixed->mr, at->count - row);
+    for (size_t r = 0; r < mixed->mr; r++) {
+        size_t channel = bnn_min_size(row + r, at->count - 1);
+        tables[r] = mine->tables + channel * p->line;
+        out[r] = result + channel * p->cols;
+    }
+    int ky = at->lo;
+    for (size_t left = vectors, vector = 0; left > 0; left -= m.vectors) {
+        m.vectors = bnn_min_size(mixed->nv, left);
+        for (size_t v = 0; v < m.vectors; v++) {
+            size_t seen = (size_t)(at->y * s->stride_h + ky * s->dil_h);
+            size_t column = vector * mixed->lanes;
+            m.codes[v] = codes + (seen * p->vectors + vector) * p->words * mixed->lanes;
+            m.column[v] = (size_t)(ky * s->kw + kx) * p->cg + column;
+            m.lanes[v] = bnn_min_size(mixed->lanes, p->cg - column);
+            if (++vector == p->vectors) {
+                vector = 0, ky++;
             }
-            bnn_mix_sum(mixed, &m);
         }
+        bnn_mix_sum(mixed, &m);
     }
 }
 
@@ -276,8 +274,10 @@ static void filter_rows(const bnn_mixed *mixed, const plan *p, const float *gy,
     for (at.x0 = 0; at.x0 < p->s.ow; at.x0 = at.x1) {
         at.x1 = (int)bnn_min_size((size_t)at.x0 + p->width, (size_t)p->s.ow);
         build(mixed, p, gy, x, &at, mine);
-        for (int kx = 0; kx < p->s.kw; kx++) {
-            look_up(mixed, p, &at, kx, mine, result);
+        for (size_t row = 0; row < at.count; row += mixed->mr) {
+            for (int kx = 0; kx < p->s.kw; kx++) { /* a tile's tables stay in L1 */
+                look_up(mixed, p, &at, row, kx, mine, result);
+            }
         }
     }
 }

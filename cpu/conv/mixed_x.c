@@ -168,18 +168,36 @@ static void pack_codes(const bnn_mixed *mixed, const plan *p, const phase *g, co
     }
 }
 
-/* The tables of row y of gy, with zeros where the strip reaches beyond it. */
+/* Columns [from, to) of the strip's are the image's. */
+static void seen_columns(const plan *p, const own *mine, int *x, int *from, int *to) {
+    *x = mine->x0 + p->lo_w;
+    *from = clip(-*x, (int)p->width), *to = clip(p->s.ow - *x, (int)p->width);
+}
+
+/* Zeros where the strip reaches beyond the image, in the place of every row. */
+static void clear_beside(const plan *p, const own *mine) {
+    int x, from, to;
+    seen_columns(p, mine, &x, &from, &to);
+    for (size_t i = 0; i < p->slots * p->images; i++) {
+        float *tables = mine->tables + i * p->width * p->pixel;
+        memset(tables, 0, (size_t)from * p->pixel * sizeof(float));
+        memset(tables + (size_t)to * p->pixel, 0,
+               (p->width - (size_t)to) * p->pixel * sizeof(float));
+    }
+}
+
+/* The tables of row y of gy. */
 static void build(const bnn_mixed *mixed, const plan *p, const float *gy, int y, const own *mine) {
     const bnn_conv *s = &p->s;
     size_t o = (size_t)s->o, first = mine->group * p->og;
-    int x = mine->x0 + p->lo_w, from = clip(-x, (int)p->width), to = clip(s->ow - x, (int)p->width);
+    int x, from, to;
+    seen_columns(p, mine, &x, &from, &to);
     const float *factors = p->factors + mine->group * p->quads * 4;
-    for (size_t i = 0; i < mine->images; i++) {
+    for (size_t i = 0; i < mine->images && from < to; i++) {
         float *tables = mine->tables + ((size_t)y % p->slots * p->images + i) * p->width * p->pixel;
         size_t row = ((mine->image + i) * (size_t)s->oh + (size_t)y) * (size_t)s->ow;
         const float *values = gy + (row + (size_t)(x + from)) * o + first;
-        memset(tables, 0, (size_t)from * p->pixel * sizeof(float));
-        for (size_t q = 0; q < p->quads && from < to; q++) {
+        for (size_t q = 0; q < p->quads; q++) {
             const float *v[4];
             for (size_t j = 0; j < 4; j++) {
                 v[j] = 4 * q + j < p->og ? values + 4 * q + j : NULL;
@@ -187,8 +205,6 @@ static void build(const bnn_mixed *mixed, const plan *p, const float *gy, int y,
             mixed->tables((size_t)(to - from), v, o, factors + 4 * q,
                           tables + (size_t)from * p->pixel + q * mixed->table, p->pixel);
         }
-        memset(tables + (size_t)to * p->pixel, 0,
-               (p->width - (size_t)to) * p->pixel * sizeof(float));
     }
 }
 
@@ -297,7 +313,10 @@ static void items(const bnn_mixed *mixed, const plan *p, const float *gy, size_t
             mine->group = item / rows / p->strips / blocks;
             mine->image = block * p->images;
             mine->images = bnn_min_size(p->images, (size_t)s->n - mine->image);
-            mine->x0 = (int)strip * p->cols;
+            if (item == first || mine->x0 != (int)strip * p->cols) {
+                mine->x0 = (int)strip * p->cols;
+                clear_beside(p, mine);
+            }
             mine->next = clip(i + p->lo_h, s->oh);
         }
         for (int end = clip(i + p->hi_h + 1, s->oh); mine->next < end; mine->next++) {
