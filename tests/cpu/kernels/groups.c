@@ -90,14 +90,20 @@ START_TEST(test_recu_bound) {
 END_TEST
 
 START_TEST(test_outer_scale) {
-    size_t n = 6, h = 9, w = 11, mark = buffer_count;
-    static const size_t channels[] = {1, 13, 64};
-    for (size_t s = 0; s < 6; s++) {
-        size_t c = channels[s / 2], total = n * h * w * c;
-        int acc = (int)(s % 2);
+    static const size_t shapes[][3] = {{9, 11, 1}, {9, 11, 13}, {9, 11, 64}, {3, 150, 24}};
+    size_t n = 6, mark = buffer_count;
+    for (size_t s = 0; s < 16; s++) {
+        size_t h = shapes[s / 4][0], w = shapes[s / 4][1], c = shapes[s / 4][2];
+        size_t total = n * h * w * c;
+        int acc = (int)(s % 2), i16 = (int)(s / 2 % 2);
         float *x = random_floats(total), *g = random_floats(total), *base = random_floats(total);
         float *so = random_floats(c), *sh = random_floats(h), *sv = random_floats(w);
         double *y = get(total * 8), *go = get(c * 8), *gh = get(h * 8), *gv = get(w * 8);
+        int16_t *integers = get(total * 2);
+        for (size_t i = 0; i < total; i++) {
+            integers[i] = (int16_t)(below(19) - 9);
+            x[i] = i16 ? (float)integers[i] : x[i];
+        }
         for (size_t i = 0; i < total; i++) {
             go[i % c] = gh[i / c / w % h] = gv[i / c % w] = 0.0;
         }
@@ -120,7 +126,8 @@ START_TEST(test_outer_scale) {
                 char *sums = get(at.pieces * k->outer_sums_bytes(on(k), h, w, c));
                 while (next(&at)) {
                     const float *gs = g + at.first * c;
-                    bnn_numbers xs = {.f32 = x + at.first * c};
+                    bnn_numbers xs = {.f32 = i16 ? NULL : x + at.first * c,
+                                      .i16 = i16 ? integers + at.first * c : NULL};
                     k->outer_scale(on(k), at.first, at.n, h, w, c, xs, so, sh, sv,
                                    out + at.first * c, acc);
                     k->outer_scale_sums(on(k), at.first, at.n, h, w, c, gs, xs, so, sh, sv,

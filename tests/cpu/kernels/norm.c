@@ -192,8 +192,9 @@ static void check_norm(const norm_run *r, double tol) {
 }
 
 START_TEST(test_batch_norm) {
-    static const size_t shapes[][2] = {{1, 4}, {2, 65}, {300, 3}, {1030, 64}, {9000, 16}};
-    for (size_t s = 0; s < 20; s++) {
+    static const size_t shapes[][2] = {{1, 4},    {2, 65},    {300, 3},
+                                       {700, 48}, {1030, 64}, {9000, 16}};
+    for (size_t s = 0; s < 24; s++) {
         size_t rows = shapes[s / 4][0], c = shapes[s / 4][1], mark = buffer_count;
         float shift = s % 2 ? 100.0f : 0.0f; /* a mean that outweighs the deviation */
         norm_case t = norm_reference(rows, c, shift, (double)1e-5f, s % 4 > 1);
@@ -216,8 +217,8 @@ END_TEST
 
 /* 16-bit integers are read as the floats they equal. */
 START_TEST(test_batch_norm_integers) {
-    static const size_t shapes[][2] = {{300, 3}, {700, 16}, {1030, 64}, {500, 49}};
-    for (size_t s = 0; s < 4; s++) {
+    static const size_t shapes[][2] = {{300, 3}, {700, 16}, {1030, 64}, {500, 49}, {600, 48}};
+    for (size_t s = 0; s < 5; s++) {
         size_t rows = shapes[s][0], c = shapes[s][1], n = rows * c, mark = buffer_count;
         norm_case t = norm_reference(rows, c, 0.0f, 1e-5, 1);
         int16_t *x = get(n * 2);
