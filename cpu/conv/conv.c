@@ -11,6 +11,10 @@ void bnn_conv_forward(const bnn_stream *stream, const bnn_conv *s, const bnn_ope
         bnn_conv_forward_depthwise_b1(device, micro, s, x, w, y, ws);
     } else if (bnn_conv_is_depthwise(s)) {
         bnn_conv_forward_depthwise(device, micro, s, x, w, y, ws);
+    } else if (x->b1 != NULL && bnn_conv_forward_few_pays(s, w)) {
+        bnn_conv_forward_few(device, micro, s, x, w, y);
+    } else if (x->b1 == NULL && bnn_conv_is_linear(s)) {
+        bnn_conv_forward_linear(device, micro, s, x, w, y);
     } else if (x->b1 != NULL) {
         bnn_conv_forward_b1(device, micro, s, x, w, y, ws);
     } else if (bnn_conv_winograd_pays(s)) {
@@ -26,6 +30,8 @@ void bnn_conv_backward_x(const bnn_stream *stream, const bnn_conv *s, const floa
     const bnn_micro *micro = device->kernels->micro;
     if (bnn_conv_is_depthwise(s)) {
         bnn_conv_backward_x_depthwise(device, micro, s, gy, w, gx, acc, ws);
+    } else if (bnn_conv_few_x_pays(s, w->b1 != NULL)) {
+        bnn_conv_few_x(device, micro, s, gy, w, gx, acc);
     } else if (w->b1 != NULL && bnn_conv_mix_x_pays(s)) {
         bnn_conv_mix_x(device, micro->mixed, s, gy, w, gx, acc, ws);
     } else if (w->b1 == NULL && bnn_conv_winograd_pays(s)) {
@@ -41,6 +47,8 @@ void bnn_conv_backward_w(const bnn_stream *stream, const bnn_conv *s, const floa
     const bnn_micro *micro = device->kernels->micro;
     if (bnn_conv_is_depthwise(s)) {
         bnn_conv_backward_w_depthwise(device, micro, s, gy, x, gw, acc, ws);
+    } else if (bnn_conv_few_w_pays(s, x->b1 != NULL)) {
+        bnn_conv_few_w(device, micro, s, gy, x, gw, acc);
     } else if (x->b1 != NULL && bnn_conv_mix_w_fits(s, x)) {
         bnn_conv_mix_w(device, micro->mixed, s, gy, x, gw, acc, ws);
     } else if (x->b1 == NULL && bnn_conv_winograd_pays(s)) {

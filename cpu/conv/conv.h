@@ -58,8 +58,13 @@ typedef struct bnn_queue {
 
 /* The next run of items, or 0 if none is left. */
 static inline int bnn_next_run(bnn_queue *q, bnn_member me, size_t *first, size_t *last) {
-    size_t cuts = me.threads == 1 ? 1 : 2 * me.threads;
+    size_t cuts = 2 * me.threads;
     *first = q->taken;
+    if (me.threads == 1) { /* all of them, without what threads need to agree */
+        atomic_store_explicit(&q->taken, q->total, memory_order_relaxed);
+        *last = q->total;
+        return *first < q->total;
+    }
     do {
         if (*first == q->total) {
             return 0;
@@ -98,6 +103,11 @@ static inline int bnn_conv_is_pixel_wise(const bnn_conv *s) {
            s->pad_w == 0;
 }
 
+/* Whether anything becomes of a float product (f32_end). */
+static inline int bnn_result_ends(const bnn_result *y) {
+    return y->a != NULL || y->b != NULL || y->add != NULL || y->clamp != NULL;
+}
+
 /* A machine kernel that not every instruction set has. */
 static inline void bnn_call(void (*kernel)(void)) {
     if (kernel != NULL) {
@@ -121,6 +131,25 @@ void bnn_conv_backward_x(const bnn_stream *stream, const bnn_conv *s, const floa
                          const bnn_operand *w, float *gx, int acc, void *ws);
 void bnn_conv_backward_w(const bnn_stream *stream, const bnn_conv *s, const float *gy,
                          const bnn_operand *x, float *gw, int acc, void *ws);
+
+/* linear.c: forwards that pack nothing. A linear layer of floats is always one. */
+static inline int bnn_conv_is_linear(const bnn_conv *s) {
+    return bnn_conv_is_pixel_wise(s) && s->h == 1 && s->w == 1 && s->groups == 1;
+}
+
+void bnn_conv_forward_linear(const bnn_device *device, const bnn_micro *micro, const bnn_conv *s,
+                             const bnn_operand *x, const bnn_operand *w, const bnn_result *y);
+int bnn_conv_forward_few_pays(const bnn_conv *s, const bnn_operand *w);
+void bnn_conv_forward_few(const bnn_device *device, const bnn_micro *micro, const bnn_conv *s,
+                          const bnn_operand *x, const bnn_operand *w, const bnn_result *y);
+
+/* few.c: gradients that pack nothing; `bits`: the operand that is no gradient. */
+int bnn_conv_few_x_pays(const bnn_conv *s, int bits);
+void bnn_conv_few_x(const bnn_device *device, const bnn_micro *micro, const bnn_conv *s,
+                    const float *gy, const bnn_operand *w, float *gx, int acc);
+int bnn_conv_few_w_pays(const bnn_conv *s, int bits);
+void bnn_conv_few_w(const bnn_device *device, const bnn_micro *micro, const bnn_conv *s,
+                    const float *gy, const bnn_operand *x, float *gw, int acc);
 
 /* b1.c: bits times bits. */
 void bnn_conv_forward_b1(const bnn_device *device, const bnn_micro *micro, const bnn_conv *s,

@@ -86,11 +86,15 @@ size_t bnn_conv_depthwise_prepared_bytes(const bnn_conv *s) {
 /* Filters [o][taps] to [taps][o], bits as +-1 times their scale. */
 void bnn_conv_prepare_depthwise(const bnn_conv *s, const bnn_operand *w, float *filters) {
     size_t o = (size_t)s->o, taps = (size_t)s->kh * (size_t)s->kw;
-    for (size_t j = 0; j < o; j++) {
+    for (size_t j = 0; w->b1 == NULL && j < o; j++) {
         for (size_t t = 0; t < taps; t++) {
-            size_t row = j * taps + t; /* of one channel: in bits a word of its own */
-            float sign = w->b1 != NULL && (w->b1[row] & 1) == 0 ? -1.0f : 1.0f;
-            filters[t * o + j] = w->b1 != NULL ? sign * bnn_row_scale(w, row) : w->f32[row];
+            filters[t * o + j] = w->f32[j * taps + t];
+        }
+    }
+    for (size_t j = 0; w->b1 != NULL && j < o; j++) {
+        float scale = bnn_row_scale(w, j * taps), sign[2] = {-scale, scale};
+        for (size_t t = 0; t < taps; t++) { /* a row of one channel: a word of its own */
+            filters[t * o + j] = sign[w->b1[j * taps + t] & 1];
         }
     }
 }
@@ -172,7 +176,7 @@ static void finish(const bnn_micro *micro, const plan *p, const bnn_result *y, s
         row[i] = y->f32 + (first + i) * p->o;
         memcpy(row[i], mine->sums + i * p->o, p->o * sizeof(float));
     }
-    if (y->a != NULL || y->b != NULL || y->add != NULL || y->clamp != NULL) {
+    if (bnn_result_ends(y)) {
         micro->f32_end(y, 0, count, p->o, row);
     }
 }

@@ -55,10 +55,15 @@ size_t bnn_conv_depthwise_b1_prepared_bytes(const bnn_conv *s) {
 /* Filters of a word for each tap, whose first bit counts, to [taps][words]. */
 void bnn_conv_prepare_depthwise_b1(const bnn_conv *s, const uint64_t *w, uint64_t *filters) {
     size_t o = (size_t)s->o, taps = (size_t)s->kh * (size_t)s->kw, words = bnn_words(o);
-    memset(filters, 0, taps * words * sizeof *filters);
-    for (size_t j = 0; j < o; j++) {
-        for (size_t t = 0; t < taps; t++) {
-            filters[t * words + j / 64] |= (w[j * taps + t] & 1) << j % 64;
+    for (size_t t = 0; t < taps; t++) {
+        for (size_t i = 0; i < words; i++) {
+            size_t first = 64 * i, n = bnn_min_size(64, o - first);
+            const uint64_t *from = w + first * taps + t;
+            uint64_t word = 0;
+            for (size_t j = 0; j < n; j++, from += taps) {
+                word = word >> 1 | *from << 63;
+            }
+            filters[t * words + i] = word >> (64 - n);
         }
     }
 }

@@ -354,6 +354,13 @@ void bnn_b1_expand_avx2(size_t n, const uint64_t *row, size_t first, float scale
     }
 }
 
+static inline int32_t popcount64(uint64_t v) {
+    return __builtin_popcountll(v);
+}
+
+#define B1_INNER_NAME bnn_b1_inner_avx2
+#include "cpu/tiles/b1_inner.inc"
+
 const bnn_micro bnn_micro_avx2 = {
     .f32_mr = 6,
     .f32_nr = 16,
@@ -366,6 +373,9 @@ const bnn_micro bnn_micro_avx2 = {
     .f32_result = bnn_f32_result_avx2,
     .f32_spread = bnn_f32_spread_avx2,
     .f32_gather = bnn_f32_gather_avx2,
+    .f32_inner = bnn_f32_inner_avx2,
+    .f32_weighted = bnn_f32_weighted_avx2,
+    .b1_weighted = bnn_b1_weighted_avx2,
     .f32_columns = bnn_f32_columns_avx2,
     .f32_rows = bnn_f32_rows_avx2,
     .b1_expand = bnn_b1_expand_avx2,
@@ -376,6 +386,7 @@ const bnn_micro bnn_micro_avx2 = {
     .b1_pack_w = bnn_b1_pack_w_avx2,
     .b1_pack_a = bnn_b1_pack_a_avx2,
     .b1_tile = bnn_b1_tile_avx2,
+    .b1_inner = bnn_b1_inner_avx2,
     .b1_finish = bnn_b1_finish_avx2,
     .b1_planes = bnn_b1_planes_avx2,
 };

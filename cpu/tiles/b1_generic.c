@@ -41,6 +41,9 @@ void bnn_b1_tile_generic(size_t kb, size_t width, const uint8_t *tile, const uin
     }
 }
 
+#define B1_INNER_NAME bnn_b1_inner_generic
+#include "cpu/tiles/b1_inner.inc"
+
 static inline float end_at(const bnn_result *y, float v, size_t column, size_t at) {
     v = y->a == NULL ? v : y->a[column] * v;
     v = y->b == NULL ? v : v + y->b[column];
@@ -120,6 +123,9 @@ const bnn_micro bnn_micro_generic = {
     .f32_result = bnn_f32_result_generic,
     .f32_spread = bnn_f32_spread_generic,
     .f32_gather = bnn_f32_gather_generic,
+    .f32_inner = bnn_f32_inner_generic,
+    .f32_weighted = bnn_f32_weighted_generic,
+    .b1_weighted = bnn_b1_weighted_generic,
     .f32_columns = bnn_f32_columns_generic,
     .f32_rows = bnn_f32_rows_generic,
     .b1_expand = bnn_b1_expand_generic,
@@ -129,6 +135,7 @@ const bnn_micro bnn_micro_generic = {
     .b1_w_bytes = 1,
     .b1_pack_w = bnn_b1_pack_w_generic,
     .b1_tile = bnn_b1_tile_generic,
+    .b1_inner = bnn_b1_inner_generic,
     .b1_finish = bnn_b1_finish_generic,
     .b1_planes = bnn_b1_planes_generic,
 };

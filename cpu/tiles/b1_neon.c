@@ -204,6 +204,13 @@ void bnn_b1_expand_neon(size_t n, const uint64_t *row, size_t first, float scale
     }
 }
 
+static inline int32_t popcount64(uint64_t v) {
+    return __builtin_popcountll(v);
+}
+
+#define B1_INNER_NAME bnn_b1_inner_neon
+#include "cpu/tiles/b1_inner.inc"
+
 const bnn_micro bnn_micro_neon = {
     .f32_mr = 8,
     .f32_nr = 8,
@@ -216,6 +223,9 @@ const bnn_micro bnn_micro_neon = {
     .f32_result = bnn_f32_result_neon,
     .f32_spread = bnn_f32_spread_neon,
     .f32_gather = bnn_f32_gather_neon,
+    .f32_inner = bnn_f32_inner_neon,
+    .f32_weighted = bnn_f32_weighted_neon,
+    .b1_weighted = bnn_b1_weighted_neon,
     .f32_columns = bnn_f32_columns_neon,
     .f32_rows = bnn_f32_rows_generic,
     .b1_expand = bnn_b1_expand_neon,
@@ -226,6 +236,7 @@ const bnn_micro bnn_micro_neon = {
     .b1_pack_w = bnn_b1_pack_w_neon,
     .b1_pack_a = bnn_b1_pack_a_neon,
     .b1_tile = bnn_b1_tile_neon,
+    .b1_inner = bnn_b1_inner_neon,
     .b1_finish = bnn_b1_finish_neon,
     .b1_planes = bnn_b1_planes_neon,
 };

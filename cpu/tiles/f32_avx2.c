@@ -17,14 +17,18 @@ typedef __m256 vec;
 #define fma _mm256_fmadd_ps
 #define broadcast _mm256_broadcast_ss
 
+static inline __m256i first_lanes(size_t n) {
+    const __m256i lane = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
+    return _mm256_cmpgt_epi32(_mm256_set1_epi32((int)n), lane);
+}
+
 /* A store by mask is slow on some machines: it is left to tails. */
 static inline void store(float *to, vec v, size_t n, int acc) {
     if (n == LANES) {
         _mm256_storeu_ps(to, acc ? _mm256_add_ps(_mm256_loadu_ps(to), v) : v);
         return;
     }
-    const __m256i lane = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
-    __m256i mask = _mm256_cmpgt_epi32(_mm256_set1_epi32((int)n), lane);
+    __m256i mask = first_lanes(n);
     if (acc) {
         v = _mm256_add_ps(_mm256_maskload_ps(to, mask), v);
     }
@@ -38,6 +42,38 @@ static inline void store(float *to, vec v, size_t n, int acc) {
 #include "cpu/tiles/dots.inc"
 #define NAME(what) bnn_f32_##what##_avx2
 #include "cpu/tiles/winograd.inc"
+
+#define load_any _mm256_loadu_ps
+
+static inline vec load_some(const float *v, size_t n) {
+    return _mm256_maskload_ps(v, first_lanes(n));
+}
+
+static inline void four_sums(const vec v[4], float *to) {
+    vec four = _mm256_hadd_ps(_mm256_hadd_ps(v[0], v[1]), _mm256_hadd_ps(v[2], v[3]));
+    _mm_storeu_ps(to, _mm_add_ps(_mm256_castps256_ps128(four), _mm256_extractf128_ps(four, 1)));
+}
+
+#define INNER_MR 2
+#define INNER_NAME bnn_f32_inner_avx2
+#include "cpu/tiles/inner.inc"
+
+typedef __m256 plus; /* the sign bit */
+
+static inline plus plus_of(uint64_t bits) {
+    const __m256i to_sign = _mm256_setr_epi32(31, 30, 29, 28, 27, 26, 25, 24);
+    __m256i v = _mm256_sllv_epi32(_mm256_set1_epi32((int)(uint32_t)bits), to_sign);
+    return _mm256_and_ps(_mm256_castsi256_ps(v), _mm256_set1_ps(-0.0f));
+}
+
+static inline vec add_signed(vec sum, vec v, plus in) {
+    return _mm256_sub_ps(sum, _mm256_xor_ps(v, in));
+}
+
+#define SUMS 8
+#define F32_WEIGHTED_NAME bnn_f32_weighted_avx2
+#define B1_WEIGHTED_NAME bnn_b1_weighted_avx2
+#include "cpu/tiles/weighted.inc"
 
 static inline __m256 two_rows(const float *low, const float *high) {
     return _mm256_insertf128_ps(_mm256_castps128_ps256(_mm_loadu_ps(low)), _mm_loadu_ps(high), 1);

@@ -38,6 +38,40 @@ static inline void store(float *to, vec v, size_t n, int acc) {
 #define NAME(what) bnn_f32_##what##_neon
 #include "cpu/tiles/winograd.inc"
 
+#define load_any vld1q_f32
+
+static inline vec load_some(const float *v, size_t n) {
+    float row[LANES] = {0};
+    for (size_t j = 0; j < n; j++) {
+        row[j] = v[j];
+    }
+    return vld1q_f32(row);
+}
+
+static inline void four_sums(const vec v[4], float *to) {
+    vst1q_f32(to, vpaddq_f32(vpaddq_f32(v[0], v[1]), vpaddq_f32(v[2], v[3])));
+}
+
+#define INNER_MR 4
+#define INNER_NAME bnn_f32_inner_neon
+#include "cpu/tiles/inner.inc"
+
+typedef uint32x4_t plus; /* the sign bit */
+
+static inline plus plus_of(uint64_t bits) {
+    const int32x4_t to_sign = {31, 30, 29, 28};
+    return vandq_u32(vshlq_u32(vdupq_n_u32((uint32_t)bits), to_sign), vdupq_n_u32(0x80000000u));
+}
+
+static inline vec add_signed(vec sum, vec v, plus in) {
+    return vsubq_f32(sum, vreinterpretq_f32_u32(veorq_u32(vreinterpretq_u32_f32(v), in)));
+}
+
+#define SUMS 16
+#define F32_WEIGHTED_NAME bnn_f32_weighted_neon
+#define B1_WEIGHTED_NAME bnn_b1_weighted_neon
+#include "cpu/tiles/weighted.inc"
+
 void bnn_f32_columns_neon(size_t k, size_t n, size_t ld, const float *rows, size_t nr,
                           float *panel) {
     size_t whole = n / 4 * 4, fours = k / 4 * 4;

@@ -132,6 +132,159 @@ void bnn_mix_tile_avx512(const bnn_mix *m) {
     }
 }
 
+/* ---- signs as they lie: codes are made in registers, for a few rows of results ---- */
+
+/* Quads of weights that one call sums up, and vectors of sums in registers. */
+enum { QUADS = 64, SUMS = 16 };
+
+typedef uint32_t half __attribute__((may_alias)); /* of a word of signs */
+
+/* What makes codes: bit j of a lane's code is what row j has at the lane's place in 32 bits. */
+typedef struct places {
+    __m512i row0, row1, row2, row3; /* rotations */
+    __m512i bit1, bit2, bit3;
+} places;
+
+static inline places places_from(size_t bit) {
+    const __m512i lane = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+    __m512i first = _mm512_add_epi32(lane, _mm512_set1_epi32((int)bit));
+    return (places){.row0 = first,
+                    .row1 = _mm512_sub_epi32(first, _mm512_set1_epi32(1)),
+                    .row2 = _mm512_sub_epi32(first, _mm512_set1_epi32(2)),
+                    .row3 = _mm512_sub_epi32(first, _mm512_set1_epi32(3)),
+                    .bit1 = _mm512_set1_epi32(2),
+                    .bit2 = _mm512_set1_epi32(4),
+                    .bit3 = _mm512_set1_epi32(8)};
+}
+
+/* Picks bits of `b` where `bit` is set, else of `a`. */
+static inline __m512i merge(__m512i bit, __m512i b, __m512i a) {
+    return _mm512_ternarylogic_epi32(bit, b, a, 0xca);
+}
+
+static inline __m512i code_of(const places *at, const __m512i row[4]) {
+    __m512i code = _mm512_rorv_epi32(row[0], at->row0);
+    code = merge(at->bit1, _mm512_rorv_epi32(row[1], at->row1), code);
+    code = merge(at->bit2, _mm512_rorv_epi32(row[2], at->row2), code);
+    return merge(at->bit3, _mm512_rorv_epi32(row[3], at->row3), code);
+}
+
+/* A number with the signs that the codes 0 .. 15 have in bit `bit`. */
+static inline __m512 by_code(float v, size_t bit) {
+    static const uint16_t set[4] = {0xaaaa, 0xcccc, 0xf0f0, 0xff00};
+    return _mm512_mask_blend_ps(set[bit], _mm512_set1_ps(-v), _mm512_set1_ps(v));
+}
+
+/* The sixteen signed sums of each quad of weights, by plain codes. */
+static inline void sum_weights(const bnn_weighted *p, size_t i, float *tables) {
+    const __m512 one0 = by_code(1.0f, 0), one1 = by_code(1.0f, 1), one2 = by_code(1.0f, 2),
+                 one3 = by_code(1.0f, 3);
+    const float *a = p->a + i * p->a_row;
+    size_t step = p->a_step, t = 0;
+    for (; t + 4 <= p->count; t += 4, a += 4 * step, tables += TABLE) {
+        __m512 sum = _mm512_mul_ps(one0, _mm512_set1_ps(a[0]));
+        sum = _mm512_fmadd_ps(one1, _mm512_set1_ps(a[step]), sum);
+        sum = _mm512_fmadd_ps(one2, _mm512_set1_ps(a[2 * step]), sum);
+        _mm512_store_ps(tables, _mm512_fmadd_ps(one3, _mm512_set1_ps(a[3 * step]), sum));
+    }
+    if (t < p->count) {
+        __m512 sum = _mm512_mul_ps(one0, _mm512_set1_ps(a[0]));
+        if (t + 1 < p->count) {
+            sum = _mm512_fmadd_ps(one1, _mm512_set1_ps(a[step]), sum);
+        }
+        if (t + 2 < p->count) {
+            sum = _mm512_fmadd_ps(one2, _mm512_set1_ps(a[2 * step]), sum);
+        }
+        _mm512_store_ps(tables, sum);
+    }
+}
+
+/* `vectors` vectors of columns from `first` on, an even number or one, of m results from the i-th
+ * on. */
+static inline __attribute__((always_inline)) void weighted_block(const bnn_weighted *p, size_t i,
+                                                                 size_t first, const size_t m,
+                                                                 const size_t vectors,
+                                                                 const float *tables) {
+    const half *at = (const half *)p->signs + first / 32;
+    const places low = places_from(first % 32), high = places_from(16);
+    size_t count = p->count, step = 2 * p->step, left = p->n - first;
+    const int acc = p->acc;
+    __m512 sum[SUMS];
+#pragma GCC unroll 16
+    for (size_t v = 0; v < SUMS; v++) {
+        sum[v] = _mm512_setzero_ps();
+    }
+    for (size_t t = 0; t < count; t += 4, at += 4 * step) {
+        /* What is missing of a quad has a weight of zero. */
+        const half *row[4] = {at, t + 1 < count ? at + step : at,
+                              t + 2 < count ? at + 2 * step : at,
+                              t + 3 < count ? at + 3 * step : at};
+        __m512 table[4];
+#pragma GCC unroll 4
+        for (size_t r = 0; r < m; r++) {
+            table[r] = _mm512_load_ps(tables + (r * QUADS + t / 4) * TABLE);
+        }
+#pragma GCC unroll 8
+        for (size_t v = 0; v < vectors; v += 2) {
+            __m512i bits[4];
+#pragma GCC unroll 4
+            for (size_t j = 0; j < 4; j++) {
+                bits[j] = _mm512_set1_epi32((int)row[j][v / 2]);
+            }
+            __m512i even = code_of(&low, bits), odd = code_of(&high, bits);
+#pragma GCC unroll 4
+            for (size_t r = 0; r < m; r++) {
+                __m512 *to = sum + r * vectors + v;
+                to[0] = _mm512_add_ps(to[0], _mm512_permutexvar_ps(even, table[r]));
+                if (vectors > 1) {
+                    to[1] = _mm512_add_ps(to[1], _mm512_permutexvar_ps(odd, table[r]));
+                }
+            }
+        }
+    }
+#pragma GCC unroll 4
+    for (size_t r = 0; r < m; r++) {
+        float *c = p->c[i + r] + first;
+#pragma GCC unroll 16
+        for (size_t v = 0; v < vectors; v++) {
+            store(sum[r * vectors + v], vectors > 1 ? LANES : left, c + v * LANES, acc);
+        }
+    }
+}
+
+static inline __attribute__((always_inline)) void weighted_rows(const bnn_weighted *p, size_t i,
+                                                                const size_t m) {
+    const size_t wide = (m == 1 ? 8 : SUMS / m) * LANES; /* sixteen leave no room for `places` */
+    float tables[4 * QUADS * TABLE] __attribute__((aligned(64)));
+    size_t j = 0;
+    for (size_t r = 0; r < m; r++) {
+        sum_weights(p, i + r, tables + r * QUADS * TABLE);
+    }
+    for (; j + wide <= p->n; j += wide) {
+        weighted_block(p, i, j, m, wide / LANES, tables);
+    }
+    for (; j + 64 <= p->n; j += 64) {
+        weighted_block(p, i, j, m, 4, tables);
+    }
+    for (; j < p->n; j += LANES) {
+        weighted_block(p, i, j, m, 1, tables);
+    }
+}
+
+void bnn_b1_weighted_avx512(const bnn_weighted *p) {
+    size_t i = 0;
+    if (p->count < 3) {
+        bnn_b1_weighted_few_avx512(p);
+        return;
+    }
+    for (; i + 4 <= p->m; i += 4) {
+        weighted_rows(p, i, 4);
+    }
+    for (; i < p->m; i++) {
+        weighted_rows(p, i, 1);
+    }
+}
+
 const bnn_mixed bnn_mixed_avx512 = {
     .mr = MR,
     .nv = NV,

@@ -99,6 +99,32 @@ typedef struct bnn_f32_runs {
     int acc;
 } bnn_f32_runs;
 
+/* Products of rows with rows, of operands as they lie. */
+typedef struct bnn_inner {
+    size_t m, n, depth;
+    const float *a, *b; /* [m][lda], [n][ldb]: depth values of a row */
+    size_t lda, ldb;
+    float *c; /* [m][ldc] */
+    size_t ldc;
+    int acc;
+} bnn_inner;
+
+/* Weighted sums of rows, of operands as they lie; the rows are floats, or signs from the first bit
+ * of a word on. */
+typedef struct bnn_weighted {
+    size_t m, n,
+        count;      /* sums of `count` <= BNN_WEIGHTED_ROWS rows of n values, m sets of weights */
+    const float *a; /* weight t of set i: a[i * a_row + t * a_step] */
+    size_t a_row, a_step;
+    const float *rows; /* one of these two */
+    const uint64_t *signs;
+    size_t step;     /* from a row to the next, in floats or words */
+    float *const *c; /* [m] */
+    int acc;
+} bnn_weighted;
+
+enum { BNN_WEIGHTED_ROWS = 256 };
+
 typedef struct bnn_micro {
     /* ---- float products ---- */
     size_t f32_mr, f32_nr;
@@ -112,6 +138,12 @@ typedef struct bnn_micro {
     /* The steps from sums to a float result (bnn_result), in place: rows c[0..m) of it, each n
      * columns from `column` on. */
     void (*f32_end)(const bnn_result *y, size_t column, size_t m, size_t n, float *const *c);
+
+    /* c[i][j] (+)= sum over k < depth of a[i][k] * b[j][k]. */
+    void (*f32_inner)(const bnn_inner *p);
+    /* c[i][j] (+)= sum over t < count of weight t of set i times value j of row t, or +-1. */
+    void (*f32_weighted)(const bnn_weighted *p);
+    void (*b1_weighted)(const bnn_weighted *p);
 
     /* sum[j] (+)= over t < count of a[t][j] * b[t][j], j < n. */
     void (*f32_dots)(size_t count, const float *const *a, const float *const *b, size_t n,
@@ -155,6 +187,10 @@ typedef struct bnn_micro {
     int b1_less_w;
     void (*b1_tile)(size_t kb, size_t width, const uint8_t *tile, const uint8_t *panel,
                     int32_t *count);
+    /* The same of one pixel and channels that are not packed: of `words` words each, n of them side
+     * by side. */
+    void (*b1_inner)(size_t words, size_t n, const uint64_t *pixel, const uint64_t *w,
+                     int32_t *count);
     void (*b1_finish)(const bnn_finish *f);
     /* integer[j] = base - 2 * sum of 2^i over the planes with bit j, j < 64, i < planes < 31. */
     void (*b1_planes)(size_t planes, const uint64_t *plane, int32_t base, int32_t *integer);
@@ -185,6 +221,11 @@ extern const bnn_kernels bnn_kernels_neon;
 void bnn_f32_indirect_generic(const bnn_f32_runs *p);
 void bnn_f32_outer_generic(size_t depth, const float *a, size_t lda, const float *b, size_t m,
                            size_t n, float *c, size_t ldc, int acc);
+void bnn_f32_inner_generic(const bnn_inner *p);
+void bnn_f32_weighted_generic(const bnn_weighted *p);
+void bnn_b1_weighted_generic(const bnn_weighted *p);
+void bnn_b1_inner_generic(size_t words, size_t n, const uint64_t *pixel, const uint64_t *w,
+                          int32_t *count);
 void bnn_f32_dots_generic(size_t count, const float *const *a, const float *const *b, size_t n,
                           float *sum, int acc);
 void bnn_f32_patch_generic(size_t n, const float *const x[16], float *v, size_t step);
@@ -213,6 +254,11 @@ void bnn_mix_tile_generic(const bnn_mix *m);
 void bnn_f32_indirect_avx2(const bnn_f32_runs *p);
 void bnn_f32_outer_avx2(size_t depth, const float *a, size_t lda, const float *b, size_t m,
                         size_t n, float *c, size_t ldc, int acc);
+void bnn_f32_inner_avx2(const bnn_inner *p);
+void bnn_f32_weighted_avx2(const bnn_weighted *p);
+void bnn_b1_weighted_avx2(const bnn_weighted *p);
+void bnn_b1_inner_avx2(size_t words, size_t n, const uint64_t *pixel, const uint64_t *w,
+                       int32_t *count);
 void bnn_f32_dots_avx2(size_t count, const float *const *a, const float *const *b, size_t n,
                        float *sum, int acc);
 void bnn_f32_patch_avx2(size_t n, const float *const x[16], float *v, size_t step);
@@ -238,6 +284,10 @@ void bnn_f32_end_avx512(const bnn_result *y, size_t column, size_t m, size_t n, 
 void bnn_f32_indirect_avx512(const bnn_f32_runs *p);
 void bnn_f32_outer_avx512(size_t depth, const float *a, size_t lda, const float *b, size_t m,
                           size_t n, float *c, size_t ldc, int acc);
+void bnn_f32_inner_avx512(const bnn_inner *p);
+void bnn_f32_weighted_avx512(const bnn_weighted *p);
+void bnn_b1_weighted_few_avx512(const bnn_weighted *p); /* of less than a quad of rows */
+void bnn_b1_weighted_avx512(const bnn_weighted *p);
 void bnn_f32_dots_avx512(size_t count, const float *const *a, const float *const *b, size_t n,
                          float *sum, int acc);
 void bnn_f32_patch_avx512(size_t n, const float *const x[16], float *v, size_t step);
@@ -265,7 +315,9 @@ void bnn_mix_tile_avx512(const bnn_mix *m);
     .f32_outer = bnn_f32_outer_avx512, .f32_dots = bnn_f32_dots_avx512,                            \
     .f32_patch = bnn_f32_patch_avx512, .f32_filter = bnn_f32_filter_avx512,                        \
     .f32_result = bnn_f32_result_avx512, .f32_spread = bnn_f32_spread_avx512,                      \
-    .f32_gather = bnn_f32_gather_avx512, .f32_columns = bnn_f32_columns_avx2,                      \
+    .f32_gather = bnn_f32_gather_avx512, .f32_inner = bnn_f32_inner_avx512,                        \
+    .f32_weighted = bnn_f32_weighted_avx512, .b1_weighted = bnn_b1_weighted_avx512,                \
+    .b1_inner = bnn_b1_inner_avx2, .f32_columns = bnn_f32_columns_avx2,                            \
     .f32_rows = bnn_f32_rows_avx512, .f32_end = bnn_f32_end_avx512,                                \
     .b1_expand = bnn_b1_expand_avx512, .b1_finish = bnn_b1_finish_avx512,                          \
     .b1_planes = bnn_b1_planes_avx512
@@ -273,6 +325,11 @@ void bnn_mix_tile_avx512(const bnn_mix *m);
 void bnn_f32_indirect_neon(const bnn_f32_runs *p);
 void bnn_f32_outer_neon(size_t depth, const float *a, size_t lda, const float *b, size_t m,
                         size_t n, float *c, size_t ldc, int acc);
+void bnn_f32_inner_neon(const bnn_inner *p);
+void bnn_f32_weighted_neon(const bnn_weighted *p);
+void bnn_b1_weighted_neon(const bnn_weighted *p);
+void bnn_b1_inner_neon(size_t words, size_t n, const uint64_t *pixel, const uint64_t *w,
+                       int32_t *count);
 void bnn_f32_dots_neon(size_t count, const float *const *a, const float *const *b, size_t n,
                        float *sum, int acc);
 void bnn_f32_patch_neon(size_t n, const float *const x[16], float *v, size_t step);

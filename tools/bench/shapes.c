@@ -77,11 +77,13 @@ static bnn_conv same_size(int n, int h, int w, int c, int o, int kh, int kw, int
 
 size_t bnn_bench_small_shapes(const bnn_bench *bench, bnn_conv out[BNN_BENCH_SHAPES]) {
     const bnn_conv shapes[] = {
-        /* Linear layers: of one sample, and with few outputs. */
+        /* Linear layers: of one sample, of few, and with few outputs. */
         same_size(1, 1, 1, 512, 1000, 1, 1, 1, 1),
         same_size(1, 1, 1, 1024, 512, 1, 1, 1, 1),
         same_size(1, 1, 1, 128, 10, 1, 1, 1, 1),
         same_size(1, 1, 1, 256, 40, 1, 1, 1, 1),
+        same_size(8, 1, 1, 512, 512, 1, 1, 1, 1),
+        same_size(32, 1, 1, 512, 256, 1, 1, 1, 1),
         same_size(64, 1, 1, 512, 10, 1, 1, 1, 1),
         same_size(64, 1, 1, 1024, 3, 1, 1, 1, 1),
         /* One image in ResNet-18, and its shortcuts. */

@@ -284,6 +284,12 @@ START_TEST(test_conv_shapes) {
         square(2, 1, 192, 10, 1, 1, 0, 1),    /* linear */
         square(1, 1, 70000, 3, 1, 1, 0, 1),   /* long enough to overflow 16-bit sums */
         square(13, 1, 65, 130, 1, 1, 0, 1),   /* linear, several panels and a tail */
+        square(1, 1, 200, 70, 1, 1, 0, 1),    /* one sample, several words, no whole vectors */
+        square(2, 1, 1025, 5, 1, 1, 0, 1),    /* two, a reduction in two pieces */
+        square(3, 1, 72, 300, 1, 1, 0, 1),    /* few, more filters than one sum takes */
+        square(70, 1, 33, 35, 1, 1, 0, 1),    /* more than a block of rows, and of columns */
+        square(20, 3, 65, 9, 1, 1, 0, 1),     /* few outputs of many pixels */
+        square(1, 5, 130, 30, 1, 2, 0, 1),    /* few pixels, others between them */
         square(2, 12, 3, 16, 7, 2, 3, 1),     /* stem */
         square(5, 16, 3, 10, 3, 1, 1, 1),     /* a reduction in several pieces */
         square(1, 5, 128, 64, 3, 1, 1, 1),    /* */
@@ -301,6 +307,28 @@ START_TEST(test_conv_shapes) {
         s.oh = output_size(s.h, s.kh, s.stride_h, s.pad_h, s.dil_h);
         s.ow = output_size(s.w, s.kw, s.stride_w, s.pad_w, s.dil_w);
         check_conv(&s);
+    }
+}
+END_TEST
+
+/* What a linear layer makes of a sample does not depend on which others are in the batch. */
+START_TEST(test_linear_alone) {
+    enum { N = 67, C = 1100, O = 37 };
+    for (const bnn_kernels *k = next_table(NULL); k != NULL; k = next_table(k)) {
+        size_t mark = buffer_count;
+        bnn_conv all = square(N, 1, C, O, 1, 1, 0, 1), one = square(1, 1, C, O, 1, 1, 0, 1);
+        bnn_operand x = {.f32 = random_floats(N * C)}, w = {.f32 = random_floats(O * C)};
+        bnn_result y = {.f32 = get_floats(N * O)};
+        threads_now = THREADS;
+        void *ws = get(k->conv_workspace(on(k), &all, 0));
+        k->conv_forward(on(k), &all, &x, &w, &y, ws);
+        for (size_t i = 0; i < N; i++) {
+            bnn_operand sample = {.f32 = x.f32 + i * C};
+            bnn_result alone = {.f32 = get_floats(O)};
+            k->conv_forward(on(k), &one, &sample, &w, &alone, ws);
+            assert_same(O * sizeof(float), alone.f32, y.f32 + i * O, "a sample alone");
+        }
+        release(mark);
     }
 }
 END_TEST
@@ -425,6 +453,7 @@ END_TEST
 void add_product_tests(TCase *tcase) {
     tcase_add_test(tcase, test_conv_random);
     tcase_add_test(tcase, test_conv_shapes);
+    tcase_add_test(tcase, test_linear_alone);
     tcase_add_test(tcase, test_conv_opposite);
     tcase_add_test(tcase, test_conv_integers);
     tcase_add_test(tcase, test_winograd_shapes);
