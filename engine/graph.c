@@ -112,11 +112,13 @@ int bnn_reserve(void **array, size_t *capacity, size_t count, size_t item) {
     return p != NULL;
 }
 
-/* So large a tensor is a mistake, and below this no count of bytes overflows. */
+/* So large a tensor is a mistake, and below this no count of bytes overflows: a value takes 8 of
+ * them, and up to 16 in the tables of a product. */
 static int check_shape(bnn_graph *graph, bnn_shape s, const char *name) {
+    const double room = (double)(SIZE_MAX / 64), values = room < 1e12 ? room : 1e12;
     int least = 1, most = BNN_MAX_DIM;
     if (s.n < least || s.h < least || s.w < least || s.c < least || s.n > most || s.h > most ||
-        s.w > most || s.c > most || (double)s.n * s.h * s.w * s.c > 1e12) {
+        s.w > most || s.c > most || (double)s.n * s.h * s.w * s.c > values) {
         bnn_graph_fail(graph, BNN_ERR_SHAPE, "%s of shape [%d,%d,%d,%d] cannot be computed with",
                        name ? name : "a tensor", s.n, s.h, s.w, s.c);
     }

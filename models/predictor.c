@@ -132,7 +132,8 @@ static size_t samples_at_once(const bnn_predictor *p, const batch_plan *plan) {
             map = bytes > map ? bytes : map;
         }
     }
-    size_t fit = p->device.kernels->cache_bytes / 2 * (size_t)plan->batch / map;
+    uint64_t cache = p->device.kernels->cache_bytes / 2;
+    size_t fit = (size_t)(cache * (uint64_t)plan->batch / map);
     return (fit < 1 ? 1 : fit) * (size_t)p->device.threads;
 }
 

@@ -155,7 +155,8 @@ static uint64_t find_in_node(file *f, uint64_t address, const byte *heap, uint64
             continue;
         }
         const byte *symbols = at(f, child, 8);
-        size_t count = symbols && memcmp(symbols, "SNOD", 4) == 0 ? integer(symbols + 6, 2) : 0;
+        size_t count =
+            symbols && memcmp(symbols, "SNOD", 4) == 0 ? (size_t)integer(symbols + 6, 2) : 0;
         if (!at(f, child, 8 + ENTRY_BYTES * count) || !spend(f, count)) {
             return 0;
         }
@@ -219,10 +220,11 @@ static bnn_code read_space(const file *f, const header *h, array *a) {
     }
     a->values = 1;
     for (int i = 0; i < MAX_RANK; i++) {
-        a->extent[i] = i < a->rank ? integer(p + first + 8 * (size_t)i, 8) : 1;
-        if (__builtin_mul_overflow(a->values, a->extent[i], &a->values)) {
+        uint64_t extent = i < a->rank ? integer(p + first + 8 * (size_t)i, 8) : 1;
+        if (extent > SIZE_MAX || __builtin_mul_overflow(a->values, extent, &a->values)) {
             return fail(f, "is larger than the file could hold");
         }
+        a->extent[i] = (size_t)extent;
     }
     return a->values > 0 ? BNN_OK : fail(f, "is empty");
 }
@@ -258,8 +260,8 @@ static bnn_code read_filters(const file *f, const header *h, array *a) {
         }
         a->deflated |= kind == 1;
         a->shuffled |= kind == 2;
-        size_t name = first ? integer(p + used + 2, 2) : 0;
-        size_t values = integer(p + used + (first ? 6 : 4), 2);
+        size_t name = first ? (size_t)integer(p + used + 2, 2) : 0;
+        size_t values = (size_t)integer(p + used + (first ? 6 : 4), 2);
         used += (first ? 8 : 6) + name + 4 * (values + (first && values % 2));
     }
     return BNN_OK;
@@ -313,13 +315,14 @@ static bnn_code read_chunk(const file *f, const chunks *c, const byte *key, uint
     const array *a = c->a;
     size_t first[MAX_RANK] = {0}, number = 0;
     for (int i = 0; i < MAX_RANK; i++) {
-        first[i] = i < a->rank ? integer(key + 8 + 8 * (size_t)i, 8) : 0;
-        if (first[i] >= a->extent[i] || first[i] % a->chunk[i] != 0) {
+        uint64_t begin = i < a->rank ? integer(key + 8 + 8 * (size_t)i, 8) : 0;
+        if (begin >= a->extent[i] || begin % a->chunk[i] != 0) {
             return fail(f, "has a chunk outside of it");
         }
+        first[i] = (size_t)begin;
         number = number * c->count[i] + first[i] / a->chunk[i];
     }
-    const size_t size = integer(key, 4);
+    const size_t size = (size_t)integer(key, 4);
     const byte *packed = at(f, address, size);
     if (c->seen[number] || integer(key + 4, 4) != 0 || !packed ||
         !unpack(a, packed, size, c->whole, c->spare, c->bytes)) {
@@ -351,7 +354,7 @@ static bnn_code read_chunked(file *f, array *a, const byte *p, size_t bytes) {
         return fail(f, "has chunks of another number of axes");
     }
     for (int i = 0; i < MAX_RANK; i++) {
-        a->chunk[i] = i < a->rank ? integer(p + 9 + 4 * (size_t)i, 4) : 1;
+        a->chunk[i] = i < a->rank ? (size_t)integer(p + 9 + 4 * (size_t)i, 4) : 1;
         if (a->chunk[i] == 0 || a->chunk[i] > a->extent[i]) {
             return fail(f, "has chunks larger than itself");
         }
@@ -377,7 +380,8 @@ static bnn_code read_chunked(file *f, array *a, const byte *p, size_t bytes) {
 static bnn_code read_data(file *f, const header *h, array *a) {
     const byte *p = h->message[LAYOUT].at;
     const size_t bytes = h->message[LAYOUT].bytes;
-    const uint64_t limit = (uint64_t)f->size * (a->deflated ? DEFLATE_MAX_RATIO : 1);
+    uint64_t limit = (uint64_t)f->size * (a->deflated ? DEFLATE_MAX_RATIO : 1);
+    limit = limit < PTRDIFF_MAX ? limit : PTRDIFF_MAX;
     if (bytes < 2 || p[0] != 3) {
         return fail_form(f, "is laid out in a newer form, or in a very old one");
     }

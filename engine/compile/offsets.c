@@ -82,12 +82,15 @@ static size_t place_in_order(const bnn_graph *graph, int by, bnn_buffer **order,
     for (size_t i = 0; i < count; i++) {
         order[i]->offset = lowest_offset(graph, order[i], order, i, room);
         size_t end = order[i]->offset + order[i]->bytes;
+        if (end > PTRDIFF_MAX) {
+            return SIZE_MAX;
+        }
         bytes = end > bytes ? end : bytes;
     }
     return bytes;
 }
 
-/* Places order[0..count), and returns the bytes they take. */
+/* Places order[0..count), and returns the bytes they take, SIZE_MAX if no memory is so large. */
 static size_t place(const bnn_graph *graph, bnn_buffer **order, size_t count, bnn_buffer **room) {
     size_t least = SIZE_MAX;
     int best = 0;
@@ -160,6 +163,10 @@ int bnn_place(bnn_graph *graph) {
         }
     }
     graph->bytes = place(graph, order, global, order + count);
+    if (graph->bytes == SIZE_MAX) {
+        free(order);
+        return 0;
+    }
     graph->scratch_bytes = 0;
     for (size_t i = 0; i < graph->step_count; i++) {
         size_t n = 0;

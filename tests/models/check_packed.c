@@ -231,7 +231,7 @@ static void check_parts(const bnn_spec *spec, size_t n, const float *x, const fl
     for (int all = 0; all < 2; all++) {
         bnn_loaded model;
         bnn_predictor *predictor;
-        kernels.cache_bytes = all ? (size_t)1 << 40 : 0;
+        kernels.cache_bytes = all ? (size_t)1 << 30 : 0;
         CK_CODE(bnn_loaded_open(path, &cached, &model, &err));
         CK_CODE(bnn_loaded_predictor(&model, &predictor, &err));
         CK_CODE(bnn_predictor_run(predictor, &batch, z, &err));
