@@ -9,6 +9,9 @@
 #include <cpuid.h>
 #include <sys/syscall.h>
 #include <unistd.h>
+#elif defined(__arm__)
+#include <asm/hwcap.h>
+#include <sys/auxv.h>
 #endif
 
 #include "cpu/conv/conv.h"
@@ -105,10 +108,15 @@ static const char *lacking_amx(void) {
 #if defined(__aarch64__) /* of which NEON is a part */
 #define NEON_TABLE &bnn_kernels_neon
 #define lacking_neon nothing
+#elif defined(__arm__)
+#define NEON_TABLE &bnn_kernels_neon
+static const char *lacking_neon(void) {
+    return getauxval(AT_HWCAP) & HWCAP_NEON ? NULL : "neon: this CPU lacks NEON";
+}
 #else
 #define NEON_TABLE NULL
 static const char *lacking_neon(void) {
-    return "neon: this CPU is no 64-bit ARM";
+    return "neon: this CPU is no ARM";
 }
 #endif
 

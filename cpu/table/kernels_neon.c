@@ -2,7 +2,7 @@
  * its own bit primitives and machine kernels. */
 #include "cpu/tiles/tiles.h"
 
-#if defined(__aarch64__) /* elsewhere this file is empty but for declarations */
+#if defined(BNN_NEON) /* elsewhere this file is empty but for declarations */
 
 #include <math.h>
 #include <string.h>

@@ -330,6 +330,7 @@ static inline ivec where(uint64_t bits, size_t j, ivec v) {
     return _mm256_and_si256(_mm256_cmpeq_epi32(_mm256_and_si256(half, bit), bit), v);
 }
 
+#define FLUSHED() 0
 #define F32_END_NAME bnn_f32_end_avx2
 #define F32_END_REST bnn_f32_end_generic
 #define B1_FINISH_NAME bnn_b1_finish_avx2

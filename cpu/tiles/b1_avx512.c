@@ -192,6 +192,7 @@ static inline ivec where(uint64_t bits, size_t j, ivec v) {
     return _mm512_maskz_mov_epi32((__mmask16)(bits >> j), v);
 }
 
+#define FLUSHED() 0
 #define F32_END_NAME bnn_f32_end_avx512
 #define F32_END_REST bnn_f32_end_generic
 #define B1_FINISH_NAME bnn_b1_finish_avx512

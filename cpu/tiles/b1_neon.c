@@ -5,9 +5,8 @@
  * for 128 products. */
 #include "cpu/tiles/tiles.h"
 
-#if defined(__aarch64__) /* elsewhere this file is empty but for declarations */
+#if defined(BNN_NEON) /* elsewhere this file is empty but for declarations */
 
-#include <arm_neon.h>
 #include <math.h>
 #include <string.h>
 
@@ -181,8 +180,25 @@ static inline ivec where(uint64_t bits, size_t j, ivec v) {
     return vandq_s32(vreinterpretq_s32_u32(bits_lanes(bits >> j)), v);
 }
 
+#if defined(__arm__)
+/* The flags of underflow and of subnormal operands are there for vectors, too. */
+static inline int flushed(void) {
+    const uint32_t flags = 1u << 3 | 1u << 7;
+    uint32_t status;
+    __asm__ volatile("vmrs %0, fpscr" : "=r"(status) : : "memory");
+    if (status & flags) {
+        __asm__ volatile("vmsr fpscr, %0" : : "r"(status & ~flags) : "memory");
+    }
+    return (status & flags) != 0;
+}
+#define FLUSHED flushed
+#define F32_END bnn_f32_end_generic /* in place: there is no second time */
+#else
+#define FLUSHED() 0
+#define F32_END bnn_f32_end_neon
 #define F32_END_NAME bnn_f32_end_neon
 #define F32_END_REST bnn_f32_end_generic
+#endif
 #define B1_FINISH_NAME bnn_b1_finish_neon
 #define B1_FINISH_REST bnn_b1_finish_generic
 #define B1_PLANES_NAME bnn_b1_planes_neon
@@ -216,7 +232,7 @@ const bnn_micro bnn_micro_neon = {
     .f32_nr = 8,
     .f32_indirect = bnn_f32_indirect_neon,
     .f32_outer = bnn_f32_outer_neon,
-    .f32_end = bnn_f32_end_neon,
+    .f32_end = F32_END,
     .f32_dots = bnn_f32_dots_neon,
     .f32_patch = bnn_f32_patch_neon,
     .f32_filter = bnn_f32_filter_neon,

@@ -3,10 +3,11 @@
 #ifndef BNN_CPU_TILES_BITS_NEON_H
 #define BNN_CPU_TILES_BITS_NEON_H
 
-#include <arm_neon.h>
 #include <math.h>
 #include <stddef.h>
 #include <stdint.h>
+
+#include "cpu/tiles/neon.h"
 
 /* Bit i of the word is the comparison of value i, 16 vectors with all bits of a lane set or clear:
  * narrowed to bytes, each left with the bit it stands for, and added up eight at a time. */
@@ -29,7 +30,7 @@ static inline uint64_t bits_ge(const float *x, float t) {
     const float32x4_t bound = vdupq_n_f32(t);
     uint32x4_t hit[16];
     for (int i = 0; i < 16; i++) {
-        hit[i] = vcgeq_f32(vld1q_f32(x + 4 * i), bound);
+        hit[i] = bnn_ge(vld1q_f32(x + 4 * i), bound);
     }
     return bits_gather(hit);
 }
@@ -41,7 +42,7 @@ static inline uint64_t bits_ge_some(const float *x, size_t n, float t) {
     uint64_t word = 0;
     size_t i = 0;
     for (; i + 4 <= n; i += 4) {
-        uint32x4_t hit = vcgeq_f32(vld1q_f32(x + i), bound);
+        uint32x4_t hit = bnn_ge(vld1q_f32(x + i), bound);
         word |= (uint64_t)vaddvq_u32(vandq_u32(hit, weight)) << i;
     }
     for (; i < n; i++) {
@@ -66,7 +67,7 @@ static inline uint64_t bits_between(const float *x, float lo, float hi) {
     uint32x4_t hit[16];
     for (int i = 0; i < 16; i++) {
         float32x4_t v = vld1q_f32(x + 4 * i);
-        hit[i] = vandq_u32(vcgtq_f32(v, low), vcltq_f32(v, high));
+        hit[i] = vandq_u32(bnn_gt(v, low), bnn_gt(high, v));
     }
     return bits_gather(hit);
 }
@@ -76,7 +77,7 @@ static inline uint64_t bits_within(const float *x, float lo, float hi) {
     uint32x4_t hit[16];
     for (int i = 0; i < 16; i++) {
         float32x4_t v = vld1q_f32(x + 4 * i);
-        hit[i] = vandq_u32(vcgeq_f32(v, low), vcleq_f32(v, high));
+        hit[i] = vandq_u32(bnn_ge(v, low), bnn_ge(high, v));
     }
     return bits_gather(hit);
 }
@@ -87,7 +88,7 @@ static inline uint64_t bits_threshold(const float *x, const int32_t *threshold) 
     for (int i = 0; i < 16; i++) {
         int32x4_t t = vld1q_s32(threshold + 4 * i);
         float32x4_t bound = vcvtq_f32_s32(vshrq_n_s32(t, 1));
-        hit[i] = veorq_u32(vcgeq_f32(vld1q_f32(x + 4 * i), bound), vtstq_s32(t, one));
+        hit[i] = veorq_u32(bnn_ge(vld1q_f32(x + 4 * i), bound), vtstq_s32(t, one));
     }
     return bits_gather(hit);
 }
@@ -103,7 +104,7 @@ static inline void bits_select(uint64_t word, const float *g, float *gx, int acc
         uint32x4_t bits = vreinterpretq_u32_f32(vld1q_f32(g + 4 * i));
         float32x4_t v = vreinterpretq_f32_u32(vandq_u32(bits, bits_lanes(word >> (4 * i))));
         if (acc) {
-            v = vaddq_f32(vld1q_f32(gx + 4 * i), v);
+            v = bnn_add(vld1q_f32(gx + 4 * i), v);
         }
         vst1q_f32(gx + 4 * i, v);
     }

@@ -3,9 +3,9 @@
  * into panels, by blocks of 4 x 4. */
 #include "cpu/tiles/tiles.h"
 
-#if defined(__aarch64__) /* elsewhere this file is empty but for declarations */
+#if defined(BNN_NEON) /* elsewhere this file is empty but for declarations */
 
-#include "cpu/tiles/transpose_neon.h"
+#include "cpu/tiles/neon.h"
 
 #define LANES 4
 #define MR 8
@@ -15,7 +15,11 @@ typedef float32x4_t vec;
 
 #define zero() vdupq_n_f32(0.0f)
 #define load vld1q_f32
+#if defined(__ARM_FEATURE_FMA)
 #define fma(a, b, sum) vfmaq_f32(sum, b, a)
+#else
+#define fma(a, b, sum) vmlaq_f32(sum, b, a)
+#endif
 #define broadcast vld1q_dup_f32
 
 static inline void store(float *to, vec v, size_t n, int acc) {

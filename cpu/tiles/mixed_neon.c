@@ -6,11 +6,11 @@
  * time, which stay in the first-level cache while all columns of the tile use them. */
 #include "cpu/tiles/tiles.h"
 
-#if defined(__aarch64__) /* elsewhere this file is empty but for declarations */
+#if defined(BNN_NEON) /* elsewhere this file is empty but for declarations */
 
 #include <string.h>
 
-#include "cpu/tiles/transpose_neon.h"
+#include "cpu/tiles/neon.h"
 
 enum { MR = 16, NV = 4, LANES = 32, TABLE = 4, SUMS = 16 };
 enum { QUADS = 16 /* whose sums are in memory */, RUN = 16 * QUADS };
@@ -104,12 +104,11 @@ static inline void look_up(const chunk *c, const uint32_t *codes, float *total) 
         const uint32_t *code = codes + p->word;
         uint32_t left_code = code[0] >> p->shift, right_code = code[1] >> p->shift;
         for (size_t quads = p->quads; quads > 0; quads--, sums += SUMS * MR) {
-            const float32x4x4_t l = vld1q_f32_x4(sums + left_code % 16 * MR);
-            const float32x4x4_t r = vld1q_f32_x4(sums + right_code % 16 * MR);
+            const float *l = sums + left_code % 16 * MR, *r = sums + right_code % 16 * MR;
 #pragma GCC unroll 4
             for (int i = 0; i < 4; i++) {
-                left[i] = vaddq_f32(left[i], l.val[i]);
-                right[i] = vaddq_f32(right[i], r.val[i]);
+                left[i] = vaddq_f32(left[i], vld1q_f32(l + 4 * i));
+                right[i] = vaddq_f32(right[i], vld1q_f32(r + 4 * i));
             }
             left_code >>= 4;
             right_code >>= 4;

@@ -11,6 +11,11 @@
 
 #include "engine/device.h"
 
+/* ARM, of either size. */
+#if defined(__aarch64__) || defined(__arm__)
+#define BNN_NEON
+#endif
+
 /* A tile of a mixed product, floats times signs. The floats come as tables, one for each quad,
  * which is four neighbours along the reduction; the signs as codes, the quad's four bits for each
  * lane of a vector of columns. A zero float is an exact zero whatever its sign bit says. */
@@ -211,7 +216,7 @@ extern const bnn_kernels bnn_kernels_vpopcntdq;
 extern const bnn_micro bnn_micro_amx;
 extern const bnn_mixed bnn_mixed_amx;
 extern const bnn_kernels bnn_kernels_amx;
-#elif defined(__aarch64__)
+#elif defined(BNN_NEON)
 extern const bnn_micro bnn_micro_neon;
 extern const bnn_mixed bnn_mixed_neon;
 extern const bnn_kernels bnn_kernels_neon;
@@ -321,7 +326,7 @@ void bnn_mix_tile_avx512(const bnn_mix *m);
     .f32_rows = bnn_f32_rows_avx512, .f32_end = bnn_f32_end_avx512,                                \
     .b1_expand = bnn_b1_expand_avx512, .b1_finish = bnn_b1_finish_avx512,                          \
     .b1_planes = bnn_b1_planes_avx512
-#elif defined(__aarch64__)
+#elif defined(BNN_NEON)
 void bnn_f32_indirect_neon(const bnn_f32_runs *p);
 void bnn_f32_outer_neon(size_t depth, const float *a, size_t lda, const float *b, size_t m,
                         size_t n, float *c, size_t ldc, int acc);

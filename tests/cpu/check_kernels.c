@@ -36,7 +36,8 @@ START_TEST(test_dispatch) {
     ck_assert(bnn_cpu_device("generic", 2, &device, &why) && device.kernels == generic);
     ck_assert_int_eq(device.threads, 2);
     ck_assert(bnn_cpu_device(NULL, BNN_MAX_THREADS + 1, &device, &why));
-    ck_assert_int_eq(device.threads, BNN_MAX_THREADS);
+    /* Before there are as many, their stacks fill 32 bits. */
+    ck_assert(device.threads == BNN_MAX_THREADS || sizeof(void *) == 4);
 }
 END_TEST
 
@@ -71,7 +72,7 @@ START_TEST(test_complete) {
         &bnn_micro_avx512,
         &bnn_micro_vpopcntdq,
         &bnn_micro_amx,
-#elif defined(__aarch64__)
+#elif defined(BNN_NEON)
         &bnn_micro_neon,
 #endif
     };

@@ -1,13 +1,14 @@
 /* Kernels that make bits of values, values of bits, and the windows of surrogates and clamps. */
 #include "tests/cpu/kernels/harness.h"
 
-static const float probes[] = {-1.5f, -1.0f, -0.5f, -0.0f, 0.0f, 0.5f, 1.0f, 1.5f};
+static const float probes[] = {-1.5f, -1.0f, -0.5f, -1e-40f, -0.0f, 0.0f, 1e-40f, 0.5f, 1.0f, 1.5f};
 
-/* Random values with exact borders, infinities and, if asked for, NaN among them. */
+/* Random values with exact borders, subnormal numbers, infinities and, if asked for, NaN among
+ * them. */
 static float *awkward_floats(size_t n, int with_nan) {
     float *x = random_floats(n);
     for (size_t i = 0; i < n; i += 3) {
-        x[i] = probes[below(8)];
+        x[i] = probes[below(10)];
     }
     for (size_t i = 5; i < n; i += 29) {
         x[i] = below(2) ? INFINITY : -INFINITY;
