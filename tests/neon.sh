@@ -3,7 +3,8 @@
 # what exercises kernels and runs it under qemu-user, on NEON and on generic C, which the tests
 # compare where they can; then asks a model packed here, with the programs in BUILD, for its
 # predictions on both. A machine is skipped where its cross compiler, emulator or libraries cannot be
-# had; all of it was (77) if both are.
+# had; all of it was (77) if both are. cycles.sh then reckons what the binary tile would do on some
+# processors.
 set -eu
 cd "$(dirname "$0")/.."
 root=$PWD
@@ -55,6 +56,7 @@ run_kernels() {
         BNN_ISA=$isa ctest --test-dir "$build" --output-on-failure -j"$jobs" -R "^($tests)\$"
         tests='check_bits|check_binarizers'
     done
+    tests/cycles.sh "$build/CMakeFiles/bnn.dir/cpu/tiles/b1_neon.c.o" "$triple" 80
 }
 
 # What is packed here says the same there, of every picture.

@@ -1,8 +1,20 @@
-/* The binary tile with NEON: xor, a popcount of bytes, an addition. Channels lie in the lanes, 32
- * bits of K of each, so that 4 pixels times 16 channels are sixteen sums in registers, one pass
- * serves every width, and what adds up a lane's bytes leaves the counts in their order. Sums are
- * bytes, widened every 31 steps (8 a step at most); the bound is the vector pipes, three operations
- * for 128 products. */
+/* The binary tile with NEON. Channels lie in the lanes, 32 bits of K of each, a step; so one pass
+ * serves every width, and what adds up a lane's bytes leaves the counts in their order.
+ *
+ * To count every step would cost three operations for 128 products: xor, a popcount of bytes, an
+ * addition. Here every second one is counted. Packing puts in the place of a step the parity of all
+ * steps up to it, of pixels and of channels alike, so that their xor is the parity of all products
+ * up to there. Let that be p before two steps, q between them and r behind them. The two add to
+ * what p has kept; r keeps one of it, and there is a carry of two if p and both bits have a
+ * majority of ones: with q clear both or neither of p and the first are set, and with q set one of
+ * them is, so that the second decides. The carry is q ? not r : p, one selection of bits: two steps
+ * are two xor, a selection, a popcount and an addition, and the bound is five operations for 256
+ * products on the vector pipes. (Adders of the carries, as in b1_adders.inc, would cost three
+ * operations here for each two that they save.)
+ *
+ * As r is wanted inverted now, and as it is for the next two steps, packing inverts it for every
+ * second pair. The next pair's carries are inverted by that, and are taken away from all there
+ * could be. */
 #include "cpu/tiles/tiles.h"
 
 #if defined(BNN_NEON) /* elsewhere this file is empty but for declarations */
@@ -12,89 +24,137 @@
 
 #include "cpu/tiles/bits_neon.h"
 
-/* A step is 4 bytes of K. */
-enum { MR = 4, PASS = 16 /* channels */, WIDEN = 31 /* steps */ };
+/* Pixels of a tile, and at once; vectors of channels at once, for sums and parities of all of which
+ * there are registers; pairs of steps that a byte can count, an even number. */
+#if defined(__aarch64__)
+enum { MR = 4, PIXELS = 2, NV = 4, PAIRS = 30 };
+#else
+enum { MR = 4, PIXELS = 2, NV = 2, PAIRS = 30 };
+#endif
+enum { PASS = 4 * NV /* channels */, PAIR = 8 /* bytes of K */ };
 
 /* A panel is [width / PASS][kb / 4][PASS]: the steps of a pass follow each other. */
 void bnn_b1_pack_w_neon(size_t kb, size_t n, size_t width, const uint8_t *w, uint8_t *panel) {
     for (size_t j = 0; j < width; j += PASS) {
+        uint32_t parity[PASS] = {0};
         for (size_t k = 0; k < kb; k += 4) {
-            for (size_t lane = j; lane < j + PASS; lane++, panel += 4) {
+            uint32_t invert = k % (2 * PAIR) == 4 ? ~(uint32_t)0 : 0;
+            for (size_t lane = 0; lane < PASS; lane++, panel += 4) {
                 uint32_t v = 0;
-                if (lane < n) {
-                    memcpy(&v, w + lane * kb + k, 4);
+                if (j + lane < n) {
+                    memcpy(&v, w + (j + lane) * kb + k, 4);
                 }
+                parity[lane] ^= v;
+                v = parity[lane] ^ invert;
                 memcpy(panel, &v, 4);
             }
         }
     }
 }
 
-/* A tile is [kb / 4][MR], so that one load fetches a step of all pixels. */
+/* The parities of a pair of steps, from that of all before it on. */
+static inline uint32x2_t parities(const uint8_t *row, uint32x2_t *before) {
+    uint32x2_t v = vreinterpret_u32_u8(vld1_u8(row));
+    v = veor_u32(v, vreinterpret_u32_u64(vshl_n_u64(vreinterpret_u64_u32(v), 32)));
+    v = veor_u32(v, *before);
+    *before = vdup_lane_u32(v, 1);
+    return v;
+}
+
+/* A tile is [MR / PIXELS][kb / 8][2][PIXELS], so that one load fetches a pair of steps. */
 void bnn_b1_pack_a_neon(size_t kb, const uint8_t *rows, uint8_t *tile) {
-    for (size_t k = 0; k < kb; k += 8) {
-        uint32x2x4_t v;
-        for (int i = 0; i < MR; i++) {
-            v.val[i] = vreinterpret_u32_u8(vld1_u8(rows + (size_t)i * kb + k));
+    for (int i = 0; i < MR; i += PIXELS, rows += PIXELS * kb) {
+        uint32x2_t left = vdup_n_u32(0), right = left;
+        for (size_t k = 0; k < kb; k += PAIR, tile += PIXELS * PAIR) {
+            uint32x2x2_t v = vzip_u32(parities(rows + k, &left), parities(rows + kb + k, &right));
+            vst1q_u32((uint32_t *)(void *)tile, vcombine_u32(v.val[0], v.val[1]));
         }
-        vst4_u32((uint32_t *)(void *)(tile + k * MR), v);
     }
 }
 
-static inline uint8x16_t add_count(uint8x16_t sum, uint8x16_t a, uint8x16_t w) {
-    return vaddq_u8(sum, vcntq_u8(veorq_u8(a, w)));
+typedef struct counter {
+    uint8x16_t parity, sum;
+} counter;
+
+/* Where a value becomes an operand of its own: gcc would load every lane of a vector alone and copy
+ * it all the same, and sum in another order, in more operations. */
+#define PIN(x) __asm__("" : "+w"(x))
+/* What gcc does not reorder across: it would begin so much at once that registers lack. */
+#define BARRIER() __asm__ volatile("")
+
+/* A pair of steps; `inverted`, a constant, if its bits are. */
+static inline __attribute__((always_inline)) void
+count_pair(counter c[NV][PIXELS], const uint8_t *tile, const uint8_t *w, int inverted) {
+    uint32x4_t pixels = vld1q_u32((const uint32_t *)(const void *)tile);
+    PIN(pixels);
+    const uint8x16_t a[2][PIXELS] = {{vreinterpretq_u8_u32(vdupq_laneq_u32(pixels, 0)),
+                                      vreinterpretq_u8_u32(vdupq_laneq_u32(pixels, 1))},
+                                     {vreinterpretq_u8_u32(vdupq_laneq_u32(pixels, 2)),
+                                      vreinterpretq_u8_u32(vdupq_laneq_u32(pixels, 3))}};
+#pragma GCC unroll 4
+    for (int v = 0; v < NV; v++) {
+        const uint8x16_t first = vld1q_u8(w + 16 * v), second = vld1q_u8(w + 4 * PASS + 16 * v);
+#pragma GCC unroll 2
+        for (int i = 0; i < PIXELS; i++) {
+            uint8x16_t parity = veorq_u8(a[1][i], second);
+            uint8x16_t twos = vbslq_u8(veorq_u8(a[0][i], first), parity, c[v][i].parity);
+            c[v][i].parity = parity;
+            twos = vcntq_u8(twos);
+            c[v][i].sum = inverted ? vsubq_u8(c[v][i].sum, twos) : vaddq_u8(c[v][i].sum, twos);
+            PIN(c[v][i].sum);
+        }
+        if ((v + 1) % (NV / 2) == 0) {
+            BARRIER();
+        }
+    }
 }
 
-/* The four byte sums of each channel, added to its count. */
-static inline void widen(uint8x16_t sum, int32_t *count, int add) {
-    int32x4_t wide = vreinterpretq_s32_u32(vpaddlq_u16(vpaddlq_u8(sum)));
+/* The sums of each channel's bytes, worth two each, and of what there is beside. */
+static inline void widen(uint8x16_t twos, uint16x8_t ones, int32_t *count, int add) {
+    uint16x8_t all = vpadalq_u8(vpadalq_u8(ones, twos), twos);
+    int32x4_t wide = vreinterpretq_s32_u32(vpaddlq_u16(all));
     vst1q_s32(count, add ? vaddq_s32(vld1q_s32(count), wide) : wide);
 }
 
-/* At most WIDEN steps of a pass. With all loops over pixels and vectors unrolled the sums become
+/* PIXELS times a pass. With all loops over pixels and vectors unrolled the counters become
  * registers. */
-static void run(size_t steps, const uint8_t *tile, const uint8_t *w, size_t width, int32_t *count,
-                int add) {
-    uint8x16_t sum[MR][4];
-#pragma GCC unroll 4
-    for (int i = 0; i < MR; i++) {
-#pragma GCC unroll 4
-        for (int v = 0; v < 4; v++) {
-            sum[i][v] = vdupq_n_u8(0);
-        }
+static void run(size_t pairs, const uint8_t *tile, const uint8_t *w, size_t width, int32_t *count) {
+    const size_t a = PIXELS * PAIR, b = PASS * PAIR;
+    counter c[NV][PIXELS];
+#pragma GCC unroll 8
+    for (int i = 0; i < PIXELS * NV; i++) {
+        c[i % NV][i / NV].parity = vdupq_n_u8(0);
     }
-    for (; steps > 0; steps--, tile += 4 * MR, w += 4 * PASS) {
-        uint32x4_t pixels = vreinterpretq_u32_u8(vld1q_u8(tile));
-        const uint8x16_t a[MR] = {vreinterpretq_u8_u32(vdupq_laneq_u32(pixels, 0)),
-                                  vreinterpretq_u8_u32(vdupq_laneq_u32(pixels, 1)),
-                                  vreinterpretq_u8_u32(vdupq_laneq_u32(pixels, 2)),
-                                  vreinterpretq_u8_u32(vdupq_laneq_u32(pixels, 3))};
-#pragma GCC unroll 4
-        for (int v = 0; v < 4; v++) {
-            uint8x16_t channels = vld1q_u8(w + 16 * v);
-#pragma GCC unroll 4
-            for (int i = 0; i < MR; i++) {
-                sum[i][v] = add_count(sum[i][v], a[i], channels);
-            }
+    for (size_t first = 0; first < pairs; first += PAIRS) {
+        size_t here = pairs - first < PAIRS ? pairs - first : PAIRS, left = here / 2;
+        int last = first + here == pairs;
+#pragma GCC unroll 8
+        for (int i = 0; i < PIXELS * NV; i++) {
+            c[i % NV][i / NV].sum = vdupq_n_u8((uint8_t)(8 * left));
         }
-    }
-#pragma GCC unroll 4
-    for (int i = 0; i < MR; i++) {
-#pragma GCC unroll 4
-        for (int v = 0; v < 4; v++) {
-            widen(sum[i][v], count + (size_t)i * width + 4 * v, add);
+        for (; left > 0; left--, tile += 2 * a, w += 2 * b) {
+            count_pair(c, tile, w, 0);
+            count_pair(c, tile + a, w + b, 1);
+        }
+        if (here % 2) {
+            count_pair(c, tile, w, 0);
+        }
+        const uint8x16_t invert = vdupq_n_u8(here % 2 ? 255 : 0);
+#pragma GCC unroll 8
+        for (int i = 0; i < PIXELS * NV; i++) {
+            const counter *s = &c[i % NV][i / NV];
+            uint16x8_t ones =
+                last ? vpaddlq_u8(vcntq_u8(veorq_u8(s->parity, invert))) : vdupq_n_u16(0);
+            widen(s->sum, ones, count + (size_t)(i / NV) * width + 4 * (i % NV), first > 0);
         }
     }
 }
 
 void bnn_b1_tile_neon(size_t kb, size_t width, const uint8_t *tile, const uint8_t *panel,
                       int32_t *count) {
-    size_t steps = kb / 4;
     for (size_t j = 0; j < width; j += PASS) {
-        for (size_t first = 0; first < steps; first += WIDEN) {
-            size_t here = steps - first < WIDEN ? steps - first : WIDEN;
-            run(here, tile + first * 4 * MR, panel + j * kb + first * 4 * PASS, width, count + j,
-                first > 0);
+        for (size_t i = 0; i < MR; i += PIXELS) {
+            run(kb / PAIR, tile + i * kb, panel + j * kb, width, count + i * width + j);
         }
     }
 }
