@@ -36,7 +36,7 @@ static int number_in(const char *path, const char *folder) {
         return -1;
     }
     char *end;
-    long number = strtol(path + length, &end, 10);
+    long long number = strtoll(path + length, &end, 10);
     return *end || number > INT_MAX ? -1 : (int)number;
 }
 

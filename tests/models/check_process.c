@@ -212,7 +212,7 @@ START_TEST(file_may_change) {
     ck_assert_int_eq(stat(packed, &info), 0);
     FILE *file = fopen(packed, _i ? "wb" : "r+b"); /* cut off, or written over */
     ck_assert_ptr_nonnull(file);
-    fseek(file, info.st_size / 2, SEEK_SET);
+    fseeko(file, info.st_size / 2, SEEK_SET);
     for (off_t i = info.st_size / 2; _i == 0 && i < info.st_size; i++) {
         fputc(0, file);
     }
