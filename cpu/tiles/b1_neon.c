@@ -288,7 +288,7 @@ static inline int32_t popcount64(uint64_t v) {
 #include "cpu/tiles/b1_inner.inc"
 
 const bnn_micro bnn_micro_neon = {
-    .f32_mr = 8,
+    .f32_mr = BNN_F32_ROWS,
     .f32_nr = 8,
     .f32_indirect = bnn_f32_indirect_neon,
     .f32_outer = bnn_f32_outer_neon,

@@ -1,6 +1,6 @@
-/* The float tiles with NEON: 8 x 8 sums in 16 of the 32 registers. A value of A needs no broadcast:
- * it is loaded alone and its lane is an operand of the multiply-add. And the transpose of filters
- * into panels, by blocks of 4 x 4. */
+/* The float tiles with NEON: 8 x 8 sums in 16 of the 32 registers, on 32-bit ARM half of both. A
+ * value of A needs no broadcast: it is loaded alone and its lane is an operand of the multiply-add.
+ * And the transpose of filters into panels, by blocks of 4 x 4. */
 #include "cpu/tiles/tiles.h"
 
 #if defined(BNN_NEON) /* elsewhere this file is empty but for declarations */
@@ -8,8 +8,12 @@
 #include "cpu/tiles/neon.h"
 
 #define LANES 4
-#define MR 8
+#define MR BNN_F32_ROWS
+#if defined(__aarch64__)
 #define ROWS(X) X(0) X(1) X(2) X(3) X(4) X(5) X(6) X(7)
+#else
+#define ROWS(X) X(0) X(1) X(2) X(3)
+#endif
 
 typedef float32x4_t vec;
 

@@ -10,6 +10,13 @@
 #include <arm_neon.h>
 #include <math.h>
 
+/* Rows of a float tile of eight columns: half of the registers are sums. */
+#if defined(__aarch64__)
+enum { BNN_F32_ROWS = 8 };
+#else
+enum { BNN_F32_ROWS = 4 };
+#endif
+
 #if defined(__arm__)
 
 #define vdupq_laneq_u32(v, lane)                                                                   \
