@@ -9,8 +9,8 @@
  * majority of ones: with q clear both or neither of p and the first are set, and with q set one of
  * them is, so that the second decides. The carry is q ? not r : p, one selection of bits: two steps
  * are two xor, a selection, a popcount and an addition, and the bound is five operations for 256
- * products on the vector pipes. (Adders of the carries, as in b1_adders.inc, would cost three
- * operations here for each two that they save.)
+ * products on the vector pipes, or six where a selection is two, as on Cortex-A72. (Adders of the
+ * carries, as in b1_adders.inc, would cost three operations here for each two that they save.)
  *
  * As r is wanted inverted now, and as it is for the next two steps, packing inverts it for every
  * second pair. The next pair's carries are inverted by that, and are taken away from all there
