@@ -27,6 +27,11 @@ static inline uint8x16_t vpaddq_u8(uint8x16_t a, uint8x16_t b) {
                        vpadd_u8(vget_low_u8(b), vget_high_u8(b)));
 }
 
+static inline float32x4_t vpaddq_f32(float32x4_t a, float32x4_t b) {
+    return vcombine_f32(vpadd_f32(vget_low_f32(a), vget_high_f32(a)),
+                        vpadd_f32(vget_low_f32(b), vget_high_f32(b)));
+}
+
 static inline uint32_t vaddvq_u32(uint32x4_t v) {
     uint32x2_t sum = vadd_u32(vget_low_u32(v), vget_high_u32(v));
     return vget_lane_u32(vpadd_u32(sum, sum), 0);
