@@ -158,8 +158,8 @@ static const char *layer_of(const bnn_translation *t, const char *constant) {
 
 const char *bnn_translation_layer(const bnn_translation *t, const bnn_node *node) {
     while (node) {
-        for (int k = 0; k < node->in_count; k++) {
-            const bnn_constant *c = find_constant(t, node->in[k]);
+        for (int k = 1; k <= node->in_count; k++) { /* the first is what the layer is applied to */
+            const bnn_constant *c = find_constant(t, node->in[k % node->in_count]);
             if (c) {
                 return layer_of(t, c->name);
             }
