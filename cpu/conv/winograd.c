@@ -3,9 +3,9 @@
  * sums of theirs, whose products, added up over the channels, are sixteen sums of which a square of
  * four results is made. That is 16 multiplications where the plain product has 36. Since the sums
  * have few terms and no factor but a half, the results are as good as plain ones but for about a
- * bit. What is in the middle is sixteen products of matrices, made by the tiles of f32.c. A block
- * of patches is small enough for a near cache. The gradient of the image is the same product, with
- * the filters turned. */
+ * bit; but a value that is not finite also spoils the results beside its own. What is in the middle
+ * is sixteen products of matrices, made by the tiles of f32.c. A block of patches is small enough
+ * for a near cache. The gradient of the image is the same product, with the filters turned. */
 #include "cpu/conv/conv.h"
 
 /* The most products that one register adds up, as in f32.c. */
