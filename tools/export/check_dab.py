@@ -14,7 +14,10 @@ import argparse
 import struct
 import sys
 
-import numpy as np
+try:
+    import numpy as np
+except ImportError:
+    np = None  # --help goes without
 
 # type: (name, field of its parameters, how many names they begin with, lists of integers behind)
 KINDS = {
@@ -215,6 +218,9 @@ def main():
                              "above 1 (default 0: no bit)")
     parser.add_argument("--predictions", action="store_true", help="compare the largest alone")
     args = parser.parse_args()
+    if np is None:
+        print("check_dab.py: needs NumPy (Debian's python3-numpy)", file=sys.stderr)
+        return 2
     try:
         with open(args.model, "rb") as file:
             model = Model(file.read())
