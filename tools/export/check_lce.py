@@ -76,6 +76,7 @@ def compare_outputs(numpy, name, got, want, tolerance):
         give_up(f"{got.shape} outputs, but {want.shape} are expected")
     want = want.reshape(got.shape)
     difference = numpy.abs(got.astype(numpy.float64) - want).reshape(len(got), -1).max(axis=1)
+    tolerance *= max(1.0, float(numpy.abs(want).max()))
     far = int((~(difference <= tolerance)).sum())  # NaN is far, too
     print(f"{name}: {len(got)} samples, largest difference {difference.max():g}, "
           f"{far} beyond {tolerance:g}")
@@ -100,7 +101,8 @@ def read_options():
     parser.add_argument("--outputs", metavar="FILE.npy",
                         help="expected outputs, a row for each sample")
     parser.add_argument("--tolerance", type=float, default=1e-4, metavar="T",
-                        help="outputs may differ so much (default: 1e-4; 0 asks for equality)")
+                        help="outputs may differ so much, times the largest one if that is above 1 "
+                        "(default: 1e-4; 0 asks for equality)")
     parser.add_argument("--predictions", metavar="FILE",
                         help="expected classes, one a line (bnn-eval --predictions)")
     parser.add_argument("--save", metavar="FILE.npy", help="write what the interpreter computes")
