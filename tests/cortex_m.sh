@@ -81,7 +81,7 @@ try() { # ARCH SIZE ALGO...
     done
 }
 
-try resnet20 1x28x28 bnn xnor dorefa bireal xnorpp reactnet recu fda
+try resnet20 1x32x32 bnn xnor dorefa bireal xnorpp reactnet recu fda
 try resnet20 1x12x12 fp32
 try vgg_small 3x8x8 bnn xnorpp
 try pointnet 3x1x8 reactnet xnor

@@ -38,7 +38,7 @@ try() { # ARCH SIZE ALGO...
     done
 }
 
-try resnet20 1x28x28 bnn xnor dorefa bireal xnorpp reactnet recu fda fp32
+try resnet20 1x32x32 bnn xnor dorefa bireal xnorpp reactnet recu fda fp32
 try resnet18 3x40x40 reactnet # with the stem of large images
 try vgg_small 3x16x16 bnn xnor xnorpp recu
 try pointnet 3x1x16 bireal xnor xnorpp
