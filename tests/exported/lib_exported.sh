@@ -10,7 +10,7 @@ make_model=${helper%make_data}make_model
 # Sums of floats of these add up otherwise in another order.
 rounds() { # ARCH ALGO
     case $1-$2 in
-    *-fp32 | *-xnor | vgg_small-xnorpp | deep_fsmn-xnorpp) true ;;
+    *-fp32 | *-xnor | resnet20-xnorpp | vgg_small-xnorpp | deep_fsmn-xnorpp) true ;;
     *) false ;;
     esac
 }
