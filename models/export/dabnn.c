@@ -144,7 +144,7 @@ static bnn_code put_threshold(bnn_dab_walk *w, const bnn_node *node) {
     if (code == BNN_OK && (!at || !a || !b)) {
         code = bnn_translation_no_memory(&w->t);
     }
-    for (int i = 0; code == BNN_OK && i < x.c; i++) {
+    for (int i = 0; at && code == BNN_OK && i < x.c; i++) {
         bnn_translation_step(at[i], BNN_DAB_MOST_TERMS, &a[i], &b[i]);
     }
     if (code == BNN_OK) {

@@ -104,7 +104,7 @@ static int slice(bnn_lce *l, const bnn_node *node, int x, const move *m, const l
 
 static int transpose(bnn_lce *l, const bnn_node *node, int x, const move *m, const layout *from,
                      const layout *to) {
-    int order[AXES], moved = 0;
+    int order[AXES] = {0}, moved = 0;
     for (int k = 0; k < m->axes; k++) {
         for (int i = 0; i < m->axes; i++) {
             if (from->order[i] == to->order[k]) {
