@@ -32,9 +32,9 @@ available() {
         libjansson-dev check libgomp1; then
         echo "SKIPPED: no NEON of $machine: its libraries cannot be downloaded"
     else
-        return
+        return 0
     fi
-    false
+    return 1
 }
 
 # shellcheck disable=SC2317 # check calls it
