@@ -159,7 +159,8 @@ static int rank(const prediction *p, int *class, double *probability) {
     const int classes = p->model.spec.classes, wanted = top < classes ? (int)top : classes;
     double largest = (double)p->output[0], sum = 0.0;
     for (int c = 0; c < classes; c++) {
-        largest = fmax(largest, (double)p->output[c]);
+        const double logit = (double)p->output[c];
+        largest = logit > largest ? logit : largest; /* fmax would crash gcc 12 for ARM */
     }
     for (int c = 0; c < classes; c++) {
         sum += exp((double)p->output[c] - largest);
