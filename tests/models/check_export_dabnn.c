@@ -466,7 +466,8 @@ static bnn_t fewer_points(bnn_inference *r) {
 }
 
 static bnn_t pool_of_points(bnn_inference *r) { /* whose numbers alone would do */
-    bnn_t x = bnn_op_max_pool(r->graph, start(r, (bnn_shape){1, 1, 4, 4}, 1), 3, 4, 1, 0);
+    bnn_t x = start(r, (bnn_shape){1, 1, 4, 4}, 1);
+    x = bnn_op_max_pool(r->graph, x, 3, 4, 1, 0);
     return conv(r, "one.weight", x, (bnn_shape){2, 1, 1, 4}, NULL);
 }
 
