@@ -42,6 +42,15 @@ bnn_t bnn_inference_constant(bnn_inference *inference, bnn_dtype dtype, bnn_shap
     return t;
 }
 
+const bnn_constant *bnn_inference_constant_of(const bnn_inference *inference, bnn_t t) {
+    for (size_t i = 0; t >= 0 && i < inference->constant_count; i++) {
+        if (inference->constants[i].t == t) {
+            return &inference->constants[i];
+        }
+    }
+    return NULL;
+}
+
 size_t bnn_inference_find(const bnn_inference *inference, const char *name) {
     size_t i = 0;
     while (i < inference->constant_count && strcmp(inference->constants[i].name, name) != 0) {

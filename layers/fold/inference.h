@@ -29,6 +29,8 @@ void bnn_inference_free(bnn_inference *inference); /* one of zeros is fine */
 /* Adds a constant; the name is copied. BNN_NONE leaves the graph's error. */
 bnn_t bnn_inference_constant(bnn_inference *inference, bnn_dtype dtype, bnn_shape shape,
                              const char *name);
+/* The constant that this tensor is, or NULL. */
+const bnn_constant *bnn_inference_constant_of(const bnn_inference *inference, bnn_t t);
 /* Index of the constant of this name; constant_count if there is none. */
 size_t bnn_inference_find(const bnn_inference *inference, const char *name);
 

@@ -12,21 +12,12 @@ typedef struct walk {
     bnn_t *map; /* tensor of `from` -> of `to`; BNN_NONE: nobody has asked for it yet */
 } walk;
 
-static const bnn_constant *find_constant(const bnn_inference *network, bnn_t t) {
-    for (size_t i = 0; i < network->constant_count; i++) {
-        if (network->constants[i].t == t) {
-            return &network->constants[i];
-        }
-    }
-    return NULL;
-}
-
 /* The tensor in the other network; a constant comes in when it is first read. */
 static bnn_t value(const walk *w, bnn_t t) {
     if (t < 0) {
         return BNN_NONE;
     }
-    const bnn_constant *c = w->map[t] < 0 ? find_constant(w->from, t) : NULL;
+    const bnn_constant *c = w->map[t] < 0 ? bnn_inference_constant_of(w->from, t) : NULL;
     if (c) {
         w->map[t] = bnn_inference_constant(w->to, bnn_dtype_of(w->from->graph, t),
                                            bnn_shape_of(w->from->graph, t), c->name);

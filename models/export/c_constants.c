@@ -12,12 +12,9 @@ const char *bnn_c_constant_name(bnn_c_writer *w, bnn_t t, bnn_c_layout layout) {
             return c->name;
         }
     }
-    const bnn_inference *network = &w->t->plain;
-    const char *from = "", *name;
-    for (size_t i = 0; i < network->constant_count; i++) {
-        from = network->constants[i].t == t ? network->constants[i].name : from;
-    }
-    name = bnn_c_text(w, "k%zu_%s", w->constants, bnn_c_clean(w, from, 1));
+    const bnn_constant *constant = bnn_inference_constant_of(&w->t->plain, t);
+    const char *from = constant ? constant->name : "";
+    const char *name = bnn_c_text(w, "k%zu_%s", w->constants, bnn_c_clean(w, from, 1));
     w->constant[w->constants++] = (bnn_c_constant){name, from, t, layout};
     return name;
 }

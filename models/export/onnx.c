@@ -31,12 +31,8 @@ static const struct {
              {&bnn_batch_product_op, bnn_onnx_batch_product, VALUES(0) | VALUES(1)}};
 
 const char *bnn_onnx_name(const bnn_onnx *o, bnn_t constant) {
-    for (size_t i = 0; i < o->t->plain.constant_count; i++) {
-        if (o->t->plain.constants[i].t == constant) {
-            return o->t->plain.constants[i].name;
-        }
-    }
-    return "constant";
+    const bnn_constant *c = bnn_inference_constant_of(&o->t->plain, constant);
+    return c ? c->name : "constant";
 }
 
 /* Points and frames of one row come as PyTorch has them, [N,C,points]. */

@@ -31,17 +31,8 @@ void bnn_translation_free(bnn_translation *t) {
 
 /* ---- constants ---- */
 
-static const bnn_constant *find_constant(const bnn_translation *t, bnn_t tensor) {
-    for (size_t i = 0; tensor >= 0 && i < t->plain.constant_count; i++) {
-        if (t->plain.constants[i].t == tensor) {
-            return &t->plain.constants[i];
-        }
-    }
-    return NULL;
-}
-
 int bnn_translation_is_constant(const bnn_translation *t, bnn_t tensor) {
-    return find_constant(t, tensor) != NULL;
+    return bnn_inference_constant_of(&t->plain, tensor) != NULL;
 }
 
 /* A constant's memory, copied. */
@@ -159,7 +150,8 @@ static const char *layer_of(const bnn_translation *t, const char *constant) {
 const char *bnn_translation_layer(const bnn_translation *t, const bnn_node *node) {
     while (node) {
         for (int k = 1; k <= node->in_count; k++) { /* the first is what the layer is applied to */
-            const bnn_constant *c = find_constant(t, node->in[k % node->in_count]);
+            const bnn_constant *c =
+                bnn_inference_constant_of(&t->plain, node->in[k % node->in_count]);
             if (c) {
                 return layer_of(t, c->name);
             }

@@ -75,14 +75,6 @@ static bnn_code put_tensor(writer *w, bnn_t t, const char *name, bnn_error *err)
     return BNN_OK;
 }
 
-static const bnn_constant *find_constant(const bnn_inference *network, bnn_t t) {
-    size_t i = 0;
-    while (i < network->constant_count && network->constants[i].t != t) {
-        i++;
-    }
-    return i < network->constant_count ? &network->constants[i] : NULL;
-}
-
 static bnn_code put_operand(writer *w, bnn_t t, const char *op, bnn_error *err) {
     if (t < 0) {
         put(&w->text, " -");
@@ -92,7 +84,7 @@ static bnn_code put_operand(writer *w, bnn_t t, const char *op, bnn_error *err) 
         put(&w->text, " %d", w->number[t] - 1);
         return BNN_OK;
     }
-    const bnn_constant *constant = find_constant(w->network, t);
+    const bnn_constant *constant = bnn_inference_constant_of(w->network, t);
     if (!constant) {
         return unstorable(op, err);
     }
