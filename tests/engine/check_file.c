@@ -8,7 +8,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -16,6 +15,7 @@
 
 #include "engine/base/file.h"
 #include "engine/base/stream.h"
+#include "tests/fixtures/file_limit.h"
 
 static char folder[64];
 static char path[128];
@@ -245,61 +245,63 @@ START_TEST(open_refuses_what_cannot_be_written) {
 }
 END_TEST
 
-static void limit_file_size(rlim_t bytes) {
-    struct rlimit limit;
-    signal(SIGXFSZ, SIG_IGN);
-    ck_assert_int_eq(getrlimit(RLIMIT_FSIZE, &limit), 0);
-    limit.rlim_cur = bytes < limit.rlim_max ? bytes : limit.rlim_max;
-    ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &limit), 0);
+/* Writes `bytes` zeros (at most a million) and closes with `end` on a disk of 1000 bytes. */
+static bnn_code fill_disk(bnn_atomic_file *file, size_t bytes,
+                          bnn_code (*end)(bnn_atomic_file *, bnn_error *), bnn_error *err) {
+    static const char block[1000000];
+    limit_files(1000);
+    fwrite(block, 1, bytes, bnn_atomic_stream(file));
+    bnn_code code = end(file, err);
+    limit_files(RLIM_INFINITY);
+    return code;
 }
 
 /* Sizes on both sides of stdio's buffer: an error at fflush and an error in the middle. */
 START_TEST(full_disk_leaves_the_old_file) {
     static const size_t sizes[] = {1001, 5000, 1000000};
-    static char block[1000000];
     bnn_error err;
     replace(path, "old");
-    limit_file_size(1000);
-    bnn_atomic_file *file = begin(path);
-    fwrite(block, 1, sizes[_i], bnn_atomic_stream(file));
-    expect_error(bnn_atomic_commit(file, &err), BNN_ERR_IO, &err, path, "File too large");
+    bnn_code code = fill_disk(begin(path), sizes[_i], bnn_atomic_commit, &err);
+    expect_error(code, BNN_ERR_IO, &err, path, "File too large");
     expect_text(path, "old");
     ck_assert_int_eq(entries_in_folder(), 1);
 }
 END_TEST
 
 /* Of two files that are to change together, a disk that is full at the second spares the first. */
-START_TEST(finished_files_change_together) {
-    static char block[5000];
+START_TEST(full_disk_spares_what_is_finished) {
     char other[256];
     bnn_error err;
     snprintf(other, sizeof other, "%s", in_folder("other"));
     replace(path, "old");
-    for (int full = 1; full >= 0; full--) {
-        bnn_atomic_file *first = begin(path), *second = begin(other);
-        fputs("new", bnn_atomic_stream(first));
-        fwrite(block, 1, full ? sizeof block : 3, bnn_atomic_stream(second));
-        if (full) {
-            limit_file_size(1000);
-        }
-        ck_assert_int_eq(bnn_atomic_finish(first, &err), BNN_OK);
-        if (full) {
-            bnn_code code = bnn_atomic_finish(second, &err);
-            limit_file_size(RLIM_INFINITY); /* Check writes files, too */
-            expect_error(code, BNN_ERR_IO, &err, other, "too large");
-            bnn_atomic_abandon(first);
-            bnn_atomic_abandon(second);
-            expect_text(path, "old");
-            ck_assert_int_eq(entries_in_folder(), 1);
-        } else {
-            ck_assert_int_eq(bnn_atomic_finish(second, &err), BNN_OK);
-            expect_text(path, "old");
-            ck_assert_int_eq(bnn_atomic_commit(first, &err), BNN_OK);
-            ck_assert_int_eq(bnn_atomic_commit(second, &err), BNN_OK);
-            expect_text(path, "new");
-            ck_assert_int_eq(entries_in_folder(), 2);
-        }
-    }
+    bnn_atomic_file *first = begin(path), *second = begin(other);
+    fputs("new", bnn_atomic_stream(first));
+    ck_assert_int_eq(bnn_atomic_finish(first, &err), BNN_OK);
+    bnn_code code = fill_disk(second, 5000, bnn_atomic_finish, &err);
+    expect_error(code, BNN_ERR_IO, &err, other, "too large");
+    bnn_atomic_abandon(first);
+    bnn_atomic_abandon(second);
+    expect_text(path, "old");
+    ck_assert_int_eq(entries_in_folder(), 1);
+}
+END_TEST
+
+START_TEST(finished_files_change_together) {
+    char other[256];
+    bnn_error err;
+    snprintf(other, sizeof other, "%s", in_folder("other"));
+    replace(path, "old");
+    bnn_atomic_file *first = begin(path), *second = begin(other);
+    fputs("new", bnn_atomic_stream(first));
+    fputs("new", bnn_atomic_stream(second));
+    ck_assert_int_eq(bnn_atomic_finish(first, &err), BNN_OK);
+    ck_assert_int_eq(bnn_atomic_finish(second, &err), BNN_OK);
+    expect_text(path, "old");
+    ck_assert_int_eq(bnn_atomic_commit(first, &err), BNN_OK);
+    ck_assert_int_eq(bnn_atomic_commit(second, &err), BNN_OK);
+    expect_text(path, "new");
+    expect_text(other, "new");
+    ck_assert_int_eq(entries_in_folder(), 2);
 }
 END_TEST
 
@@ -579,6 +581,7 @@ int main(void) {
     tcase_add_test(tests, second_writer_wins_first_is_told);
     tcase_add_test(tests, open_refuses_what_cannot_be_written);
     tcase_add_loop_test(tests, full_disk_leaves_the_old_file, 0, 3);
+    tcase_add_test(tests, full_disk_spares_what_is_finished);
     tcase_add_test(tests, finished_files_change_together);
     tcase_add_test(tests, vanished_folder_is_an_error);
     tcase_add_test(tests, links_to_nothing_are_followed);

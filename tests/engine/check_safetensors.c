@@ -2,16 +2,15 @@
  * malformed is refused with one line; a write that fails leaves the file that was there. */
 #include <check.h>
 #include <dirent.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "engine/base/file.h"
 #include "engine/io/safetensors.h"
+#include "tests/fixtures/file_limit.h"
 
 static char folder[64];
 static char path[128];
@@ -284,16 +283,15 @@ END_TEST
 START_TEST(full_disk_leaves_the_old_file) {
     static unsigned char big[100000];
     const int64_t shape[] = {sizeof big};
-    struct rlimit limit = {4096, 4096};
     bnn_error err;
     bnn_map before;
     bnn_st_writer *w = sample_writer();
     must(bnn_st_write(w, path, &err), &err);
     must(bnn_map_open(path, &before, &err), &err);
     must(bnn_st_add_tensor(w, "big", BNN_ST_U8, 1, shape, big, &err), &err);
-    signal(SIGXFSZ, SIG_IGN);
-    ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &limit), 0);
+    limit_files(4096);
     bnn_code code = bnn_st_write(w, path, &err);
+    limit_files(RLIM_INFINITY);
     expect_error(code, BNN_ERR_IO, &err, "File too large");
     ck_assert_ptr_nonnull(strstr(err.text, path));
     bnn_st_writer_free(w);

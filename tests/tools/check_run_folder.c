@@ -4,13 +4,12 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
-#include <signal.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <jansson.h>
 
+#include "tests/fixtures/file_limit.h"
 #include "tools/run/run_folder.h"
 
 #define HEADER "epoch,lr,train_loss,train_top1,test_loss,test_top1,test_top5,best_top1\n"
@@ -100,16 +99,6 @@ static void log_some(uint64_t first_epoch, uint64_t end_epoch) {
         double test = epoch % 2 ? 40.25 : NAN;
         ck_assert_int_eq(log_epoch(epoch, 0.1, 1.0 / 3, 50, test, test, test, 41), BNN_OK);
     }
-}
-
-/* Files may grow to `bytes` only, as on a disk without room; 0: no limit again. Check writes a file
- * of its own behind every assertion, so the limit stands for single calls. */
-static void limit_files(rlim_t bytes) {
-    struct rlimit limit;
-    signal(SIGXFSZ, SIG_IGN);
-    ck_assert_int_eq(getrlimit(RLIMIT_FSIZE, &limit), 0);
-    limit.rlim_cur = bytes ? bytes : limit.rlim_max;
-    setrlimit(RLIMIT_FSIZE, &limit);
 }
 
 START_TEST(new_run) {
@@ -212,7 +201,7 @@ START_TEST(write_failures) {
     put("last.safetensors", "p");
     limit_files(1);
     bnn_code refused = bnn_run_create(&run, folder, task(), "{...........}", 1, &err);
-    limit_files(0);
+    limit_files(RLIM_INFINITY);
     check_error(refused, "config.json");
     ck_assert_str_eq(get("last.safetensors"), "p");
     ck_assert_str_eq(get("config.json"), "{}");
@@ -365,7 +354,7 @@ START_TEST(failed_cut_keeps_the_log) {
     put("metrics.csv", rows);
     limit_files(20);
     bnn_code refused = bnn_run_reopen(&run, folder, task(), 1, 0, &err);
-    limit_files(0);
+    limit_files(RLIM_INFINITY);
     check_error(refused, "metrics.csv");
     ck_assert_ptr_null(run.metrics);
     ck_assert_str_eq(get("metrics.csv"), rows);
