@@ -152,19 +152,6 @@ static void print_score(const evaluation *e) {
     }
 }
 
-static bnn_code write_predictions(const evaluation *e, bnn_error *err) {
-    bnn_atomic_file *file;
-    bnn_code code = bnn_atomic_open(predictions, &file, err);
-    if (code != BNN_OK) {
-        return code;
-    }
-    for (size_t i = 0; i < e->score.samples * e->rows; i++) {
-        fprintf(bnn_atomic_stream(file), "%d%c", (int)e->how.prediction[i],
-                (i + 1) % e->rows ? ' ' : '\n');
-    }
-    return bnn_atomic_commit(file, err);
-}
-
 /* What is wrong with the options of the corruptions is said before the work begins. */
 static bnn_code check_corruptions(evaluation *e, bnn_error *err) {
     int make = corruptions && strcmp(corruptions, "make") == 0;
@@ -472,7 +459,8 @@ static bnn_code evaluate(evaluation *e, bnn_error *err) {
         print_advice(e);
         return BNN_OK;
     }
-    if (predictions && (code = write_predictions(e, err)) != BNN_OK) {
+    if (predictions && (code = bnn_predictions_write(predictions, e->how.prediction,
+                                                     e->score.samples, e->rows, err)) != BNN_OK) {
         return code;
     }
     return json_file ? bnn_results_write(json_file, &e->now, err) : BNN_OK;

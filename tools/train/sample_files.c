@@ -1,5 +1,7 @@
 #include "tools/train/sample_files.h"
 
+#include "engine/base/file.h"
+
 bnn_code bnn_sample_files_open(const bnn_spec *spec, size_t samples, const char *inputs,
                                const char *outputs, bnn_sample_files *files, bnn_error *err) {
     const int64_t n = (int64_t)samples, rows = (int64_t)bnn_spec_outputs(spec) / spec->classes;
@@ -35,4 +37,17 @@ void bnn_sample_files_abandon(bnn_sample_files *files) {
     bnn_npy_write_abandon(files->inputs);
     bnn_npy_write_abandon(files->outputs);
     *files = (bnn_sample_files){0};
+}
+
+bnn_code bnn_predictions_write(const char *path, const int32_t *prediction, size_t samples,
+                               size_t rows, bnn_error *err) {
+    bnn_atomic_file *file;
+    bnn_code code = bnn_atomic_open(path, &file, err);
+    if (code != BNN_OK) {
+        return code;
+    }
+    for (size_t i = 0; i < samples * rows; i++) {
+        fprintf(bnn_atomic_stream(file), "%d%c", (int)prediction[i], (i + 1) % rows ? ' ' : '\n');
+    }
+    return bnn_atomic_commit(file, err);
 }

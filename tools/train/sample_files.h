@@ -1,5 +1,5 @@
-/* What a network sees of test samples and what it makes of them as NumPy arrays, for who compares
- * an exported model with this one in another engine. */
+/* What a network sees of test samples and what it makes of them, for who compares an exported model
+ * with this one in another engine: NumPy arrays, and classes as text. */
 #ifndef BNN_TOOLS_TRAIN_SAMPLE_FILES_H
 #define BNN_TOOLS_TRAIN_SAMPLE_FILES_H
 
@@ -17,5 +17,9 @@ bnn_code bnn_sample_files_open(const bnn_spec *spec, size_t samples, const char 
 /* They appear whole. */
 bnn_code bnn_sample_files_commit(bnn_sample_files *files, bnn_error *err);
 void bnn_sample_files_abandon(bnn_sample_files *files); /* after a commit too */
+
+/* A line a sample, of as many classes as it has rows. */
+bnn_code bnn_predictions_write(const char *path, const int32_t *prediction, size_t samples,
+                               size_t rows, bnn_error *err);
 
 #endif
