@@ -115,13 +115,6 @@ static bnn_code put_conv(bnn_c_writer *w, const bnn_node *node, const level *at)
         put_product(w, node, at, "floats_product", base(w, filters), row(w, y, at));
         return BNN_OK;
     }
-    if (!bnn_translation_is_constant(w->t, filters) ||
-        bnn_translation_is_constant(w->t, node->in[0])) {
-        return bnn_translation_refuse(w->t, node,
-                                      "its filters' bits are computed, or those that they meet are "
-                                      "not, which exported C source cannot do; use the packed "
-                                      "format");
-    }
     const char *integers = temporary < 0 ? row(w, y, at) : buffer(w, temporary);
     put_product(w, node, at, grouped ? "grouped_bits_product" : "bits_product",
                 bnn_c_constant_name(w, filters, grouped ? BNN_C_BY_FILTER : BNN_C_BY_TAP),
@@ -192,11 +185,6 @@ static bnn_code put_sign(bnn_c_writer *w, const bnn_node *node, const level *at)
 
 static bnn_code put_threshold(bnn_c_writer *w, const bnn_node *node, const level *at) {
     const int integers = w->plan->value[node->in[0]].member == BNN_C_INTEGERS;
-    if (!bnn_translation_is_constant(w->t, node->in[1])) {
-        return bnn_translation_refuse(w->t, node,
-                                      "its thresholds are computed, which exported C "
-                                      "source cannot do; use the packed format");
-    }
     bnn_c_put(w, "%s(%d, %s, %s, %s);", integers ? "threshold_integers" : "threshold_row",
               channels(w, node->out[0]), row(w, node->in[0], at),
               bnn_c_constant_name(w, node->in[1], BNN_C_THRESHOLDS), row(w, node->out[0], at));

@@ -66,17 +66,11 @@ static bnn_code put_floats(bnn_c_writer *w, const bnn_c_constant *c) {
     return BNN_OK;
 }
 
-/* A threshold beyond all products decides as any other there does. */
-#define BEYOND (1 << 22)
-
 static bnn_code put_thresholds(bnn_c_writer *w, const bnn_c_constant *c) {
     const int32_t *values = bnn_translation_thresholds(w->t, c->t);
     char text[16];
     for (size_t i = 0; values && i < count_of(w, c); i++) {
-        const int flip = values[i] & 1;
-        int at = (int)(((int64_t)values[i] - flip) / 2);
-        at = at < -BEYOND ? -BEYOND : at > BEYOND ? BEYOND : at;
-        snprintf(text, sizeof text, "%d", 2 * at + flip);
+        snprintf(text, sizeof text, "%d", values[i]);
         put_item(w, i, 12, text);
     }
     return values ? BNN_OK : bnn_translation_no_memory(w->t);

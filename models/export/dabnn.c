@@ -25,8 +25,8 @@
 static bnn_t input_of(const bnn_dab_walk *w, const bnn_node *node, int k) {
     bnn_t x = node->in[k];
     const bnn_node *before = node->op == &bnn_sign_op ? bnn_graph_producer(w->t.graph, x) : NULL;
-    while (before && before->op == &bnn_clamp_op && bnn_translation_float(before, "lo") < 0.0f &&
-           bnn_translation_float(before, "hi") >= 0.0f) {
+    while (before && before->op == &bnn_clamp_op && bnn_clamp_of(before).lo < 0.0f &&
+           bnn_clamp_of(before).hi >= 0.0f) {
         x = before->in[0];
         before = bnn_graph_producer(w->t.graph, x);
     }
@@ -49,9 +49,9 @@ static bnn_code put_affine(bnn_dab_walk *w, const bnn_node *node) {
     bnn_dab_map x;
     bnn_code code = bnn_dab_take(w, node, node->in[0], &x);
     if (code == BNN_OK) {
-        float *a = node->in[1] < 0 ? bnn_dab_filled(w, x.c, 1.0f)
+        float *a = node->in[1] < 0 ? bnn_translation_filled(&w->t, (size_t)x.c, 1.0f)
                                    : bnn_translation_floats(&w->t, node->in[1]);
-        float *b = node->in[2] < 0 ? bnn_dab_filled(w, x.c, 0.0f)
+        float *b = node->in[2] < 0 ? bnn_translation_filled(&w->t, (size_t)x.c, 0.0f)
                                    : bnn_translation_floats(&w->t, node->in[2]);
         bnn_dab_give(w, node->out[0], bnn_dab_affine(w, node, x.blob, x.c, a, b), x.side, x.c);
     }
@@ -96,23 +96,23 @@ static int is_whole(float bound) {
 }
 
 static bnn_code put_clamp(bnn_dab_walk *w, const bnn_node *node) {
-    const float lo = bnn_translation_float(node, "lo"), hi = bnn_translation_float(node, "hi");
+    const bnn_clamp_bounds to = bnn_clamp_of(node);
     bnn_dab_map x;
-    if (!is_whole(lo) || !is_whole(hi)) {
+    if (!is_whole(to.lo) || !is_whole(to.hi)) {
         return bnn_translation_refuse(&w->t, node,
                                       "clamps to %g and %g, and daBNN can do so exactly at whole "
                                       "numbers alone; use --format onnx",
-                                      (double)lo, (double)hi);
+                                      (double)to.lo, (double)to.hi);
     }
     bnn_code code = bnn_dab_take(w, node, node->in[0], &x);
     code = code == BNN_OK ? bnn_dab_check_rows(w, node, x.side, x.c) : code;
-    if (code == BNN_OK && lo == 0.0f) {
+    if (code == BNN_OK && to.lo == 0.0f) {
         x.blob = bnn_dab_add(w, node, BNN_DAB_RELU, x.blob)->output;
-    } else if (code == BNN_OK && lo > -INFINITY) {
-        code = cut_off(w, node, &x, -1.0f, lo);
+    } else if (code == BNN_OK && to.lo > -INFINITY) {
+        code = cut_off(w, node, &x, -1.0f, to.lo);
     }
-    if (code == BNN_OK && hi < INFINITY) {
-        code = cut_off(w, node, &x, 1.0f, hi);
+    if (code == BNN_OK && to.hi < INFINITY) {
+        code = cut_off(w, node, &x, 1.0f, to.hi);
     }
     bnn_dab_give(w, node->out[0], x.blob, x.side, x.c);
     return code;
@@ -137,18 +137,12 @@ static bnn_code put_sign(bnn_dab_walk *w, const bnn_node *node) {
 
 /* Of integers that a product's own threshold is not behind. */
 static bnn_code put_threshold(bnn_dab_walk *w, const bnn_node *node) {
-    const int32_t *at = bnn_translation_thresholds(&w->t, node->in[1]);
+    const bnn_steps steps = bnn_translation_steps(&w->t, node->in[1]);
     bnn_dab_map x;
     bnn_code code = bnn_dab_take(w, node, node->in[0], &x);
-    float *a = bnn_dab_filled(w, x.c, 0.0f), *b = bnn_dab_filled(w, x.c, 0.0f);
-    if (code == BNN_OK && (!at || !a || !b)) {
-        code = bnn_translation_no_memory(&w->t);
-    }
-    for (int i = 0; at && code == BNN_OK && i < x.c; i++) {
-        bnn_translation_step(at[i], BNN_DAB_MOST_TERMS, &a[i], &b[i]);
-    }
     if (code == BNN_OK) {
-        bnn_dab_give(w, node->out[0], bnn_dab_affine(w, node, x.blob, x.c, a, b), x.side, x.c);
+        bnn_dab_give(w, node->out[0],
+                     bnn_dab_affine(w, node, x.blob, x.c, steps.factor, steps.shift), x.side, x.c);
     }
     return code;
 }
@@ -232,39 +226,38 @@ static bnn_code put_abs_mean(bnn_dab_walk *w, const bnn_node *node) {
                                   "product of maps; " BNN_DAB_OTHER_ALGO);
 }
 
-/* What becomes of each op: a function, or why not. `maps`: so many of its inputs are maps, the
- * others constants. */
+/* What becomes of each op: a function, or why not. */
 static const struct row {
     const bnn_op *op;
     bnn_code (*put)(bnn_dab_walk *w, const bnn_node *node);
     const char *why;
-    int maps, flattened; /* it may work on what was flattened */
+    int flattened; /* it may work on what was flattened */
 } rows[] = {
-    {&bnn_conv_op, bnn_dab_product, NULL, 1, 1},
-    {&bnn_affine_op, put_affine, NULL, 1, 0},
-    {&bnn_add_op, put_sum, NULL, 2, 1},
-    {&bnn_clamp_op, put_clamp, NULL, 1, 1},
-    {&bnn_sign_op, put_sign, NULL, 1, 1},
-    {&bnn_threshold_op, put_threshold, NULL, 1, 0},
-    {&bnn_prelu_op, put_prelu, NULL, 1, 0},
-    {&bnn_max_pool_op, put_max_pool, NULL, 1, 0},
-    {&bnn_global_avg_pool_op, put_global_avg_pool, NULL, 1, 0},
-    {&bnn_global_max_pool_op, put_global_max_pool, NULL, 1, 0},
-    {&bnn_reshape_op, put_reshape, NULL, 1, 1},
-    {&bnn_abs_mean_op, put_abs_mean, NULL, 1, 1},
+    {&bnn_conv_op, bnn_dab_product, NULL, 1},
+    {&bnn_affine_op, put_affine, NULL, 0},
+    {&bnn_add_op, put_sum, NULL, 1},
+    {&bnn_clamp_op, put_clamp, NULL, 1},
+    {&bnn_sign_op, put_sign, NULL, 1},
+    {&bnn_threshold_op, put_threshold, NULL, 0},
+    {&bnn_prelu_op, put_prelu, NULL, 0},
+    {&bnn_max_pool_op, put_max_pool, NULL, 0},
+    {&bnn_global_avg_pool_op, put_global_avg_pool, NULL, 0},
+    {&bnn_global_max_pool_op, put_global_max_pool, NULL, 0},
+    {&bnn_reshape_op, put_reshape, NULL, 1},
+    {&bnn_abs_mean_op, put_abs_mean, NULL, 1},
     {&bnn_outer_scale_op, NULL,
      "xnorpp scales each pixel by a factor of its own, which no layer of daBNN "
      "does; " BNN_DAB_OTHER_ALGO,
-     1, 0},
-    {&bnn_diagonal_op, NULL, t_net, 1, 0},
-    {&bnn_batch_product_op, NULL, t_net, 1, 0},
+     0},
+    {&bnn_diagonal_op, NULL, t_net, 0},
+    {&bnn_batch_product_op, NULL, t_net, 0},
     {&bnn_move_op, NULL,
      "moves values between rows, columns and channels, which no layer of daBNN "
      "does; " BNN_DAB_OTHER_ARCH,
-     1, 0},
+     0},
     {&bnn_concat_op, NULL,
      "puts channels beside those of every pixel, which no layer of daBNN does; " BNN_DAB_OTHER_ARCH,
-     1, 0},
+     0},
 };
 
 static const struct row *row_of(const bnn_op *op) {
@@ -283,16 +276,6 @@ static bnn_code put_node(bnn_dab_walk *w, const bnn_node *node) {
     const bnn_dab_map *x = bnn_dab_map_of(w, node->in[0]);
     if (!row->put) {
         return bnn_translation_refuse(&w->t, node, "%s", row->why);
-    }
-    for (int k = 0; k < node->in_count; k++) {
-        const bnn_t in = node->op->form->in_types[k] ? input_of(w, node, k) : BNN_NONE;
-        const int is_map = k < row->maps;
-        if (in >= 0 &&
-            (is_map ? !bnn_dab_map_of(w, in)->blob : !bnn_translation_is_constant(&w->t, in))) {
-            return bnn_translation_refuse(&w->t, node, "%s: input %d is no %s, as daBNN wants; %s",
-                                          node->op->name, k, is_map ? "map" : "constant",
-                                          BNN_DAB_OTHER_ARCH);
-        }
     }
     if (!row->flattened && bnn_shape_of(w->t.graph, node->in[0]).c != x->c) {
         return bnn_translation_refuse(&w->t, node,

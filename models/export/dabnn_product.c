@@ -124,29 +124,30 @@ static bnn_code put_binary_product(bnn_dab_walk *w, const bnn_node *node, const 
                                    const bnn_conv *s, int side) {
     const bnn_node *threshold = follower(w, node->out[0], &bnn_threshold_op);
     const bnn_shape filters = filters_of(s, x);
-    const int32_t *at = threshold ? bnn_translation_thresholds(&w->t, threshold->in[1]) : NULL;
     bnn_code code = check_kernel(w, node, filters, x->side, side);
     if (code != BNN_OK) {
         return code;
     }
-    const int k = s->kh * s->kw * s->c;
-    float *a = bnn_dab_filled(w, s->o, -2.0f), *b = bnn_dab_filled(w, s->o, (float)k);
-    float *factor = bnn_dab_filled(w, s->o, 1.0f);
-    if (!a || !b || !factor || (threshold && !at)) {
+    const size_t o = (size_t)s->o;
+    bnn_steps steps = {bnn_translation_filled(&w->t, o, 1.0f),
+                       bnn_translation_filled(&w->t, o, 0.0f)};
+    if (threshold) {
+        steps = bnn_translation_steps(&w->t, threshold->in[1]);
+    }
+    float *a = bnn_translation_filled(&w->t, o, -2.0f);
+    if (!a || !steps.factor || !steps.shift) {
         return bnn_translation_no_memory(&w->t);
     }
-    for (int i = 0; at && i < s->o; i++) {
-        float shift;
-        bnn_translation_step(at[i], k, &factor[i], &shift);
-        a[i] *= factor[i];
-        b[i] = factor[i] * (float)k + shift;
+    for (size_t i = 0; i < o; i++) {
+        a[i] *= steps.factor[i];
+        steps.shift[i] += steps.factor[i] * (float)(s->kh * s->kw * s->c);
     }
     bnn_dab_layer *layer = add_window(w, node, BNN_DAB_BIN_CONV, x, s);
     layer->in[1] = bnn_dab_bits(&w->dab, bnn_translation_layer(&w->t, node), filters,
                                 bnn_translation_signs(&w->t, node->in[1]));
-    const char *y = bnn_dab_affine(w, node, layer->output, s->o, a, b);
+    const char *y = bnn_dab_affine(w, node, layer->output, s->o, a, steps.shift);
     if (s->pad_h || s->pad_w) {
-        y = add_border(w, node, s, y, factor);
+        y = add_border(w, node, s, y, steps.factor);
     }
     bnn_dab_give(w, (threshold ? threshold : node)->out[0], y, side, s->o);
     return BNN_OK;

@@ -18,14 +18,6 @@ bnn_dab_layer *bnn_dab_add(bnn_dab_walk *w, const bnn_node *node, bnn_dab_kind k
     return layer;
 }
 
-float *bnn_dab_filled(const bnn_dab_walk *w, int count, float value) {
-    float *values = bnn_arena_alloc(w->t.arena, (size_t)count * sizeof *values);
-    for (int i = 0; values && i < count; i++) {
-        values[i] = value;
-    }
-    return values;
-}
-
 const char *bnn_dab_vector(bnn_dab_walk *w, const bnn_node *node, int count, float *values) {
     return bnn_dab_floats(&w->dab, bnn_translation_layer(&w->t, node), 1, bnn_vector(count),
                           values);
@@ -41,7 +33,9 @@ const char *bnn_dab_affine(bnn_dab_walk *w, const bnn_node *node, const char *x,
 
 const char *bnn_dab_scalars(bnn_dab_walk *w, const bnn_node *node, const char *x, int c, float a,
                             float b) {
-    return bnn_dab_affine(w, node, x, c, bnn_dab_filled(w, c, a), bnn_dab_filled(w, c, b));
+    const size_t count = (size_t)c;
+    return bnn_dab_affine(w, node, x, c, bnn_translation_filled(&w->t, count, a),
+                          bnn_translation_filled(&w->t, count, b));
 }
 
 const char *bnn_dab_sum(bnn_dab_walk *w, const bnn_node *node, const char *x, const char *y) {

@@ -41,7 +41,6 @@ bnn_code bnn_dab_take(bnn_dab_walk *w, const bnn_node *node, bnn_t tensor, bnn_d
 /* ---- layers for a node; names of what they give. A NULL for values is memory that was out. ----
  */
 bnn_dab_layer *bnn_dab_add(bnn_dab_walk *w, const bnn_node *node, bnn_dab_kind kind, const char *x);
-float *bnn_dab_filled(const bnn_dab_walk *w, int count, float value);
 const char *bnn_dab_vector(bnn_dab_walk *w, const bnn_node *node, int count, float *values);
 const char *bnn_dab_affine(bnn_dab_walk *w, const bnn_node *node, const char *x, int c, float *a,
                            float *b);

@@ -12,7 +12,8 @@ bnn_code bnn_lce_sign(bnn_lce *l, const bnn_node *node) {
     const bnn_shape s = shape_of(l, node->in[0]);
     int y = x.tensor;
     if (!x.clean) { /* -0.0 + 0.0 is +0.0 */
-        int zero = bnn_lce_floats(l, "zero", bnn_lce_list(1), bnn_lce_repeat(l, 1, 0.0f));
+        int zero =
+            bnn_lce_floats(l, "zero", bnn_lce_list(1), bnn_translation_filled(&l->t, 1, 0.0f));
         y = bnn_lce_op(l, node, BNN_TFL_ADD, y, zero, bnn_lce_shape(s));
     }
     bnn_lce_set(l, node->out[0], bnn_lce_quantize(l, node, y, s), 1);
@@ -65,7 +66,8 @@ bnn_code bnn_lce_clamp(bnn_lce *l, const bnn_node *node) {
     for (int upper = 0; upper < 2; upper++) {
         const float bound = upper ? bounds.hi : bounds.lo;
         if (isfinite(bound)) {
-            int constant = bnn_lce_floats(l, "bound", bnn_lce_list(1), bnn_lce_repeat(l, 1, bound));
+            int constant = bnn_lce_floats(l, "bound", bnn_lce_list(1),
+                                          bnn_translation_filled(&l->t, 1, bound));
             y = bnn_lce_op(l, node, upper ? BNN_TFL_MINIMUM : BNN_TFL_MAXIMUM, y, constant, shape);
         }
     }
@@ -79,7 +81,7 @@ bnn_code bnn_lce_prelu(bnn_lce *l, const bnn_node *node) {
     const bnn_shape s = shape_of(l, node->out[0]);
     const float *slope = bnn_translation_floats(&l->t, node->in[1]);
     if (slope && bnn_shape_count(shape_of(l, node->in[1])) == 1) {
-        slope = bnn_lce_repeat(l, (size_t)s.c, slope[0]);
+        slope = bnn_translation_filled(&l->t, (size_t)s.c, slope[0]);
     }
     int slopes =
         bnn_lce_floats(l, bnn_lce_name(l, node, "slope"), (bnn_tfl_shape){3, {1, 1, s.c}}, slope);
@@ -101,7 +103,8 @@ bnn_code bnn_lce_max_pool(bnn_lce *l, const bnn_node *node) {
         after[i] = after[i] > 0 ? after[i] : 0;
     }
     if (pad || after[0] || after[1]) {
-        low = bnn_lce_floats(l, "low", bnn_lce_list(1), bnn_lce_repeat(l, 1, -INFINITY));
+        low =
+            bnn_lce_floats(l, "low", bnn_lce_list(1), bnn_translation_filled(&l->t, 1, -INFINITY));
     }
     t = bnn_lce_pad(l, node, t, BNN_TFL_FLOAT, &x, before, after, low);
     const bnn_tfl_op op = {.code = BNN_TFL_MAX_POOL_2D,
@@ -142,7 +145,8 @@ bnn_code bnn_lce_global_max(bnn_lce *l, const bnn_node *node) {
     const bnn_lce_value x = l->values[node->in[0]];
     int y = reduce(l, node, BNN_TFL_REDUCE_MAX, x.tensor, 2, (int[]){1, 2}, shape);
     if (shift != 0.0f) {
-        int b = bnn_lce_floats(l, "shift", bnn_lce_list(1), bnn_lce_repeat(l, 1, shift));
+        int b =
+            bnn_lce_floats(l, "shift", bnn_lce_list(1), bnn_translation_filled(&l->t, 1, shift));
         y = bnn_lce_op(l, node, BNN_TFL_ADD, y, b, shape);
     }
     bnn_lce_set(l, node->out[0], y, x.clean || shift != 0.0f);
@@ -206,7 +210,7 @@ bnn_code bnn_lce_batch_product(bnn_lce *l, const bnn_node *node) {
 bnn_code bnn_lce_diagonal(bnn_lce *l, const bnn_node *node) {
     const bnn_shape s = shape_of(l, node->out[0]);
     const size_t c = (size_t)s.c;
-    float *matrix = bnn_lce_repeat(l, c * c, 0.0f);
+    float *matrix = bnn_translation_filled(&l->t, c * c, 0.0f);
     for (size_t i = 0; matrix && i < c; i++) {
         matrix[i * c + i] = bnn_translation_float(node, "value");
     }
@@ -251,10 +255,10 @@ bnn_code bnn_lce_outer_scale(bnn_lce *l, const bnn_node *node) {
     }
     const float *o = bnn_translation_floats(&l->t, node->in[1]);
     const float *v = bnn_translation_floats(&l->t, node->in[3]);
-    const float *h =
-        node->in[2] < 0 ? bnn_lce_repeat(l, 1, 1.0f) : bnn_translation_floats(&l->t, node->in[2]);
+    const float *h = node->in[2] < 0 ? bnn_translation_filled(&l->t, 1, 1.0f)
+                                     : bnn_translation_floats(&l->t, node->in[2]);
     const size_t width = (size_t)s.w, count = (size_t)s.h * width;
-    float *pixels = bnn_lce_repeat(l, count, 0.0f);
+    float *pixels = bnn_translation_filled(&l->t, count, 0.0f);
     for (size_t i = 0; h && v && pixels && i < count; i++) {
         pixels[i] = h[i / width] * v[i % width] + 0.0f;
     }

@@ -47,8 +47,6 @@ static inline bnn_tfl_shape bnn_lce_list(int count) {
 /* Constants; the values of the latter are copied. */
 int bnn_lce_floats(bnn_lce *l, const char *name, bnn_tfl_shape shape, const float *values);
 int bnn_lce_ints(bnn_lce *l, const char *name, int count, const int *values);
-/* [count] times the same. */
-float *bnn_lce_repeat(const bnn_lce *l, size_t count, float value);
 /* "LAYER.role" of the node's layer, or without a role "LAYER". */
 const char *bnn_lce_name(const bnn_lce *l, const bnn_node *node, const char *role);
 /* An op of one or two operands (the second may be missing), whose result are floats. */

@@ -8,9 +8,6 @@
 
 #include "models/export/flexbuffer.h"
 
-/* Integers up to here have exact halves. */
-#define MOST_TERMS (1 << 22)
-
 static bnn_shape shape_of(const bnn_lce *l, bnn_t t) {
     return bnn_shape_of(l->t.graph, t);
 }
@@ -55,10 +52,10 @@ static int rows_behind(const axis *a) {
 
 /* ---- binary products ---- */
 
-/* What a product becomes on its way out; NULL: nothing. */
+/* What a product becomes on its way out; NULL, BNN_NONE: nothing. */
 typedef struct ending {
     const float *factor, *shift;
-    const int32_t *threshold;
+    bnn_t threshold;
 } ending;
 
 /* Signs as the engine has them: 1 for negative, 32 channels a word. Filters whose bit in `negate`'s
@@ -83,11 +80,9 @@ static int filters(bnn_lce *l, const bnn_node *node, const int32_t *negate) {
 static int limits(bnn_lce *l, int count, int terms, const int32_t *threshold) {
     int32_t *limit = bnn_arena_alloc(l->t.arena, (size_t)count * sizeof *limit);
     for (int i = 0; limit && i < count; i++) {
-        const int flip = threshold[i] & 1;
-        int64_t t = ((int64_t)threshold[i] - flip) / 2;
-        t = t < -terms ? -terms : t > terms + 1 ? terms + 1 : t;
-        const int64_t twice = flip ? terms - 1 + t : terms - t;
-        limit[i] = twice < 0 ? -1 : (int32_t)(twice / 2);
+        const int flip = threshold[i] & 1, t = (threshold[i] - flip) / 2;
+        const int twice = flip ? terms - 1 + t : terms - t;
+        limit[i] = twice < 0 ? -1 : twice < 2 * terms ? twice / 2 : terms;
     }
     return bnn_tfl_constant(&l->model, "threshold", BNN_TFL_INT, bnn_lce_list(count), limit);
 }
@@ -167,35 +162,41 @@ static int float_product(bnn_lce *l, const bnn_node *node, const float *factor,
     return t;
 }
 
-/* Half-integers, whose signs are what thresholds of integers give. */
-static void find_steps(const int32_t *threshold, size_t count, int terms, float *factor,
-                       float *shift) {
-    for (size_t i = 0; threshold && factor && shift && i < count; i++) {
-        bnn_translation_step(threshold[i], terms, &factor[i], &shift[i]);
+/* The engine compares the integers itself. */
+static int thresholded_product(bnn_lce *l, const bnn_node *node, bnn_t threshold) {
+    const bnn_conv s = bnn_conv_of(l->t.graph, node);
+    const int32_t *at = bnn_translation_thresholds(&l->t, threshold);
+    if (!at) {
+        l->model.failed = 1;
+        return 0;
     }
+    const int in[5] = {bnn_lce_tensor(l, node->in[0]), filters(l, node, at), BNN_TFL_NONE,
+                       BNN_TFL_NONE, limits(l, s.o, s.kh * s.kw * s.c, at)};
+    bnn_shape words = shape_of(l, node->out[0]);
+    words.c = (words.c + 31) / 32;
+    return bconv(l, node, in, BNN_TFL_VALID, BNN_TFL_INT, bnn_lce_shape(words));
 }
 
 static void put_product(bnn_lce *l, const bnn_node *node, const ending *end, bnn_t result) {
     const bnn_conv s = bnn_conv_of(l->t.graph, node);
-    const bnn_shape shape = shape_of(l, node->out[0]);
-    const int terms = s.kh * s.kw * s.c;
     axis axes[2];
     find_axes(node, &s, axes);
-    if (end->threshold && !is_padded(axes)) {
-        const int in[5] = {bnn_lce_tensor(l, node->in[0]), filters(l, node, end->threshold),
-                           BNN_TFL_NONE, BNN_TFL_NONE, limits(l, s.o, terms, end->threshold)};
-        bnn_shape words = shape;
-        words.c = (words.c + 31) / 32;
-        bnn_lce_set(l, result, bconv(l, node, in, BNN_TFL_VALID, BNN_TFL_INT, bnn_lce_shape(words)),
-                    1);
+    if (end->threshold >= 0 && !is_padded(axes)) {
+        bnn_lce_set(l, result, thresholded_product(l, node, end->threshold), 1);
         return;
     }
     const size_t o = (size_t)s.o;
-    float *factor = bnn_lce_repeat(l, o, 1.0f), *shift = bnn_lce_repeat(l, o, 0.0f);
-    find_steps(end->threshold, o, terms, factor, shift);
-    int y =
-        float_product(l, node, end->factor ? end->factor : factor, end->shift ? end->shift : shift);
-    bnn_lce_set(l, result, end->threshold ? bnn_lce_quantize(l, node, y, shape) : y, 1);
+    bnn_steps steps = {bnn_translation_filled(&l->t, o, 1.0f),
+                       bnn_translation_filled(&l->t, o, 0.0f)};
+    if (end->threshold >= 0) {
+        steps = bnn_translation_steps(&l->t, end->threshold);
+    }
+    int y = float_product(l, node, end->factor ? end->factor : steps.factor,
+                          end->shift ? end->shift : steps.shift);
+    if (end->threshold >= 0) {
+        y = bnn_lce_quantize(l, node, y, shape_of(l, node->out[0]));
+    }
+    bnn_lce_set(l, result, y, 1);
 }
 
 /* ---- float products ---- */
@@ -263,7 +264,8 @@ static void put_float_product(bnn_lce *l, const bnn_node *node, int x, const flo
         bnn_lce_pad(l, node, x, BNN_TFL_FLOAT, &padded, (int[]){axes[0].before, axes[1].before},
                     (int[]){axes[0].after, axes[1].after}, BNN_TFL_NONE);
     op.in[1] = bnn_lce_floats(l, bnn_lce_name(l, node, "weight"), shape, w);
-    op.in[2] = bnn_lce_floats(l, "shift", bnn_lce_list(s.o), bnn_lce_repeat(l, (size_t)s.o, 0.0f));
+    op.in[2] = bnn_lce_floats(l, "shift", bnn_lce_list(s.o),
+                              bnn_translation_filled(&l->t, (size_t)s.o, 0.0f));
     int t = bnn_tfl_add(&l->model, &op, bnn_lce_name(l, node, NULL), BNN_TFL_FLOAT, y);
     bnn_lce_set(l, node->out[0], t, 0);
 }
@@ -311,11 +313,9 @@ bnn_code bnn_lce_conv(bnn_lce *l, const bnn_node *node) {
                           bnn_translation_floats(&l->t, node->in[1]));
         return BNN_OK;
     }
-    if ((double)s.kh * s.kw * s.c / s.groups >= MOST_TERMS) {
-        return bnn_translation_refuse(&l->t, node,
-                                      "its sums of more than %d terms are not exact in floats; use "
-                                      "the format packed",
-                                      MOST_TERMS);
+    bnn_code code = bnn_translation_check_terms(&l->t, node);
+    if (code != BNN_OK) {
+        return code;
     }
     if (scale >= 0 && !l->t.request->emulate) {
         return bnn_translation_refuse(&l->t, node,
@@ -335,7 +335,7 @@ bnn_code bnn_lce_conv(bnn_lce *l, const bnn_node *node) {
     if (s.groups > 1) {
         put_unpacked(l, node);
     } else {
-        put_product(l, node, &(ending){NULL, NULL, NULL}, node->out[0]);
+        put_product(l, node, &(ending){NULL, NULL, BNN_NONE}, node->out[0]);
     }
     if (scale >= 0) {
         int y = bnn_lce_op(l, node, BNN_TFL_MUL, bnn_lce_tensor(l, node->out[0]),
@@ -353,7 +353,7 @@ bnn_code bnn_lce_affine(bnn_lce *l, const bnn_node *node) {
         return bnn_translation_no_memory(&l->t);
     }
     if (product) {
-        put_product(l, product, &(ending){a, b, NULL}, node->out[0]);
+        put_product(l, product, &(ending){a, b, BNN_NONE}, node->out[0]);
         return BNN_OK;
     }
     const bnn_lce_value x = l->values[node->in[0]];
@@ -366,18 +366,15 @@ bnn_code bnn_lce_affine(bnn_lce *l, const bnn_node *node) {
 bnn_code bnn_lce_threshold(bnn_lce *l, const bnn_node *node) {
     const bnn_node *product = waiting(l, node->in[0]);
     const bnn_shape s = shape_of(l, node->out[0]);
-    const size_t c = (size_t)s.c;
-    const int32_t *threshold = bnn_translation_thresholds(&l->t, node->in[1]);
-    float *factor = bnn_lce_repeat(l, c, 1.0f), *shift = bnn_lce_repeat(l, c, 0.0f);
-    if (!threshold || !factor || !shift) {
-        return bnn_translation_no_memory(&l->t);
-    }
     if (product) {
-        put_product(l, product, &(ending){NULL, NULL, threshold}, node->out[0]);
+        put_product(l, product, &(ending){NULL, NULL, node->in[1]}, node->out[0]);
         return BNN_OK;
     }
-    find_steps(threshold, c, MOST_TERMS, factor, shift);
-    int y = bnn_lce_scaled(l, node, bnn_lce_tensor(l, node->in[0]), s, factor, shift);
+    const bnn_steps steps = bnn_translation_steps(&l->t, node->in[1]);
+    if (!steps.factor) {
+        return bnn_translation_no_memory(&l->t);
+    }
+    int y = bnn_lce_scaled(l, node, bnn_lce_tensor(l, node->in[0]), s, steps.factor, steps.shift);
     bnn_lce_set(l, node->out[0], bnn_lce_quantize(l, node, y, s), 1);
     return BNN_OK;
 }

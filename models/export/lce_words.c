@@ -19,14 +19,6 @@ int bnn_lce_ints(bnn_lce *l, const char *name, int count, const int *values) {
     return bnn_tfl_constant(&l->model, name, BNN_TFL_INT, bnn_lce_list(count), copy);
 }
 
-float *bnn_lce_repeat(const bnn_lce *l, size_t count, float value) {
-    float *values = bnn_arena_alloc(l->t.arena, count * sizeof *values);
-    for (size_t i = 0; values && i < count; i++) {
-        values[i] = value;
-    }
-    return values;
-}
-
 const char *bnn_lce_name(const bnn_lce *l, const bnn_node *node, const char *role) {
     const char *layer = bnn_translation_layer(&l->t, node);
     return role ? bnn_arena_format(l->t.arena, "%s.%s", layer, role) : layer;

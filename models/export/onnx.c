@@ -5,30 +5,26 @@
 
 #include "models/export/onnx_ops.h"
 
-#define VALUES(k) (1u << (k))
-#define ALL (~0u)
-
 static const struct {
     const bnn_op *op;
     bnn_onnx_translate *translate;
-    unsigned values; /* which of its inputs are; the others are constants */
-} table[] = {{&bnn_conv_op, bnn_onnx_conv, VALUES(0) | VALUES(2)},
-             {&bnn_affine_op, bnn_onnx_affine, VALUES(0)},
-             {&bnn_add_op, bnn_onnx_add, VALUES(0) | VALUES(1)},
-             {&bnn_clamp_op, bnn_onnx_clamp, VALUES(0)},
-             {&bnn_sign_op, bnn_onnx_sign, VALUES(0)},
-             {&bnn_threshold_op, bnn_onnx_threshold, VALUES(0)},
-             {&bnn_prelu_op, bnn_onnx_prelu, VALUES(0)},
-             {&bnn_abs_mean_op, bnn_onnx_abs_mean, VALUES(0)},
-             {&bnn_outer_scale_op, bnn_onnx_outer_scale, VALUES(0)},
-             {&bnn_max_pool_op, bnn_onnx_max_pool, VALUES(0)},
-             {&bnn_global_avg_pool_op, bnn_onnx_global_avg_pool, VALUES(0)},
-             {&bnn_global_max_pool_op, bnn_onnx_global_max_pool, VALUES(0)},
-             {&bnn_reshape_op, bnn_onnx_reshape_node, VALUES(0)},
-             {&bnn_move_op, bnn_onnx_move, VALUES(0)},
-             {&bnn_concat_op, bnn_onnx_concat, ALL},
-             {&bnn_diagonal_op, bnn_onnx_diagonal, VALUES(0)},
-             {&bnn_batch_product_op, bnn_onnx_batch_product, VALUES(0) | VALUES(1)}};
+} table[] = {{&bnn_conv_op, bnn_onnx_conv},
+             {&bnn_affine_op, bnn_onnx_affine},
+             {&bnn_add_op, bnn_onnx_add},
+             {&bnn_clamp_op, bnn_onnx_clamp},
+             {&bnn_sign_op, bnn_onnx_sign},
+             {&bnn_threshold_op, bnn_onnx_threshold},
+             {&bnn_prelu_op, bnn_onnx_prelu},
+             {&bnn_abs_mean_op, bnn_onnx_abs_mean},
+             {&bnn_outer_scale_op, bnn_onnx_outer_scale},
+             {&bnn_max_pool_op, bnn_onnx_max_pool},
+             {&bnn_global_avg_pool_op, bnn_onnx_global_avg_pool},
+             {&bnn_global_max_pool_op, bnn_onnx_global_max_pool},
+             {&bnn_reshape_op, bnn_onnx_reshape_node},
+             {&bnn_move_op, bnn_onnx_move},
+             {&bnn_concat_op, bnn_onnx_concat},
+             {&bnn_diagonal_op, bnn_onnx_diagonal},
+             {&bnn_batch_product_op, bnn_onnx_batch_product}};
 
 const char *bnn_onnx_name(const bnn_onnx *o, bnn_t constant) {
     const bnn_constant *c = bnn_inference_constant_of(&o->t->plain, constant);
@@ -69,28 +65,10 @@ static size_t put_output(bnn_onnx *o, int64_t dims[2]) {
     return points ? 2 : 1;
 }
 
-/* Files may hold networks that no builder makes. */
-static bnn_code check_operands(const bnn_onnx *o, const bnn_node *node, unsigned values) {
-    for (int k = 0; k < node->in_count; k++) {
-        const bnn_t t = node->in[k];
-        const int is_value = (values >> k & 1) != 0;
-        if (t >= 0 && bnn_dtype_of(o->t->graph, t) != BNN_U8 && /* a product's own */
-            is_value == bnn_translation_is_constant(o->t, t)) {
-            return bnn_translation_refuse(o->t, node,
-                                          "operand %d of %s is %s, so it is no network that was "
-                                          "trained here; export as packed",
-                                          k + 1, node->op->name,
-                                          is_value ? "a constant" : "no constant");
-        }
-    }
-    return BNN_OK;
-}
-
 static bnn_code translate(bnn_onnx *o, const bnn_node *node) {
     for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
         if (table[i].op == node->op) {
-            bnn_code code = check_operands(o, node, table[i].values);
-            return code == BNN_OK ? table[i].translate(o, node) : code;
+            return table[i].translate(o, node);
         }
     }
     return bnn_translation_refuse(o->t, node, "%s is no work of ONNX's; export as packed",

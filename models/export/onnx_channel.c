@@ -4,9 +4,6 @@
 
 #include <math.h>
 
-/* What thresholds are compared with has no larger magnitude; there floats still have halves. */
-#define MAX_INTEGER (1 << 22)
-
 static size_t channels_of(const bnn_onnx *o, bnn_t t) {
     return (size_t)bnn_shape_of(o->t->graph, t).c;
 }
@@ -51,12 +48,12 @@ bnn_code bnn_onnx_add(bnn_onnx *o, const bnn_node *node) {
 
 bnn_code bnn_onnx_clamp(bnn_onnx *o, const bnn_node *node) {
     const bnn_onnx_value x = bnn_onnx_any(o, node->in[0]);
-    const float lo = bnn_translation_float(node, "lo"), hi = bnn_translation_float(node, "hi");
+    const bnn_clamp_bounds to = bnn_clamp_of(node);
     const char *y;
-    if (lo == 0.0f && hi == INFINITY) {
+    if (to.lo == 0.0f && to.hi == INFINITY) {
         y = BNN_ONNX_OP(o, "Relu", x.name);
     } else {
-        y = BNN_ONNX_OP(o, "Clip", x.name, bnn_onnx_number(o, lo), bnn_onnx_number(o, hi));
+        y = BNN_ONNX_OP(o, "Clip", x.name, bnn_onnx_number(o, to.lo), bnn_onnx_number(o, to.hi));
     }
     bnn_onnx_put(o, node->out[0], y, x.form);
     return BNN_OK;
@@ -75,14 +72,13 @@ bnn_code bnn_onnx_sign(bnn_onnx *o, const bnn_node *node) {
 bnn_code bnn_onnx_threshold(bnn_onnx *o, const bnn_node *node) {
     const bnn_onnx_value x = bnn_onnx_any(o, node->in[0]);
     const size_t c = channels_of(o, node->in[1]);
-    const int32_t *threshold = bnn_translation_thresholds(o->t, node->in[1]);
-    float *limit = bnn_arena_alloc(o->t->arena, 3 * c * sizeof *limit);
-    if (!threshold || !limit) {
+    const bnn_steps steps = bnn_translation_steps(o->t, node->in[1]);
+    float *above = steps.factor, *limit = steps.shift;
+    float *below = bnn_translation_filled(o->t, c, 0.0f);
+    if (!above || !below) {
         return bnn_translation_no_memory(o->t);
     }
-    float *below = limit + c, *above = below + c;
     for (size_t i = 0; i < c; i++) {
-        bnn_translation_step(threshold[i], MAX_INTEGER, &above[i], &limit[i]);
         limit[i] *= -above[i];
         below[i] = -above[i];
     }

@@ -2,9 +2,6 @@
  * zero padding adds nothing. */
 #include "models/export/onnx_ops.h"
 
-/* Integers beyond it are none in float sums. */
-#define MAX_INTEGER (1 << 22)
-
 /* A matrix [O,C] or filters [O,C,KH,KW] of what lies [O,pixels,channels]. */
 static const char *filters(bnn_onnx *o, const bnn_node *node, size_t rank, const int64_t *dims,
                            int pixels) {
@@ -69,14 +66,8 @@ bnn_code bnn_onnx_conv(bnn_onnx *o, const bnn_node *node) {
                                   s.pad_h == 0 && s.pad_w == 0 && s.ow == 1,
                           .pixels = 1};
     bnn_code code = node->in[2] >= 0 ? check_scale(o, node, &s) : BNN_OK;
-    if (code != BNN_OK) {
+    if (code != BNN_OK || (bits && (code = bnn_translation_check_terms(o->t, node)))) {
         return code;
-    }
-    if (bits && most > MAX_INTEGER) {
-        return bnn_translation_refuse(o->t, node,
-                                      "sums of %.0f products are no integers in ONNX's floats; "
-                                      "at most %d are",
-                                      most, MAX_INTEGER);
     }
     const char *y = form.flat ? linear(o, node, &s) : convolution(o, node, &s);
     if (bits) {

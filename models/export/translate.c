@@ -11,6 +11,41 @@
 #include "layers/fold/plain.h"
 #include "models/files/checkpoint.h"
 
+/* ---- the network ---- */
+
+/* Which of a node's inputs are values, a bit each; the others are constants. */
+static unsigned values_of(const bnn_op *op) {
+    static const struct {
+        const bnn_op *op;
+        unsigned values;
+    } of_several[] = {{&bnn_conv_op, 1u | 1u << 2},
+                      {&bnn_add_op, 1u | 1u << 1},
+                      {&bnn_batch_product_op, 1u | 1u << 1},
+                      {&bnn_concat_op, ~0u}};
+    for (size_t i = 0; i < sizeof of_several / sizeof *of_several; i++) {
+        if (of_several[i].op == op) {
+            return of_several[i].values;
+        }
+    }
+    return 1u;
+}
+
+static bnn_code check_operands(const bnn_translation *t, const bnn_node *node) {
+    for (int k = 0; k < node->in_count; k++) {
+        const bnn_t in = node->in[k];
+        const int is_value = (values_of(node->op) >> k & 1) != 0;
+        if (in >= 0 && bnn_dtype_of(t->graph, in) != BNN_U8 && /* a product's own */
+            is_value == bnn_translation_is_constant(t, in)) {
+            return bnn_translation_refuse(t, node,
+                                          "operand %d of %s is %s, so it is no network that was "
+                                          "trained here; use the format packed",
+                                          k + 1, node->op->name,
+                                          is_value ? "a constant" : "no constant");
+        }
+    }
+    return BNN_OK;
+}
+
 bnn_code bnn_translation_start(const bnn_export_request *request, bnn_export_report *report,
                                bnn_translation *t, bnn_error *err) {
     *report = (bnn_export_report){0};
@@ -21,6 +56,9 @@ bnn_code bnn_translation_start(const bnn_export_request *request, bnn_export_rep
                                        &t->plain, err)
                  : bnn_translation_no_memory(t);
     t->graph = t->plain.graph;
+    for (size_t i = 0; code == BNN_OK && i < bnn_graph_node_count(t->graph); i++) {
+        code = check_operands(t, bnn_graph_node(t->graph, i));
+    }
     return code;
 }
 
@@ -51,8 +89,39 @@ float *bnn_translation_floats(const bnn_translation *t, bnn_t constant) {
     return values;
 }
 
+float *bnn_translation_filled(const bnn_translation *t, size_t count, float value) {
+    float *values = bnn_arena_alloc(t->arena, count * sizeof *values);
+    for (size_t i = 0; values && i < count; i++) {
+        values[i] = value;
+    }
+    return values;
+}
+
 int32_t *bnn_translation_thresholds(const bnn_translation *t, bnn_t constant) {
-    return copy(t, constant);
+    const int32_t most = BNN_TRANSLATION_MOST_TERMS;
+    int32_t *values = copy(t, constant);
+    for (size_t i = 0; values && i < bnn_shape_count(bnn_shape_of(t->graph, constant)); i++) {
+        const int32_t flip = values[i] & 1;
+        const int32_t at = (int32_t)(((int64_t)values[i] - flip) / 2);
+        values[i] = 2 * (at < -most ? -most : at > most ? most + 1 : at) + flip;
+    }
+    return values;
+}
+
+bnn_steps bnn_translation_steps(const bnn_translation *t, bnn_t constant) {
+    const size_t count = bnn_shape_count(bnn_shape_of(t->graph, constant));
+    const int32_t *threshold = bnn_translation_thresholds(t, constant);
+    const bnn_steps steps = {bnn_translation_filled(t, count, 1.0f),
+                             bnn_translation_filled(t, count, 0.0f)};
+    if (!threshold || !steps.factor || !steps.shift) {
+        return (bnn_steps){NULL, NULL};
+    }
+    for (size_t i = 0; i < count; i++) {
+        const int32_t flip = threshold[i] & 1, at = (threshold[i] - flip) / 2;
+        steps.factor[i] = flip ? -1.0f : 1.0f;
+        steps.shift[i] = -steps.factor[i] * ((float)at - 0.5f);
+    }
+    return steps;
 }
 
 int8_t *bnn_translation_signs(const bnn_translation *t, bnn_t constant) {
@@ -66,15 +135,6 @@ int8_t *bnn_translation_signs(const bnn_translation *t, bnn_t constant) {
         }
     }
     return bits ? signs : NULL;
-}
-
-/* No integer lies beyond the bound, so a threshold there is the same as one next to it. */
-void bnn_translation_step(int32_t threshold, int bound, float *factor, float *shift) {
-    const int flip = threshold & 1;
-    int64_t at = ((int64_t)threshold - flip) / 2;
-    at = at < -bound ? -bound : at > bound + 1 ? bound + 1 : at;
-    *factor = flip ? -1.0f : 1.0f;
-    *shift = -*factor * ((float)at - 0.5f);
 }
 
 /* Whether tap k of a window that begins at `first` lies outside an image of this size. */
@@ -111,6 +171,17 @@ float *bnn_translation_border(const bnn_translation *t, const bnn_node *node, fl
         }
     }
     return border;
+}
+
+bnn_code bnn_translation_check_terms(const bnn_translation *t, const bnn_node *node) {
+    const bnn_conv s = bnn_conv_of(t->graph, node);
+    const double terms = (double)s.kh * s.kw * s.c / s.groups;
+    return terms <= BNN_TRANSLATION_MOST_TERMS
+               ? BNN_OK
+               : bnn_translation_refuse(t, node,
+                                        "sums of %.0f products are not exact in floats, at most %d "
+                                        "are; use the format packed",
+                                        terms, BNN_TRANSLATION_MOST_TERMS);
 }
 
 /* ---- fields ---- */

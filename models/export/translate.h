@@ -19,7 +19,8 @@ typedef struct bnn_translation {
     bnn_error *err;
 } bnn_translation;
 
-/* Free it in any case. */
+/* Free it in any case. Refuses nodes that read constants where values belong, or the other way
+ * round: files may hold networks that no builder makes. */
 bnn_code bnn_translation_start(const bnn_export_request *request, bnn_export_report *report,
                                bnn_translation *t, bnn_error *err);
 void bnn_translation_free(bnn_translation *t);
@@ -28,16 +29,27 @@ void bnn_translation_free(bnn_translation *t);
  * Zeros are +0.0: an engine may take the sign of -0.0 for negative. ---- */
 int bnn_translation_is_constant(const bnn_translation *t, bnn_t tensor);
 float *bnn_translation_floats(const bnn_translation *t, bnn_t constant);
-/* Thresholds are 2t + flip: bit = (d >= t) != flip. */
-int32_t *bnn_translation_thresholds(const bnn_translation *t, bnn_t constant);
 /* Filters [O,KH,KW,C/groups] as +1 and -1. */
 int8_t *bnn_translation_signs(const bnn_translation *t, bnn_t constant);
-/* A threshold as an affine of the integer that is +-0.5 next to it and never 0: factor f = +-1 and
- * shift -f (t - 0.5). Integers lie within `bound`, and so does what is written of t. */
-void bnn_translation_step(int32_t threshold, int bound, float *factor, float *shift);
+/* [count] times the same. */
+float *bnn_translation_filled(const bnn_translation *t, size_t count, float value);
+/* Thresholds are 2t + flip: bit = (d >= t) != flip. A t beyond all sums
+ * (BNN_TRANSLATION_MOST_TERMS) is moved next to them. */
+int32_t *bnn_translation_thresholds(const bnn_translation *t, bnn_t constant);
+/* The same as affines of the integers, of which none is 0: factors f = +-1 and shifts
+ * -f (t - 0.5). */
+typedef struct bnn_steps {
+    float *factor, *shift;
+} bnn_steps;
+bnn_steps bnn_translation_steps(const bnn_translation *t, bnn_t constant);
 /* What a convolution with -1 or +1 outside the image has too much, of each filter at each pixel:
  * [OH,OW,O] sums of the filter's taps outside, times `outside`. */
 float *bnn_translation_border(const bnn_translation *t, const bnn_node *conv, float outside);
+
+/* Sums of this many +-1 are exact in floats, and so are their halves. */
+#define BNN_TRANSLATION_MOST_TERMS (1 << 22)
+/* Refuses a binary product of more. */
+bnn_code bnn_translation_check_terms(const bnn_translation *t, const bnn_node *conv);
 
 /* An op's field by its name in a packed file ("stride_h"). */
 int bnn_translation_int(const bnn_node *node, const char *field);

@@ -105,22 +105,6 @@ END_TEST
 
 /* ---- translation ---- */
 
-START_TEST(step) {
-    for (int bound = 1; bound < 30; bound += 7) {
-        for (int32_t threshold = -80; threshold < 80; threshold++) {
-            const int flip = threshold & 1;
-            float factor, shift;
-            bnn_translation_step(threshold, bound, &factor, &shift);
-            for (int d = -bound; d <= bound; d++) {
-                float y = factor * (float)d + shift;
-                ck_assert(fabsf(y) >= 0.5f && fabsf(y) <= 2.0f * (float)bound + 1.0f);
-                ck_assert_int_eq(y > 0.0f, (2 * d >= threshold - flip) != flip);
-            }
-        }
-    }
-}
-END_TEST
-
 typedef struct translated {
     bnn_inference network;
     bnn_spec spec;
@@ -215,6 +199,63 @@ START_TEST(messages) {
     ck_assert_str_eq(json_string_value(json_object_get(description, "input")), "3x4x4");
     json_decref(description);
     stop(&x);
+}
+END_TEST
+
+/* Whatever a threshold says, so does the sign of its affine, of every integer that is met. */
+START_TEST(steps) {
+    static const int32_t most = BNN_TRANSLATION_MOST_TERMS;
+    const int32_t integers[] = {-most, -41, -3, -1, 0, 1, 2, 40, most};
+    const int32_t at[] = {INT32_MIN / 2, -most - 1, -41, -1, 0, 1, 2, most, INT32_MAX / 2};
+    translated x;
+    start(&x);
+    const bnn_t constant = find_node(&x, &bnn_threshold_op, 0)->in[1];
+    int32_t *threshold = bnn_i32(x.t.graph, constant);
+    for (size_t i = 0; i < 2 * sizeof at / sizeof *at; i++) {
+        const int flip = (int)(i % 2);
+        threshold[0] = 2 * at[i / 2] + flip;
+        const int32_t said = bnn_translation_thresholds(&x.t, constant)[0];
+        const bnn_steps affine = bnn_translation_steps(&x.t, constant);
+        ck_assert_int_eq(said & 1, flip);
+        for (size_t d = 0; d < sizeof integers / sizeof *integers; d++) {
+            const int bit = (integers[d] >= at[i / 2]) != flip;
+            const float y = affine.factor[0] * (float)integers[d] + affine.shift[0];
+            ck_assert(fabsf(y) >= 0.5f);
+            ck_assert_int_eq(y > 0.0f, bit);
+            ck_assert_int_eq((integers[d] >= (said - flip) / 2) != flip, bit);
+        }
+    }
+    stop(&x);
+}
+END_TEST
+
+/* A network that reads what nobody trains: a constant in place of a map, and the other way round.
+ */
+START_TEST(operands) {
+    for (int constant = 0; constant < 2; constant++) {
+        bnn_device device = one_thread();
+        bnn_spec spec = tiny_spec();
+        bnn_inference r;
+        bnn_export_report report;
+        bnn_translation t;
+        bnn_error err;
+        CK_CODE(bnn_inference_start(&r, &device, 1, 1, &err));
+        r.input_count = r.output_count = 1;
+        const bnn_t x = r.inputs[0] = bnn_graph_input(r.graph, "input", BNN_F32, bnn_vector(4));
+        r.outputs[0] =
+            constant ? bnn_op_add(r.graph, x,
+                                  bnn_inference_constant(&r, BNN_F32, bnn_vector(4), "a.shift"))
+                     : bnn_op_prelu(r.graph, x, bnn_op_clamp(r.graph, x, 0.0f, 1.0f));
+        bnn_graph_keep(r.graph, r.outputs[0]);
+        CK_CODE(bnn_graph_compile(r.graph, BNN_NONE, &err));
+        CK_CODE(bnn_graph_bind(r.graph, NULL, &err));
+        const bnn_export_request request = {.spec = &spec, .network = &r};
+        ck_assert_int_eq(bnn_translation_start(&request, &report, &t, &err), BNN_ERR_UNSUPPORTED);
+        ck_assert_ptr_nonnull(strstr(err.text, constant ? "a: operand 2 of add is a constant"
+                                                        : "operand 2 of prelu is no constant"));
+        bnn_translation_free(&t);
+        bnn_inference_free(&r);
+    }
 }
 END_TEST
 
@@ -358,7 +399,8 @@ int main(void) {
     tcase_add_test(flat, flat_shared);
     tcase_add_test(flat, flat_too_large);
     suite_add_tcase(suite, flat);
-    tcase_add_test(translation, step);
+    tcase_add_test(translation, steps);
+    tcase_add_test(translation, operands);
     tcase_add_test(translation, plain);
     tcase_add_test(translation, border);
     tcase_add_test(translation, messages);

@@ -478,8 +478,11 @@ static bnn_t pad_of_flattened(bnn_inference *r) {
 }
 
 static bnn_t scaled(bnn_inference *r) {
-    bnn_value x = {signs(r, start(r, side4, 1)), vector(r, 1, "one.scale")};
     static const bnn_conv_config config = {1, 1, 0, 0, 1, 1, 1, 0};
+    bnn_t seen = start(r, side4, 1);
+    bnn_t scale = conv(r, "two.weight", bnn_op_global_avg_pool(r->graph, seen),
+                       (bnn_shape){1, 1, 1, 64}, NULL);
+    bnn_value x = {signs(r, seen), scale};
     bnn_t w = constant(r, BNN_B1, (bnn_shape){2, 1, 1, 64}, "one.weight");
     return bnn_op_folded_conv(r->graph, x, bnn_plain(w), &config, &bnn_conv_plain);
 }
@@ -627,8 +630,8 @@ static const struct {
     {of_activations, "one: ", "T-net"},
     {affine_of_flattened, "two: ", "flattened image"},
     {sum_with_flattened, "one: ", "different shapes"},
-    {sum_with_constant, "one: ", "input 1 is no map"},
-    {computed_factors, "one: ", "input 1 is no constant"},
+    {sum_with_constant, "one: ", "operand 2 of add is a constant"},
+    {computed_factors, "one: ", "operand 2 of affine is no constant"},
     {two_outputs, "one: ", "one output"},
     {no_layer, "one: ", "nothing becomes"},
 };
