@@ -3,7 +3,7 @@ file(READ ${TEXT} text)
 string(REPLACE "\\" "\\\\" text "${text}")
 string(REPLACE "\"" "\\\"" text "${text}")
 string(REPLACE "\n" "\\n\",\n    \"" text "${text}")
-file(WRITE ${C} "#include \"models/export/c_write.h\"
+file(WRITE ${C} "#include \"models/export/c/write.h\"
 
 const char *const bnn_c_loops[] = {
     \"${text}\\n\", NULL};

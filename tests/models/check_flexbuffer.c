@@ -2,7 +2,7 @@
 #include <check.h>
 #include <string.h>
 
-#include "models/export/flexbuffer.h"
+#include "models/export/lce/flexbuffer.h"
 
 static void check_map(int count, const bnn_flex_entry *entries, size_t text, const char *rest,
                       size_t rest_bytes) {

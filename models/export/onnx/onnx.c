@@ -1,0 +1,105 @@
+/* Networks as ONNX, opset 13, for whatever reads that: images come as NCHW, of any batch. ONNX has
+ * no bits. Filters are bytes of +-1 and products are computed in floats, so this format exchanges
+ * networks and does not speed them up; all that is binary is exact, as sums of +-1 are integers. */
+#include <string.h>
+
+#include "models/export/onnx/ops.h"
+
+static const struct {
+    const bnn_op *op;
+    bnn_onnx_translate *translate;
+} table[] = {{&bnn_conv_op, bnn_onnx_conv},
+             {&bnn_affine_op, bnn_onnx_affine},
+             {&bnn_add_op, bnn_onnx_add},
+             {&bnn_clamp_op, bnn_onnx_clamp},
+             {&bnn_sign_op, bnn_onnx_sign},
+             {&bnn_threshold_op, bnn_onnx_threshold},
+             {&bnn_prelu_op, bnn_onnx_prelu},
+             {&bnn_abs_mean_op, bnn_onnx_abs_mean},
+             {&bnn_outer_scale_op, bnn_onnx_outer_scale},
+             {&bnn_max_pool_op, bnn_onnx_max_pool},
+             {&bnn_global_avg_pool_op, bnn_onnx_global_avg_pool},
+             {&bnn_global_max_pool_op, bnn_onnx_global_max_pool},
+             {&bnn_reshape_op, bnn_onnx_reshape_node},
+             {&bnn_move_op, bnn_onnx_move},
+             {&bnn_concat_op, bnn_onnx_concat},
+             {&bnn_diagonal_op, bnn_onnx_diagonal},
+             {&bnn_batch_product_op, bnn_onnx_batch_product}};
+
+const char *bnn_onnx_name(const bnn_onnx *o, bnn_t constant) {
+    const bnn_constant *c = bnn_inference_constant_of(&o->t->plain, constant);
+    return c ? c->name : "constant";
+}
+
+/* Points and frames of one row come as PyTorch has them, [N,C,points]. */
+static size_t put_input(bnn_onnx *o, int64_t dims[3]) {
+    static const int64_t row[] = {2};
+    const bnn_t input = o->t->plain.inputs[0];
+    const bnn_shape s = bnn_shape_of(o->t->graph, input);
+    const char *x = "input";
+    const int points = strcmp(o->t->request->spec->arch->input, "points") == 0;
+    dims[0] = s.c;
+    dims[1] = points ? s.w : s.h;
+    dims[2] = s.w;
+    if (points) {
+        x = BNN_ONNX_OP(o, "Unsqueeze", x, bnn_onnx_list(o, 1, row));
+    }
+    bnn_onnx_put(o, input, x, (bnn_onnx_form){0, 1});
+    return points ? 2 : 3;
+}
+
+/* A row of logits a sample, or [N,points,classes]. */
+static size_t put_output(bnn_onnx *o, int64_t dims[2]) {
+    const bnn_t output = o->t->plain.outputs[0];
+    const bnn_shape s = bnn_shape_of(o->t->graph, output);
+    const char *y = bnn_onnx_get(o, output);
+    const int points = !bnn_onnx_form_of(o, output).flat;
+    dims[0] = points ? s.h * s.w : s.c;
+    dims[1] = s.c;
+    if (points) {
+        y = bnn_onnx_transpose(o, y, 4, (const int64_t[]){0, 2, 3, 1});
+        bnn_onnx_reshape(o, y, 3, (const int64_t[]){0, dims[0], s.c});
+    } else {
+        BNN_ONNX_OP(o, "Identity", y);
+    }
+    return points ? 2 : 1;
+}
+
+static bnn_code translate(bnn_onnx *o, const bnn_node *node) {
+    for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
+        if (table[i].op == node->op) {
+            return table[i].translate(o, node);
+        }
+    }
+    return bnn_translation_refuse(o->t, node, "%s is no work of ONNX's; export as packed",
+                                  node->op->name);
+}
+
+static bnn_code write(const bnn_export_request *request, const char *path,
+                      bnn_export_report *report, bnn_error *err) {
+    bnn_translation t;
+    bnn_onnx o;
+    int64_t in[3], out[2];
+    bnn_code code = bnn_translation_start(request, report, &t, err);
+    if (code == BNN_OK) {
+        bnn_onnx_start(&o, &t);
+        const size_t in_rank = put_input(&o, in);
+        for (size_t i = 0; code == BNN_OK && i < bnn_graph_node_count(t.graph); i++) {
+            code = translate(&o, bnn_graph_node(t.graph, i));
+        }
+        if (code == BNN_OK) {
+            const size_t out_rank = put_output(&o, out);
+            code = bnn_onnx_write(&o, path, in_rank, in, out_rank, out);
+        }
+    }
+    bnn_translation_free(&t);
+    return code;
+}
+
+const bnn_export_format bnn_export_onnx = {
+    .name = "onnx",
+    .suffix = ".onnx",
+    .title = "ONNX, for other frameworks and runtimes: exact, but its binary layers are computed "
+             "in floats",
+    .describes = 1,
+    .write = write};
