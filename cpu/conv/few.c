@@ -4,7 +4,8 @@
 #include "cpu/conv/conv.h"
 
 enum {
-    RESULTS = 4,    /* rows of the result at a time */
+    RESULTS = 64,   /* rows of the result at a time, at most */
+    SHARED = 16,    /* of them, where they are sums of several rows */
     COLUMNS = 1024, /* of a result, at most: whole words */
     COUNT = BNN_WEIGHTED_ROWS
 };
@@ -65,7 +66,8 @@ static void scale_weights(const product *j, bnn_weighted *p, size_t first, float
 }
 
 static void item(const product *j, size_t result, size_t column) {
-    float *c[RESULTS], scaled[RESULTS * COUNT], expanded[COLUMNS];
+    float *c[RESULTS], scaled[SHARED * COUNT];
+    float expanded[COLUMNS] __attribute__((aligned(64)));
     bnn_weighted p = {.m = bnn_min_size(j->together, j->results - result),
                       .n = bnn_min_size(j->columns, j->width - column),
                       .c = c,
@@ -73,13 +75,14 @@ static void item(const product *j, size_t result, size_t column) {
     for (size_t i = 0; i < p.m; i++) {
         c[i] = place(j, result + i) + column;
     }
+    int expands = j->rows->b1 != NULL && p.m > SHARED;
     for (size_t t = 0; t < j->count; t += COUNT, p.acc = 1) {
         p.count = bnn_min_size(COUNT, j->count - t);
         p.a = j->gy + result * j->a_row + t * j->a_step, p.a_row = j->a_row, p.a_step = j->a_step;
-        if (j->rows->scale != NULL && j->count > 1) {
+        if (j->rows->scale != NULL && !expands) {
             scale_weights(j, &p, t, scaled);
         }
-        if (j->rows->b1 != NULL && j->count == 1) { /* many results share it: worth expanding */
+        if (expands) { /* a single row for so many */
             j->micro->b1_expand(p.n, j->rows->b1, column, bnn_row_scale(j->rows, 0), expanded);
             p.rows = expanded;
             j->micro->f32_weighted(&p);
@@ -130,6 +133,6 @@ void bnn_conv_few_w(const bnn_device *device, const bnn_micro *micro, const bnn_
     size_t o = (size_t)s->o, c = (size_t)s->c;
     product job = {micro, s, gy, x, .count = pixels_of(s), .results = o, .width = c};
     job.a_row = 1, job.a_step = o, job.g = gw, job.acc = acc;
-    job.together = RESULTS, job.columns = COLUMNS;
+    job.together = job.count == 1 ? RESULTS : SHARED, job.columns = COLUMNS;
     add_up_all(device, &job);
 }

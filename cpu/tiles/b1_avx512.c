@@ -209,7 +209,11 @@ void bnn_b1_expand_avx512(size_t n, const uint64_t *row, size_t first, float sca
             v |= row[at / 64 + 1] << (64 - shift);
         }
         __m512 signs = _mm512_mask_blend_ps((__mmask16)v, minus, plus);
-        _mm512_mask_storeu_ps(out + i, some(n - i), signs);
+        if (n - i >= 16) { /* what is stored by mask is slow to be read again */
+            _mm512_storeu_ps(out + i, signs);
+        } else {
+            _mm512_mask_storeu_ps(out + i, some(n - i), signs);
+        }
     }
 }
 
