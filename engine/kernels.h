@@ -133,7 +133,8 @@ typedef struct bnn_kernels {
     void (*conv_forward)(const bnn_stream *stream, const bnn_conv *s, const bnn_operand *x,
                          const bnn_operand *w, const bnn_result *y, void *ws);
     /* What the forward first makes of its filters (`bits`: they are bits) for a product of this
-     * shape depends on nothing else, so inference makes it once: in `prepared`, 64-byte aligned. */
+     * shape depends on nothing else, so inference makes it once: in `prepared`, 64-byte aligned. 0
+     * bytes: there is nothing to make. */
     size_t (*conv_prepared_bytes)(const bnn_stream *stream, const bnn_conv *s, int bits);
     void (*conv_prepare)(const bnn_stream *stream, const bnn_conv *s, const bnn_operand *w,
                          void *prepared, void *ws);

@@ -161,7 +161,7 @@ static bnn_code infer(bnn_graph *g, bnn_node *node) {
     if (bnn_role_of(g, node->in[W]) == BNN_ROLE_CONSTANT) {
         size_t bytes = bnn_graph_kernels(g)->conv_prepared_bytes(bnn_graph_stream(g), &s, bits);
         bnn_shape lines = {(int)((bytes + 63) / 64), 1, 1, 64};
-        node->in[PREPARED] = bnn_graph_constant(g, BNN_U8, lines);
+        node->in[PREPARED] = bytes > 0 ? bnn_graph_constant(g, BNN_U8, lines) : BNN_NONE;
     }
     return BNN_OK;
 }

@@ -68,6 +68,9 @@ size_t bnn_conv_prepared_bytes(const bnn_stream *stream, const bnn_conv *s, int 
     if (bits) {
         return bnn_conv_b1_prepared_bytes(device, micro, s);
     }
+    if (bnn_conv_is_linear(s)) {
+        return 0;
+    }
     return bnn_conv_winograd_pays(s) ? bnn_conv_winograd_prepared_bytes(micro, s)
                                      : bnn_conv_f32_prepared_bytes(micro, s);
 }
@@ -84,7 +87,7 @@ void bnn_conv_prepare(const bnn_stream *stream, const bnn_conv *s, const bnn_ope
         bnn_conv_prepare_b1(device, micro, s, w->b1, prepared, ws);
     } else if (bnn_conv_winograd_pays(s)) {
         bnn_conv_prepare_winograd(device, micro, s, w->f32, prepared, ws);
-    } else {
+    } else if (!bnn_conv_is_linear(s)) {
         bnn_conv_prepare_f32(device, micro, s, w->f32, prepared);
     }
 }

@@ -331,6 +331,7 @@ START_TEST(test_linear_alone) {
         bnn_result y = {.f32 = get_floats(N * O)};
         threads_now = THREADS;
         void *ws = get(k->conv_workspace(on(k), &all, 0));
+        REQUIRE(k->conv_prepared_bytes(on(k), &all, 0) == 0);
         k->conv_forward(on(k), &all, &x, &w, &y, ws);
         for (size_t i = 0; i < N; i++) {
             bnn_operand sample = {.f32 = x.f32 + i * C};
