@@ -1,5 +1,6 @@
 #!/bin/sh
-# export_matrix.sh BUILD [SAMPLES]: every network in every algorithm through every format, and what
+# export_matrix.sh BUILD [SAMPLES [OPTION]]: every network in every algorithm through every format
+# (bnn-export with the option, --float16 or --fuse, where a format has a use for that), and what
 # the format's own engine, or who stands in for it, computes against the packed model: a table in
 # Markdown. "=" the same logits, bit for bit; "~" within 1e-4 of the largest (floats are summed up in
 # another order); "flip" within a fifth: so near to 0 was a value that its sign is the other one; "no"
@@ -7,7 +8,7 @@
 # "WRONG". Engines: check_lce.py (BNN_LCE_PYTHON), check_dab.py and
 # check_onnx.py (BNN_PYTHON). C source has tests of its own (programs/test_export_c.sh).
 set -eu
-build=$(cd "$1" && pwd) samples=${2:-4}
+build=$(cd "$1" && pwd) samples=${2:-4} option=${3:-}
 root=$(cd "$(dirname "$0")/.." && pwd)
 work=$(mktemp -d) && cd "$work"
 trap 'rm -rf "$work"' EXIT
@@ -46,9 +47,10 @@ verdict() { # FORMAT FILE
 }
 
 cell() { # FORMAT
-    if "$build/bnn-export" model.bnn --format "$1" --output model.out >log 2>&1; then
+    set -- "$1" ${option:+"$option"}
+    if "$build/bnn-export" model.bnn --output model.out --format "$@" >log 2>&1; then
         verdict "$1" model.out
-    elif "$build/bnn-export" model.bnn --format "$1" --emulate --output model.out >log 2>&1; then
+    elif "$build/bnn-export" model.bnn --output model.out --emulate --format "$@" >log 2>&1; then
         echo "emu $(verdict "$1" model.out)"
     else
         echo no

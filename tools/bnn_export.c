@@ -36,7 +36,8 @@ static bnn_option options[] = {
      "Refuse a network that works in more memory than N bytes where it will run (c).",
      .default_text = "any number", .min = 1, .max = 4e9},
     {"float16", BNN_OPTION_FLAG, &float16, NULL,
-     "Round what is not bits to half precision: smaller, and no longer exactly the checkpoint.",
+     "Round what is not bits to half precision (packed, lce, onnx): smaller, and no longer exactly "
+     "the checkpoint.",
      .default_text = NULL},
     {"arch", BNN_OPTION_STRING, &given.arch, "NAME",
      "Network, of a MODEL that another tool wrote: its metadata do not name it.",

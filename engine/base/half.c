@@ -33,3 +33,12 @@ uint16_t bnn_half_of(float value) {
     const uint32_t kept = whole >> drop, rest = whole & ((1u << drop) - 1), half = 1u << (drop - 1);
     return (uint16_t)(sign | (kept + (rest > half || (rest == half && (kept & 1)))));
 }
+
+int bnn_half_all(size_t count, const float *values, uint16_t *halves) {
+    size_t i = 0;
+    while (i < count && bnn_half_value(bnn_half_of(values[i])) == values[i]) {
+        halves[i] = bnn_half_of(values[i]);
+        i++;
+    }
+    return i == count;
+}

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "engine/base/file.h"
+#include "engine/base/half.h"
 #include "engine/base/text.h"
 #include "layers/fold/plain.h"
 #include "models/files/checkpoint.h"
@@ -95,6 +96,13 @@ float *bnn_translation_filled(const bnn_translation *t, size_t count, float valu
         values[i] = value;
     }
     return values;
+}
+
+uint16_t *bnn_translation_halves(const bnn_translation *t, size_t count, const float *values) {
+    uint16_t *halves = values && t->request->float16 && count >= BNN_TRANSLATION_FEWEST_HALVES
+                           ? bnn_arena_alloc(t->arena, count * sizeof *halves)
+                           : NULL;
+    return halves && bnn_half_all(count, values, halves) ? halves : NULL;
 }
 
 int32_t *bnn_translation_thresholds(const bnn_translation *t, bnn_t constant) {

@@ -184,12 +184,7 @@ static bnn_code copy_constant(const bnn_graph *g, bnn_arena *arena, const bnn_co
 /* The same floats as halves, if all of them are; else NULL. */
 static uint16_t *as_halves(bnn_arena *arena, const float *values, size_t count) {
     uint16_t *halves = bnn_arena_alloc(arena, count * sizeof *halves);
-    size_t i = 0;
-    while (halves && i < count && bnn_half_value(bnn_half_of(values[i])) == values[i]) {
-        halves[i] = bnn_half_of(values[i]);
-        i++;
-    }
-    return i == count ? halves : NULL;
+    return halves && bnn_half_all(count, values, halves) ? halves : NULL;
 }
 
 /* The constants of one type, in `arena`; none are no tensor. */

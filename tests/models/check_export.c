@@ -1,6 +1,7 @@
 /* What all export formats share: the FlatBuffer writer against bytes made by hand, a threshold as
  * an affine, borders, what a translation says of a network and how it refuses. */
 #include "engine/base/file.h"
+#include "engine/base/half.h"
 #include "models/export/described.h"
 #include "models/export/flatbuffer.h"
 #include "models/files/checkpoint.h"
@@ -317,6 +318,30 @@ START_TEST(halves) {
 }
 END_TEST
 
+/* Of a list that is long enough, if somebody asks, and if all of it are halves. */
+START_TEST(lists_of_halves) {
+    enum { FEWEST = BNN_TRANSLATION_FEWEST_HALVES };
+    float values[FEWEST];
+    translated x;
+    start(&x);
+    for (int i = 0; i < FEWEST; i++) {
+        values[i] = (float)i - 0.5f; /* a threshold, a map of borders */
+    }
+    ck_assert_ptr_null(bnn_translation_halves(&x.t, FEWEST, values));
+    x.request.float16 = 1;
+    const uint16_t *as = bnn_translation_halves(&x.t, FEWEST, values);
+    ck_assert_ptr_nonnull(as);
+    for (int i = 0; i < FEWEST; i++) {
+        ck_assert(bnn_half_value(as[i]) == values[i]);
+    }
+    ck_assert_ptr_null(bnn_translation_halves(&x.t, FEWEST - 1, values));
+    ck_assert_ptr_null(bnn_translation_halves(&x.t, FEWEST, NULL));
+    values[FEWEST - 1] = 1024.5f;
+    ck_assert_ptr_null(bnn_translation_halves(&x.t, FEWEST, values));
+    stop(&x);
+}
+END_TEST
+
 /* ---- what an exported file says of itself ---- */
 
 static void check_description(const unsigned char *data, size_t size) {
@@ -406,6 +431,7 @@ int main(void) {
     tcase_add_test(translation, messages);
     tcase_add_test(translation, zeros);
     tcase_add_test(translation, halves);
+    tcase_add_test(translation, lists_of_halves);
     tcase_add_test(translation, names);
     tcase_add_test(translation, described_flatbuffer);
     tcase_add_test(translation, described_onnx);

@@ -3,6 +3,8 @@
  * refused. What the engine computes of them is asked where it is installed
  * (tests/programs/test_export_lce.sh). */
 #include "models/export/described.h"
+#include "models/export/lce/tflite.h"
+#include "models/export/translate.h"
 #include "models/files/packed.h"
 #include "tests/fixtures/expect_error.h"
 #include "tests/fixtures/lce_fixture.h"
@@ -101,6 +103,124 @@ START_TEST(description) {
 }
 END_TEST
 
+/* ---- floats as halves ---- */
+
+static const read_op *next_op(const read_model *m, size_t *at) {
+    while (*at < m->op_count && m->ops[*at].code == READ_DEQUANTIZE) {
+        ++*at;
+    }
+    return *at < m->op_count ? &m->ops[(*at)++] : NULL;
+}
+
+/* Ops and what constants they read, but for how the file holds these. */
+static void expect_same_values(const read_model *a, const read_model *b) {
+    size_t at_a = 0, at_b = 0;
+    for (const read_op *x; (x = next_op(a, &at_a)) != NULL;) {
+        const read_op *y = next_op(b, &at_b);
+        ck_assert(y && x->code == y->code && x->in_count == y->in_count);
+        for (int k = 0; k < x->in_count; k++) {
+            const read_tensor *of_x = x->in[k] < 0 ? NULL : &a->tensors[x->in[k]];
+            const read_tensor *of_y = y->in[k] < 0 ? NULL : &b->tensors[y->in[k]];
+            ck_assert(!of_x == !of_y && (!of_x || !of_x->data == !of_y->data));
+            if (of_x && of_x->data) {
+                ck_assert(of_x->type == of_y->type && of_x->rank == of_y->rank);
+                ck_assert_mem_eq(of_x->shape, of_y->shape, sizeof of_x->shape);
+                ck_assert_mem_eq(of_x->data, of_y->data, 4 * of_x->count);
+            }
+        }
+    }
+    ck_assert_ptr_null(next_op(b, &at_b));
+}
+
+/* What is halves in the file, and that nothing else could be. */
+static size_t count_halves(const read_model *m) {
+    size_t halves = 0, ops = 0;
+    for (size_t i = 0; i < m->tensor_count; i++) {
+        const read_tensor *t = &m->tensors[i];
+        halves += t->type == READ_HALF;
+        ops += t->maker >= 0 && m->ops[t->maker].code == READ_DEQUANTIZE;
+        ck_assert(t->type != READ_HALF || t->count >= BNN_TRANSLATION_FEWEST_HALVES);
+        if (t->type == READ_FLOAT && t->data && t->maker < 0 &&
+            t->count >= BNN_TRANSLATION_FEWEST_HALVES) {
+            uint16_t *as = malloc(t->count * sizeof *as);
+            ck_assert(as && !bnn_half_all(t->count, (const float *)(const void *)t->data, as));
+            free(as);
+        }
+    }
+    ck_assert_uint_eq(ops, halves); /* made floats of once, whoever reads them */
+    return halves;
+}
+
+static void expect_halves(const char *arch, const char *algo, int fuse) {
+    const bnn_device device = one_thread();
+    bnn_error err = {0};
+    bnn_export_report report;
+    bnn_st_file *file;
+    dyadic d;
+    CK_CODE(dyadic_start(&d, &device, arch, algo, (bnn_shape){1, 32, 32, 1}, CLASSES, &err));
+    CK_CODE(export_network(&d.spec, d.network, 1, fuse, &report, &err));
+    read_model whole = read_tflite(path);
+    dyadic_blur(&d);
+    CK_CODE(bnn_export_round(d.network, &err));
+    const bnn_export_request request = {
+        .spec = &d.spec, .network = d.network, .emulate = 1, .fuse = fuse, .float16 = 1};
+    CK_CODE(bnn_export_lce.write(&request, path, &report, &err));
+    read_model half = read_tflite(path);
+    check_model(&half);
+    ck_assert_uint_gt(count_halves(&half), 0);
+    ck_assert_uint_lt(half.size, whole.size);
+    expect_same_values(&whole, &half);
+    CK_CODE(bnn_described_parse("model", half.data, half.size, &file, &err));
+    bnn_st_close(file);
+    free_tflite(&whole);
+    free_tflite(&half);
+    dyadic_stop(&d);
+}
+
+START_TEST(halves) {
+    static const struct {
+        const char *arch, *algo;
+    } cases[] = {{"resnet20", "reactnet"}, {"resnet20", "bnn"},  {"resnet20", "xnorpp"},
+                 {"resnet20", "fp32"},     {"deep_fsmn", "fda"}, {"fsmn", "xnor"}};
+    for (int fuse = 0; fuse < 2; fuse++) {
+        expect_halves(cases[_i].arch, cases[_i].algo, fuse);
+    }
+}
+END_TEST
+
+/* What is the same twice is one constant and one op. */
+START_TEST(shared_halves) {
+    static const uint16_t ones[] = {0x3c00, 0x3c00}, same[] = {0x3c00, 0x3c00}, other[] = {0, 0};
+    static const bnn_tfl_shape shape = {1, {2}};
+    bnn_arena *arena = bnn_arena_create();
+    bnn_tfl m;
+    bnn_tfl_start(&m, arena);
+    const int a = bnn_tfl_halves(&m, "a", shape, ones), b = bnn_tfl_halves(&m, "b", shape, same);
+    const int c = bnn_tfl_halves(&m, "c", shape, other);
+    ck_assert_int_eq(bnn_tfl_halves(&m, "a", shape, ones), a);
+    ck_assert(!m.failed && a == b && a != c && m.op_count == 2 && m.tensor_count == 4);
+    ck_assert(m.tensors[a].type == BNN_TFL_FLOAT && m.ops[m.tensors[a].op].in[0] != a);
+    bnn_tfl_halves(&m, "d", shape, NULL);
+    ck_assert(m.failed);
+    bnn_arena_free(arena);
+}
+END_TEST
+
+/* A map of corrections is told in bytes of the file. */
+START_TEST(halved_borders) {
+    const bnn_device device = one_thread();
+    bnn_error err = {0};
+    bnn_export_report report;
+    dyadic d;
+    CK_CODE(
+        dyadic_start(&d, &device, "deep_fsmn", "fda", (bnn_shape){1, 32, 32, 1}, CLASSES, &err));
+    const bnn_export_request request = {.spec = &d.spec, .network = d.network, .float16 = _i};
+    CK_CODE(bnn_export_lce.write(&request, path, &report, &err));
+    ck_assert_msg(strstr(report.notes, _i ? "(4096 bytes)" : "(8192 bytes)"), "%s", report.notes);
+    dyadic_stop(&d);
+}
+END_TEST
+
 /* Beside a packed file of the same network. */
 START_TEST(sizes) {
     static const struct {
@@ -137,6 +257,9 @@ int main(void) {
     tcase_add_test(tcase, algorithms);
     tcase_add_loop_test(tcase, refusals, 0, 2);
     tcase_add_test(tcase, description);
+    tcase_add_loop_test(tcase, halves, 0, 6);
+    tcase_add_test(tcase, shared_halves);
+    tcase_add_loop_test(tcase, halved_borders, 0, 2);
     tcase_add_loop_test(tcase, sizes, 0, 2);
     tcase_set_timeout(tcase, 120);
     suite_add_tcase(suite, tcase);

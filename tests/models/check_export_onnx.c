@@ -170,6 +170,31 @@ START_TEST(metadata) {
 }
 END_TEST
 
+/* What could be halves is, and is cast once. */
+static void expect_halves(const Onnx__ModelProto *m) {
+    int count = 0;
+    for (size_t i = 0; i < m->graph->n_initializer; i++) {
+        const Onnx__TensorProto *t = m->graph->initializer[i];
+        ox x = ox_constant(t);
+        const size_t n = (size_t)ox_count(&x);
+        uint16_t *as = malloc(n * sizeof *as);
+        ck_assert_ptr_nonnull(as);
+        if (t->data_type == ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT) {
+            ck_assert(n < BNN_TRANSLATION_FEWEST_HALVES || !bnn_half_all(n, x.v, as));
+        } else if (t->data_type == ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT16) {
+            int casts = 0;
+            for (size_t k = 0; k < m->graph->n_node; k++) {
+                casts += strcmp(m->graph->node[k]->input[0], t->name) == 0;
+            }
+            ck_assert(n >= BNN_TRANSLATION_FEWEST_HALVES && casts == 1);
+            count++;
+        }
+        free(as);
+        free(x.v);
+    }
+    ck_assert_int_gt(count, 0);
+}
+
 /* Filters of +-1 are bytes, and between their product and whatever follows stands a Clip that
  * changes nothing. */
 START_TEST(binary_products) {
@@ -212,6 +237,39 @@ START_TEST(binary_products) {
 }
 END_TEST
 
+/* Halves in the file, what they were rounded to where it runs. */
+START_TEST(halves) {
+    static const char *const algorithms[] = {"reactnet", "fda"};
+    for (size_t a = 0; a < sizeof algorithms / sizeof *algorithms; a++) {
+        bnn_error err = {0};
+        dyadic d;
+        start(&d, archs[_i], algorithms[a]);
+        const size_t values = bnn_shape_count(bnn_shape_of(d.network->graph, d.network->inputs[0]));
+        float *x = malloc(SAMPLES * values * sizeof *x);
+        ck_assert_ptr_nonnull(x);
+        for (int i = 0; i < SAMPLES; i++) {
+            dyadic_sample(&d, (uint64_t)i, x + (size_t)i * values);
+        }
+        dyadic_blur(&d);
+        CK_CODE(bnn_export_round(d.network, &err));
+        export_ok(&d.spec, d.network);
+        Onnx__ModelProto *whole = ox_read(path);
+        float16 = 1;
+        const float away = difference(&d.spec, d.network, SAMPLES, x);
+        float16 = 0;
+        ck_assert_float_eq(away, 0.0f);
+        Onnx__ModelProto *m = ox_read(path);
+        expect_halves(m);
+        ck_assert_uint_lt(onnx__model_proto__get_packed_size(m),
+                          onnx__model_proto__get_packed_size(whole));
+        onnx__model_proto__free_unpacked(whole, NULL);
+        onnx__model_proto__free_unpacked(m, NULL);
+        free(x);
+        dyadic_stop(&d);
+    }
+}
+END_TEST
+
 /* VGG's classifier sees its image as PyTorch's does: all of a channel's pixels, then the next. */
 START_TEST(columns) {
     bnn_error err = {0};
@@ -248,6 +306,7 @@ int main(void) {
     tcase_add_test(c, header);
     tcase_add_test(c, metadata);
     tcase_add_test(c, binary_products);
+    tcase_add_loop_test(c, halves, 0, SMALL);
     tcase_add_test(c, columns);
     suite_add_tcase(suite, c);
     return run_suite(suite);

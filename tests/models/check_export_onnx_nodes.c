@@ -219,9 +219,37 @@ START_TEST(too_large) {
     const bnn_export_request request = {.spec = &spec, .network = &network};
     CK_CODE(bnn_translation_start(&request, &report, &t, &err));
     bnn_onnx_start(&o, &t);
-    BNN_ONNX_OP(&o, "Cast", bnn_onnx_int8s(&o, "weight", 1, dims, &some));
+    bnn_onnx_int8s(&o, "weight", 1, dims, &some);
     ck_assert_int_eq(bnn_onnx_write(&o, path, 1, dims, 1, dims), BNN_ERR_UNSUPPORTED);
     ck_assert_ptr_nonnull(strstr(err.text, "bytes would be too large for its readers"));
+    bnn_translation_free(&t);
+    bnn_inference_free(&network);
+}
+END_TEST
+
+/* What is the same twice is one constant, cast once; what is no half, or a list too short, is not
+ * cast. */
+START_TEST(shared_halves) {
+    enum { COUNT = BNN_TRANSLATION_FEWEST_HALVES };
+    static const int64_t dims[] = {COUNT}, few[] = {COUNT - 1};
+    float values[COUNT] = {0.5f}, same[COUNT] = {0.5f}, whole[COUNT] = {0.1f};
+    bnn_spec spec = tiny_spec();
+    bnn_device device = one_thread();
+    bnn_inference network;
+    bnn_export_report report;
+    bnn_error err = {0};
+    bnn_translation t;
+    bnn_onnx o;
+    tiny_network(&network, &device, 1);
+    const bnn_export_request request = {.spec = &spec, .network = &network, .float16 = 1};
+    CK_CODE(bnn_translation_start(&request, &report, &t, &err));
+    bnn_onnx_start(&o, &t);
+    const char *name = bnn_onnx_floats(&o, "a", 1, dims, values);
+    ck_assert_str_eq(bnn_onnx_floats(&o, "a", 1, dims, same), name);
+    ck_assert(o.nodes == 1 && o.constants == 1 && strcmp(name, "a") != 0);
+    ck_assert_str_eq(bnn_onnx_floats(&o, "whole", 1, dims, whole), "whole");
+    ck_assert_str_eq(bnn_onnx_floats(&o, "few", 1, few, values), "few");
+    ck_assert(o.nodes == 1 && o.constants == 3);
     bnn_translation_free(&t);
     bnn_inference_free(&network);
 }
@@ -268,6 +296,7 @@ int main(void) {
     tcase_add_test(c, refusals);
     tcase_add_test(c, strange_move);
     tcase_add_test(c, too_large);
+    tcase_add_test(c, shared_halves);
     suite_add_tcase(suite, c);
     return run_suite(suite);
 }

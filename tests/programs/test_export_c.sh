@@ -66,6 +66,8 @@ expect_fail 'packed files and memory' '--max-bytes: the format packed has no use
     --output small.bnn --max-bytes 100
 expect_fail 'no floats beside bits' '--emulate: the format c has no use' "$pack" r --format c \
     --output small.c --emulate
+expect_fail 'no halves' '--float16: the format c has no use for that' "$pack" r --format c \
+    --output small.c --float16
 expect_fail 'not to standard output' 'two files' "$pack" r --format c --output -
 expect_fail 'not under any name' 'two files' "$pack" r --format c --output small.h
 expect_fail 'not under a name that is none' 'named after the file' "$pack" r --format c \

@@ -80,6 +80,8 @@ cannot 'images of 16x32 are not square' resnet20 bnn 3x16x32
 cannot '3x3 kernel for 64 channels wants even sizes, .* 30x30 .* 15x15' resnet18 bnn 3x30x30
 expect_fail 'no use for --fuse' '--fuse: the format dabnn has no use' "$pack" \
     resnet20-bnn-3x16x16.bnn --format dabnn --fuse
+expect_fail 'no halves' '--float16: the format dabnn has no use for that' "$pack" \
+    resnet20-bnn-3x16x16.bnn --format dabnn --float16
 
 # ---- a trained network ----
 run 'a run' run --algo bnn

@@ -16,6 +16,8 @@ check 'export: to standard output' "$pack" model.bnn --format lce --output - >/d
 same 'export: the same bytes' model.tflite streamed.tflite
 check 'fused' "$pack" model.bnn --format lce --fuse --output fused.tflite
 equal 'fused: smaller' "$(($(wc -c <fused.tflite) < $(wc -c <model.tflite)))" 1
+check 'halves' "$pack" model.bnn --format lce --float16 --output half.tflite
+equal 'halves: smaller' "$(($(wc -c <half.tflite) < $(wc -c <model.tflite)))" 1
 for algo in xnor xnorpp; do
     check "$algo" "$make_model" resnet20 $algo 3x32x32 10 1 "$algo.bnn" x.npy y.npy
     expect_fail "$algo: refused" \
@@ -49,6 +51,8 @@ model() { # ARCH ALGO INPUT TOLERANCE OPTIONS...: exported in every way
     runs "$test_model: outputs" m.tflite "$tolerance"
     check "$test_model: export fused" "$pack" m.bnn --format lce --fuse "$@" --output f.tflite
     runs "$test_model: fused outputs" f.tflite "$tolerance"
+    check "$test_model: export halves" "$pack" m.bnn --format lce --float16 "$@" --output h.tflite
+    runs "$test_model: outputs of halves" h.tflite "$tolerance"
 }
 # Every way of padding: even and odd sizes, maps smaller than filters, one row, five columns.
 for algo in bnn dorefa bireal recu fda reactnet; do
@@ -71,6 +75,17 @@ model fsmn xnor 1x32x32 1e-3 --emulate
 model resnet20 xnorpp 3x32x32 1e-4 --emulate
 model deep_fsmn xnorpp 1x32x32 1e-3 --emulate
 model resnet20 fp32 3x32x32 1e-4
+
+# A trained one of halves computes what it does here, of the same halves.
+run 'train' trained --algo reactnet
+check 'halves here' "$pack" trained/last.safetensors --float16 --output m.bnn
+# shellcheck disable=SC2086 # words
+check 'evaluate' "$evaluate" m.bnn --data cifar10 --data-dir cifar --quiet --limit-test 40 \
+    --save-inputs in.npy --save-outputs out.npy
+check 'halves there' "$pack" trained/last.safetensors --format lce --float16 --output m.tflite
+runs 'trained: outputs of halves' m.tflite 1e-5
+check 'halves there, of the file' "$pack" m.bnn --format lce --float16 --output again.tflite
+same 'halves of halves' m.tflite again.tflite
 
 # ---- check_lce.py ----
 check 'a model again' "$make_model" resnet20 bnn 3x32x32 10 3 m.bnn in.npy out.npy

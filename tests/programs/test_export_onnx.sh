@@ -25,6 +25,8 @@ for option in emulate fuse; do
     expect_fail "--$option" "--$option: the format onnx has no use for that" \
         "$pack" model.bnn --format onnx --$option --output no.onnx
 done
+check 'halves' "$pack" model.bnn --format onnx --float16 --output half.onnx
+equal 'halves: smaller' "$(($(wc -c <half.onnx) < $(wc -c <model.onnx)))" 1
 check 'ResNet-18' "$make_model" resnet18 bnn 3x32x32 10 1 18.bnn x.npy y.npy
 check 'ResNet-18: export' "$pack" 18.bnn --format onnx
 equal 'ResNet-18: a byte a binary weight' "$(($(wc -c <18.onnx) / 100000))" 117
@@ -36,8 +38,9 @@ has() { # MODULE...
         "$@" 2>/dev/null
 }
 if has onnx; then
-    check 'ONNX: its checker' "$python" -c \
-        'import onnx; onnx.checker.check_model(onnx.load("model.onnx"), full_check=True)'
+    check 'ONNX: its checker' "$python" -c 'import onnx
+for name in ("model.onnx", "half.onnx"):
+    onnx.checker.check_model(onnx.load(name), full_check=True)'
 else
     echo "SKIPPED: ONNX's checker ($python has no onnx)"
 fi
@@ -85,6 +88,9 @@ for arch in resnet18 resnet34 resnet20 vgg_small pointnet pointnet_vanilla point
         check "$arch $algo" "$make_model" $arch $algo $size 10 4 m.bnn x.npy y.npy
         check "$arch $algo: export" "$pack" m.bnn --format onnx
         runs "$arch $algo: outputs" m.onnx x.npy y.npy --tolerance $tolerance
+        case $algo in reactnet | xnor) ;; *) continue ;; esac
+        check "$arch $algo: export halves" "$pack" m.bnn --format onnx --float16 --output h.onnx
+        runs "$arch $algo: outputs of halves" h.onnx x.npy y.npy --tolerance $tolerance
     done
 done
 
@@ -95,4 +101,10 @@ check 'evaluate' "$evaluate" trained/last.safetensors --data-dir cifar --quiet -
     --save-inputs in.npy --save-outputs out.npy
 check 'export a checkpoint' "$pack" trained/last.safetensors --format onnx --output trained.onnx
 runs 'the same predictions' trained.onnx in.npy out.npy
+# Of halves it computes what it does here, of the same halves.
+check 'halves here' "$pack" trained/last.safetensors --float16 --output half.bnn
+check 'evaluate halves' "$evaluate" half.bnn --data cifar10 --data-dir cifar --quiet \
+    --limit-test 40 --save-inputs in.npy --save-outputs out.npy
+check 'halves there' "$pack" trained/last.safetensors --format onnx --float16 --output half.onnx
+runs 'outputs of halves' half.onnx in.npy out.npy --tolerance 1e-5
 done_testing

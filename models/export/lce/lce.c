@@ -145,5 +145,6 @@ const bnn_export_format bnn_export_lce = {
              "boards with an ARM processor; NHWC, one image, normalized floats",
     .emulates = 1,
     .fuses = 1,
+    .halves = 1,
     .describes = 1,
     .write = write_lce};

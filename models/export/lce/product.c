@@ -120,7 +120,9 @@ static int without_border(bnn_lce *l, const bnn_node *node, int y, const float *
         border[i] = border[i] * factor[i % c] + 0.0f;
     }
     int b = bnn_lce_floats(l, bnn_lce_name(l, node, "border"), bnn_lce_shape(s), border);
-    bnn_lce_count(l, &l->borders, node, count * sizeof *border);
+    const int of_halves = !l->model.failed && l->model.tensors[b].op != BNN_TFL_NONE;
+    bnn_lce_count(l, &l->borders, node,
+                  bnn_tfl_bytes(of_halves ? BNN_TFL_HALF : BNN_TFL_FLOAT, bnn_lce_shape(s)));
     return bnn_lce_op(l, node, BNN_TFL_ADD, y, b, bnn_lce_shape(s));
 }
 

@@ -12,6 +12,10 @@ size_t bnn_tfl_count(bnn_tfl_shape shape) {
     return count;
 }
 
+size_t bnn_tfl_bytes(bnn_tfl_type type, bnn_tfl_shape shape) {
+    return (type == BNN_TFL_HALF ? 2 : 4) * bnn_tfl_count(shape);
+}
+
 /* Room for one more behind `count` items; what there is stays where it is or is copied. */
 static void *grow(bnn_tfl *model, void *items, int count, size_t bytes) {
     const size_t n = (size_t)count;
@@ -67,7 +71,7 @@ static uint32_t hash(const unsigned char *data, size_t bytes) {
 
 int bnn_tfl_constant(bnn_tfl *model, const char *name, bnn_tfl_type type, bnn_tfl_shape shape,
                      const void *data) {
-    const size_t bytes = 4 * bnn_tfl_count(shape);
+    const size_t bytes = bnn_tfl_bytes(type, shape);
     bnn_tfl_tensor tensor = {name, type, shape, data, BNN_TFL_NONE};
     if (!data || model->failed) {
         model->failed = 1;
@@ -91,4 +95,12 @@ int bnn_tfl_add(bnn_tfl *model, const bnn_tfl_op *op, const char *name, bnn_tfl_
         model->ops[model->op_count++].out = out;
     }
     return out;
+}
+
+/* The floats come next behind the halves, so that who wants the same halves again finds them. */
+int bnn_tfl_halves(bnn_tfl *model, const char *name, bnn_tfl_shape shape, const uint16_t *data) {
+    const int next = model->tensor_count;
+    const int halves = bnn_tfl_constant(model, name, BNN_TFL_HALF, shape, data);
+    const bnn_tfl_op op = {.code = BNN_TFL_DEQUANTIZE, .in = {halves}, .in_count = 1};
+    return halves < next ? halves + 1 : bnn_tfl_add(model, &op, name, BNN_TFL_FLOAT, shape);
 }

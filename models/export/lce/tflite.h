@@ -8,13 +8,14 @@
 #include "engine/base/arena.h"
 #include "models/export/flatbuffer.h"
 
-typedef enum bnn_tfl_type { BNN_TFL_FLOAT = 0, BNN_TFL_INT = 2 } bnn_tfl_type;
+typedef enum bnn_tfl_type { BNN_TFL_FLOAT = 0, BNN_TFL_HALF = 1, BNN_TFL_INT = 2 } bnn_tfl_type;
 
 typedef enum bnn_tfl_code {
     BNN_TFL_ADD = 0,
     BNN_TFL_CONCATENATION = 2,
     BNN_TFL_CONV_2D = 3,
     BNN_TFL_DEPTHWISE_CONV_2D = 4,
+    BNN_TFL_DEQUANTIZE = 6,
     BNN_TFL_FULLY_CONNECTED = 9,
     BNN_TFL_MAX_POOL_2D = 17,
     BNN_TFL_MUL = 18,
@@ -82,10 +83,13 @@ int bnn_tfl_input(bnn_tfl *model, const char *name, bnn_tfl_shape shape);
 /* NULL: the caller's memory is out. */
 int bnn_tfl_constant(bnn_tfl *model, const char *name, bnn_tfl_type type, bnn_tfl_shape shape,
                      const void *data);
+/* A constant of halves, as the floats that an op in front of all readers makes of it. */
+int bnn_tfl_halves(bnn_tfl *model, const char *name, bnn_tfl_shape shape, const uint16_t *data);
 /* Appends an op; returns its result, of this name, type and shape. */
 int bnn_tfl_add(bnn_tfl *model, const bnn_tfl_op *op, const char *name, bnn_tfl_type type,
                 bnn_tfl_shape shape);
 size_t bnn_tfl_count(bnn_tfl_shape shape);
+size_t bnn_tfl_bytes(bnn_tfl_type type, bnn_tfl_shape shape); /* of a constant in the file */
 
 /* The file's bytes. Start and free `f` around it. */
 bnn_code bnn_tfl_write(const bnn_tfl *model, const char *description, bnn_flat *f, bnn_error *err);

@@ -6,6 +6,7 @@
 #include <string.h>
 
 enum { SCHEMA_VERSION = 3, DATA_ALIGN = 16, LAST_OLD_CODE = 127, SEEN = 1024 };
+enum { HALVES_VERSION = 3 }; /* of DEQUANTIZE, since it takes halves; all else is of the first */
 
 /* A child that was written: what it holds, and a hole that leads there. */
 typedef struct child {
@@ -69,7 +70,10 @@ static void put_codes(const writer *w, size_t hole, size_t count, const size_t *
             {.id = 0, .bytes = 1, .value = code < LAST_OLD_CODE ? code : LAST_OLD_CODE},
             {.id = 3, .bytes = 4, .value = code},
             {.id = 1}};
-        bnn_flat_table(w->f, hole, op->custom ? 3 : 2, fields);
+        if (op->code == BNN_TFL_DEQUANTIZE) {
+            fields[2] = (bnn_flat_field){.id = 2, .bytes = 4, .value = HALVES_VERSION};
+        }
+        bnn_flat_table(w->f, hole, op->custom || fields[2].bytes ? 3 : 2, fields);
         if (op->custom) {
             put_string(w, fields[2].hole, op->custom);
         }
@@ -192,7 +196,8 @@ static void put_buffers(const writer *w, size_t hole) {
             bnn_flat_field data = {.id = 0};
             hole += 4;
             bnn_flat_table(w->f, hole, 1, &data);
-            bnn_flat_vector(w->f, data.hole, 1, DATA_ALIGN, 4 * bnn_tfl_count(t->shape), t->data);
+            bnn_flat_vector(w->f, data.hole, 1, DATA_ALIGN, bnn_tfl_bytes(t->type, t->shape),
+                            t->data);
         }
     }
 }

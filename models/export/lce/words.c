@@ -8,7 +8,9 @@ bnn_tfl_shape bnn_lce_shape(bnn_shape s) {
 }
 
 int bnn_lce_floats(bnn_lce *l, const char *name, bnn_tfl_shape shape, const float *values) {
-    return bnn_tfl_constant(&l->model, name, BNN_TFL_FLOAT, shape, values);
+    const uint16_t *halves = bnn_translation_halves(&l->t, bnn_tfl_count(shape), values);
+    return halves ? bnn_tfl_halves(&l->model, name, shape, halves)
+                  : bnn_tfl_constant(&l->model, name, BNN_TFL_FLOAT, shape, values);
 }
 
 int bnn_lce_ints(bnn_lce *l, const char *name, int count, const int *values) {

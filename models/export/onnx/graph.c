@@ -15,6 +15,7 @@ struct bnn_onnx_node {
 
 struct bnn_onnx_constant {
     Onnx__TensorProto proto;
+    const char *floats; /* what it is cast to, if it is not of floats */
     bnn_onnx_constant *next;
 };
 
@@ -115,9 +116,17 @@ static int is_same(const Onnx__TensorProto *a, const Onnx__TensorProto *b) {
            memcmp(a->raw_data.data, b->raw_data.data, a->raw_data.len) == 0;
 }
 
+static size_t count_of(size_t rank, const int64_t *dims) {
+    size_t count = 1;
+    for (size_t i = 0; i < rank; i++) {
+        count *= (size_t)dims[i];
+    }
+    return count;
+}
+
 /* `values` are in the arena already, or live as long. */
-static const char *constant(bnn_onnx *o, const char *name, int32_t type, size_t bytes, size_t rank,
-                            const int64_t *dims, const void *values) {
+static bnn_onnx_constant *constant(bnn_onnx *o, const char *name, int32_t type, size_t bytes,
+                                   size_t rank, const int64_t *dims, const void *values) {
     bnn_onnx_constant *c = room(o, 1, sizeof *c);
     int64_t *own_dims = copied(o, rank, sizeof *dims, dims);
     o->failed |= values == NULL;
@@ -129,15 +138,13 @@ static const char *constant(bnn_onnx *o, const char *name, int32_t type, size_t 
     c->proto.n_dims = rank;
     c->proto.data_type = type;
     c->proto.has_data_type = c->proto.has_raw_data = 1;
-    c->proto.raw_data = (ProtobufCBinaryData){bytes, (uint8_t *)(uintptr_t)values};
-    for (size_t i = 0; i < rank; i++) {
-        c->proto.raw_data.len *= (size_t)dims[i];
-    }
+    c->proto.raw_data =
+        (ProtobufCBinaryData){bytes * count_of(rank, dims), (uint8_t *)(uintptr_t)values};
     int taken = 0;
-    for (const bnn_onnx_constant *other = o->first_constant; other; other = other->next) {
+    for (bnn_onnx_constant *other = o->first_constant; other; other = other->next) {
         if (strcmp(other->proto.name, name) == 0) {
             if (is_same(&other->proto, &c->proto)) {
-                return other->proto.name;
+                return other;
             }
             taken = 1;
         }
@@ -147,19 +154,35 @@ static const char *constant(bnn_onnx *o, const char *name, int32_t type, size_t 
     *(o->last_constant ? &o->last_constant->next : &o->first_constant) = c;
     o->last_constant = c;
     o->constants++;
-    return c->proto.name;
+    return c;
+}
+
+static const char *name_of(const bnn_onnx_constant *c) {
+    return c ? c->proto.name : NULL;
+}
+
+/* Cast once, in front of the first who reads it. */
+static const char *as_floats(bnn_onnx *o, bnn_onnx_constant *c) {
+    if (c && !c->floats) {
+        c->floats = BNN_ONNX_OP(o, "Cast", c->proto.name);
+        bnn_onnx_int(o, "to", ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT);
+    }
+    return c ? c->floats : NULL;
 }
 
 const char *bnn_onnx_floats(bnn_onnx *o, const char *name, size_t rank, const int64_t *dims,
                             const float *values) {
-    return constant(o, name, ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT, sizeof *values, rank, dims,
-                    values);
+    const uint16_t *halves = bnn_translation_halves(o->t, count_of(rank, dims), values);
+    return halves ? as_floats(o, constant(o, name, ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT16,
+                                          sizeof *halves, rank, dims, halves))
+                  : name_of(constant(o, name, ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT, sizeof *values,
+                                     rank, dims, values));
 }
 
 const char *bnn_onnx_int8s(bnn_onnx *o, const char *name, size_t rank, const int64_t *dims,
                            const int8_t *values) {
-    return constant(o, name, ONNX__TENSOR_PROTO__DATA_TYPE__INT8, sizeof *values, rank, dims,
-                    values);
+    return as_floats(o, constant(o, name, ONNX__TENSOR_PROTO__DATA_TYPE__INT8, sizeof *values, rank,
+                                 dims, values));
 }
 
 const char *bnn_onnx_number(bnn_onnx *o, float value) {
@@ -174,8 +197,8 @@ const char *bnn_onnx_list(bnn_onnx *o, size_t count, const int64_t *values) {
         name = text(o, bnn_arena_format(o->t->arena, "%s_%" PRId64, name, values[i]));
     }
     const int64_t dims[] = {(int64_t)count};
-    return name ? constant(o, name, ONNX__TENSOR_PROTO__DATA_TYPE__INT64, sizeof *values, 1, dims,
-                           copied(o, count, sizeof *values, values))
+    return name ? name_of(constant(o, name, ONNX__TENSOR_PROTO__DATA_TYPE__INT64, sizeof *values, 1,
+                                   dims, copied(o, count, sizeof *values, values)))
                 : NULL;
 }
 

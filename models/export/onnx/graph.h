@@ -44,7 +44,8 @@ const char *bnn_onnx_op(bnn_onnx *o, const char *type, size_t count, const char 
 void bnn_onnx_int(bnn_onnx *o, const char *name, int64_t value);
 void bnn_onnx_ints(bnn_onnx *o, const char *name, size_t count, const int64_t *values);
 
-/* Constants; equal ones of one name are one. */
+/* Constants; equal ones of one name are one. Bytes, and floats that the file holds as halves, are
+ * floats to who reads them. */
 const char *bnn_onnx_floats(bnn_onnx *o, const char *name, size_t rank, const int64_t *dims,
                             const float *values);
 const char *bnn_onnx_int8s(bnn_onnx *o, const char *name, size_t rank, const int64_t *dims,

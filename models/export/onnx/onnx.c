@@ -101,5 +101,6 @@ const bnn_export_format bnn_export_onnx = {
     .suffix = ".onnx",
     .title = "ONNX, for other frameworks and runtimes: exact, but its binary layers are computed "
              "in floats",
+    .halves = 1,
     .describes = 1,
     .write = write};

@@ -15,12 +15,9 @@ static const char *filters(bnn_onnx *o, const bnn_node *node, size_t rank, const
                                bnn_onnx_channels_first(o, rows, p, channels, sizeof(float),
                                                        bnn_translation_floats(o->t, w)));
     }
-    const char *signs = bnn_onnx_int8s(
+    return bnn_onnx_int8s(
         o, name, rank, dims,
         bnn_onnx_channels_first(o, rows, p, channels, 1, bnn_translation_signs(o->t, w)));
-    const char *floats = BNN_ONNX_OP(o, "Cast", signs);
-    bnn_onnx_int(o, "to", ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT);
-    return floats;
 }
 
 /* Of one pixel, whose channels may lie in any order. */
