@@ -106,7 +106,7 @@ status() { # NAME EXPECTED REGEX ARGUMENTS...: exit status, and what it says
     equal "$test_name: status" $? "$test_expected"
     matches "$test_name" "$test_regex" .out
 }
-status 'other outputs' 1 ' 3 samples, largest difference 1, 1 beyond 0.0001$' m.tflite in.npy \
+status 'other outputs' 1 ' 3 samples, largest difference 1, 1 beyond 0[.]000[0-9]*$' m.tflite in.npy \
     --outputs other.npy
 status 'other predictions' 1 '0 of 3 predictions' m.tflite in.npy --predictions others
 status 'no model' 2 '^check_lce.py: .*none.tflite' none.tflite in.npy
