@@ -1,10 +1,10 @@
 #!/bin/sh
-# export_trained.sh BUILD SAMPLES MODEL... [-- OPTIONS of bnn-eval]: trained networks (runs, checkpoints)
-# through every format, and how many of the first test samples are of the same class in the format's
-# own engine, or in who stands in for it, as in the packed model: a table in Markdown. "=" all logits
-# are the same bits, or else by how much the farthest differ, of the largest; "no" refused, "?" the
-# engine is not there, "broken" it does not run what was exported. Engines as of export_matrix.sh, and
-# the C compiler.
+# export_trained.sh BUILD SAMPLES MODEL... [-- OPTIONS of bnn-eval]: trained networks (runs,
+# checkpoints) through every format, and how many of the first test samples are of the same class in
+# the format's own engine, or in who stands in for it, as in the packed model: a table in Markdown.
+# "=" all logits are the same bits, or else by how much the farthest differ; "no" refused, "emu"
+# refused but with --emulate, "?" the engine is not there, "broken" it does not run what was
+# exported. Engines are those of export_matrix.sh, and the C compiler.
 set -eu
 build=$(cd "$1" && pwd) samples=$2
 shift 2
@@ -38,17 +38,20 @@ run_c() {
     tail -n 1 "$work/log" | cut -d ' ' -f 6,8
 }
 
-cell() { # FORMAT MODEL OPTIONS...
-    format=$1 model=$2
-    shift 2
-    file=$work/model.out
+exported() { # OPTIONS...
+    "$build/bnn-export" "$model" --format "$format" "$@" --output "$file" >"$work/log" 2>&1
+}
+
+cell() { # FORMAT OPTIONS...
+    format=$1 file=$work/model.out with=
+    shift
     [ "$format" != c ] || file=$work/net.c
-    if ! "$build/bnn-export" "$model" --format "$format" "$@" --output "$file" >"$work/log" 2>&1; then
+    if ! exported "$@" && ! { exported --emulate "$@" && with='emu '; }; then
         echo no
     elif ! "$python" -c 'import numpy' 2>/dev/null && [ "$format" != c ]; then
         echo '?'
     elif said=$("run_$format" "$file") && [ -n "$said" ]; then
-        echo "$said" | tr '\n' ' ' | awk '{ print $1, ($2 == 0 ? "=" : "±" $2) }'
+        echo "$said" | tr '\n' ' ' | awk -v with="$with" '{ print with $1, ($2 == 0 ? "=" : "±" $2) }'
     elif grep -q 'is not installed\|has no onnx\|needs NumPy\|too new' "$work/log"; then
         echo '?'
     else
@@ -62,17 +65,18 @@ for word in "$@"; do
     [ -z "$behind" ] || options="$options $word"
     [ "$word" != -- ] || behind=yes
 done
-echo "| | samples | \`lce\` | \`lce --fuse\` | \`lce --emulate\` | \`dabnn\` | \`dabnn --emulate\` | \`onnx\` | \`c\` |"
-echo '|---|---|---|---|---|---|---|---|---|'
+echo "| | samples | \`lce\` | \`lce --fuse\` | \`dabnn\` | \`onnx\` | \`c\` |"
+echo '|---|---|---|---|---|---|---|'
 for model in "$@"; do
     [ "$model" != -- ] || break
     "$build/bnn-export" "$model" --output "$work/model.bnn" >/dev/null
     # shellcheck disable=SC2086 # words
     "$build/bnn-eval" "$work/model.bnn" --limit-test "$samples" --save-inputs "$work/input.npy" --quiet \
-        --save-outputs "$work/logits.npy" --predictions "$work/classes" $options >/dev/null
+        --save-outputs "$work/logits.npy" --predictions "$work/classes" $options >"$work/log" 2>&1 || {
+        tail -n 1 "$work/log" >&2
+        exit 1
+    }
     printf '| %s | %s |' "$(basename "$model")" "$(wc -l <"$work/classes")"
-    printf ' %s |' "$(cell lce "$model")" "$(cell lce "$model" --fuse)" "$(cell lce "$model" --emulate)" \
-        "$(cell dabnn "$model")" "$(cell dabnn "$model" --emulate)" "$(cell onnx "$model")" \
-        "$(cell c "$model")"
+    printf ' %s |' "$(cell lce)" "$(cell lce --fuse)" "$(cell dabnn)" "$(cell onnx)" "$(cell c)"
     echo
 done
