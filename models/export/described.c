@@ -134,21 +134,19 @@ static json_t *describe_onnx(bytes b) {
 /* A file of ours that holds the metadata and nothing else. */
 static bnn_code make_file(const char *name, json_t *metadata, bnn_st_file **out, bnn_error *err) {
     json_t *header = json_pack("{s:O}", "__metadata__", metadata);
-    char *text = header ? json_dumps(header, JSON_COMPACT) : NULL;
-    const size_t length = text ? strlen(text) : 0;
-    unsigned char *whole = text ? malloc(8 + length) : NULL;
+    /* Measured first: where json_dumps runs out of memory, it may leave a key out and go on. */
+    const size_t length = header ? json_dumpb(header, NULL, 0, JSON_COMPACT) : 0;
+    unsigned char *whole = length ? malloc(8 + length) : NULL;
     bnn_code code;
-    if (!whole) {
+    if (!whole || json_dumpb(header, (char *)whole + 8, length, JSON_COMPACT) != length) {
         code = bnn_fail(err, BNN_ERR_MEMORY, "%s: out of memory", name);
     } else {
         for (int i = 0; i < 8; i++) {
             whole[i] = (unsigned char)((uint64_t)length >> (8 * i));
         }
-        memcpy(whole + 8, text, length);
         code = bnn_st_parse(name, whole, 8 + length, out, err);
     }
     free(whole);
-    free(text);
     json_decref(header);
     return code;
 }
