@@ -34,11 +34,16 @@ uint16_t bnn_half_of(float value) {
     return (uint16_t)(sign | (kept + (rest > half || (rest == half && (kept & 1)))));
 }
 
-int bnn_half_all(size_t count, const float *values, uint16_t *halves) {
+int bnn_half_are(size_t count, const float *values) {
     size_t i = 0;
     while (i < count && bnn_half_value(bnn_half_of(values[i])) == values[i]) {
-        halves[i] = bnn_half_of(values[i]);
         i++;
     }
     return i == count;
+}
+
+void bnn_half_list(size_t count, const float *values, uint16_t *halves) {
+    for (size_t i = 0; i < count; i++) {
+        halves[i] = bnn_half_of(values[i]);
+    }
 }

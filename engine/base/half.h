@@ -8,7 +8,8 @@
 float bnn_half_value(uint16_t half);
 /* The nearest, in a tie the even one; infinite from 65520 on. */
 uint16_t bnn_half_of(float value);
-/* The same numbers as halves. 0 if one of them is none, where the result is of no use. */
-int bnn_half_all(size_t count, const float *values, uint16_t *halves);
+/* Whether halves say all of them exactly; what these are. */
+int bnn_half_are(size_t count, const float *values);
+void bnn_half_list(size_t count, const float *values, uint16_t *halves);
 
 #endif

@@ -97,11 +97,17 @@ float *bnn_translation_filled(const bnn_translation *t, size_t count, float valu
     return values;
 }
 
-uint16_t *bnn_translation_halves(const bnn_translation *t, size_t count, const float *values) {
-    uint16_t *halves = values && t->request->float16 && count >= BNN_TRANSLATION_FEWEST_HALVES
-                           ? bnn_arena_alloc(t->arena, count * sizeof *halves)
-                           : NULL;
-    return halves && bnn_half_all(count, values, halves) ? halves : NULL;
+int bnn_translation_halves(const bnn_translation *t, size_t count, const float *values) {
+    return t->request->float16 && count >= BNN_TRANSLATION_FEWEST_HALVES && values &&
+           bnn_half_are(count, values);
+}
+
+uint16_t *bnn_translation_as_halves(const bnn_translation *t, size_t count, const float *values) {
+    uint16_t *halves = bnn_arena_alloc(t->arena, count * sizeof *halves);
+    if (halves) {
+        bnn_half_list(count, values, halves);
+    }
+    return halves;
 }
 
 int32_t *bnn_translation_thresholds(const bnn_translation *t, bnn_t constant) {

@@ -29,12 +29,13 @@ void bnn_translation_free(bnn_translation *t);
  * Zeros are +0.0: an engine may take the sign of -0.0 for negative. ---- */
 int bnn_translation_is_constant(const bnn_translation *t, bnn_t tensor);
 float *bnn_translation_floats(const bnn_translation *t, bnn_t constant);
-/* The same numbers as halves, for a file that holds these and makes floats of them; NULL where it
- * holds the floats: if one of them is no half, if nobody asked for halves, and of a list shorter
- * than this, as the op that makes floats of it takes more bytes than it saves (about 70; 16 values
- * save 32). */
+/* Whether a file holds these floats as halves, and makes floats of them where it runs: if that was
+ * asked for, if all of them are halves, and of no shorter list than this, as the op that makes
+ * floats of it takes more bytes than it saves (about 70; 16 values save 32). No values: no. */
 enum { BNN_TRANSLATION_FEWEST_HALVES = 64 };
-uint16_t *bnn_translation_halves(const bnn_translation *t, size_t count, const float *values);
+int bnn_translation_halves(const bnn_translation *t, size_t count, const float *values);
+/* The same numbers as halves, in the arena; NULL when memory is out. */
+uint16_t *bnn_translation_as_halves(const bnn_translation *t, size_t count, const float *values);
 /* Filters [O,KH,KW,C/groups] as +1 and -1. */
 int8_t *bnn_translation_signs(const bnn_translation *t, bnn_t constant);
 /* [count] times the same. */

@@ -181,12 +181,6 @@ static bnn_code copy_constant(const bnn_graph *g, bnn_arena *arena, const bnn_co
     return BNN_OK;
 }
 
-/* The same floats as halves, if all of them are; else NULL. */
-static uint16_t *as_halves(bnn_arena *arena, const float *values, size_t count) {
-    uint16_t *halves = bnn_arena_alloc(arena, count * sizeof *halves);
-    return halves && bnn_half_all(count, values, halves) ? halves : NULL;
-}
-
 /* The constants of one type, in `arena`; none are no tensor. */
 static bnn_code add_slices(bnn_st_writer *file, bnn_arena *arena, writer *w,
                            const bnn_packed_type *type, bnn_error *err) {
@@ -212,10 +206,16 @@ static bnn_code add_slices(bnn_st_writer *file, bnn_arena *arena, writer *w,
     if (code != BNN_OK || items == 0) {
         return code;
     }
-    const void *halves =
-        type->dtype == BNN_F32 ? as_halves(arena, (const float *)(const void *)data, items) : NULL;
-    return bnn_st_add_tensor(file, type->slices[3], halves ? BNN_ST_F16 : type->stored, 1, shape,
-                             halves ? halves : data, err);
+    const float *floats = (const float *)(const void *)data;
+    if (type->dtype != BNN_F32 || !bnn_half_are(items, floats)) {
+        return bnn_st_add_tensor(file, type->slices[3], type->stored, 1, shape, data, err);
+    }
+    uint16_t *halves = bnn_arena_alloc(arena, items * sizeof *halves);
+    if (!halves) {
+        return no_memory(err);
+    }
+    bnn_half_list(items, floats, halves);
+    return bnn_st_add_tensor(file, type->slices[3], BNN_ST_F16, 1, shape, halves, err);
 }
 
 static bnn_code add_all(bnn_st_writer *file, bnn_arena *arena, const bnn_spec *spec,

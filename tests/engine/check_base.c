@@ -211,19 +211,20 @@ START_TEST(test_half) {
 }
 END_TEST
 
-START_TEST(test_half_all) {
+START_TEST(test_half_list) {
     const float none[] = {0.1f, 2049.0f, 65536.0f, 1e-8f, NAN};
     const float halves[] = {0.0f, -0.0f, 0.5f, -2048.0f, 65504.0f, 5.9604645e-8f, -INFINITY};
     enum { HALVES = sizeof halves / sizeof *halves };
     uint16_t to[HALVES];
-    ck_assert(bnn_half_all(HALVES, halves, to));
+    ck_assert(bnn_half_are(HALVES, halves));
+    bnn_half_list(HALVES, halves, to);
     for (size_t i = 0; i < HALVES; i++) {
         const float value = bnn_half_value(to[i]);
         ck_assert_mem_eq(&value, &halves[i], sizeof value);
     }
     for (size_t i = 0; i < sizeof none / sizeof *none; i++) {
         const float values[] = {1.0f, none[i], 1.0f};
-        ck_assert(!bnn_half_all(3, values, to));
+        ck_assert(!bnn_half_are(3, values));
     }
 }
 END_TEST
@@ -281,7 +282,7 @@ int main(void) {
     tcase_add_test(tcase, test_distributions);
     tcase_add_test(tcase, test_permutation);
     tcase_add_test(tcase, test_half);
-    tcase_add_test(tcase, test_half_all);
+    tcase_add_test(tcase, test_half_list);
     tcase_add_test(tcase, test_arena);
     tcase_add_test(tcase, test_aligned);
     suite_add_tcase(suite, tcase);

@@ -122,12 +122,14 @@ static int report(const bnn_error *err, char *error) {
     return err->code != BNN_OK;
 }
 
+/* With its floats as halves, which are memory, too. */
 static int export_as(const bnn_export_format *format, char *error) {
+    const bnn_export_request how = {.float16 = 1};
     bnn_error err = {0};
     bnn_loaded model = {0};
     bnn_export_report done;
     if (bnn_loaded_open(checkpoint, &device, &model, &err) == BNN_OK) {
-        bnn_export_model(&model, format, NULL, written, &done, &err);
+        bnn_export_model(&model, format, &how, written, &done, &err);
     }
     bnn_loaded_close(&model);
     return report(&err, error);

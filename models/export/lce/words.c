@@ -8,9 +8,11 @@ bnn_tfl_shape bnn_lce_shape(bnn_shape s) {
 }
 
 int bnn_lce_floats(bnn_lce *l, const char *name, bnn_tfl_shape shape, const float *values) {
-    const uint16_t *halves = bnn_translation_halves(&l->t, bnn_tfl_count(shape), values);
-    return halves ? bnn_tfl_halves(&l->model, name, shape, halves)
-                  : bnn_tfl_constant(&l->model, name, BNN_TFL_FLOAT, shape, values);
+    const size_t count = bnn_tfl_count(shape);
+    return bnn_translation_halves(&l->t, count, values)
+               ? bnn_tfl_halves(&l->model, name, shape,
+                                bnn_translation_as_halves(&l->t, count, values))
+               : bnn_tfl_constant(&l->model, name, BNN_TFL_FLOAT, shape, values);
 }
 
 int bnn_lce_ints(bnn_lce *l, const char *name, int count, const int *values) {

@@ -172,11 +172,14 @@ static const char *as_floats(bnn_onnx *o, bnn_onnx_constant *c) {
 
 const char *bnn_onnx_floats(bnn_onnx *o, const char *name, size_t rank, const int64_t *dims,
                             const float *values) {
-    const uint16_t *halves = bnn_translation_halves(o->t, count_of(rank, dims), values);
-    return halves ? as_floats(o, constant(o, name, ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT16,
-                                          sizeof *halves, rank, dims, halves))
-                  : name_of(constant(o, name, ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT, sizeof *values,
-                                     rank, dims, values));
+    const size_t count = count_of(rank, dims);
+    if (bnn_translation_halves(o->t, count, values)) {
+        return as_floats(o,
+                         constant(o, name, ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT16, sizeof(uint16_t),
+                                  rank, dims, bnn_translation_as_halves(o->t, count, values)));
+    }
+    return name_of(constant(o, name, ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT, sizeof *values, rank,
+                            dims, values));
 }
 
 const char *bnn_onnx_int8s(bnn_onnx *o, const char *name, size_t rank, const int64_t *dims,
