@@ -12,6 +12,7 @@
 typedef struct bnn_bench_figures {
     double seconds, fastest; /* a run: the median of the turns, and the fastest turn */
     size_t peak_bytes;
+    double joules; /* a run; 0: not known */
 } bnn_bench_figures;
 
 typedef struct bnn_bench_row {
