@@ -143,6 +143,10 @@ for file in model.bnn model/last.safetensors; do
     measure "infer $file" 5 infer $file --batch-size 2
     equal "infer $file: case" "$(json out.json 0.case)" "infer ${file##*/} batch 1"
     equal "infer $file: packed" "$(json out.json 0.file_bytes 0)" "$(wc -c <model.bnn | tr -d ' ')"
+    equal "infer $file: which network" "$(for key in model arch algo format input batch; do
+        json out.json 0.$key
+    done | tr '\n' ' ')" "${file##*/} resnet20 reactnet packed 3x32x32 1 "
+    refuse "infer $file: a mean is of no network" json out.json 2.arch
 done
 equal 'nothing left behind' "$(find temporary -mindepth 1)" ''
 
@@ -154,6 +158,7 @@ for key in joules baseline_joules energy_ratio; do
     refuse "no energy: no $key" json out.json 0.$key
 done
 refuse 'no energy: not in the table' grep -q mJ table
+refuse 'no energy: a new network has no file' json out.json 0.model
 # shellcheck disable=SC2317 # called below
 count_energy() { # each time by a step
     for zone in 0 1; do

@@ -193,7 +193,14 @@ static bnn_code measure(session *in, const subject *s, bnn_error *err) {
                          .threads = bench->device.threads,
                          .images = (size_t)in->batch,
                          .file_bytes = s->file_bytes,
-                         .float_bytes = s->float_bytes};
+                         .float_bytes = s->float_bytes,
+                         .arch = s->spec.arch->name,
+                         .algo = bnn_spec_algorithm(&s->spec),
+                         .format = s->format->name,
+                         .channels = s->spec.channels,
+                         .height = s->spec.height,
+                         .width = s->spec.width};
+    snprintf(row.model, sizeof row.model, "%s", bench->model ? s->title : "");
     snprintf(row.name, sizeof row.name, "infer %s batch %d", s->title, in->batch);
     if (!bnn_bench_wants(bench, row.name) || bnn_interrupted()) {
         return BNN_OK;

@@ -198,6 +198,7 @@ static bnn_code sum_up(bnn_bench_report *report, size_t first, size_t count, siz
     mean.own.peak_bytes = (size_t)group_mean(report, &start, count, peak_of, values);
     mean.other.peak_bytes = (size_t)group_mean(report, &start, count, other_peak_of, values);
     mean.moved_bytes = mean.memory_speed = mean.own.joules = mean.other.joules = 0.0;
+    mean.arch = NULL;
     mean.images = mean.file_bytes = mean.float_bytes = 0;
     snprintf(mean.name, sizeof mean.name, "%s: geometric mean of %zu", mean.group, members);
     bnn_code code = keep(report, &mean, "geometric mean", err);
@@ -257,6 +258,17 @@ static void set_known(json_t *object, const char *key, double value) {
     }
 }
 
+static void set_network(json_t *o, const bnn_bench_row *b) {
+    if (b->model[0]) {
+        json_object_set_new(o, "model", bnn_utf8_json(b->model));
+    }
+    json_object_set_new(o, "arch", json_string(b->arch));
+    json_object_set_new(o, "algo", json_string(b->algo));
+    json_object_set_new(o, "format", json_string(b->format));
+    json_object_set_new(o, "input", json_sprintf("%dx%dx%d", b->channels, b->height, b->width));
+    json_object_set_new(o, "batch", json_integer((json_int_t)b->images));
+}
+
 static json_t *row_json(const bnn_bench_report *report, const row *r) {
     const bnn_bench_row *b = &r->row;
     int compared = b->other.seconds > 0.0;
@@ -299,6 +311,9 @@ static json_t *row_json(const bnn_bench_report *report, const row *r) {
     set_known(o, "joules", b->own.joules);
     set_known(o, "baseline_joules", b->other.joules);
     set_known(o, "energy_ratio", energy_ratio_of(b));
+    if (b->arch) {
+        set_network(o, b);
+    }
     if (r->summary) {
         json_object_set_new(o, "summary", json_string(r->summary));
     }
