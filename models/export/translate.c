@@ -280,11 +280,12 @@ char *bnn_translation_description(const bnn_translation *t) {
         ok = meta[i].value &&
              json_object_set_new(object, meta[i].key, json_string(meta[i].value)) == 0;
     }
-    char *dumped = ok ? json_dumps(object, JSON_COMPACT) : NULL;
-    char *text = dumped ? bnn_arena_format(t->arena, "%s", dumped) : NULL;
-    free(dumped);
+    /* Into room that is there: where its own buffer cannot grow, jansson drops a text's rest. */
+    size_t bytes = ok ? json_dumpb(object, NULL, 0, JSON_COMPACT) : 0;
+    char *text = bytes ? bnn_arena_alloc(t->arena, bytes + 1) : NULL;
+    int whole = text && json_dumpb(object, text, bytes, JSON_COMPACT) == bytes;
     json_decref(object);
-    return text;
+    return whole ? text : NULL;
 }
 
 bnn_code bnn_translation_write(const bnn_translation *t, const char *path, const void *data,

@@ -13,6 +13,7 @@
 #include "engine/base/file.h"
 #include "models/export/described.h"
 #include "models/files/packed.h"
+#include "models/files/weights_file.h"
 #include "tools/bench/bench.h"
 #include "tools/bench/engines.h"
 #include "tools/cli/interrupt.h"
@@ -258,8 +259,8 @@ static bnn_code open_exported(const char *path, bnn_st_file **out, bnn_error *er
 static bnn_code open_model(const session *in, subject *s, bnn_error *err) {
     const char *path = s->bench->model, *slash = strrchr(path, '/');
     const bnn_export_format *format = format_of(path);
-    bnn_code code =
-        format ? open_exported(path, &s->source, err) : bnn_st_open(path, &s->source, err);
+    bnn_code code = format ? open_exported(path, &s->source, err)
+                           : bnn_weights_file_open(path, &s->source, err);
     if (code != BNN_OK || (code = bnn_spec_read(path, s->source, NULL, &s->spec, err)) != BNN_OK) {
         return code;
     }
