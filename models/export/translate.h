@@ -31,8 +31,7 @@ int bnn_translation_is_constant(const bnn_translation *t, bnn_t tensor);
 float *bnn_translation_floats(const bnn_translation *t, bnn_t constant);
 /* The same numbers as halves, for a file that holds these and makes floats of them; NULL where it
  * holds the floats: if one of them is no half, if nobody asked for halves, and of a list shorter
- * than this, as the op that makes floats of it takes more bytes than it saves (about 70; 16 values
- * save 32). */
+ * than this, as the op that makes floats of it takes about as many bytes as it saves. */
 enum { BNN_TRANSLATION_FEWEST_HALVES = 64 };
 uint16_t *bnn_translation_halves(const bnn_translation *t, size_t count, const float *values);
 /* Filters [O,KH,KW,C/groups] as +1 and -1. */
