@@ -16,15 +16,13 @@ typedef char zone_path[4300];
 static int read_line(const char *folder, int zone, const char *name, zone_path path,
                      char line[64]) {
     snprintf(path, sizeof(zone_path), "%s/intel-rapl:%d/%s", folder, zone, name);
+    line[0] = '\0';
     FILE *file = fopen(path, "re");
     if (!file) {
         return errno;
     }
     errno = 0;
-    if (!fgets(line, 64, file)) {
-        line[0] = '\0'; /* nothing in it, or not to be read */
-    }
-    int why = errno;
+    int why = fgets(line, 64, file) ? 0 : errno; /* an empty file is no error here */
     fclose(file);
     line[strcspn(line, "\n")] = '\0';
     return why;
