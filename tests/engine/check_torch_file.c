@@ -50,7 +50,7 @@ static void put(const void *data, size_t size) {
 
 static void put_number(uint64_t number, int width) {
     for (int i = 0; i < width; i++) {
-        unsigned char byte = i < 8 ? (unsigned char)(number >> (8 * i)) : 0;
+        const unsigned char byte = (unsigned char)(i < 8 ? number >> (8 * i) : 0);
         put(&byte, 1);
     }
 }
