@@ -93,7 +93,9 @@ static bnn_program program = {
         "train: a training step of each algorithm against the float twin's, and what it reads and "
         "writes against what memory can do;\n"
         "infer: a packed network against its float twin: MODEL, a packed file or a checkpoint, or "
-        "else a new network of --arch, --algo and --image-size.",
+        "else a new network of --arch, --algo and --image-size. Where the system lets it read the "
+        "processors' energy counters (RAPL; on most systems as root), also the energy of a run, of "
+        "whole processors, whoever uses them.",
     .examples =
         "bnn-bench gemm --json gemm.json\n"
         "bnn-bench gemm --case 'gemm binary' --batch-size 1 --image-size 224\n"

@@ -91,8 +91,8 @@ static bnn_program program = {
         "(its best.safetensors), on a test set: the metrics of its task (top-1 and top-5 accuracy "
         "of images), and each "
         "class's. "
-        "A safetensors file of another tool is evaluated where its tensors have PyTorch's names of "
-        "the same network. "
+        "Another tool's weights (safetensors, a file of torch.save, a folder of Hugging Face's "
+        "layout) are evaluated where they have PyTorch's names of the same network. "
         "Interrupt it at any time; with a results file (--json, or a run's folder) the same "
         "command goes on where it was, and ends with the same file, byte for byte.",
     .examples =
@@ -101,7 +101,7 @@ static bnn_program program = {
         "bnn-eval model.bnn --data cifar10 --data-dir cifar-10-batches-bin --json out.json\n"
         "bnn-eval best.safetensors --data-dir cifar-10-batches-bin --corruptions CIFAR-10-C\n"
         "bnn-eval best.safetensors --corruptions make --corruption fog,snow --severity 3\n"
-        "bnn-eval pytorch.safetensors --arch resnet20 --algo fp32 --data fashion_mnist",
+        "bnn-eval model.pth --arch resnet20 --algo fp32 --data fashion_mnist",
     .options = options,
     .option_count = sizeof options / sizeof *options,
     .operands = operands,
@@ -227,7 +227,9 @@ static bnn_code describe_model(evaluation *e, bnn_error *err) {
     r->isa = e->model.device.kernels->name;
     r->task = e->model.spec.arch->task;
     r->samples = (int64_t)e->test->count;
-    return bnn_results_checksum(r, err);
+    r->checksum =
+        bnn_arena_format(e->arena, "%08lx", (unsigned long)bnn_st_checksum(e->model.file));
+    return r->checksum ? BNN_OK : bnn_fail(err, BNN_ERR_MEMORY, "out of memory for the results");
 }
 
 /* A text of its own, up to the name's end. */

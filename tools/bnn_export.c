@@ -56,10 +56,11 @@ static bnn_program program = {
     .usage = "MODEL [options]",
     .description = "Reads MODEL, a checkpoint of bnn-train or a run's folder (its "
                    "best.safetensors), and writes it for deployment. The exported network gives "
-                   "exactly the checkpoint's predictions. A safetensors file of another tool is "
-                   "exported where its tensors have PyTorch's names of the same network.",
+                   "exactly the checkpoint's predictions. Another tool's weights (safetensors, a "
+                   "file of torch.save, a folder of Hugging Face's layout) are exported where they "
+                   "have PyTorch's names of the same network.",
     .examples = "bnn-export runs/reactnet-resnet20-fashion_mnist --output model.bnn\n"
-                "bnn-export pytorch.safetensors --arch resnet18 --algo bnn --data cifar10",
+                "bnn-export model.pth --arch resnet18 --algo bnn --data cifar10",
     .options = options,
     .option_count = sizeof options / sizeof *options,
     .operands = operands,

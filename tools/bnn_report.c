@@ -1,4 +1,5 @@
 /* bnn-report: what runs have come to, as numbers and as a page to read. */
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -7,10 +8,12 @@
 #include "engine/base/stream.h"
 #include "tools/cli/interrupt.h"
 #include "tools/run/outputs.h"
+#include "tools/report/devices.h"
 #include "tools/report/page.h"
 #include "tools/cli/start.h"
 
 static const char *output, *json_file, *twin, *corruption = "main";
+static bool count_undeployable;
 static const char *operands[BNN_MAX_RUNS + 1];
 
 static bnn_option options[] = {
@@ -23,13 +26,32 @@ static bnn_option options[] = {
      "extra four.",
      .default_text = "main"},
     {"json", BNN_OPTION_STRING, &json_file, "FILE",
-     "With robustness: write all numbers as JSON; - for standard output.", .default_text = NULL},
+     "With robustness and inference: write all numbers as JSON; - for standard output.",
+     .default_text = NULL},
+    {"count-undeployable", BNN_OPTION_FLAG, &count_undeployable, NULL,
+     "With inference: as BiBench does, count 0 where an engine has no way to deploy an algorithm "
+     "(xnor and xnorpp in Larq Compute Engine and daBNN, reactnet in daBNN), even where "
+     "bnn-export --emulate wrote it in floats.",
+     .default_text = NULL},
 };
+
+enum { RUN = 1, COMPARE = 2, ROBUSTNESS = 4, INFERENCE = 8 };
+
+/* Which commands an option is for. */
+static const struct {
+    const char *option;
+    int commands;
+    const char *with;
+} uses[] = {{"output", RUN | COMPARE, "run and compare"},
+            {"twin", RUN, "run"},
+            {"corruption", RUN | COMPARE | ROBUSTNESS, "run, compare and robustness"},
+            {"json", ROBUSTNESS | INFERENCE, "robustness and inference"},
+            {"count-undeployable", INFERENCE, "inference"}};
 
 static bnn_program program = {
     .name = "bnn-report",
-    .summary = "report on runs: curves, classes, robustness",
-    .usage = "run|compare|robustness RUN... [options]",
+    .summary = "report on runs and devices: curves, classes, robustness, inference",
+    .usage = "run|compare|robustness RUN... | inference FILE... [options]",
     .description =
         "run RUN writes a page about a run of bnn-train: curves, accuracy per class and on "
         "corruptions. compare RUN... writes one about several, side by side. robustness RUN... "
@@ -38,10 +60,17 @@ static bnn_program program = {
         "each corruption and severity, the mean corruption error and BiBench's overall metric.\n"
         "Accuracies per class and on corruptions are those of bnn-eval RUN --corruptions make, "
         "which writes RUN/" BNN_RESULTS_FILE ". A page is one file without scripts that needs "
-        "nothing from elsewhere.",
+        "nothing from elsewhere.\n"
+        "inference FILE... puts files of bnn-bench infer --json together, from one machine or "
+        "many, in one table of networks and devices, with BiBench's overall metric of each "
+        "algorithm: the root of the mean square of how many times faster and how many times "
+        "smaller than its float twin it is, on average over devices and engines, for one sample at "
+        "a time. Of a folder it takes all *.json in it and in its folders; the folder that a file "
+        "lies in names its device, as tools/board.sh leaves board/HOST/MODEL.json.",
     .examples = "bnn-report run runs/reactnet-resnet20-cifar10\n"
                 "bnn-report compare runs/*-resnet20-cifar10 --output compare.html\n"
-                "bnn-report robustness runs/bnn-resnet20-cifar10 runs/fp32-resnet20-cifar10",
+                "bnn-report robustness runs/bnn-resnet20-cifar10 runs/fp32-resnet20-cifar10\n"
+                "bnn-report inference board laptop.json",
     .options = options,
     .option_count = sizeof options / sizeof *options,
     .operands = operands,
@@ -56,6 +85,7 @@ typedef struct report {
     size_t count;
     bnn_corruption_list list;
     bnn_robustness robustness;
+    bnn_device_table devices;
 } report;
 
 static bnn_code open_run(report *r, const char *path, bnn_error *err) {
@@ -67,14 +97,31 @@ static void read_run(bnn_outputs *outputs, const char *path) {
     bnn_outputs_read_in(outputs, "a run's file", path, BNN_RESULTS_FILE);
 }
 
-/* No page takes the place of what it is about. */
-static bnn_code check_outputs(report *r, bnn_error *err) {
-    for (int i = 1; i < program.operand_count; i++) {
+static bnn_code open_runs(report *r, bnn_error *err) {
+    bnn_code code = bnn_corruption_list_parse(corruption, &r->list, err);
+    for (int i = 1; i < program.operand_count && code == BNN_OK; i++) {
+        code = open_run(r, operands[i], err);
         read_run(&r->outputs, operands[i]);
     }
     if (twin) {
         read_run(&r->outputs, twin);
     }
+    return code;
+}
+
+static bnn_code open_files(report *r, bnn_error *err) {
+    bnn_code code = BNN_OK;
+    for (int i = 1; i < program.operand_count && code == BNN_OK; i++) {
+        code = bnn_device_table_find(&r->devices, operands[i], err);
+    }
+    for (size_t i = 0; i < r->devices.file_count; i++) {
+        bnn_outputs_read(&r->outputs, "a file of bnn-bench", r->devices.files[i]);
+    }
+    return code == BNN_OK ? bnn_device_table_read(&r->devices, err) : code;
+}
+
+/* No page takes the place of what it is about. */
+static bnn_code check_outputs(report *r, bnn_error *err) {
     bnn_outputs_result(&r->outputs, "--output", &output);
     bnn_outputs_result(&r->outputs, "--json", &json_file);
     return bnn_outputs_check(&r->outputs, err);
@@ -115,6 +162,16 @@ static bnn_code run_robustness(report *r, bnn_error *err) {
     return json_file ? write_json(json_file, bnn_robustness_json(&r->robustness), err) : BNN_OK;
 }
 
+static bnn_code run_inference(report *r, bnn_error *err) {
+    r->devices.count_undeployable = count_undeployable;
+    bnn_code code = bnn_device_table_compute(&r->devices, err);
+    if (code != BNN_OK) {
+        return code;
+    }
+    bnn_device_table_print(&r->devices, stdout);
+    return json_file ? write_json(json_file, bnn_device_table_json(&r->devices), err) : BNN_OK;
+}
+
 static bnn_code run_page(report *r, bnn_error *err) {
     bnn_atomic_file *file;
     bnn_code code = BNN_OK;
@@ -148,28 +205,50 @@ static bnn_code compare_page(report *r, bnn_error *err) {
     return finish(file, code, err);
 }
 
-/* An option that would do nothing was meant otherwise. */
-static bnn_code check_options(report *r, const char *command, bnn_error *err) {
-    const struct {
-        const char *option, *value, *with, *or_with;
-    } uses[] = {{"output", output, "run", "compare"},
-                {"twin", twin, "run", "run"},
-                {"json", json_file, "robustness", "robustness"}};
-    for (size_t i = 0; i < sizeof uses / sizeof uses[0]; i++) {
-        if (uses[i].value && strcmp(command, uses[i].with) != 0 &&
-            strcmp(command, uses[i].or_with) != 0) {
-            return bnn_fail(err, BNN_ERR_ARGUMENT, "--%s goes with %s, not with %s", uses[i].option,
-                            uses[i].with, command);
+typedef struct command {
+    const char *name;
+    int bit;
+    bnn_code (*open)(report *, bnn_error *);
+    bnn_code (*run)(report *, bnn_error *);
+} command;
+
+static const command commands[] = {{"run", RUN, open_runs, run_page},
+                                   {"compare", COMPARE, open_runs, compare_page},
+                                   {"robustness", ROBUSTNESS, open_runs, run_robustness},
+                                   {"inference", INFERENCE, open_files, run_inference}};
+
+enum { COMMANDS = sizeof commands / sizeof *commands };
+
+static const command *find_command(const char *name, bnn_error *err) {
+    const char *names[COMMANDS + 1] = {NULL};
+    for (size_t i = 0; i < COMMANDS; i++) {
+        names[i] = commands[i].name;
+        if (strcmp(name, names[i]) == 0) {
+            return &commands[i];
         }
     }
-    if (strcmp(command, "run") == 0 && program.operand_count > 2) {
+    const char *near = bnn_nearest_name(name, names);
+    bnn_fail(err, BNN_ERR_ARGUMENT, "%.80s: must be run, compare, robustness or inference%s%s%s",
+             name, near ? " (did you mean " : "", near ? near : "", near ? "?)" : "");
+    return NULL;
+}
+
+/* An option that would do nothing was meant otherwise. */
+static bnn_code check_options(report *r, const command *c, bnn_error *err) {
+    for (size_t i = 0; i < sizeof uses / sizeof *uses; i++) {
+        if (bnn_options_given(&program, uses[i].option) && !(uses[i].commands & c->bit)) {
+            return bnn_fail(err, BNN_ERR_ARGUMENT, "--%s goes with %s, not with %s", uses[i].option,
+                            uses[i].with, c->name);
+        }
+    }
+    if (c->bit == RUN && program.operand_count > 2) {
         return bnn_fail(err, BNN_ERR_ARGUMENT,
                         "run takes one run; for several, bnn-report compare RUN... --output FILE");
     }
-    if (strcmp(command, "compare") == 0 && (!output || !*output)) {
+    if (c->bit == COMPARE && (!output || !*output)) {
         return bnn_fail(err, BNN_ERR_ARGUMENT, "compare: --output FILE must be given");
     }
-    if (strcmp(command, "run") == 0 && !output) {
+    if (c->bit == RUN && !output) {
         snprintf(r->path, sizeof r->path, "%s/report.html", operands[1]);
         output = r->path;
     }
@@ -177,31 +256,11 @@ static bnn_code check_options(report *r, const char *command, bnn_error *err) {
 }
 
 static bnn_code report_all(report *r, bnn_error *err) {
-    static const char *const names[] = {"run", "compare", "robustness", NULL};
-    static bnn_code (*const commands[])(report *, bnn_error *) = {run_page, compare_page,
-                                                                  run_robustness};
-    size_t which = 0;
-    while (names[which] && strcmp(names[which], operands[0]) != 0) {
-        which++;
-    }
-    if (!names[which]) {
-        const char *near = bnn_nearest_name(operands[0], names);
-        return bnn_fail(err, BNN_ERR_ARGUMENT, "%.80s: must be run, compare or robustness%s%s%s",
-                        operands[0], near ? " (did you mean " : "", near ? near : "",
-                        near ? "?)" : "");
-    }
-    bnn_code code = check_options(r, names[which], err);
-    if (code == BNN_OK) {
-        code = bnn_corruption_list_parse(corruption, &r->list, err);
-    }
-    for (int i = 1; i < program.operand_count && code == BNN_OK; i++) {
-        code = open_run(r, operands[i], err);
-    }
-    if (code == BNN_OK) {
-        code = check_outputs(r, err);
-    }
-    if (code == BNN_OK) {
-        code = commands[which](r, err);
+    const command *c = find_command(operands[0], err);
+    bnn_code code = c ? check_options(r, c, err) : err->code;
+    if (c && code == BNN_OK && (code = c->open(r, err)) == BNN_OK &&
+        (code = check_outputs(r, err)) == BNN_OK) {
+        code = c->run(r, err);
     }
     if (code == BNN_OK && output && !bnn_is_stream(output)) {
         printf("%s\n", output);
@@ -215,6 +274,7 @@ static bnn_code work(bnn_error *err) {
     for (size_t i = 0; i < r.count; i++) {
         bnn_report_run_close(&r.runs[i]);
     }
+    bnn_device_table_free(&r.devices);
     bnn_outputs_free(&r.outputs);
     bnn_interrupt_forget();
     return code;

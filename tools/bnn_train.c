@@ -97,9 +97,11 @@ static bnn_option options[] = {
      .default_text = "all", .min = 1, .max = 1e9, .from_config = 2},
     {"threads", BNN_OPTION_INT, &threads, "N", "Processors to use; results do not depend on it.",
      .default_text = "all", .min = 1, .max = 1024, .from_config = 1},
-    {"init-from", BNN_OPTION_STRING, &init_from, "FILE",
+    {"init-from", BNN_OPTION_STRING, &init_from, "FILE|DIR",
      "Start from another network's weights, as BiBench starts from a float twin: every tensor "
-     "whose name and shape agree is taken, whatever prefix its tool put in front of the names.",
+     "whose name and shape agree is taken, whatever prefix its tool put in front of the names. "
+     "Safetensors, a state dict of torch.save (.pth, .pt, .bin), or a folder of Hugging Face's "
+     "layout with either, in one file or several.",
      .from_config = 2},
     {"init-partial", BNN_OPTION_FLAG, &init_partial, NULL,
      "With --init-from: take what fits even if most of the weights do not.", .from_config = 2},

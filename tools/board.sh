@@ -4,6 +4,7 @@
 # shared libraries for what the board is, copies it and the models to a folder of their own there,
 # measures each beside its float twin, fetches what is measured to board/HOST/MODEL.json, prints a row
 # a model, and removes what it copied. On Debian; installs the cross compiler if it is missing.
+# bnn-report inference board makes one table of all that was fetched.
 set -eu
 root=$(cd "$(dirname "$0")/.." && pwd)
 

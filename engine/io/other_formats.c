@@ -43,7 +43,7 @@ static const struct {
     {TEXT, "<", 1, NULL, "an HTML or XML page, so the download failed",
      "download the file itself; a page may have been named instead of it"},
     {TEXT, "{", 1, NULL, "a JSON text, an index of several files or a server's answer",
-     "name the .safetensors file itself"},
+     "name the .safetensors file itself, or the folder in which an index lies"},
 };
 
 /* A protocol buffer has no signature; an ONNX model's begins with its version (field 1, a small

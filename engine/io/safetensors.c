@@ -8,7 +8,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <zlib.h>
 
 #include "engine/base/file.h"
 #include "engine/io/safetensors_private.h"
@@ -62,14 +61,6 @@ typedef struct entry {
     size_t begin, end; /* in the data section */
     size_t order;      /* in the header: settles ties between empty tensors */
 } entry;
-
-struct bnn_st_file {
-    bnn_map map; /* read, not mapped; empty when the caller owns the bytes */
-    json_t *root;
-    entry *entries; /* sorted by offset */
-    size_t count;
-    const bnn_st_tensor **by_name; /* sorted by name */
-};
 
 /* What a reader of the header needs to say where it is. */
 typedef struct source {
@@ -313,11 +304,6 @@ static int compare_offsets(const void *a, const void *b) {
     return x->order < y->order ? -1 : x->order > y->order;
 }
 
-static int compare_names(const void *a, const void *b) {
-    const bnn_st_tensor *const *x = a, *const *y = b;
-    return strcmp((*x)->name, (*y)->name);
-}
-
 /* Every byte of data belongs to exactly one tensor. `entries` are sorted by offset. */
 static bnn_code check_coverage(const source *src, const entry *entries, size_t count) {
     size_t at = 0;
@@ -342,36 +328,43 @@ static bnn_code check_coverage(const source *src, const entry *entries, size_t c
     return BNN_OK;
 }
 
-static bnn_code read_tensors(const source *src, bnn_st_file *file) {
+/* Reads the header's entries, sorted by offset. */
+static bnn_code read_entries(const source *src, json_t *root, entry *entries, size_t *count) {
     const char *key;
     json_t *value;
-    size_t most = json_object_size(file->root), n = 0;
-    file->entries = calloc(most + 1, sizeof *file->entries); /* + 1: never a size of 0 */
-    file->by_name = calloc(most + 1, sizeof *file->by_name);
-    if (!file->entries || !file->by_name) {
-        return bnn_fail(src->err, BNN_ERR_MEMORY, "%s: out of memory for %zu tensors", src->name,
-                        most);
-    }
-    json_object_foreach(file->root, key, value) {
+    size_t n = 0;
+    json_object_foreach(root, key, value) {
         bnn_code code;
         if (strcmp(key, METADATA_KEY) == 0) {
             code = check_metadata(src, value);
         } else {
-            file->entries[n].order = n;
-            code = read_tensor(src, key, value, &file->entries[n]);
+            entries[n].order = n;
+            code = read_tensor(src, key, value, &entries[n]);
             n++;
         }
         if (code != BNN_OK) {
             return code;
         }
     }
-    file->count = n;
-    qsort(file->entries, n, sizeof *file->entries, compare_offsets);
-    for (size_t i = 0; i < n; i++) {
-        file->by_name[i] = &file->entries[i].tensor;
+    *count = n;
+    qsort(entries, n, sizeof *entries, compare_offsets);
+    return check_coverage(src, entries, n);
+}
+
+static bnn_code read_tensors(const source *src, bnn_st_file *file) {
+    size_t most = json_object_size(file->root), count = 0;
+    entry *entries = calloc(most + 1, sizeof *entries); /* + 1: never a size of 0 */
+    bnn_code code = entries ? bnn_st_reserve(src->name, file, most, src->err)
+                            : bnn_fail(src->err, BNN_ERR_MEMORY,
+                                       "%s: out of memory for %zu tensors", src->name, most);
+    if (code == BNN_OK && !(code = read_entries(src, file->root, entries, &count))) {
+        for (size_t i = 0; i < count; i++) {
+            file->tensors[file->count++] = entries[i].tensor;
+        }
+        code = bnn_st_index(src->name, file, src->err);
     }
-    qsort(file->by_name, n, sizeof *file->by_name, compare_names);
-    return check_coverage(src, file->entries, n);
+    free(entries);
+    return code;
 }
 
 bnn_code bnn_st_parse(const char *name, const void *bytes, size_t size, bnn_st_file **out,
@@ -400,84 +393,4 @@ bnn_code bnn_st_parse(const char *name, const void *bytes, size_t size, bnn_st_f
     }
     *out = file;
     return BNN_OK;
-}
-
-bnn_code bnn_st_open(const char *path, bnn_st_file **out, bnn_error *err) {
-    bnn_map map;
-    *out = NULL;
-    bnn_code code = bnn_map_read(path, &map, err);
-    if (code != BNN_OK) {
-        return code;
-    }
-    code = bnn_st_parse(path, map.data, map.size, out, err);
-    if (code != BNN_OK) {
-        bnn_map_close(&map);
-        return code;
-    }
-    /* NOLINTNEXTLINE(clang-analyzer-core.*): other_format() never returns BNN_OK */
-    (*out)->map = map;
-    return BNN_OK;
-}
-
-void bnn_st_close(bnn_st_file *file) {
-    if (!file) {
-        return;
-    }
-    json_decref(file->root);
-    free(file->entries);
-    free(file->by_name);
-    bnn_map_close(&file->map);
-    free(file);
-}
-
-size_t bnn_st_count(const bnn_st_file *file) {
-    return file->count;
-}
-
-const bnn_st_tensor *bnn_st_at(const bnn_st_file *file, size_t index) {
-    return index < file->count ? &file->entries[index].tensor : NULL;
-}
-
-const bnn_st_tensor *bnn_st_find(const bnn_st_file *file, const char *name) {
-    size_t low = 0, high = file->count;
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        int order = strcmp(file->by_name[middle]->name, name);
-        if (order == 0) {
-            return file->by_name[middle];
-        }
-        if (order < 0) {
-            low = middle + 1;
-        } else {
-            high = middle;
-        }
-    }
-    return NULL;
-}
-
-const char *bnn_st_metadata(const bnn_st_file *file, const char *key) {
-    return json_string_value(json_object_get(json_object_get(file->root, METADATA_KEY), key));
-}
-
-uint32_t bnn_st_metadata_contents(json_t *metadata, const char *key) {
-    uLong sum = 0;
-    const char *name;
-    json_t *value;
-    json_object_foreach(metadata, name, value) {
-        if (strcmp(name, key) != 0) {
-            const char *text = json_string_value(value);
-            sum = crc32_z(sum, (const unsigned char *)name, strlen(name) + 1);
-            sum = crc32_z(sum, (const unsigned char *)text, strlen(text) + 1);
-        }
-    }
-    return (uint32_t)sum;
-}
-
-uint32_t bnn_st_contents(const bnn_st_file *file, const char *key) {
-    uLong sum = bnn_st_metadata_contents(json_object_get(file->root, METADATA_KEY), key);
-    for (size_t i = 0; i < file->count; i++) {
-        const bnn_st_tensor *t = &file->entries[i].tensor;
-        sum = t->bytes > 0 ? crc32_z(sum, t->data, t->bytes) : sum; /* of no bytes it is 0 */
-    }
-    return (uint32_t)sum;
 }

@@ -7,6 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "engine/base/arena.h"
 #include "engine/base/status.h"
 
 #define BNN_ST_MAX_DIMS 8
@@ -37,6 +38,7 @@ typedef struct bnn_st_tensor {
     size_t bytes;
 } bnn_st_tensor;
 
+/* A list of named tensors, and of a safetensors file its metadata. */
 typedef struct bnn_st_file bnn_st_file;
 
 size_t bnn_st_dtype_bytes(bnn_st_dtype dtype);
@@ -47,11 +49,25 @@ bnn_code bnn_st_open(const char *path, bnn_st_file **out, bnn_error *err);
 /* The same over memory the caller keeps alive (fuzzing, tests); `name` is for messages. */
 bnn_code bnn_st_parse(const char *name, const void *bytes, size_t size, bnn_st_file **out,
                       bnn_error *err);
+/* The same for a file of any format with weights that we read: PyTorch's, too (torch_file.h). */
+bnn_code bnn_st_open_any(const char *path, bnn_st_file **out, bnn_error *err);
+
+/* A tensor's name in a list that is made of several files: `name` itself, or another one that lives
+ * in the arena; NULL: out of memory. */
+typedef const char *bnn_st_rename(const bnn_st_file *file, const char *name, bnn_arena *arena);
+/* The tensors of several files as one list, which owns the files from here on, even after an error;
+ * `rename` may be NULL. Metadata stay where there is one file. `name` is for messages. */
+bnn_code bnn_st_join(const char *name, bnn_st_file **files, size_t count, bnn_st_rename *rename,
+                     bnn_st_file **out, bnn_error *err);
 void bnn_st_close(bnn_st_file *file); /* NULL is fine */
 
 size_t bnn_st_count(const bnn_st_file *file);
 const bnn_st_tensor *bnn_st_at(const bnn_st_file *file, size_t index); /* in order of offsets */
 const bnn_st_tensor *bnn_st_find(const bnn_st_file *file, const char *name); /* or NULL */
+/* What was read from the disk, of one file or several, and the CRC-32 of that; 0 for memory of the
+ * caller's. */
+size_t bnn_st_bytes(const bnn_st_file *file);
+uint32_t bnn_st_checksum(const bnn_st_file *file);
 /* A value of __metadata__, or NULL. */
 const char *bnn_st_metadata(const bnn_st_file *file, const char *key);
 /* The CRC-32 of what the file says: of each entry of __metadata__ but `key`'s, as it stands there,

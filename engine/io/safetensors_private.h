@@ -1,4 +1,5 @@
-/* What the files that read and write safetensors share. */
+/* What the files that read and write safetensors share, and those that make lists of tensors of
+ * other formats. */
 #ifndef BNN_ENGINE_IO_SAFETENSORS_PRIVATE_H
 #define BNN_ENGINE_IO_SAFETENSORS_PRIVATE_H
 
@@ -6,12 +7,31 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "engine/base/status.h"
+#include "engine/base/arena.h"
+#include "engine/base/file.h"
+#include "engine/io/safetensors.h"
 
 #define LENGTH_BYTES 8
 #define MAX_HEADER_BYTES 100000000 /* the reference implementation's limit */
 #define METADATA_KEY "__metadata__"
 #define NAME_FORMAT "tensor \"%.100s\""
+
+/* Tensors by name, and what they and their names lie in; one that is all zeros is empty. */
+struct bnn_st_file {
+    bnn_st_tensor *tensors;
+    size_t count;
+    const bnn_st_tensor **by_name;
+    bnn_map map;         /* read, not mapped; empty when the caller owns the bytes */
+    json_t *root;        /* a safetensors file's header, or NULL */
+    bnn_arena *arena;    /* what no file holds as it is, or NULL */
+    bnn_st_file **parts; /* files whose tensors these are, or NULL */
+    size_t part_count;
+};
+
+/* Room for so many tensors, to be counted as they are put in. `name` is for messages. */
+bnn_code bnn_st_reserve(const char *name, bnn_st_file *file, size_t most, bnn_error *err);
+/* When all are there: sorts them by name, and refuses two of one. */
+bnn_code bnn_st_index(const char *name, bnn_st_file *file, bnn_error *err);
 
 /* count = the product of the shape, bytes = count * item; 0 when either does not fit. Dimensions
  * of 0 do not excuse the others from fitting: somebody may compute strides from them. */

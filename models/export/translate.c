@@ -285,12 +285,12 @@ char *bnn_translation_description(const bnn_translation *t) {
         ok = meta[i].value &&
              json_object_set_new(object, meta[i].key, json_string(meta[i].value)) == 0;
     }
-    /* Measured first: where json_dumps runs out of memory, it may leave a key out and go on. */
-    const size_t bytes = ok ? json_dumpb(object, NULL, 0, JSON_COMPACT) : 0;
+    /* Into room that is there: where its own buffer cannot grow, jansson drops a text's rest. */
+    size_t bytes = ok ? json_dumpb(object, NULL, 0, JSON_COMPACT) : 0;
     char *text = bytes ? bnn_arena_alloc(t->arena, bytes + 1) : NULL;
-    ok = text && json_dumpb(object, text, bytes, JSON_COMPACT) == bytes;
+    int whole = text && json_dumpb(object, text, bytes, JSON_COMPACT) == bytes;
     json_decref(object);
-    return ok ? text : NULL;
+    return whole ? text : NULL;
 }
 
 bnn_code bnn_translation_write(const bnn_translation *t, const char *path, const void *data,

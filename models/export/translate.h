@@ -31,7 +31,7 @@ int bnn_translation_is_constant(const bnn_translation *t, bnn_t tensor);
 float *bnn_translation_floats(const bnn_translation *t, bnn_t constant);
 /* Whether a file holds these floats as halves, and makes floats of them where it runs: if that was
  * asked for, if all of them are halves, and of no shorter list than this, as the op that makes
- * floats of it takes more bytes than it saves (about 70; 16 values save 32). No values: no. */
+ * floats of it takes about as many bytes as it saves. No values: no. */
 enum { BNN_TRANSLATION_FEWEST_HALVES = 64 };
 int bnn_translation_halves(const bnn_translation *t, size_t count, const float *values);
 /* The same numbers as halves, in the arena; NULL when memory is out. */

@@ -8,6 +8,7 @@
 
 #include "models/files/packed.h"
 #include "models/files/weights.h"
+#include "models/files/weights_file.h"
 
 /* Tensors, and the values in them. */
 typedef struct amount {
@@ -53,12 +54,11 @@ static int is_state(const char *name) {
 }
 
 static size_t count_unused(const taking *t) {
-    size_t unused = 0, prefix = strlen(t->weights.prefix);
+    size_t unused = 0;
     for (size_t i = 0; i < bnn_st_count(t->weights.file); i++) {
         const char *name = bnn_st_at(t->weights.file, i)->name;
-        int named_alike = strncmp(name, t->weights.prefix, prefix) == 0;
-        name += named_alike ? prefix : 0;
-        unused += !(named_alike && bnn_params_find(t->params, name)) && !is_state(name);
+        unused += !bnn_weights_param(&t->weights, t->params, name) &&
+                  !is_state(bnn_weights_bare(&t->weights, name));
     }
     return unused;
 }
@@ -143,7 +143,7 @@ bnn_code bnn_init_from(const char *path, const bnn_spec *spec, const bnn_device 
     bnn_st_file *file;
     taking t = {.spec = spec, .params = params, .arena = arena, .result = result};
     *result = (bnn_init_result){0};
-    bnn_code code = bnn_st_open(path, &file, err);
+    bnn_code code = bnn_weights_file_open(path, &file, err);
     if (code != BNN_OK) {
         return code;
     }

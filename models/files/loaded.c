@@ -1,9 +1,9 @@
 #include "models/files/loaded.h"
 
 #include <string.h>
-#include <sys/stat.h>
 
 #include "models/files/packed.h"
+#include "models/files/weights_file.h"
 
 /* Of a network trained to its end, so that a schedule stands where it would have led. */
 enum { LONG_TRAINING = 10000 };
@@ -84,15 +84,13 @@ bnn_code bnn_loaded_open(const char *path, const bnn_device *device, bnn_loaded 
 
 bnn_code bnn_loaded_open_as(const char *path, const bnn_spec_given *given, const bnn_device *device,
                             bnn_loaded *l, bnn_error *err) {
-    struct stat info;
     bnn_st_file *file;
     *l = (bnn_loaded){0};
-    bnn_code code = bnn_st_open(path, &file, err);
+    bnn_code code = bnn_weights_file_open(path, &file, err);
     if (code != BNN_OK) {
         return code;
     }
-    size_t bytes = stat(path, &info) == 0 ? (size_t)info.st_size : 0;
-    return bnn_loaded_from_file(path, file, bytes, given, device, l, err);
+    return bnn_loaded_from_file(path, file, bnn_st_bytes(file), given, device, l, err);
 }
 
 void bnn_loaded_close(bnn_loaded *l) {

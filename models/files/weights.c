@@ -103,10 +103,31 @@ typedef struct full_name {
     char s[640];
 } full_name;
 
+static int starts_with(const char *text, const char *start) {
+    return strncmp(text, start, strlen(start)) == 0;
+}
+
 static full_name name_in_file(const bnn_weights *w, const char *name) {
     full_name full;
+    name += starts_with(name, w->lacks) ? strlen(w->lacks) : 0;
     snprintf(full.s, sizeof full.s, "%s%s", w->prefix, name);
     return full;
+}
+
+const char *bnn_weights_bare(const bnn_weights *w, const char *tensor) {
+    return tensor + (starts_with(tensor, w->prefix) ? strlen(w->prefix) : 0);
+}
+
+const bnn_param *bnn_weights_param(const bnn_weights *w, const bnn_params *params,
+                                   const char *tensor) {
+    full_name whole;
+    if (!starts_with(tensor, w->prefix)) {
+        return NULL;
+    }
+    tensor += strlen(w->prefix);
+    snprintf(whole.s, sizeof whole.s, "%s%s", w->lacks, tensor);
+    const bnn_param *param = bnn_params_find(params, whole.s);
+    return param || starts_with(tensor, w->lacks) ? param : bnn_params_find(params, tensor);
 }
 
 const bnn_st_tensor *bnn_weights_find(const bnn_weights *w, const char *name,
@@ -192,6 +213,7 @@ bnn_code bnn_weights_read_params(const bnn_weights *w, bnn_params *params, bnn_e
 typedef struct candidate {
     const char *name;
     size_t length; /* of the prefix */
+    int lacks;     /* its name is without the trunk */
     int fits;
 } candidate;
 
@@ -214,32 +236,71 @@ static int add(candidates *c, candidate one) {
     return 1;
 }
 
-static int add_all(candidates *c, const bnn_weights *w, const bnn_params *params) {
-    int ok = 1;
-    for (size_t i = 0; ok && i < bnn_st_count(w->file); i++) {
+typedef struct part {
+    char s[sizeof((bnn_weights *)0)->lacks];
+} part;
+
+/* A name's first part, with its dot; "" if it has but one. */
+static part first_part(const char *name) {
+    part first = {""};
+    const char *dot = strchr(name, '.');
+    if (dot && (size_t)(dot - name) + 1 < sizeof first.s) {
+        snprintf(first.s, sizeof first.s, "%.*s", (int)(dot - name + 1), name);
+    }
+    return first;
+}
+
+/* The first part of the names that most parameters have in common, or "". */
+static part trunk_of(const bnn_params *params) {
+    part trunk = {""};
+    size_t votes = 0, with = 0;
+    for (size_t i = 0; i < params->count; i++) { /* a majority outlives all others */
+        const part first = first_part(params->list[i]->name);
+        trunk = votes ? trunk : first;
+        votes += !votes || strcmp(first.s, trunk.s) == 0 ? 1 : -1;
+    }
+    for (size_t i = 0; i < params->count; i++) {
+        with += strcmp(first_part(params->list[i]->name).s, trunk.s) == 0;
+    }
+    return 2 * with > params->count ? trunk : (part){""};
+}
+
+/* The prefix of a tensor that is called like a parameter behind it: its length; -1: it is not. */
+static long prefix_of(const bnn_weights *w, const char *tensor, const char *name) {
+    size_t length = strlen(tensor), tail = strlen(name), prefix = length - tail;
+    return tail <= length && prefix < sizeof w->prefix &&
+                   (prefix == 0 || tensor[prefix - 1] == '.') &&
+                   memcmp(tensor + prefix, name, tail) == 0
+               ? (long)prefix
+               : -1;
+}
+
+static int add_all(candidates *c, const bnn_weights *w, const bnn_params *params,
+                   const char *trunk) {
+    for (size_t i = 0; i < bnn_st_count(w->file); i++) {
         const bnn_st_tensor *t = bnn_st_at(w->file, i);
-        size_t length = strlen(t->name);
-        for (size_t p = 0; ok && p < params->count; p++) {
+        for (size_t p = 0; p < params->count; p++) {
             const bnn_param *param = params->list[p];
-            size_t tail = strlen(param->name), prefix = length - tail;
-            if (tail <= length && prefix < sizeof w->prefix &&
-                (prefix == 0 || t->name[prefix - 1] == '.') &&
-                memcmp(t->name + prefix, param->name, tail) == 0) {
+            const int has_trunk = trunk[0] && starts_with(param->name, trunk);
+            for (int lacks = 0; lacks <= has_trunk; lacks++) {
+                long prefix = prefix_of(w, t->name, param->name + (lacks ? strlen(trunk) : 0));
                 int fits = is_float(t, w->exact) && same_shape(t, param);
-                ok = add(c, (candidate){t->name, prefix, fits});
+                if (prefix >= 0 && !add(c, (candidate){t->name, (size_t)prefix, lacks, fits})) {
+                    return 0;
+                }
             }
         }
     }
-    return ok;
+    return 1;
 }
 
-/* By prefix, the shorter first. */
+/* By prefix, the shorter first, and whole names before others. */
 static int compare(const void *a, const void *b) {
     const candidate *x = a, *y = b;
     if (x->length != y->length) {
         return x->length < y->length ? -1 : 1;
     }
-    return memcmp(x->name, y->name, x->length);
+    return x->lacks != y->lacks ? x->lacks - y->lacks : memcmp(x->name, y->name, x->length);
 }
 
 bnn_code bnn_weights_open(const char *path, const bnn_st_file *file, const bnn_params *params,
@@ -247,7 +308,8 @@ bnn_code bnn_weights_open(const char *path, const bnn_st_file *file, const bnn_p
     candidates c = {0};
     size_t most_named = 0, most_fit = 0;
     *out = (bnn_weights){.path = path, .file = file};
-    if (!add_all(&c, out, params)) {
+    const part trunk = trunk_of(params);
+    if (!add_all(&c, out, params, trunk.s)) {
         free(c.list);
         return bnn_fail(err, BNN_ERR_MEMORY, "%s: out of memory for its names", path);
     }
@@ -264,6 +326,7 @@ bnn_code bnn_weights_open(const char *path, const bnn_st_file *file, const bnn_p
             most_fit = fit;
             snprintf(out->prefix, sizeof out->prefix, "%.*s", (int)c.list[i].length,
                      c.list[i].name);
+            snprintf(out->lacks, sizeof out->lacks, "%s", c.list[i].lacks ? trunk.s : "");
         }
     }
     free(c.list);

@@ -12,6 +12,7 @@ typedef struct bnn_weights {
     const char *path; /* for messages */
     const bnn_st_file *file;
     char prefix[256]; /* in front of every parameter's name: "", "module.", ... */
+    char lacks[64]; /* what the file leaves out in front of those that have it: "", "bert.", ... */
     /* F32 and nothing else, as a run needs that goes on exactly as it stopped. */
     int exact;
     /* Whose scheduled buffers the file may lack, or NULL: every parameter must be there. */
@@ -19,9 +20,15 @@ typedef struct bnn_weights {
 } bnn_weights;
 
 /* Finds the prefix under which most parameters are named, in a tie fit; the shortest of several, so
- * that none at all comes first. */
+ * that none at all comes first. A network whose parameters have the first part of their names in
+ * common, most of them ("bert."), may have been saved without it. */
 bnn_code bnn_weights_open(const char *path, const bnn_st_file *file, const bnn_params *params,
                           bnn_weights *out, bnn_error *err);
+
+/* A tensor's name without the prefix, if it has it; the parameter that it is of, or NULL. */
+const char *bnn_weights_bare(const bnn_weights *weights, const char *tensor);
+const bnn_param *bnn_weights_param(const bnn_weights *weights, const bnn_params *params,
+                                   const char *tensor);
 
 #define BNN_WHY_BYTES 448
 /* The tensor called `name` (behind the prefix) for `param`, in its shape and of a float type; or

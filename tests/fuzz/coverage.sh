@@ -13,7 +13,13 @@ mkdir -p "$counts"
 # A file, and which of its functions are the parser: a regular expression; with !, all but those.
 # What writes, or only opens a file, is other tests' business.
 cat >"$counts/parsers" <<'EOF'
-engine/io/safetensors.c !bnn_st_open|bnn_st_dtype_name
+engine/io/safetensors.c !bnn_st_dtype_name
+engine/io/pickle.c !
+engine/io/pickle_values.c !
+engine/io/torch_file.c !
+engine/io/torch_state.c !
+engine/io/torch_tensors.c !
+engine/io/zip.c !
 engine/io/npy.c !bnn_npy_open
 data_loaders/idx.c bnn_idx_.*|parse_reader|reader_.*|read_.*|inflate_some|chunk_of|fail_short|big_endian|check_labels
 data_loaders/cifar10.c bnn_cifar10_parse|bnn_cifar10_image
@@ -35,6 +41,7 @@ models/files/packed_slices.c !
 models/files/packed_read.c !
 models/files/checkpoint.c !bnn_checkpoint_save|bnn_spec_meta|bnn_meta_add|add_.*
 models/files/weights.c !
+models/files/hf_config.c !bnn_hf_config_read
 models/export/described.c !
 models/files/loaded.c !bnn_loaded_open|bnn_loaded_open_as
 tools/cli/options.c !bnn_options_have_config|bnn_options_given|bnn_options_note.*|is_among

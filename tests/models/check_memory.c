@@ -5,6 +5,7 @@
  * be the right one all the same.) */
 #include <jansson.h>
 
+#include "engine/io/torch_file.h"
 #include "optim/optimizer.h"
 #include "tests/fixtures/model_fixture.h"
 
@@ -198,12 +199,30 @@ static int train_and_save(char *error) {
     return report(&err, error);
 }
 
+/* A file of PyTorch's, in the format before its archives, with a tensor out of order; as a list of
+ * one file. */
+static int open_torch(char *error) {
+    static const char bytes[] =
+        "\x80\2\x8a\12\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19.\x80\2M\xe9\3.\x80\2}."
+        "\x80\2}U\1wctorch._utils\n_rebuild_tensor\n((U\7storagectorch\nFloatStorage\nU\1"
+        "0U\3cpuK\4NtQK\0K\2K\2\x86K\1K\2\x86tRs.\x80\2](U\1"
+        "0e.\4\0\0\0\0\0\0\0....----++++====";
+    bnn_error err = {0};
+    bnn_st_file *file = NULL, *list = NULL;
+    if (bnn_torch_parse("m.pt", bytes, sizeof bytes - 1, &file, &err) == BNN_OK &&
+        bnn_st_join("m.pt", &file, 1, NULL, &list, &err) == BNN_OK) {
+        memcpy(logits, bnn_st_find(list, "w")->data, 4 * sizeof *logits);
+    }
+    bnn_st_close(list);
+    return report(&err, error);
+}
+
 /* Of those that call often and take long not every call, unless BNN_TEST_ALL is set. */
 static const struct {
     int (*work)(char *error);
     long step;
-} works[] = {
-    {run_checkpoint, 1}, {run_packed, 1}, {pack, 3}, {export_lce, 7}, {train_and_save, 41}};
+} works[] = {{run_checkpoint, 1}, {run_packed, 1},      {pack, 3},
+             {export_lce, 7},     {train_and_save, 41}, {open_torch, 1}};
 
 /* What a work that succeeded has come to: logits, and the bytes written. */
 static uint64_t result(void) {

@@ -16,6 +16,7 @@
 #include "engine/io/safetensors.h"
 #include "models/bnn.h"
 #include "tests/programs/alter_weights.h"
+#include "tests/programs/init_network.h"
 
 enum { CLASSES = 10, SIDE = 32, PLANE = SIDE * SIDE, RECORD = 1 + 3 * PLANE, GREY = 28 };
 enum { TRAIN = 512, TEST = 200, CORRUPT = 40, SEVERITIES = 5 };
@@ -706,6 +707,9 @@ int main(int argc, char **argv) {
     if (argc >= 4 && strcmp(what, "alter") == 0) {
         return alter_weights(argv[2], argv[3], argv + 4, argc - 4);
     }
+    if (argc == 8 && strcmp(what, "init") == 0) {
+        return init_network(argv[2], argv[3], argv[4], argv[5], argv[6], argv[7]);
+    }
     if (argc == 5 && strcmp(what, "json") == 0) {
         return json_value(argv[2], argv[3], atoi(argv[4]));
     }
@@ -723,8 +727,9 @@ int main(int argc, char **argv) {
     }
     fprintf(stderr,
             "make_data: data DIR | break-checkpoint FILE DIR | break-packed FILE DIR | foreign FILE"
-            " | alter FILE FILE CHANGE... | json FILE PATH DIGITS | ply-records FORMAT FILE | "
-            "json-lines FILE | metadata "
+            " | alter FILE FILE CHANGE... | init ARCH ALGO CxHxW CLASSES WEIGHTS FILE | json FILE "
+            "PATH DIGITS"
+            " | ply-records FORMAT FILE | json-lines FILE | metadata "
             "FILE KEY | predict MODEL COUNT\n");
     return EXIT_FAILURE;
 }

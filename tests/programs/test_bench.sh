@@ -143,8 +143,55 @@ for file in model.bnn model/last.safetensors; do
     measure "infer $file" 5 infer $file --batch-size 2
     equal "infer $file: case" "$(json out.json 0.case)" "infer ${file##*/} batch 1"
     equal "infer $file: packed" "$(json out.json 0.file_bytes 0)" "$(wc -c <model.bnn | tr -d ' ')"
+    equal "infer $file: which network" "$(for key in model arch algo format input batch; do
+        json out.json 0.$key
+    done | tr '\n' ' ')" "${file##*/} resnet20 reactnet packed 3x32x32 1 "
+    refuse "infer $file: a mean is of no network" json out.json 2.arch
 done
 equal 'nothing left behind' "$(find temporary -mindepth 1)" ''
+
+# ---- energy: where there are no counters; where there are, of packages of 1 W and 2 W or so ----
+# shellcheck disable=SC2086
+BNN_POWERCAP=$work/nowhere measure 'no energy' 6 infer $tiny --batch-size 1 --algo bnn,recu,fp32
+equal 'no energy: told once' "$(grep -c 'nowhere has no counters .*energy is not measured$' notes)" 1
+for key in joules baseline_joules energy_ratio; do
+    refuse "no energy: no $key" json out.json 0.$key
+done
+refuse 'no energy: not in the table' grep -q mJ table
+refuse 'no energy: a new network has no file' json out.json 0.model
+# shellcheck disable=SC2317 # called below
+count_energy() { # each time by a step
+    for zone in 0 1; do
+        # Renamed, so that no reader sees half of it.
+        echo $((now * (zone + 1))) >powercap/next
+        mv powercap/next powercap/intel-rapl:$zone/energy_uj
+    done
+    now=$((now + 10000))
+}
+mkdir -p powercap/intel-rapl:0 powercap/intel-rapl:1
+for zone in 0 1; do
+    echo package-$zone >powercap/intel-rapl:$zone/name
+    echo 262143328850 >powercap/intel-rapl:$zone/max_energy_range_uj
+done
+now=1000
+count_energy
+(while sleep 0.01; do count_energy; done) &
+counting=$!
+# shellcheck disable=SC2086
+BNN_POWERCAP=$work/powercap measure 'energy' 1 infer $tiny --batch-size 1 --algo bnn
+equal 'energy: no note' "$(cat notes)" ''
+check 'energy: a ratio' awk -v a="$(json out.json 0.joules 12)" \
+    -v b="$(json out.json 0.baseline_joules 12)" -v r="$(json out.json 0.energy_ratio 12)" \
+    'BEGIN { exit !(a > 0 && b > 0 && (r * a / b - 1)^2 < 1e-8) }'
+matches 'energy: in the table' \
+    '^  [0-9.e+-]+ mJ a run \(fp32 [0-9.e+-]+: energy ratio [0-9.]+\)$' table
+kill $counting
+wait $counting
+echo 'not a number' >powercap/intel-rapl:1/energy_uj
+# shellcheck disable=SC2086
+BNN_POWERCAP=$work/powercap measure 'a counter that is none' 1 infer $tiny --batch-size 1 --algo bnn
+matches 'a counter that is none: a note' \
+    '^bnn-bench: note: .*powercap/intel-rapl:1/energy_uj: is no number of microjoules, so energy' notes
 
 # ---- stopped ----
 timeout --preserve-status --foreground -s INT 1 "$bench" infer --repeat 1000 --json stopped.json \

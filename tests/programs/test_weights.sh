@@ -265,11 +265,31 @@ printf 'version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n' >bad
 everywhere 'a pointer' 'is a Git LFS pointer.*git lfs pull' bad/pointer
 resume_fails 'a pointer' 'is a Git LFS pointer.*git lfs pull' bad/pointer
 printf 'PK\003\004\000\000\010\010\000\000\000\000 archive/data.pkl' >bad/model.pt
-everywhere 'a PyTorch file' 'is a PyTorch file.*save_file\(model.state_dict\(\)' bad/model.pt
+everywhere 'a damaged PyTorch file' 'model.pt|start: the zip archive has no list .*complete\?' bad/model.pt
+resume_fails 'a PyTorch file' 'is a PyTorch file.*save_file\(model.state_dict\(\)' bad/model.pt
 check 'export RUN' "$pack" bnn/
 matches 'export RUN' '^bnn/best.bnn: ' .out
 check 'export RUN/best.safetensors' "$pack" bnn/best.safetensors --output best.bnn
 same 'export RUN' bnn/best.bnn best.bnn
+# ---- a folder as Hugging Face lays it out ----
+mkdir hub
+cp other hub/model.safetensors
+# shellcheck disable=SC2086
+{
+    predict 'other' other ours $given
+    predict 'a folder' hub/ theirs $given
+    same 'a folder' ours theirs
+    check 'export a folder' "$pack" hub/ $given
+    matches 'export a folder' '^hub.bnn: ' .out
+    expect_fail 'over its own file' '--output hub/model.safetensors' "$pack" hub $given \
+        --output hub/model.safetensors
+}
+rm -rf start
+cp -R hub start
+start 'a folder'
+matches 'a folder' '^took 107 of 107 tensors from start$' .out
+rm start/model.safetensors
+init_fails 'an empty folder' 'start: a folder without model.safetensors, pytorch_model.bin'
 expect_fail 'export a folder without a run' 'cifar: not the folder of a run' "$pack" cifar
 
 done_testing

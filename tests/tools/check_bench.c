@@ -84,13 +84,13 @@ START_TEST(worker_serves) {
     bnn_work work = work_of(&j);
     bnn_worker *worker;
     bnn_error err;
-    double seconds = 0.0;
-    size_t peak = 0;
+    bnn_repetition done = {0};
     ck_assert_int_eq(bnn_worker_start(&work, &worker, &err), BNN_OK);
     ck_assert_str_eq(bnn_worker_version(worker), "of 0 bytes");
     for (int i = 0; i < 3; i++) {
-        ck_assert_int_eq(bnn_worker_repeat(worker, 5, 0.0, &seconds, &peak, &err), BNN_OK);
-        ck_assert(seconds > 0.0 && peak > 0);
+        ck_assert_int_eq(bnn_worker_repeat(worker, 5, 0.0, &done, &err), BNN_OK);
+        ck_assert(done.seconds > 0.0 && done.peak_bytes > 0);
+        ck_assert_int_eq(done.runs, 5);
     }
     bnn_worker_stop(worker);
     ck_assert_int_eq(j.runs, 0); /* it works on a copy */
@@ -103,13 +103,12 @@ START_TEST(worker_counts_runs) {
     bnn_work work = work_of(&j);
     bnn_worker *worker;
     bnn_error err;
-    double seconds;
-    size_t peak;
+    bnn_repetition done;
     ck_assert_int_eq(bnn_worker_start(&work, &worker, &err), BNN_OK);
-    ck_assert_int_eq(bnn_worker_repeat(worker, 7, 0.0, &seconds, &peak, &err), BNN_OK);
-    ck_assert_int_ne(bnn_worker_repeat(worker, 1, 0.0, &seconds, &peak, &err), BNN_OK);
+    ck_assert_int_eq(bnn_worker_repeat(worker, 7, 0.0, &done, &err), BNN_OK);
+    ck_assert_int_ne(bnn_worker_repeat(worker, 1, 0.0, &done, &err), BNN_OK);
     ck_assert_str_eq(err.text, "run 8 is the last");
-    ck_assert_int_ne(bnn_worker_repeat(worker, 1, 0.0, &seconds, &peak, &err), BNN_OK); /* gone */
+    ck_assert_int_ne(bnn_worker_repeat(worker, 1, 0.0, &done, &err), BNN_OK); /* gone */
     bnn_worker_stop(worker);
 }
 END_TEST
@@ -119,13 +118,13 @@ START_TEST(workers_have_their_own_memory) {
     bnn_work works[] = {work_of(&large), work_of(&small)};
     bnn_worker *workers[2];
     bnn_error err;
-    double seconds;
-    size_t peak[2];
+    bnn_repetition done[2];
     for (int i = 0; i < 2; i++) {
         ck_assert_int_eq(bnn_worker_start(&works[i], &workers[i], &err), BNN_OK);
-        ck_assert_int_eq(bnn_worker_repeat(workers[i], 1, 0.0, &seconds, &peak[i], &err), BNN_OK);
+        ck_assert_int_eq(bnn_worker_repeat(workers[i], 1, 0.0, &done[i], &err), BNN_OK);
     }
-    ck_assert(peak[0] >= 64 * MIB && peak[0] - peak[1] >= 60 * MIB);
+    ck_assert(done[0].peak_bytes >= 64 * MIB);
+    ck_assert(done[0].peak_bytes - done[1].peak_bytes >= 60 * MIB);
     /* In the order of their starts, though the later one holds copies of the earlier one's ends. */
     bnn_worker_stop(workers[0]);
     bnn_worker_stop(workers[1]);
@@ -148,24 +147,29 @@ START_TEST(worker_cannot_begin) {
 END_TEST
 
 START_TEST(program_as_worker) {
-    const char *const good[] = {"sh", "-c", "echo ready v; while read l; do echo done 2.5 77; done",
-                                NULL};
-    const char *const silly[] = {"sh", "-c", "echo ready v; while read l; do echo done 0 1; done",
-                                 NULL};
+    const char *const good[] = {"sh", "-c",
+                                "echo ready v; while read l; do echo done 2.5 77 3; done", NULL};
+    static const char *const nonsense[] = {"0 1 1", "1 1 0", "1 1"};
     const char *const mute[] = {"true", NULL}, *const none[] = {"./no-such-program", NULL};
     bnn_worker *worker = NULL;
     bnn_error err;
-    double seconds;
-    size_t peak;
+    bnn_repetition done;
     ck_assert_int_eq(bnn_worker_exec(good, &worker, &err), BNN_OK);
     ck_assert_str_eq(bnn_worker_version(worker), "v");
-    ck_assert_int_eq(bnn_worker_repeat(worker, 1, 0.0, &seconds, &peak, &err), BNN_OK);
-    ck_assert_double_eq(seconds, 2.5);
-    ck_assert_uint_eq(peak, 77);
+    ck_assert_int_eq(bnn_worker_repeat(worker, 1, 0.0, &done, &err), BNN_OK);
+    ck_assert_double_eq(done.seconds, 2.5);
+    ck_assert_uint_eq(done.peak_bytes, 77);
+    ck_assert_int_eq(done.runs, 3);
     bnn_worker_stop(worker);
-    ck_assert_int_eq(bnn_worker_exec(silly, &worker, &err), BNN_OK);
-    ck_assert_int_ne(bnn_worker_repeat(worker, 1, 0.0, &seconds, &peak, &err), BNN_OK);
-    bnn_worker_stop(worker);
+    for (size_t i = 0; i < sizeof nonsense / sizeof *nonsense; i++) {
+        char script[80];
+        const char *const silly[] = {"sh", "-c", script, NULL};
+        snprintf(script, sizeof script, "echo ready v; while read l; do echo done %s; done",
+                 nonsense[i]);
+        ck_assert_int_eq(bnn_worker_exec(silly, &worker, &err), BNN_OK);
+        ck_assert_int_ne(bnn_worker_repeat(worker, 1, 0.0, &done, &err), BNN_OK);
+        bnn_worker_stop(worker);
+    }
     ck_assert_int_eq(bnn_worker_exec(mute, &worker, &err), BNN_ERR_UNSUPPORTED);
     ck_assert_int_eq(bnn_worker_exec(none, &worker, &err), BNN_ERR_UNSUPPORTED);
 }
@@ -179,8 +183,8 @@ static void add(bnn_bench_report *report, const char *name, const char *group, d
     bnn_error err;
     bnn_bench_row row = {.group = group,
                          .baseline = "B",
-                         .own = {own, own / 2.0, 100},
-                         .other = {other, other_fastest, other > 0.0 ? 300 : 0},
+                         .own = {own, own / 2.0, 100, 0.0},
+                         .other = {other, other_fastest, other > 0.0 ? 300 : 0, 0.0},
                          .threads = 2};
     snprintf(row.name, sizeof row.name, "%s", name);
     ck_assert_int_eq(bnn_bench_report_add(report, &row, &err), BNN_OK);

@@ -25,7 +25,7 @@ int bnn_bench_wants(const bnn_bench *bench, const char *name) {
     return !bench->filter || strstr(name, bench->filter) != NULL;
 }
 
-void bnn_baseline_absent(const bnn_error *why) {
+void bnn_bench_note(const bnn_error *why) {
     static char told[MAX_TOLD][sizeof why->text];
     static size_t count;
     for (size_t i = 0; i < count; i++) {
@@ -45,7 +45,7 @@ bnn_code bnn_baseline_start(bnn_baselines *baselines, const char *name, const bn
     snprintf(baseline->name, sizeof baseline->name, "%s", name);
     bnn_code code = bnn_worker_start(work, &baseline->worker, err);
     if (code == BNN_ERR_UNSUPPORTED) {
-        bnn_baseline_absent(err);
+        bnn_bench_note(err);
         return BNN_OK;
     }
     return code;
@@ -58,33 +58,62 @@ void bnn_baselines_stop(bnn_baselines *baselines) {
     baselines->count = 0;
 }
 
-/* seconds[side][turn] of all sides that are there; side 0 is the case itself. */
-static bnn_code take_turns(const bnn_bench *bench, bnn_worker *const *sides, size_t count,
-                           int least_runs, double *seconds, size_t *peak, bnn_error *err) {
-    size_t turns = (size_t)bench->repeat;
-    for (size_t turn = 0; turn <= turns; turn++) {
-        for (size_t s = 0; s < count && !bnn_interrupted(); s++) {
-            double discarded, *to = turn ? &seconds[s * turns + turn - 1] : &discarded;
-            bnn_code code = sides[s] ? bnn_worker_repeat(sides[s], least_runs,
-                                                         LEAST_SECONDS(bench->device.threads), to,
-                                                         &peak[s], err)
-                                     : BNN_OK;
+/* The case itself, or a baseline. */
+typedef struct side {
+    bnn_worker *worker;       /* NULL: not there */
+    double *seconds, *joules; /* [turn], a run */
+    size_t peak_bytes;
+} side;
+
+static bnn_code take_turn(const bnn_bench *bench, const side *s, int least_runs,
+                          bnn_repetition *out, double *joules, bnn_error *err) {
+    double least = LEAST_SECONDS(bench->device.threads);
+    *joules = 0.0;
+    if (!bench->energy) {
+        return bnn_worker_repeat(s->worker, least_runs, least, out, err);
+    }
+    least = least > 2.0 * BNN_ENERGY_LEAST_SECONDS ? least : 2.0 * BNN_ENERGY_LEAST_SECONDS;
+    bnn_energy_start(bench->energy);
+    bnn_code code = bnn_worker_repeat(s->worker, least_runs, least, out, err);
+    if (code == BNN_OK) {
+        *joules = bnn_energy_joules(bench->energy, out->seconds * out->runs) / out->runs;
+    }
+    return code;
+}
+
+static bnn_code take_turns(const bnn_bench *bench, side *sides, size_t count, int least_runs,
+                           bnn_error *err) {
+    for (int turn = 0; turn <= bench->repeat; turn++) {
+        for (side *s = sides; s < sides + count && !bnn_interrupted(); s++) {
+            bnn_repetition done = {0};
+            double joules = 0.0;
+            bnn_code code =
+                s->worker ? take_turn(bench, s, least_runs, &done, &joules, err) : BNN_OK;
             if (code != BNN_OK) {
                 return code;
+            }
+            s->peak_bytes = done.peak_bytes;
+            if (turn) {
+                s->seconds[turn - 1] = done.seconds;
+                s->joules[turn - 1] = joules;
             }
         }
     }
     return BNN_OK;
 }
 
-static bnn_bench_figures figures(const bnn_bench *bench, bnn_worker *worker, double *seconds,
-                                 size_t peak) {
+/* Energy is known if it is of every turn. */
+static bnn_bench_figures figures(const bnn_bench *bench, const side *s) {
     size_t turns = (size_t)bench->repeat;
-    return worker ? (bnn_bench_figures){bnn_median(seconds, turns), bnn_least(seconds, turns), peak}
-                  : (bnn_bench_figures){0};
+    if (!s->worker) {
+        return (bnn_bench_figures){0};
+    }
+    return (bnn_bench_figures){
+        bnn_median(s->seconds, turns), bnn_least(s->seconds, turns), s->peak_bytes,
+        bnn_least(s->joules, turns) > 0.0 ? bnn_median(s->joules, turns) : 0.0};
 }
 
-/* The lesser of either time; memory is that of the lesser median. */
+/* The lesser of either time; memory and energy are those of the lesser median. */
 static bnn_bench_figures better(bnn_bench_figures a, bnn_bench_figures b) {
     if (a.seconds == 0.0 || b.seconds == 0.0) {
         return a.seconds == 0.0 ? b : a;
@@ -94,16 +123,14 @@ static bnn_bench_figures better(bnn_bench_figures a, bnn_bench_figures b) {
     return best;
 }
 
-static bnn_code add_rows(const bnn_bench *bench, bnn_bench_row row, bnn_worker *const *sides,
-                         const bnn_baselines *baselines, double *seconds, const size_t *peak,
-                         bnn_error *err) {
-    size_t turns = (size_t)bench->repeat;
+static bnn_code add_rows(const bnn_bench *bench, bnn_bench_row row, const side *sides,
+                         const bnn_baselines *baselines, bnn_error *err) {
     bnn_code code = BNN_OK;
     bnn_bench_figures best = {0};
-    row.own = figures(bench, sides[0], seconds, peak[0]);
+    row.own = figures(bench, &sides[0]);
     for (size_t b = 0; b < baselines->count && code == BNN_OK; b++) {
         const bnn_baseline *baseline = &baselines->list[b];
-        row.other = figures(bench, sides[b + 1], seconds + (b + 1) * turns, peak[b + 1]);
+        row.other = figures(bench, &sides[b + 1]);
         snprintf(row.baseline, sizeof row.baseline, "%s", baseline->name);
         snprintf(row.version, sizeof row.version, "%s",
                  baseline->worker ? bnn_worker_version(baseline->worker) : "");
@@ -121,23 +148,24 @@ static bnn_code add_rows(const bnn_bench *bench, bnn_bench_row row, bnn_worker *
 
 bnn_code bnn_bench_case(const bnn_bench *bench, const bnn_bench_row *row, const bnn_work *work,
                         const bnn_baselines *baselines, int least_runs, bnn_error *err) {
-    size_t count = baselines->count;
-    bnn_worker *sides[MAX_SIDES] = {NULL};
-    size_t peak[MAX_SIDES] = {0};
-    for (size_t b = 0; b < count; b++) {
-        sides[b + 1] = baselines->list[b].worker;
+    const size_t count = baselines->count + 1, turns = (size_t)bench->repeat;
+    side sides[MAX_SIDES] = {{0}};
+    double *figure = calloc(2 * count * turns, sizeof *figure);
+    bnn_code code = figure ? bnn_worker_start(work, &sides[0].worker, err)
+                           : bnn_fail(err, BNN_ERR_MEMORY, "out of memory for the measurements");
+    for (size_t s = 0; s < count && code == BNN_OK; s++) {
+        sides[s].worker = s ? baselines->list[s - 1].worker : sides[0].worker;
+        sides[s].seconds = figure + 2 * s * turns;
+        sides[s].joules = sides[s].seconds + turns;
     }
-    double *seconds = calloc((count + 1) * (size_t)bench->repeat, sizeof *seconds);
-    bnn_code code = seconds ? bnn_worker_start(work, &sides[0], err)
-                            : bnn_fail(err, BNN_ERR_MEMORY, "out of memory for the measurements");
     if (code == BNN_OK) {
-        code = take_turns(bench, sides, count + 1, least_runs, seconds, peak, err);
+        code = take_turns(bench, sides, count, least_runs, err);
     }
     if (code == BNN_OK && !bnn_interrupted()) {
-        code = add_rows(bench, *row, sides, baselines, seconds, peak, err);
+        code = add_rows(bench, *row, sides, baselines, err);
     }
-    bnn_worker_stop(sides[0]);
-    free(seconds);
+    bnn_worker_stop(sides[0].worker);
+    free(figure);
     return bnn_interrupted() ? BNN_OK : code;
 }
 

@@ -5,6 +5,7 @@
 #include <stdbool.h>
 
 #include "models/model.h"
+#include "tools/bench/energy.h"
 #include "tools/bench/report.h"
 #include "tools/bench/worker.h"
 
@@ -26,6 +27,7 @@ typedef struct bnn_bench {
     const bnn_engine *engines[BNN_BENCH_ENGINES + 1]; /* train, infer; NULL-terminated */
     bool scaling;                                     /* train */
     const char *data, *data_dir;                      /* train, with the loader: or NULL */
+    bnn_energy *energy; /* infer: counters that can be read, or NULL */
 } bnn_bench;
 
 bnn_code bnn_bench_gemm(const bnn_bench *bench, bnn_error *err);
@@ -67,8 +69,8 @@ bnn_code bnn_baseline_start(bnn_baselines *baselines, const char *name, const bn
                             bnn_error *err);
 void bnn_baselines_stop(bnn_baselines *baselines);
 
-/* Tells on stderr why a baseline is absent, each reason once. */
-void bnn_baseline_absent(const bnn_error *why);
+/* Tells on stderr why a baseline is absent or a figure not measured, each reason once. */
+void bnn_bench_note(const bnn_error *why);
 
 /* A network of `algorithm` in its last phase, for images or clouds of the chosen size (otherwise
  * those of the first data set that it can learn; for images of 32 pixels) and as many classes (that

@@ -110,7 +110,7 @@ bnn_code bnn_engines_start(const bnn_bench *bench, const bnn_spec *twin, size_t 
             /* Another framework's trouble costs its own rows only. */
             if (exec_script(named_by("BNN_PYTHON"), argv, &baseline->worker, err) != BNN_OK &&
                 !bnn_interrupted()) {
-                bnn_baseline_absent(err);
+                bnn_bench_note(err);
             }
         }
     }

@@ -13,6 +13,7 @@
 #include "engine/base/file.h"
 #include "models/export/described.h"
 #include "models/files/packed.h"
+#include "models/files/weights_file.h"
 #include "tools/bench/bench.h"
 #include "tools/bench/engines.h"
 #include "tools/cli/interrupt.h"
@@ -193,7 +194,14 @@ static bnn_code measure(session *in, const subject *s, bnn_error *err) {
                          .threads = bench->device.threads,
                          .images = (size_t)in->batch,
                          .file_bytes = s->file_bytes,
-                         .float_bytes = s->float_bytes};
+                         .float_bytes = s->float_bytes,
+                         .arch = s->spec.arch->name,
+                         .algo = bnn_spec_algorithm(&s->spec),
+                         .format = s->format->name,
+                         .channels = s->spec.channels,
+                         .height = s->spec.height,
+                         .width = s->spec.width};
+    snprintf(row.model, sizeof row.model, "%s", bench->model ? s->title : "");
     snprintf(row.name, sizeof row.name, "infer %s batch %d", s->title, in->batch);
     if (!bnn_bench_wants(bench, row.name) || bnn_interrupted()) {
         return BNN_OK;
@@ -251,8 +259,8 @@ static bnn_code open_exported(const char *path, bnn_st_file **out, bnn_error *er
 static bnn_code open_model(const session *in, subject *s, bnn_error *err) {
     const char *path = s->bench->model, *slash = strrchr(path, '/');
     const bnn_export_format *format = format_of(path);
-    bnn_code code =
-        format ? open_exported(path, &s->source, err) : bnn_st_open(path, &s->source, err);
+    bnn_code code = format ? open_exported(path, &s->source, err)
+                           : bnn_weights_file_open(path, &s->source, err);
     if (code != BNN_OK || (code = bnn_spec_read(path, s->source, NULL, &s->spec, err)) != BNN_OK) {
         return code;
     }
@@ -309,22 +317,42 @@ static void remove_folder(const session *in) {
     rmdir(in->folder);
 }
 
-bnn_code bnn_bench_infer(const bnn_bench *bench, bnn_error *err) {
-    session in = {.bench = bench};
+static bnn_code measure_all(session *in, bnn_error *err) {
+    const bnn_bench *bench = in->bench;
     /* What is exported is for one sample. */
     int one = bench->model && format_of(bench->model);
     int sizes[] = {1, one ? 1 : bench->batch_size ? bench->batch_size : 64};
+    bnn_code code = BNN_OK;
+    for (int i = 0; i < (sizes[1] > 1 ? 2 : 1); i++) {
+        in->batch = sizes[i];
+        for (size_t a = 0; bench->algorithms[a] && code == BNN_OK && !bnn_interrupted(); a++) {
+            code = measure_network(in, bench->algorithms[a], err);
+        }
+        bnn_baselines_stop(&in->twins);
+    }
+    return code;
+}
+
+/* Energy is measured where it can be, which is told once there are figures that lack it. */
+bnn_code bnn_bench_infer(const bnn_bench *bench, bnn_error *err) {
+    const char *counters = getenv("BNN_POWERCAP"); /* others than the system's, for tests */
+    bnn_bench with = *bench;
+    session in = {.bench = &with};
+    bnn_energy energy;
+    bnn_error why = {0};
+    if (bnn_energy_open(counters && *counters ? counters : BNN_ENERGY_FOLDER, &energy, &why) ==
+        BNN_OK) {
+        with.energy = &energy;
+    }
     bnn_code code = make_folder(&in, err);
     if (code != BNN_OK) {
         return code;
     }
-    for (int i = 0; i < (sizes[1] > 1 ? 2 : 1); i++) {
-        in.batch = sizes[i];
-        for (size_t a = 0; bench->algorithms[a] && code == BNN_OK && !bnn_interrupted(); a++) {
-            code = measure_network(&in, bench->algorithms[a], err);
-        }
-        bnn_baselines_stop(&in.twins);
-    }
+    code = measure_all(&in, err);
     remove_folder(&in);
+    if (!with.energy && code == BNN_OK && !bnn_interrupted() &&
+        bnn_bench_report_count(bench->report)) {
+        bnn_bench_note(&why);
+    }
     return code;
 }

@@ -68,10 +68,9 @@ bnn_code bnn_bench_memory_speed(const bnn_bench *bench, double *speed, bnn_error
     bnn_worker *worker = memory.list[0].worker;
     for (int turn = 0; worker && turn < bench->repeat && code == BNN_OK && !bnn_interrupted();
          turn++) {
-        double seconds;
-        size_t peak;
-        code = bnn_worker_repeat(worker, 1, 0.0, &seconds, &peak, err);
-        *speed = code == BNN_OK && bytes / seconds > *speed ? bytes / seconds : *speed;
+        bnn_repetition pass;
+        code = bnn_worker_repeat(worker, 1, 0.0, &pass, err);
+        *speed = code == BNN_OK && bytes / pass.seconds > *speed ? bytes / pass.seconds : *speed;
     }
     bnn_baselines_stop(&memory);
     return code;

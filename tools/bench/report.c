@@ -56,6 +56,11 @@ static double memory_ratio_of(const bnn_bench_row *r) {
     return (double)r->other.peak_bytes / (double)r->own.peak_bytes;
 }
 
+/* 0: not known. */
+static double energy_ratio_of(const bnn_bench_row *r) {
+    return r->own.joules > 0.0 ? r->other.joules / r->own.joules : 0.0;
+}
+
 static double mib(size_t bytes) {
     return (double)bytes / 1048576.0;
 }
@@ -93,6 +98,14 @@ static void print_row(const bnn_bench_row *r, int again) {
     if (r->images == 1 && r->float_bytes && !again) {
         printf("  file %zu bytes, float weights %zu bytes: size ratio %.2f\n", r->file_bytes,
                r->float_bytes, (double)r->float_bytes / (double)r->file_bytes);
+    }
+    if (r->own.joules > 0.0) {
+        printf("  %.4g mJ a run", 1e3 * r->own.joules);
+        if (energy_ratio_of(r) > 0.0) {
+            printf(" (%s %.4g: energy ratio %.2f)", r->baseline, 1e3 * r->other.joules,
+                   energy_ratio_of(r));
+        }
+        printf("\n");
     }
     fflush(stdout);
 }
@@ -184,7 +197,8 @@ static bnn_code sum_up(bnn_bench_report *report, size_t first, size_t count, siz
     mean.other.fastest = group_mean(report, &start, count, other_fastest_of, values);
     mean.own.peak_bytes = (size_t)group_mean(report, &start, count, peak_of, values);
     mean.other.peak_bytes = (size_t)group_mean(report, &start, count, other_peak_of, values);
-    mean.moved_bytes = mean.memory_speed = 0.0;
+    mean.moved_bytes = mean.memory_speed = mean.own.joules = mean.other.joules = 0.0;
+    mean.arch = NULL;
     mean.images = mean.file_bytes = mean.float_bytes = 0;
     snprintf(mean.name, sizeof mean.name, "%s: geometric mean of %zu", mean.group, members);
     bnn_code code = keep(report, &mean, "geometric mean", err);
@@ -237,6 +251,24 @@ static void set_size(json_t *object, const char *key, size_t bytes) {
     json_object_set_new(object, key, bytes ? json_integer((json_int_t)bytes) : json_null());
 }
 
+/* What is not known is not there. */
+static void set_known(json_t *object, const char *key, double value) {
+    if (value > 0.0) {
+        json_object_set_new(object, key, json_real(value));
+    }
+}
+
+static void set_network(json_t *o, const bnn_bench_row *b) {
+    if (b->model[0]) {
+        json_object_set_new(o, "model", bnn_utf8_json(b->model));
+    }
+    json_object_set_new(o, "arch", json_string(b->arch));
+    json_object_set_new(o, "algo", json_string(b->algo));
+    json_object_set_new(o, "format", json_string(b->format));
+    json_object_set_new(o, "input", json_sprintf("%dx%dx%d", b->channels, b->height, b->width));
+    json_object_set_new(o, "batch", json_integer((json_int_t)b->images));
+}
+
 static json_t *row_json(const bnn_bench_report *report, const row *r) {
     const bnn_bench_row *b = &r->row;
     int compared = b->other.seconds > 0.0;
@@ -275,6 +307,12 @@ static json_t *row_json(const bnn_bench_report *report, const row *r) {
         set_size(o, "float_bytes", b->float_bytes);
         json_object_set_new(o, "size_ratio",
                             json_real((double)b->float_bytes / (double)b->file_bytes));
+    }
+    set_known(o, "joules", b->own.joules);
+    set_known(o, "baseline_joules", b->other.joules);
+    set_known(o, "energy_ratio", energy_ratio_of(b));
+    if (b->arch) {
+        set_network(o, b);
     }
     if (r->summary) {
         json_object_set_new(o, "summary", json_string(r->summary));

@@ -12,6 +12,7 @@
 typedef struct bnn_bench_figures {
     double seconds, fastest; /* a run: the median of the turns, and the fastest turn */
     size_t peak_bytes;
+    double joules; /* a run; 0: not known */
 } bnn_bench_figures;
 
 typedef struct bnn_bench_row {
@@ -26,6 +27,10 @@ typedef struct bnn_bench_row {
     /* Of inference; 0 elsewhere. */
     size_t images; /* a run */
     size_t file_bytes, float_bytes;
+    /* Which network, so that rows of many machines can be put together (bnn-report inference). */
+    char model[64]; /* its file's name, or "" */
+    const char *arch, *algo, *format;
+    int channels, height, width; /* of what it sees */
 } bnn_bench_row;
 
 typedef struct bnn_bench_report bnn_bench_report;

@@ -42,8 +42,8 @@ static size_t peak_bytes(void) {
     return kib * 1024;
 }
 
-static bnn_code repeat(const bnn_work *work, int least_runs, double least_seconds, double *seconds,
-                       bnn_error *err) {
+static bnn_code repeat(const bnn_work *work, int least_runs, double least_seconds,
+                       bnn_repetition *out, bnn_error *err) {
     double start = bnn_now(), passed;
     int runs = 0;
     do {
@@ -53,7 +53,7 @@ static bnn_code repeat(const bnn_work *work, int least_runs, double least_second
         }
         passed = bnn_now() - start;
     } while (++runs < least_runs || passed < least_seconds);
-    *seconds = passed / runs;
+    *out = (bnn_repetition){passed / runs, runs, peak_bytes()};
     return BNN_OK;
 }
 
@@ -68,10 +68,11 @@ static void serve(const bnn_work *work, int fd) {
     }
     while (code == BNN_OK && fgets(line, sizeof line, asked)) {
         int runs;
-        double least, seconds;
+        double least;
+        bnn_repetition done;
         if (sscanf(line, "%d %lf", &runs, &least) == 2 &&
-            (code = repeat(work, runs, least, &seconds, &err)) == BNN_OK) {
-            dprintf(fd, "done %.9g %zu\n", seconds, peak_bytes());
+            (code = repeat(work, runs, least, &done, &err)) == BNN_OK) {
+            dprintf(fd, "done %.9g %zu %d\n", done.seconds, done.peak_bytes, done.runs);
         }
     }
     if (code != BNN_OK) {
@@ -170,8 +171,8 @@ const char *bnn_worker_version(const bnn_worker *worker) {
     return worker->version;
 }
 
-bnn_code bnn_worker_repeat(bnn_worker *w, int least_runs, double least_seconds, double *seconds,
-                           size_t *peak, bnn_error *err) {
+bnn_code bnn_worker_repeat(bnn_worker *w, int least_runs, double least_seconds, bnn_repetition *out,
+                           bnn_error *err) {
     char line[600];
     int length = snprintf(line, sizeof line, "%d %g\n", least_runs, least_seconds);
     const char *text;
@@ -180,8 +181,9 @@ bnn_code bnn_worker_repeat(bnn_worker *w, int least_runs, double least_seconds, 
         return bnn_fail(err, BNN_ERR_IO,
                         "the process that was measured died; was it out of memory?");
     }
-    if ((text = behind(line, "done")) && sscanf(text, "%lf %zu", seconds, peak) == 2 &&
-        *seconds > 0.0) {
+    if ((text = behind(line, "done")) &&
+        sscanf(text, "%lf %zu %d", &out->seconds, &out->peak_bytes, &out->runs) == 3 &&
+        out->seconds > 0.0 && out->runs > 0) {
         return BNN_OK;
     }
     text = behind(line, "error");

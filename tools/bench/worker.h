@@ -4,9 +4,9 @@
  *
  * What is said over a worker's socket, a line each: at first the worker says "ready VERSION",
  * "absent WHY" (what it needs is not installed) or "error WHY"; then, each time it is sent
- * "LEAST_RUNS LEAST_SECONDS", it repeats its work for as long and says "done SECONDS BYTES",
- * seconds a run and peak resident memory so far. It ends when its socket is closed. A program that
- * speaks so can be a worker, too (worker.py). */
+ * "LEAST_RUNS LEAST_SECONDS", it repeats its work for as long and says "done SECONDS BYTES RUNS",
+ * seconds a run, peak resident memory so far and how many runs these were. It ends when its socket
+ * is closed. A program that speaks so can be a worker, too (worker.py). */
 #ifndef BNN_TOOLS_BENCH_WORKER_H
 #define BNN_TOOLS_BENCH_WORKER_H
 
@@ -39,9 +39,15 @@ bnn_code bnn_worker_exec(const char *const *argv, bnn_worker **out, bnn_error *e
 
 const char *bnn_worker_version(const bnn_worker *worker);
 
+typedef struct bnn_repetition {
+    double seconds; /* a run */
+    int runs;
+    size_t peak_bytes;
+} bnn_repetition;
+
 /* One repetition: at least that many runs and seconds. */
 bnn_code bnn_worker_repeat(bnn_worker *worker, int least_runs, double least_seconds,
-                           double *seconds, size_t *peak_bytes, bnn_error *err);
+                           bnn_repetition *out, bnn_error *err);
 
 /* Ends the process and waits for it. NULL is fine. */
 void bnn_worker_stop(bnn_worker *worker);

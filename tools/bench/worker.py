@@ -89,4 +89,4 @@ def serve(version, run):
             run()
             runs += 1
             passed = time.perf_counter() - start
-        print("done %.9g %d" % (passed / runs, peak_bytes()), file=voice, flush=True)
+        print("done %.9g %d %d" % (passed / runs, peak_bytes(), runs), file=voice, flush=True)

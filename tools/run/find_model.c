@@ -4,6 +4,8 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "models/files/weights_file.h"
+
 bnn_code bnn_find_model(const char *operand, bnn_arena *arena, bnn_found_model *out,
                         bnn_error *err) {
     struct stat info;
@@ -15,6 +17,10 @@ bnn_code bnn_find_model(const char *operand, bnn_arena *arena, bnn_found_model *
     }
     while (length > 1 && operand[length - 1] == '/') {
         length--;
+    }
+    if (bnn_weights_folder_is(operand)) {
+        snprintf(out->path, sizeof out->path, "%.*s", (int)length, operand);
+        return BNN_OK;
     }
     snprintf(out->folder, sizeof out->folder, "%.*s", (int)length, operand);
     snprintf(out->path, sizeof out->path, "%.*s/best.safetensors", (int)length, operand);

@@ -1,5 +1,6 @@
 #include "tools/run/outputs.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -74,8 +75,18 @@ static void add(bnn_outputs *o, bnn_file_role role, const char *option, const ch
 }
 
 void bnn_outputs_read(bnn_outputs *o, const char *option, const char *path) {
-    if (path) {
+    DIR *folder = path ? opendir(path) : NULL;
+    const struct dirent *entry;
+    if (path && !folder) {
         add(o, BNN_FILE_READ, option, NULL, path);
+    }
+    while (folder && (entry = readdir(folder)) != NULL) {
+        if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0) {
+            add(o, BNN_FILE_READ, option, path, entry->d_name);
+        }
+    }
+    if (folder) {
+        closedir(folder);
     }
 }
 
