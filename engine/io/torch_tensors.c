@@ -244,15 +244,16 @@ static bnn_code read_tensor(builder *b, const char *name, const bnn_torch_call *
         return code;
     }
     const bnn_torch_type *type = typed ? bnn_torch_type_of(type_name) : s.type;
-    if (!type || type->dtype < 0 || (changes && changes->kind != BNN_PY_NONE)) {
+    const int known = type && type->dtype >= 0;
+    if (!known || (changes && changes->kind != BNN_PY_NONE)) {
         return bnn_fail(b->err, BNN_ERR_UNSUPPORTED,
                         "%s: " NAME_FORMAT ": is of %s, which is not supported; convert the "
                         "tensor to float32, say",
                         b->file_name, name,
-                        typed                      ? bnn_torch_label_of(type_name).s
-                        : type && type->dtype >= 0 ? "a conjugate or negative view"
-                        : s.type->name             ? s.type->name
-                                                   : "no type");
+                        known                ? "a conjugate or negative view"
+                        : typed              ? bnn_torch_label_of(type_name).s
+                        : type && type->name ? type->name
+                                             : "no type");
     }
     t->dtype = (bnn_st_dtype)type->dtype;
     if ((code = read_view(b, call->arguments, t, &v)) != BNN_OK) {
