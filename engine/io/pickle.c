@@ -92,6 +92,14 @@ static bnn_code need(const reader *r, size_t count) {
     return above_mark(r) >= count ? BNN_OK : damaged(r, "takes values that are not there");
 }
 
+/* Takes them off; they stay at *values until something is pushed. */
+static bnn_code pop(reader *r, size_t count, bnn_py *const **values) {
+    bnn_code code = need(r, count);
+    r->depth -= code == BNN_OK ? count : 0;
+    *values = r->stack + r->depth;
+    return code;
+}
+
 /* Puts values into another's items, in order. */
 static bnn_code put_in(reader *r, bnn_py *into, bnn_py *const *values, size_t count) {
     if (count && !reserve(r->arena, &into->item, &into->capacity, into->count + count)) {
@@ -259,9 +267,7 @@ static bnn_code do_pop(reader *r, int op) {
     if (op == '1' || (above_mark(r) == 0 && r->mark_count)) {
         return pop_mark(r, &values, &count);
     }
-    bnn_code code = need(r, 1);
-    r->depth -= code == BNN_OK;
-    return code;
+    return pop(r, 1, &values);
 }
 
 static bnn_code do_duplicate(reader *r, int op) {
@@ -270,21 +276,23 @@ static bnn_code do_duplicate(reader *r, int op) {
     return code == BNN_OK ? push(r, r->stack[r->depth - 1]) : code;
 }
 
+/* Of what an opcode makes, empty or full. */
+static bnn_py_kind kind_of(int op) {
+    return op == '}' || op == 'd'   ? BNN_PY_DICT
+           : op == ']' || op == 'l' ? BNN_PY_LIST
+           : op == ')' || op == 't' ? BNN_PY_TUPLE
+                                    : BNN_PY_SET;
+}
+
 static bnn_code do_empty(reader *r, int op) {
-    return push_new(r, (bnn_py){.kind = op == '}'   ? BNN_PY_DICT
-                                        : op == ']' ? BNN_PY_LIST
-                                        : op == ')' ? BNN_PY_TUPLE
-                                                    : BNN_PY_SET});
+    return push_new(r, (bnn_py){.kind = kind_of(op)});
 }
 
 /* A container of what stands above the mark. */
 static bnn_code do_container(reader *r, int op) {
     bnn_py *const *values;
     size_t count;
-    bnn_py made = {.kind = op == 'd'   ? BNN_PY_DICT
-                           : op == 'l' ? BNN_PY_LIST
-                           : op == 't' ? BNN_PY_TUPLE
-                                       : BNN_PY_SET};
+    bnn_py made = {.kind = kind_of(op)};
     bnn_code code = pop_mark(r, &values, &count);
     if (code == BNN_OK && op == 'd' && count % 2) {
         return damaged(r, "has a key without a value");
@@ -296,11 +304,11 @@ static bnn_code do_container(reader *r, int op) {
 }
 
 static bnn_code do_short_tuple(reader *r, int op) {
-    size_t count = (size_t)(op - 0x84);
+    const size_t count = (size_t)(op - 0x84);
+    bnn_py *const *values;
     bnn_py made = {.kind = BNN_PY_TUPLE};
-    bnn_code code = need(r, count);
-    if (code == BNN_OK && !(code = put_in(r, &made, r->stack + r->depth - count, count))) {
-        r->depth -= count;
+    bnn_code code = pop(r, count, &values);
+    if (code == BNN_OK && !(code = put_in(r, &made, values, count))) {
         code = push_new(r, made);
     }
     return code;
@@ -326,13 +334,10 @@ static bnn_code add_to_top(reader *r, int op, bnn_py *const *values, size_t coun
 }
 
 static bnn_code do_add(reader *r, int op) {
-    size_t count = op == 's' ? 2 : 1;
-    bnn_code code = need(r, count);
-    if (code == BNN_OK) {
-        r->depth -= count;
-        code = add_to_top(r, op, r->stack + r->depth, count);
-    }
-    return code;
+    const size_t count = op == 's' ? 2 : 1;
+    bnn_py *const *values;
+    bnn_code code = pop(r, count, &values);
+    return code == BNN_OK ? add_to_top(r, op, values, count) : code;
 }
 
 static bnn_code do_add_many(reader *r, int op) {
@@ -399,12 +404,12 @@ static bnn_code do_global(reader *r, int op) {
 
 static bnn_code do_stack_global(reader *r, int op) {
     (void)op;
-    bnn_code code = need(r, 2);
+    bnn_py *const *values;
+    bnn_code code = pop(r, 2, &values);
     if (code != BNN_OK) {
         return code;
     }
-    r->depth -= 2;
-    const bnn_py *module = r->stack[r->depth], *name = r->stack[r->depth + 1];
+    const bnn_py *module = values[0], *name = values[1];
     return module->kind == BNN_PY_TEXT && name->kind == BNN_PY_TEXT
                ? push_global(r, module->text, module->length, name->text, name->length)
                : damaged(r, "has a name that is no text");
@@ -412,15 +417,12 @@ static bnn_code do_stack_global(reader *r, int op) {
 
 /* REDUCE, NEWOBJ and NEWOBJ_EX, whose arguments by name are not kept. */
 static bnn_code do_call(reader *r, int op) {
-    size_t count = op == 0x92 ? 3 : 2;
-    bnn_code code = need(r, count);
+    bnn_py *const *values;
+    bnn_code code = pop(r, op == 0x92 ? 3 : 2, &values);
     if (code != BNN_OK) {
         return code;
     }
-    r->depth -= count;
-    bnn_py value = {
-        .kind = BNN_PY_CALL, .function = r->stack[r->depth], .argument = r->stack[r->depth + 1]};
-    return push_new(r, value);
+    return push_new(r, (bnn_py){.kind = BNN_PY_CALL, .function = values[0], .argument = values[1]});
 }
 
 /* An object's state: of attributes, none of which we need. */
@@ -439,12 +441,10 @@ static bnn_code do_extension(reader *r, int op) {
 
 static bnn_code do_persistent(reader *r, int op) {
     (void)op;
-    bnn_code code = need(r, 1);
-    if (code != BNN_OK) {
-        return code;
-    }
-    bnn_py value = {.kind = BNN_PY_PERSISTENT, .argument = r->stack[--r->depth]};
-    if ((code = push_new(r, value)) != BNN_OK) {
+    bnn_py *const *values;
+    bnn_code code = pop(r, 1, &values);
+    if (code != BNN_OK ||
+        (code = push_new(r, (bnn_py){.kind = BNN_PY_PERSISTENT, .argument = values[0]}))) {
         return code;
     }
     if (!reserve(r->arena, &r->out->persistent, &r->persistent_capacity,

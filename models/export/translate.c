@@ -121,15 +121,14 @@ int32_t *bnn_translation_thresholds(const bnn_translation *t, bnn_t constant) {
     return values;
 }
 
-bnn_steps bnn_translation_steps(const bnn_translation *t, bnn_t constant) {
-    const size_t count = bnn_shape_count(bnn_shape_of(t->graph, constant));
-    const int32_t *threshold = bnn_translation_thresholds(t, constant);
+bnn_steps bnn_translation_steps(const bnn_translation *t, bnn_t thresholds, size_t count) {
+    const int32_t *threshold = thresholds < 0 ? NULL : bnn_translation_thresholds(t, thresholds);
     const bnn_steps steps = {bnn_translation_filled(t, count, 1.0f),
                              bnn_translation_filled(t, count, 0.0f)};
-    if (!threshold || !steps.factor || !steps.shift) {
+    if ((thresholds >= 0 && !threshold) || !steps.factor || !steps.shift) {
         return (bnn_steps){NULL, NULL};
     }
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; threshold && i < count; i++) {
         const int32_t flip = threshold[i] & 1, at = (threshold[i] - flip) / 2;
         steps.factor[i] = flip ? -1.0f : 1.0f;
         steps.shift[i] = -steps.factor[i] * ((float)at - 0.5f);

@@ -44,11 +44,12 @@ float *bnn_translation_filled(const bnn_translation *t, size_t count, float valu
  * (BNN_TRANSLATION_MOST_TERMS) is moved next to them. */
 int32_t *bnn_translation_thresholds(const bnn_translation *t, bnn_t constant);
 /* The same as affines of the integers, of which none is 0: factors f = +-1 and shifts
- * -f (t - 0.5). */
+ * -f (t - 0.5); without thresholds (BNN_NONE) the integers themselves, 1 and 0. [count]; both NULL
+ * when memory is out. */
 typedef struct bnn_steps {
     float *factor, *shift;
 } bnn_steps;
-bnn_steps bnn_translation_steps(const bnn_translation *t, bnn_t constant);
+bnn_steps bnn_translation_steps(const bnn_translation *t, bnn_t thresholds, size_t count);
 /* What a convolution with -1 or +1 outside the image has too much, of each filter at each pixel:
  * [OH,OW,O] sums of the filter's taps outside, times `outside`. */
 float *bnn_translation_border(const bnn_translation *t, const bnn_node *conv, float outside);

@@ -211,12 +211,13 @@ START_TEST(steps) {
     translated x;
     start(&x);
     const bnn_t constant = find_node(&x, &bnn_threshold_op, 0)->in[1];
+    const size_t count = bnn_shape_count(bnn_shape_of(x.t.graph, constant));
     int32_t *threshold = bnn_i32(x.t.graph, constant);
     for (size_t i = 0; i < 2 * sizeof at / sizeof *at; i++) {
         const int flip = (int)(i % 2);
         threshold[0] = 2 * at[i / 2] + flip;
         const int32_t said = bnn_translation_thresholds(&x.t, constant)[0];
-        const bnn_steps affine = bnn_translation_steps(&x.t, constant);
+        const bnn_steps affine = bnn_translation_steps(&x.t, constant, count);
         ck_assert_int_eq(said & 1, flip);
         for (size_t d = 0; d < sizeof integers / sizeof *integers; d++) {
             const int bit = (integers[d] >= at[i / 2]) != flip;

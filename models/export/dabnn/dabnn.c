@@ -137,7 +137,8 @@ static bnn_code put_sign(bnn_dab_walk *w, const bnn_node *node) {
 
 /* Of integers that a product's own threshold is not behind. */
 static bnn_code put_threshold(bnn_dab_walk *w, const bnn_node *node) {
-    const bnn_steps steps = bnn_translation_steps(&w->t, node->in[1]);
+    const size_t c = bnn_shape_count(bnn_shape_of(w->t.graph, node->in[1]));
+    const bnn_steps steps = bnn_translation_steps(&w->t, node->in[1], c);
     bnn_dab_map x;
     bnn_code code = bnn_dab_take(w, node, node->in[0], &x);
     if (code == BNN_OK) {

@@ -129,13 +129,10 @@ static bnn_code put_binary_product(bnn_dab_walk *w, const bnn_node *node, const 
         return code;
     }
     const size_t o = (size_t)s->o;
-    bnn_steps steps = {bnn_translation_filled(&w->t, o, 1.0f),
-                       bnn_translation_filled(&w->t, o, 0.0f)};
-    if (threshold) {
-        steps = bnn_translation_steps(&w->t, threshold->in[1]);
-    }
+    const bnn_steps steps =
+        bnn_translation_steps(&w->t, threshold ? threshold->in[1] : BNN_NONE, o);
     float *a = bnn_translation_filled(&w->t, o, -2.0f);
-    if (!a || !steps.factor || !steps.shift) {
+    if (!a || !steps.factor) {
         return bnn_translation_no_memory(&w->t);
     }
     for (size_t i = 0; i < o; i++) {

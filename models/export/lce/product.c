@@ -187,12 +187,7 @@ static void put_product(bnn_lce *l, const bnn_node *node, const ending *end, bnn
         bnn_lce_set(l, result, thresholded_product(l, node, end->threshold), 1);
         return;
     }
-    const size_t o = (size_t)s.o;
-    bnn_steps steps = {bnn_translation_filled(&l->t, o, 1.0f),
-                       bnn_translation_filled(&l->t, o, 0.0f)};
-    if (end->threshold >= 0) {
-        steps = bnn_translation_steps(&l->t, end->threshold);
-    }
+    const bnn_steps steps = bnn_translation_steps(&l->t, end->threshold, (size_t)s.o);
     int y = float_product(l, node, end->factor ? end->factor : steps.factor,
                           end->shift ? end->shift : steps.shift);
     if (end->threshold >= 0) {
@@ -372,7 +367,7 @@ bnn_code bnn_lce_threshold(bnn_lce *l, const bnn_node *node) {
         put_product(l, product, &(ending){NULL, NULL, node->in[1]}, node->out[0]);
         return BNN_OK;
     }
-    const bnn_steps steps = bnn_translation_steps(&l->t, node->in[1]);
+    const bnn_steps steps = bnn_translation_steps(&l->t, node->in[1], (size_t)s.c);
     if (!steps.factor) {
         return bnn_translation_no_memory(&l->t);
     }

@@ -72,7 +72,7 @@ bnn_code bnn_onnx_sign(bnn_onnx *o, const bnn_node *node) {
 bnn_code bnn_onnx_threshold(bnn_onnx *o, const bnn_node *node) {
     const bnn_onnx_value x = bnn_onnx_any(o, node->in[0]);
     const size_t c = channels_of(o, node->in[1]);
-    const bnn_steps steps = bnn_translation_steps(o->t, node->in[1]);
+    const bnn_steps steps = bnn_translation_steps(o->t, node->in[1], c);
     float *above = steps.factor, *limit = steps.shift;
     float *below = bnn_translation_filled(o->t, c, 0.0f);
     if (!above || !below) {
