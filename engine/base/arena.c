@@ -62,6 +62,26 @@ void *bnn_arena_alloc(bnn_arena *arena, size_t bytes) {
     return p;
 }
 
+void *bnn_arena_grow(bnn_arena *arena, void *list, size_t *capacity, size_t count, size_t item) {
+    if (count <= *capacity) {
+        return list;
+    }
+    size_t larger = *capacity ? *capacity : 4;
+    while (larger < count && larger <= SIZE_MAX / 2) {
+        larger *= 2;
+    }
+    void *copy =
+        larger >= count && larger <= SIZE_MAX / item ? bnn_arena_alloc(arena, larger * item) : NULL;
+    if (!copy) {
+        return NULL;
+    }
+    if (*capacity) {
+        memcpy(copy, list, *capacity * item);
+    }
+    *capacity = larger;
+    return copy;
+}
+
 char *bnn_arena_format(bnn_arena *arena, const char *format, ...) {
     va_list args, again;
     va_start(args, format);

@@ -11,6 +11,9 @@ bnn_arena *bnn_arena_create(void);
 void bnn_arena_free(bnn_arena *arena); /* NULL is fine */
 /* Zeroed, aligned for any type; NULL when memory is out. */
 void *bnn_arena_alloc(bnn_arena *arena, size_t bytes);
+/* A list in the arena with room for `count` items: `list` while *capacity is enough, else a larger
+ * copy, zeroed behind what was there. NULL when memory is out; the list is as it was. */
+void *bnn_arena_grow(bnn_arena *arena, void *list, size_t *capacity, size_t count, size_t item);
 /* printf into the arena; NULL when memory is out. */
 char *bnn_arena_format(bnn_arena *arena, const char *format, ...)
     __attribute__((format(printf, 2, 3)));

@@ -43,23 +43,12 @@ static bnn_code too_many(const reader *r) {
 
 /* Room for `need` pointers; what was there stays. 0: out of memory. */
 static int reserve(bnn_arena *arena, void *list, size_t *capacity, size_t need) {
-    if (need <= *capacity) {
-        return 1;
-    }
-    size_t more = *capacity ? *capacity : 4;
-    while (more < need) {
-        more *= 2;
-    }
-    void *old, *grown = bnn_arena_alloc(arena, more * sizeof(void *));
-    if (!grown) {
+    void *old, *grown;
+    memcpy(&old, list, sizeof old);
+    if (!(grown = bnn_arena_grow(arena, old, capacity, need, sizeof(void *)))) {
         return 0;
     }
-    memcpy(&old, list, sizeof old);
-    if (*capacity) {
-        memcpy(grown, old, *capacity * sizeof(void *));
-    }
     memcpy(list, &grown, sizeof grown);
-    *capacity = more;
     return 1;
 }
 

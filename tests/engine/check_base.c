@@ -257,6 +257,31 @@ START_TEST(test_arena) {
 }
 END_TEST
 
+START_TEST(test_growing) {
+    bnn_arena *arena = bnn_arena_create();
+    size_t capacity = 0, copies = 0;
+    int *list = NULL;
+    for (int i = 0; i < 5000; i++) {
+        int *grown = bnn_arena_grow(arena, list, &capacity, (size_t)i + 1, sizeof *list);
+        ck_assert_ptr_nonnull(grown);
+        ck_assert(capacity > (size_t)i && grown[i] == 0);
+        copies += grown != list;
+        list = grown;
+        list[i] = i;
+    }
+    for (int i = 0; i < 5000; i++) {
+        ck_assert_int_eq(list[i], i);
+    }
+    ck_assert_uint_lt(copies, 16);
+    const size_t before = capacity;
+    ck_assert_ptr_null(bnn_arena_grow(arena, list, &capacity, SIZE_MAX, sizeof *list));
+    ck_assert_ptr_null(bnn_arena_grow(arena, list, &capacity, SIZE_MAX / 4, sizeof *list));
+    ck_assert_uint_eq(capacity, before);
+    ck_assert_ptr_eq(bnn_arena_grow(arena, list, &capacity, 1, sizeof *list), list);
+    bnn_arena_free(arena);
+}
+END_TEST
+
 START_TEST(test_aligned) {
     for (size_t bytes = 0; bytes < 300; bytes += 7) {
         unsigned char *p = bnn_alloc_aligned(bytes);
@@ -284,6 +309,7 @@ int main(void) {
     tcase_add_test(tcase, test_half);
     tcase_add_test(tcase, test_half_list);
     tcase_add_test(tcase, test_arena);
+    tcase_add_test(tcase, test_growing);
     tcase_add_test(tcase, test_aligned);
     suite_add_tcase(suite, tcase);
     SRunner *runner = srunner_create(suite);

@@ -16,21 +16,11 @@ size_t bnn_tfl_bytes(bnn_tfl_type type, bnn_tfl_shape shape) {
     return (type == BNN_TFL_HALF ? 2 : 4) * bnn_tfl_count(shape);
 }
 
-/* Room for one more behind `count` items; what there is stays where it is or is copied. */
-static void *grow(bnn_tfl *model, void *items, int count, size_t bytes) {
-    const size_t n = (size_t)count;
-    if (model->failed || (n >= 16 && n & (n - 1)) || (n && n < 16)) {
-        return items; /* rooms are of 16, 32, 64, ... */
-    }
-    void *larger = bnn_arena_alloc(model->arena, (n ? 2 * n : 16) * bytes);
-    if (!larger) {
-        model->failed = 1;
-        return items;
-    }
-    if (n) {
-        memcpy(larger, items, n * bytes);
-    }
-    return larger;
+/* Room for one more behind `count` items; without memory they stay where they are. */
+static void *grow(bnn_tfl *model, void *items, size_t *capacity, int count, size_t bytes) {
+    void *larger = bnn_arena_grow(model->arena, items, capacity, (size_t)count + 1, bytes);
+    model->failed |= !larger;
+    return larger ? larger : items;
 }
 
 void bnn_tfl_start(bnn_tfl *model, bnn_arena *arena) {
@@ -40,7 +30,8 @@ void bnn_tfl_start(bnn_tfl *model, bnn_arena *arena) {
 }
 
 static int add_tensor(bnn_tfl *model, const bnn_tfl_tensor *tensor) {
-    model->tensors = grow(model, model->tensors, model->tensor_count, sizeof *model->tensors);
+    model->tensors = grow(model, model->tensors, &model->tensor_capacity, model->tensor_count,
+                          sizeof *model->tensors);
     if (model->failed || !tensor->name) {
         model->failed = 1;
         return 0;
@@ -89,7 +80,7 @@ int bnn_tfl_constant(bnn_tfl *model, const char *name, bnn_tfl_type type, bnn_tf
 int bnn_tfl_add(bnn_tfl *model, const bnn_tfl_op *op, const char *name, bnn_tfl_type type,
                 bnn_tfl_shape shape) {
     int out = add_tensor(model, &(bnn_tfl_tensor){name, type, shape, NULL, model->op_count});
-    model->ops = grow(model, model->ops, model->op_count, sizeof *model->ops);
+    model->ops = grow(model, model->ops, &model->op_capacity, model->op_count, sizeof *model->ops);
     if (!model->failed) {
         model->ops[model->op_count] = *op;
         model->ops[model->op_count++].out = out;

@@ -72,6 +72,7 @@ typedef struct bnn_tfl {
     bnn_arena *arena;
     bnn_tfl_tensor *tensors;
     bnn_tfl_op *ops;
+    size_t tensor_capacity, op_capacity;
     int *merged; /* constants by a hash of what they hold */
     int tensor_count, op_count, input, output, failed;
 } bnn_tfl;
