@@ -294,10 +294,11 @@ static void drop_noise(const bnn_params *params) {
 }
 
 /* Later losses, and logits after them: where the oldest files' part after a flipped sign, they are
- * not compared. */
+ * not compared. Nor are PointNet's: its batch norms over 4 samples make of the last bit of a weight
+ * 15 % of the third loss, so that instruction sets differ as much. */
 static double later_tolerance(const net_case *c, const char *name, double base) {
     int chaotic = is_algorithm(c, "fda") || is_algorithm(c, "recu") || is_algorithm(c, "xnorpp") ||
-                  is_algorithm(c, "dorefa");
+                  is_algorithm(c, "dorefa") || is_pointnet(c);
     if (golden_tells_noise(c->file)) {
         return golden_tolerance(c->file, name, base);
     }
