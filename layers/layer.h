@@ -22,12 +22,21 @@ typedef struct bnn_build {
     bnn_pool pool;
 } bnn_build;
 
+/* What a network of attention has inside, layer by layer. */
+#define BNN_MAX_LAYERS 24
+typedef struct bnn_insides {
+    int layers, heads; /* layers 0: nothing of this kind */
+    bnn_t query[BNN_MAX_LAYERS], key[BNN_MAX_LAYERS], value[BNN_MAX_LAYERS]; /* before any sign */
+    bnn_t hidden[BNN_MAX_LAYERS + 1]; /* in front of the first, and behind each */
+} bnn_insides;
+
 /* What the builder of a network gives. */
 typedef struct bnn_output {
     bnn_t main; /* [N,H,W,classes]: what is read of it */
     /* In training: one value that its architecture adds, times the weight, to the task's loss. */
     bnn_t penalty;
     float penalty_weight; /* 0: none */
+    bnn_insides insides;
 } bnn_output;
 
 typedef struct bnn_conv_layer {

@@ -19,14 +19,17 @@
 static const char *algo = "reactnet", *arch = "resnet18", *data = "fashion_mnist", *data_dir;
 
 static const char *words, *category, *pool = "usual";
-static const char *optimizer, *scheduler, *output, *init_from, *resume, *milestones = "100,150";
+static const char *optimizer, *scheduler, *output, *init_from, *teacher, *resume,
+    *milestones = "100,150";
 static int64_t epochs = 0, batch_size = 0, warmup_epochs = -1, seed = 1, threads = 0;
 static int64_t limit_train = 0, limit_test = 0, image_size = 0, points = 0, accumulate = 1;
 static const char *frozen;
 static double clip_norm = 0.0;
 static double lr = -1.0, momentum = -1.0, weight_decay = -1.0;
+static const char *distill = "logits";
 static bool nesterov, init_partial, overwrite, list, dry_run, profile, accept_changed_data;
-static char data_path[PATH_MAX], init_path[PATH_MAX]; /* as they are recorded */
+static char data_path[PATH_MAX], init_path[PATH_MAX],
+    teacher_path[PATH_MAX]; /* as they are recorded */
 
 static bnn_option options[] = {
     {"algo", BNN_OPTION_STRING, &algo, "NAME",
@@ -105,6 +108,14 @@ static bnn_option options[] = {
      .from_config = 2},
     {"init-partial", BNN_OPTION_FLAG, &init_partial, NULL,
      "With --init-from: take what fits even if most of the weights do not.", .from_config = 2},
+    {"teacher", BNN_OPTION_STRING, &teacher, "FILE",
+     "A network that was trained on the same data (a checkpoint), whose outputs the student is to "
+     "come close to.",
+     .from_config = 2},
+    {"distill", BNN_OPTION_STRING, &distill, "NAME",
+     "With --teacher: logits, its outputs and half the targets' loss (BiBench); or dmd, also the "
+     "directions of its attention's scores and of its hidden states (BiBERT).",
+     .choices = bnn_distill_names + 1, .from_config = 2},
     {"output", BNN_OPTION_STRING, &output, "DIR", "Run folder.",
      .default_text = "runs/ALGO-ARCH-DATA"},
     {"overwrite", BNN_OPTION_FLAG, &overwrite, NULL, "Replace a run that is in the run folder.",
@@ -215,6 +226,10 @@ static bnn_code settings_from_options(bnn_train_settings *s, bnn_error *err) {
     s->seed = (uint64_t)seed;
     s->init_from = init_from;
     s->init_partial = init_partial;
+    s->teacher = teacher;
+    if (teacher) {
+        bnn_distill_find(distill, &s->spec.distill);
+    }
     s->overwrite = overwrite;
     s->accept_changed_data = accept_changed_data;
     s->profile = profile;
@@ -256,6 +271,9 @@ static void note_options(const bnn_train_settings *s) {
         bnn_options_note_others(&program, planned, "these say nothing to --dry-run");
     } else {
         bnn_options_note(&program, "image-size", "says nothing without --dry-run");
+    }
+    if (!teacher) {
+        bnn_options_note(&program, "distill", "says nothing without --teacher");
     }
     if (!dry_run && !resume) {
         bnn_options_note(&program, "accept-changed-data", "says nothing without --resume");
@@ -360,6 +378,7 @@ static bnn_code check_outputs(const bnn_train_settings *s, bnn_outputs *outputs,
         bnn_outputs_own(outputs, "the run's", s->output, bnn_run_files[i]);
     }
     bnn_outputs_read(outputs, "--init-from", s->resume ? NULL : init_from);
+    bnn_outputs_read(outputs, "--teacher", teacher);
     return bnn_outputs_check(outputs, err);
 }
 
@@ -392,6 +411,7 @@ static bnn_code train(bnn_train_settings *s, bnn_error *err) {
     }
     if (!resume) {
         init_from = bnn_recorded_path(init_from, init_path);
+        teacher = bnn_recorded_path(teacher, teacher_path);
     }
     char *args = bnn_options_to_json(&program, 2), *config = bnn_options_to_json(&program, 1);
     bnn_arena *arena = bnn_arena_create();

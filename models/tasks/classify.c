@@ -8,6 +8,10 @@ static bnn_t loss(const bnn_build *b, const bnn_output *output, bnn_t target) {
     return bnn_op_cross_entropy(b->graph, output->main, target);
 }
 
+static bnn_t distill(const bnn_build *b, const bnn_output *output, bnn_t teacher, bnn_t target) {
+    return bnn_distillation_loss(b->graph, output->main, teacher, target);
+}
+
 static size_t sums(const bnn_spec *spec) {
     return BNN_SUM_CONFUSION + (size_t)spec->classes * (size_t)spec->classes;
 }
@@ -95,6 +99,7 @@ const bnn_task bnn_task_classify = {.name = "classify",
                                     .target = "class",
                                     .metrics = of_images,
                                     .loss = loss,
+                                    .distill = distill,
                                     .sums = sums,
                                     .training_sums = BNN_SUM_CONFUSION,
                                     .add = add,
@@ -122,6 +127,7 @@ const bnn_task bnn_task_classify_shapes = {.name = "classify_shapes",
                                            .target = "class",
                                            .metrics = by_class,
                                            .loss = loss,
+                                           .distill = distill,
                                            .sums = sums,
                                            .training_sums = BNN_SUM_CONFUSION,
                                            .add = add,
@@ -133,6 +139,7 @@ const bnn_task bnn_task_keywords = {.name = "keywords",
                                     .target = "class",
                                     .metrics = by_class,
                                     .loss = loss,
+                                    .distill = distill,
                                     .sums = sums,
                                     .training_sums = BNN_SUM_CONFUSION,
                                     .add = add,

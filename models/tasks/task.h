@@ -41,6 +41,8 @@ typedef struct bnn_task {
     const bnn_metric *metrics; /* the main one first; ends with a key that is NULL */
     /* The mean loss, to be minimized. `output` is what the architecture's builder gave. */
     bnn_t (*loss)(const bnn_build *b, const bnn_output *output, bnn_t target);
+    /* How far the output is from a teacher's, and from the target; NULL: it has no teacher. */
+    bnn_t (*distill)(const bnn_build *b, const bnn_output *output, bnn_t teacher, bnn_t target);
     /* How many sums a score has; of these, the first that training needs. */
     size_t (*sums)(const bnn_spec *spec);
     size_t training_sums;

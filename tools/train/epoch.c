@@ -72,6 +72,9 @@ static bnn_code run_batch(bnn_trainer *t, const bnn_batch *batch, size_t of_step
                           bnn_error *err) {
     const bnn_net *net = batch->n == t->set->batch_size ? &t->full : &t->tail;
     bnn_code code = bnn_net_feed(net, batch, err);
+    if (code == BNN_OK && t->teacher) {
+        code = bnn_teacher_show(t->teacher, batch, net, err);
+    }
     if (code != BNN_OK) {
         return code;
     }

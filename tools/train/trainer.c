@@ -113,6 +113,9 @@ static bnn_code open_run(bnn_trainer *t, bnn_error *err) {
 static bnn_code set_up(bnn_trainer *t, bnn_error *err) {
     const bnn_train_settings *set = t->set;
     bnn_code code = create_loader(t, err);
+    if (code == BNN_OK && set->teacher) {
+        code = bnn_teacher_open(set->teacher, &t->spec, &set->device, &t->teacher, err);
+    }
     if (code != BNN_OK) {
         return code;
     }
@@ -179,6 +182,7 @@ bnn_code bnn_train(const bnn_train_settings *settings, bnn_train_result *result,
     result->timed_steps = t.timed;
     result->seconds_per_step = t.timed ? t.seconds / (double)t.timed : 0.0;
     bnn_predictor_free(t.predictor);
+    bnn_teacher_free(t.teacher);
     bnn_loader_free(t.loader);
     bnn_run_close(&t.run);
     bnn_optimizer_free(&t.optimizer);
