@@ -92,6 +92,7 @@ int main(void) {
     tcase_add_test(tcase, test_dispatch);
     tcase_add_test(tcase, test_complete);
     add_product_tests(tcase);
+    add_attention_tests(tcase);
     add_bits_tests(tcase);
     add_elementwise_tests(tcase);
     add_norm_tests(tcase);

@@ -16,6 +16,7 @@
 
 /* Each adds its file's tests. */
 void add_product_tests(TCase *tcase);
+void add_attention_tests(TCase *tcase);
 void add_bits_tests(TCase *tcase);
 void add_elementwise_tests(TCase *tcase);
 void add_norm_tests(TCase *tcase);
