@@ -362,6 +362,29 @@ typedef struct bnn_kernels {
     void (*norm_mean_backward)(const bnn_stream *stream, size_t n, size_t len, const float *gmean,
                                const float *x, const float *norm, float *gx, int acc);
 
+    /* Mean over all values of -softmax(teacher) log softmax(student), logits [n][classes]; keeps
+     * difference = softmax(student) - softmax(teacher) for the backward. Not finite if a logit of
+     * the student is not. */
+    void (*soft_cross_entropy)(const bnn_stream *stream, size_t n, size_t classes,
+                               const float *student, const float *teacher, float *difference,
+                               float *loss);
+    /* gstudent = gloss[0] * difference / count, count = n * classes. */
+    void (*soft_cross_entropy_backward)(const bnn_stream *stream, size_t count,
+                                        const float *difference, const float *gloss,
+                                        float *gstudent, int acc);
+    /* Direction matching (BiBERT: Qin et al. 2022): | s / |s| - t / |t| | of whole tensors of n
+     * values, of which those <= floor count as 0; 0 / 0 is 0. state[3]: |s|, |t| and the loss. ws:
+     * direction_bytes. */
+    size_t (*direction_bytes)(const bnn_stream *stream, size_t n);
+    void (*direction_matching)(const bnn_stream *stream, size_t n, float floor,
+                               const float *student, const float *teacher, double *state,
+                               float *loss, void *ws);
+    /* The student's. Where it has no direction, or the teacher's, it is 0. */
+    void (*direction_matching_backward)(const bnn_stream *stream, size_t n, float floor,
+                                        const float *gloss, const float *student,
+                                        const float *teacher, const double *state, float *gstudent,
+                                        int acc);
+
     /* ---- optimizers over flat buffers, one pass (semantics of torch.optim) ---- */
     /* g times min(1, max_norm / (its 2-norm + 1e-6)) (torch.nn.utils.clip_grad_norm_). */
     void (*clip_norm)(const bnn_stream *stream, size_t n, float max_norm, float *g);

@@ -99,6 +99,7 @@ int main(void) {
     add_group_tests(tcase);
     add_pool_tests(tcase);
     add_point_tests(tcase);
+    add_distillation_tests(tcase);
     add_optimizer_tests(tcase);
     suite_add_tcase(suite, tcase);
     SRunner *runner = srunner_create(suite);
