@@ -104,6 +104,8 @@ bnn_t bnn_op_channels(bnn_graph *g, bnn_t x, int first, int count);
 bnn_t bnn_op_columns(bnn_graph *g, bnn_t x);
 /* [N,H,W,C] -> [N,H,C,W] */
 bnn_t bnn_op_transpose(bnn_graph *g, bnn_t x);
+/* [N,1,T,C] -> [N*heads,1,T,C/heads], of neighbouring channels. */
+bnn_t bnn_op_split_heads(bnn_graph *g, bnn_t x, int heads);
 /* Channels side by side; what is [N,1,1,C] stands at every pixel. */
 bnn_t bnn_op_concat(bnn_graph *g, int count, const bnn_t *in);
 
@@ -129,6 +131,16 @@ bnn_t bnn_op_cross_entropy(bnn_graph *g, bnn_t logits, bnn_t label);
 bnn_t bnn_op_norm_mean(bnn_graph *g, bnn_t x);
 /* The mean norm of A (A' - I) over matrices a [N,1,C,C]; a scalar. */
 bnn_t bnn_transform_regulariser(bnn_graph *g, bnn_t a);
+/* Mean over all values of -softmax(teacher) log softmax(student); a scalar, without a gradient of
+ * the teacher. And with half the cross-entropy of the label added (BiBench). */
+bnn_t bnn_op_soft_cross_entropy(bnn_graph *g, bnn_t student, bnn_t teacher);
+bnn_t bnn_distillation_loss(bnn_graph *g, bnn_t student, bnn_t teacher, bnn_t label);
+/* | s / |s| - t / |t| | of whole tensors, of which values <= floor count as 0 (-INFINITY: none); a
+ * scalar, without a gradient of the teacher. */
+bnn_t bnn_op_direction_matching(bnn_graph *g, bnn_t student, bnn_t teacher, float floor);
+/* The same of x x' / sqrt(d) within each head of d channels, values <= -100 as 0, x [N,1,T,C] being
+ * queries, keys or values (BiBERT's direction-matching distillation). */
+bnn_t bnn_score_matching(bnn_graph *g, bnn_t student, bnn_t teacher, int heads);
 /* Scalars, each times its weight. */
 bnn_t bnn_op_weighted_sum(bnn_graph *g, int count, const bnn_t *terms, const float *weights);
 
@@ -168,6 +180,8 @@ void bnn_conv_prepare_filters(const bnn_graph *g);
     X(batch_product)                                                                               \
     X(diagonal)                                                                                    \
     X(norm_mean)                                                                                   \
+    X(soft_cross_entropy)                                                                          \
+    X(direction_matching)                                                                          \
     X(weighted_sum)
 
 #define BNN_DECLARE_OP(name) extern const bnn_op bnn_##name##_op;

@@ -19,6 +19,7 @@
 #include "cpu/rows/pool.inc"
 #include "cpu/rows/points.inc"
 #include "cpu/rows/bottleneck.inc"
+#include "cpu/rows/distillation.inc"
 
 #define MICRO bnn_micro_avx512
 #define TABLE bnn_kernels_avx512

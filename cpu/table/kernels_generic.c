@@ -19,4 +19,5 @@
 #include "cpu/rows/pool.inc"
 #include "cpu/rows/points.inc"
 #include "cpu/rows/bottleneck.inc"
+#include "cpu/rows/distillation.inc"
 #include "cpu/table/table.inc"

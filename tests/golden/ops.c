@@ -54,6 +54,18 @@ static bnn_t transform_regulariser(golden_single *c) {
     return bnn_transform_regulariser(c->build.graph, golden_single_input(c, "x", GOLDEN_ROWS));
 }
 
+static bnn_t distillation_loss(golden_single *c) {
+    bnn_t student = golden_single_input(c, "student", GOLDEN_ROWS);
+    return bnn_distillation_loss(c->build.graph, student, golden_single_fixed(c, "teacher"),
+                                 golden_single_fixed(c, "labels"));
+}
+
+static bnn_t direction_matching(golden_single *c) {
+    bnn_t student = golden_single_input(c, "student", GOLDEN_ROWS);
+    return bnn_op_direction_matching(c->build.graph, student, golden_single_fixed(c, "teacher"),
+                                     (float)golden_integer(c->file, "zero_at_or_below", 0));
+}
+
 golden_result golden_op(const char *path, const bnn_st_file *file, const bnn_device *device) {
     static const struct {
         const char *name;
@@ -66,6 +78,8 @@ golden_result golden_op(const char *path, const bnn_st_file *file, const bnn_dev
         {"max_pool", max_pool, GOLDEN_CHANNELS_FIRST},
         {"ema_max", ema_max, GOLDEN_ROWS},
         {"transform_regulariser", transform_regulariser, GOLDEN_ROWS},
+        {"distillation_loss", distillation_loss, GOLDEN_ROWS},
+        {"direction_matching", direction_matching, GOLDEN_ROWS},
     };
     for (size_t i = 0; i < sizeof ops / sizeof *ops; i++) {
         if (strcmp(ops[i].name, golden_text(file, "op", "")) == 0) {
