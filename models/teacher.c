@@ -1,6 +1,7 @@
 #include "models/teacher.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "layers/fold/fold.h"
 
