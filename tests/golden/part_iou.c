@@ -88,13 +88,13 @@ static void add_shape(part_case *c, size_t s) {
     }
     compare(c, "shape_iou", s,
             bnn_part_iou(points, predicted, label, first, c->parts[c->category[s]]));
-    c->passed &= c->spec.arch->task->add(&c->spec, &batch, output, 0, &c->score, &err) == BNN_OK;
+    c->passed &= c->spec.task->add(&c->spec, &batch, output, 0, &c->score, &err) == BNN_OK;
     free(output);
     free(label);
 }
 
 static void run(part_case *c) {
-    const bnn_task *task = c->spec.arch->task;
+    const bnn_task *task = c->spec.task;
     bnn_error err;
     if (bnn_score_create(task, &c->spec, 0, &c->score, &err) != BNN_OK) {
         c->passed = 0;
