@@ -356,6 +356,12 @@ typedef struct bnn_kernels {
     void (*cross_entropy_backward)(const bnn_stream *stream, size_t n, size_t classes,
                                    const float *probability, const int32_t *label,
                                    const float *gloss, float *glogits, int acc);
+    /* Mean of (x - target)^2, of n values. */
+    void (*squared_error)(const bnn_stream *stream, size_t n, const float *x, const float *target,
+                          float *loss);
+    /* gx = gloss[0] * 2 (x - target) / n */
+    void (*squared_error_backward)(const bnn_stream *stream, size_t n, const float *x,
+                                   const float *target, const float *gloss, float *gx, int acc);
     /* norm[n] = 2-norms of x[n][len], and their mean; a norm of 0 has no gradient. */
     void (*norm_mean)(const bnn_stream *stream, size_t n, size_t len, const float *x, float *norm,
                       float *mean);

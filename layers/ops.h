@@ -127,6 +127,8 @@ bnn_t bnn_op_threshold(bnn_graph *g, bnn_t x, bnn_t threshold);
 
 /* Mean over the rows of logits [N,H,W,classes] with label I32 [N,H,W,1]; a scalar. */
 bnn_t bnn_op_cross_entropy(bnn_graph *g, bnn_t logits, bnn_t label);
+/* Mean of (x - target)^2, where target F32 is data, as many values as x; a scalar. */
+bnn_t bnn_op_squared_error(bnn_graph *g, bnn_t x, bnn_t target);
 /* The mean over samples of the 2-norm of x[n]; a scalar. */
 bnn_t bnn_op_norm_mean(bnn_graph *g, bnn_t x);
 /* The mean norm of A (A' - I) over matrices a [N,1,C,C]; a scalar. */
@@ -173,6 +175,7 @@ void bnn_conv_prepare_filters(const bnn_graph *g);
     X(reshape)                                                                                     \
     X(threshold)                                                                                   \
     X(cross_entropy)                                                                               \
+    X(squared_error)                                                                               \
     X(global_max_pool)                                                                             \
     X(prelu)                                                                                       \
     X(move)                                                                                        \

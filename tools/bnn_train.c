@@ -18,18 +18,19 @@
 /* Values below an option's least mean "not chosen": the data set's recipe decides. */
 static const char *algo = "reactnet", *arch = "resnet18", *data = "fashion_mnist", *data_dir;
 
-static const char *words, *category, *pool = "usual";
+static const char *words, *category, *test_genres, *vocab, *pool = "usual";
 static const char *optimizer, *scheduler, *output, *init_from, *teacher, *resume,
     *milestones = "100,150";
 static int64_t epochs = 0, batch_size = 0, warmup_epochs = -1, seed = 1, threads = 0;
-static int64_t limit_train = 0, limit_test = 0, image_size = 0, points = 0, accumulate = 1;
+static int64_t limit_train = 0, limit_test = 0, image_size = 0, points = 0, length = 0;
+static int64_t accumulate = 1;
 static const char *frozen;
 static double clip_norm = 0.0;
 static double lr = -1.0, momentum = -1.0, weight_decay = -1.0;
 static const char *distill = "logits";
 static bool nesterov, init_partial, overwrite, list, dry_run, profile, accept_changed_data;
-static char data_path[PATH_MAX], init_path[PATH_MAX],
-    teacher_path[PATH_MAX]; /* as they are recorded */
+static char data_path[PATH_MAX], vocab_path[PATH_MAX], init_path[PATH_MAX],
+    teacher_path[PATH_MAX]; /* as recorded */
 
 static bnn_option options[] = {
     {"algo", BNN_OPTION_STRING, &algo, "NAME",
@@ -51,6 +52,16 @@ static bnn_option options[] = {
     {"points", BNN_OPTION_INT, &points, "N", "Points of a cloud.",
      .default_text = "the data set's: 1024 for modelnet40, 4096 for shapenet_part", .min = 1,
      .max = BNN_MAX_SIDE, .from_config = 2},
+    {"vocab", BNN_OPTION_STRING, &vocab, "FILE",
+     "Of texts: the vocabulary, such as the vocab.txt of bert-base-uncased.",
+     .default_text = "vocab.txt in the data set's folder or one level up", .from_config = 1},
+    {"length", BNN_OPTION_INT, &length, "N",
+     "Tokens of a text: what is longer is cut off, what is shorter filled up.",
+     .default_text = "the data set's: 64 for glue_cola and glue_sst2, 128 for other texts",
+     .min = 3, .max = BNN_MAX_SIDE, .from_config = 2},
+    {"test-genres", BNN_OPTION_STRING, &test_genres, "NAME",
+     "Of glue_mnli: test on the genres of the training set, matched, or on others, mismatched.",
+     .default_text = "matched", .from_config = 2},
     {"pool", BNN_OPTION_STRING, &pool, "NAME",
      "How PointNets make one of all points: max, mean, or ema-max, the maximum moved to the centre "
      "of its distribution; usual is ema-max in binary networks, max in float ones.",
@@ -259,7 +270,7 @@ static void note_options(const bnn_train_settings *s) {
         "optimizer",  "lr",        "momentum",     "nesterov", "scheduler",     "milestones",
         "accumulate", "clip-norm", "freeze",       "pool",     "words",         "category",
         "points",     "epochs",    "weight-decay", "resume",   "warmup-epochs", "threads",
-        NULL};
+        "vocab",      "length",    "test-genres",  NULL};
     note_schedule(&s->schedule);
     if (strcmp(optimizer, "sgd") != 0) {
         bnn_options_note(&program, "momentum", "says nothing without --optimizer sgd");
@@ -304,7 +315,12 @@ static bnn_code check_extension(const bnn_train_settings *s, int64_t was, bnn_er
 }
 
 static bnn_code choose_data(bnn_dataset_options *chosen, bnn_error *err) {
-    const bnn_data_choice choice = {.words = words, .category = category, .points = points};
+    const bnn_data_choice choice = {.words = words,
+                                    .category = category,
+                                    .test_genres = test_genres,
+                                    .vocab = vocab,
+                                    .points = points,
+                                    .length = length};
     return bnn_data_choose(bnn_dataset_find(data), &choice, chosen, err);
 }
 
@@ -408,6 +424,7 @@ static bnn_code train(bnn_train_settings *s, bnn_error *err) {
     /* What is recorded holds wherever the run is repeated. */
     if (!resume || s->extended || accept_changed_data) {
         data_dir = bnn_recorded_path(data_dir, data_path);
+        vocab = bnn_recorded_path(vocab, vocab_path);
     }
     if (!resume) {
         init_from = bnn_recorded_path(init_from, init_path);

@@ -19,6 +19,9 @@ static const struct {
     {"op", NULL, golden_op},
     {"metric", "log_mel", golden_log_mel},
     {"metric", "part_iou", golden_part_iou},
+    {"metric", "glue", golden_glue},
+    {"metric", "wordpiece", golden_wordpiece},
+    {"metric", "bert_features", golden_bert_features},
     {"metric", NULL, NULL}, /* none of the others is computed yet */
     {"name", NULL, golden_network},
 };

@@ -167,6 +167,11 @@ static bnn_t build_cross_entropy(bed *b, const bnn_t *in, const int *arg) {
     return bnn_op_cross_entropy(b->graph, in[0], b->label);
 }
 
+static bnn_t build_squared_error(bed *b, const bnn_t *in, const int *arg) {
+    (void)arg;
+    return bnn_op_squared_error(b->graph, in[0], in[1]);
+}
+
 #define V(c)                                                                                       \
     { {1, 1, 1, c}, POSITIVE, 0 }
 static const op_case cases[] = {
@@ -229,6 +234,10 @@ static const op_case cases[] = {
     {&bnn_reshape_op, build_reshape, {{{2, 3, 5, 7}, SHIFTED, 0}}, {2, 1, 1, 105}},
     {&bnn_cross_entropy_op, build_cross_entropy, {{{5, 1, 1, 7}, SHIFTED, 0}}, {0}},
     {&bnn_cross_entropy_op, build_cross_entropy, {{{2, 2, 3, 7}, SHIFTED, 0}}, {0}},
+    {&bnn_squared_error_op,
+     build_squared_error,
+     {{{5, 1, 1, 1}, SHIFTED, 0}, {{5, 1, 1, 1}, POSITIVE, 1}},
+     {0}},
     {&bnn_global_max_pool_op, build_global_max_pool, {{{2, 3, 5, 7}, SPREAD, 0}}, {0}},
     {&bnn_global_max_pool_op, build_global_max_pool, {{{3, 1, 4, 67}, SPREAD, 0}}, {-3}},
     {&bnn_prelu_op, build_prelu, {{{2, 3, 5, 7}, OFF_KINKS, 0}, V(1)}, {0}},
@@ -523,6 +532,7 @@ START_TEST(test_refusals) {
             {"split_heads", i == 14 ? bnn_op_split_heads(g, y, 3) : BNN_NONE},
             {"soft_cross_entropy", i == 15 ? bnn_op_soft_cross_entropy(g, x, y) : BNN_NONE},
             {"direction_matching", i == 16 ? bnn_op_direction_matching(g, x, y, 0.0f) : BNN_NONE},
+            {"squared_error", i == 17 ? bnn_op_squared_error(g, x, y) : BNN_NONE},
         };
         int count = sizeof refused / sizeof *refused;
         if (i < count) {

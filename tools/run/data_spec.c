@@ -7,12 +7,25 @@ static int is(const char *name, const char *other) {
     return name && strcmp(name, other) == 0;
 }
 
+/* An option that only data sets of one kind of samples have. */
+typedef struct kind_option {
+    const char *option, *field; /* the first of such samples */
+    int given;
+} kind_option;
+
 bnn_code bnn_data_choose(const bnn_dataset_info *info, const bnn_data_choice *choice,
                          bnn_dataset_options *options, bnn_error *err) {
     const struct {
         const char *option, *value;
-    } variants[] = {{"words", choice->words}, {"category", choice->category}};
-    *options = (bnn_dataset_options){.limit = (size_t)choice->limit, .length = (int)choice->points};
+    } variants[] = {{"words", choice->words},
+                    {"category", choice->category},
+                    {"test-genres", choice->test_genres}};
+    const kind_option kinds[] = {{"points", "points", choice->points != 0},
+                                 {"length", "ids", choice->length != 0},
+                                 {"vocab", "ids", choice->vocab != NULL}};
+    const int64_t length = choice->points ? choice->points : choice->length;
+    *options = (bnn_dataset_options){
+        .limit = (size_t)choice->limit, .length = (int)length, .vocab_file = choice->vocab};
     for (size_t i = 0; i < sizeof variants / sizeof variants[0]; i++) {
         if (variants[i].value && !is(info->variant, variants[i].option)) {
             return bnn_fail(err, BNN_ERR_ARGUMENT, "--%s says nothing to --data %s",
@@ -20,8 +33,11 @@ bnn_code bnn_data_choose(const bnn_dataset_info *info, const bnn_data_choice *ch
         }
         options->variant = variants[i].value ? variants[i].value : options->variant;
     }
-    if (choice->points && !is(info->field[0].name, "points")) {
-        return bnn_fail(err, BNN_ERR_ARGUMENT, "--points says nothing to --data %s", info->name);
+    for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
+        if (kinds[i].given && !is(info->field[0].name, kinds[i].field)) {
+            return bnn_fail(err, BNN_ERR_ARGUMENT, "--%s says nothing to --data %s",
+                            kinds[i].option, info->name);
+        }
     }
     return BNN_OK;
 }

@@ -9,8 +9,8 @@
 
 /* The options by which a user picks a part or a form of a data set; NULL or 0: not given. */
 typedef struct bnn_data_choice {
-    const char *words, *category;
-    int64_t points, limit;
+    const char *words, *category, *test_genres, *vocab;
+    int64_t points, length, limit;
 } bnn_data_choice;
 
 /* The dataset's options of them; an error for one that says nothing to it. */
