@@ -112,6 +112,24 @@ bnn_t bnn_op_batch_product(bnn_graph *g, bnn_t x, bnn_t w);
 /* Matrices [N,H,C,C] plus value times the identity. */
 bnn_t bnn_op_diagonal(bnn_graph *g, bnn_t x, float value);
 
+/* ---- text: tokens are [N,1,T,C] ---- */
+/* x Phi(x), by the error function; negative of negative numbers (kernels.h). */
+bnn_t bnn_op_gelu(bnn_graph *g, bnn_t x);
+bnn_t bnn_op_tanh(bnn_graph *g, bnn_t x);
+/* Each row by its own mean and biased variance, times weight[C], plus bias[C]. */
+bnn_t bnn_op_layer_norm(bnn_graph *g, bnn_t x, bnn_t weight, bnn_t bias, float eps);
+/* In training x / (1 - p), or with probability p 0, else x; `site` tells apart what is drawn for.
+ */
+bnn_t bnn_op_dropout(bnn_graph *g, bnn_t x, float p, uint64_t site);
+/* Rows of a table [V,1,1,C] for ids I32 [N,1,T,1], zeros for what is no id; or, of `positions`, row
+ * t for token t. The factors of a table of bits get no gradient, nor does row `padding` (-1: all
+ * do). */
+bnn_t bnn_op_embedding(bnn_graph *g, bnn_value table, bnn_t ids, int positions, int padding);
+/* softmax(q k' / sqrt(C / heads) + mask) v, in each head; mask I32 [N,1,T,1], 0 where a token is
+ * padding. In training probabilities are dropped with probability `dropout`. */
+bnn_t bnn_op_attention(bnn_graph *g, bnn_t q, bnn_t k, bnn_t v, bnn_t mask, int heads,
+                       float dropout, uint64_t site);
+
 /* The same values under another shape; no copy in the forward. */
 bnn_t bnn_op_reshape(bnn_graph *g, bnn_t x, bnn_shape shape);
 /* [N,H,W,C] -> [N,1,1,H*W*C], which the node remembers. */
@@ -168,7 +186,13 @@ void bnn_conv_prepare_filters(const bnn_graph *g);
     X(batch_product)                                                                               \
     X(diagonal)                                                                                    \
     X(norm_mean)                                                                                   \
-    X(weighted_sum)
+    X(weighted_sum)                                                                                \
+    X(gelu)                                                                                        \
+    X(tanh)                                                                                        \
+    X(layer_norm)                                                                                  \
+    X(dropout)                                                                                     \
+    X(embedding)                                                                                   \
+    X(attention)
 
 #define BNN_DECLARE_OP(name) extern const bnn_op bnn_##name##_op;
 BNN_OPS(BNN_DECLARE_OP)
