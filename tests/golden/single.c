@@ -14,20 +14,24 @@ static void fail(golden_single *c, const char *tensor, const char *what, double 
     c->failed = 1;
 }
 
-static const bnn_st_tensor *need(golden_single *c, const char *name) {
+static const bnn_st_tensor *need_of(golden_single *c, const char *name, bnn_st_dtype dtype) {
     const bnn_st_tensor *t = bnn_st_find(c->file, name);
-    if (!t || t->dtype != BNN_ST_F32) {
-        printf("FAIL %s: %s: missing or not F32\n", c->path, name);
+    if (!t || t->dtype != dtype) {
+        printf("FAIL %s: %s: missing or of another type\n", c->path, name);
         c->failed = 1;
         return NULL;
     }
     return t;
 }
 
+static const bnn_st_tensor *need(golden_single *c, const char *name) {
+    return need_of(c, name, BNN_ST_F32);
+}
+
 /* A file's tensor as channels-last. */
 static bnn_param order_of(const bnn_st_tensor *t, golden_order order) {
     bnn_param p = {.channels = 1, .space = 1, .inner = 1, .count = t->count};
-    int n = t->ndim ? (int)t->shape[0] : 1, last = t->ndim ? (int)t->shape[t->ndim - 1] : 1;
+    int n = t->ndim > 1 ? (int)t->shape[0] : 1, last = t->ndim ? (int)t->shape[t->ndim - 1] : 1;
     if (order == GOLDEN_ROWS || t->ndim < 3) {
         p.memory = (bnn_shape){n, 1, (int)(t->count / (size_t)(n * last)), last};
         p.outer = t->count;
@@ -68,6 +72,20 @@ bnn_t golden_single_input(golden_single *c, const char *name, golden_order order
         bnn_graph_want_grad(c->build.graph, c->in[i].t);
     }
     return c->in[i].t;
+}
+
+bnn_t golden_single_integers(golden_single *c, const char *name) {
+    const bnn_st_tensor *t = need_of(c, name, BNN_ST_I32);
+    if (!t || t->ndim != 2 || c->in_count == GOLDEN_MOST_INPUTS) {
+        return bnn_graph_fail(c->build.graph, BNN_ERR_FORMAT, "no input %s", name);
+    }
+    int i = c->in_count++;
+    c->in[i].name = name;
+    c->in[i].integers = 1;
+    c->in[i].memory = bnn_alloc_aligned(t->bytes);
+    memcpy(c->in[i].memory, t->data, t->bytes);
+    bnn_shape shape = {(int)t->shape[0], 1, (int)t->shape[1], 1};
+    return c->in[i].t = bnn_graph_input(c->build.graph, name, BNN_I32, shape);
 }
 
 /* Buffers that a file does not have are the schedule's. */
@@ -157,7 +175,9 @@ static void compare_gradients(golden_single *c) {
     char name[256];
     for (int i = 0; i < c->in_count; i++) {
         snprintf(name, sizeof name, "grad_%s", c->in[i].name);
-        compare(c, name, &c->in[i].order, bnn_grad(c->build.graph, c->in[i].t), 1e-4, 0);
+        if (!c->in[i].integers) {
+            compare(c, name, &c->in[i].order, bnn_grad(c->build.graph, c->in[i].t), 1e-4, 0);
+        }
     }
     for (size_t i = 0; i < c->params->count; i++) {
         const bnn_param *p = c->params->list[i];
