@@ -111,6 +111,12 @@ bnn_t bnn_op_concat(bnn_graph *g, int count, const bnn_t *in);
 
 /* y[n,.,.,o] = sum over c of x[n,.,.,c] w[n,o,c], with w [N,H,W,C] of H * W = O filters. */
 bnn_t bnn_op_batch_product(bnn_graph *g, bnn_t x, bnn_t w);
+/* Bi-attention of q, k, v [N,1,T,C], of which the signs count, and of the tokens whose mask (I32
+ * [N,1,T,1]) is not 0, in heads of C / heads neighbouring channels: sums of signs. Their surrogate
+ * is the open window (-1, 1). Scores whose bit in `keep` (B1 [N,heads,T,T], or BNN_NONE) is clear
+ * are dropped, the others grow by 1 / (1 - dropout). */
+bnn_t bnn_op_bi_attention(bnn_graph *g, bnn_t q, bnn_t k, bnn_t v, bnn_t mask, int heads,
+                          bnn_t keep, float dropout);
 /* Matrices [N,H,C,C] plus value times the identity. */
 bnn_t bnn_op_diagonal(bnn_graph *g, bnn_t x, float value);
 
@@ -178,6 +184,7 @@ void bnn_conv_prepare_filters(const bnn_graph *g);
     X(move)                                                                                        \
     X(concat)                                                                                      \
     X(batch_product)                                                                               \
+    X(bi_attention)                                                                                \
     X(diagonal)                                                                                    \
     X(norm_mean)                                                                                   \
     X(soft_cross_entropy)                                                                          \

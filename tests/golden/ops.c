@@ -54,6 +54,14 @@ static bnn_t transform_regulariser(golden_single *c) {
     return bnn_transform_regulariser(c->build.graph, golden_single_input(c, "x", GOLDEN_ROWS));
 }
 
+static bnn_t bi_attention(golden_single *c) {
+    bnn_t q = golden_single_input(c, "q", GOLDEN_ROWS),
+          k = golden_single_input(c, "k", GOLDEN_ROWS);
+    bnn_t v = golden_single_input(c, "v", GOLDEN_ROWS), mask = golden_single_fixed(c, "mask");
+    return bnn_op_bi_attention(c->build.graph, q, k, v, mask, golden_integer(c->file, "heads", 1),
+                               BNN_NONE, 0.0f);
+}
+
 static bnn_t distillation_loss(golden_single *c) {
     bnn_t student = golden_single_input(c, "student", GOLDEN_ROWS);
     return bnn_distillation_loss(c->build.graph, student, golden_single_fixed(c, "teacher"),
@@ -78,6 +86,7 @@ golden_result golden_op(const char *path, const bnn_st_file *file, const bnn_dev
         {"max_pool", max_pool, GOLDEN_CHANNELS_FIRST},
         {"ema_max", ema_max, GOLDEN_ROWS},
         {"transform_regulariser", transform_regulariser, GOLDEN_ROWS},
+        {"bi_attention", bi_attention, GOLDEN_ROWS},
         {"distillation_loss", distillation_loss, GOLDEN_ROWS},
         {"direction_matching", direction_matching, GOLDEN_ROWS},
     };

@@ -493,6 +493,10 @@ END_TEST
 
 /* ---- what does not fit ---- */
 
+static bnn_t bits_of(bnn_graph *g, bnn_t x) {
+    return bnn_op_sign(g, x, BNN_NONE, 0, (bnn_ste){BNN_STE_CLIP, 1.0f}, BNN_NONE).t;
+}
+
 /* Each of these leaves an error that names the op. */
 START_TEST(test_refusals) {
     for (int i = 0;; i++) {
@@ -502,6 +506,7 @@ START_TEST(test_refusals) {
         bnn_t x = bnn_graph_input(g, "x", BNN_F32, (bnn_shape){2, 3, 5, 4});
         bnn_t y = bnn_graph_input(g, "y", BNN_F32, (bnn_shape){2, 1, 5, 4});
         bnn_t three = plain_param(g, "three", bnn_vector(3), 1);
+        bnn_t mask = bnn_graph_input(g, "mask", BNN_I32, (bnn_shape){2, 1, 5, 1});
         const struct {
             const char *name;
             bnn_t got;
@@ -523,6 +528,14 @@ START_TEST(test_refusals) {
             {"split_heads", i == 14 ? bnn_op_split_heads(g, y, 3) : BNN_NONE},
             {"soft_cross_entropy", i == 15 ? bnn_op_soft_cross_entropy(g, x, y) : BNN_NONE},
             {"direction_matching", i == 16 ? bnn_op_direction_matching(g, x, y, 0.0f) : BNN_NONE},
+            {"bi_attention",
+             i == 17 ? bnn_op_bi_attention(g, y, y, y, mask, 3, BNN_NONE, 0.0f) : BNN_NONE},
+            {"bi_attention",
+             i == 18 ? bnn_op_bi_attention(g, x, x, x, mask, 2, BNN_NONE, 0.0f) : BNN_NONE},
+            {"bi_attention",
+             i == 19 ? bnn_op_bi_attention(g, y, y, y, three, 2, BNN_NONE, 0.0f) : BNN_NONE},
+            {"bi_attention",
+             i == 20 ? bnn_op_bi_attention(g, y, y, y, mask, 2, bits_of(g, y), 0.1f) : BNN_NONE},
         };
         int count = sizeof refused / sizeof *refused;
         if (i < count) {
@@ -542,7 +555,7 @@ END_TEST
 /* ---- the registry ---- */
 
 static int covered(const bnn_op *op) {
-    int found = op == &bnn_sign_op; /* check_signs.c */
+    int found = op == &bnn_sign_op || op == &bnn_bi_attention_op; /* check_signs.c */
     for (int i = 0; i < CASES; i++) {
         found |= cases[i].op == op;
     }
