@@ -99,6 +99,16 @@ typedef struct bnn_soft_attention {
 /* What is added to the score of a token that is padding (Devlin et al., BERT, NAACL 2019). */
 #define BNN_MASKED (-10000.0f)
 
+/* Attention on bits over t tokens of c channels, of which a head has c / heads neighbours. The
+ * surrogate of a score passes where |q k'| <= reach, and its gradient is `factor` times that of the
+ * integer q k'. */
+typedef struct bnn_attention {
+    size_t n, t, c, heads; /* q, k, v [n,1,t,c]; t and c / heads at most BNN_ATTENTION_MOST */
+    int reach;
+    float factor;
+} bnn_attention;
+#define BNN_ATTENTION_MOST 32767
+
 /* Hidden values of a bottleneck, at most. */
 #define BNN_BOTTLENECK_MOST 64
 
@@ -162,6 +172,25 @@ typedef struct bnn_kernels {
     /* gw[o,kh,kw,c/groups] = dL/dw given gy and the input as fed to the forward. */
     void (*conv_backward_w)(const bnn_stream *stream, const bnn_conv *s, const float *gy,
                             const bnn_operand *x, float *gw, int acc, void *ws);
+
+    /* ---- attention on bits (BiBERT: Qin et al. 2022) ---- */
+    /* For the forward, or for the forward and the backward. */
+    size_t (*bi_attention_workspace)(const bnn_stream *stream, const bnn_attention *s,
+                                     int backward);
+    /* context[n,1,t,c] = A v, with A[i][j] = 1 where q_i k_j' > 0 and mask[n][j] != 0, else 0;
+     * sums of signs, as floats. For the backward (both NULL: none) it leaves A and where a score's
+     * surrogate passes, rows of bits [n,heads,t,t]; such are `keep`, too, whose clear bits take
+     * scores out (dropout), NULL for none. */
+    void (*bi_attention)(const bnn_stream *stream, const bnn_attention *s, const uint64_t *q,
+                         const uint64_t *k, const uint64_t *v, const int32_t *mask,
+                         const uint64_t *keep, float *context, uint64_t *a, uint64_t *window,
+                         void *ws);
+    /* Gradients of the signs q, k and v, each NULL where it is not wanted. */
+    void (*bi_attention_backward)(const bnn_stream *stream, const bnn_attention *s,
+                                  const float *gcontext, const uint64_t *q, const uint64_t *k,
+                                  const uint64_t *v, const uint64_t *a, const uint64_t *window,
+                                  float *gq, int acc_q, float *gk, int acc_k, float *gv, int acc_v,
+                                  void *ws);
 
     /* ---- element-wise ---- */
     void (*fill)(const bnn_stream *stream, size_t n, float value, float *x);
@@ -338,6 +367,10 @@ typedef struct bnn_kernels {
      * `first` of what is drawn for; y may be x when acc = 0. Also the gradient. */
     void (*dropout)(const bnn_stream *stream, size_t first, size_t n, const float *x, float p,
                     bnn_random random, float *y, int acc);
+    /* Rows of bits [rows][words(c)], each clear with probability p: where dropout of as many values
+     * keeps them. */
+    void (*keep)(const bnn_stream *stream, size_t rows, size_t c, float p, bnn_random random,
+                 uint64_t *bits);
     /* y[n][c] = rows id[i] of a table [rows][c], floats or bits; where that is no row of it, zeros.
      * id = NULL: row i % period. */
     void (*table_rows)(const bnn_stream *stream, size_t n, size_t c, const bnn_operand *table,
@@ -392,6 +425,29 @@ typedef struct bnn_kernels {
                       float *mean);
     void (*norm_mean_backward)(const bnn_stream *stream, size_t n, size_t len, const float *gmean,
                                const float *x, const float *norm, float *gx, int acc);
+
+    /* Mean over all values of -softmax(teacher) log softmax(student), logits [n][classes]; keeps
+     * difference = softmax(student) - softmax(teacher) for the backward. Not finite if a logit of
+     * the student is not. */
+    void (*soft_cross_entropy)(const bnn_stream *stream, size_t n, size_t classes,
+                               const float *student, const float *teacher, float *difference,
+                               float *loss);
+    /* gstudent = gloss[0] * difference / count, count = n * classes. */
+    void (*soft_cross_entropy_backward)(const bnn_stream *stream, size_t count,
+                                        const float *difference, const float *gloss,
+                                        float *gstudent, int acc);
+    /* Direction matching (BiBERT: Qin et al. 2022): | s / |s| - t / |t| | of whole tensors of n
+     * values, of which those <= floor count as 0; 0 / 0 is 0. state[3]: |s|, |t| and the loss. ws:
+     * direction_bytes. */
+    size_t (*direction_bytes)(const bnn_stream *stream, size_t n);
+    void (*direction_matching)(const bnn_stream *stream, size_t n, float floor,
+                               const float *student, const float *teacher, double *state,
+                               float *loss, void *ws);
+    /* The student's. Where it has no direction, or the teacher's, it is 0. */
+    void (*direction_matching_backward)(const bnn_stream *stream, size_t n, float floor,
+                                        const float *gloss, const float *student,
+                                        const float *teacher, const double *state, float *gstudent,
+                                        int acc);
 
     /* ---- optimizers over flat buffers, one pass (semantics of torch.optim) ---- */
     /* g times min(1, max_norm / (its 2-norm + 1e-6)) (torch.nn.utils.clip_grad_norm_). */

@@ -185,7 +185,12 @@ bnn_t bnn_dropout(const bnn_build *b, const char *name, bnn_t x) {
 
 bnn_t bnn_self_attention(const bnn_build *b, const char *name, bnn_t q, bnn_t k, bnn_t v,
                          bnn_t mask, int heads) {
-    return bnn_op_attention(b->graph, q, k, v, mask, heads, b->dropout, bnn_hash_name(name));
+    const uint64_t site = bnn_hash_name(name);
+    if (!b->binarizer) {
+        return bnn_op_attention(b->graph, q, k, v, mask, heads, b->dropout, site);
+    }
+    bnn_t keep = bnn_op_keep(b->graph, q, heads, b->dropout, site);
+    return bnn_op_bi_attention(b->graph, q, k, v, mask, heads, keep, b->dropout);
 }
 
 const char *const bnn_pool_names[] = {[BNN_POOL_USUAL] = "usual",

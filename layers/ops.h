@@ -104,11 +104,19 @@ bnn_t bnn_op_channels(bnn_graph *g, bnn_t x, int first, int count);
 bnn_t bnn_op_columns(bnn_graph *g, bnn_t x);
 /* [N,H,W,C] -> [N,H,C,W] */
 bnn_t bnn_op_transpose(bnn_graph *g, bnn_t x);
+/* [N,1,T,C] -> [N*heads,1,T,C/heads], of neighbouring channels. */
+bnn_t bnn_op_split_heads(bnn_graph *g, bnn_t x, int heads);
 /* Channels side by side; what is [N,1,1,C] stands at every pixel. */
 bnn_t bnn_op_concat(bnn_graph *g, int count, const bnn_t *in);
 
 /* y[n,.,.,o] = sum over c of x[n,.,.,c] w[n,o,c], with w [N,H,W,C] of H * W = O filters. */
 bnn_t bnn_op_batch_product(bnn_graph *g, bnn_t x, bnn_t w);
+/* Bi-attention of q, k, v [N,1,T,C], of which the signs count, and of the tokens whose mask (I32
+ * [N,1,T,1]) is not 0, in heads of C / heads neighbouring channels: sums of signs. Their surrogate
+ * is the open window (-1, 1). Scores whose bit in `keep` (B1 [N,heads,T,T], or BNN_NONE) is clear
+ * are dropped, the others grow by 1 / (1 - dropout). */
+bnn_t bnn_op_bi_attention(bnn_graph *g, bnn_t q, bnn_t k, bnn_t v, bnn_t mask, int heads,
+                          bnn_t keep, float dropout);
 /* Matrices [N,H,C,C] plus value times the identity. */
 bnn_t bnn_op_diagonal(bnn_graph *g, bnn_t x, float value);
 
@@ -121,6 +129,9 @@ bnn_t bnn_op_layer_norm(bnn_graph *g, bnn_t x, bnn_t weight, bnn_t bias, float e
 /* In training x / (1 - p), or with probability p 0, else x; `site` tells apart what is drawn for.
  */
 bnn_t bnn_op_dropout(bnn_graph *g, bnn_t x, float p, uint64_t site);
+/* In training bits [N,heads,T,T] of which each is clear with probability `dropout`, for the tokens
+ * of `like`; BNN_NONE where none would be. */
+bnn_t bnn_op_keep(bnn_graph *g, bnn_t like, int heads, float dropout, uint64_t site);
 /* Rows of a table [V,1,1,C] for ids I32 [N,1,T,1], zeros for what is no id; or, of `positions`, row
  * t for token t. The factors of a table of bits get no gradient, nor does row `padding` (-1: all
  * do). */
@@ -147,6 +158,16 @@ bnn_t bnn_op_cross_entropy(bnn_graph *g, bnn_t logits, bnn_t label);
 bnn_t bnn_op_norm_mean(bnn_graph *g, bnn_t x);
 /* The mean norm of A (A' - I) over matrices a [N,1,C,C]; a scalar. */
 bnn_t bnn_transform_regulariser(bnn_graph *g, bnn_t a);
+/* Mean over all values of -softmax(teacher) log softmax(student); a scalar, without a gradient of
+ * the teacher. And with half the cross-entropy of the label added (BiBench). */
+bnn_t bnn_op_soft_cross_entropy(bnn_graph *g, bnn_t student, bnn_t teacher);
+bnn_t bnn_distillation_loss(bnn_graph *g, bnn_t student, bnn_t teacher, bnn_t label);
+/* | s / |s| - t / |t| | of whole tensors, of which values <= floor count as 0 (-INFINITY: none); a
+ * scalar, without a gradient of the teacher. */
+bnn_t bnn_op_direction_matching(bnn_graph *g, bnn_t student, bnn_t teacher, float floor);
+/* The same of x x' / sqrt(d) within each head of d channels, values <= -100 as 0, x [N,1,T,C] being
+ * queries, keys or values (BiBERT's direction-matching distillation). */
+bnn_t bnn_score_matching(bnn_graph *g, bnn_t student, bnn_t teacher, int heads);
 /* Scalars, each times its weight. */
 bnn_t bnn_op_weighted_sum(bnn_graph *g, int count, const bnn_t *terms, const float *weights);
 
@@ -184,12 +205,16 @@ void bnn_conv_prepare_filters(const bnn_graph *g);
     X(move)                                                                                        \
     X(concat)                                                                                      \
     X(batch_product)                                                                               \
+    X(bi_attention)                                                                                \
     X(diagonal)                                                                                    \
     X(norm_mean)                                                                                   \
+    X(soft_cross_entropy)                                                                          \
+    X(direction_matching)                                                                          \
     X(weighted_sum)                                                                                \
     X(gelu)                                                                                        \
     X(tanh)                                                                                        \
     X(layer_norm)                                                                                  \
+    X(keep)                                                                                        \
     X(dropout)                                                                                     \
     X(embedding)                                                                                   \
     X(attention)

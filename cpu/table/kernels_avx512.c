@@ -22,6 +22,7 @@
 #include "cpu/rows/bottleneck.inc"
 #include "cpu/rows/text.inc"
 #include "cpu/rows/attention.inc"
+#include "cpu/rows/distillation.inc"
 
 #define MICRO bnn_micro_avx512
 #define TABLE bnn_kernels_avx512

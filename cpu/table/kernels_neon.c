@@ -26,6 +26,7 @@
 #include "cpu/rows/bottleneck.inc"
 #include "cpu/rows/text.inc"
 #include "cpu/rows/attention.inc"
+#include "cpu/rows/distillation.inc"
 #include "cpu/table/table.inc"
 
 #endif

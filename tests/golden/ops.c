@@ -85,7 +85,7 @@ static bnn_t embedding(golden_single *c) {
                                  .padding = 1,
                                  .binary = 1};
     binarize(c);
-    return bnn_embedding(&c->build, GOLDEN_LAYER, golden_single_integers(c, "ids"), &layer);
+    return bnn_embedding(&c->build, GOLDEN_LAYER, golden_single_fixed(c, "ids"), &layer);
 }
 
 static bnn_t bert_embeddings(golden_single *c) {
@@ -93,9 +93,9 @@ static bnn_t bert_embeddings(golden_single *c) {
                      .width = dimension(c, "param.word_embeddings.weight", 1),
                      .positions = dimension(c, "param.position_embeddings.weight", 0)};
     binarize(c);
-    bnn_t ids = golden_single_integers(c, "ids");
+    bnn_t ids = golden_single_fixed(c, "ids");
     return bnn_bert_embeddings(&c->build, &arch, GOLDEN_LAYER ".", ids,
-                               golden_single_integers(c, "segments"));
+                               golden_single_fixed(c, "segments"));
 }
 
 static bnn_t attention(golden_single *c) {
@@ -105,8 +105,27 @@ static bnn_t attention(golden_single *c) {
         in[i] = golden_single_input(c, names[i], GOLDEN_ROWS);
     }
     return bnn_self_attention(&c->build, GOLDEN_LAYER, in[0], in[1], in[2],
-                              golden_single_integers(c, "mask"),
-                              golden_integer(c->file, "heads", 1));
+                              golden_single_fixed(c, "mask"), golden_integer(c->file, "heads", 1));
+}
+
+static bnn_t bi_attention(golden_single *c) {
+    bnn_t q = golden_single_input(c, "q", GOLDEN_ROWS),
+          k = golden_single_input(c, "k", GOLDEN_ROWS);
+    bnn_t v = golden_single_input(c, "v", GOLDEN_ROWS), mask = golden_single_fixed(c, "mask");
+    return bnn_op_bi_attention(c->build.graph, q, k, v, mask, golden_integer(c->file, "heads", 1),
+                               BNN_NONE, 0.0f);
+}
+
+static bnn_t distillation_loss(golden_single *c) {
+    bnn_t student = golden_single_input(c, "student", GOLDEN_ROWS);
+    return bnn_distillation_loss(c->build.graph, student, golden_single_fixed(c, "teacher"),
+                                 golden_single_fixed(c, "labels"));
+}
+
+static bnn_t direction_matching(golden_single *c) {
+    bnn_t student = golden_single_input(c, "student", GOLDEN_ROWS);
+    return bnn_op_direction_matching(c->build.graph, student, golden_single_fixed(c, "teacher"),
+                                     (float)golden_integer(c->file, "zero_at_or_below", 0));
 }
 
 golden_result golden_op(const char *path, const bnn_st_file *file, const bnn_device *device) {
@@ -128,6 +147,9 @@ golden_result golden_op(const char *path, const bnn_st_file *file, const bnn_dev
         {"word_embedding", embedding, GOLDEN_ROWS},
         {"bert_embeddings", bert_embeddings, GOLDEN_ROWS},
         {"attention", attention, GOLDEN_ROWS},
+        {"bi_attention", bi_attention, GOLDEN_ROWS},
+        {"distillation_loss", distillation_loss, GOLDEN_ROWS},
+        {"direction_matching", direction_matching, GOLDEN_ROWS},
     };
     for (size_t i = 0; i < sizeof ops / sizeof *ops; i++) {
         if (strcmp(ops[i].name, golden_text(file, "op", "")) == 0) {

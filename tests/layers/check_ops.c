@@ -96,7 +96,7 @@ static bnn_t build_prelu(bed *b, const bnn_t *in, const int *arg) {
     return bnn_op_prelu(b->graph, in[0], in[1]);
 }
 
-typedef enum move_kind { PAD, CROP, CHANNELS, COLUMNS, TRANSPOSE } move_kind;
+typedef enum move_kind { PAD, CROP, CHANNELS, COLUMNS, TRANSPOSE, HEADS } move_kind;
 
 static bnn_t build_move(bed *b, const bnn_t *in, const int *arg) {
     switch ((move_kind)arg[0]) {
@@ -110,6 +110,8 @@ static bnn_t build_move(bed *b, const bnn_t *in, const int *arg) {
         return bnn_op_columns(b->graph, in[0]);
     case TRANSPOSE:
         return bnn_op_transpose(b->graph, in[0]);
+    case HEADS:
+        return bnn_op_split_heads(b->graph, in[0], arg[1]);
     }
     return BNN_NONE;
 }
@@ -134,6 +136,19 @@ static bnn_t build_norm_mean(bed *b, const bnn_t *in, const int *arg) {
 static bnn_t build_transform_regulariser(bed *b, const bnn_t *in, const int *arg) {
     (void)arg;
     return bnn_transform_regulariser(b->graph, in[0]);
+}
+
+static bnn_t build_soft_cross_entropy(bed *b, const bnn_t *in, const int *arg) {
+    (void)arg;
+    return bnn_op_soft_cross_entropy(b->graph, in[0], in[1]);
+}
+
+static bnn_t build_direction_matching(bed *b, const bnn_t *in, const int *arg) {
+    return bnn_op_direction_matching(b->graph, in[0], in[1], arg[0] ? -1.0f : -INFINITY);
+}
+
+static bnn_t build_score_matching(bed *b, const bnn_t *in, const int *arg) {
+    return bnn_score_matching(b->graph, in[0], in[1], arg[0]);
 }
 
 static bnn_t build_weighted_sum(bed *b, const bnn_t *in, const int *arg) {
@@ -260,6 +275,7 @@ static const op_case cases[] = {
     {&bnn_move_op, build_move, {{{2, 3, 5, 6}, SHIFTED, 0}}, {CHANNELS, 1, 3}},
     {&bnn_move_op, build_move, {{{2, 4, 3, 5}, SHIFTED, 0}}, {COLUMNS}},
     {&bnn_move_op, build_move, {{{2, 2, 5, 3}, SHIFTED, 0}}, {TRANSPOSE}},
+    {&bnn_move_op, build_move, {{{2, 1, 5, 6}, SHIFTED, 0}}, {HEADS, 3}},
     {&bnn_concat_op, build_concat, {{{2, 1, 5, 3}, SHIFTED, 0}}, {1}},
     {&bnn_concat_op,
      build_concat,
@@ -288,6 +304,22 @@ static const op_case cases[] = {
      build_attention,
      {{{1, 1, 6, 4}, SHIFTED, 0}, {{1, 1, 6, 4}, SHIFTED, 0}, {{1, 1, 6, 4}, SHIFTED, 0}},
      {1, 25}},
+    {&bnn_soft_cross_entropy_op,
+     build_soft_cross_entropy,
+     {{{5, 1, 1, 7}, SHIFTED, 0}, {{5, 1, 1, 7}, SHIFTED, 1}},
+     {0}},
+    {&bnn_direction_matching_op,
+     build_direction_matching,
+     {{{2, 1, 5, 7}, OFF_KINKS, 0}, {{2, 1, 5, 7}, OFF_KINKS, 1}},
+     {0}},
+    {&bnn_direction_matching_op,
+     build_direction_matching,
+     {{{2, 1, 5, 7}, OFF_KINKS, 0}, {{2, 1, 5, 7}, OFF_KINKS, 1}},
+     {1}},
+    {&bnn_direction_matching_op,
+     build_score_matching,
+     {{{2, 1, 5, 6}, SHIFTED, 0}, {{2, 1, 5, 6}, SHIFTED, 1}},
+     {3}},
 };
 enum { CASES = sizeof cases / sizeof *cases };
 
@@ -517,6 +549,10 @@ END_TEST
 
 /* ---- what does not fit ---- */
 
+static bnn_t bits_of(bnn_graph *g, bnn_t x) {
+    return bnn_op_sign(g, x, BNN_NONE, 0, (bnn_ste){BNN_STE_CLIP, 1.0f}, BNN_NONE).t;
+}
+
 /* Each of these leaves an error that names the op. */
 START_TEST(test_refusals) {
     for (int i = 0;; i++) {
@@ -526,6 +562,7 @@ START_TEST(test_refusals) {
         bnn_t x = bnn_graph_input(g, "x", BNN_F32, (bnn_shape){2, 3, 5, 4});
         bnn_t y = bnn_graph_input(g, "y", BNN_F32, (bnn_shape){2, 1, 5, 4});
         bnn_t three = plain_param(g, "three", bnn_vector(3), 1);
+        bnn_t mask = bnn_graph_input(g, "mask", BNN_I32, (bnn_shape){2, 1, 5, 1});
         const struct {
             const char *name;
             bnn_t got;
@@ -544,6 +581,17 @@ START_TEST(test_refusals) {
             {"weighted_sum", i == 11 ? bnn_op_weighted_sum(g, 1, &x, (float[]){1.0f}) : BNN_NONE},
             {"cross_entropy", i == 12 ? bnn_op_cross_entropy(g, x, y) : BNN_NONE},
             {"bottleneck", i == 13 ? bnn_op_bottleneck(g, x, three, three) : BNN_NONE},
+            {"split_heads", i == 14 ? bnn_op_split_heads(g, y, 3) : BNN_NONE},
+            {"soft_cross_entropy", i == 15 ? bnn_op_soft_cross_entropy(g, x, y) : BNN_NONE},
+            {"direction_matching", i == 16 ? bnn_op_direction_matching(g, x, y, 0.0f) : BNN_NONE},
+            {"bi_attention",
+             i == 17 ? bnn_op_bi_attention(g, y, y, y, mask, 3, BNN_NONE, 0.0f) : BNN_NONE},
+            {"bi_attention",
+             i == 18 ? bnn_op_bi_attention(g, x, x, x, mask, 2, BNN_NONE, 0.0f) : BNN_NONE},
+            {"bi_attention",
+             i == 19 ? bnn_op_bi_attention(g, y, y, y, three, 2, BNN_NONE, 0.0f) : BNN_NONE},
+            {"bi_attention",
+             i == 20 ? bnn_op_bi_attention(g, y, y, y, mask, 2, bits_of(g, y), 0.1f) : BNN_NONE},
         };
         int count = sizeof refused / sizeof *refused;
         if (i < count) {
@@ -563,7 +611,7 @@ END_TEST
 /* ---- the registry ---- */
 
 static int covered(const bnn_op *op) {
-    int found = op == &bnn_sign_op; /* check_signs.c */
+    int found = op == &bnn_sign_op || op == &bnn_bi_attention_op; /* check_signs.c */
     for (int i = 0; i < CASES; i++) {
         found |= cases[i].op == op;
     }

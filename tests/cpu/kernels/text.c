@@ -165,6 +165,26 @@ START_TEST(test_dropout) {
 }
 END_TEST
 
+START_TEST(test_keep) {
+    enum { MOST_C = 300 };
+    static const size_t widths[] = {1, 64, 129, MOST_C};
+    size_t c = widths[_i], rows = 37, mark = buffer_count;
+    const bnn_random random = {7, 8};
+    for (const bnn_kernels *k = next_table(NULL); k != NULL; k = next_table(k)) {
+        for (threads_now = 1; threads_now <= THREADS; threads_now++) {
+            uint64_t *bits = get(rows * bnn_words(c) * 8);
+            k->keep(on(k), rows, c, 0.25f, random, bits);
+            for (size_t i = 0; i < rows * 64 * bnn_words(c); i++) {
+                size_t r = i / (64 * bnn_words(c)), j = i % (64 * bnn_words(c));
+                REQUIRE(bit(bits, i) == (j < c && word_of(random, r * c + j) >= 1u << 30));
+            }
+        }
+    }
+    threads_now = 1;
+    release(mark);
+}
+END_TEST
+
 /* ---- rows of a table ---- */
 
 static const int32_t some_ids[] = {3, 0, 3, 8, 1, 3, -1, 9, 100000, 0, 4, 8};
@@ -330,6 +350,7 @@ void add_text_tests(TCase *tcase) {
     tcase_add_test(tcase, test_gelu_tanh);
     tcase_add_loop_test(tcase, test_layer_norm, 0, 5);
     tcase_add_test(tcase, test_dropout);
+    tcase_add_loop_test(tcase, test_keep, 0, 4);
     tcase_add_loop_test(tcase, test_table_rows, 0, 4);
     tcase_add_loop_test(tcase, test_table_rows_backward, 0, 2);
     tcase_add_loop_test(tcase, test_attention, 0, sizeof shapes / sizeof *shapes);
