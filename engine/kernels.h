@@ -82,6 +82,23 @@ static inline int bnn_pooled(int size, int kernel, int stride, int pad, int ceil
     return count - (ceil_mode && (count - 1) * stride >= size + pad);
 }
 
+/* Where random numbers come from: word i of a Philox stream is a function of these and i alone
+ * (engine/base/rng.h). */
+typedef struct bnn_random {
+    uint64_t seed, stream;
+} bnn_random;
+
+/* Attention of n samples of t tokens: q, k, v [n,1,t,heads*d], a head's d channels side by side.
+ * dropout: the probability that a probability is dropped, by `random`. */
+typedef struct bnn_soft_attention {
+    int n, t, heads, d;
+    float dropout;
+    bnn_random random;
+} bnn_soft_attention;
+
+/* What is added to the score of a token that is padding (Devlin et al., BERT, NAACL 2019). */
+#define BNN_MASKED (-10000.0f)
+
 /* Attention on bits over t tokens of c channels, of which a head has c / heads neighbours. The
  * surrogate of a score passes where |q k'| <= reach, and its gradient is `factor` times that of the
  * integer q k'. */
@@ -325,6 +342,53 @@ typedef struct bnn_kernels {
     /* Either gradient may be NULL. */
     void (*bottleneck_finish)(const bnn_stream *stream, size_t c, size_t hidden, size_t pieces,
                               const void *sums, float *gw1, int acc1, float *gw2, int acc2);
+
+    /* ---- text ---- */
+    /* (block) y = x Phi(x), GELU by the error function (Hendrycks & Gimpel 2016). Its sign counts:
+     * of a negative x it is at most -FLT_MIN. y may be x. */
+    void (*gelu)(const bnn_stream *stream, size_t n, const float *x, float *y);
+    /* (block) gx = g * (Phi(x) + x phi(x)); may be g when acc = 0. */
+    void (*gelu_backward)(const bnn_stream *stream, size_t n, const float *g, const float *x,
+                          float *gx, int acc);
+    /* (block) y may be x; the backward reads y, and gx may be g when acc = 0. */
+    void (*tanh)(const bnn_stream *stream, size_t n, const float *x, float *y);
+    void (*tanh_backward)(const bnn_stream *stream, size_t n, const float *g, const float *y,
+                          float *gx, int acc);
+    /* (block) Each row: y = (x - mean) / sqrt(biased variance + eps) * weight[c] + bias[c] (Ba et
+     * al. 2016). y may be x. */
+    void (*layer_norm)(const bnn_stream *stream, size_t rows, size_t c, const float *x,
+                       const float *weight, const float *bias, float eps, float *y);
+    /* (block) Sums, as channel_sums has them, of g and of g times the normalized x: the gradients
+     * of bias and weight; and gx, which may be g when acc = 0. Either may be NULL. */
+    void (*layer_norm_backward)(const bnn_stream *stream, size_t rows, size_t c, const float *g,
+                                const float *x, const float *weight, float eps, int reset,
+                                void *sums, float *gx, int acc);
+    /* (block) y = x / (1 - p), or with probability p 0 (Srivastava et al. 2014). x[0] is value
+     * `first` of what is drawn for; y may be x when acc = 0. Also the gradient. */
+    void (*dropout)(const bnn_stream *stream, size_t first, size_t n, const float *x, float p,
+                    bnn_random random, float *y, int acc);
+    /* Rows of bits [rows][words(c)], each clear with probability p: where dropout of as many values
+     * keeps them. */
+    void (*keep)(const bnn_stream *stream, size_t rows, size_t c, float p, bnn_random random,
+                 uint64_t *bits);
+    /* y[n][c] = rows id[i] of a table [rows][c], floats or bits; where that is no row of it, zeros.
+     * id = NULL: row i % period. */
+    void (*table_rows)(const bnn_stream *stream, size_t n, size_t c, const bnn_operand *table,
+                       size_t rows, const int32_t *id, size_t period, float *y);
+    /* The gradient of the whole table, terms in the order of i; none for row `padding`. */
+    void (*table_rows_backward)(const bnn_stream *stream, size_t n, size_t c, const float *g,
+                                size_t rows, const int32_t *id, size_t period, size_t padding,
+                                float *gtable, int acc);
+    /* y = softmax(q k' / sqrt(d) + (mask ? 0 : BNN_MASKED)) v a head (Vaswani et al. 2017); mask
+     * [n][t]. The softmax runs over the second token. */
+    size_t (*attention_workspace)(const bnn_stream *stream, const bnn_soft_attention *s);
+    void (*attention)(const bnn_stream *stream, const bnn_soft_attention *s, const float *q,
+                      const float *k, const float *v, const int32_t *mask, float *y, void *ws);
+    /* Each gradient may be NULL. */
+    void (*attention_backward)(const bnn_stream *stream, const bnn_soft_attention *s,
+                               const float *g, const float *q, const float *k, const float *v,
+                               const int32_t *mask, float *gq, int acc_q, float *gk, int acc_k,
+                               float *gv, int acc_v, void *ws);
 
     /* ---- pooling ---- */
     /* Max over kernel x kernel windows of [n,h,w,c], padding never wins; index (may be NULL) keeps

@@ -111,8 +111,35 @@ bnn_t bnn_op_concat(bnn_graph *g, int count, const bnn_t *in);
 
 /* y[n,.,.,o] = sum over c of x[n,.,.,c] w[n,o,c], with w [N,H,W,C] of H * W = O filters. */
 bnn_t bnn_op_batch_product(bnn_graph *g, bnn_t x, bnn_t w);
+/* Bi-attention of q, k, v [N,1,T,C], of which the signs count, and of the tokens whose mask (I32
+ * [N,1,T,1]) is not 0, in heads of C / heads neighbouring channels: sums of signs. Their surrogate
+ * is the open window (-1, 1). Scores whose bit in `keep` (B1 [N,heads,T,T], or BNN_NONE) is clear
+ * are dropped, the others grow by 1 / (1 - dropout). */
+bnn_t bnn_op_bi_attention(bnn_graph *g, bnn_t q, bnn_t k, bnn_t v, bnn_t mask, int heads,
+                          bnn_t keep, float dropout);
 /* Matrices [N,H,C,C] plus value times the identity. */
 bnn_t bnn_op_diagonal(bnn_graph *g, bnn_t x, float value);
+
+/* ---- text: tokens are [N,1,T,C] ---- */
+/* x Phi(x), by the error function; negative of negative numbers (kernels.h). */
+bnn_t bnn_op_gelu(bnn_graph *g, bnn_t x);
+bnn_t bnn_op_tanh(bnn_graph *g, bnn_t x);
+/* Each row by its own mean and biased variance, times weight[C], plus bias[C]. */
+bnn_t bnn_op_layer_norm(bnn_graph *g, bnn_t x, bnn_t weight, bnn_t bias, float eps);
+/* In training x / (1 - p), or with probability p 0, else x; `site` tells apart what is drawn for.
+ */
+bnn_t bnn_op_dropout(bnn_graph *g, bnn_t x, float p, uint64_t site);
+/* In training bits [N,heads,T,T] of which each is clear with probability `dropout`, for the tokens
+ * of `like`; BNN_NONE where none would be. */
+bnn_t bnn_op_keep(bnn_graph *g, bnn_t like, int heads, float dropout, uint64_t site);
+/* Rows of a table [V,1,1,C] for ids I32 [N,1,T,1], zeros for what is no id; or, of `positions`, row
+ * t for token t. The factors of a table of bits get no gradient, nor does row `padding` (-1: all
+ * do). */
+bnn_t bnn_op_embedding(bnn_graph *g, bnn_value table, bnn_t ids, int positions, int padding);
+/* softmax(q k' / sqrt(C / heads) + mask) v, in each head; mask I32 [N,1,T,1], 0 where a token is
+ * padding. In training probabilities are dropped with probability `dropout`. */
+bnn_t bnn_op_attention(bnn_graph *g, bnn_t q, bnn_t k, bnn_t v, bnn_t mask, int heads,
+                       float dropout, uint64_t site);
 
 /* The same values under another shape; no copy in the forward. */
 bnn_t bnn_op_reshape(bnn_graph *g, bnn_t x, bnn_shape shape);
@@ -181,11 +208,19 @@ void bnn_conv_prepare_filters(const bnn_graph *g);
     X(move)                                                                                        \
     X(concat)                                                                                      \
     X(batch_product)                                                                               \
+    X(bi_attention)                                                                                \
     X(diagonal)                                                                                    \
     X(norm_mean)                                                                                   \
     X(soft_cross_entropy)                                                                          \
     X(direction_matching)                                                                          \
-    X(weighted_sum)
+    X(weighted_sum)                                                                                \
+    X(gelu)                                                                                        \
+    X(tanh)                                                                                        \
+    X(layer_norm)                                                                                  \
+    X(keep)                                                                                        \
+    X(dropout)                                                                                     \
+    X(embedding)                                                                                   \
+    X(attention)
 
 #define BNN_DECLARE_OP(name) extern const bnn_op bnn_##name##_op;
 BNN_OPS(BNN_DECLARE_OP)

@@ -76,8 +76,11 @@ bnn_code bnn_net_build(const bnn_spec *spec, const bnn_device *device, bnn_param
     if (!g) {
         return bnn_fail(err, BNN_ERR_MEMORY, "out of memory for the graph");
     }
-    bnn_build build = {
-        .graph = g, .binarizer = spec->binarizer, .phase = spec->phase, .pool = spec->pool};
+    bnn_build build = {.graph = g,
+                       .binarizer = spec->binarizer,
+                       .phase = spec->phase,
+                       .pool = spec->pool,
+                       .dropout = spec->dropout};
     net->fields = bnn_spec_fields(spec, net->field, &inputs);
     for (int i = 0; i < inputs; i++) {
         net->input[i] = batch_input(g, &net->field[i], batch);

@@ -21,7 +21,8 @@ typedef struct net_case {
     int images; /* the input is [N,C,H,W], else rows of channels as they are in memory */
     bnn_params *params;
     bnn_net train;
-    float *input; /* channels-last */
+    void *input[BNN_MAX_INPUTS]; /* channels-last */
+    bnn_arch sized;              /* of sizes that the file says */
     int32_t *label;
     int failed;
 } net_case;
@@ -49,7 +50,7 @@ static double value_of(const bnn_params *params, const bnn_param *p, size_t i) {
     char sibling[256];
     size_t stem = strlen(p->name) - strlen(strrchr(p->name, '.') + 1);
     snprintf(sibling, sizeof sibling, "%.*srunning_mean", (int)stem, p->name);
-    int norm = bnn_params_find(params, sibling) != NULL;
+    int norm = bnn_params_find(params, sibling) != NULL || strstr(p->name, "LayerNorm.");
     if (ends(p->name, "running_mean")) {
         return 0.2 * u;
     }
@@ -101,12 +102,34 @@ static void make_input(net_case *c) {
     size_t count = (size_t)c->batch * channels * space;
     const char *name = golden_text(c->file, "input_name", "input");
     float *file = malloc(count * sizeof(float));
-    c->input = malloc(count * sizeof(float));
+    float *input = malloc(count * sizeof(float));
     for (size_t i = 0; i < count; i++) {
         file[i] = (float)(2.0 * unit(name, i));
     }
-    bnn_param_to_memory(&order, file, c->input);
+    bnn_param_to_memory(&order, file, input);
+    c->input[0] = input;
     free(file);
+}
+
+/* Those of text are in the file. */
+static int read_integers(net_case *c) {
+    static const char *const names[] = {"ids", "segments", "mask"};
+    for (int i = 0; i < 3; i++) {
+        const bnn_st_tensor *t = bnn_st_find(c->file, names[i]);
+        if (!t || t->dtype != BNN_ST_I32 || t->count != (size_t)(c->batch * c->spec.width)) {
+            fail(c, names[i], "missing", 0.0);
+            return 0;
+        }
+        c->input[i] = malloc(t->bytes);
+        memcpy(c->input[i], t->data, t->bytes);
+    }
+    return 1;
+}
+
+static void set_inputs(const net_case *c, bnn_graph *g, const bnn_t *in) {
+    for (int i = 0; c->spec.arch->inputs[i]; i++) {
+        bnn_graph_set(g, in[i], c->input[i]);
+    }
 }
 
 static void make_labels(net_case *c) {
@@ -147,13 +170,13 @@ static void evaluate(net_case *c, const char *name, double tolerance) {
         bnn_error err = {0};
         bnn_fold *fold = NULL;
         if (bnn_net_build(&c->spec, c->device, c->params, c->batch, 0, &net, &err) != BNN_OK ||
-            bnn_fold_create(net.graph, 1, net.input, 1, &net.output, thresholds, &fold, &err) !=
-                BNN_OK ||
+            bnn_fold_create(net.graph, net.fields, net.input, 1, &net.output, thresholds, &fold,
+                            &err) != BNN_OK ||
             bnn_graph_bind(bnn_fold_graph(fold), NULL, &err) != BNN_OK ||
             bnn_fold_evaluate(fold, &err) != BNN_OK) {
             fail(c, name, err.text, 0.0);
         } else {
-            bnn_graph_set(bnn_fold_graph(fold), bnn_fold_result(fold)->inputs[0], c->input);
+            set_inputs(c, bnn_fold_graph(fold), bnn_fold_result(fold)->inputs);
             bnn_graph_forward(bnn_fold_graph(fold));
             compare(c, name, bnn_f32(bnn_fold_graph(fold), bnn_fold_result(fold)->outputs[0]),
                     tolerance);
@@ -365,8 +388,8 @@ static void train(net_case *c) {
     }
     adam.lr = 1e-3;
     bnn_graph *g = c->train.graph;
-    bnn_graph_set(g, c->train.input[0], c->input);
-    bnn_graph_set(g, c->train.input[1], c->label);
+    set_inputs(c, g, c->train.input);
+    bnn_graph_set(g, c->train.input[c->train.fields - 1], c->label);
     float losses[3][MOST_TERMS];
     for (int step = 0; step < 3; step++) {
         bnn_graph_forward(g);
@@ -409,9 +432,30 @@ static bnn_pool pool_of(const char *text, bnn_pool missing) {
                                           : missing;
 }
 
-/* Images are N x C x H x W, point clouds N x points x C. */
+/* BERT of any size; 0 if that is not what the file is of. */
+static int find_bert(net_case *c) {
+    if (strcmp(golden_text(c->file, "arch", ""), "bert") != 0 ||
+        strcmp(golden_text(c->file, "kind", ""), "classify") != 0) {
+        return 0;
+    }
+    const bnn_arch *usual = bnn_arch_find("bert_base");
+    c->sized = *usual;
+    c->sized.blocks[0] = golden_integer(c->file, "layers", 0);
+    c->sized.width = golden_integer(c->file, "hidden", 0);
+    c->sized.heads = golden_integer(c->file, "heads", 0);
+    c->sized.feed_forward = golden_integer(c->file, "intermediate", 0);
+    c->sized.vocabulary = golden_integer(c->file, "vocab", 0);
+    c->sized.positions = golden_integer(c->file, "positions", 0);
+    return 1;
+}
+
+/* Images are N x C x H x W, point clouds N x points x C, texts N x tokens. */
 static int read_input(net_case *c, const char *input) {
     bnn_spec *s = &c->spec;
+    if (s->arch == &c->sized) {
+        s->height = s->channels = 1;
+        return sscanf(input, "%dx%d", &c->batch, &s->width) == 2 && read_integers(c);
+    }
     c->images = sscanf(input, "%dx%dx%dx%d", &c->batch, &s->channels, &s->height, &s->width) == 4;
     if (c->images) {
         return 1;
@@ -440,7 +484,12 @@ static int find_spec(net_case *c) {
     }
     c->spec.pool = pool_of(golden_text(c->file, "pool", ""), c->spec.pool);
     c->spec.classes = golden_integer(c->file, "classes", 0);
-    return bnn_spec_find(&c->spec, arch, algorithm + 1, &err) == BNN_OK && read_input(c, input);
+    int sized = find_bert(c);
+    if (bnn_spec_find(&c->spec, sized ? "bert_base" : arch, algorithm + 1, &err) != BNN_OK) {
+        return 0;
+    }
+    c->spec.arch = sized ? &c->sized : c->spec.arch;
+    return read_input(c, input);
 }
 
 golden_result golden_network(const char *path, const bnn_st_file *file, const bnn_device *device) {
@@ -456,7 +505,9 @@ golden_result golden_network(const char *path, const bnn_st_file *file, const bn
         c.spec.phase = c.spec.binarizer->schedule(e, n, values);
     }
     c.params = bnn_params_create();
-    make_input(&c);
+    if (!c.input[0]) {
+        make_input(&c);
+    }
     if (bnn_net_build(&c.spec, device, c.params, c.batch, 1, &c.train, &err) != BNN_OK ||
         bnn_params_allocate(c.params, &err) != BNN_OK ||
         bnn_graph_bind(c.train.graph, NULL, &err) != BNN_OK) {
@@ -471,7 +522,9 @@ golden_result golden_network(const char *path, const bnn_st_file *file, const bn
     }
     bnn_graph_free(c.train.graph);
     bnn_params_free(c.params);
-    free(c.input);
+    for (int i = 0; i < BNN_MAX_INPUTS; i++) {
+        free(c.input[i]);
+    }
     free(c.label);
     return c.failed ? GOLDEN_FAILED : GOLDEN_PASSED;
 }

@@ -27,7 +27,7 @@ static const bnn_st_tensor *need(golden_single *c, const char *name) {
 /* A file's tensor as channels-last. */
 static bnn_param order_of(const bnn_st_tensor *t, golden_order order) {
     bnn_param p = {.channels = 1, .space = 1, .inner = 1, .count = t->count};
-    int n = t->ndim ? (int)t->shape[0] : 1, last = t->ndim ? (int)t->shape[t->ndim - 1] : 1;
+    int n = t->ndim > 1 ? (int)t->shape[0] : 1, last = t->ndim ? (int)t->shape[t->ndim - 1] : 1;
     if (order == GOLDEN_ROWS || t->ndim < 3) {
         p.memory = (bnn_shape){n, 1, (int)(t->count / (size_t)(n * last)), last};
         p.outer = t->count;

@@ -47,7 +47,7 @@ static bnn_code create_loader(bnn_trainer *t, bnn_error *err) {
     bnn_code code = bnn_loader_create(t->set->train, &options, &t->loader, err);
     if (code == BNN_OK) {
         t->steps = (bnn_loader_steps(t->loader) - 1) / t->set->accumulate + 1;
-        t->schedule.warmup_steps = (uint64_t)t->set->warmup_epochs * t->steps;
+        t->schedule.warmup_steps = (double)t->set->warmup_epochs * (double)t->steps;
         t->schedule.steps = (uint64_t)t->schedule.epochs * t->steps;
         t->schedule.warmup_ratio = 0.01;
     }
@@ -152,7 +152,9 @@ static bnn_code set_up(bnn_trainer *t, bnn_error *err) {
     t->optimizer.momentum = set->momentum;
     t->optimizer.weight_decay = set->weight_decay;
     t->optimizer.nesterov = set->nesterov;
-    t->optimizer.max_norm = set->clip_norm;
+    if (set->clip_norm > 0.0) {
+        t->optimizer.max_norm = set->clip_norm;
+    }
     t->state.best = NAN;
     t->state.data = set->data;
     if ((code = bnn_score_create(t->task, &t->spec, 1, &t->state.score, err)) != BNN_OK ||

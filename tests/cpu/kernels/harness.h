@@ -25,6 +25,7 @@ void add_pool_tests(TCase *tcase);
 void add_point_tests(TCase *tcase);
 void add_distillation_tests(TCase *tcase);
 void add_optimizer_tests(TCase *tcase);
+void add_text_tests(TCase *tcase);
 
 /* ---- buffers, random values, tables ---- */
 
