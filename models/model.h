@@ -30,6 +30,7 @@ struct bnn_spec {
     const char *dataset;     /* its name, or "" */
     const char *variant;     /* which of its sets (data_loaders/dataset.h), or "" */
     const char *class_names; /* a line each, or "" */
+    const char *vocab;       /* of texts: the vocabulary's file, a token a line, or "" */
 };
 
 const char *bnn_spec_algorithm(const bnn_spec *spec);

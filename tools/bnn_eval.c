@@ -40,7 +40,7 @@ static bnn_option options[] = {
     {"data-dir", BNN_OPTION_STRING, &data_dir, "DIR", "Folder of the data set's files.",
      .default_text = "the run's own; where the system keeps Fashion-MNIST"},
     {"vocab", BNN_OPTION_STRING, &vocab, "FILE", "Of texts: the vocabulary of the training.",
-     .default_text = "the run's own; vocab.txt in the data set's folder or one level up"},
+     .default_text = "the model's own; vocab.txt in the data set's folder or one level up"},
     {"test-genres", BNN_OPTION_STRING, &test_genres, "NAME",
      "Of glue_mnli: the genres of the training set, matched, or others, mismatched.",
      .default_text = "those of the training"},
@@ -212,7 +212,6 @@ static bnn_code find_model(evaluation *e, bnn_error *err) {
     }
     data_dir =
         data_dir || (data && strcmp(data, trained) != 0) ? data_dir : e->found.config.data_dir;
-    vocab = vocab || data ? vocab : e->found.config.vocab;
     snprintf(e->results, sizeof e->results, "%.4100s/" BNN_RESULTS_FILE, e->found.folder);
     json_file = json_file ? json_file : e->results;
     return BNN_OK;
@@ -341,6 +340,10 @@ static bnn_code open_data(evaluation *e, bnn_error *err) {
     }
     if (e->info->field[0].shape.h == 1) { /* a list, of as many as the network sees */
         chosen.length = spec->width;
+    }
+    if (!vocab && *spec->vocab) { /* the one that its tokens are numbers of */
+        chosen.vocab = (const unsigned char *)spec->vocab;
+        chosen.vocab_bytes = strlen(spec->vocab);
     }
     if (!chosen.variant && e->info->variant && *spec->variant) {
         chosen.variant = spec->variant;

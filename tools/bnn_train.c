@@ -26,7 +26,7 @@ static int64_t limit_train = 0, limit_test = 0, image_size = 0, points = 0, leng
 static int64_t accumulate = 1;
 static const char *frozen;
 static double clip_norm = 0.0;
-static double lr = -1.0, momentum = -1.0, weight_decay = -1.0;
+static double lr = -1.0, momentum = -1.0, weight_decay = -1.0, dropout = -1.0;
 static const char *distill = "logits";
 static bool nesterov, init_partial, overwrite, list, dry_run, profile, accept_changed_data;
 static char data_path[PATH_MAX], vocab_path[PATH_MAX], init_path[PATH_MAX],
@@ -90,6 +90,9 @@ static bnn_option options[] = {
     {"clip-norm", BNN_OPTION_REAL, &clip_norm, "X",
      "Scale the gradient of a tensor down to this 2-norm where it is larger; 0: leave it.",
      .min = 0, .max = 1e9, .from_config = 2},
+    {"dropout", BNN_OPTION_REAL, &dropout, "X",
+     "Of networks of text: the part of the values that a step leaves out.",
+     .default_text = "the recipe's: 0.1", .min = 0, .max = 0.99, .from_config = 2},
     {"freeze", BNN_OPTION_STRING, &frozen, "MODULE,...",
      "Parameters that stay as they are, by the modules they lie in: conv1,layer1 (--dry-run names "
      "the layers).",
@@ -182,6 +185,7 @@ static void resolve(const bnn_recipe *recipe) {
     lr = lr >= 0.0 ? lr : sgd ? 0.1 : recipe->lr;
     momentum = momentum >= 0.0 ? momentum : recipe->momentum;
     weight_decay = weight_decay >= 0.0 ? weight_decay : sgd ? 1e-4 : recipe->weight_decay;
+    dropout = dropout >= 0.0 ? dropout : recipe->dropout;
     warmup_epochs = warmup_epochs >= 0 ? warmup_epochs : recipe->warmup_epochs;
     nesterov = nesterov || (recipe->nesterov && strcmp(optimizer, recipe->optimizer) == 0);
 }
@@ -222,6 +226,7 @@ static bnn_code settings_from_options(bnn_train_settings *s, bnn_error *err) {
         (code = bnn_pool_choose(&s->spec, pool, err)) != BNN_OK) {
         return code;
     }
+    s->spec.dropout = (float)dropout;
     s->optimizer = bnn_optimizer_find(optimizer);
     s->momentum = momentum;
     s->weight_decay = weight_decay;
@@ -333,7 +338,8 @@ static bnn_code plan_data(bnn_train_settings *s, bnn_arena *arena, bnn_error *er
     if (code == BNN_OK && image_size && strcmp(info->field[0].name, "image") != 0) {
         code = bnn_fail(err, BNN_ERR_ARGUMENT, "--image-size says nothing to --data %s", data);
     }
-    if (code == BNN_OK && !(code = bnn_dataset_plan(info, &chosen, &planned, err))) {
+    if (code == BNN_OK && !(code = bnn_dataset_plan(info, &chosen, &planned, err)) &&
+        !(code = bnn_arch_holds(s->spec.arch, planned, err))) {
         code = bnn_spec_of_dataset(&s->spec, planned, &chosen, arena, err);
     }
     if (image_size) {
@@ -412,6 +418,9 @@ static bnn_code open_data(bnn_train_settings *s, const char *dir, bnn_arena *are
     chosen.limit = (size_t)limit_test;
     if (code == BNN_OK) {
         code = bnn_dataset_open(info, dir, BNN_SPLIT_TEST, &chosen, test_set, err);
+    }
+    if (code == BNN_OK) {
+        code = bnn_arch_holds(s->spec.arch, *train_set, err);
     }
     return code == BNN_OK ? bnn_spec_of_dataset(&s->spec, *train_set, &chosen, arena, err) : code;
 }

@@ -30,13 +30,16 @@ static bnn_t output(const bnn_build *b, const char *prefix, const char *module, 
     return bnn_layer_norm(b, name, x);
 }
 
-static bnn_t encoder_layer(const bnn_build *b, const bnn_arch *arch, int index, bnn_t x,
-                           bnn_t mask) {
+static bnn_t encoder_layer(const bnn_build *b, const bnn_arch *arch, int index, bnn_t x, bnn_t mask,
+                           bnn_insides *insides) {
     char prefix[48], name[96];
     snprintf(prefix, sizeof prefix, "bert.encoder.layer.%d.", index);
     bnn_t q = dense(b, prefix, "attention.self.query", x, arch->width);
     bnn_t k = dense(b, prefix, "attention.self.key", x, arch->width);
     bnn_t v = dense(b, prefix, "attention.self.value", x, arch->width);
+    insides->query[index] = q;
+    insides->key[index] = k;
+    insides->value[index] = v;
     snprintf(name, sizeof name, "%sattention.self.dropout", prefix);
     bnn_t context = bnn_self_attention(b, name, q, k, v, mask, arch->heads);
     x = output(b, prefix, "attention.output", context, x);
@@ -69,12 +72,16 @@ bnn_output bnn_build_bert(const bnn_build *b, const bnn_arch *arch, const bnn_t 
     if (x == BNN_NONE) {
         return (bnn_output){.main = BNN_NONE, .penalty = BNN_NONE};
     }
-    for (int i = 0; i < arch->blocks[0]; i++) {
-        x = encoder_layer(b, arch, i, x, in[MASK]);
+    bnn_output out = {.insides = {.layers = arch->blocks[0], .heads = arch->heads}};
+    for (int i = 0; i < out.insides.layers; i++) {
+        out.insides.hidden[i] = x;
+        x = encoder_layer(b, arch, i, x, in[MASK], &out.insides);
     }
+    out.insides.hidden[out.insides.layers] = x;
     bnn_t first = bnn_op_crop(b->graph, x, 0, bnn_shape_of(b->graph, x).w - 1);
     bnn_t pooled = bnn_op_tanh(b->graph, dense(b, "bert.pooler.", "dense", first, arch->width));
     bnn_linear_layer classifier = {.out = labels, .full_precision = 1, .init_std = INIT_STD};
     pooled = bnn_dropout(b, "dropout", pooled);
-    return (bnn_output){.main = bnn_linear(b, "classifier", pooled, &classifier)};
+    out.main = bnn_linear(b, "classifier", pooled, &classifier);
+    return out;
 }

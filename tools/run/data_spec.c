@@ -67,8 +67,10 @@ bnn_code bnn_spec_of_dataset(bnn_spec *spec, const bnn_dataset *dataset,
     }
     char *names = bnn_arena_alloc(arena, bytes), *at = names;
     char *variant = bnn_arena_format(arena, "%s", options->variant ? options->variant : "");
-    if (!names || !variant) {
-        return bnn_fail(err, BNN_ERR_MEMORY, "out of memory for the names of the classes");
+    char *vocab = bnn_arena_format(arena, "%.*s", (int)dataset->vocab_bytes,
+                                   dataset->vocab ? (const char *)dataset->vocab : "");
+    if (!names || !variant || !vocab) {
+        return bnn_fail(err, BNN_ERR_MEMORY, "out of memory for what a model says of its data");
     }
     for (int c = 0; c < dataset->classes; c++) {
         at += sprintf(at, "%s%s", c ? "\n" : "", dataset->class_names[c]);
@@ -76,6 +78,7 @@ bnn_code bnn_spec_of_dataset(bnn_spec *spec, const bnn_dataset *dataset,
     describe(spec, dataset->info, &dataset->field[0], dataset->classes);
     spec->class_names = names;
     spec->variant = variant;
+    spec->vocab = vocab;
     return BNN_OK;
 }
 
@@ -130,6 +133,23 @@ bnn_code bnn_arch_fits(const bnn_arch *arch, const bnn_dataset_info *info, bnn_e
                     other ? other : "of another kind");
 }
 
+bnn_code bnn_arch_holds(const bnn_arch *arch, const bnn_dataset *dataset, bnn_error *err) {
+    const int length = dataset->field[0].shape.w;
+    if (!arch->vocabulary) {
+        return BNN_OK;
+    }
+    if (dataset->tokens > (size_t)arch->vocabulary) {
+        return bnn_fail(err, BNN_ERR_ARGUMENT,
+                        "the vocabulary has %zu tokens, %s has room for %d; give --vocab that of "
+                        "bert-base-uncased",
+                        dataset->tokens, arch->name, arch->vocabulary);
+    }
+    return length <= arch->positions
+               ? BNN_OK
+               : bnn_fail(err, BNN_ERR_ARGUMENT, "--length %d: %s takes at most %d tokens", length,
+                          arch->name, arch->positions);
+}
+
 bnn_code bnn_spec_takes(const bnn_spec *spec, const bnn_dataset *dataset, const char *path,
                         bnn_error *err) {
     const bnn_shape d = dataset->field[0].shape;
@@ -140,7 +160,7 @@ bnn_code bnn_spec_takes(const bnn_spec *spec, const bnn_dataset *dataset, const 
                         spec->channels, spec->height, spec->width, dataset->info->samples,
                         spec->classes, dataset->info->name, d.c, d.h, d.w, dataset->classes);
     }
-    return BNN_OK;
+    return bnn_arch_holds(spec->arch, dataset, err);
 }
 
 bnn_code bnn_pool_choose(bnn_spec *spec, const char *name, bnn_error *err) {

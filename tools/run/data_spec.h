@@ -33,4 +33,8 @@ bnn_code bnn_spec_takes(const bnn_spec *spec, const bnn_dataset *dataset, const 
 /* The pool of that name into the spec; an error if its network has no points to pool. */
 bnn_code bnn_pool_choose(bnn_spec *spec, const char *name, bnn_error *err);
 
+/* Whether a network of text has a row for every token of the data's vocabulary and a place for each
+ * of a text's; of other samples, always. */
+bnn_code bnn_arch_holds(const bnn_arch *arch, const bnn_dataset *dataset, bnn_error *err);
+
 #endif

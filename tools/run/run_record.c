@@ -69,7 +69,6 @@ bnn_code bnn_run_config_parse(const char *name, const char *json, size_t bytes, 
     out->arch = config_text(root, "arch", arena, &code);
     out->data = config_text(root, "data", arena, &code);
     out->data_dir = config_text(root, "data-dir", arena, &code);
-    out->vocab = config_text(root, "vocab", arena, &code);
     out->optimizer = config_text(root, "optimizer", arena, &code);
     out->scheduler = config_text(root, "scheduler", arena, &code);
     out->epochs = config_count(root, "epochs");

@@ -11,7 +11,7 @@
 
 /* Of config.json; NULL or -1: not mentioned. */
 typedef struct bnn_run_config {
-    const char *algo, *arch, *data, *data_dir, *vocab, *optimizer, *scheduler;
+    const char *algo, *arch, *data, *data_dir, *optimizer, *scheduler;
     int64_t epochs, batch_size, seed, limit_train;
     double lr;
 } bnn_run_config;

@@ -67,9 +67,10 @@ void bnn_trainer_update(void *self, const bnn_stream *stream, const bnn_param *p
     }
 }
 
-/* Forward and backward of one batch; its gradients are its part of the step's. */
-static bnn_code run_batch(bnn_trainer *t, const bnn_batch *batch, size_t of_step, double *loss,
-                          bnn_error *err) {
+/* Forward and backward of one batch, `index` of its epoch; its gradients are its part of the
+ * step's. */
+static bnn_code run_batch(bnn_trainer *t, const bnn_batch *batch, size_t index, size_t of_step,
+                          double *loss, bnn_error *err) {
     const bnn_net *net = batch->n == t->set->batch_size ? &t->full : &t->tail;
     bnn_code code = bnn_net_feed(net, batch, err);
     if (code == BNN_OK && t->teacher) {
@@ -78,6 +79,8 @@ static bnn_code run_batch(bnn_trainer *t, const bnn_batch *batch, size_t of_step
     if (code != BNN_OK) {
         return code;
     }
+    bnn_graph_set_random(net->graph, t->set->seed,
+                         t->state.epoch * (uint64_t)bnn_loader_steps(t->loader) + index);
     const bnn_stream *stream = bnn_graph_stream(net->graph), *update = &t->optimizer.stream;
     stream->device.ops->follow(stream, update);
     bnn_graph_forward(net->graph);
@@ -107,7 +110,7 @@ static bnn_code run_batches(bnn_trainer *t, size_t *batches, double *loss, bnn_e
         left -= batch.n;
         t->first_batch = *batches == 0;
         t->last_batch = left == 0;
-        code = run_batch(t, &batch, of_step, loss, err);
+        code = run_batch(t, &batch, t->state.step + *batches, of_step, loss, err);
         if (code != BNN_OK) {
             return code;
         }
