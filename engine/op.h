@@ -85,6 +85,8 @@ typedef struct bnn_fold_rule {
                      const struct bnn_conv_end *end);
     /* Of any kind: each value is one of an input's, or 0, so that integers stay integers. */
     int selects;
+    /* Of any kind: the result is integers of at most this magnitude. NULL: it need not be. */
+    int (*integers)(const bnn_graph *graph, const bnn_node *node);
     /* Of any kind: how many of the first values of input k it reads. NULL: all. */
     int (*used)(const bnn_graph *graph, const bnn_node *node, int k);
 } bnn_fold_rule;
