@@ -88,6 +88,8 @@ typedef struct bnn_fold_rule {
     /* Of a channel's function: the sign of its value is that of x. In front of a sign it is
      * nothing. */
     int keeps_sign;
+    /* Of any kind: the result is integers of at most this magnitude. NULL: it need not be. */
+    int (*integers)(const bnn_graph *graph, const bnn_node *node);
     /* Of any kind: how many of the first values of input k it reads. NULL: all. */
     int (*used)(const bnn_graph *graph, const bnn_node *node, int k);
 } bnn_fold_rule;

@@ -22,6 +22,12 @@ static bnn_soft_attention shape_of(const bnn_graph *g, const bnn_node *node) {
                                 .random = bnn_graph_random(g, a->site)};
 }
 
+/* More than the workspace of all threads. */
+static double most_bytes(const bnn_graph *g, bnn_shape s) {
+    double t = (double)s.w + 16.0, c = (double)s.c + 16.0;
+    return 4.0 * bnn_graph_device(g)->threads * (3.0 * t * t + 7.0 * t * c);
+}
+
 static bnn_code infer(bnn_graph *g, bnn_node *node) {
     const attention_attr *a = node->attr;
     bnn_shape s = bnn_shape_of(g, node->in[Q]), mask = bnn_shape_of(g, node->in[MASK]);
@@ -39,6 +45,9 @@ static bnn_code infer(bnn_graph *g, bnn_node *node) {
     }
     if (!(a->dropout >= 0.0f && a->dropout < 1.0f)) {
         return bnn_node_fail(g, node, "with dropout %g", (double)a->dropout);
+    }
+    if (s.w > BNN_ATTENTION_MOST || most_bytes(g, s) > (double)(SIZE_MAX / 8)) {
+        return bnn_node_fail(g, node, "%d tokens are too many", s.w);
     }
     bnn_node_output(g, node, BNN_F32, s);
     node->saved_in = BNN_SAVED(Q) | BNN_SAVED(K) | BNN_SAVED(V) | BNN_SAVED(MASK);

@@ -95,6 +95,13 @@ static const bnn_op_field fields[] = {
     {NULL, BNN_FIELD_INT, 0, 0, 0},
 };
 
+/* As many signs as there are tokens. */
+static int integers(const bnn_graph *g, const bnn_node *node) {
+    return bnn_shape_of(g, node->in[Q]).w;
+}
+
+static const bnn_fold_rule fold = {.integers = integers};
+
 /* Dropout is training's alone. */
 static const bnn_form form = {
     .fields = fields,
@@ -108,6 +115,7 @@ const bnn_op bnn_bi_attention_op = {.name = "bi_attention",
                                     .infer = infer,
                                     .forward = forward,
                                     .backward = backward,
+                                    .fold = &fold,
                                     .form = &form};
 
 bnn_t bnn_op_bi_attention(bnn_graph *g, bnn_t q, bnn_t k, bnn_t v, bnn_t mask, int heads,

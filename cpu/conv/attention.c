@@ -11,15 +11,24 @@ enum {
     COUNT = BNN_WEIGHTED_ROWS
 };
 
+/* What rows of bits are met with: rows of as many words, packed for tiles, and what the integers
+ * are less twice what is counted. */
+typedef struct filters {
+    size_t n, words;
+    uint8_t *panels;
+    int32_t *offset; /* [n] */
+} filters;
+
 /* One head's operands, in a thread's share of the workspace. Channels of a head rarely begin with a
  * word: they are shifted to one. */
 typedef struct head {
-    uint64_t *q, *k, *v;   /* [t][words(d)] */
-    uint64_t *columns;     /* [d][words(t)]: v transposed */
-    uint64_t *valid;       /* [words(t)]: keys that are not masked */
-    uint64_t *a, *outside; /* [t][words(t)], [PIXELS][words(t)] */
-    int32_t *doubled;      /* [d]: twice the count of +1 in a column */
-    float *scores;         /* [t][t]: gradients of scores, or the attention as floats */
+    uint64_t *q, *k, *v;            /* [t and PIXELS][words(d)] */
+    uint64_t *columns;              /* [d][words(t)]: v transposed */
+    uint64_t *valid;                /* [words(t)]: keys that are not masked */
+    uint64_t *a, *window, *outside; /* [PIXELS][words(t)] */
+    filters keys, values;           /* of k, and of v's columns */
+    uint8_t *tile;                  /* packed rows of q, or of the attention */
+    float *scores;                  /* [t][t]: gradients of scores, or the attention as floats */
 } head;
 
 typedef struct job {
@@ -41,24 +50,39 @@ typedef struct job {
     bnn_queue *items;
 } job;
 
-static size_t lay_out(head *h, const bnn_attention *s, int backward, void *ws) {
-    size_t used = 0, d = s->c / s->heads, bits = 8 * s->t * bnn_words(d);
-    size_t line = 8 * bnn_words(s->t);
+static filters take_filters(const bnn_micro *micro, size_t n, size_t words, void *ws,
+                            size_t *used) {
+    size_t whole = bnn_ceil_div(n, 64) * 64;
+    filters f = {.n = n, .words = words};
+    f.panels = bnn_take(ws, used, whole * 8 * words * micro->b1_w_bytes);
+    f.offset = bnn_take(ws, used, n * sizeof *f.offset);
+    return f;
+}
+
+static size_t lay_out(head *h, const bnn_micro *micro, const bnn_attention *s, int backward,
+                      void *ws) {
+    size_t used = 0, d = s->c / s->heads, words = bnn_words(d), line = bnn_words(s->t);
+    size_t bits = 8 * (s->t + PIXELS) * words, block = 8 * PIXELS * line;
     h->q = bnn_take(ws, &used, bits);
     h->k = bnn_take(ws, &used, bits);
     h->v = bnn_take(ws, &used, bits);
-    h->columns = bnn_take(ws, &used, d * line);
-    h->valid = bnn_take(ws, &used, line);
-    h->a = bnn_take(ws, &used, s->t * line);
-    h->outside = bnn_take(ws, &used, PIXELS * line);
-    h->doubled = bnn_take(ws, &used, d * sizeof *h->doubled);
+    h->columns = bnn_take(ws, &used, 8 * d * line);
+    h->valid = bnn_take(ws, &used, 8 * line);
+    h->a = bnn_take(ws, &used, block);
+    h->window = bnn_take(ws, &used, block);
+    h->outside = bnn_take(ws, &used, block);
+    h->keys = take_filters(micro, s->t, words, ws, &used);
+    h->values = take_filters(micro, d, line, ws, &used);
+    size_t widest = words > line ? words : line;
+    h->tile = bnn_take(ws, &used, 8 * PIXELS * widest * micro->b1_a_bytes);
     h->scores = bnn_take(ws, &used, backward ? s->t * s->t * sizeof(float) : 0);
     return used;
 }
 
 size_t bnn_bi_attention_workspace(const bnn_stream *stream, const bnn_attention *s, int backward) {
     head h;
-    return (size_t)stream->device.threads * lay_out(&h, s, backward, NULL);
+    return (size_t)stream->device.threads *
+           lay_out(&h, stream->device.kernels->micro, s, backward, NULL);
 }
 
 /* ---- bits in other places ---- */
@@ -131,21 +155,20 @@ static void take_heads(const job *j, head *h, size_t sample, size_t first) {
 
 /* ---- forward ---- */
 
-/* What stands in for channels' offsets and thresholds where all are one. */
+/* What is the same for all heads: thresholds of all keys (kernels.h, threshold_pack), classes and
+ * factors of all pixels. */
 typedef struct constants {
-    int32_t dot[64]; /* a score is this less twice what is counted */
     int32_t positive[64], low[64], high[64];
     int32_t class_at[PIXELS];
     float half[PIXELS];
 } constants;
 
-static constants constants_of(const job *j) {
+static constants constants_of(const bnn_attention *s) {
     constants c = {.class_at = {0}};
-    for (size_t i = 0; i < 64; i++) { /* thresholds: kernels.h, threshold_pack */
-        c.dot[i] = (int32_t)j->d;
+    for (size_t i = 0; i < 64; i++) {
         c.positive[i] = 2;
-        c.low[i] = -2 * j->s->reach;
-        c.high[i] = 2 * (j->s->reach + 1);
+        c.low[i] = -2 * s->reach;
+        c.high[i] = 2 * (s->reach + 1);
     }
     for (size_t i = 0; i < PIXELS; i++) {
         c.half[i] = 0.5f;
@@ -153,13 +176,55 @@ static constants constants_of(const job *j) {
     return c;
 }
 
-/* Counts of n <= 64 rows of w against each of the finish's pixels. */
-static void count(const job *j, bnn_finish *f, size_t words, const uint64_t *x, size_t n,
-                  const uint64_t *w, int32_t *counts) {
-    f->n = n, f->width = n <= 16 ? 16 : 64, f->count = counts;
-    for (size_t i = 0; i < f->pixels; i++) {
-        memset(counts + i * f->width + n, 0, (f->width - n) * sizeof *counts);
-        j->micro->b1_inner(words, n, x + i * words, w, counts + i * f->width);
+static size_t width_of(size_t n) {
+    return n <= 16 ? 16 : n <= 32 ? 32 : 64;
+}
+
+static size_t panel_at(const bnn_micro *micro, const filters *f, size_t first) {
+    return first * 8 * f->words * micro->b1_w_bytes;
+}
+
+/* Integers are `all`, and more by twice each row's +1 where `more`, less twice the unequal bits. */
+static void pack_filters(const bnn_micro *micro, const uint64_t *rows, int32_t all, int more,
+                         filters *f) {
+    int times = more - (micro->b1_less_w ? 1 : 0);
+    for (size_t i = 0; i < f->n; i += 64) {
+        size_t n = bnn_min_size(64, f->n - i);
+        micro->b1_pack_w(8 * f->words, n, width_of(n), (const uint8_t *)(rows + i * f->words),
+                         f->panels + panel_at(micro, f, i));
+    }
+    for (size_t i = 0; i < f->n; i++) {
+        int32_t ones = 0;
+        for (size_t w = 0; times != 0 && w < f->words; w++) {
+            ones += __builtin_popcountll(rows[i * f->words + w]);
+        }
+        f->offset[i] = all + 2 * times * ones;
+    }
+}
+
+/* PIXELS rows as tiles. */
+static const uint8_t *pack_rows(const bnn_micro *micro, const uint64_t *rows, size_t words,
+                                uint8_t *tile) {
+    if (micro->b1_pack_a == NULL) {
+        return (const uint8_t *)rows;
+    }
+    for (size_t i = 0; i < PIXELS; i += micro->b1_mr) {
+        micro->b1_pack_a(8 * words, (const uint8_t *)(rows + i * words),
+                         tile + i * 8 * words * micro->b1_a_bytes);
+    }
+    return tile;
+}
+
+/* Counts of the finish's pixels against at most 64 filters from `first` on. */
+static void count(const bnn_micro *micro, const filters *w, size_t first, const uint8_t *tile,
+                  bnn_finish *f, int32_t *counts) {
+    f->n = bnn_min_size(64, w->n - first);
+    f->width = width_of(f->n);
+    f->offset = w->offset + first;
+    f->count = counts;
+    for (size_t i = 0; i < f->pixels; i += micro->b1_mr) {
+        micro->b1_tile(8 * w->words, f->width, tile + i * 8 * w->words * micro->b1_a_bytes,
+                       w->panels + panel_at(micro, w, first), counts + i * f->width);
     }
 }
 
@@ -169,83 +234,80 @@ static void finish_bits(const job *j, bnn_finish *f, const int32_t *threshold, u
     j->micro->b1_finish(f);
 }
 
-/* Rows of the attention, and of where scores' surrogates pass (or NULL). */
-static void attend(const job *j, const head *h, const constants *c, size_t rows, const uint64_t *q,
-                   uint64_t *a, uint64_t *window) {
-    int32_t counts[PIXELS * 64];
-    bnn_finish f = {.pixels = rows, .offset = c->dot, .class_at = c->class_at, .xscale = c->half};
+/* Rows of the attention, and if there is a backward of where scores' surrogates pass. */
+static void attend(const job *j, const head *h, const constants *c, size_t rows,
+                   const uint64_t *q) {
+    int32_t counts[PIXELS * 64] __attribute__((aligned(64)));
+    bnn_finish f = {.pixels = rows, .class_at = c->class_at, .xscale = c->half};
+    const uint8_t *tile = pack_rows(j->micro, q, j->head_row, h->tile);
     f.channels = j->s->t;
     for (size_t key = 0; key < j->s->t; key += 64) {
-        size_t at = key / 64;
-        count(j, &f, j->head_row, q, bnn_min_size(64, j->s->t - key), h->k + key * j->head_row,
-              counts);
-        finish_bits(j, &f, c->positive, a + at);
-        if (window != NULL) {
-            finish_bits(j, &f, c->low, window + at);
-            finish_bits(j, &f, c->high, h->outside + at);
+        count(j->micro, &h->keys, key, tile, &f, counts);
+        finish_bits(j, &f, c->positive, h->a + key / 64);
+        if (j->window != NULL) {
+            finish_bits(j, &f, c->low, h->window + key / 64);
+            finish_bits(j, &f, c->high, h->outside + key / 64);
         }
     }
 }
 
-/* Takes out what is masked or dropped. */
-static void mask_rows(const job *j, const head *h, size_t rows, const uint64_t *keep, uint64_t *a,
-                      uint64_t *window) {
+/* Takes out what is masked or dropped; `at` is where the rows are among all. */
+static void mask_rows(const job *j, const head *h, size_t rows, size_t at) {
     for (size_t i = 0; i < rows * j->line; i++) {
-        uint64_t in = h->valid[i % j->line] & (keep == NULL ? ~(uint64_t)0 : keep[i]);
-        a[i] &= in;
-        if (window != NULL) {
-            window[i] &= in & ~h->outside[i];
+        uint64_t in = h->valid[i % j->line] & (j->keep == NULL ? ~(uint64_t)0 : j->keep[at + i]);
+        h->a[i] &= in;
+        if (j->window != NULL) {
+            j->a[at + i] = h->a[i];
+            j->window[at + i] = h->window[i] & ~h->outside[i] & in;
         }
     }
 }
 
 /* A sum of signs is the +1 among all less what differs from the attention; half of twice that. */
 static void add_values(const job *j, const head *h, const constants *c, size_t rows,
-                       const uint64_t *a, float *context) {
-    int32_t counts[PIXELS * 64];
+                       float *context) {
+    int32_t counts[PIXELS * 64] __attribute__((aligned(64)));
     bnn_result y = {.f32 = context};
-    bnn_finish f = {.pixels = rows, .class_at = c->class_at, .xscale = c->half, .y = &y};
-    f.channels = j->s->c;
-    for (size_t column = 0; column < j->d; column += 64) {
-        f.offset = h->doubled + column, f.column = column;
-        count(j, &f, j->line, a, bnn_min_size(64, j->d - column), h->columns + column * j->line,
-              counts);
+    bnn_finish f = {.pixels = rows, .class_at = c->class_at, .xscale = c->half};
+    const uint8_t *tile = pack_rows(j->micro, h->a, j->line, h->tile);
+    f.channels = j->s->c, f.y = &y;
+    for (f.column = 0; f.column < j->d; f.column += 64) {
+        count(j->micro, &h->values, f.column, tile, &f, counts);
         j->micro->b1_finish(&f);
     }
 }
 
 static void forward_head(const job *j, head *h, const constants *c, size_t item) {
     const bnn_attention *s = j->s;
-    size_t sample = item / s->heads, first = item % s->heads * j->d, scores = item * s->t * j->line;
+    size_t sample = item / s->heads, first = item % s->heads * j->d;
     take_heads(j, h, sample, first);
     valid_keys(s->t, j->mask + sample * s->t, h->valid);
-    for (size_t i = 0; i < j->d; i++) {
-        h->doubled[i] = 0;
-        for (size_t w = 0; w < j->line; w++) {
-            h->doubled[i] += 2 * __builtin_popcountll(h->columns[i * j->line + w]);
-        }
-    }
-    uint64_t *a = j->a == NULL ? h->a : j->a + scores;
+    pack_filters(j->micro, h->k, (int32_t)j->d, 0, &h->keys);
+    pack_filters(j->micro, h->columns, 0, 1, &h->values);
     for (size_t i = 0; i < s->t; i += PIXELS) {
-        size_t rows = bnn_min_size(PIXELS, s->t - i), at = i * j->line;
-        uint64_t *window = j->window == NULL ? NULL : j->window + scores + at;
-        attend(j, h, c, rows, h->q + i * j->head_row, a + at, window);
-        mask_rows(j, h, rows, j->keep == NULL ? NULL : j->keep + scores + at, a + at, window);
-        add_values(j, h, c, rows, a + at, j->context + (sample * s->t + i) * s->c + first);
+        size_t rows = bnn_min_size(PIXELS, s->t - i);
+        attend(j, h, c, rows, h->q + i * j->head_row);
+        mask_rows(j, h, rows, (item * s->t + i) * j->line);
+        add_values(j, h, c, rows, j->context + (sample * s->t + i) * s->c + first);
     }
 }
 
 static void forward(const void *of, bnn_member me) {
     const job *j = of;
-    const constants c = constants_of(j);
+    const constants c = constants_of(j->s);
     head h;
     size_t item, last;
-    lay_out(&h, j->s, 0, j->ws + me.thread * j->ws_bytes);
+    lay_out(&h, j->micro, j->s, 0, j->ws + me.thread * j->ws_bytes);
+    /* Rows behind the last, of which a tile counts what nobody reads. */
+    memset(h.q + j->s->t * j->head_row, 0, 8 * PIXELS * j->head_row);
+    memset(h.a, 0, 8 * PIXELS * j->line);
+    bnn_call(j->micro->b1_enter);
     while (bnn_next_run(j->items, me, &item, &last)) {
         for (; item < last; item++) {
             forward_head(j, &h, &c, item);
         }
     }
+    bnn_call(j->micro->b1_leave);
 }
 
 static job job_of(const bnn_stream *stream, const bnn_attention *s, const uint64_t *q,
@@ -263,7 +325,7 @@ static job job_of(const bnn_stream *stream, const bnn_attention *s, const uint64
                  .k = k,
                  .v = v,
                  .ws = ws,
-                 .ws_bytes = lay_out(&h, s, backward, NULL)};
+                 .ws_bytes = lay_out(&h, stream->device.kernels->micro, s, backward, NULL)};
 }
 
 static void run(job *j, size_t work, void (*part)(const void *of, bnn_member me)) {
@@ -367,7 +429,7 @@ static void backward(const void *of, bnn_member me) {
     const job *j = of;
     head h;
     size_t item, last;
-    lay_out(&h, j->s, 1, j->ws + me.thread * j->ws_bytes);
+    lay_out(&h, j->micro, j->s, 1, j->ws + me.thread * j->ws_bytes);
     while (bnn_next_run(j->items, me, &item, &last)) {
         for (; item < last; item++) {
             backward_head(j, &h, item);

@@ -171,7 +171,7 @@ static void same_files(const char *a, const char *b) {
     ck_assert(memcmp(bytes[0], bytes[1], size[0]) == 0);
 }
 
-/* Each op that has a form is in the tiny network. */
+/* Each op that has a form is in the tiny network, but what reads more than an image: below. */
 static void check_ops_met(const bnn_graph *g) {
 #define MET(name) {&bnn_##name##_op, 0},
     struct {
@@ -182,6 +182,7 @@ static void check_ops_met(const bnn_graph *g) {
         for (size_t i = 0; i < bnn_graph_node_count(g); i++) {
             ops[k].met |= bnn_graph_node(g, i)->op == ops[k].op;
         }
+        ops[k].met |= ops[k].op == &bnn_bi_attention_op;
         ck_assert_msg(!ops[k].op->form || ops[k].met, "%s", ops[k].op->name);
     }
 }
@@ -212,6 +213,56 @@ START_TEST(every_op) {
         bnn_inference_free(&read);
         bnn_inference_free(&one);
     }
+}
+END_TEST
+
+/* Tokens, and a mask of integers beside them. */
+enum { TOKENS = 7, WORD = 12, ATTENDED = 3 * TOKENS * WORD };
+
+static void attention_network(bnn_inference *r, int batch) {
+    bnn_error err = {0};
+    CK_CODE(bnn_inference_start(r, &device, 2, 1, &err));
+    r->input_count = 2, r->output_count = 1;
+    bnn_t x = r->inputs[0] =
+        bnn_graph_input(r->graph, "tokens", BNN_F32, (bnn_shape){batch, 1, TOKENS, WORD});
+    bnn_t mask = r->inputs[1] =
+        bnn_graph_input(r->graph, "mask", BNN_I32, (bnn_shape){batch, 1, TOKENS, 1});
+    bnn_t v = tiny_product(r, "value.weight", bnn_plain(x), 0, WORD, 1, &bnn_conv_plain);
+    r->outputs[0] = bnn_op_bi_attention(r->graph, x, x, v, mask, 3, BNN_NONE, 0.0f);
+    bnn_graph_keep(r->graph, r->outputs[0]);
+    CK_CODE(bnn_graph_compile(r->graph, BNN_NONE, &err));
+    CK_CODE(bnn_graph_bind(r->graph, NULL, &err));
+    for (int i = 0; i < WORD * WORD; i++) {
+        bnn_f32(r->graph, r->constants[0].t)[i] = (float)(i * 37 % 23) - 11.0f;
+    }
+    bnn_conv_prepare_filters(r->graph);
+}
+
+START_TEST(attention) {
+    bnn_error err = {0};
+    bnn_inference made, read;
+    bnn_spec spec = tiny_spec();
+    float x[ATTENDED], y[2][ATTENDED];
+    int32_t mask[3 * TOKENS];
+    size_t bytes;
+    for (int i = 0; i < ATTENDED; i++) {
+        x[i] = (float)(i * 7919 % 61) / 30.0f - 1.0f;
+        mask[i / WORD] = i / WORD % 5 != 2;
+    }
+    attention_network(&made, 1);
+    CK_CODE(bnn_packed_save(path, &spec, &made, &bytes, &err));
+    bnn_inference_free(&made);
+    attention_network(&made, 3);
+    read_network(path, 3, &read);
+    const bnn_inference *both[] = {&made, &read};
+    for (int i = 0; i < 2; i++) {
+        bnn_graph_set(both[i]->graph, both[i]->inputs[1], mask);
+        run_network(both[i], x, y[i]);
+    }
+    ck_assert(memcmp(y[0], y[1], sizeof y[0]) == 0);
+    ck_assert(y[0][0] != y[0][1] || y[0][1] != y[0][2]);
+    bnn_inference_free(&made);
+    bnn_inference_free(&read);
 }
 END_TEST
 
@@ -390,6 +441,7 @@ int main(void) {
     tcase_add_test(tcase, versions_agree);
     tcase_add_loop_test(tcase, layout_1, 0, sizeof layouts / sizeof layouts[0]);
     tcase_add_test(tcase, every_op);
+    tcase_add_test(tcase, attention);
     tcase_add_loop_test(tcase, every_algorithm, 0, algorithms);
     tcase_add_test(tcase, names);
     tcase_add_test(tcase, other_name);

@@ -67,9 +67,9 @@ void bnn_trainer_update(void *self, const bnn_stream *stream, const bnn_param *p
     }
 }
 
-/* Forward and backward of one batch, `index` of its epoch; its gradients are its part of the
- * step's. */
-static bnn_code run_batch(bnn_trainer *t, const bnn_batch *batch, size_t index, size_t of_step,
+/* Forward and backward of one batch, which has this number in the whole training; its gradients are
+ * its part of the step's. */
+static bnn_code run_batch(bnn_trainer *t, const bnn_batch *batch, uint64_t number, size_t of_step,
                           double *loss, bnn_error *err) {
     const bnn_net *net = batch->n == t->set->batch_size ? &t->full : &t->tail;
     bnn_code code = bnn_net_feed(net, batch, err);
@@ -79,10 +79,9 @@ static bnn_code run_batch(bnn_trainer *t, const bnn_batch *batch, size_t index, 
     if (code != BNN_OK) {
         return code;
     }
-    bnn_graph_set_random(net->graph, t->set->seed,
-                         t->state.epoch * (uint64_t)bnn_loader_steps(t->loader) + index);
     const bnn_stream *stream = bnn_graph_stream(net->graph), *update = &t->optimizer.stream;
     stream->device.ops->follow(stream, update);
+    bnn_graph_set_random(net->graph, t->set->seed, number);
     bnn_graph_forward(net->graph);
     code = count_batch(t, net, batch, loss, err);
     if (code == BNN_OK) {
@@ -99,6 +98,7 @@ static bnn_code run_batch(bnn_trainer *t, const bnn_batch *batch, size_t index, 
  * the epoch. */
 static bnn_code run_batches(bnn_trainer *t, size_t *batches, double *loss, bnn_error *err) {
     const size_t of_step = samples_ahead(t);
+    const uint64_t first = ((uint64_t)t->state.epoch << 32) + t->state.step;
     size_t left = of_step;
     bnn_score_reset(&t->step);
     for (*batches = 0; *batches < t->set->accumulate; ++*batches) {
@@ -110,7 +110,7 @@ static bnn_code run_batches(bnn_trainer *t, size_t *batches, double *loss, bnn_e
         left -= batch.n;
         t->first_batch = *batches == 0;
         t->last_batch = left == 0;
-        code = run_batch(t, &batch, t->state.step + *batches, of_step, loss, err);
+        code = run_batch(t, &batch, first + *batches, of_step, loss, err);
         if (code != BNN_OK) {
             return code;
         }
