@@ -109,8 +109,8 @@ END_TEST
 /* ---- tokens ---- */
 #define SMALL                                                                                      \
     SPECIALS                                                                                       \
-        "un\n##aff\n##able\nwant\n##want\n##ed\n,\n!\nh\n\xe4\xb8\xad\n##\xcf\x82\n\xcf\x83\n"     \
-        "[\n]\nunk\nhe\n##llo\nhello\n'\n##\xc3\xa6\n\xc3\xa6"
+    "un\n##aff\n##able\nwant\n##want\n##ed\n,\n!\nh\n\xe4\xb8\xad\n##\xcf\x82\n\xcf\x83\n"         \
+    "[\n]\nunk\nhe\n##llo\nhello\n'\n##\xc3\xa6\n\xc3\xa6"
 static const char *const token[] = {
     "[PAD]",        "[UNK]",      "[CLS]",    "[SEP]",      "[MASK]",  "un",  "##aff",
     "##able",       "want",       "##want",   "##ed",       ",",       "!",   "h",
