@@ -24,7 +24,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     if (size == 0) {
         return 0;
     }
-    const bnn_glue_set *set = &bnn_glue_sets[(*data + 256 - '0') % BNN_GLUE_SETS];
+    const bnn_glue_set *set = &bnn_glue_sets[(*data + 9 * BNN_GLUE_SETS - '0') % BNN_GLUE_SETS];
     data++, size--;
     bnn_code code = bnn_glue_parse("input", data, size, &set->layout, &rows, &err);
     if (!bnn_accepted(code, &err)) {
