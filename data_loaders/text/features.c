@@ -12,7 +12,7 @@ void bnn_text_features(const bnn_vocab *vocab, const bnn_ids *a, const bnn_ids *
                        int32_t *ids, int32_t *segment, int32_t *mask) {
     const int32_t sep = bnn_vocab_special(vocab, BNN_TOKEN_SEP);
     const int32_t pad = bnn_vocab_special(vocab, BNN_TOKEN_PAD);
-    size_t first = a->count, second = b ? b->count : 0, n = 0;
+    size_t first = a->count, second = b->count, n = 0;
     truncate_pair(&first, &second, length - (second ? 3 : 2));
     ids[n++] = bnn_vocab_special(vocab, BNN_TOKEN_CLS);
     for (size_t i = 0; i < first; i++) {

@@ -78,7 +78,7 @@ bnn_code bnn_wordpiece(const bnn_vocab *vocab, const char *name, const char *tex
 #define BNN_TEXT_LEAST 3 /* [CLS], [SEP], [SEP] */
 
 /* [CLS] a [SEP] (b [SEP]), padded with [PAD] to `length` >= BNN_TEXT_LEAST: ids, segments (1 for b
- * and its [SEP]) and mask (1 where there is a token), [length] each. b is empty, or NULL, of a
+ * and its [SEP]) and mask (1 where there is a token), [length] each. b is empty of a
  * single sentence. What is too long loses tokens at the end of the longer, of b where both are as
  * long. */
 void bnn_text_features(const bnn_vocab *vocab, const bnn_ids *a, const bnn_ids *b, size_t length,
