@@ -14,7 +14,11 @@ typedef struct plan {
 } plan;
 
 struct bnn_teacher {
-    bnn_loaded model;
+    bnn_loaded model; /* what was opened, if anything was */
+    const char *name; /* for messages */
+    bnn_spec spec;
+    bnn_params *params;
+    bnn_device device;
     bnn_distill kind;
     int layers;    /* of the student */
     plan plans[2]; /* whole batches, and an epoch's last */
@@ -67,13 +71,13 @@ static bnn_code check_shown(bnn_teacher *t, const bnn_spec *student, bnn_error *
     bnn_params *params = bnn_params_create();
     bnn_net own = {0}, net = {0};
     bnn_t mine[BNN_MAX_SHOWN], theirs[BNN_MAX_SHOWN];
-    const char *path = t->model.path;
+    const char *path = t->name;
     if (!params) {
         return bnn_fail(err, BNN_ERR_MEMORY, "out of memory");
     }
-    bnn_code code = bnn_net_build(student, &t->model.device, params, 1, 0, &own, err);
-    if (code == BNN_OK && !(code = bnn_net_build(&t->model.spec, &t->model.device, t->model.params,
-                                                 1, 0, &net, err))) {
+    bnn_code code = bnn_net_build(student, &t->device, params, 1, 0, &own, err);
+    if (code == BNN_OK &&
+        !(code = bnn_net_build(&t->spec, &t->device, t->params, 1, 0, &net, err))) {
         t->layers = own.shown.insides.layers;
         const int count = bnn_distill_list(t->kind, &own.shown, t->layers, mine);
         const int shown = bnn_distill_list(t->kind, &net.shown, t->layers, theirs);
@@ -97,13 +101,38 @@ static bnn_code check_shown(bnn_teacher *t, const bnn_spec *student, bnn_error *
     return code;
 }
 
+static bnn_code start(bnn_teacher *t, const bnn_spec *spec, bnn_params *params,
+                      const bnn_spec *student, const bnn_device *device, bnn_error *err) {
+    t->spec = *spec;
+    t->params = params;
+    t->device = *device;
+    t->kind = student->distill;
+    bnn_code code = check_task(spec, student, t->name, err);
+    return code == BNN_OK ? check_shown(t, student, err) : code;
+}
+
+static bnn_teacher *create(const char *name, bnn_error *err) {
+    bnn_teacher *t = calloc(1, sizeof *t);
+    if (t) {
+        t->name = name;
+    } else {
+        bnn_fail(err, BNN_ERR_MEMORY, "out of memory for the teacher");
+    }
+    return t;
+}
+
+bnn_code bnn_teacher_create(const bnn_spec *spec, bnn_params *params, const bnn_spec *student,
+                            const bnn_device *device, bnn_teacher **out, bnn_error *err) {
+    *out = create(spec->arch->name, err);
+    return *out ? start(*out, spec, params, student, device, err) : BNN_ERR_MEMORY;
+}
+
 bnn_code bnn_teacher_open(const char *path, const bnn_spec *student, const bnn_device *device,
                           bnn_teacher **out, bnn_error *err) {
-    bnn_teacher *t = *out = calloc(1, sizeof *t);
+    bnn_teacher *t = *out = create(path, err);
     if (!t) {
-        return bnn_fail(err, BNN_ERR_MEMORY, "out of memory for the teacher");
+        return BNN_ERR_MEMORY;
     }
-    t->kind = student->distill;
     bnn_code code = bnn_loaded_open(path, device, &t->model, err);
     if (code != BNN_OK) {
         return bnn_fail_in(err, code, "--teacher");
@@ -111,15 +140,13 @@ bnn_code bnn_teacher_open(const char *path, const bnn_spec *student, const bnn_d
     if (!t->model.params) {
         return refuse(path, "a packed file shows only what it decides; give the checkpoint", err);
     }
-    code = check_task(&t->model.spec, student, path, err);
-    return code == BNN_OK ? check_shown(t, student, err) : code;
+    return start(t, &t->model.spec, t->model.params, student, device, err);
 }
 
 static bnn_code build(bnn_teacher *t, int batch, plan *p, bnn_error *err) {
     bnn_t shown[BNN_MAX_SHOWN];
     free_plan(p);
-    bnn_code code =
-        bnn_net_build(&t->model.spec, &t->model.device, t->model.params, batch, 0, &p->net, err);
+    bnn_code code = bnn_net_build(&t->spec, &t->device, t->params, batch, 0, &p->net, err);
     if (code != BNN_OK) {
         return code;
     }

@@ -8,9 +8,12 @@
 
 typedef struct bnn_teacher bnn_teacher;
 
-/* Opens a model file, and sees that it can teach `student` what student->distill says: it has the
- * same samples and classes, and for more than logits the same width and heads, and a multiple of
- * the layers. Free the teacher in any case. */
+/* Sees that a network with these parameters, which outlive the teacher, can teach `student` what
+ * student->distill says: it has the same samples and classes, and for more than logits the same
+ * width and heads, and a multiple of the layers. Free the teacher in any case. */
+bnn_code bnn_teacher_create(const bnn_spec *spec, bnn_params *params, const bnn_spec *student,
+                            const bnn_device *device, bnn_teacher **out, bnn_error *err);
+/* The same of a checkpoint. */
 bnn_code bnn_teacher_open(const char *path, const bnn_spec *student, const bnn_device *device,
                           bnn_teacher **out, bnn_error *err);
 void bnn_teacher_free(bnn_teacher *teacher); /* NULL is fine */
