@@ -142,8 +142,8 @@ static bnn_option options[] = {
     {"accept-changed-data", BNN_OPTION_FLAG, &accept_changed_data, NULL,
      "With --resume: go on although the data are not those the run began with, as when a damaged "
      "file was repaired; their checksum becomes the run's. It covers the contents of files that "
-     "are read whole (images, HDF5), and of folders of files (clouds, sound) names, sizes and "
-     "labels.",
+     "are read whole (images, HDF5, texts and their vocabulary), and of folders of files (clouds, "
+     "sound) names, sizes and labels.",
      .default_text = NULL},
     {"profile", BNN_OPTION_FLAG, &profile, NULL,
      "At the end, print where the steps' time and memory traffic went, by kind of op.",

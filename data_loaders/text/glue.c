@@ -137,7 +137,8 @@ static bnn_code find_folder(const glue *d, const char *dir, char out[BNN_DATA_PA
     if (code == BNN_OK && bnn_data_has(dir, d->set->folder, S_IFDIR)) {
         return bnn_data_join(out, dir, d->set->folder, err);
     }
-    return code == BNN_OK ? bnn_data_join(out, dir, ".", err) : code;
+    snprintf(out, BNN_DATA_PATH_MAX, "%s", dir); /* what is too long is said of the file */
+    return code;
 }
 
 static bnn_code open_table(glue *d, bnn_error *err) {

@@ -12,7 +12,8 @@ double bnn_correlation(double n, double x, double y, double xx, double yy, doubl
     if (!(of_x > NOISE * n * xx && of_y > NOISE * n * yy)) {
         return NAN;
     }
-    return (n * xy - x * y) / (sqrt(of_x) * sqrt(of_y));
+    const double r = (n * xy - x * y) / (sqrt(of_x) * sqrt(of_y));
+    return r > 1.0 ? 1.0 : r < -1.0 ? -1.0 : r; /* rounding may lead out */
 }
 
 typedef struct placed {

@@ -20,6 +20,7 @@ typedef struct bnn_metric {
     int digits;        /* that are worth showing */
     int training;      /* it is followed through training, too */
     int falls;         /* less is better */
+    int below_zero;    /* it may be: -100 to 100, else 0 to 100 */
 } bnn_metric;
 
 #define BNN_MAX_METRICS 8

@@ -253,7 +253,6 @@ static int64_t part(reader *r, const json_t *value, int64_t images, const char *
     return correct;
 }
 
-/* Correlations may be negative. */
 static double percent(reader *r, const json_t *value, const char *key, double least) {
     double number = json_number_value(value);
     if (json_is_null(value)) {
@@ -391,7 +390,8 @@ static void read_all(reader *r, const json_t *root, bnn_results *out) {
     }
     for (int i = 0; out->task->metrics[i].key; i++) {
         const char *key = out->task->metrics[i].key;
-        out->metric[i] = percent(r, json_object_get(root, key), key, -100.0);
+        out->metric[i] = percent(r, json_object_get(root, key), key,
+                                 out->task->metrics[i].below_zero ? -100.0 : 0.0);
     }
     out->loss = json_number_value(loss);
     if (!json_is_boolean(packed) || !json_is_number(loss)) {
