@@ -242,20 +242,20 @@ static bnn_code run(prediction *p, const char *name, bnn_error *err) {
 static bnn_code predict_lines(prediction *p, const char *path, const char *bytes, size_t size,
                               bnn_error *err) {
     bnn_code code = BNN_OK;
-    p->line = 0;
-    for (size_t at = 0; code == BNN_OK && at < size && !bnn_interrupted(); p->line++) {
+    size_t at = 0;
+    for (p->line = 1; code == BNN_OK && at < size && !bnn_interrupted(); p->line++) {
         const char *end = memchr(bytes + at, '\n', size - at);
-        size_t next = end ? (size_t)(end - bytes) + 1 : size, length = next - at - (end != NULL);
-        length -= length && bytes[at + length - 1] == '\r';
-        p->line++;
+        const size_t next = end ? (size_t)(end - bytes) + 1 : size;
+        size_t length = next - at - (end != NULL);
         char name[4300];
+        length -= length && bytes[at + length - 1] == '\r';
         snprintf(name, sizeof name, "%.4200s:%zu", path, p->line);
         if (length && !(code = bnn_sample_of_line(&p->sample, name, bytes + at, length, err))) {
             code = run(p, path, err);
         }
-        p->line--;
         at = next;
     }
+    p->line = 0;
     return code;
 }
 
