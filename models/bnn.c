@@ -127,8 +127,8 @@ void bnn_model_describe_sized(const bnn_model *model, bnn_model_info *info, size
         return;
     }
     const bnn_loaded *l = &model->loaded;
-    const bnn_model_info all = {.task = l->spec.arch->task->name,
-                                .input = l->spec.arch->input,
+    const bnn_model_info all = {.task = l->spec.task->name,
+                                .input = l->spec.arch->inputs[0],
                                 .outputs = bnn_spec_outputs(&l->spec),
                                 .architecture = l->spec.arch->name,
                                 .algorithm = bnn_spec_algorithm(&l->spec),
@@ -232,9 +232,9 @@ int bnn_model_run_pixels(bnn_model *model, size_t n, const uint8_t *pixels, floa
     if (!model) {
         return refuse(error, BNN_ERR_ARGUMENT, no_model);
     }
-    if (strcmp(model->loaded.spec.arch->input, "image") != 0) {
+    if (strcmp(model->loaded.spec.arch->inputs[0], "image") != 0) {
         bnn_fail(&err, BNN_ERR_ARGUMENT, "the model sees %s, not images; give it floats",
-                 model->loaded.spec.arch->input);
+                 model->loaded.spec.arch->inputs[0]);
         return report(error, &err);
     }
     return run(model, n, NULL, pixels, output, error);

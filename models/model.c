@@ -15,19 +15,23 @@ bnn_code bnn_spec_find(bnn_spec *spec, const char *arch, const char *algorithm, 
     if (!spec->binarizer && strcmp(algorithm, BNN_FLOAT_ALGORITHM) != 0) {
         return bnn_fail(err, BNN_ERR_UNSUPPORTED, "no algorithm is called '%.64s'", algorithm);
     }
+    spec->task = bnn_arch_serves(spec->arch, spec->task) ? spec->task : spec->arch->task;
     return BNN_OK;
 }
 
 int bnn_spec_fields(const bnn_spec *spec, bnn_field field[BNN_MAX_FIELDS], int *inputs) {
-    const bnn_task *task = spec->arch->task;
-    field[0] =
-        (bnn_field){spec->arch->input, BNN_F32, {1, spec->height, spec->width, spec->channels}};
-    field[1] = (bnn_field){task->target, BNN_I32, {1, 1, 1, 1}};
-    if (task->by_point) {
-        field[1].shape = (bnn_shape){1, spec->height, spec->width, 1};
+    const bnn_task *task = spec->task;
+    const bnn_shape sample = {1, spec->height, spec->width, spec->channels};
+    int n = 0;
+    for (; spec->arch->inputs[n]; n++) {
+        field[n] = (bnn_field){spec->arch->inputs[n], spec->arch->input_dtype, sample};
     }
-    *inputs = 1;
-    return 2;
+    *inputs = n;
+    field[n] = (bnn_field){task->target, task->real_target ? BNN_F32 : BNN_I32, {1, 1, 1, 1}};
+    if (task->by_point) {
+        field[n].shape = (bnn_shape){1, spec->height, spec->width, 1};
+    }
+    return n + 1;
 }
 
 const char *bnn_class_name(const bnn_spec *spec, int class) {
@@ -63,15 +67,17 @@ bnn_code bnn_net_build(const bnn_spec *spec, const bnn_device *device, bnn_param
     bnn_build build = {
         .graph = g, .binarizer = spec->binarizer, .phase = spec->phase, .pool = spec->pool};
     net->fields = bnn_spec_fields(spec, net->field, &inputs);
-    net->input[0] = batch_input(g, &net->field[0], batch);
-    bnn_output output = spec->arch->build(&build, spec->arch, net->input[0], spec->classes);
+    for (int i = 0; i < inputs; i++) {
+        net->input[i] = batch_input(g, &net->field[i], batch);
+    }
+    bnn_output output = spec->arch->build(&build, spec->arch, net->input, spec->classes);
     net->output = output.main = bnn_graph_value(g, output.main);
     bnn_graph_keep(g, net->output);
     net->fields = training ? net->fields : inputs;
     bnn_code code;
     if (training) {
         net->input[inputs] = batch_input(g, &net->field[inputs], batch);
-        net->loss = net->task_loss = spec->arch->task->loss(&build, &output, net->input[inputs]);
+        net->loss = net->task_loss = spec->task->loss(&build, &output, net->input[inputs]);
         if (output.penalty_weight > 0.0f) {
             net->penalty = output.penalty;
             bnn_graph_keep(g, net->task_loss);

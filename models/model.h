@@ -16,6 +16,7 @@ struct bnn_spec {
     const bnn_arch *arch;
     const bnn_binarizer *binarizer;       /* NULL: float */
     int height, width, channels, classes; /* of the input, [1,height,width,channels] a sample */
+    const bnn_task *task;                 /* what its data are to teach */
     int phase;                            /* of the binarizer's schedule */
     bnn_pool pool;                        /* of points, where the architecture has such a layer */
     /* How images were prepared; travels with the model. What they were normalized with, on the
@@ -29,7 +30,8 @@ struct bnn_spec {
 };
 
 const char *bnn_spec_algorithm(const bnn_spec *spec);
-/* Finds names; an error names the unknown one. */
+/* Finds names; an error names the unknown one. The task stays if the architecture can serve it,
+ * else it is the architecture's own. */
 bnn_code bnn_spec_find(bnn_spec *spec, const char *arch, const char *algorithm, bnn_error *err);
 
 /* The fields of a batch that its graphs read: the `inputs` first ones in evaluation, all in

@@ -81,8 +81,8 @@ void bnn_predictor_refresh(bnn_predictor *p, int phase) {
 static bnn_code build_named(bnn_predictor *p, batch_plan *plan, int n, bnn_error *err) {
     bnn_code code = bnn_net_build(&p->spec, &p->device, p->params, n, 0, &plan->net, err);
     if (code == BNN_OK) {
-        code = bnn_fold_create(plan->net.graph, 1, plan->net.input, 1, &plan->net.output,
-                               p->packed != NULL, &plan->fold, err);
+        code = bnn_fold_create(plan->net.graph, plan->net.fields, plan->net.input, 1,
+                               &plan->net.output, p->packed != NULL, &plan->fold, err);
     }
     if (code == BNN_OK) {
         plan->network = bnn_fold_result(plan->fold);
@@ -93,7 +93,19 @@ static bnn_code build_named(bnn_predictor *p, batch_plan *plan, int n, bnn_error
     return code;
 }
 
-/* Builds the network that the file describes, which must be one for the images it names. */
+/* Whether a network reads such fields of n samples, and gives one output. */
+static int reads(const bnn_inference *r, const bnn_field *field, int inputs, int n) {
+    int fits = r->input_count == inputs && r->output_count == 1;
+    for (int i = 0; fits && i < inputs; i++) {
+        bnn_shape samples = field[i].shape;
+        samples.n = n;
+        fits = bnn_shape_equal(bnn_shape_of(r->graph, r->inputs[i]), samples) &&
+               bnn_dtype_of(r->graph, r->inputs[i]) == field[i].dtype;
+    }
+    return fits;
+}
+
+/* Builds the network that the file describes, which must be one for the samples it names. */
 static bnn_code build_read(bnn_predictor *p, batch_plan *plan, int n, bnn_error *err) {
     const bnn_inference *r = plan->network = &plan->read;
     const bnn_spec *s = &p->spec;
@@ -104,12 +116,8 @@ static bnn_code build_read(bnn_predictor *p, batch_plan *plan, int n, bnn_error 
     bnn_field field[BNN_MAX_FIELDS];
     int inputs;
     bnn_spec_fields(s, field, &inputs);
-    bnn_shape sample = field[0].shape;
-    sample.n = n;
     int fits =
-        r->input_count == 1 && r->output_count == 1 &&
-        bnn_shape_equal(bnn_shape_of(r->graph, r->inputs[0]), sample) &&
-        bnn_dtype_of(r->graph, r->inputs[0]) == field[0].dtype &&
+        reads(r, field, inputs, n) &&
         bnn_shape_count(bnn_shape_of(r->graph, r->outputs[0])) == (size_t)n * bnn_spec_outputs(s) &&
         bnn_dtype_of(r->graph, r->outputs[0]) == BNN_F32;
     return fits ? BNN_OK
@@ -194,17 +202,23 @@ bnn_code bnn_predictor_run(bnn_predictor *p, const bnn_batch *batch, float *outp
                            bnn_error *err) {
     bnn_field field[BNN_MAX_FIELDS];
     int inputs;
-    const void *data = NULL;
+    const void *data[BNN_MAX_FIELDS];
     batch_plan *plan = NULL;
     bnn_spec_fields(&p->spec, field, &inputs);
-    bnn_code code = bnn_batch_data(batch, &field[0], &data, err);
-    size_t values = bnn_shape_count(field[0].shape), outputs = bnn_spec_outputs(&p->spec);
+    bnn_code code = BNN_OK;
+    for (int f = 0; code == BNN_OK && f < inputs; f++) {
+        code = bnn_batch_data(batch, &field[f], &data[f], err);
+    }
+    const size_t outputs = bnn_spec_outputs(&p->spec);
     for (size_t i = 0; code == BNN_OK && i < batch->n; i += (size_t)plan->batch) {
         if ((code = plan_part(p, batch->n - i, &plan, err)) != BNN_OK) {
             break;
         }
         const bnn_inference *network = plan->network;
-        bnn_graph_set(network->graph, network->inputs[0], (const float *)data + i * values);
+        for (int f = 0; f < inputs; f++) {
+            bnn_graph_set(network->graph, network->inputs[f],
+                          (const char *)data[f] + i * bnn_field_bytes(&field[f]));
+        }
         bnn_graph_forward(network->graph);
         code = bnn_graph_get(network->graph, network->outputs[0], output + i * outputs, err);
     }

@@ -225,7 +225,7 @@ static bnn_code describe_model(evaluation *e, bnn_error *err) {
     r->packed = e->model.packed;
     r->data = e->info->name;
     r->isa = e->model.device.kernels->name;
-    r->task = e->model.spec.arch->task;
+    r->task = e->model.spec.task;
     r->samples = (int64_t)e->test->count;
     r->checksum =
         bnn_arena_format(e->arena, "%08lx", (unsigned long)bnn_st_checksum(e->model.file));
@@ -436,7 +436,7 @@ static void print_advice(const evaluation *e) {
 
 static bnn_code evaluate(evaluation *e, bnn_error *err) {
     const bnn_spec *spec = &e->model.spec;
-    bnn_code code = bnn_score_create(spec->arch->task, spec, 0, &e->score, err);
+    bnn_code code = bnn_score_create(spec->task, spec, 0, &e->score, err);
     if (code != BNN_OK ||
         (code = bnn_evaluate(e->predictor, spec, e->test, &e->how, &e->score, &e->stopped, err)) !=
             BNN_OK ||

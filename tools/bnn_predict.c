@@ -244,7 +244,7 @@ static json_t *tell_parts(prediction *p, const char *path) {
 
 /* An array of JSON, a line a file: a cloud has thousands of points, and is not kept. */
 static bnn_code tell(prediction *p, const char *path, bnn_error *err) {
-    json_t *item = p->model.spec.arch->task->by_point ? tell_parts(p, path) : tell_classes(p, path);
+    json_t *item = p->model.spec.task->by_point ? tell_parts(p, path) : tell_classes(p, path);
     if (!item) {
         return bnn_fail(err, BNN_ERR_MEMORY, "out of memory for the results");
     }
@@ -330,7 +330,7 @@ static int find_category(const bnn_spec *spec, const char *name, int *first, cha
 static bnn_code choose_category(prediction *p, bnn_error *err) {
     const bnn_spec *spec = &p->model.spec;
     p->parts = spec->classes;
-    if (category && !spec->arch->task->by_point) {
+    if (category && !spec->task->by_point) {
         return bnn_fail(err, BNN_ERR_ARGUMENT,
                         "--category says nothing to %s, which tells no parts of shapes",
                         p->model.path);
@@ -340,7 +340,7 @@ static bnn_code choose_category(prediction *p, bnn_error *err) {
         return bnn_fail(err, BNN_ERR_ARGUMENT, "%s knows no category '%.64s'; it knows%s",
                         p->model.path, category, *known ? known : " none");
     }
-    if (spec->arch->task->by_point) {
+    if (spec->task->by_point) {
         bnn_options_note(&program, "top", "says nothing to a network that tells parts");
     }
     return BNN_OK;

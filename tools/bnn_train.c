@@ -331,7 +331,7 @@ static void print_result(const bnn_train_settings *s, const bnn_train_result *r)
         printf("interrupted; go on with: bnn-train --resume %s\n", s->output);
         return;
     }
-    const bnn_metric *m = &s->spec.arch->task->metrics[0];
+    const bnn_metric *m = &s->spec.task->metrics[0];
     char best[80];
     snprintf(best, sizeof best, "%.30s %.*f%.4s", m->title, m->digits, r->best, m->unit);
     bnn_interrupt_forget();

@@ -10,7 +10,7 @@
 
 /* Other samples are prepared in one way only. */
 static int sees_images(const bnn_arch *arch) {
-    return !arch || strcmp(arch->input, "image") == 0;
+    return !arch || strcmp(arch->inputs[0], "image") == 0;
 }
 
 /* Whether such a picture can stand within the input. */
@@ -48,6 +48,9 @@ size_t bnn_spec_meta(const bnn_spec *spec, bnn_arena *arena, bnn_meta meta[BNN_S
     meta[n++] = (bnn_meta){"data", spec->dataset ? spec->dataset : ""};
     meta[n++] = (bnn_meta){"pool", bnn_pool_names[spec->pool]};
     meta[n++] = (bnn_meta){"variant", spec->variant ? spec->variant : ""};
+    if (spec->task != spec->arch->task) {
+        meta[n++] = (bnn_meta){"task", spec->task->name};
+    }
     meta[n++] = (bnn_meta){"class_names", spec->class_names ? spec->class_names : ""};
     return n;
 }
@@ -177,6 +180,12 @@ bnn_code bnn_spec_read(const char *path, const bnn_st_file *file, const bnn_spec
     bnn_code code = bnn_spec_find(spec, arch, algo, err);
     if (code != BNN_OK) {
         return bnn_fail_in(err, code, "%s", path);
+    }
+    const char *task = bnn_st_metadata(file, "task");
+    spec->task = task ? bnn_task_find(task) : spec->task;
+    if (!bnn_arch_serves(spec->arch, spec->task)) {
+        return bnn_fail(err, BNN_ERR_FORMAT, "%s: metadata 'task' is '%.64s', which is none of %s",
+                        path, task, spec->arch->name);
     }
     int phases = spec->binarizer ? spec->binarizer->phases : 1;
     int input[3] = {spec->channels, spec->height, spec->width};

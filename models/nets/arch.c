@@ -7,54 +7,54 @@
 
 static const bnn_arch resnet18 = {.name = "resnet18",
                                   .title = "ResNet-18 (He et al. 2016)",
-                                  .input = "image",
+                                  .inputs = {"image"},
                                   .task = &bnn_task_classify,
                                   .build = bnn_build_resnet,
                                   .blocks = {2, 2, 2, 2},
                                   .width = 64};
 static const bnn_arch resnet34 = {.name = "resnet34",
                                   .title = "ResNet-34 (He et al. 2016)",
-                                  .input = "image",
+                                  .inputs = {"image"},
                                   .task = &bnn_task_classify,
                                   .build = bnn_build_resnet,
                                   .blocks = {3, 4, 6, 3},
                                   .width = 64};
 static const bnn_arch resnet20 = {.name = "resnet20",
                                   .title = "ResNet-20 (He et al. 2016), 16-channel stem",
-                                  .input = "image",
+                                  .inputs = {"image"},
                                   .task = &bnn_task_classify,
                                   .build = bnn_build_resnet,
                                   .blocks = {3, 3, 3},
                                   .width = 16};
 static const bnn_arch vgg_small = {.name = "vgg_small",
                                    .title = "VGG-Small (Zhang et al. 2018)",
-                                   .input = "image",
+                                   .inputs = {"image"},
                                    .task = &bnn_task_classify,
                                    .build = bnn_build_vgg_small,
                                    .width = 128};
 static const bnn_arch pointnet = {.name = "pointnet",
                                   .title = "PointNet (Qi et al. 2017)",
-                                  .input = "points",
+                                  .inputs = {"points"},
                                   .task = &bnn_task_classify_shapes,
                                   .build = bnn_build_pointnet};
 static const bnn_arch pointnet_vanilla = {.name = "pointnet_vanilla",
                                           .title = "PointNet without transforms",
-                                          .input = "points",
+                                          .inputs = {"points"},
                                           .task = &bnn_task_classify_shapes,
                                           .build = bnn_build_pointnet_vanilla};
 static const bnn_arch pointnet_partseg = {.name = "pointnet_partseg",
                                           .title = "PointNet for part segmentation",
-                                          .input = "points",
+                                          .inputs = {"points"},
                                           .task = &bnn_task_segment,
                                           .build = bnn_build_pointnet_partseg};
 static const bnn_arch fsmn = {.name = "fsmn",
                               .title = "FSMN (Zhang et al. 2015)",
-                              .input = "mel",
+                              .inputs = {"mel"},
                               .task = &bnn_task_keywords,
                               .build = bnn_build_fsmn};
 static const bnn_arch deep_fsmn = {.name = "deep_fsmn",
                                    .title = "Deep-FSMN (Zhang et al. 2018)",
-                                   .input = "mel",
+                                   .inputs = {"mel"},
                                    .task = &bnn_task_keywords,
                                    .build = bnn_build_deep_fsmn};
 
@@ -69,4 +69,8 @@ const bnn_arch *bnn_arch_find(const char *name) {
         }
     }
     return NULL;
+}
+
+int bnn_arch_serves(const bnn_arch *arch, const bnn_task *task) {
+    return task && task->by_point == arch->task->by_point;
 }

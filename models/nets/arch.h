@@ -4,13 +4,20 @@
 
 #include "models/tasks/task.h"
 
+/* A field of a batch is left for the target. */
+#define BNN_MAX_INPUTS (BNN_MAX_FIELDS - 1)
+
 typedef struct bnn_arch {
     const char *name;  /* as --arch spells it */
     const char *title; /* for --list */
-    const char *input; /* the field that it sees: "image", "points", "mel" */
-    const bnn_task *task;
-    /* From the input [N,H,W,C]. */
-    bnn_output (*build)(const bnn_build *b, const struct bnn_arch *arch, bnn_t x, int classes);
+    /* The fields that it sees, of one shape and type, NULL behind the last: "image", "points",
+     * "mel". */
+    const char *inputs[BNN_MAX_INPUTS + 1];
+    bnn_dtype input_dtype;
+    const bnn_task *task; /* unless its data are for another whose targets have the same form */
+    /* From the inputs, each [N,H,W,C]. */
+    bnn_output (*build)(const bnn_build *b, const struct bnn_arch *arch, const bnn_t *in,
+                        int classes);
     /* Family's own: blocks a stage (0 ends), and channels of the first. */
     int blocks[4];
     int width;
@@ -18,16 +25,22 @@ typedef struct bnn_arch {
 
 extern const bnn_arch *const bnn_archs[]; /* NULL-terminated */
 const bnn_arch *bnn_arch_find(const char *name);
+/* Whether the task's targets have the form of its outputs: a value a sample, or one a point. */
+int bnn_arch_serves(const bnn_arch *arch, const bnn_task *task); /* NULL: no */
 
 /* Families. */
-bnn_output bnn_build_resnet(const bnn_build *b, const bnn_arch *arch, bnn_t x, int classes);
-bnn_output bnn_build_vgg_small(const bnn_build *b, const bnn_arch *arch, bnn_t x, int classes);
-bnn_output bnn_build_pointnet(const bnn_build *b, const bnn_arch *arch, bnn_t x, int classes);
-bnn_output bnn_build_pointnet_vanilla(const bnn_build *b, const bnn_arch *arch, bnn_t x,
+bnn_output bnn_build_resnet(const bnn_build *b, const bnn_arch *arch, const bnn_t *in, int classes);
+bnn_output bnn_build_vgg_small(const bnn_build *b, const bnn_arch *arch, const bnn_t *in,
+                               int classes);
+bnn_output bnn_build_pointnet(const bnn_build *b, const bnn_arch *arch, const bnn_t *in,
+                              int classes);
+bnn_output bnn_build_pointnet_vanilla(const bnn_build *b, const bnn_arch *arch, const bnn_t *in,
                                       int classes);
 /* Logits of each point, [N,1,points,parts]. */
-bnn_output bnn_build_pointnet_partseg(const bnn_build *b, const bnn_arch *arch, bnn_t x, int parts);
-bnn_output bnn_build_fsmn(const bnn_build *b, const bnn_arch *arch, bnn_t x, int classes);
-bnn_output bnn_build_deep_fsmn(const bnn_build *b, const bnn_arch *arch, bnn_t x, int classes);
+bnn_output bnn_build_pointnet_partseg(const bnn_build *b, const bnn_arch *arch, const bnn_t *in,
+                                      int parts);
+bnn_output bnn_build_fsmn(const bnn_build *b, const bnn_arch *arch, const bnn_t *in, int classes);
+bnn_output bnn_build_deep_fsmn(const bnn_build *b, const bnn_arch *arch, const bnn_t *in,
+                               int classes);
 
 #endif

@@ -37,9 +37,9 @@ static bnn_t fsmn_block(const bnn_build *b, int index, bnn_t x) {
     return bnn_prelu(b, name, x);
 }
 
-bnn_output bnn_build_fsmn(const bnn_build *b, const bnn_arch *arch, bnn_t x, int classes) {
+bnn_output bnn_build_fsmn(const bnn_build *b, const bnn_arch *arch, const bnn_t *in, int classes) {
     (void)arch;
-    x = bnn_op_columns(b->graph, x);
+    bnn_t x = bnn_op_columns(b->graph, in[0]);
     for (int i = 0; i < LAYERS; i++) {
         x = fsmn_block(b, i, x);
     }
@@ -84,14 +84,15 @@ static bnn_t deep_layer(const bnn_build *b, int index, bnn_t x) {
     return bnn_op_add(b->graph, stage(b, name, 4, y, &narrow, 1, quiet), x);
 }
 
-bnn_output bnn_build_deep_fsmn(const bnn_build *b, const bnn_arch *arch, bnn_t x, int classes) {
+bnn_output bnn_build_deep_fsmn(const bnn_build *b, const bnn_arch *arch, const bnn_t *in,
+                               int classes) {
     const float small = b->binarizer ? SMALL : 0.0f;
     (void)arch;
     bnn_conv_layer first = {
         .out = 16, .kernel = 5, .stride = 2, .pad = 2, .bias = 1, .full_precision = 1};
     bnn_conv_layer second = {
         .out = 32, .kernel = 5, .stride = 2, .pad = 2, .bias = 1, .init_std = small};
-    x = stage(b, "front_end", 0, x, &first, 0, 1.0f);
+    bnn_t x = stage(b, "front_end", 0, in[0], &first, 0, 1.0f);
     x = stage(b, "front_end", 3, x, &second, 0, 1.0f);
     bnn_linear_layer fc1 = {.out = MEMORY, .full_precision = 1};
     x = bnn_linear(b, "fc1.0", bnn_op_columns(b->graph, x), &fc1);

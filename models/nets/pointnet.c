@@ -76,15 +76,16 @@ static bnn_t classify(const bnn_build *b, bnn_t x, int classes, int transforms) 
     return bnn_linear(b, "fc", x, &fc);
 }
 
-bnn_output bnn_build_pointnet(const bnn_build *b, const bnn_arch *arch, bnn_t x, int classes) {
+bnn_output bnn_build_pointnet(const bnn_build *b, const bnn_arch *arch, const bnn_t *in,
+                              int classes) {
     (void)arch;
-    return (bnn_output){.main = classify(b, x, classes, 1)};
+    return (bnn_output){.main = classify(b, in[0], classes, 1)};
 }
 
-bnn_output bnn_build_pointnet_vanilla(const bnn_build *b, const bnn_arch *arch, bnn_t x,
+bnn_output bnn_build_pointnet_vanilla(const bnn_build *b, const bnn_arch *arch, const bnn_t *in,
                                       int classes) {
     (void)arch;
-    return (bnn_output){.main = classify(b, x, classes, 0)};
+    return (bnn_output){.main = classify(b, in[0], classes, 0)};
 }
 
 /* The point's own features of all depths beside those of the cloud: [N,1,points,4928]. */
@@ -105,11 +106,11 @@ static bnn_t all_features(const bnn_build *b, bnn_t x, bnn_output *out) {
     return bnn_op_concat(b->graph, 6, (bnn_t[]){cloud, out1, out2, out3, out4, out5});
 }
 
-bnn_output bnn_build_pointnet_partseg(const bnn_build *b, const bnn_arch *arch, bnn_t x,
+bnn_output bnn_build_pointnet_partseg(const bnn_build *b, const bnn_arch *arch, const bnn_t *in,
                                       int parts) {
     (void)arch;
     bnn_output out = {.main = BNN_NONE};
-    x = all_features(b, x, &out);
+    bnn_t x = all_features(b, in[0], &out);
     x = normalized(b, "", "bns1", pointwise(b, "", "convs1", x, 256, 0), 1);
     x = normalized(b, "", "bns2", pointwise(b, "", "convs2", x, 256, 0), 1);
     x = normalized(b, "", "bns3", pointwise(b, "", "convs3", x, 128, 0), 1);

@@ -45,8 +45,9 @@ static bnn_t stem(const bnn_build *b, const bnn_arch *arch, bnn_t x) {
     return small ? x : bnn_op_max_pool(b->graph, x, 3, 2, 1, 0);
 }
 
-bnn_output bnn_build_resnet(const bnn_build *b, const bnn_arch *arch, bnn_t x, int classes) {
-    x = stem(b, arch, x);
+bnn_output bnn_build_resnet(const bnn_build *b, const bnn_arch *arch, const bnn_t *in,
+                            int classes) {
+    bnn_t x = stem(b, arch, in[0]);
     for (int stage = 0; stage < 4 && arch->blocks[stage]; stage++) {
         for (int i = 0; i < arch->blocks[stage]; i++) {
             char block[32];

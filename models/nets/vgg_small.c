@@ -4,7 +4,9 @@
 
 #include "models/nets/arch.h"
 
-bnn_output bnn_build_vgg_small(const bnn_build *b, const bnn_arch *arch, bnn_t x, int classes) {
+bnn_output bnn_build_vgg_small(const bnn_build *b, const bnn_arch *arch, const bnn_t *in,
+                               int classes) {
+    bnn_t x = in[0];
     for (int i = 0; i < 6; i++) {
         char name[16];
         bnn_conv_layer conv = {.out = arch->width << (i / 2),

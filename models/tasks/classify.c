@@ -16,7 +16,7 @@ static bnn_code add(const bnn_spec *spec, const bnn_batch *batch, const float *o
                     int with_loss, bnn_score *score, bnn_error *err) {
     const size_t classes = (size_t)spec->classes;
     const int32_t *label =
-        batch->data[bnn_field_find(batch->field, batch->field_count, spec->arch->task->target)];
+        batch->data[bnn_field_find(batch->field, batch->field_count, spec->task->target)];
     (void)err;
     for (size_t i = 0; i < batch->n; i++) {
         bnn_ranking r = bnn_rank(output + i * classes, spec->classes, label[i]);

@@ -51,7 +51,7 @@ static part_range parts_of(const bnn_spec *spec, int part) {
 
 int bnn_parts_beside(const bnn_spec *spec, int class, int *first) {
     part_range p =
-        spec->arch->task->by_point ? parts_of(spec, class) : (part_range){.count = spec->classes};
+        spec->task->by_point ? parts_of(spec, class) : (part_range){.count = spec->classes};
     *first = p.first;
     return p.count;
 }

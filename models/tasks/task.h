@@ -35,7 +35,8 @@ typedef struct bnn_score {
 
 typedef struct bnn_task {
     const char *name;          /* "classify" */
-    const char *target;        /* the field that holds what is to be found, I32 */
+    const char *target;        /* the field that holds what is to be found */
+    int real_target;           /* which is F32, not I32 */
     int by_point;              /* it has a value for each of the input's rows, not one a sample */
     const bnn_metric *metrics; /* the main one first; ends with a key that is NULL */
     /* The mean loss, to be minimized. `output` is what the architecture's builder gave. */

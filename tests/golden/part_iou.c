@@ -67,6 +67,7 @@ static int describe(part_case *c, char *names, size_t bytes) {
         c->spec.classes += c->parts[i];
     }
     c->spec.arch = bnn_arch_find("pointnet_partseg");
+    c->spec.task = c->spec.arch->task;
     c->spec.class_names = names;
     return c->spec.classes <= MOST_PARTS;
 }
@@ -88,13 +89,13 @@ static void add_shape(part_case *c, size_t s) {
     }
     compare(c, "shape_iou", s,
             bnn_part_iou(points, predicted, label, first, c->parts[c->category[s]]));
-    c->passed &= c->spec.arch->task->add(&c->spec, &batch, output, 0, &c->score, &err) == BNN_OK;
+    c->passed &= c->spec.task->add(&c->spec, &batch, output, 0, &c->score, &err) == BNN_OK;
     free(output);
     free(label);
 }
 
 static void run(part_case *c) {
-    const bnn_task *task = c->spec.arch->task;
+    const bnn_task *task = c->spec.task;
     bnn_error err;
     if (bnn_score_create(task, &c->spec, 0, &c->score, &err) != BNN_OK) {
         c->passed = 0;

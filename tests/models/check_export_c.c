@@ -432,7 +432,7 @@ START_TEST(memory) {
     bnn_translation t;
     bnn_c_plan plan;
     CK_CODE(bnn_translation_start(&request, &report, &t, &err));
-    CK_CODE(bnn_c_plan_make(&t, strcmp(d.spec.arch->input, "image") == 0, &plan));
+    CK_CODE(bnn_c_plan_make(&t, strcmp(d.spec.arch->inputs[0], "image") == 0, &plan));
     const size_t bytes = bnn_c_work_bytes(&plan);
     check_places(&plan);
     ck_assert_msg(bytes <= promise->work, "%zu bytes of memory", bytes);

@@ -195,7 +195,7 @@ START_TEST(small_image) {
             bnn_code code = bnn_net_build(&spec, device(), params, 1, 0, &net, &err);
             bnn_graph_free(net.graph);
             if (code != BNN_OK) {
-                int of_images = strcmp(bnn_archs[_i]->input, "image") == 0;
+                int of_images = strcmp(bnn_archs[_i]->inputs[0], "image") == 0;
                 ck_assert_msg(strstr(err.text, of_images ? "does not fit an image of" : ": "), "%s",
                               err.text);
             } else if (bnn_params_total(params) < 1000000) {

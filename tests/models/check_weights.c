@@ -148,10 +148,10 @@ static bnn_spec spec_of(const char *arch, const char *algorithm) {
     bnn_error err = {0};
     bnn_spec spec = {.height = 32, .width = 32, .channels = 3, .classes = 10, .dataset = ""};
     ck_ok(bnn_spec_find(&spec, arch, algorithm, &err), err);
-    if (strcmp(spec.arch->input, "points") == 0) {
+    if (strcmp(spec.arch->inputs[0], "points") == 0) {
         spec.height = 1;
         spec.channels = 6;
-    } else if (strcmp(spec.arch->input, "mel") == 0) {
+    } else if (strcmp(spec.arch->inputs[0], "mel") == 0) {
         spec.channels = 1;
     }
     return spec;

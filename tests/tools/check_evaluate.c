@@ -43,7 +43,7 @@ static void evaluate(const char *arch, const char *class_names, int classes, int
     ck_assert(bnn_params_allocate(params, &err) == BNN_OK);
     bnn_params_initialize(params, 3);
     ck_assert(bnn_predictor_create(spec, &device, params, NULL, NULL, &predictor, &err) == BNN_OK);
-    ck_assert(bnn_score_create(spec->arch->task, spec, 0, score, &err) == BNN_OK);
+    ck_assert(bnn_score_create(spec->task, spec, 0, score, &err) == BNN_OK);
     bnn_evaluation how = {.batch_size = 3, .loader_threads = 1, .prediction = prediction};
     bnn_code code = bnn_evaluate(predictor, spec, &m->dataset, &how, score, &stopped, &err);
     ck_assert_msg(code == BNN_OK, "%s", err.text);
@@ -70,7 +70,7 @@ START_TEST(parts) {
             right += p == label[k];
         }
     }
-    const double accuracy = spec.arch->task->value(&spec, &score, 2);
+    const double accuracy = spec.task->value(&spec, &score, 2);
     ck_assert_msg(fabs(accuracy - 100.0 * (double)right / (SAMPLES * POINTS)) < 1e-9, "%g",
                   accuracy);
     bnn_score_free(&score);
@@ -95,7 +95,7 @@ START_TEST(classes) {
         others += prediction[i] != label;
     }
     ck_assert_uint_gt(others, 0);
-    const double accuracy = spec.arch->task->value(&spec, &score, 0);
+    const double accuracy = spec.task->value(&spec, &score, 0);
     ck_assert_msg(fabs(accuracy - 100.0 * (double)right / SAMPLES) < 1e-9, "%g", accuracy);
     bnn_score_free(&score);
 }

@@ -183,7 +183,7 @@ bnn_code bnn_bench_pair(const bnn_bench *bench, const bnn_bench_row *row, const 
 
 /* The chosen size; an error for one that says nothing to what the network sees. */
 static bnn_code resize(const bnn_bench *bench, bnn_spec *spec, bnn_error *err) {
-    const char *input = bench->arch->input;
+    const char *input = bench->arch->inputs[0];
     int images = strcmp(input, "image") == 0, clouds = strcmp(input, "points") == 0;
     if ((bench->image_size && !images) || (bench->points && !clouds)) {
         return bnn_fail(err, BNN_ERR_ARGUMENT, "--%s says nothing to --arch %s, which sees '%s'",

@@ -6,7 +6,7 @@
 #include "models/summary.h"
 
 size_t bnn_bench_settings(const bnn_bench *bench, bnn_bench_setting out[2]) {
-    int images = strcmp(bench->arch->input, "image") == 0;
+    int images = strcmp(bench->arch->inputs[0], "image") == 0;
     if (bench->image_size || bench->batch_size || !images) {
         out[0].image_size = bench->image_size || !images ? bench->image_size : 32;
         out[0].batch_size = bench->batch_size ? bench->batch_size : 64;

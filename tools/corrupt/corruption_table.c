@@ -78,14 +78,14 @@ static bnn_code run_cell(bnn_predictor *predictor, const bnn_spec *spec,
     if (code != BNN_OK) {
         return code;
     }
-    code = bnn_score_create(spec->arch->task, spec, 1, &score, err);
+    code = bnn_score_create(spec->task, spec, 1, &score, err);
     if (code == BNN_OK) {
         code = bnn_evaluate(predictor, spec, dataset, how, &score, &stopped, err);
     }
     bnn_dataset_close(dataset);
     if (code == BNN_OK && !stopped) {
         row->correct[severity - 1] =
-            llround(spec->arch->task->value(spec, &score, 0) * (double)score.samples / 100.0);
+            llround(spec->task->value(spec, &score, 0) * (double)score.samples / 100.0);
     }
     bnn_score_free(&score);
     return code;

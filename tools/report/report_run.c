@@ -61,8 +61,8 @@ bnn_code bnn_report_run_open(const char *path, bnn_report_run *run, bnn_error *e
         return bnn_fail(err, BNN_ERR_MEMORY, "%s: out of memory", path);
     }
     bnn_code code = bnn_run_config_read(path, run->arena, &run->config, err);
-    const bnn_arch *arch = code == BNN_OK ? bnn_arch_find(run->config.arch) : NULL;
-    run->task = arch ? arch->task : bnn_tasks[0];
+    const bnn_dataset_info *data = code == BNN_OK ? bnn_dataset_find(run->config.data) : NULL;
+    run->task = data ? bnn_task_find(data->task) : bnn_tasks[0];
     if (code == BNN_OK && is_there(run, "metrics.csv")) {
         code = bnn_metrics_read(path, run->task, run->arena, &run->metrics, err);
     }

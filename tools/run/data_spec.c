@@ -32,6 +32,7 @@ static void describe(bnn_spec *spec, const bnn_dataset_info *info, const bnn_fie
     spec->width = field->shape.w;
     spec->channels = field->shape.c;
     spec->classes = classes;
+    spec->task = bnn_task_find(info->task);
     spec->dataset = info->name;
     memcpy(spec->mean, info->mean, sizeof spec->mean);
     memcpy(spec->std, info->std, sizeof spec->std);
@@ -75,11 +76,15 @@ void bnn_data_note(const bnn_dataset *dataset, const char *what, const char *pro
     }
 }
 
+static int fits(const bnn_arch *arch, const bnn_dataset_info *info) {
+    return is(arch->inputs[0], info->field[0].name) &&
+           bnn_arch_serves(arch, bnn_task_find(info->task));
+}
+
 /* The first network for such data, or NULL. */
 static const char *arch_for(const bnn_dataset_info *info) {
     for (size_t i = 0; bnn_archs[i]; i++) {
-        if (is(bnn_archs[i]->task->name, info->task) &&
-            is(bnn_archs[i]->input, info->field[0].name)) {
+        if (fits(bnn_archs[i], info)) {
             return bnn_archs[i]->name;
         }
     }
@@ -89,8 +94,7 @@ static const char *arch_for(const bnn_dataset_info *info) {
 /* The first data set for such a network, or NULL. */
 static const char *data_for(const bnn_arch *arch) {
     for (size_t i = 0; bnn_datasets[i]; i++) {
-        if (is(arch->task->name, bnn_datasets[i]->task) &&
-            is(arch->input, bnn_datasets[i]->field[0].name)) {
+        if (fits(arch, bnn_datasets[i])) {
             return bnn_datasets[i]->name;
         }
     }
@@ -98,14 +102,14 @@ static const char *data_for(const bnn_arch *arch) {
 }
 
 bnn_code bnn_arch_fits(const bnn_arch *arch, const bnn_dataset_info *info, bnn_error *err) {
-    if (is(arch->task->name, info->task) && is(arch->input, info->field[0].name)) {
+    if (fits(arch, info)) {
         return BNN_OK;
     }
     const char *data = data_for(arch), *other = arch_for(info);
     return bnn_fail(err, BNN_ERR_ARGUMENT,
                     "--arch %s is for %s of '%s', --data %s for %s of '%s'; take --data %s, or "
                     "--arch %s",
-                    arch->name, arch->task->name, arch->input, info->name, info->task,
+                    arch->name, arch->task->name, arch->inputs[0], info->name, info->task,
                     info->field[0].name, data ? data : "of another kind",
                     other ? other : "of another kind");
 }
@@ -127,11 +131,11 @@ bnn_code bnn_pool_choose(bnn_spec *spec, const char *name, bnn_error *err) {
     const char *points = "points";
     char names[200] = "";
     bnn_pool_find(name, &spec->pool);
-    if (spec->pool == BNN_POOL_USUAL || is(spec->arch->input, points)) {
+    if (spec->pool == BNN_POOL_USUAL || is(spec->arch->inputs[0], points)) {
         return BNN_OK;
     }
     for (size_t i = 0, used = 0; bnn_archs[i]; i++) {
-        if (is(bnn_archs[i]->input, points) && used < sizeof names) {
+        if (is(bnn_archs[i]->inputs[0], points) && used < sizeof names) {
             used += (size_t)snprintf(names + used, sizeof names - used, "%s%s", used ? ", " : "",
                                      bnn_archs[i]->name);
         }

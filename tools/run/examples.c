@@ -108,7 +108,7 @@ static int is_wrong(const candidate *s) {
 
 /* Parts are named with all of their category; else there are two classes to name, or one. */
 static int keep_labels(bnn_example *x, const candidate *s, bnn_arena *arena) {
-    const int parts = s->spec->arch->task->by_point;
+    const int parts = s->spec->task->by_point;
     for (int c = 0; c < x->classes; c++) {
         x->name[c] = name_of(arena, s->spec,
                              parts ? s->first + c
@@ -130,7 +130,7 @@ static bnn_code keep(bnn_examples *e, const candidate *s, int wrong, bnn_error *
     int step;
     keep_shape(x, s->field, &step);
     x->labels = s->labels;
-    x->classes = s->spec->arch->task->by_point ? s->count : 1 + wrong;
+    x->classes = s->spec->task->by_point ? s->count : 1 + wrong;
     if (!allocate(x, e->arena) || !keep_labels(x, s, e->arena)) {
         return fail_memory(err);
     }
@@ -150,10 +150,10 @@ static int is_new(const bnn_examples *e, int32_t kind) {
 
 bnn_code bnn_examples_offer(bnn_examples *e, const bnn_spec *spec, const bnn_batch *batch, size_t i,
                             const float *output, bnn_error *err) {
-    const bnn_task *task = spec->arch->task;
-    const int input = bnn_field_find(batch->field, batch->field_count, spec->arch->input);
+    const bnn_task *task = spec->task;
+    const int input = bnn_field_find(batch->field, batch->field_count, spec->arch->inputs[0]);
     const int target = bnn_field_find(batch->field, batch->field_count, task->target);
-    if (input < 0 || target < 0 || !known_field(spec->arch->input)) {
+    if (input < 0 || target < 0 || !known_field(spec->arch->inputs[0])) {
         return BNN_OK;
     }
     const bnn_field *field = &batch->field[input];

@@ -20,8 +20,7 @@ typedef struct evaluation {
 /* Of sample i, as the task scores it. */
 static void predict(evaluation *e, const bnn_batch *batch, size_t i) {
     const size_t classes = (size_t)e->spec->classes, rows = e->values / classes;
-    const int target =
-        bnn_field_find(batch->field, batch->field_count, e->spec->arch->task->target);
+    const int target = bnn_field_find(batch->field, batch->field_count, e->spec->task->target);
     const int32_t *label = batch->data[target];
     const float *output = e->output + i * e->values;
     int32_t *prediction = e->how->prediction + (e->score->samples + i) * rows;
@@ -33,7 +32,7 @@ static void predict(evaluation *e, const bnn_batch *batch, size_t i) {
 
 static void save(const evaluation *e, const bnn_batch *batch) {
     const bnn_sample_files *files = &e->how->files;
-    const int seen = bnn_field_find(batch->field, batch->field_count, e->spec->arch->input);
+    const int seen = bnn_field_find(batch->field, batch->field_count, e->spec->arch->inputs[0]);
     if (files->inputs) {
         bnn_npy_write(files->inputs, batch->data[seen],
                       batch->n * bnn_field_bytes(&batch->field[seen]));
@@ -63,11 +62,11 @@ static bnn_code add_batch(evaluation *e, const bnn_batch *batch, bnn_error *err)
         }
     }
     save(e, batch);
-    return e->spec->arch->task->add(e->spec, batch, e->output, 1, e->score, err);
+    return e->spec->task->add(e->spec, batch, e->output, 1, e->score, err);
 }
 
 static void show(evaluation *e, size_t before) {
-    const bnn_task *task = e->spec->arch->task;
+    const bnn_task *task = e->spec->task;
     if (e->how->label) {
         char note[64];
         snprintf(note, sizeof note, "%s %.*f%s", task->metrics[0].name, task->metrics[0].digits,

@@ -40,7 +40,7 @@ void bnn_plan_table_print(const bnn_train_settings *s, const bnn_params *params,
            bnn_spec_algorithm(&s->spec), s->spec.channels, s->spec.height, s->spec.width,
            s->spec.classes);
     print_classes(&s->spec);
-    if (strcmp(s->spec.arch->input, "points") == 0) {
+    if (strcmp(s->spec.arch->inputs[0], "points") == 0) {
         printf("pool of points  %s\n",
                bnn_pool_names[bnn_pool_of(s->spec.pool, !!s->spec.binarizer)]);
     }

@@ -166,7 +166,7 @@ static bnn_code set_up(bnn_trainer *t, bnn_error *err) {
 bnn_code bnn_train(const bnn_train_settings *settings, bnn_train_result *result, bnn_error *err) {
     bnn_trainer t = {.set = settings,
                      .spec = settings->spec,
-                     .task = settings->spec.arch->task,
+                     .task = settings->spec.task,
                      .schedule = settings->schedule};
     *result = (bnn_train_result){0};
     bnn_code code = set_up(&t, err);

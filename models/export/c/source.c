@@ -110,7 +110,7 @@ static void put_class_names(const source *s, FILE *out) {
 }
 
 static const char *logits_of(const source *s) {
-    return s->t->request->spec->arch->task->by_point ? "_LOGITS" : "_CLASSES";
+    return s->t->request->spec->task->by_point ? "_LOGITS" : "_CLASSES";
 }
 
 static void put_interface(const source *s, FILE *out) {
@@ -144,7 +144,7 @@ static void put_header(source *s, FILE *out) {
             bnn_shape_count(bnn_shape_of(s->t->graph, s->t->plain.inputs[0])), upper,
             spec->classes);
     fprintf(out, "#define %s_LOGITS %zu%s\n", upper, bnn_spec_outputs(spec),
-            spec->arch->task->by_point ? " /* [POINTS][CLASSES] */" : "");
+            spec->task->by_point ? " /* [POINTS][CLASSES] */" : "");
     fprintf(out,
             "#define %s_WORK_BYTES %zu /* of memory that is written */\n"
             "#define %s_CONSTANT_BYTES %zu /* of memory that is only read, beside the code */\n",
@@ -241,7 +241,7 @@ static bnn_code prepare(source *s, const char *path) {
     const bnn_translation *t = s->t;
     const bnn_spec *spec = t->request->spec;
     bnn_code code;
-    s->pixels = strcmp(spec->arch->input, "image") == 0;
+    s->pixels = strcmp(spec->arch->inputs[0], "image") == 0;
     for (int c = 0; c < 3; c++) {
         s->pixels = s->pixels && (c >= spec->channels || spec->std[c] > 0.0f);
     }

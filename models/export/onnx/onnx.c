@@ -37,7 +37,7 @@ static size_t put_input(bnn_onnx *o, int64_t dims[3]) {
     const bnn_t input = o->t->plain.inputs[0];
     const bnn_shape s = bnn_shape_of(o->t->graph, input);
     const char *x = "input";
-    const int points = strcmp(o->t->request->spec->arch->input, "points") == 0;
+    const int points = strcmp(o->t->request->spec->arch->inputs[0], "points") == 0;
     dims[0] = s.c;
     dims[1] = points ? s.w : s.h;
     dims[2] = s.w;
