@@ -257,12 +257,14 @@ static void attend(const job *j, const head *h, const constants *c, size_t rows,
 
 /* Takes out what is masked or dropped; `at` is where the rows are among all. */
 static void mask_rows(const job *j, const head *h, size_t rows, size_t at) {
-    for (size_t i = 0; i < rows * j->line; i++) {
-        uint64_t in = h->valid[i % j->line] & (j->keep == NULL ? ~(uint64_t)0 : j->keep[at + i]);
-        h->a[i] &= in;
-        if (j->window != NULL) {
-            j->a[at + i] = h->a[i];
-            j->window[at + i] = h->window[i] & ~h->outside[i] & in;
+    for (size_t r = 0, i = 0; r < rows; r++) {
+        for (size_t w = 0; w < j->line; w++, i++) {
+            uint64_t in = h->valid[w] & (j->keep == NULL ? ~(uint64_t)0 : j->keep[at + i]);
+            h->a[i] &= in;
+            if (j->window != NULL) {
+                j->a[at + i] = h->a[i];
+                j->window[at + i] = h->window[i] & ~h->outside[i] & in;
+            }
         }
     }
 }
