@@ -67,6 +67,7 @@ static int describe(part_case *c, char *names, size_t bytes) {
         c->spec.classes += c->parts[i];
     }
     c->spec.arch = bnn_arch_find("pointnet_partseg");
+    c->spec.task = c->spec.arch->task;
     c->spec.class_names = names;
     return c->spec.classes <= MOST_PARTS;
 }
