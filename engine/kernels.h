@@ -107,7 +107,7 @@ typedef struct bnn_attention {
     int reach;
     float factor;
 } bnn_attention;
-#define BNN_ATTENTION_MOST 32767
+#define BNN_ATTENTION_MOST 8192
 
 /* Hidden values of a bottleneck, at most. */
 #define BNN_BOTTLENECK_MOST 64

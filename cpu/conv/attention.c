@@ -5,6 +5,8 @@
  * weighted by floats, and for v of rows of floats weighted by the attention's 0 and 1. */
 #include "cpu/conv/conv.h"
 
+enum { Q, K, V };
+
 enum {
     PIXELS = 16,  /* rows of counts that are finished at a time */
     RESULTS = 64, /* rows of a gradient at a time */
@@ -29,6 +31,7 @@ typedef struct head {
     filters keys, values;           /* of k, and of v's columns */
     uint8_t *tile;                  /* packed rows of q, or of the attention */
     float *scores;                  /* [t][t]: gradients of scores, or the attention as floats */
+    float *rows;                    /* [t][d], or transposed: signs as floats */
 } head;
 
 typedef struct job {
@@ -43,7 +46,7 @@ typedef struct job {
     const uint64_t *saved_a, *saved_window; /* as they come to the backward */
     float *context;
     const float *gcontext;
-    float *grad[3]; /* of q, k, v */
+    float *grad[3];
     int acc[3];
     char *ws;
     size_t ws_bytes; /* of a thread */
@@ -76,6 +79,7 @@ static size_t lay_out(head *h, const bnn_micro *micro, const bnn_attention *s, i
     size_t widest = words > line ? words : line;
     h->tile = bnn_take(ws, &used, 8 * PIXELS * widest * micro->b1_a_bytes);
     h->scores = bnn_take(ws, &used, backward ? s->t * s->t * sizeof(float) : 0);
+    h->rows = bnn_take(ws, &used, backward ? s->t * d * sizeof(float) : 0);
     return used;
 }
 
@@ -253,12 +257,14 @@ static void attend(const job *j, const head *h, const constants *c, size_t rows,
 
 /* Takes out what is masked or dropped; `at` is where the rows are among all. */
 static void mask_rows(const job *j, const head *h, size_t rows, size_t at) {
-    for (size_t i = 0; i < rows * j->line; i++) {
-        uint64_t in = h->valid[i % j->line] & (j->keep == NULL ? ~(uint64_t)0 : j->keep[at + i]);
-        h->a[i] &= in;
-        if (j->window != NULL) {
-            j->a[at + i] = h->a[i];
-            j->window[at + i] = h->window[i] & ~h->outside[i] & in;
+    for (size_t r = 0, i = 0; r < rows; r++) {
+        for (size_t w = 0; w < j->line; w++, i++) {
+            uint64_t in = h->valid[w] & (j->keep == NULL ? ~(uint64_t)0 : j->keep[at + i]);
+            h->a[i] &= in;
+            if (j->window != NULL) {
+                j->a[at + i] = h->a[i];
+                j->window[at + i] = h->window[i] & ~h->outside[i] & in;
+            }
         }
     }
 }
@@ -350,78 +356,85 @@ void bnn_bi_attention(const bnn_stream *stream, const bnn_attention *s, const ui
 
 /* ---- backward ---- */
 
-/* Sums of rows (`p`: the rows, how many values, the weights) into m results, `step` floats apart.
- */
-static void add_rows(const job *j, bnn_weighted p, size_t rows, size_t m, float *result,
-                     size_t step, int acc) {
+/* result[i] (+)= sums over t of rows[t] times weight a[i * a_row + t * a_step]; i < p.m. Results
+ * are a `step` of floats apart. */
+static void add_rows(const bnn_micro *micro, bnn_weighted p, size_t rows, float *result,
+                     size_t step) {
     const bnn_weighted whole = p;
     float *c[RESULTS];
     p.c = c;
-    for (size_t i = 0; i < m; i += p.m) {
-        p.m = bnn_min_size(RESULTS, m - i);
+    for (size_t i = 0; i < whole.m; i += p.m) {
+        p.m = bnn_min_size(RESULTS, whole.m - i);
         for (size_t r = 0; r < p.m; r++) {
             c[r] = result + (i + r) * step;
         }
-        p.acc = acc;
+        p.acc = whole.acc;
         for (size_t t = 0; t < rows; t += COUNT, p.acc = 1) {
             p.count = bnn_min_size(COUNT, rows - t);
             p.a = whole.a + i * p.a_row + t * p.a_step;
-            if (p.signs != NULL) {
-                p.signs = whole.signs + t * p.step;
-                j->micro->b1_weighted(&p);
-            } else {
-                p.rows = whole.rows + t * p.step;
-                j->micro->f32_weighted(&p);
-            }
+            p.rows = whole.rows + t * p.step;
+            micro->f32_weighted(&p);
         }
     }
 }
 
-/* Gradients of the scores' integers. */
-static void score_gradients(const job *j, const head *h, const float *g, const uint64_t *window) {
+/* A head's signs as floats: bits first .. first + n of each row. */
+static const float *expand(const bnn_micro *micro, size_t rows, size_t words, const uint64_t *bits,
+                           size_t first, size_t n, float scale, float *to) {
+    for (size_t i = 0; i < rows; i++) {
+        micro->b1_expand(n, bits + i * words, first, scale, to + i * n);
+    }
+    return to;
+}
+
+/* Gradients of the scores' integers, from those of a head's context. */
+static void score_gradients(const job *j, const head *h, size_t row, size_t first, const float *g,
+                            const uint64_t *window) {
     size_t t = j->s->t;
-    add_rows(
-        j,
-        (bnn_weighted){
-            .n = t, .a = g, .a_row = j->s->c, .a_step = 1, .signs = h->columns, .step = j->line},
-        j->d, t, h->scores, t, 0);
+    bnn_weighted by_g = {.m = t, .n = t, .a = g, .a_row = j->s->c, .a_step = 1, .step = t};
+    cut(t, j->row, j->v + row, first, j->d, h->v);
+    transpose_rows(t, j->d, h->v, h->columns);
+    by_g.rows = expand(j->micro, j->d, j->line, h->columns, 0, t, j->s->factor, h->rows);
+    add_rows(j->micro, by_g, j->d, h->scores, t);
     for (size_t i = 0; i < t; i++) {
-        float *row = h->scores + i * t;
-        j->stream->device.kernels->plane_backward(j->stream, t, row, window + i * j->line, row, 0);
-        for (size_t k = 0; k < t; k++) {
-            row[k] *= j->s->factor;
-        }
+        float *to = h->scores + i * t;
+        j->stream->device.kernels->plane_backward(j->stream, t, to, window + i * j->line, to, 0);
+    }
+}
+
+/* Bits as 0 and 1. */
+static void expand_attention(const job *j, const uint64_t *a, float *to) {
+    size_t t = j->s->t;
+    expand(j->micro, t, j->line, a, 0, t, 0.5f, to);
+    for (size_t i = 0; i < t * t; i++) {
+        to[i] += 0.5f;
     }
 }
 
 static void backward_head(const job *j, head *h, size_t item) {
     const bnn_attention *s = j->s;
     size_t sample = item / s->heads, first = item % s->heads * j->d, t = s->t;
-    size_t at = sample * t * s->c + first, scores = item * t * j->line;
-    bnn_weighted by_scores = {.n = j->d, .a = h->scores, .a_row = t, .a_step = 1};
-    by_scores.step = j->head_row;
-    take_heads(j, h, sample, first);
-    if (j->grad[0] != NULL || j->grad[1] != NULL) {
-        score_gradients(j, h, j->gcontext + at, j->saved_window + scores);
+    size_t at = sample * t * s->c + first, row = sample * t * j->row, scores = item * t * j->line;
+    bnn_weighted p = {.m = t, .n = j->d, .a = h->scores, .a_row = t, .a_step = 1, .step = j->d};
+    if (j->grad[Q] != NULL || j->grad[K] != NULL) {
+        score_gradients(j, h, row, first, j->gcontext + at, j->saved_window + scores);
     }
-    if (j->grad[0] != NULL) {
-        by_scores.signs = h->k;
-        add_rows(j, by_scores, t, t, j->grad[0] + at, s->c, j->acc[0]);
+    if (j->grad[Q] != NULL) {
+        p.acc = j->acc[Q];
+        p.rows = expand(j->micro, t, j->row, j->k + row, first, j->d, 1.0f, h->rows);
+        add_rows(j->micro, p, t, j->grad[Q] + at, s->c);
     }
-    by_scores.a_row = 1, by_scores.a_step = t;
-    if (j->grad[1] != NULL) {
-        by_scores.signs = h->q;
-        add_rows(j, by_scores, t, t, j->grad[1] + at, s->c, j->acc[1]);
+    p.a_row = 1, p.a_step = t; /* of other tokens' scores */
+    if (j->grad[K] != NULL) {
+        p.acc = j->acc[K];
+        p.rows = expand(j->micro, t, j->row, j->q + row, first, j->d, 1.0f, h->rows);
+        add_rows(j->micro, p, t, j->grad[K] + at, s->c);
     }
-    if (j->grad[2] != NULL) {
-        for (size_t i = 0; i < t; i++) {
-            j->micro->b1_expand(t, j->saved_a + scores + i * j->line, 0, 0.5f, h->scores + i * t);
-        }
-        for (size_t i = 0; i < t * t; i++) {
-            h->scores[i] += 0.5f;
-        }
-        by_scores.signs = NULL, by_scores.rows = j->gcontext + at, by_scores.step = s->c;
-        add_rows(j, by_scores, t, t, j->grad[2] + at, s->c, j->acc[2]);
+    if (j->grad[V] != NULL) {
+        p.acc = j->acc[V];
+        expand_attention(j, j->saved_a + scores, h->scores);
+        p.rows = j->gcontext + at, p.step = s->c;
+        add_rows(j->micro, p, t, j->grad[V] + at, s->c);
     }
 }
 
@@ -444,7 +457,7 @@ void bnn_bi_attention_backward(const bnn_stream *stream, const bnn_attention *s,
                                void *ws) {
     job j = job_of(stream, s, q, k, v, 1, ws);
     j.gcontext = gcontext, j.saved_a = a, j.saved_window = window;
-    j.grad[0] = gq, j.acc[0] = acc_q, j.grad[1] = gk, j.acc[1] = acc_k;
-    j.grad[2] = gv, j.acc[2] = acc_v;
+    j.grad[Q] = gq, j.acc[Q] = acc_q, j.grad[K] = gk, j.acc[K] = acc_k;
+    j.grad[V] = gv, j.acc[V] = acc_v;
     run(&j, 4 * macs(s) / BNN_F32_MACS, backward);
 }

@@ -572,6 +572,8 @@ START_TEST(test_refusals) {
         bnn_t y = bnn_graph_input(g, "y", BNN_F32, (bnn_shape){2, 1, 5, 4});
         bnn_t three = plain_param(g, "three", bnn_vector(3), 1);
         bnn_t mask = bnn_graph_input(g, "mask", BNN_I32, (bnn_shape){2, 1, 5, 1});
+        bnn_shape tokens = {1, 1, BNN_ATTENTION_MOST + 1, 4};
+        bnn_t longer = bnn_graph_input(g, "longer", BNN_F32, tokens);
         const struct {
             const char *name;
             bnn_t got;
@@ -601,7 +603,10 @@ START_TEST(test_refusals) {
              i == 19 ? bnn_op_bi_attention(g, y, y, y, three, 2, BNN_NONE, 0.0f) : BNN_NONE},
             {"bi_attention",
              i == 20 ? bnn_op_bi_attention(g, y, y, y, mask, 2, bits_of(g, y), 0.1f) : BNN_NONE},
-            {"squared_error", i == 21 ? bnn_op_squared_error(g, x, y) : BNN_NONE},
+            {"bi_attention",
+             i == 21 ? bnn_op_bi_attention(g, longer, longer, longer, longer, 2, BNN_NONE, 0.0f)
+                     : BNN_NONE},
+            {"squared_error", i == 22 ? bnn_op_squared_error(g, x, y) : BNN_NONE},
         };
         int count = sizeof refused / sizeof *refused;
         if (i < count) {
