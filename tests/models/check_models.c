@@ -4,6 +4,7 @@
 #include "tests/fixtures/graph_fixture.h"
 
 #include "models/model.h"
+#include "models/summary.h"
 
 typedef struct counts {
     size_t total, binary;
@@ -31,6 +32,16 @@ static const bnn_param *source(const bnn_graph *g, bnn_t t) {
         t = node->in[0];
     }
     return bnn_graph_param_of(g, t);
+}
+
+/* What --dry-run adds up. */
+static uint64_t macs_of_rows(const bnn_net *net) {
+    uint64_t macs = 0;
+    for (size_t i = 0; i < bnn_graph_node_count(net->graph); i++) {
+        bnn_layer_row row;
+        macs += bnn_layer_row_at(net->graph, i, &row) ? row.macs : 0;
+    }
+    return macs;
 }
 
 static counts count(const bnn_net *net, const bnn_params *params) {
@@ -99,6 +110,7 @@ START_TEST(test_tables) {
         ck_assert_uint_eq(got.total, want.total);
         ck_assert_uint_eq(got.binary, want.binary);
         ck_assert_uint_eq(got.macs, want.macs);
+        ck_assert_uint_eq(macs_of_rows(&net), want.macs);
         ck_assert_uint_eq(got.binary_macs, want.binary_macs);
         bnn_graph_free(net.graph);
         bnn_params_free(params);
