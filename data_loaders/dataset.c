@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "data_loaders/internal.h"
+#include "data_loaders/text/glue.h"
 #include "engine/base/text.h"
 
 const bnn_dataset_info *const bnn_datasets[] = {
@@ -19,6 +20,15 @@ const bnn_dataset_info *const bnn_datasets[] = {
     &bnn_dataset_speech_commands,
     &bnn_dataset_modelnet40,
     &bnn_dataset_shapenet_part,
+    &bnn_glue_sets[BNN_GLUE_COLA].info,
+    &bnn_glue_sets[BNN_GLUE_SST2].info,
+    &bnn_glue_sets[BNN_GLUE_MRPC].info,
+    &bnn_glue_sets[BNN_GLUE_STSB].info,
+    &bnn_glue_sets[BNN_GLUE_MNLI].info,
+    &bnn_glue_sets[BNN_GLUE_QQP].info,
+    &bnn_glue_sets[BNN_GLUE_QNLI].info,
+    &bnn_glue_sets[BNN_GLUE_RTE].info,
+    &bnn_glue_sets[BNN_GLUE_WNLI].info,
     NULL,
 };
 

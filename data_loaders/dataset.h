@@ -21,7 +21,12 @@ typedef struct bnn_dataset bnn_dataset;
 typedef struct bnn_dataset_options {
     size_t limit;        /* keeps the first so many samples; 0: all */
     const char *variant; /* which of the sets that its files hold (info->variant), or NULL */
-    int length;          /* points of a cloud; 0: the row's */
+    int length;          /* points of a cloud, tokens of a text; 0: the row's */
+    /* Of texts: the vocabulary, as the bytes of its file or as the file; neither: the one beside
+     * the set. Both are needed no longer than the set is being opened. */
+    const unsigned char *vocab;
+    size_t vocab_bytes;
+    const char *vocab_file;
 } bnn_dataset_options;
 
 /* A row of the table. */
@@ -89,6 +94,10 @@ struct bnn_dataset {
     bnn_file_id *file;  /* that it reads */
     size_t files, file_capacity;
     bnn_normalizer normalizer; /* of images: the row's, or bnn_dataset_normalize's */
+    /* Of texts: the vocabulary's file, which is the set's own, and how many tokens it has; every id
+     * is below. Planned without a vocabulary: NULL, and as many as bert-base-uncased has. */
+    const unsigned char *vocab;
+    size_t vocab_bytes, tokens;
     /* Writes each field of sample `index` to out[field]. draw = NULL is the test transform. Called
      * from several threads at once. An error names the file. */
     bnn_code (*sample)(const bnn_dataset *dataset, size_t index, const bnn_draw *draw,

@@ -58,6 +58,9 @@ bnn_code bnn_graph_get(const bnn_graph *graph, bnn_t t, void *host, bnn_error *e
  * where it lies, or from the graph's own copy on the device. */
 void bnn_graph_set(bnn_graph *graph, bnn_t input, const void *data);
 void bnn_graph_forward(bnn_graph *graph);
+/* What random numbers of the following runs (dropout) are a function of, beside the place they are
+ * drawn for: a seed, and which batch of the whole training it is. At first both are 0. */
+void bnn_graph_set_random(bnn_graph *graph, uint64_t seed, uint64_t batch);
 /* Runs backward from the root, whose gradient is 1 (a loss of one value), or else whatever the
  * caller wrote to bnn_grad(graph, root). Parameters' gradients are handed over on the way. */
 void bnn_graph_backward(bnn_graph *graph);

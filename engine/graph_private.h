@@ -97,6 +97,7 @@ struct bnn_graph {
     bnn_node *nodes;
     size_t node_count, node_capacity;
     bnn_t root;
+    uint64_t seed, batch; /* bnn_graph_set_random */
     bnn_action *actions;
     size_t action_count, action_capacity;
     bnn_step *steps;

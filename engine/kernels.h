@@ -82,6 +82,33 @@ static inline int bnn_pooled(int size, int kernel, int stride, int pad, int ceil
     return count - (ceil_mode && (count - 1) * stride >= size + pad);
 }
 
+/* Where random numbers come from: word i of a Philox stream is a function of these and i alone
+ * (engine/base/rng.h). */
+typedef struct bnn_random {
+    uint64_t seed, stream;
+} bnn_random;
+
+/* Attention of n samples of t tokens: q, k, v [n,1,t,heads*d], a head's d channels side by side.
+ * dropout: the probability that a probability is dropped, by `random`. */
+typedef struct bnn_soft_attention {
+    int n, t, heads, d;
+    float dropout;
+    bnn_random random;
+} bnn_soft_attention;
+
+/* What is added to the score of a token that is padding (Devlin et al., BERT, NAACL 2019). */
+#define BNN_MASKED (-10000.0f)
+
+/* Attention on bits over t tokens of c channels, of which a head has c / heads neighbours. The
+ * surrogate of a score passes where |q k'| <= reach, and its gradient is `factor` times that of the
+ * integer q k'. */
+typedef struct bnn_attention {
+    size_t n, t, c, heads; /* q, k, v [n,1,t,c]; t and c / heads at most BNN_ATTENTION_MOST */
+    int reach;
+    float factor;
+} bnn_attention;
+#define BNN_ATTENTION_MOST 8192
+
 /* Hidden values of a bottleneck, at most. */
 #define BNN_BOTTLENECK_MOST 64
 
@@ -145,6 +172,25 @@ typedef struct bnn_kernels {
     /* gw[o,kh,kw,c/groups] = dL/dw given gy and the input as fed to the forward. */
     void (*conv_backward_w)(const bnn_stream *stream, const bnn_conv *s, const float *gy,
                             const bnn_operand *x, float *gw, int acc, void *ws);
+
+    /* ---- attention on bits (BiBERT: Qin et al. 2022) ---- */
+    /* For the forward, or for the forward and the backward. */
+    size_t (*bi_attention_workspace)(const bnn_stream *stream, const bnn_attention *s,
+                                     int backward);
+    /* context[n,1,t,c] = A v, with A[i][j] = 1 where q_i k_j' > 0 and mask[n][j] != 0, else 0;
+     * sums of signs, as floats. For the backward (both NULL: none) it leaves A and where a score's
+     * surrogate passes, rows of bits [n,heads,t,t]; such are `keep`, too, whose clear bits take
+     * scores out (dropout), NULL for none. */
+    void (*bi_attention)(const bnn_stream *stream, const bnn_attention *s, const uint64_t *q,
+                         const uint64_t *k, const uint64_t *v, const int32_t *mask,
+                         const uint64_t *keep, float *context, uint64_t *a, uint64_t *window,
+                         void *ws);
+    /* Gradients of the signs q, k and v, each NULL where it is not wanted. */
+    void (*bi_attention_backward)(const bnn_stream *stream, const bnn_attention *s,
+                                  const float *gcontext, const uint64_t *q, const uint64_t *k,
+                                  const uint64_t *v, const uint64_t *a, const uint64_t *window,
+                                  float *gq, int acc_q, float *gk, int acc_k, float *gv, int acc_v,
+                                  void *ws);
 
     /* ---- element-wise ---- */
     void (*fill)(const bnn_stream *stream, size_t n, float value, float *x);
@@ -297,6 +343,53 @@ typedef struct bnn_kernels {
     void (*bottleneck_finish)(const bnn_stream *stream, size_t c, size_t hidden, size_t pieces,
                               const void *sums, float *gw1, int acc1, float *gw2, int acc2);
 
+    /* ---- text ---- */
+    /* (block) y = x Phi(x), GELU by the error function (Hendrycks & Gimpel 2016). Its sign counts:
+     * of a negative x it is at most -FLT_MIN. y may be x. */
+    void (*gelu)(const bnn_stream *stream, size_t n, const float *x, float *y);
+    /* (block) gx = g * (Phi(x) + x phi(x)); may be g when acc = 0. */
+    void (*gelu_backward)(const bnn_stream *stream, size_t n, const float *g, const float *x,
+                          float *gx, int acc);
+    /* (block) y may be x; the backward reads y, and gx may be g when acc = 0. */
+    void (*tanh)(const bnn_stream *stream, size_t n, const float *x, float *y);
+    void (*tanh_backward)(const bnn_stream *stream, size_t n, const float *g, const float *y,
+                          float *gx, int acc);
+    /* (block) Each row: y = (x - mean) / sqrt(biased variance + eps) * weight[c] + bias[c] (Ba et
+     * al. 2016). y may be x. */
+    void (*layer_norm)(const bnn_stream *stream, size_t rows, size_t c, const float *x,
+                       const float *weight, const float *bias, float eps, float *y);
+    /* (block) Sums, as channel_sums has them, of g and of g times the normalized x: the gradients
+     * of bias and weight; and gx, which may be g when acc = 0. Either may be NULL. */
+    void (*layer_norm_backward)(const bnn_stream *stream, size_t rows, size_t c, const float *g,
+                                const float *x, const float *weight, float eps, int reset,
+                                void *sums, float *gx, int acc);
+    /* (block) y = x / (1 - p), or with probability p 0 (Srivastava et al. 2014). x[0] is value
+     * `first` of what is drawn for; y may be x when acc = 0. Also the gradient. */
+    void (*dropout)(const bnn_stream *stream, size_t first, size_t n, const float *x, float p,
+                    bnn_random random, float *y, int acc);
+    /* Rows of bits [rows][words(c)], each clear with probability p: where dropout of as many values
+     * keeps them. */
+    void (*keep)(const bnn_stream *stream, size_t rows, size_t c, float p, bnn_random random,
+                 uint64_t *bits);
+    /* y[n][c] = rows id[i] of a table [rows][c], floats or bits; where that is no row of it, zeros.
+     * id = NULL: row i % period. */
+    void (*table_rows)(const bnn_stream *stream, size_t n, size_t c, const bnn_operand *table,
+                       size_t rows, const int32_t *id, size_t period, float *y);
+    /* The gradient of the whole table, terms in the order of i; none for row `padding`. */
+    void (*table_rows_backward)(const bnn_stream *stream, size_t n, size_t c, const float *g,
+                                size_t rows, const int32_t *id, size_t period, size_t padding,
+                                float *gtable, int acc);
+    /* y = softmax(q k' / sqrt(d) + (mask ? 0 : BNN_MASKED)) v a head (Vaswani et al. 2017); mask
+     * [n][t]. The softmax runs over the second token. */
+    size_t (*attention_workspace)(const bnn_stream *stream, const bnn_soft_attention *s);
+    void (*attention)(const bnn_stream *stream, const bnn_soft_attention *s, const float *q,
+                      const float *k, const float *v, const int32_t *mask, float *y, void *ws);
+    /* Each gradient may be NULL. */
+    void (*attention_backward)(const bnn_stream *stream, const bnn_soft_attention *s,
+                               const float *g, const float *q, const float *k, const float *v,
+                               const int32_t *mask, float *gq, int acc_q, float *gk, int acc_k,
+                               float *gv, int acc_v, void *ws);
+
     /* ---- pooling ---- */
     /* Max over kernel x kernel windows of [n,h,w,c], padding never wins; index (may be NULL) keeps
      * which tap won (the first of equals), one byte a value, for the backward. kernel <= 15. There
@@ -327,11 +420,40 @@ typedef struct bnn_kernels {
     void (*cross_entropy_backward)(const bnn_stream *stream, size_t n, size_t classes,
                                    const float *probability, const int32_t *label,
                                    const float *gloss, float *glogits, int acc);
+    /* Mean of (x - target)^2, of n values. */
+    void (*squared_error)(const bnn_stream *stream, size_t n, const float *x, const float *target,
+                          float *loss);
+    /* gx = gloss[0] * 2 (x - target) / n */
+    void (*squared_error_backward)(const bnn_stream *stream, size_t n, const float *x,
+                                   const float *target, const float *gloss, float *gx, int acc);
     /* norm[n] = 2-norms of x[n][len], and their mean; a norm of 0 has no gradient. */
     void (*norm_mean)(const bnn_stream *stream, size_t n, size_t len, const float *x, float *norm,
                       float *mean);
     void (*norm_mean_backward)(const bnn_stream *stream, size_t n, size_t len, const float *gmean,
                                const float *x, const float *norm, float *gx, int acc);
+
+    /* Mean over all values of -softmax(teacher) log softmax(student), logits [n][classes]; keeps
+     * difference = softmax(student) - softmax(teacher) for the backward. Not finite if a logit of
+     * the student is not. */
+    void (*soft_cross_entropy)(const bnn_stream *stream, size_t n, size_t classes,
+                               const float *student, const float *teacher, float *difference,
+                               float *loss);
+    /* gstudent = gloss[0] * difference / count, count = n * classes. */
+    void (*soft_cross_entropy_backward)(const bnn_stream *stream, size_t count,
+                                        const float *difference, const float *gloss,
+                                        float *gstudent, int acc);
+    /* Direction matching (BiBERT: Qin et al. 2022): | s / |s| - t / |t| | of whole tensors of n
+     * values, of which those <= floor count as 0; 0 / 0 is 0. state[3]: |s|, |t| and the loss. ws:
+     * direction_bytes. */
+    size_t (*direction_bytes)(const bnn_stream *stream, size_t n);
+    void (*direction_matching)(const bnn_stream *stream, size_t n, float floor,
+                               const float *student, const float *teacher, double *state,
+                               float *loss, void *ws);
+    /* The student's. Where it has no direction, or the teacher's, it is 0. */
+    void (*direction_matching_backward)(const bnn_stream *stream, size_t n, float floor,
+                                        const float *gloss, const float *student,
+                                        const float *teacher, const double *state, float *gstudent,
+                                        int acc);
 
     /* ---- optimizers over flat buffers, one pass (semantics of torch.optim) ---- */
     /* g times min(1, max_norm / (its 2-norm + 1e-6)) (torch.nn.utils.clip_grad_norm_). */

@@ -85,6 +85,11 @@ typedef struct bnn_fold_rule {
                      const struct bnn_conv_end *end);
     /* Of any kind: each value is one of an input's, or 0, so that integers stay integers. */
     int selects;
+    /* Of a channel's function: the sign of its value is that of x. In front of a sign it is
+     * nothing. */
+    int keeps_sign;
+    /* Of any kind: the result is integers of at most this magnitude. NULL: it need not be. */
+    int (*integers)(const bnn_graph *graph, const bnn_node *node);
     /* Of any kind: how many of the first values of input k it reads. NULL: all. */
     int (*used)(const bnn_graph *graph, const bnn_node *node, int k);
 } bnn_fold_rule;
@@ -174,6 +179,8 @@ const bnn_kernels *bnn_graph_kernels(const bnn_graph *graph);
 const bnn_device *bnn_graph_device(const bnn_graph *graph);
 /* Every kernel's first argument. */
 const bnn_stream *bnn_graph_stream(const bnn_graph *graph);
+/* Of random numbers that are this site's alone, in this run of the graph (graph.h). */
+bnn_random bnn_graph_random(const bnn_graph *graph, uint64_t site);
 float *bnn_f32(const bnn_graph *graph, bnn_t t);
 int16_t *bnn_i16(const bnn_graph *graph, bnn_t t);
 int32_t *bnn_i32(const bnn_graph *graph, bnn_t t);

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "engine/base/rng.h"
 #include "layers/binarizers/binarizer.h"
 
 static const bnn_init zero = {BNN_INIT_CONSTANT, 0.0f, 0.0f};
@@ -152,6 +153,44 @@ bnn_t bnn_activation(const bnn_build *b, bnn_t x) {
 bnn_t bnn_prelu(const bnn_build *b, const char *name, bnn_t x) {
     bnn_t slope = vector_param(b, name, "weight", 1, 1, (bnn_init){BNN_INIT_CONSTANT, 0.25f, 0.0f});
     return bnn_op_prelu(b->graph, x, slope);
+}
+
+/* Mean |w| is of the row as it is; the signs are of what is left without its mean. */
+static bnn_value binary_rows(const bnn_build *b, bnn_t w, int rows) {
+    bnn_t scale = bnn_op_abs_mean(b->graph, w, rows);
+    bnn_t centred = bnn_op_normalize(b->graph, w, rows, 1, 0, 1.0f, 0.0f);
+    return bnn_op_sign(b->graph, centred, scale, 0, (bnn_ste){BNN_STE_CLIP, 1.0f}, BNN_NONE);
+}
+
+bnn_t bnn_embedding(const bnn_build *b, const char *name, bnn_t ids, const bnn_embedding_layer *l) {
+    int binary = l->binary && b->binarizer;
+    bnn_t w = weight_param(b, name, 2, (bnn_shape){l->rows, 1, 1, l->width}, (size_t)l->width,
+                           binary, (bnn_init){BNN_INIT_NORMAL, 0.02f, 0.0f});
+    bnn_value table = binary ? binary_rows(b, w, l->rows) : bnn_plain(w);
+    return bnn_op_embedding(b->graph, table, ids, l->positions, l->padding ? 0 : -1);
+}
+
+bnn_t bnn_layer_norm(const bnn_build *b, const char *name, bnn_t x) {
+    if (x == BNN_NONE) {
+        return BNN_NONE;
+    }
+    int c = bnn_shape_of(b->graph, x).c;
+    bnn_t w = vector_param(b, name, "weight", c, 1, (bnn_init){BNN_INIT_CONSTANT, 1.0f, 0.0f});
+    return bnn_op_layer_norm(b->graph, x, w, vector_param(b, name, "bias", c, 1, zero), 1e-12f);
+}
+
+bnn_t bnn_dropout(const bnn_build *b, const char *name, bnn_t x) {
+    return bnn_op_dropout(b->graph, x, b->dropout, bnn_hash_name(name));
+}
+
+bnn_t bnn_self_attention(const bnn_build *b, const char *name, bnn_t q, bnn_t k, bnn_t v,
+                         bnn_t mask, int heads) {
+    const uint64_t site = bnn_hash_name(name);
+    if (!b->binarizer) {
+        return bnn_op_attention(b->graph, q, k, v, mask, heads, b->dropout, site);
+    }
+    bnn_t keep = bnn_op_keep(b->graph, q, heads, b->dropout, site);
+    return bnn_op_bi_attention(b->graph, q, k, v, mask, heads, keep, b->dropout);
 }
 
 const char *const bnn_pool_names[] = {[BNN_POOL_USUAL] = "usual",

@@ -20,7 +20,16 @@ typedef struct bnn_build {
     const bnn_binarizer *binarizer; /* NULL: the float twin */
     int phase;                      /* of the binarizer's schedule (binarizer.h) */
     bnn_pool pool;
+    float dropout; /* in training the probability to drop a value, where a network drops any */
 } bnn_build;
+
+/* What a network of attention has inside, layer by layer. */
+#define BNN_MAX_LAYERS 24
+typedef struct bnn_insides {
+    int layers, heads; /* layers 0: nothing of this kind */
+    bnn_t query[BNN_MAX_LAYERS], key[BNN_MAX_LAYERS], value[BNN_MAX_LAYERS]; /* before any sign */
+    bnn_t hidden[BNN_MAX_LAYERS + 1]; /* in front of the first, and behind each */
+} bnn_insides;
 
 /* What the builder of a network gives. */
 typedef struct bnn_output {
@@ -28,6 +37,7 @@ typedef struct bnn_output {
     /* In training: one value that its architecture adds, times the weight, to the task's loss. */
     bnn_t penalty;
     float penalty_weight; /* 0: none */
+    bnn_insides insides;
 } bnn_output;
 
 typedef struct bnn_conv_layer {
@@ -66,6 +76,26 @@ bnn_t bnn_batch_norm(const bnn_build *b, const char *name, bnn_t x, float weight
 bnn_t bnn_activation(const bnn_build *b, bnn_t x);
 /* PReLU of one slope, NAME.weight. */
 bnn_t bnn_prelu(const bnn_build *b, const char *name, bnn_t x);
+/* ---- text: tokens are [N,1,T,C], ids, segments and masks I32 [N,1,T,1] ---- */
+typedef struct bnn_embedding_layer {
+    int rows, width;
+    int positions; /* a token's row is its place, not its id */
+    int padding;   /* row 0 is that of padding, and is not trained */
+    int binary; /* in a binary network: whatever the algorithm, each row is its mean |w| times the
+                   signs of what is left without its mean (BiBERT: Qin et al. 2022) */
+} bnn_embedding_layer;
+
+/* Rows of NAME.weight [rows,width], N(0, 0.02^2) at first. */
+bnn_t bnn_embedding(const bnn_build *b, const char *name, bnn_t ids,
+                    const bnn_embedding_layer *layer);
+/* NAME.weight, NAME.bias; eps 1e-12 (BERT's). */
+bnn_t bnn_layer_norm(const bnn_build *b, const char *name, bnn_t x);
+/* b->dropout of the values; `name` tells this place from others. */
+bnn_t bnn_dropout(const bnn_build *b, const char *name, bnn_t x);
+/* Softmax attention, or of a binary network that on bits; `name` is the place of its dropout. */
+bnn_t bnn_self_attention(const bnn_build *b, const char *name, bnn_t q, bnn_t k, bnn_t v,
+                         bnn_t mask, int heads);
+
 /* All points of a sample to one, as b->pool says: [N,H,W,C] -> [N,1,1,C]. */
 bnn_t bnn_pool_points(const bnn_build *b, bnn_t x);
 

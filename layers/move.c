@@ -180,3 +180,19 @@ bnn_t bnn_op_transpose(bnn_graph *g, bnn_t x) {
                                .to = {h * w * c, w * c, w, 1}}};
     return add_move(g, x, &attr);
 }
+
+bnn_t bnn_op_split_heads(bnn_graph *g, bnn_t x, int heads) {
+    bnn_shape s = bnn_shape_of(g, x);
+    if (x == BNN_NONE) {
+        return BNN_NONE;
+    }
+    if (heads < 1 || s.c % heads || s.h != 1 || (double)s.n * heads > INT_MAX) {
+        return bnn_graph_fail(g, BNN_ERR_SHAPE, "split_heads: %d heads of %d channels", heads, s.c);
+    }
+    size_t w = (size_t)s.w, c = (size_t)s.c, d = c / (size_t)heads;
+    move_attr attr = {.y = {s.n * heads, 1, s.w, s.c / heads},
+                      .move = {.size = {(size_t)s.n, (size_t)heads, w, d},
+                               .from = {w * c, d, c, 1},
+                               .to = {w * c, w * d, d, 1}}};
+    return add_move(g, x, &attr);
+}

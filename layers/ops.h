@@ -104,13 +104,42 @@ bnn_t bnn_op_channels(bnn_graph *g, bnn_t x, int first, int count);
 bnn_t bnn_op_columns(bnn_graph *g, bnn_t x);
 /* [N,H,W,C] -> [N,H,C,W] */
 bnn_t bnn_op_transpose(bnn_graph *g, bnn_t x);
+/* [N,1,T,C] -> [N*heads,1,T,C/heads], of neighbouring channels. */
+bnn_t bnn_op_split_heads(bnn_graph *g, bnn_t x, int heads);
 /* Channels side by side; what is [N,1,1,C] stands at every pixel. */
 bnn_t bnn_op_concat(bnn_graph *g, int count, const bnn_t *in);
 
 /* y[n,.,.,o] = sum over c of x[n,.,.,c] w[n,o,c], with w [N,H,W,C] of H * W = O filters. */
 bnn_t bnn_op_batch_product(bnn_graph *g, bnn_t x, bnn_t w);
+/* Bi-attention of q, k, v [N,1,T,C], of which the signs count, and of the tokens whose mask (I32
+ * [N,1,T,1]) is not 0, in heads of C / heads neighbouring channels: sums of signs. Their surrogate
+ * is the open window (-1, 1). Scores whose bit in `keep` (B1 [N,heads,T,T], or BNN_NONE) is clear
+ * are dropped, the others grow by 1 / (1 - dropout). */
+bnn_t bnn_op_bi_attention(bnn_graph *g, bnn_t q, bnn_t k, bnn_t v, bnn_t mask, int heads,
+                          bnn_t keep, float dropout);
 /* Matrices [N,H,C,C] plus value times the identity. */
 bnn_t bnn_op_diagonal(bnn_graph *g, bnn_t x, float value);
+
+/* ---- text: tokens are [N,1,T,C] ---- */
+/* x Phi(x), by the error function; negative of negative numbers (kernels.h). */
+bnn_t bnn_op_gelu(bnn_graph *g, bnn_t x);
+bnn_t bnn_op_tanh(bnn_graph *g, bnn_t x);
+/* Each row by its own mean and biased variance, times weight[C], plus bias[C]. */
+bnn_t bnn_op_layer_norm(bnn_graph *g, bnn_t x, bnn_t weight, bnn_t bias, float eps);
+/* In training x / (1 - p), or with probability p 0, else x; `site` tells apart what is drawn for.
+ */
+bnn_t bnn_op_dropout(bnn_graph *g, bnn_t x, float p, uint64_t site);
+/* In training bits [N,heads,T,T] of which each is clear with probability `dropout`, for the tokens
+ * of `like`; BNN_NONE where none would be. */
+bnn_t bnn_op_keep(bnn_graph *g, bnn_t like, int heads, float dropout, uint64_t site);
+/* Rows of a table [V,1,1,C] for ids I32 [N,1,T,1], zeros for what is no id; or, of `positions`, row
+ * t for token t. The factors of a table of bits get no gradient, nor does row `padding` (-1: all
+ * do). */
+bnn_t bnn_op_embedding(bnn_graph *g, bnn_value table, bnn_t ids, int positions, int padding);
+/* softmax(q k' / sqrt(C / heads) + mask) v, in each head; mask I32 [N,1,T,1], 0 where a token is
+ * padding. In training probabilities are dropped with probability `dropout`. */
+bnn_t bnn_op_attention(bnn_graph *g, bnn_t q, bnn_t k, bnn_t v, bnn_t mask, int heads,
+                       float dropout, uint64_t site);
 
 /* The same values under another shape; no copy in the forward. */
 bnn_t bnn_op_reshape(bnn_graph *g, bnn_t x, bnn_shape shape);
@@ -125,10 +154,22 @@ bnn_t bnn_op_threshold(bnn_graph *g, bnn_t x, bnn_t threshold);
 
 /* Mean over the rows of logits [N,H,W,classes] with label I32 [N,H,W,1]; a scalar. */
 bnn_t bnn_op_cross_entropy(bnn_graph *g, bnn_t logits, bnn_t label);
+/* Mean of (x - target)^2, where target F32 is data, as many values as x; a scalar. */
+bnn_t bnn_op_squared_error(bnn_graph *g, bnn_t x, bnn_t target);
 /* The mean over samples of the 2-norm of x[n]; a scalar. */
 bnn_t bnn_op_norm_mean(bnn_graph *g, bnn_t x);
 /* The mean norm of A (A' - I) over matrices a [N,1,C,C]; a scalar. */
 bnn_t bnn_transform_regulariser(bnn_graph *g, bnn_t a);
+/* Mean over all values of -softmax(teacher) log softmax(student); a scalar, without a gradient of
+ * the teacher. And with half the cross-entropy of the label added (BiBench). */
+bnn_t bnn_op_soft_cross_entropy(bnn_graph *g, bnn_t student, bnn_t teacher);
+bnn_t bnn_distillation_loss(bnn_graph *g, bnn_t student, bnn_t teacher, bnn_t label);
+/* | s / |s| - t / |t| | of whole tensors, of which values <= floor count as 0 (-INFINITY: none); a
+ * scalar, without a gradient of the teacher. */
+bnn_t bnn_op_direction_matching(bnn_graph *g, bnn_t student, bnn_t teacher, float floor);
+/* The same of x x' / sqrt(d) within each head of d channels, values <= -100 as 0, x [N,1,T,C] being
+ * queries, keys or values (BiBERT's direction-matching distillation). */
+bnn_t bnn_score_matching(bnn_graph *g, bnn_t student, bnn_t teacher, int heads);
 /* Scalars, each times its weight. */
 bnn_t bnn_op_weighted_sum(bnn_graph *g, int count, const bnn_t *terms, const float *weights);
 
@@ -161,14 +202,25 @@ void bnn_conv_prepare_filters(const bnn_graph *g);
     X(reshape)                                                                                     \
     X(threshold)                                                                                   \
     X(cross_entropy)                                                                               \
+    X(squared_error)                                                                               \
     X(global_max_pool)                                                                             \
     X(prelu)                                                                                       \
     X(move)                                                                                        \
     X(concat)                                                                                      \
     X(batch_product)                                                                               \
+    X(bi_attention)                                                                                \
     X(diagonal)                                                                                    \
     X(norm_mean)                                                                                   \
-    X(weighted_sum)
+    X(soft_cross_entropy)                                                                          \
+    X(direction_matching)                                                                          \
+    X(weighted_sum)                                                                                \
+    X(gelu)                                                                                        \
+    X(tanh)                                                                                        \
+    X(layer_norm)                                                                                  \
+    X(keep)                                                                                        \
+    X(dropout)                                                                                     \
+    X(embedding)                                                                                   \
+    X(attention)
 
 #define BNN_DECLARE_OP(name) extern const bnn_op bnn_##name##_op;
 BNN_OPS(BNN_DECLARE_OP)

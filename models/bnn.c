@@ -68,6 +68,12 @@ static size_t input_values(const bnn_model *model) {
 static bnn_code open_model(bnn_model *model, const char *path, const bnn_device *device,
                            bnn_error *err) {
     bnn_code code = bnn_loaded_open(path, device, &model->loaded, err);
+    const bnn_arch *arch = model->loaded.spec.arch;
+    if (code == BNN_OK && (arch->inputs[1] || arch->input_dtype != BNN_F32)) {
+        code = bnn_fail(err, BNN_ERR_UNSUPPORTED,
+                        "%s: a %s sees '%s', and libbnn runs what sees floats; use bnn-eval", path,
+                        arch->name, arch->inputs[0]);
+    }
     if (code == BNN_OK) {
         code = bnn_loaded_predictor(&model->loaded, &model->predictor, err);
     }

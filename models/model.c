@@ -56,6 +56,18 @@ static bnn_t batch_input(bnn_graph *g, const bnn_field *field, int batch) {
     return bnn_graph_input(g, field->name, field->dtype, shape);
 }
 
+/* What is minimized under a teacher, who shows what the network itself has. */
+static bnn_t taught_loss(const bnn_build *b, const bnn_spec *spec, bnn_net *net, bnn_t target) {
+    bnn_graph *g = b->graph;
+    bnn_t own[BNN_MAX_SHOWN];
+    net->taught = bnn_distill_list(spec->distill, &net->shown, net->shown.insides.layers, own);
+    for (int i = 0; i < net->taught; i++) {
+        net->lesson[i] = bnn_graph_input(g, "teacher", BNN_F32, bnn_shape_of(g, own[i]));
+    }
+    return bnn_distill_loss(b, spec->distill, spec->task, &net->shown, net->taught, own,
+                            net->lesson, target);
+}
+
 bnn_code bnn_net_build(const bnn_spec *spec, const bnn_device *device, bnn_params *params,
                        int batch, int training, bnn_net *net, bnn_error *err) {
     bnn_graph *g = bnn_graph_create(device, params, training);
@@ -64,25 +76,33 @@ bnn_code bnn_net_build(const bnn_spec *spec, const bnn_device *device, bnn_param
     if (!g) {
         return bnn_fail(err, BNN_ERR_MEMORY, "out of memory for the graph");
     }
-    bnn_build build = {
-        .graph = g, .binarizer = spec->binarizer, .phase = spec->phase, .pool = spec->pool};
+    bnn_build build = {.graph = g,
+                       .binarizer = spec->binarizer,
+                       .phase = spec->phase,
+                       .pool = spec->pool,
+                       .dropout = spec->dropout};
     net->fields = bnn_spec_fields(spec, net->field, &inputs);
     for (int i = 0; i < inputs; i++) {
         net->input[i] = batch_input(g, &net->field[i], batch);
     }
     bnn_output output = spec->arch->build(&build, spec->arch, net->input, spec->classes);
     net->output = output.main = bnn_graph_value(g, output.main);
+    net->shown = output;
     bnn_graph_keep(g, net->output);
     net->fields = training ? net->fields : inputs;
     bnn_code code;
     if (training) {
         net->input[inputs] = batch_input(g, &net->field[inputs], batch);
         net->loss = net->task_loss = spec->task->loss(&build, &output, net->input[inputs]);
+        if (spec->distill != BNN_DISTILL_NONE) {
+            bnn_graph_keep(g, net->task_loss);
+            net->loss = taught_loss(&build, spec, net, net->input[inputs]);
+        }
         if (output.penalty_weight > 0.0f) {
             net->penalty = output.penalty;
             bnn_graph_keep(g, net->task_loss);
             bnn_graph_keep(g, net->penalty);
-            net->loss = bnn_op_weighted_sum(g, 2, (bnn_t[]){net->task_loss, net->penalty},
+            net->loss = bnn_op_weighted_sum(g, 2, (bnn_t[]){net->loss, net->penalty},
                                             (float[]){1.0f, output.penalty_weight});
         }
         bnn_graph_keep(g, net->loss);

@@ -3,6 +3,7 @@
 #define BNN_MODELS_MODEL_H
 
 #include "layers/binarizers/binarizer.h"
+#include "models/distill.h"
 #include "models/nets/arch.h"
 
 /* The name of the float twin beside the algorithms. */
@@ -18,6 +19,8 @@ struct bnn_spec {
     int height, width, channels, classes; /* of the input, [1,height,width,channels] a sample */
     const bnn_task *task;                 /* what its data are to teach */
     int phase;                            /* of the binarizer's schedule */
+    bnn_distill distill;                  /* in training: what a teacher shows */
+    float dropout;                        /* in training, of a network that drops values; 0: none */
     bnn_pool pool;                        /* of points, where the architecture has such a layer */
     /* How images were prepared; travels with the model. What they were normalized with, on the
      * 0..255 scale; and the picture that stands in the middle of the input, with black around: of
@@ -27,6 +30,7 @@ struct bnn_spec {
     const char *dataset;     /* its name, or "" */
     const char *variant;     /* which of its sets (data_loaders/dataset.h), or "" */
     const char *class_names; /* a line each, or "" */
+    const char *vocab;       /* of texts: the vocabulary's file, a token a line, or "" */
 };
 
 const char *bnn_spec_algorithm(const bnn_spec *spec);
@@ -51,7 +55,12 @@ typedef struct bnn_net {
     bnn_t input[BNN_MAX_FIELDS]; /* where each goes */
     bnn_t output;
     bnn_t loss;               /* BNN_NONE in evaluation */
-    bnn_t task_loss, penalty; /* its terms; no penalty: BNN_NONE */
+    bnn_t task_loss, penalty; /* its terms; no penalty: BNN_NONE. Under a teacher the task's loss
+                                 is none of them, but told */
+    bnn_output shown;         /* what it has inside, values of which may be asked for */
+    bnn_t
+        lesson[BNN_MAX_SHOWN]; /* in training, of a teacher: inputs, as bnn_distill_list has them */
+    int taught;                /* how many */
 } bnn_net;
 
 /* Builds (and in training compiles) the graph for `batch` samples. The caller frees net->graph. */

@@ -20,8 +20,34 @@ static size_t stem(const char *name) {
     return dot ? (size_t)(dot - name) + 1 : 0;
 }
 
+/* Of all heads: q k', and times v. */
+static bnn_layer_row attention_row(const bnn_graph *g, const bnn_node *node) {
+    bnn_shape q = bnn_shape_of(g, node->in[0]), one = {1, q.h, q.w, q.c};
+    return (bnn_layer_row){.output = one,
+                           .macs = 2 * (size_t)q.w * bnn_shape_count(one),
+                           .binary = node->op == &bnn_bi_attention_op};
+}
+
+static bnn_layer_row table_row(const bnn_graph *g, const bnn_node *node) {
+    const bnn_param *table = weight_of(g, node->in[0]);
+    bnn_shape y = bnn_shape_of(g, node->out[0]);
+    return (bnn_layer_row){.weight = table,
+                           .output = {1, y.h, y.w, y.c},
+                           .parameters = table ? table->count : 0,
+                           .bits = table ? table->count * (table->binary ? 1 : 32) : 0,
+                           .binary = table && table->binary};
+}
+
 int bnn_layer_row_at(const bnn_graph *g, size_t index, bnn_layer_row *row) {
     const bnn_node *node = bnn_graph_node(g, index);
+    if (node->op == &bnn_attention_op || node->op == &bnn_bi_attention_op) {
+        *row = attention_row(g, node);
+        return 1;
+    }
+    if (node->op == &bnn_embedding_op) {
+        *row = table_row(g, node);
+        return row->weight != NULL;
+    }
     const bnn_param *weight = node->op == &bnn_conv_op ? weight_of(g, node->in[1]) : NULL;
     if (!weight || strstr(weight->name, "_noise.")) {
         return 0;

@@ -4,18 +4,18 @@
 
 #include "models/model.h"
 
-/* One product: a convolution or linear layer. */
+/* One product: a convolution or linear layer; a table; or an attention. */
 typedef struct bnn_layer_row {
-    const bnn_param *weight;
-    bnn_shape output;  /* of one image */
-    size_t parameters; /* everything called LAYER.* */
-    size_t bits;       /* of the weight where it is deployed: 1 or 32 each */
-    size_t macs;       /* for one image */
+    const bnn_param *weight; /* NULL: an attention, which has none */
+    bnn_shape output;        /* of one image */
+    size_t parameters;       /* everything called LAYER.* */
+    size_t bits;             /* of the weight where it is deployed: 1 or 32 each */
+    size_t macs;             /* for one image */
     int binary;
 } bnn_layer_row;
 
-/* The row of node `index`, or 0 if the node is no product with weights of its own (FDA's noise maps
- * are parts of their layer). */
+/* The row of node `index`, or 0 if the node is no such thing with weights of its own (FDA's noise
+ * maps are parts of their layer). */
 int bnn_layer_row_at(const bnn_graph *graph, size_t index, bnn_layer_row *row);
 
 #endif

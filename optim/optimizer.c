@@ -2,9 +2,10 @@
 
 #include <string.h>
 
-extern const bnn_optimizer_kind bnn_sgd, bnn_adam, bnn_adamw;
+extern const bnn_optimizer_kind bnn_sgd, bnn_adam, bnn_adamw, bnn_bert_adam;
 
-const bnn_optimizer_kind *const bnn_optimizer_kinds[] = {&bnn_sgd, &bnn_adam, &bnn_adamw, NULL};
+const bnn_optimizer_kind *const bnn_optimizer_kinds[] = {&bnn_sgd, &bnn_adam, &bnn_adamw,
+                                                         &bnn_bert_adam, NULL};
 
 const bnn_optimizer_kind *bnn_optimizer_find(const char *name) {
     for (size_t i = 0; bnn_optimizer_kinds[i]; i++) {
@@ -17,7 +18,12 @@ const bnn_optimizer_kind *bnn_optimizer_find(const char *name) {
 
 bnn_code bnn_optimizer_init(bnn_optimizer *o, const bnn_optimizer_kind *kind,
                             const bnn_device *device, size_t count, bnn_error *err) {
-    *o = (bnn_optimizer){.kind = kind, .count = count, .beta1 = 0.9, .beta2 = 0.999, .eps = 1e-8};
+    *o = (bnn_optimizer){.kind = kind,
+                         .count = count,
+                         .beta1 = 0.9,
+                         .beta2 = 0.999,
+                         .eps = kind->eps > 0.0 ? kind->eps : 1e-8,
+                         .max_norm = kind->max_norm};
     if (!bnn_stream_start(&o->stream, device)) {
         return bnn_fail(err, BNN_ERR_MEMORY, "no room for another stream on the device");
     }

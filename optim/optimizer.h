@@ -20,6 +20,7 @@ typedef struct bnn_optimizer_kind {
     /* Some floats'; w and g are theirs, at[i] their slots'. */
     void (*step)(const bnn_optimizer *o, const bnn_stream *stream, size_t count, float *w,
                  const float *g, float *const at[BNN_MAX_SLOTS]);
+    double eps, max_norm; /* its own, which init sets; 0: the usual ones */
 } bnn_optimizer_kind;
 
 struct bnn_optimizer {
@@ -30,7 +31,7 @@ struct bnn_optimizer {
     float *host[BNN_MAX_SLOTS]; /* its mirror, or the same memory (engine/params.h) */
     uint64_t steps;             /* begun so far */
     double lr, momentum, weight_decay;
-    double max_norm; /* 0, or a longer gradient is scaled down to this 2-norm */
+    double max_norm; /* 0, or a longer gradient, each as it is moved, is scaled down to this norm */
     int nesterov;
     double beta1, beta2, eps;
 };
@@ -38,7 +39,8 @@ struct bnn_optimizer {
 extern const bnn_optimizer_kind *const bnn_optimizer_kinds[];   /* NULL-terminated */
 const bnn_optimizer_kind *bnn_optimizer_find(const char *name); /* or NULL */
 
-/* Zeroed state; betas .9/.999 and eps 1e-8 preset, lr and the rest are the caller's to set. */
+/* Zeroed state; betas .9/.999, eps 1e-8 and no max_norm preset, or the kind's, lr and the rest are
+ * the caller's to set. */
 bnn_code bnn_optimizer_init(bnn_optimizer *o, const bnn_optimizer_kind *kind,
                             const bnn_device *device, size_t count, bnn_error *err);
 void bnn_optimizer_free(bnn_optimizer *o);

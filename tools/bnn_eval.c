@@ -21,8 +21,8 @@
 #include "tools/run/run_folder.h"
 #include "tools/cli/start.h"
 
-static const char *arch, *algo, *data, *data_dir, *corruptions, *corruption, *frost_dir, *json_file,
-    *predictions, *save_inputs, *save_outputs;
+static const char *arch, *algo, *data, *data_dir, *vocab, *test_genres, *corruptions, *corruption,
+    *frost_dir, *json_file, *predictions, *save_inputs, *save_outputs;
 static const char main_corruptions[] = "main";
 static int64_t batch_size = 100, threads = 0, limit_test = 0, severity = 0, seed = 0;
 static bool quiet, overwrite;
@@ -39,6 +39,11 @@ static bnn_option options[] = {
      .choices = bnn_algorithm_names},
     {"data-dir", BNN_OPTION_STRING, &data_dir, "DIR", "Folder of the data set's files.",
      .default_text = "the run's own; where the system keeps Fashion-MNIST"},
+    {"vocab", BNN_OPTION_STRING, &vocab, "FILE", "Of texts: the vocabulary of the training.",
+     .default_text = "the model's own; vocab.txt in the data set's folder or one level up"},
+    {"test-genres", BNN_OPTION_STRING, &test_genres, "NAME",
+     "Of glue_mnli: the genres of the training set, matched, or others, mismatched.",
+     .default_text = "those of the training"},
     {"corruptions", BNN_OPTION_STRING, &corruptions, "DIR",
      "Also evaluate on the corrupted test sets of this folder, in the layout of CIFAR-10-C "
      "(NAME.npy, labels.npy; any subset of the names). The word make: needs no files, makes the "
@@ -70,7 +75,8 @@ static bnn_option options[] = {
      "Begin anew instead of going on with the results that are there.", .default_text = NULL},
     {"predictions", BNN_OPTION_STRING, &predictions, "FILE",
      "Write the predicted class of each test sample, one index a line (of clouds whose parts are "
-     "found, one for each point, among the parts of the cloud's category); - for standard output.",
+     "found, one for each point, among the parts of the cloud's category; of a regression the "
+     "value); - for standard output.",
      .default_text = NULL},
     {"save-inputs", BNN_OPTION_STRING, &save_inputs, "FILE.npy",
      "Write what the network sees of each test sample, normalized, as float32 [samples,H,W,C].",
@@ -241,7 +247,7 @@ static const char *name_of(evaluation *e, const char *name) {
 static bnn_code take_classes(evaluation *e, bnn_error *err) {
     bnn_results *r = &e->now;
     const bnn_spec *spec = &e->model.spec;
-    r->class_count = (size_t)r->task->groups(spec);
+    r->class_count = r->task->groups ? (size_t)r->task->groups(spec) : 0;
     r->classes = bnn_arena_alloc(e->arena, r->class_count * sizeof *r->classes);
     if (!r->classes) {
         return bnn_fail(err, BNN_ERR_MEMORY, "out of memory for the results");
@@ -322,12 +328,26 @@ static bnn_code open_data(evaluation *e, bnn_error *err) {
                         e->model.path);
     }
     bnn_spec *spec = &e->model.spec;
-    bnn_dataset_options chosen = {.limit = (size_t)limit_test};
+    const bnn_data_choice choice = {
+        .limit = limit_test, .vocab = vocab, .test_genres = test_genres};
+    bnn_dataset_options chosen;
     bnn_code code = bnn_arch_fits(spec->arch, e->info, err);
-    if (strcmp(e->info->field[0].name, "points") == 0) {
+    if (code == BNN_OK) {
+        code = bnn_data_choose(e->info, &choice, &chosen, err);
+    }
+    if (code != BNN_OK) {
+        return code;
+    }
+    if (e->info->field[0].shape.h == 1) { /* a list, of as many as the network sees */
         chosen.length = spec->width;
     }
-    chosen.variant = e->info->variant && *spec->variant ? spec->variant : NULL;
+    if (!vocab && *spec->vocab) { /* the one that its tokens are numbers of */
+        chosen.vocab = (const unsigned char *)spec->vocab;
+        chosen.vocab_bytes = strlen(spec->vocab);
+    }
+    if (!chosen.variant && e->info->variant && *spec->variant) {
+        chosen.variant = spec->variant;
+    }
     if (code == BNN_OK) {
         code = bnn_dataset_open(e->info, data_dir, BNN_SPLIT_TEST, &chosen, &e->test, err);
     }
@@ -375,11 +395,16 @@ static bnn_code prepare(evaluation *e, bnn_error *err) {
                               .examples = json_file ? &e->now.examples : NULL};
     e->now.examples.arena = e->arena;
     e->rows = bnn_spec_outputs(&e->model.spec) / (size_t)e->model.spec.classes;
-    e->how.prediction =
-        bnn_arena_alloc(e->arena, e->test->count * e->rows * sizeof *e->how.prediction);
-    return e->how.prediction ? bnn_sample_files_open(&e->model.spec, e->test->count, save_inputs,
-                                                     save_outputs, &e->how.files, err)
-                             : bnn_fail(err, BNN_ERR_MEMORY, "out of memory for the predictions");
+    const size_t cells = e->test->count * e->rows;
+    if (e->now.task->real_target) {
+        e->how.value = bnn_arena_alloc(e->arena, cells * sizeof *e->how.value);
+    } else {
+        e->how.prediction = bnn_arena_alloc(e->arena, cells * sizeof *e->how.prediction);
+    }
+    return e->how.prediction || e->how.value
+               ? bnn_sample_files_open(&e->model.spec, e->test->count, save_inputs, save_outputs,
+                                       &e->how.files, err)
+               : bnn_fail(err, BNN_ERR_MEMORY, "out of memory for the predictions");
 }
 
 static bnn_code open_all(evaluation *e, bnn_error *err) {
@@ -461,7 +486,7 @@ static bnn_code evaluate(evaluation *e, bnn_error *err) {
         print_advice(e);
         return BNN_OK;
     }
-    if (predictions && (code = bnn_predictions_write(predictions, e->how.prediction,
+    if (predictions && (code = bnn_predictions_write(predictions, e->how.prediction, e->how.value,
                                                      e->score.samples, e->rows, err)) != BNN_OK) {
         return code;
     }

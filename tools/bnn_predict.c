@@ -8,22 +8,19 @@
 
 #include <jansson.h>
 
-#include "data_loaders/audio/audio.h"
-#include "data_loaders/clouds/clouds.h"
-#include "data_loaders/image/image.h"
-#include "engine/base/file.h"
 #include "engine/base/text.h"
 #include "tools/cli/interrupt.h"
 #include "tools/cli/names.h"
 #include "tools/cli/start.h"
 #include "tools/cli/utf8.h"
+#include "tools/predict/sample.h"
 #include "tools/run/find_model.h"
 #include "tools/run/given.h"
 #include "tools/run/outputs.h"
 
 enum { MOST_FILES = 10000, MOST_TOP = 100 };
 
-static const char *json_file, *category;
+static const char *json_file, *category, *sentence, *second;
 static int64_t top = 5, threads = 0;
 static bnn_given given;
 static const char *operands[1 + MOST_FILES + 1]; /* the last is NULL */
@@ -34,6 +31,10 @@ static bnn_option options[] = {
     {"category", BNN_OPTION_STRING, &category, "NAME",
      "Of networks that tell the parts of shapes: what each FILE is, so that only its parts count.",
      .default_text = "any"},
+    {"text", BNN_OPTION_STRING, &sentence, "TEXT",
+     "Of networks of text: a sentence, in place of a FILE.", .default_text = NULL},
+    {"second", BNN_OPTION_STRING, &second, "TEXT", "With --text: the second one of a pair.",
+     .default_text = NULL},
     {"json", BNN_OPTION_STRING, &json_file, "FILE",
      "Write them as JSON, with the part of each point; - for standard output.",
      .default_text = NULL},
@@ -52,12 +53,14 @@ static bnn_option options[] = {
 static bnn_program program = {
     .name = "bnn-predict",
     .summary = "run a network on files of your own",
-    .usage = "MODEL FILE... [options]",
+    .usage = "MODEL [FILE...] [options]",
     .description =
         "Tells what MODEL, a checkpoint of bnn-train, a packed file of bnn-export or a run's "
         "folder, takes each FILE for: images (JPEG, PNG, BMP, GIF, TGA, PNM of kind P5 or P6) for "
         "networks of images, WAV files for those of sound, meshes or lists of points (OFF, PLY, "
-        "text) for those of clouds. An image is brought to the size and colours of the data set's "
+        "text) for those of clouds, texts for those of text: each line is a sentence, or a pair "
+        "with a "
+        "tab between the two. An image is brought to the size and colours of the data set's "
         "pictures (cut to their proportions around its middle, then scaled) and shown to the "
         "network as they are; of sound the first second counts; a cloud's points are chosen as "
         "those of the data set's test samples are, of a mesh by area, of a file always the same "
@@ -65,81 +68,26 @@ static bnn_program program = {
         "cannot be read is told, the others are done, and the exit status is 1.",
     .examples = "bnn-predict runs/reactnet-resnet20-fashion_mnist shirt.png shoe.jpg\n"
                 "bnn-predict model.bnn *.wav --top 3 --json -\n"
-                "bnn-predict runs/bnn-pointnet_partseg-shapenet_part chair.ply --category Chair",
+                "bnn-predict runs/bnn-pointnet_partseg-shapenet_part chair.ply --category Chair\n"
+                "bnn-predict runs/bnn-bert_tiny4-glue_mrpc --text 'He sat.' --second 'He was "
+                "seated.'",
     .options = options,
     .option_count = sizeof options / sizeof *options,
     .operands = operands,
-    .min_operands = 2,
+    .min_operands = 1,
     .max_operands = 1 + MOST_FILES,
 };
 
 typedef struct prediction {
     bnn_loaded model;
     bnn_predictor *predictor;
-    bnn_field field[BNN_MAX_FIELDS];
-    int inputs;
-    float *input, *output; /* of one sample */
-    uint8_t *pixels;
-    bnn_cloud cloud;       /* the last file's */
+    bnn_sample sample;
+    float *output;         /* of it */
+    size_t line;           /* of the file, that the sample is; 0: all of it */
     int first, parts;      /* the classes that count */
     bnn_atomic_file *json; /* or NULL */
     size_t told, failed;
 } prediction;
-
-/* ---- files to samples ---- */
-
-static bnn_code read_image(prediction *p, const char *path, const bnn_map *map, bnn_error *err) {
-    const bnn_spec *s = &p->model.spec;
-    const size_t values = bnn_shape_count(p->field[0].shape);
-    bnn_code code = bnn_image_file_read(path, map->data, map->size, s->picture, s->height, s->width,
-                                        p->pixels, err);
-    for (size_t i = 0; code == BNN_OK && i < values; i++) {
-        p->input[i] = ((float)p->pixels[i] - s->mean[i % 3]) / s->std[i % 3];
-    }
-    return code;
-}
-
-static bnn_code read_clip(prediction *p, const char *path, const bnn_map *map, bnn_error *err) {
-    return bnn_clip_features(path, map->data, map->size, p->input, err);
-}
-
-/* What its data set has to say of a cloud, it says of a test sample. */
-static bnn_code read_cloud(prediction *p, const char *path, const bnn_map *map, bnn_error *err) {
-    const bnn_dataset_info *info = bnn_dataset_find(p->model.spec.dataset);
-    if (!info || !info->draw) {
-        return bnn_fail(err, BNN_ERR_UNSUPPORTED,
-                        "%s: how its clouds are prepared is not known, as it was trained on '%s'",
-                        p->model.path, p->model.spec.dataset);
-    }
-    bnn_cloud_free(&p->cloud);
-    bnn_code code = bnn_cloud_parse(path, map->data, map->size, &p->cloud, err);
-    return code == BNN_OK
-               ? info->draw(path, &p->cloud, NULL, (size_t)p->field[0].shape.w, p->input, err)
-               : code;
-}
-
-static const struct {
-    const char *input;
-    bnn_shape shape; /* that there is; 0: any */
-    bnn_code (*read)(prediction *p, const char *path, const bnn_map *map, bnn_error *err);
-} readers[] = {{"image", {1, 0, 0, 3}, read_image},
-               {"mel", {1, BNN_MELS, BNN_FRAMES, 1}, read_clip},
-               {"points", {1, 1, 0, 6}, read_cloud}};
-
-static bnn_code find_reader(const prediction *p, size_t *reader, bnn_error *err) {
-    const bnn_shape s = p->field[0].shape;
-    for (size_t i = 0; i < sizeof readers / sizeof *readers; i++) {
-        const bnn_shape r = readers[i].shape;
-        if (strcmp(readers[i].input, p->field[0].name) == 0 && (!r.h || r.h == s.h) &&
-            (!r.w || r.w == s.w) && r.c == s.c) {
-            *reader = i;
-            return BNN_OK;
-        }
-    }
-    return bnn_fail(err, BNN_ERR_UNSUPPORTED,
-                    "%s: sees '%s' of %dx%dx%d values, which no file is read as", p->model.path,
-                    p->field[0].name, s.c, s.h, s.w);
-}
 
 /* ---- outputs to words ---- */
 
@@ -180,6 +128,31 @@ static int rank(const prediction *p, int *class, double *probability) {
     return wanted;
 }
 
+/* "FILE:", or "FILE:LINE:". */
+static void print_name(const prediction *p, const char *path) {
+    print_text(path, strlen(path));
+    if (p->line) {
+        printf(":%zu", p->line);
+    }
+    putchar(':');
+}
+
+/* What a sample is called, in front of what is said of it. */
+static json_t *named(const prediction *p, const char *path, const char *key, json_t *value) {
+    json_t *item = json_pack("{s:o}", "file", bnn_utf8_json(path));
+    if (p->line) {
+        json_object_set_new(item, "line", json_integer((json_int_t)p->line));
+    }
+    json_object_set_new(item, key, value);
+    return item;
+}
+
+static json_t *tell_value(prediction *p, const char *path) {
+    print_name(p, path);
+    printf(" %.3f\n", (double)p->output[0]);
+    return named(p, path, "value", json_real((double)p->output[0]));
+}
+
 static json_t *class_json(const prediction *p, int class, const char *key, json_t *value) {
     const char *name = bnn_class_name(&p->model.spec, class);
     return json_pack("{s:s%, s:i, s:o}", "class", name, (size_t)name_length(name), "index", class,
@@ -199,8 +172,7 @@ static json_t *tell_classes(prediction *p, const char *path) {
     double probability[MOST_TOP];
     const int count = rank(p, class, probability);
     json_t *list = json_array();
-    print_text(path, strlen(path));
-    putchar(':');
+    print_name(p, path);
     for (int k = 0; k < count; k++) {
         print_class(p, class[k], k == 0);
         printf(" %.1f%%", 100.0 * probability[k]);
@@ -208,16 +180,16 @@ static json_t *tell_classes(prediction *p, const char *path) {
                               class_json(p, class[k], "probability", json_real(probability[k])));
     }
     printf("\n");
-    return json_pack("{s:o, s:o}", "file", bnn_utf8_json(path), "top", list);
+    return named(p, path, "top", list);
 }
 
 /* Points where the file has them, each with its part; the parts in their order. */
 static json_t *tell_parts(prediction *p, const char *path) {
     json_t *list = json_array(), *points = json_array(), *labels = json_array();
-    const int classes = p->model.spec.classes, n = p->field[0].shape.w;
+    const int classes = p->model.spec.classes, n = p->sample.field[0].shape.w;
     size_t *count = calloc((size_t)classes, sizeof *count);
     for (int i = 0; count && i < n; i++) {
-        const float *x = p->cloud.drawn + 3 * i;
+        const float *x = p->sample.cloud.drawn + 3 * i;
         const int part = bnn_largest(p->output + (size_t)i * (size_t)classes, p->first, p->parts);
         count[part]++;
         if (p->json) {
@@ -226,8 +198,7 @@ static json_t *tell_parts(prediction *p, const char *path) {
             json_array_append_new(labels, json_integer(part));
         }
     }
-    print_text(path, strlen(path));
-    putchar(':');
+    print_name(p, path);
     for (int c = 0; count && c < classes; c++) {
         if (count[c]) {
             print_class(p, c, json_array_size(list) == 0);
@@ -244,7 +215,10 @@ static json_t *tell_parts(prediction *p, const char *path) {
 
 /* An array of JSON, a line a file: a cloud has thousands of points, and is not kept. */
 static bnn_code tell(prediction *p, const char *path, bnn_error *err) {
-    json_t *item = p->model.spec.task->by_point ? tell_parts(p, path) : tell_classes(p, path);
+    const bnn_task *task = p->model.spec.task;
+    json_t *item = (task->by_point      ? tell_parts
+                    : task->real_target ? tell_value
+                                        : tell_classes)(p, path);
     if (!item) {
         return bnn_fail(err, BNN_ERR_MEMORY, "out of memory for the results");
     }
@@ -257,30 +231,66 @@ static bnn_code tell(prediction *p, const char *path, bnn_error *err) {
     return BNN_OK;
 }
 
-static bnn_code predict_file(prediction *p, size_t reader, const char *path, bnn_error *err) {
+static bnn_code run(prediction *p, const char *name, bnn_error *err) {
+    bnn_batch batch = {.n = 1, .field = p->sample.field, .field_count = p->sample.inputs};
+    memcpy(batch.data, p->sample.data, sizeof p->sample.data);
+    bnn_code code = bnn_predictor_run(p->predictor, &batch, p->output, err);
+    return code == BNN_OK ? tell(p, name, err) : code;
+}
+
+/* Empty lines are no samples. */
+static bnn_code predict_lines(prediction *p, const char *path, const char *bytes, size_t size,
+                              bnn_error *err) {
+    bnn_code code = BNN_OK;
+    size_t at = 0;
+    for (p->line = 1; code == BNN_OK && at < size && !bnn_interrupted(); p->line++) {
+        const char *end = memchr(bytes + at, '\n', size - at);
+        const size_t next = end ? (size_t)(end - bytes) + 1 : size;
+        size_t length = next - at - (end != NULL);
+        char name[4300];
+        length -= length && bytes[at + length - 1] == '\r';
+        snprintf(name, sizeof name, "%.4200s:%zu", path, p->line);
+        if (length && !(code = bnn_sample_of_line(&p->sample, name, bytes + at, length, err))) {
+            code = run(p, path, err);
+        }
+        at = next;
+    }
+    p->line = 0;
+    return code;
+}
+
+static bnn_code predict_file(prediction *p, const char *path, bnn_error *err) {
     bnn_map map;
-    bnn_batch batch = {.n = 1, .field = p->field, .field_count = p->inputs, .data = {p->input}};
     bnn_code code = bnn_map_read(path, &map, err);
     if (code != BNN_OK) {
         return code;
     }
-    code = readers[reader].read(p, path, &map, err);
+    if (bnn_sample_is_text(&p->sample)) {
+        code = predict_lines(p, path, (const char *)map.data, map.size, err);
+    } else if (!(code = bnn_sample_of_file(&p->sample, path, &map, err))) {
+        code = run(p, path, err);
+    }
     bnn_map_close(&map);
-    return code == BNN_OK ? bnn_predictor_run(p->predictor, &batch, p->output, err) : code;
+    return code;
+}
+
+/* What the command line itself says. */
+static bnn_code predict_text(prediction *p, bnn_error *err) {
+    const char *const both[2] = {sentence, second};
+    const size_t size[2] = {strlen(sentence), second ? strlen(second) : 0};
+    bnn_code code = bnn_sample_of_text(&p->sample, "--text", both, size, err);
+    return code == BNN_OK ? run(p, "--text", err) : code;
 }
 
 /* What a file's own fault is, is told, and the others are done. */
 static bnn_code predict_all(prediction *p, bnn_error *err) {
-    size_t reader = 0;
-    bnn_code code = find_reader(p, &reader, err);
+    bnn_code code = sentence ? predict_text(p, err) : BNN_OK;
     for (size_t i = 1; code == BNN_OK && operands[i] && !bnn_interrupted(); i++) {
         bnn_error own = {0};
-        code = predict_file(p, reader, operands[i], &own);
-        if (code == BNN_OK) {
-            code = tell(p, operands[i], err);
-        } else if (code == BNN_ERR_MEMORY) {
+        code = predict_file(p, operands[i], &own);
+        if (code == BNN_ERR_MEMORY) {
             code = bnn_fail(err, code, "%s", own.text);
-        } else {
+        } else if (code != BNN_OK) {
             fprintf(stderr, "%s: %s\n", program.name, own.text);
             p->failed++;
             code = BNN_OK;
@@ -346,15 +356,20 @@ static bnn_code choose_category(prediction *p, bnn_error *err) {
     return BNN_OK;
 }
 
-static bnn_code allocate(prediction *p, bnn_error *err) {
-    bnn_spec_fields(&p->model.spec, p->field, &p->inputs);
-    const size_t values = bnn_shape_count(p->field[0].shape);
-    p->input = malloc(values * sizeof *p->input);
-    p->output = malloc(bnn_spec_outputs(&p->model.spec) * sizeof *p->output);
-    p->pixels = malloc(values);
-    return p->input && p->output && p->pixels
-               ? BNN_OK
-               : bnn_fail(err, BNN_ERR_MEMORY, "out of memory for a sample");
+/* There is something to predict, of the kind that the network sees. */
+static bnn_code check_samples(const prediction *p, bnn_error *err) {
+    const int of_text = bnn_sample_is_text(&p->sample);
+    if (!of_text && (sentence || second)) {
+        return bnn_fail(err, BNN_ERR_ARGUMENT, "--%s says nothing to %s, which sees no text",
+                        sentence ? "text" : "second", p->model.path);
+    }
+    if (!sentence && (second || !operands[1])) {
+        return bnn_fail(err, BNN_ERR_ARGUMENT, "%s",
+                        second    ? "--second goes with --text"
+                        : of_text ? "give a FILE of lines, or --text"
+                                  : "give a FILE");
+    }
+    return BNN_OK;
 }
 
 static bnn_code predict(const bnn_found_model *found, bnn_error *err) {
@@ -374,8 +389,11 @@ static bnn_code predict(const bnn_found_model *found, bnn_error *err) {
     if (code == BNN_OK && !(code = bnn_given_open(&given, found->path, &device, &p.model, err)) &&
         !(code = bnn_outputs_check(&outputs, err)) &&
         !(code = bnn_loaded_predictor(&p.model, &p.predictor, err)) &&
-        !(code = choose_category(&p, err)) && !(code = allocate(&p, err))) {
-        code = write_all(&p, err);
+        !(code = choose_category(&p, err)) &&
+        !(code = bnn_sample_create(&p.sample, &p.model, err)) && !(code = check_samples(&p, err))) {
+        p.output = malloc(bnn_spec_outputs(&p.model.spec) * sizeof *p.output);
+        code = p.output ? write_all(&p, err)
+                        : bnn_fail(err, BNN_ERR_MEMORY, "out of memory for a prediction");
     }
     if (code == BNN_OK && p.failed) {
         size_t all = 0;
@@ -386,11 +404,9 @@ static bnn_code predict(const bnn_found_model *found, bnn_error *err) {
     }
     bnn_outputs_free(&outputs);
     bnn_predictor_free(p.predictor);
+    bnn_sample_free(&p.sample);
     bnn_loaded_close(&p.model);
-    bnn_cloud_free(&p.cloud);
-    free(p.input);
     free(p.output);
-    free(p.pixels);
     return code;
 }
 

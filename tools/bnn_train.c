@@ -18,15 +18,19 @@
 /* Values below an option's least mean "not chosen": the data set's recipe decides. */
 static const char *algo = "reactnet", *arch = "resnet18", *data = "fashion_mnist", *data_dir;
 
-static const char *words, *category, *pool = "usual";
-static const char *optimizer, *scheduler, *output, *init_from, *resume, *milestones = "100,150";
+static const char *words, *category, *test_genres, *vocab, *pool = "usual";
+static const char *optimizer, *scheduler, *output, *init_from, *teacher, *resume,
+    *milestones = "100,150";
 static int64_t epochs = 0, batch_size = 0, warmup_epochs = -1, seed = 1, threads = 0;
-static int64_t limit_train = 0, limit_test = 0, image_size = 0, points = 0, accumulate = 1;
+static int64_t limit_train = 0, limit_test = 0, image_size = 0, points = 0, length = 0;
+static int64_t accumulate = 1;
 static const char *frozen;
 static double clip_norm = 0.0;
-static double lr = -1.0, momentum = -1.0, weight_decay = -1.0;
+static double lr = -1.0, momentum = -1.0, weight_decay = -1.0, dropout = -1.0;
+static const char *distill = "logits";
 static bool nesterov, init_partial, overwrite, list, dry_run, profile, accept_changed_data;
-static char data_path[PATH_MAX], init_path[PATH_MAX]; /* as they are recorded */
+static char data_path[PATH_MAX], vocab_path[PATH_MAX], init_path[PATH_MAX],
+    teacher_path[PATH_MAX]; /* as recorded */
 
 static bnn_option options[] = {
     {"algo", BNN_OPTION_STRING, &algo, "NAME",
@@ -48,6 +52,16 @@ static bnn_option options[] = {
     {"points", BNN_OPTION_INT, &points, "N", "Points of a cloud.",
      .default_text = "the data set's: 1024 for modelnet40, 4096 for shapenet_part", .min = 1,
      .max = BNN_MAX_SIDE, .from_config = 2},
+    {"vocab", BNN_OPTION_STRING, &vocab, "FILE",
+     "Of texts: the vocabulary, such as the vocab.txt of bert-base-uncased.",
+     .default_text = "vocab.txt in the data set's folder or one level up", .from_config = 1},
+    {"length", BNN_OPTION_INT, &length, "N",
+     "Tokens of a text: what is longer is cut off, what is shorter filled up.",
+     .default_text = "the data set's: 64 for glue_cola and glue_sst2, 128 for other texts",
+     .min = 3, .max = BNN_MAX_SIDE, .from_config = 2},
+    {"test-genres", BNN_OPTION_STRING, &test_genres, "NAME",
+     "Of glue_mnli: test on the genres of the training set, matched, or on others, mismatched.",
+     .default_text = "matched", .from_config = 2},
     {"pool", BNN_OPTION_STRING, &pool, "NAME",
      "How PointNets make one of all points: max, mean, or ema-max, the maximum moved to the centre "
      "of its distribution; usual is ema-max in binary networks, max in float ones.",
@@ -76,6 +90,9 @@ static bnn_option options[] = {
     {"clip-norm", BNN_OPTION_REAL, &clip_norm, "X",
      "Scale the gradient of a tensor down to this 2-norm where it is larger; 0: leave it.",
      .min = 0, .max = 1e9, .from_config = 2},
+    {"dropout", BNN_OPTION_REAL, &dropout, "X",
+     "Of networks of text: the part of the values that a step leaves out.",
+     .default_text = "the recipe's: 0.1", .min = 0, .max = 0.99, .from_config = 2},
     {"freeze", BNN_OPTION_STRING, &frozen, "MODULE,...",
      "Parameters that stay as they are, by the modules they lie in: conv1,layer1 (--dry-run names "
      "the layers).",
@@ -105,6 +122,14 @@ static bnn_option options[] = {
      .from_config = 2},
     {"init-partial", BNN_OPTION_FLAG, &init_partial, NULL,
      "With --init-from: take what fits even if most of the weights do not.", .from_config = 2},
+    {"teacher", BNN_OPTION_STRING, &teacher, "FILE",
+     "A network that was trained on the same data (a checkpoint), whose outputs the student is to "
+     "come close to.",
+     .from_config = 2},
+    {"distill", BNN_OPTION_STRING, &distill, "NAME",
+     "With --teacher: logits, its outputs and half the targets' loss (BiBench); or dmd, also the "
+     "directions of its attention's scores and of its hidden states (BiBERT).",
+     .choices = bnn_distill_names + 1, .from_config = 2},
     {"output", BNN_OPTION_STRING, &output, "DIR", "Run folder.",
      .default_text = "runs/ALGO-ARCH-DATA"},
     {"overwrite", BNN_OPTION_FLAG, &overwrite, NULL, "Replace a run that is in the run folder.",
@@ -117,8 +142,8 @@ static bnn_option options[] = {
     {"accept-changed-data", BNN_OPTION_FLAG, &accept_changed_data, NULL,
      "With --resume: go on although the data are not those the run began with, as when a damaged "
      "file was repaired; their checksum becomes the run's. It covers the contents of files that "
-     "are read whole (images, HDF5), and of folders of files (clouds, sound) names, sizes and "
-     "labels.",
+     "are read whole (images, HDF5, texts and their vocabulary), and of folders of files (clouds, "
+     "sound) names, sizes and labels.",
      .default_text = NULL},
     {"profile", BNN_OPTION_FLAG, &profile, NULL,
      "At the end, print where the steps' time and memory traffic went, by kind of op.",
@@ -160,6 +185,7 @@ static void resolve(const bnn_recipe *recipe) {
     lr = lr >= 0.0 ? lr : sgd ? 0.1 : recipe->lr;
     momentum = momentum >= 0.0 ? momentum : recipe->momentum;
     weight_decay = weight_decay >= 0.0 ? weight_decay : sgd ? 1e-4 : recipe->weight_decay;
+    dropout = dropout >= 0.0 ? dropout : recipe->dropout;
     warmup_epochs = warmup_epochs >= 0 ? warmup_epochs : recipe->warmup_epochs;
     nesterov = nesterov || (recipe->nesterov && strcmp(optimizer, recipe->optimizer) == 0);
 }
@@ -200,6 +226,7 @@ static bnn_code settings_from_options(bnn_train_settings *s, bnn_error *err) {
         (code = bnn_pool_choose(&s->spec, pool, err)) != BNN_OK) {
         return code;
     }
+    s->spec.dropout = (float)dropout;
     s->optimizer = bnn_optimizer_find(optimizer);
     s->momentum = momentum;
     s->weight_decay = weight_decay;
@@ -215,6 +242,10 @@ static bnn_code settings_from_options(bnn_train_settings *s, bnn_error *err) {
     s->seed = (uint64_t)seed;
     s->init_from = init_from;
     s->init_partial = init_partial;
+    s->teacher = teacher;
+    if (teacher) {
+        bnn_distill_find(distill, &s->spec.distill);
+    }
     s->overwrite = overwrite;
     s->accept_changed_data = accept_changed_data;
     s->profile = profile;
@@ -244,7 +275,7 @@ static void note_options(const bnn_train_settings *s) {
         "optimizer",  "lr",        "momentum",     "nesterov", "scheduler",     "milestones",
         "accumulate", "clip-norm", "freeze",       "pool",     "words",         "category",
         "points",     "epochs",    "weight-decay", "resume",   "warmup-epochs", "threads",
-        NULL};
+        "vocab",      "length",    "test-genres",  NULL};
     note_schedule(&s->schedule);
     if (strcmp(optimizer, "sgd") != 0) {
         bnn_options_note(&program, "momentum", "says nothing without --optimizer sgd");
@@ -256,6 +287,9 @@ static void note_options(const bnn_train_settings *s) {
         bnn_options_note_others(&program, planned, "these say nothing to --dry-run");
     } else {
         bnn_options_note(&program, "image-size", "says nothing without --dry-run");
+    }
+    if (!teacher) {
+        bnn_options_note(&program, "distill", "says nothing without --teacher");
     }
     if (!dry_run && !resume) {
         bnn_options_note(&program, "accept-changed-data", "says nothing without --resume");
@@ -286,7 +320,12 @@ static bnn_code check_extension(const bnn_train_settings *s, int64_t was, bnn_er
 }
 
 static bnn_code choose_data(bnn_dataset_options *chosen, bnn_error *err) {
-    const bnn_data_choice choice = {.words = words, .category = category, .points = points};
+    const bnn_data_choice choice = {.words = words,
+                                    .category = category,
+                                    .test_genres = test_genres,
+                                    .vocab = vocab,
+                                    .points = points,
+                                    .length = length};
     return bnn_data_choose(bnn_dataset_find(data), &choice, chosen, err);
 }
 
@@ -299,7 +338,8 @@ static bnn_code plan_data(bnn_train_settings *s, bnn_arena *arena, bnn_error *er
     if (code == BNN_OK && image_size && strcmp(info->field[0].name, "image") != 0) {
         code = bnn_fail(err, BNN_ERR_ARGUMENT, "--image-size says nothing to --data %s", data);
     }
-    if (code == BNN_OK && !(code = bnn_dataset_plan(info, &chosen, &planned, err))) {
+    if (code == BNN_OK && !(code = bnn_dataset_plan(info, &chosen, &planned, err)) &&
+        !(code = bnn_arch_holds(s->spec.arch, planned, err))) {
         code = bnn_spec_of_dataset(&s->spec, planned, &chosen, arena, err);
     }
     if (image_size) {
@@ -360,6 +400,7 @@ static bnn_code check_outputs(const bnn_train_settings *s, bnn_outputs *outputs,
         bnn_outputs_own(outputs, "the run's", s->output, bnn_run_files[i]);
     }
     bnn_outputs_read(outputs, "--init-from", s->resume ? NULL : init_from);
+    bnn_outputs_read(outputs, "--teacher", teacher);
     return bnn_outputs_check(outputs, err);
 }
 
@@ -378,6 +419,9 @@ static bnn_code open_data(bnn_train_settings *s, const char *dir, bnn_arena *are
     if (code == BNN_OK) {
         code = bnn_dataset_open(info, dir, BNN_SPLIT_TEST, &chosen, test_set, err);
     }
+    if (code == BNN_OK) {
+        code = bnn_arch_holds(s->spec.arch, *train_set, err);
+    }
     return code == BNN_OK ? bnn_spec_of_dataset(&s->spec, *train_set, &chosen, arena, err) : code;
 }
 
@@ -389,9 +433,11 @@ static bnn_code train(bnn_train_settings *s, bnn_error *err) {
     /* What is recorded holds wherever the run is repeated. */
     if (!resume || s->extended || accept_changed_data) {
         data_dir = bnn_recorded_path(data_dir, data_path);
+        vocab = bnn_recorded_path(vocab, vocab_path);
     }
     if (!resume) {
         init_from = bnn_recorded_path(init_from, init_path);
+        teacher = bnn_recorded_path(teacher, teacher_path);
     }
     char *args = bnn_options_to_json(&program, 2), *config = bnn_options_to_json(&program, 1);
     bnn_arena *arena = bnn_arena_create();

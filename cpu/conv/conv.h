@@ -132,6 +132,18 @@ void bnn_conv_backward_x(const bnn_stream *stream, const bnn_conv *s, const floa
 void bnn_conv_backward_w(const bnn_stream *stream, const bnn_conv *s, const float *gy,
                          const bnn_operand *x, float *gw, int acc, void *ws);
 
+/* attention.c */
+size_t bnn_bi_attention_workspace(const bnn_stream *stream, const bnn_attention *s, int backward);
+void bnn_bi_attention(const bnn_stream *stream, const bnn_attention *s, const uint64_t *q,
+                      const uint64_t *k, const uint64_t *v, const int32_t *mask,
+                      const uint64_t *keep, float *context, uint64_t *a, uint64_t *window,
+                      void *ws);
+void bnn_bi_attention_backward(const bnn_stream *stream, const bnn_attention *s,
+                               const float *gcontext, const uint64_t *q, const uint64_t *k,
+                               const uint64_t *v, const uint64_t *a, const uint64_t *window,
+                               float *gq, int acc_q, float *gk, int acc_k, float *gv, int acc_v,
+                               void *ws);
+
 /* linear.c: forwards that pack nothing. A linear layer of floats is always one. */
 static inline int bnn_conv_is_linear(const bnn_conv *s) {
     return bnn_conv_is_pixel_wise(s) && s->h == 1 && s->w == 1 && s->groups == 1;

@@ -9,6 +9,7 @@
 
 #include "cpu/tiles/bits_avx512.h"
 #include "cpu/conv/conv.h"
+#include "cpu/rows/exp.h"
 #include "cpu/rows/sincos.h"
 
 #include "cpu/rows/bits.inc"
@@ -19,6 +20,9 @@
 #include "cpu/rows/pool.inc"
 #include "cpu/rows/points.inc"
 #include "cpu/rows/bottleneck.inc"
+#include "cpu/rows/text.inc"
+#include "cpu/rows/attention.inc"
+#include "cpu/rows/distillation.inc"
 
 #define MICRO bnn_micro_avx512
 #define TABLE bnn_kernels_avx512

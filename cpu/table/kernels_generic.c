@@ -5,6 +5,7 @@
 
 #include "cpu/tiles/bits_generic.h"
 #include "cpu/conv/conv.h"
+#include "cpu/rows/exp.h"
 #include "cpu/rows/sincos.h"
 
 #define MICRO bnn_micro_generic
@@ -19,4 +20,7 @@
 #include "cpu/rows/pool.inc"
 #include "cpu/rows/points.inc"
 #include "cpu/rows/bottleneck.inc"
+#include "cpu/rows/text.inc"
+#include "cpu/rows/attention.inc"
+#include "cpu/rows/distillation.inc"
 #include "cpu/table/table.inc"

@@ -9,6 +9,7 @@
 
 #include "cpu/tiles/bits_neon.h"
 #include "cpu/conv/conv.h"
+#include "cpu/rows/exp.h"
 #include "cpu/rows/sincos.h"
 
 #define MICRO bnn_micro_neon
@@ -23,6 +24,9 @@
 #include "cpu/rows/pool.inc"
 #include "cpu/rows/points.inc"
 #include "cpu/rows/bottleneck.inc"
+#include "cpu/rows/text.inc"
+#include "cpu/rows/attention.inc"
+#include "cpu/rows/distillation.inc"
 #include "cpu/table/table.inc"
 
 #endif

@@ -1,7 +1,7 @@
 /* Samples as data sets make them and networks and tasks read them: a few named fields each, stacked
- * to batches. Field names are the field's own vocabulary: "image", "points", "mel" are what a
- * network sees, "class", "part" what it is to find. Shapes are fixed; where counts vary, a data set
- * pads. */
+ * to batches. Field names are the field's own vocabulary: "image", "points", "mel", "ids" are what
+ * a network sees, "class", "part" what it is to find. Shapes are fixed; where counts vary, a data
+ * set pads. */
 #ifndef BNN_ENGINE_BASE_BATCH_H
 #define BNN_ENGINE_BASE_BATCH_H
 

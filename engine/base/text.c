@@ -47,3 +47,19 @@ const char *bnn_reason(int number) {
     leave(enter()); /* makes the locale */
     return c_locale ? strerror_l(number, c_locale) : "unknown error";
 }
+
+size_t bnn_utf8_length(const char *text, size_t size) {
+    const unsigned char *s = (const unsigned char *)text;
+    if (size == 0 || (s[0] >= 0x80 && s[0] < 0xC2) || s[0] > 0xF4) {
+        return 0;
+    }
+    size_t length = s[0] < 0x80 ? 1 : s[0] < 0xE0 ? 2 : s[0] < 0xF0 ? 3 : 4;
+    for (size_t i = 1; i < length; i++) { /* a NUL stops this, too */
+        if (i >= size || (s[i] & 0xC0) != 0x80) {
+            return 0;
+        }
+    }
+    int too_long = (s[0] == 0xE0 && s[1] < 0xA0) || (s[0] == 0xF0 && s[1] < 0x90);
+    int no_scalar = (s[0] == 0xED && s[1] > 0x9F) || (s[0] == 0xF4 && s[1] > 0x8F);
+    return too_long || no_scalar ? 0 : length;
+}

@@ -15,6 +15,9 @@ int bnn_text_print(char *out, size_t bytes, const char *format, va_list args)
 /* A character as a line that is printed shows it: one that would end the line, or be a command to a
  * terminal, is '?'. Names of files and what files hold may have such. */
 char bnn_text_shown(char c);
+/* Bytes of the UTF-8 character at `text` (1 to 4), or 0 if none begins within these `size` bytes. A
+ * NUL ends a text, too: one that ends so may be of any size. */
+size_t bnn_utf8_length(const char *text, size_t size);
 /* strerror, in English; from several threads at once. */
 const char *bnn_reason(int number);
 

@@ -20,6 +20,9 @@ static int compose(const bnn_fold *f, int run, int i, int length, int c, double 
 
 int bnn_fold_monotone(const bnn_fold *f, int run, int length) {
     int monotone = 1;
+    while (length > 0 && node_at(f, f->run[run + length - 1])->op->fold->keeps_sign) {
+        length--; /* whose sign is all that is asked for */
+    }
     for (int i = run; i < run + length; i++) {
         const bnn_node *node = node_at(f, f->run[i]);
         const bnn_fold_rule *rule = node->op->fold;

@@ -295,9 +295,13 @@ static void fold_sum(bnn_fold *f, const bnn_node *node) {
     emit_with_run(f, &p, &c, 0);
 }
 
-/* The largest magnitude of what a node selects from integers; 0 if it does something else. */
-static int selected_bound(const bnn_fold *f, const bnn_node *node) {
+/* The largest magnitude of the integers that a node makes, or selects; 0 if it does something else.
+ */
+static int integer_bound(const bnn_fold *f, const bnn_node *node) {
     int bound = 0;
+    if (node->op->fold && node->op->fold->integers) {
+        return node->op->fold->integers(f->source, node);
+    }
     for (int k = 0; node->op->fold && node->op->fold->selects && k < node->in_count; k++) {
         int of_input = f->integer[node->in[k]];
         if (!of_input) {
@@ -319,7 +323,7 @@ static void fold_node(bnn_fold *f, int index) {
         fold_run(f, index);
     } else {
         f->map[node->out[0]] = emit_node(f, node, operand(f, node, 0));
-        f->integer[node->out[0]] = selected_bound(f, node);
+        f->integer[node->out[0]] = integer_bound(f, node);
     }
 }
 

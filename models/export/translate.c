@@ -56,6 +56,12 @@ bnn_code bnn_translation_start(const bnn_export_request *request, bnn_export_rep
                                        &t->plain, err)
                  : bnn_translation_no_memory(t);
     t->graph = t->plain.graph;
+    if (code == BNN_OK &&
+        (t->plain.input_count != 1 || bnn_dtype_of(t->graph, t->plain.inputs[0]) != BNN_F32)) {
+        code = bnn_fail(err, BNN_ERR_UNSUPPORTED,
+                        "a %s sees more than floats, which only the format packed knows",
+                        request->spec->arch->name);
+    }
     for (size_t i = 0; code == BNN_OK && i < bnn_graph_node_count(t->graph); i++) {
         code = check_operands(t, bnn_graph_node(t->graph, i));
     }

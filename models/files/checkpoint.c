@@ -51,6 +51,9 @@ size_t bnn_spec_meta(const bnn_spec *spec, bnn_arena *arena, bnn_meta meta[BNN_S
     if (spec->task != spec->arch->task) {
         meta[n++] = (bnn_meta){"task", spec->task->name};
     }
+    if (spec->vocab && *spec->vocab) {
+        meta[n++] = (bnn_meta){"vocab", spec->vocab};
+    }
     meta[n++] = (bnn_meta){"class_names", spec->class_names ? spec->class_names : ""};
     return n;
 }
@@ -196,9 +199,11 @@ bnn_code bnn_spec_read(const char *path, const bnn_st_file *file, const bnn_spec
     }
     const char *variant = bnn_st_metadata(file, "variant");
     const char *names = bnn_st_metadata(file, "class_names");
+    const char *vocab = bnn_st_metadata(file, "vocab");
     spec->dataset = data ? data : spec->dataset;
     spec->variant = variant ? variant : spec->variant;
     spec->class_names = names ? names : spec->class_names;
+    spec->vocab = vocab ? vocab : "";
     spec->variant = spec->variant ? spec->variant : "";
     spec->class_names = spec->class_names ? spec->class_names : "";
     spec->phase = phases - 1;

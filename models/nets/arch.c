@@ -58,9 +58,59 @@ static const bnn_arch deep_fsmn = {.name = "deep_fsmn",
                                    .task = &bnn_task_keywords,
                                    .build = bnn_build_deep_fsmn};
 
+static const bnn_arch bert_tiny4 = {.name = "bert_tiny4",
+                                    .title = "BERT of 4 layers of 312 (TinyBERT: Jiao et al. 2020)",
+                                    .inputs = {"ids", "segment", "mask"},
+                                    .input_dtype = BNN_I32,
+                                    .task = &bnn_task_classify_text,
+                                    .build = bnn_build_bert,
+                                    .blocks = {4},
+                                    .width = 312,
+                                    .heads = 12,
+                                    .feed_forward = 1200,
+                                    .vocabulary = 30522,
+                                    .positions = 512};
+static const bnn_arch bert_tiny6 = {.name = "bert_tiny6",
+                                    .title = "BERT of 6 layers of 768 (TinyBERT: Jiao et al. 2020)",
+                                    .inputs = {"ids", "segment", "mask"},
+                                    .input_dtype = BNN_I32,
+                                    .task = &bnn_task_classify_text,
+                                    .build = bnn_build_bert,
+                                    .blocks = {6},
+                                    .width = 768,
+                                    .heads = 12,
+                                    .feed_forward = 3072,
+                                    .vocabulary = 30522,
+                                    .positions = 512};
+static const bnn_arch bert_base = {.name = "bert_base",
+                                   .title = "BERT-base (Devlin et al. 2019)",
+                                   .inputs = {"ids", "segment", "mask"},
+                                   .input_dtype = BNN_I32,
+                                   .task = &bnn_task_classify_text,
+                                   .build = bnn_build_bert,
+                                   .blocks = {12},
+                                   .width = 768,
+                                   .heads = 12,
+                                   .feed_forward = 3072,
+                                   .vocabulary = 30522,
+                                   .positions = 512};
+static const bnn_arch bert_mini6 = {.name = "bert_mini6",
+                                    .title = "BERT of 6 layers of 384 (MiniLM: Wang et al. 2020)",
+                                    .inputs = {"ids", "segment", "mask"},
+                                    .input_dtype = BNN_I32,
+                                    .task = &bnn_task_classify_text,
+                                    .build = bnn_build_bert,
+                                    .blocks = {6},
+                                    .width = 384,
+                                    .heads = 12,
+                                    .feed_forward = 1536,
+                                    .vocabulary = 30522,
+                                    .positions = 512};
+
 const bnn_arch *const bnn_archs[] = {
-    &resnet18,         &resnet34,         &resnet20, &vgg_small, &pointnet,
-    &pointnet_vanilla, &pointnet_partseg, &fsmn,     &deep_fsmn, NULL};
+    &resnet18,         &resnet34,         &resnet20,   &vgg_small, &pointnet,
+    &pointnet_vanilla, &pointnet_partseg, &fsmn,       &deep_fsmn, &bert_tiny4,
+    &bert_tiny6,       &bert_base,        &bert_mini6, NULL};
 
 const bnn_arch *bnn_arch_find(const char *name) {
     for (size_t i = 0; bnn_archs[i]; i++) {

@@ -21,6 +21,9 @@ typedef struct bnn_arch {
     /* Family's own: blocks a stage (0 ends), and channels of the first. */
     int blocks[4];
     int width;
+    /* Of text: heads of the attention, channels between the two dense layers of a block, and rows
+     * of the tables of tokens and positions. */
+    int heads, feed_forward, vocabulary, positions;
 } bnn_arch;
 
 extern const bnn_arch *const bnn_archs[]; /* NULL-terminated */
@@ -42,5 +45,11 @@ bnn_output bnn_build_pointnet_partseg(const bnn_build *b, const bnn_arch *arch, 
 bnn_output bnn_build_fsmn(const bnn_build *b, const bnn_arch *arch, const bnn_t *in, int classes);
 bnn_output bnn_build_deep_fsmn(const bnn_build *b, const bnn_arch *arch, const bnn_t *in,
                                int classes);
+
+/* Of text [N,1,T,1]: ids, segment, mask. */
+bnn_output bnn_build_bert(const bnn_build *b, const bnn_arch *arch, const bnn_t *in, int labels);
+/* Its first part: tokens, positions and segments added up and normalized, [N,1,T,width]. */
+bnn_t bnn_bert_embeddings(const bnn_build *b, const bnn_arch *arch, const char *prefix, bnn_t ids,
+                          bnn_t segment);
 
 #endif

@@ -4,16 +4,21 @@
 #include "models/model.h"
 #include "models/tasks/tables.h"
 
-static bnn_t loss(const bnn_build *b, const bnn_output *output, bnn_t target) {
+bnn_t bnn_classify_loss(const bnn_build *b, const bnn_output *output, bnn_t target) {
     return bnn_op_cross_entropy(b->graph, output->main, target);
 }
 
-static size_t sums(const bnn_spec *spec) {
+bnn_t bnn_classify_distill(const bnn_build *b, const bnn_output *output, bnn_t teacher,
+                           bnn_t target) {
+    return bnn_distillation_loss(b->graph, output->main, teacher, target);
+}
+
+size_t bnn_classify_sums(const bnn_spec *spec) {
     return BNN_SUM_CONFUSION + (size_t)spec->classes * (size_t)spec->classes;
 }
 
-static bnn_code add(const bnn_spec *spec, const bnn_batch *batch, const float *output,
-                    int with_loss, bnn_score *score, bnn_error *err) {
+bnn_code bnn_classify_add(const bnn_spec *spec, const bnn_batch *batch, const float *output,
+                          int with_loss, bnn_score *score, bnn_error *err) {
     const size_t classes = (size_t)spec->classes;
     const int32_t *label =
         batch->data[bnn_field_find(batch->field, batch->field_count, spec->task->target)];
@@ -35,12 +40,12 @@ static double percent(double part, double whole) {
     return whole > 0.0 ? 100.0 * part / whole : NAN;
 }
 
-static int groups(const bnn_spec *spec) {
+int bnn_classify_groups(const bnn_spec *spec) {
     return spec->classes;
 }
 
-static double group(const bnn_spec *spec, const bnn_score *score, int class, const char **name,
-                    double *samples) {
+double bnn_classify_group(const bnn_spec *spec, const bnn_score *score, int class,
+                          const char **name, double *samples) {
     const double *row = score->sum + BNN_SUM_CONFUSION + (size_t) class * (size_t)spec->classes;
     *name = bnn_class_name(spec, class);
     *samples = 0.0;
@@ -55,7 +60,7 @@ static double mean_class(const bnn_spec *spec, const bnn_score *score) {
     double sum = 0.0, seen = 0.0, samples;
     const char *name;
     for (int c = 0; c < spec->classes; c++) {
-        double right = group(spec, score, c, &name, &samples);
+        double right = bnn_classify_group(spec, score, c, &name, &samples);
         sum += samples > 0.0 ? right : 0.0;
         seen += samples > 0.0;
     }
@@ -64,6 +69,10 @@ static double mean_class(const bnn_spec *spec, const bnn_score *score) {
 
 static double accuracy(const bnn_score *score, int which) {
     return percent(score->sum[which], (double)score->samples);
+}
+
+double bnn_classify_accuracy(const bnn_score *score) {
+    return accuracy(score, BNN_SUM_TOP1);
 }
 
 static double image_value(const bnn_spec *spec, const bnn_score *score, int metric) {
@@ -91,16 +100,8 @@ static const bnn_metric of_images[] = {
      .digits = 2},
     {0},
 };
-const bnn_task bnn_task_classify = {.name = "classify",
-                                    .target = "class",
-                                    .metrics = of_images,
-                                    .loss = loss,
-                                    .sums = sums,
-                                    .training_sums = BNN_SUM_CONFUSION,
-                                    .add = add,
-                                    .value = image_value,
-                                    .groups = groups,
-                                    .group = group};
+const bnn_task bnn_task_classify = {BNN_CLASSIFY, .name = "classify", .metrics = of_images,
+                                    .value = image_value};
 
 static const bnn_metric by_class[] = {
     {.key = "top1",
@@ -118,25 +119,8 @@ static const bnn_metric by_class[] = {
      .digits = 2},
     {0},
 };
-const bnn_task bnn_task_classify_shapes = {.name = "classify_shapes",
-                                           .target = "class",
-                                           .metrics = by_class,
-                                           .loss = loss,
-                                           .sums = sums,
-                                           .training_sums = BNN_SUM_CONFUSION,
-                                           .add = add,
-                                           .value = value_by_class,
-                                           .groups = groups,
-                                           .group = group,
+const bnn_task bnn_task_classify_shapes = {BNN_CLASSIFY, .name = "classify_shapes",
+                                           .metrics = by_class, .value = value_by_class,
                                            .confusion = BNN_SUM_CONFUSION};
-const bnn_task bnn_task_keywords = {.name = "keywords",
-                                    .target = "class",
-                                    .metrics = by_class,
-                                    .loss = loss,
-                                    .sums = sums,
-                                    .training_sums = BNN_SUM_CONFUSION,
-                                    .add = add,
-                                    .value = value_by_class,
-                                    .groups = groups,
-                                    .group = group,
-                                    .confusion = BNN_SUM_CONFUSION};
+const bnn_task bnn_task_keywords = {BNN_CLASSIFY, .name = "keywords", .metrics = by_class,
+                                    .value = value_by_class, .confusion = BNN_SUM_CONFUSION};

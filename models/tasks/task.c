@@ -7,8 +7,10 @@
 
 #include "models/tasks/tables.h"
 
-const bnn_task *const bnn_tasks[] = {&bnn_task_classify, &bnn_task_classify_shapes,
-                                     &bnn_task_keywords, &bnn_task_segment, NULL};
+const bnn_task *const bnn_tasks[] = {
+    &bnn_task_classify,   &bnn_task_classify_shapes, &bnn_task_keywords,
+    &bnn_task_segment,    &bnn_task_acceptability,   &bnn_task_classify_text,
+    &bnn_task_paraphrase, &bnn_task_similarity,      NULL};
 
 const bnn_task *bnn_task_find(const char *name) {
     for (size_t i = 0; bnn_tasks[i]; i++) {
@@ -33,19 +35,37 @@ int bnn_metric_better(const bnn_metric *metric, double value, double than) {
 
 bnn_code bnn_score_create(const bnn_task *task, const bnn_spec *spec, int training,
                           bnn_score *score, bnn_error *err) {
-    *score = (bnn_score){.count = training ? task->training_sums : task->sums(spec)};
+    *score = (bnn_score){.count = training ? task->training_sums : task->sums(spec),
+                         .training = training};
     score->sum = calloc(score->count + 1, sizeof *score->sum);
     return score->sum ? BNN_OK : bnn_fail(err, BNN_ERR_MEMORY, "out of memory for the scores");
+}
+
+bnn_code bnn_score_append(bnn_score *score, const double *values, size_t count, bnn_error *err) {
+    if (score->list_capacity - score->listed < count) {
+        size_t larger = 2 * score->list_capacity + count + 256;
+        double *list = reallocarray(score->list, larger, sizeof *list);
+        if (!list) {
+            return bnn_fail(err, BNN_ERR_MEMORY, "out of memory for the scores of the samples");
+        }
+        score->list = list;
+        score->list_capacity = larger;
+    }
+    memcpy(score->list + score->listed, values, count * sizeof *values);
+    score->listed += count;
+    return BNN_OK;
 }
 
 void bnn_score_reset(bnn_score *score) {
     score->samples = 0;
     score->loss = 0.0;
+    score->listed = 0;
     memset(score->sum, 0, score->count * sizeof *score->sum);
 }
 
 void bnn_score_free(bnn_score *score) {
     free(score->sum);
+    free(score->list);
     *score = (bnn_score){0};
 }
 

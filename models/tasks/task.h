@@ -20,17 +20,22 @@ typedef struct bnn_metric {
     int digits;        /* that are worth showing */
     int training;      /* it is followed through training, too */
     int falls;         /* less is better */
+    int below_zero;    /* it may be: -100 to 100, else 0 to 100 */
 } bnn_metric;
 
 #define BNN_MAX_METRICS 8
 
-/* What has been seen so far: sums of which every metric is a function. They add up over batches and
- * over machines, and are all that an exact resume needs. */
+/* What has been seen so far: sums of which the metrics are functions. They add up over batches and
+ * over machines, and are all that an exact resume needs. A metric that no sums tell, as of ranks,
+ * has a list of numbers that grows with the samples; it is never followed through training. */
 typedef struct bnn_score {
     size_t samples;
     double loss; /* sum over the samples */
     size_t count;
-    double *sum; /* [count] */
+    double *sum;  /* [count] */
+    int training; /* of what training follows only: nothing is listed */
+    double *list; /* [listed], the task's own */
+    size_t listed, list_capacity;
 } bnn_score;
 
 typedef struct bnn_task {
@@ -41,6 +46,8 @@ typedef struct bnn_task {
     const bnn_metric *metrics; /* the main one first; ends with a key that is NULL */
     /* The mean loss, to be minimized. `output` is what the architecture's builder gave. */
     bnn_t (*loss)(const bnn_build *b, const bnn_output *output, bnn_t target);
+    /* How far the output is from a teacher's, and from the target; NULL: it has no teacher. */
+    bnn_t (*distill)(const bnn_build *b, const bnn_output *output, bnn_t teacher, bnn_t target);
     /* How many sums a score has; of these, the first that training needs. */
     size_t (*sums)(const bnn_spec *spec);
     size_t training_sums;
@@ -52,10 +59,11 @@ typedef struct bnn_task {
     double (*value)(const bnn_spec *spec, const bnn_score *score, int metric);
     /* The kinds of samples that are told apart (classes, categories), and of each its samples and
      * the part of them that is right, in percent; NAN where there are none. A name ends at `:`, a
-     * line's end or the text's. */
+     * line's end or the text's. NULL: there are no kinds. */
     int (*groups)(const bnn_spec *spec);
     double (*group)(const bnn_spec *spec, const bnn_score *score, int group, const char **name,
                     double *samples);
+    int grouped;   /* the number of the metric that `group` tells of each */
     int confusion; /* sums from this number on are [classes][classes], label by prediction; or 0 */
 } bnn_task;
 
@@ -69,6 +77,8 @@ int bnn_metric_better(const bnn_metric *metric, double value, double than);
 bnn_code bnn_score_create(const bnn_task *task, const bnn_spec *spec, int training,
                           bnn_score *score, bnn_error *err);
 void bnn_score_reset(bnn_score *score);
+/* Lists numbers; what is listed stays as it is if memory is out. */
+bnn_code bnn_score_append(bnn_score *score, const double *values, size_t count, bnn_error *err);
 void bnn_score_free(bnn_score *score);
 
 /* What one row of outputs says about a label. */
@@ -84,6 +94,19 @@ int bnn_largest(const float *logits, int first, int count);
 /* What a sample of this class is told apart from: how many classes, from *first on. Of points, the
  * parts of its category, which is given; of other samples, all classes. */
 int bnn_parts_beside(const bnn_spec *spec, int class, int *first);
+
+/* The correlation of `n` pairs of numbers by their sums (Pearson's); NAN where one of both does not
+ * vary. */
+double bnn_correlation(double n, double x, double y, double xx, double yy, double xy);
+/* out[n]: the rank of each of x[n], from 1; equal values share the mean of their ranks. Pearson's
+ * correlation of ranks is Spearman's. */
+bnn_code bnn_average_ranks(size_t n, const double *x, double *out, bnn_error *err);
+/* Matthews' correlation of labels and predictions, for any number of classes (Gorodkin, "Comparing
+ * two K-category assignments by a K-category correlation coefficient", 2004); 0 where one of both
+ * does not vary. confusion[classes][classes]: label by prediction. */
+double bnn_matthews(const double *confusion, int classes);
+/* The harmonic mean of precision and recall of class 1; 0 where nothing of it was found. */
+double bnn_f1(const double *confusion, int classes);
 
 /* The mean intersection over union of `parts` part numbers from `first` on, over the n points of
  * one shape; a part that is neither there nor predicted counts as 1 (Qi et al., PointNet, CVPR

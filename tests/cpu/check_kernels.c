@@ -92,13 +92,16 @@ int main(void) {
     tcase_add_test(tcase, test_dispatch);
     tcase_add_test(tcase, test_complete);
     add_product_tests(tcase);
+    add_attention_tests(tcase);
     add_bits_tests(tcase);
     add_elementwise_tests(tcase);
     add_norm_tests(tcase);
     add_group_tests(tcase);
     add_pool_tests(tcase);
     add_point_tests(tcase);
+    add_distillation_tests(tcase);
     add_optimizer_tests(tcase);
+    add_text_tests(tcase);
     suite_add_tcase(suite, tcase);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);

@@ -35,6 +35,9 @@ data_loaders/clouds/off.c !
 data_loaders/clouds/points.c !
 data_loaders/clouds/hdf5.c !
 data_loaders/clouds/files.c bnn_names_parse|bnn_shape_list_parse|is_name|shape_of|take_shapes
+data_loaders/text/vocab.c !
+data_loaders/text/tsv.c !
+data_loaders/text/wordpiece.c !bnn_wordpiece_usable
 models/files/packed.c !bnn_packed_bits_to_bytes|bnn_packed_type_of
 models/files/packed_node.c !
 models/files/packed_slices.c !

@@ -24,14 +24,19 @@ static bnn_code predict(const bnn_loaded *model, bnn_error *err) {
     const bnn_spec *spec = &model->spec;
     bnn_field field[BNN_MAX_FIELDS];
     bnn_batch batch = {.n = 1, .field = field};
-    bnn_spec_fields(spec, field, &batch.field_count);
+    int inputs;
+    batch.field_count = bnn_spec_fields(spec, field, &inputs);
     size_t values = bnn_shape_count(field[0].shape);
     bnn_predictor *predictor = NULL;
     float *x = malloc(values * sizeof *x),
           *output = malloc(bnn_spec_outputs(spec) * sizeof *output);
-    bnn_insist(x && output);
-    batch.data[0] = x;
+    int32_t *ids = malloc(values * sizeof *ids);
+    bnn_insist(x && ids && output);
+    for (int i = 0; i < inputs; i++) {
+        batch.data[i] = field[i].dtype == BNN_F32 ? (const void *)x : ids;
+    }
     for (size_t i = 0; i < values; i++) {
+        ids[i] = (int32_t)(i % 7) - 1; /* one is none */
         x[i] = (float)(i % 7) - 3.0f;
     }
     bnn_code code = bnn_loaded_predictor(model, &predictor, err);
@@ -40,6 +45,7 @@ static bnn_code predict(const bnn_loaded *model, bnn_error *err) {
     }
     bnn_predictor_free(predictor);
     free(x);
+    free(ids);
     free(output);
     return code;
 }

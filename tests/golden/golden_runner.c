@@ -16,9 +16,13 @@ static const struct {
     golden_result (*run)(const char *path, const bnn_st_file *file, const bnn_device *device);
 } kinds[] = {
     {"layer", NULL, golden_layer},
+    {"op", "bert_adam", golden_bert_adam},
     {"op", NULL, golden_op},
     {"metric", "log_mel", golden_log_mel},
     {"metric", "part_iou", golden_part_iou},
+    {"metric", "glue", golden_glue},
+    {"metric", "wordpiece", golden_wordpiece},
+    {"metric", "bert_features", golden_bert_features},
     {"metric", NULL, NULL}, /* none of the others is computed yet */
     {"name", NULL, golden_network},
 };

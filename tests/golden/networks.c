@@ -9,6 +9,7 @@
 #include "engine/base/rng.h"
 #include "layers/fold/fold.h"
 #include "models/model.h"
+#include "models/teacher.h"
 #include "optim/optimizer.h"
 #include "tests/golden/golden.h"
 
@@ -21,7 +22,11 @@ typedef struct net_case {
     int images; /* the input is [N,C,H,W], else rows of channels as they are in memory */
     bnn_params *params;
     bnn_net train;
-    float *input; /* channels-last */
+    void *input[BNN_MAX_INPUTS]; /* channels-last */
+    bnn_arch sized;              /* of sizes that the file says */
+    bnn_arch sized_teacher;
+    bnn_params *taught_by; /* the teacher's */
+    bnn_teacher *teacher;  /* or NULL */
     int32_t *label;
     int failed;
 } net_case;
@@ -44,12 +49,14 @@ static int ends(const char *name, const char *suffix) {
     return n >= s && strcmp(name + n - s, suffix) == 0;
 }
 
-static double value_of(const bnn_params *params, const bnn_param *p, size_t i) {
-    double u = unit(p->name, i);
-    char sibling[256];
+/* `prefix` stands in front of the name where it seeds the values. */
+static double value_of(const bnn_params *params, const bnn_param *p, const char *prefix, size_t i) {
+    char sibling[256], seed[256];
+    snprintf(seed, sizeof seed, "%s%s", prefix, p->name);
+    double u = unit(seed, i);
     size_t stem = strlen(p->name) - strlen(strrchr(p->name, '.') + 1);
     snprintf(sibling, sizeof sibling, "%.*srunning_mean", (int)stem, p->name);
-    int norm = bnn_params_find(params, sibling) != NULL;
+    int norm = bnn_params_find(params, sibling) != NULL || strstr(p->name, "LayerNorm.");
     if (ends(p->name, "running_mean")) {
         return 0.2 * u;
     }
@@ -77,17 +84,17 @@ static double value_of(const bnn_params *params, const bnn_param *p, size_t i) {
     return u * sqrt(3.0 / ((double)p->count / (double)p->shape[0]));
 }
 
-static void fill(net_case *c) {
-    for (size_t k = 0; k < c->params->count; k++) {
-        const bnn_param *p = c->params->list[k];
+static void fill(bnn_params *params, const char *prefix) {
+    for (size_t k = 0; k < params->count; k++) {
+        const bnn_param *p = params->list[k];
         if (!p->trainable && !ends(p->name, "running_mean") && !ends(p->name, "running_var")) {
             continue; /* the schedule's */
         }
         float *file = malloc(p->count * sizeof(float));
         for (size_t i = 0; i < p->count; i++) {
-            file[i] = (float)value_of(c->params, p, i);
+            file[i] = (float)value_of(params, p, prefix, i);
         }
-        bnn_param_to_memory(p, file, bnn_param_data(c->params, p));
+        bnn_param_to_memory(p, file, bnn_param_data(params, p));
         free(file);
     }
 }
@@ -101,12 +108,34 @@ static void make_input(net_case *c) {
     size_t count = (size_t)c->batch * channels * space;
     const char *name = golden_text(c->file, "input_name", "input");
     float *file = malloc(count * sizeof(float));
-    c->input = malloc(count * sizeof(float));
+    float *input = malloc(count * sizeof(float));
     for (size_t i = 0; i < count; i++) {
         file[i] = (float)(2.0 * unit(name, i));
     }
-    bnn_param_to_memory(&order, file, c->input);
+    bnn_param_to_memory(&order, file, input);
+    c->input[0] = input;
     free(file);
+}
+
+/* Those of text are in the file. */
+static int read_integers(net_case *c) {
+    static const char *const names[] = {"ids", "segments", "mask"};
+    for (int i = 0; i < 3; i++) {
+        const bnn_st_tensor *t = bnn_st_find(c->file, names[i]);
+        if (!t || t->dtype != BNN_ST_I32 || t->count != (size_t)(c->batch * c->spec.width)) {
+            fail(c, names[i], "missing", 0.0);
+            return 0;
+        }
+        c->input[i] = malloc(t->bytes);
+        memcpy(c->input[i], t->data, t->bytes);
+    }
+    return 1;
+}
+
+static void set_inputs(const net_case *c, bnn_graph *g, const bnn_t *in) {
+    for (int i = 0; c->spec.arch->inputs[i]; i++) {
+        bnn_graph_set(g, in[i], c->input[i]);
+    }
 }
 
 static void make_labels(net_case *c) {
@@ -147,13 +176,13 @@ static void evaluate(net_case *c, const char *name, double tolerance) {
         bnn_error err = {0};
         bnn_fold *fold = NULL;
         if (bnn_net_build(&c->spec, c->device, c->params, c->batch, 0, &net, &err) != BNN_OK ||
-            bnn_fold_create(net.graph, 1, net.input, 1, &net.output, thresholds, &fold, &err) !=
-                BNN_OK ||
+            bnn_fold_create(net.graph, net.fields, net.input, 1, &net.output, thresholds, &fold,
+                            &err) != BNN_OK ||
             bnn_graph_bind(bnn_fold_graph(fold), NULL, &err) != BNN_OK ||
             bnn_fold_evaluate(fold, &err) != BNN_OK) {
             fail(c, name, err.text, 0.0);
         } else {
-            bnn_graph_set(bnn_fold_graph(fold), bnn_fold_result(fold)->inputs[0], c->input);
+            set_inputs(c, bnn_fold_graph(fold), bnn_fold_result(fold)->inputs);
             bnn_graph_forward(bnn_fold_graph(fold));
             compare(c, name, bnn_f32(bnn_fold_graph(fold), bnn_fold_result(fold)->outputs[0]),
                     tolerance);
@@ -321,13 +350,19 @@ static int walks(const net_case *c) {
     return 0;
 }
 
-enum { MOST_TERMS = 3 };
+enum { MOST_TERMS = 8, TAUGHT_TERMS = 8 };
 
-/* The loss of a step, and behind it its terms if it has several. */
+/* The loss of a step, and behind it its terms if it has several. Under a teacher the second one of
+ * a file is the task's own; of the others, only their sum is known here. */
 static void read_losses(const net_case *c, float *loss) {
     const bnn_net *net = &c->train;
+    for (int i = 0; i < MOST_TERMS; i++) {
+        loss[i] = NAN;
+    }
     loss[0] = *bnn_f32(net->graph, net->loss);
-    if (net->penalty != BNN_NONE) {
+    if (c->teacher) {
+        loss[2] = *bnn_f32(net->graph, net->task_loss);
+    } else if (net->penalty != BNN_NONE) {
         loss[1] = *bnn_f32(net->graph, net->task_loss);
         loss[2] = *bnn_f32(net->graph, net->penalty);
     }
@@ -335,13 +370,16 @@ static void read_losses(const net_case *c, float *loss) {
 
 static void compare_losses(net_case *c, float losses[][MOST_TERMS]) {
     const bnn_st_tensor *want = bnn_st_find(c->file, "losses");
-    size_t terms = c->train.penalty != BNN_NONE ? 3 : 1;
+    size_t terms = c->teacher ? TAUGHT_TERMS : c->train.penalty != BNN_NONE ? 3 : 1;
     if (!want || want->dtype != BNN_ST_F32 || want->count != 3 * terms) {
         fail(c, "losses", "missing", 0.0);
         return;
     }
     for (size_t i = 0; i < 3 * terms; i++) {
         float w, got = losses[i / terms][i % terms];
+        if (c->teacher && i % terms != 0 && i % terms != 2) {
+            continue;
+        }
         char name[16];
         memcpy(&w, (const char *)want->data + 4 * i, 4);
         snprintf(name, sizeof name, "losses%zu", i / terms);
@@ -355,6 +393,20 @@ static void compare_losses(net_case *c, float losses[][MOST_TERMS]) {
     }
 }
 
+/* What the teacher makes of the batch, for the steps to come; its logits are in the file. */
+static void show(net_case *c) {
+    bnn_batch batch = {.n = (size_t)c->batch, .field = c->train.field};
+    bnn_error err = {0};
+    for (; c->spec.arch->inputs[batch.field_count]; batch.field_count++) {
+        batch.data[batch.field_count] = c->input[batch.field_count];
+    }
+    if (c->teacher && bnn_teacher_show(c->teacher, &batch, &c->train, &err) != BNN_OK) {
+        fail(c, "the teacher", err.text, 0.0);
+    } else if (c->teacher) {
+        compare(c, "teacher.logits", bnn_f32(c->train.graph, c->train.lesson[0]), 1e-5);
+    }
+}
+
 static void train(net_case *c) {
     bnn_optimizer adam;
     bnn_error err = {0};
@@ -365,9 +417,10 @@ static void train(net_case *c) {
     }
     adam.lr = 1e-3;
     bnn_graph *g = c->train.graph;
-    bnn_graph_set(g, c->train.input[0], c->input);
-    bnn_graph_set(g, c->train.input[1], c->label);
+    set_inputs(c, g, c->train.input);
+    bnn_graph_set(g, c->train.input[c->train.fields - 1], c->label);
     float losses[3][MOST_TERMS];
+    show(c);
     for (int step = 0; step < 3; step++) {
         bnn_graph_forward(g);
         read_losses(c, losses[step]);
@@ -409,9 +462,36 @@ static bnn_pool pool_of(const char *text, bnn_pool missing) {
                                           : missing;
 }
 
-/* Images are N x C x H x W, point clouds N x points x C. */
+/* BERT of any size; 0 if that is not what the file is of. */
+static int find_bert(net_case *c) {
+    const char *kind = golden_text(c->file, "kind", "");
+    const int taught = strcmp(kind, "distill") == 0;
+    c->spec.dataset = "";
+    if (strcmp(golden_text(c->file, "arch", ""), "bert") != 0 ||
+        (!taught && strcmp(kind, "classify") != 0)) {
+        return 0;
+    }
+    c->spec.distill = taught ? BNN_DISTILL_DMD : BNN_DISTILL_NONE;
+    const bnn_arch *usual = bnn_arch_find("bert_base");
+    c->sized = *usual;
+    c->sized.blocks[0] = golden_integer(c->file, "layers", 0);
+    c->sized.width = golden_integer(c->file, "hidden", 0);
+    c->sized.heads = golden_integer(c->file, "heads", 0);
+    c->sized.feed_forward = golden_integer(c->file, "intermediate", 0);
+    c->sized.vocabulary = golden_integer(c->file, "vocab", 0);
+    c->sized.positions = golden_integer(c->file, "positions", 0);
+    c->sized_teacher = c->sized;
+    c->sized_teacher.blocks[0] = golden_integer(c->file, "teacher_layers", 0);
+    return 1;
+}
+
+/* Images are N x C x H x W, point clouds N x points x C, texts N x tokens. */
 static int read_input(net_case *c, const char *input) {
     bnn_spec *s = &c->spec;
+    if (s->arch == &c->sized) {
+        s->height = s->channels = 1;
+        return sscanf(input, "%dx%d", &c->batch, &s->width) == 2 && read_integers(c);
+    }
     c->images = sscanf(input, "%dx%dx%dx%d", &c->batch, &s->channels, &s->height, &s->width) == 4;
     if (c->images) {
         return 1;
@@ -440,7 +520,31 @@ static int find_spec(net_case *c) {
     }
     c->spec.pool = pool_of(golden_text(c->file, "pool", ""), c->spec.pool);
     c->spec.classes = golden_integer(c->file, "classes", 0);
-    return bnn_spec_find(&c->spec, arch, algorithm + 1, &err) == BNN_OK && read_input(c, input);
+    int sized = find_bert(c);
+    if (bnn_spec_find(&c->spec, sized ? "bert_base" : arch, algorithm + 1, &err) != BNN_OK) {
+        return 0;
+    }
+    c->spec.arch = sized ? &c->sized : c->spec.arch;
+    return read_input(c, input);
+}
+
+static void make_teacher(net_case *c) {
+    bnn_spec spec = c->spec;
+    bnn_net net = {0};
+    bnn_error err = {0};
+    spec.arch = &c->sized_teacher;
+    spec.binarizer = NULL;
+    c->taught_by = bnn_params_create();
+    if (bnn_net_build(&spec, c->device, c->taught_by, 1, 0, &net, &err) != BNN_OK ||
+        bnn_params_allocate(c->taught_by, &err) != BNN_OK) {
+        fail(c, "the teacher", err.text, 0.0);
+        return;
+    }
+    bnn_graph_free(net.graph);
+    fill(c->taught_by, "teacher.");
+    if (bnn_teacher_create(&spec, c->taught_by, &c->spec, c->device, &c->teacher, &err) != BNN_OK) {
+        fail(c, "the teacher", err.text, 0.0);
+    }
 }
 
 golden_result golden_network(const char *path, const bnn_st_file *file, const bnn_device *device) {
@@ -456,22 +560,31 @@ golden_result golden_network(const char *path, const bnn_st_file *file, const bn
         c.spec.phase = c.spec.binarizer->schedule(e, n, values);
     }
     c.params = bnn_params_create();
-    make_input(&c);
+    if (!c.input[0]) {
+        make_input(&c);
+    }
     if (bnn_net_build(&c.spec, device, c.params, c.batch, 1, &c.train, &err) != BNN_OK ||
         bnn_params_allocate(c.params, &err) != BNN_OK ||
         bnn_graph_bind(c.train.graph, NULL, &err) != BNN_OK) {
         fail(&c, "building", err.text, 0.0);
     } else {
         bnn_params_initialize(c.params, 0);
-        fill(&c);
+        fill(c.params, "");
         bnn_apply_schedule(c.spec.binarizer, c.params, e, n);
         make_labels(&c);
+        if (c.spec.distill != BNN_DISTILL_NONE) {
+            make_teacher(&c);
+        }
         evaluate(&c, "eval.logits", golden_tolerance(file, "eval.logits", 1e-5));
         train(&c);
     }
     bnn_graph_free(c.train.graph);
     bnn_params_free(c.params);
-    free(c.input);
+    bnn_teacher_free(c.teacher);
+    bnn_params_free(c.taught_by);
+    for (int i = 0; i < BNN_MAX_INPUTS; i++) {
+        free(c.input[i]);
+    }
     free(c.label);
     return c.failed ? GOLDEN_FAILED : GOLDEN_PASSED;
 }

@@ -1,6 +1,7 @@
 /* Reference cases of single ops. */
 #include <string.h>
 
+#include "models/nets/arch.h"
 #include "tests/golden/single.h"
 
 static int parameter_count(const golden_single *c, const char *name) {
@@ -54,6 +55,79 @@ static bnn_t transform_regulariser(golden_single *c) {
     return bnn_transform_regulariser(c->build.graph, golden_single_input(c, "x", GOLDEN_ROWS));
 }
 
+/* ---- text ---- */
+
+static bnn_t gelu(golden_single *c) {
+    return bnn_op_gelu(c->build.graph, golden_single_input(c, "x", GOLDEN_ROWS));
+}
+
+static bnn_t hyperbolic_tangent(golden_single *c) {
+    return bnn_op_tanh(c->build.graph, golden_single_input(c, "x", GOLDEN_ROWS));
+}
+
+static bnn_t layer_norm(golden_single *c) {
+    return bnn_layer_norm(&c->build, GOLDEN_LAYER, golden_single_input(c, "x", GOLDEN_ROWS));
+}
+
+/* The embedding is binary whatever the algorithm. */
+static void binarize(golden_single *c) {
+    c->build.binarizer = golden_integer(c->file, "binary", 0) ? bnn_binarizer_find("bnn") : NULL;
+}
+
+static int dimension(const golden_single *c, const char *name, int i) {
+    const bnn_st_tensor *t = bnn_st_find(c->file, name);
+    return t && t->ndim > i ? (int)t->shape[i] : 0;
+}
+
+static bnn_t embedding(golden_single *c) {
+    bnn_embedding_layer layer = {.rows = dimension(c, "param.weight", 0),
+                                 .width = dimension(c, "param.weight", 1),
+                                 .padding = 1,
+                                 .binary = 1};
+    binarize(c);
+    return bnn_embedding(&c->build, GOLDEN_LAYER, golden_single_fixed(c, "ids"), &layer);
+}
+
+static bnn_t bert_embeddings(golden_single *c) {
+    bnn_arch arch = {.vocabulary = dimension(c, "param.word_embeddings.weight", 0),
+                     .width = dimension(c, "param.word_embeddings.weight", 1),
+                     .positions = dimension(c, "param.position_embeddings.weight", 0)};
+    binarize(c);
+    bnn_t ids = golden_single_fixed(c, "ids");
+    return bnn_bert_embeddings(&c->build, &arch, GOLDEN_LAYER ".", ids,
+                               golden_single_fixed(c, "segments"));
+}
+
+static bnn_t attention(golden_single *c) {
+    bnn_t in[3];
+    static const char *const names[] = {"q", "k", "v"};
+    for (int i = 0; i < 3; i++) {
+        in[i] = golden_single_input(c, names[i], GOLDEN_ROWS);
+    }
+    return bnn_self_attention(&c->build, GOLDEN_LAYER, in[0], in[1], in[2],
+                              golden_single_fixed(c, "mask"), golden_integer(c->file, "heads", 1));
+}
+
+static bnn_t bi_attention(golden_single *c) {
+    bnn_t q = golden_single_input(c, "q", GOLDEN_ROWS),
+          k = golden_single_input(c, "k", GOLDEN_ROWS);
+    bnn_t v = golden_single_input(c, "v", GOLDEN_ROWS), mask = golden_single_fixed(c, "mask");
+    return bnn_op_bi_attention(c->build.graph, q, k, v, mask, golden_integer(c->file, "heads", 1),
+                               BNN_NONE, 0.0f);
+}
+
+static bnn_t distillation_loss(golden_single *c) {
+    bnn_t student = golden_single_input(c, "student", GOLDEN_ROWS);
+    return bnn_distillation_loss(c->build.graph, student, golden_single_fixed(c, "teacher"),
+                                 golden_single_fixed(c, "labels"));
+}
+
+static bnn_t direction_matching(golden_single *c) {
+    bnn_t student = golden_single_input(c, "student", GOLDEN_ROWS);
+    return bnn_op_direction_matching(c->build.graph, student, golden_single_fixed(c, "teacher"),
+                                     (float)golden_integer(c->file, "zero_at_or_below", 0));
+}
+
 golden_result golden_op(const char *path, const bnn_st_file *file, const bnn_device *device) {
     static const struct {
         const char *name;
@@ -66,6 +140,16 @@ golden_result golden_op(const char *path, const bnn_st_file *file, const bnn_dev
         {"max_pool", max_pool, GOLDEN_CHANNELS_FIRST},
         {"ema_max", ema_max, GOLDEN_ROWS},
         {"transform_regulariser", transform_regulariser, GOLDEN_ROWS},
+        {"gelu", gelu, GOLDEN_ROWS},
+        {"tanh", hyperbolic_tangent, GOLDEN_ROWS},
+        {"layer_norm", layer_norm, GOLDEN_ROWS},
+        {"embedding", embedding, GOLDEN_ROWS},
+        {"word_embedding", embedding, GOLDEN_ROWS},
+        {"bert_embeddings", bert_embeddings, GOLDEN_ROWS},
+        {"attention", attention, GOLDEN_ROWS},
+        {"bi_attention", bi_attention, GOLDEN_ROWS},
+        {"distillation_loss", distillation_loss, GOLDEN_ROWS},
+        {"direction_matching", direction_matching, GOLDEN_ROWS},
     };
     for (size_t i = 0; i < sizeof ops / sizeof *ops; i++) {
         if (strcmp(ops[i].name, golden_text(file, "op", "")) == 0) {

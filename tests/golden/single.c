@@ -27,7 +27,7 @@ static const bnn_st_tensor *need(golden_single *c, const char *name) {
 /* A file's tensor as channels-last. */
 static bnn_param order_of(const bnn_st_tensor *t, golden_order order) {
     bnn_param p = {.channels = 1, .space = 1, .inner = 1, .count = t->count};
-    int n = t->ndim ? (int)t->shape[0] : 1, last = t->ndim ? (int)t->shape[t->ndim - 1] : 1;
+    int n = t->ndim > 1 ? (int)t->shape[0] : 1, last = t->ndim ? (int)t->shape[t->ndim - 1] : 1;
     if (order == GOLDEN_ROWS || t->ndim < 3) {
         p.memory = (bnn_shape){n, 1, (int)(t->count / (size_t)(n * last)), last};
         p.outer = t->count;
@@ -54,20 +54,39 @@ static float *in_memory_order(const bnn_param *order, const bnn_st_tensor *t) {
     return memory;
 }
 
-bnn_t golden_single_input(golden_single *c, const char *name, golden_order order) {
-    const bnn_st_tensor *t = need(c, name);
+/* Floats, or integers, which are as long. */
+static bnn_t add_input(golden_single *c, const char *name, const bnn_st_tensor *t, bnn_dtype dtype,
+                       bnn_param order, int fixed) {
     if (!t || c->in_count == GOLDEN_MOST_INPUTS) {
         return bnn_graph_fail(c->build.graph, BNN_ERR_FORMAT, "no input %s", name);
     }
     int i = c->in_count++;
     c->in[i].name = name;
-    c->in[i].order = order_of(t, order);
-    c->in[i].memory = in_memory_order(&c->in[i].order, t);
-    c->in[i].t = bnn_graph_input(c->build.graph, name, BNN_F32, c->in[i].order.memory);
-    if (!c->folding) {
+    c->in[i].order = order;
+    c->in[i].fixed = fixed;
+    c->in[i].memory = in_memory_order(&order, t);
+    c->in[i].t = bnn_graph_input(c->build.graph, name, dtype, order.memory);
+    if (!fixed && !c->folding) {
         bnn_graph_want_grad(c->build.graph, c->in[i].t);
     }
     return c->in[i].t;
+}
+
+bnn_t golden_single_input(golden_single *c, const char *name, golden_order order) {
+    const bnn_st_tensor *t = need(c, name);
+    return add_input(c, name, t, BNN_F32, t ? order_of(t, order) : (bnn_param){0}, 0);
+}
+
+bnn_t golden_single_fixed(golden_single *c, const char *name) {
+    const bnn_st_tensor *t = bnn_st_find(c->file, name);
+    if (!t || t->dtype != BNN_ST_I32) {
+        t = need(c, name);
+        return add_input(c, name, t, BNN_F32, t ? order_of(t, GOLDEN_ROWS) : (bnn_param){0}, 1);
+    }
+    int n = t->ndim ? (int)t->shape[0] : 1;
+    bnn_param order = {.outer = t->count, .channels = 1, .space = 1, .inner = 1, .count = t->count};
+    order.memory = (bnn_shape){n, 1, (int)t->count / n, 1};
+    return add_input(c, name, t, BNN_I32, order, 1);
 }
 
 /* Buffers that a file does not have are the schedule's. */
@@ -157,7 +176,9 @@ static void compare_gradients(golden_single *c) {
     char name[256];
     for (int i = 0; i < c->in_count; i++) {
         snprintf(name, sizeof name, "grad_%s", c->in[i].name);
-        compare(c, name, &c->in[i].order, bnn_grad(c->build.graph, c->in[i].t), 1e-4, 0);
+        if (!c->in[i].fixed) {
+            compare(c, name, &c->in[i].order, bnn_grad(c->build.graph, c->in[i].t), 1e-4, 0);
+        }
     }
     for (size_t i = 0; i < c->params->count; i++) {
         const bnn_param *p = c->params->list[i];

@@ -24,7 +24,8 @@ typedef struct golden_single {
         const char *name;
         bnn_t t;
         bnn_param order; /* only to permute */
-        float *memory;
+        int fixed;       /* no gradient is wanted */
+        void *memory;
     } in[GOLDEN_MOST_INPUTS];
     int in_count;
     int folding; /* for inference: no gradients */
@@ -35,6 +36,8 @@ typedef struct golden_single {
 typedef bnn_t golden_builder(golden_single *c);
 
 bnn_t golden_single_input(golden_single *c, const char *name, golden_order order);
+/* One without a gradient: floats in rows, or integers of one channel. */
+bnn_t golden_single_fixed(golden_single *c, const char *name);
 golden_result golden_run_single(const char *path, const bnn_st_file *file, const bnn_device *device,
                                 golden_builder *build, golden_order y_order);
 

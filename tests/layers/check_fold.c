@@ -434,7 +434,7 @@ static void set_slopes(branchy *t, float lowest) {
 }
 
 /* Thresholds in the folded graph; its two results in y. */
-static int run_branchy(branchy *t, int thresholds, const float *left, const float *right,
+static int run_branchy(branchy *t, int thresholds, const void *left, const void *right,
                        float *y[2]) {
     bnn_error err = {0};
     bnn_fold *fold = NULL;
@@ -515,6 +515,76 @@ START_TEST(test_bent_later) {
 }
 END_TEST
 
+/* ---- attention on bits ---- */
+
+enum { TOKENS = 10, WORD = 40, TOKEN_VALUES = 2 * TOKENS * WORD };
+
+static void build_attention(branchy *t, const bnn_binarizer *algo) {
+    t->params = bnn_params_create();
+    t->graph = bnn_graph_create(test_device(), t->params, 0);
+    bnn_build b = {.graph = t->graph, .binarizer = algo, .phase = algo->phases - 1};
+    bnn_linear_layer linear = {.out = WORD};
+    bnn_t x = bnn_graph_input(t->graph, "left", BNN_F32, (bnn_shape){2, 1, TOKENS, WORD});
+    bnn_t mask = bnn_graph_input(t->graph, "right", BNN_I32, (bnn_shape){2, 1, TOKENS, 1});
+    bnn_t context = bnn_op_bi_attention(
+        t->graph, bnn_linear(&b, "query", x, &linear), bnn_linear(&b, "key", x, &linear),
+        bnn_linear(&b, "value", x, &linear), mask, 4, BNN_NONE, 0.0f);
+    t->in[0] = x, t->in[1] = mask;
+    bnn_t inner = bnn_op_gelu(t->graph, bnn_linear(&b, "dense", context, &linear));
+    t->out[0] = bnn_graph_value(t->graph, bnn_linear(&b, "after", inner, &linear));
+    t->out[1] = bnn_graph_value(t->graph, bnn_linear(&b, "beside", x, &linear));
+}
+
+static void check_unfolded(branchy *t, const float *x, const int32_t *mask, float *const y[2]) {
+    bnn_error err = {0};
+    bnn_graph_keep(t->graph, t->out[0]);
+    ck_ok(bnn_graph_compile(t->graph, BNN_NONE, &err), err);
+    ck_ok(bnn_graph_bind(t->graph, NULL, &err), err);
+    bnn_graph_set(t->graph, t->in[0], x);
+    bnn_graph_set(t->graph, t->in[1], mask);
+    bnn_graph_forward(t->graph);
+    for (int i = 0; i < TOKEN_VALUES; i++) {
+        float want = bnn_f32(t->graph, t->out[0])[i];
+        ck_assert(fabsf(y[0][i] - want) <= 1e-5f * (1.0f + fabsf(want)));
+    }
+}
+
+/* Linear layers in front of it give it bits, by thresholds where their results are integers; its
+ * own are integers, too, so a shift in front of the next sign is a threshold. And GELU keeps signs:
+ * it is nothing in front of one, but where a shift comes between. */
+START_TEST(test_attention) {
+    const bnn_binarizer *algo = bnn_binarizers[_i];
+    branchy t;
+    bnn_error err = {0};
+    float *with[2], *without[2];
+    int32_t mask[2 * TOKENS];
+    build_attention(&t, algo);
+    ck_ok(bnn_params_allocate(t.params, &err), err);
+    bnn_params_initialize(t.params, 5);
+    bnn_apply_schedule(algo, t.params, 9, 10);
+    network shifted = {.params = t.params};
+    randomize(&shifted);
+    bnn_rng rng = bnn_rng_start(8, 10);
+    float *x = random_floats(&rng, SHIFTED, TOKEN_VALUES);
+    for (int i = 0; i < 2 * TOKENS; i++) {
+        mask[i] = i < TOKENS || i % 3;
+    }
+    int found = run_branchy(&t, 1, x, mask, with);
+    ck_assert_int_eq(run_branchy(&t, 0, x, mask, without), 0);
+    int scaled = strcmp(algo->name, "xnor") == 0; /* each row anew, in float */
+    ck_assert_int_eq(found, scaled ? 0 : 4);
+    ck_assert(memcmp(with[0], without[0], TOKEN_VALUES * sizeof(float)) == 0);
+    check_unfolded(&t, x, mask, with);
+    for (int i = 0; i < 2; i++) {
+        free(with[i]);
+        free(without[i]);
+    }
+    free(x);
+    bnn_graph_free(t.graph);
+    bnn_params_free(t.params);
+}
+END_TEST
+
 /* Names say what the constants are, and whose. */
 START_TEST(test_names) {
     static const struct {
@@ -584,6 +654,7 @@ int main(void) {
     tcase_add_test(tcase, test_thresholds);
     tcase_add_loop_test(tcase, test_bent, 0, 3);
     tcase_add_test(tcase, test_bent_later);
+    tcase_add_loop_test(tcase, test_attention, 0, algorithms);
     tcase_add_test(tcase, test_names);
     tcase_add_test(tcase, test_flatten);
     tcase_add_test(tcase, test_float_network);

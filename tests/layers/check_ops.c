@@ -19,8 +19,8 @@ typedef struct bed {
     bnn_graph *graph;
     bnn_params *params;
     bnn_rng rng;
-    bnn_t label;
-    int32_t labels[16];
+    bnn_t label, mask; /* inputs of integers, or BNN_NONE */
+    int32_t labels[16], masks[16];
 } bed;
 
 typedef struct op_case {
@@ -96,7 +96,7 @@ static bnn_t build_prelu(bed *b, const bnn_t *in, const int *arg) {
     return bnn_op_prelu(b->graph, in[0], in[1]);
 }
 
-typedef enum move_kind { PAD, CROP, CHANNELS, COLUMNS, TRANSPOSE } move_kind;
+typedef enum move_kind { PAD, CROP, CHANNELS, COLUMNS, TRANSPOSE, HEADS } move_kind;
 
 static bnn_t build_move(bed *b, const bnn_t *in, const int *arg) {
     switch ((move_kind)arg[0]) {
@@ -110,6 +110,8 @@ static bnn_t build_move(bed *b, const bnn_t *in, const int *arg) {
         return bnn_op_columns(b->graph, in[0]);
     case TRANSPOSE:
         return bnn_op_transpose(b->graph, in[0]);
+    case HEADS:
+        return bnn_op_split_heads(b->graph, in[0], arg[1]);
     }
     return BNN_NONE;
 }
@@ -136,6 +138,19 @@ static bnn_t build_transform_regulariser(bed *b, const bnn_t *in, const int *arg
     return bnn_transform_regulariser(b->graph, in[0]);
 }
 
+static bnn_t build_soft_cross_entropy(bed *b, const bnn_t *in, const int *arg) {
+    (void)arg;
+    return bnn_op_soft_cross_entropy(b->graph, in[0], in[1]);
+}
+
+static bnn_t build_direction_matching(bed *b, const bnn_t *in, const int *arg) {
+    return bnn_op_direction_matching(b->graph, in[0], in[1], arg[0] ? -1.0f : -INFINITY);
+}
+
+static bnn_t build_score_matching(bed *b, const bnn_t *in, const int *arg) {
+    return bnn_score_matching(b->graph, in[0], in[1], arg[0]);
+}
+
 static bnn_t build_weighted_sum(bed *b, const bnn_t *in, const int *arg) {
     (void)arg;
     return bnn_op_weighted_sum(b->graph, 3, (bnn_t[]){in[0], in[1], in[0]},
@@ -150,6 +165,47 @@ static bnn_t build_cross_entropy(bed *b, const bnn_t *in, const int *arg) {
         b->label = bnn_graph_input(b->graph, "label", BNN_I32, s);
     }
     return bnn_op_cross_entropy(b->graph, in[0], b->label);
+}
+
+static bnn_t build_squared_error(bed *b, const bnn_t *in, const int *arg) {
+    (void)arg;
+    return bnn_op_squared_error(b->graph, in[0], in[1]);
+}
+
+static bnn_t build_gelu(bed *b, const bnn_t *in, const int *arg) {
+    (void)arg;
+    return bnn_op_gelu(b->graph, in[0]);
+}
+
+static bnn_t build_tanh(bed *b, const bnn_t *in, const int *arg) {
+    (void)arg;
+    return bnn_op_tanh(b->graph, in[0]);
+}
+
+static bnn_t build_layer_norm(bed *b, const bnn_t *in, const int *arg) {
+    (void)arg;
+    return bnn_op_layer_norm(b->graph, in[0], in[1], in[2], 1e-12f);
+}
+
+static bnn_t build_dropout(bed *b, const bnn_t *in, const int *arg) {
+    return bnn_op_dropout(b->graph, in[0], 0.01f * (float)arg[0], 77);
+}
+
+static bnn_t build_embedding(bed *b, const bnn_t *in, const int *arg) {
+    if (b->label == BNN_NONE) {
+        b->label = bnn_graph_input(b->graph, "ids", BNN_I32, (bnn_shape){2, 1, 4, 1});
+    }
+    return bnn_op_embedding(b->graph, bnn_plain(in[0]), b->label, arg[0], arg[1]);
+}
+
+static bnn_t build_attention(bed *b, const bnn_t *in, const int *arg) {
+    if (b->mask == BNN_NONE) {
+        bnn_shape s = bnn_shape_of(b->graph, in[0]);
+        s.c = 1;
+        b->mask = bnn_graph_input(b->graph, "mask", BNN_I32, s);
+    }
+    return bnn_op_attention(b->graph, in[0], in[1], in[2], b->mask, arg[0], 0.01f * (float)arg[1],
+                            5);
 }
 
 #define V(c)                                                                                       \
@@ -214,6 +270,10 @@ static const op_case cases[] = {
     {&bnn_reshape_op, build_reshape, {{{2, 3, 5, 7}, SHIFTED, 0}}, {2, 1, 1, 105}},
     {&bnn_cross_entropy_op, build_cross_entropy, {{{5, 1, 1, 7}, SHIFTED, 0}}, {0}},
     {&bnn_cross_entropy_op, build_cross_entropy, {{{2, 2, 3, 7}, SHIFTED, 0}}, {0}},
+    {&bnn_squared_error_op,
+     build_squared_error,
+     {{{5, 1, 1, 1}, SHIFTED, 0}, {{5, 1, 1, 1}, POSITIVE, 1}},
+     {0}},
     {&bnn_global_max_pool_op, build_global_max_pool, {{{2, 3, 5, 7}, SPREAD, 0}}, {0}},
     {&bnn_global_max_pool_op, build_global_max_pool, {{{3, 1, 4, 67}, SPREAD, 0}}, {-3}},
     {&bnn_prelu_op, build_prelu, {{{2, 3, 5, 7}, OFF_KINKS, 0}, V(1)}, {0}},
@@ -224,6 +284,7 @@ static const op_case cases[] = {
     {&bnn_move_op, build_move, {{{2, 3, 5, 6}, SHIFTED, 0}}, {CHANNELS, 1, 3}},
     {&bnn_move_op, build_move, {{{2, 4, 3, 5}, SHIFTED, 0}}, {COLUMNS}},
     {&bnn_move_op, build_move, {{{2, 2, 5, 3}, SHIFTED, 0}}, {TRANSPOSE}},
+    {&bnn_move_op, build_move, {{{2, 1, 5, 6}, SHIFTED, 0}}, {HEADS, 3}},
     {&bnn_concat_op, build_concat, {{{2, 1, 5, 3}, SHIFTED, 0}}, {1}},
     {&bnn_concat_op,
      build_concat,
@@ -238,6 +299,36 @@ static const op_case cases[] = {
     {&bnn_norm_mean_op, build_norm_mean, {{{3, 1, 4, 5}, SHIFTED, 0}}, {0}},
     {&bnn_norm_mean_op, build_transform_regulariser, {{{2, 1, 5, 5}, SHIFTED, 0}}, {0}},
     {&bnn_weighted_sum_op, build_weighted_sum, {V(1), V(1)}, {0}},
+    {&bnn_gelu_op, build_gelu, {{{2, 3, 5, 7}, OFF_KINKS, 0}}, {0}},
+    {&bnn_tanh_op, build_tanh, {{{2, 3, 5, 7}, OFF_KINKS, 0}}, {0}},
+    {&bnn_layer_norm_op, build_layer_norm, {{{2, 1, 5, 37}, SHIFTED, 0}, V(37), V(37)}, {0}},
+    {&bnn_dropout_op, build_dropout, {{{2, 3, 35, 7}, SHIFTED, 0}}, {30}},
+    {&bnn_embedding_op, build_embedding, {{{7, 1, 1, 5}, SHIFTED, 0}}, {0, -1}},
+    {&bnn_embedding_op, build_embedding, {{{5, 1, 1, 67}, SHIFTED, 0}}, {1, -1}},
+    {&bnn_attention_op,
+     build_attention,
+     {{{2, 1, 5, 6}, SHIFTED, 0}, {{2, 1, 5, 6}, SHIFTED, 0}, {{2, 1, 5, 6}, SHIFTED, 0}},
+     {2, 0}},
+    {&bnn_attention_op,
+     build_attention,
+     {{{1, 1, 6, 4}, SHIFTED, 0}, {{1, 1, 6, 4}, SHIFTED, 0}, {{1, 1, 6, 4}, SHIFTED, 0}},
+     {1, 25}},
+    {&bnn_soft_cross_entropy_op,
+     build_soft_cross_entropy,
+     {{{5, 1, 1, 7}, SHIFTED, 0}, {{5, 1, 1, 7}, SHIFTED, 1}},
+     {0}},
+    {&bnn_direction_matching_op,
+     build_direction_matching,
+     {{{2, 1, 5, 7}, OFF_KINKS, 0}, {{2, 1, 5, 7}, OFF_KINKS, 1}},
+     {0}},
+    {&bnn_direction_matching_op,
+     build_direction_matching,
+     {{{2, 1, 5, 7}, OFF_KINKS, 0}, {{2, 1, 5, 7}, OFF_KINKS, 1}},
+     {1}},
+    {&bnn_direction_matching_op,
+     build_score_matching,
+     {{{2, 1, 5, 6}, SHIFTED, 0}, {{2, 1, 5, 6}, SHIFTED, 1}},
+     {3}},
 };
 enum { CASES = sizeof cases / sizeof *cases };
 
@@ -311,7 +402,7 @@ static void run_case(const op_case *c, leaf_role role, int twice) {
     char what[64];
     snprintf(what, sizeof what, "%s, case %d, role %d, %s", c->op->name, (int)(c - cases),
              (int)role, twice ? "twice" : "once");
-    bed b = {.params = bnn_params_create(), .label = BNN_NONE};
+    bed b = {.params = bnn_params_create(), .label = BNN_NONE, .mask = BNN_NONE};
     b.graph = bnn_graph_create(test_device(), b.params, 1);
     b.rng = bnn_rng_start(11, bnn_hash_name(what));
     bnn_t leaf[MOST_LEAVES];
@@ -335,6 +426,12 @@ static void run_case(const op_case *c, leaf_role role, int twice) {
             b.labels[i] = 3 * i % 7;
         }
         bnn_graph_set(b.graph, b.label, b.labels);
+    }
+    if (b.mask != BNN_NONE) {
+        for (int i = 0; i < 16; i++) {
+            b.masks[i] = i % 5 != 3;
+        }
+        bnn_graph_set(b.graph, b.mask, b.masks);
     }
     size_t count = bnn_shape_count(bnn_shape_of(b.graph, y));
     float *gy = random_floats(&b.rng, SHIFTED, count);
@@ -461,6 +558,10 @@ END_TEST
 
 /* ---- what does not fit ---- */
 
+static bnn_t bits_of(bnn_graph *g, bnn_t x) {
+    return bnn_op_sign(g, x, BNN_NONE, 0, (bnn_ste){BNN_STE_CLIP, 1.0f}, BNN_NONE).t;
+}
+
 /* Each of these leaves an error that names the op. */
 START_TEST(test_refusals) {
     for (int i = 0;; i++) {
@@ -470,6 +571,9 @@ START_TEST(test_refusals) {
         bnn_t x = bnn_graph_input(g, "x", BNN_F32, (bnn_shape){2, 3, 5, 4});
         bnn_t y = bnn_graph_input(g, "y", BNN_F32, (bnn_shape){2, 1, 5, 4});
         bnn_t three = plain_param(g, "three", bnn_vector(3), 1);
+        bnn_t mask = bnn_graph_input(g, "mask", BNN_I32, (bnn_shape){2, 1, 5, 1});
+        bnn_shape tokens = {1, 1, BNN_ATTENTION_MOST + 1, 4};
+        bnn_t longer = bnn_graph_input(g, "longer", BNN_F32, tokens);
         const struct {
             const char *name;
             bnn_t got;
@@ -488,6 +592,21 @@ START_TEST(test_refusals) {
             {"weighted_sum", i == 11 ? bnn_op_weighted_sum(g, 1, &x, (float[]){1.0f}) : BNN_NONE},
             {"cross_entropy", i == 12 ? bnn_op_cross_entropy(g, x, y) : BNN_NONE},
             {"bottleneck", i == 13 ? bnn_op_bottleneck(g, x, three, three) : BNN_NONE},
+            {"split_heads", i == 14 ? bnn_op_split_heads(g, y, 3) : BNN_NONE},
+            {"soft_cross_entropy", i == 15 ? bnn_op_soft_cross_entropy(g, x, y) : BNN_NONE},
+            {"direction_matching", i == 16 ? bnn_op_direction_matching(g, x, y, 0.0f) : BNN_NONE},
+            {"bi_attention",
+             i == 17 ? bnn_op_bi_attention(g, y, y, y, mask, 3, BNN_NONE, 0.0f) : BNN_NONE},
+            {"bi_attention",
+             i == 18 ? bnn_op_bi_attention(g, x, x, x, mask, 2, BNN_NONE, 0.0f) : BNN_NONE},
+            {"bi_attention",
+             i == 19 ? bnn_op_bi_attention(g, y, y, y, three, 2, BNN_NONE, 0.0f) : BNN_NONE},
+            {"bi_attention",
+             i == 20 ? bnn_op_bi_attention(g, y, y, y, mask, 2, bits_of(g, y), 0.1f) : BNN_NONE},
+            {"bi_attention",
+             i == 21 ? bnn_op_bi_attention(g, longer, longer, longer, longer, 2, BNN_NONE, 0.0f)
+                     : BNN_NONE},
+            {"squared_error", i == 22 ? bnn_op_squared_error(g, x, y) : BNN_NONE},
         };
         int count = sizeof refused / sizeof *refused;
         if (i < count) {
@@ -507,7 +626,7 @@ END_TEST
 /* ---- the registry ---- */
 
 static int covered(const bnn_op *op) {
-    int found = op == &bnn_sign_op; /* check_signs.c */
+    int found = op == &bnn_sign_op || op == &bnn_bi_attention_op; /* check_signs.c */
     for (int i = 0; i < CASES; i++) {
         found |= cases[i].op == op;
     }

@@ -176,12 +176,146 @@ START_TEST(test_noisy_sign) {
 }
 END_TEST
 
+/* ---- bi-attention ---- */
+
+enum { N = 2, T = 11, HEADS = 3, D = 14, C = HEADS * D, VALUES = N * T * C };
+
+/* The equations of one head, on the floats before the sign, as the paper has them: scores with
+ * their scale, dropout and mask, windows of |score| < 1 and of the signs. */
+typedef struct head_case {
+    const float *q, *k, *v, *gy; /* [T][C], from the head's first channel on */
+    const int32_t *mask;
+    const uint64_t *keep; /* rows [T], or NULL */
+    double stay;
+} head_case;
+
+static double sign_at(const float *x, int token, int i) {
+    return x[token * C + i] >= 0.0f ? 1.0 : -1.0;
+}
+
+static double window_at(const float *x, int token, int i) {
+    return slope_of(BNN_STE_CLIP_OPEN, 1.0, (double)x[token * C + i]);
+}
+
+/* grad[0..3): of q, k, v. */
+static void head_plainly(const head_case *h, double *y, double *const grad[3]) {
+    for (int i = 0; i < T; i++) {
+        for (int j = 0; j < T; j++) {
+            double score = 0.0, of_score = 0.0, scale = 1.0 / (sqrt((double)D) * h->stay);
+            for (int x = 0; x < D; x++) {
+                score += sign_at(h->q, i, x) * sign_at(h->k, j, x);
+                of_score += (double)h->gy[i * C + x] * sign_at(h->v, j, x);
+            }
+            scale *= h->keep && !(h->keep[i] >> j & 1) ? 0.0 : 1.0;
+            score = scale * score + (scale > 0.0 && !h->mask[j] ? -10000.0 : 0.0);
+            of_score *= fabs(score) < 1.0 ? scale : 0.0;
+            for (int x = 0; x < D; x++) {
+                y[i * C + x] += score > 0.0 ? sign_at(h->v, j, x) : 0.0;
+                grad[2][j * C + x] +=
+                    score > 0.0 ? (double)h->gy[i * C + x] * window_at(h->v, j, x) : 0.0;
+                grad[0][i * C + x] += of_score * sign_at(h->k, j, x) * window_at(h->q, i, x);
+                grad[1][j * C + x] += of_score * sign_at(h->q, i, x) * window_at(h->k, j, x);
+            }
+        }
+    }
+}
+
+typedef struct attention_bed {
+    bnn_graph *graph;
+    bnn_t in[3], mask, keep, y;
+    float *x[3], *keep_values, *gy;
+    int32_t masks[N * T];
+} attention_bed;
+
+static void run_attention(attention_bed *b, float dropout) {
+    static const char *const names[] = {"q", "k", "v"};
+    bnn_shape s = {N, 1, T, C};
+    bnn_error err = {0};
+    bnn_rng rng = bnn_rng_start(5, 7);
+    b->graph = bnn_graph_create(test_device(), NULL, 1);
+    b->keep = BNN_NONE;
+    for (int i = 0; i < 3; i++) {
+        b->in[i] = bnn_graph_input(b->graph, names[i], BNN_F32, s);
+        bnn_graph_want_grad(b->graph, b->in[i]);
+        b->x[i] = random_floats(&rng, OFF_KINKS, VALUES);
+        memcpy(b->x[i] + 3 * i, corners, sizeof corners);
+        bnn_graph_set(b->graph, b->in[i], b->x[i]);
+    }
+    b->keep_values = random_floats(&rng, SHIFTED, N * HEADS * T * T);
+    b->gy = random_floats(&rng, SHIFTED, VALUES);
+    b->mask = bnn_graph_input(b->graph, "mask", BNN_I32, (bnn_shape){N, 1, T, 1});
+    for (int i = 0; i < N * T; i++) {
+        b->masks[i] = i % 4 != 1;
+    }
+    bnn_graph_set(b->graph, b->mask, b->masks);
+    if (dropout > 0.0f) {
+        bnn_t from = bnn_graph_input(b->graph, "keep", BNN_F32, (bnn_shape){N, HEADS, T, T});
+        bnn_ste any = {BNN_STE_CLIP, 1.0f};
+        bnn_graph_set(b->graph, from, b->keep_values);
+        b->keep = bnn_op_sign(b->graph, from, BNN_NONE, 0, any, BNN_NONE).t;
+        bnn_graph_keep(b->graph, b->keep);
+    }
+    b->y = bnn_op_bi_attention(b->graph, b->in[0], b->in[1], b->in[2], b->mask, HEADS, b->keep,
+                               dropout);
+    bnn_graph_keep(b->graph, b->y);
+    ck_ok(bnn_graph_compile(b->graph, b->y, &err), err);
+    ck_ok(bnn_graph_bind(b->graph, NULL, &err), err);
+    bnn_graph_forward(b->graph);
+    memcpy(bnn_grad(b->graph, b->y), b->gy, VALUES * sizeof(float));
+    bnn_graph_backward(b->graph);
+}
+
+static void compare_attention(const attention_bed *b, double stay) {
+    static double y[VALUES], grads[3][VALUES];
+    double slopes[3] = {0.0};
+    memset(y, 0, sizeof y);
+    memset(grads, 0, sizeof grads);
+    for (int i = 0; i < N * HEADS; i++) {
+        int at = i / HEADS * T * C + i % HEADS * D;
+        head_case h = {.q = b->x[0] + at,
+                       .k = b->x[1] + at,
+                       .v = b->x[2] + at,
+                       .gy = b->gy + at,
+                       .mask = b->masks + i / HEADS * T,
+                       .keep = b->keep >= 0 ? bnn_bits(b->graph, b->keep) + i * T : NULL,
+                       .stay = stay};
+        head_plainly(&h, y + at, (double *const[]){grads[0] + at, grads[1] + at, grads[2] + at});
+    }
+    for (int i = 0; i < VALUES; i++) {
+        ck_assert_msg((double)bnn_f32(b->graph, b->y)[i] == y[i], "context %d", i);
+        for (int x = 0; x < 3; x++) {
+            double got = (double)bnn_grad(b->graph, b->in[x])[i];
+            slopes[x] += fabs(got);
+            ck_assert_msg(fabs(got - grads[x][i]) <= 1e-5 * (1.0 + fabs(grads[x][i])),
+                          "gradient %d of input %d: %g, not %g", i, x, got, grads[x][i]);
+        }
+    }
+    ck_assert(slopes[0] > 1.0 && slopes[1] > 1.0 && slopes[2] > 1.0);
+}
+
+START_TEST(test_bi_attention) {
+    static const float dropouts[] = {0.0f, 0.25f};
+    for (int i = 0; i < 2; i++) {
+        attention_bed b = {.graph = NULL};
+        run_attention(&b, dropouts[i]);
+        compare_attention(&b, 1.0 - (double)dropouts[i]);
+        for (int x = 0; x < 3; x++) {
+            free(b.x[x]);
+        }
+        free(b.keep_values);
+        free(b.gy);
+        bnn_graph_free(b.graph);
+    }
+}
+END_TEST
+
 int main(void) {
     Suite *suite = suite_create("signs");
     TCase *tcase = tcase_create("signs");
     tcase_set_timeout(tcase, 120);
     tcase_add_test(tcase, test_sign);
     tcase_add_test(tcase, test_noisy_sign);
+    tcase_add_test(tcase, test_bi_attention);
     suite_add_tcase(suite, tcase);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);

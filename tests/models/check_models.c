@@ -4,6 +4,7 @@
 #include "tests/fixtures/graph_fixture.h"
 
 #include "models/model.h"
+#include "models/summary.h"
 
 typedef struct counts {
     size_t total, binary;
@@ -33,10 +34,26 @@ static const bnn_param *source(const bnn_graph *g, bnn_t t) {
     return bnn_graph_param_of(g, t);
 }
 
+/* What --dry-run adds up. */
+static uint64_t macs_of_rows(const bnn_net *net) {
+    uint64_t macs = 0;
+    for (size_t i = 0; i < bnn_graph_node_count(net->graph); i++) {
+        bnn_layer_row row;
+        macs += bnn_layer_row_at(net->graph, i, &row) ? row.macs : 0;
+    }
+    return macs;
+}
+
 static counts count(const bnn_net *net, const bnn_params *params) {
     counts c = {bnn_params_total(params), bnn_params_binary(params), 0, 0};
     for (size_t i = 0; i < bnn_graph_node_count(net->graph); i++) {
         const bnn_node *node = bnn_graph_node(net->graph, i);
+        if (node->op == &bnn_attention_op || node->op == &bnn_bi_attention_op) {
+            bnn_shape q = bnn_shape_of(net->graph, node->in[0]); /* q k', and times v */
+            uint64_t macs = 2 * (uint64_t)q.w * bnn_shape_count(q);
+            c.macs += macs;
+            c.binary_macs += node->op == &bnn_bi_attention_op ? macs : 0;
+        }
         if (node->op != &bnn_conv_op) {
             continue;
         }
@@ -53,7 +70,7 @@ static counts count(const bnn_net *net, const bnn_params *params) {
     return c;
 }
 
-/* Specification 2.3, 2.4 and 2.9 to 2.12. */
+/* Specification 2.3, 2.4 and 2.8 to 2.12. */
 static const struct {
     const char *arch, *algorithm;
     seen x;
@@ -77,6 +94,10 @@ static const struct {
     {"deep_fsmn", "bnn", {32, 32, 1}, 12, {596135, 542208, 5431296, 5054464}},
     {"deep_fsmn", "fp32", {32, 32, 1}, 12, {600236, 0, 5431296, 0}},
     {"deep_fsmn", "recu", {32, 32, 1}, 12, {604391, 542208, 5431296, 5054464}},
+    {"bert_base", "bnn", {1, 128, 1}, 2, {109483778, 108965376, 11174217216, 11174215680}},
+    {"bert_base", "fp32", {1, 64, 1}, 2, {109483778, 0, 5511906816, 0}},
+    {"bert_tiny6", "bnn", {1, 128, 1}, 2, {66956546, 66498048, 5587404288, 5587402752}},
+    {"bert_tiny4", "bnn", {1, 128, 1}, 2, {14350874, 14172912, 623738544, 623737920}},
 };
 
 START_TEST(test_tables) {
@@ -89,6 +110,7 @@ START_TEST(test_tables) {
         ck_assert_uint_eq(got.total, want.total);
         ck_assert_uint_eq(got.binary, want.binary);
         ck_assert_uint_eq(got.macs, want.macs);
+        ck_assert_uint_eq(macs_of_rows(&net), want.macs);
         ck_assert_uint_eq(got.binary_macs, want.binary_macs);
         bnn_graph_free(net.graph);
         bnn_params_free(params);
@@ -100,13 +122,14 @@ END_TEST
 static seen usual_input(const char *arch) {
     return strstr(arch, "pointnet") ? (seen){1, 64, 6}
            : strstr(arch, "fsmn")   ? (seen){32, 32, 1}
+           : strstr(arch, "bert")   ? (seen){1, 16, 1}
                                     : (seen){32, 32, 3};
 }
 
 /* ---- names ---- */
 
 typedef struct name_list {
-    char text[240][96];
+    char text[240][192];
     int count;
 } name_list;
 
@@ -253,6 +276,33 @@ static void expect_deep_fsmn(name_list *l) {
     expect(l, "", fc_names);
 }
 
+static void expect_bert(name_list *l, int layers) {
+    static const char *const embeddings[] = {"word_embeddings.weight",
+                                             "position_embeddings.weight",
+                                             "token_type_embeddings.weight",
+                                             "LayerNorm.weight",
+                                             "LayerNorm.bias",
+                                             NULL};
+    static const char *const modules[] = {"attention.self.query",
+                                          "attention.self.key",
+                                          "attention.self.value",
+                                          "attention.output.dense",
+                                          "attention.output.LayerNorm",
+                                          "intermediate.dense",
+                                          "output.dense",
+                                          "output.LayerNorm"};
+    char prefix[96];
+    expect(l, "bert.embeddings.", embeddings);
+    for (int i = 0; i < layers; i++) {
+        for (size_t k = 0; k < sizeof modules / sizeof *modules; k++) {
+            snprintf(prefix, sizeof prefix, "bert.encoder.layer.%d.%s.", i, modules[k]);
+            expect(l, prefix, biased_names);
+        }
+    }
+    expect(l, "bert.pooler.dense.", biased_names);
+    expect(l, "classifier.", biased_names);
+}
+
 static void compare_names(const char *arch, const name_list *l) {
     bnn_params *params = bnn_params_create();
     bnn_net net;
@@ -294,6 +344,9 @@ START_TEST(test_names) {
     l.count = 0;
     expect_deep_fsmn(&l);
     compare_names("deep_fsmn", &l);
+    l.count = 0;
+    expect_bert(&l, 4);
+    compare_names("bert_tiny4", &l);
 }
 END_TEST
 

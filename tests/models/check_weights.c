@@ -1,6 +1,7 @@
 /* models/files/weights.h and models/files/init_from.h: every number a file can hold comes out as it
  * should, names are found behind any prefix, what is not finite is neither read nor written, and a
  * float twin's weights start every algorithm in every network. */
+#include "tests/fixtures/archs.h"
 #include "tests/fixtures/graph_fixture.h"
 
 #include <float.h>
@@ -153,6 +154,8 @@ static bnn_spec spec_of(const char *arch, const char *algorithm) {
         spec.channels = 6;
     } else if (strcmp(spec.arch->inputs[0], "mel") == 0) {
         spec.channels = 1;
+    } else if (strcmp(spec.arch->inputs[0], "ids") == 0) {
+        spec.height = spec.channels = 1;
     }
     return spec;
 }
@@ -195,6 +198,9 @@ static size_t shared(const bnn_params *a, const bnn_params *b) {
 START_TEST(every_pair_starts_from_its_twin) {
     const char *arch = bnn_archs[_i]->name;
     bnn_error err = {0};
+    if (has_nothing_new(bnn_archs[_i])) {
+        return;
+    }
     bnn_spec twin = spec_of(arch, BNN_FLOAT_ALGORITHM);
     bnn_params *floats = params_of(&twin);
     for (size_t i = 0; i < floats->value_count; i++) {

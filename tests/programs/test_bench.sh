@@ -78,6 +78,10 @@ check 'small: groups' "$bench" gemm --case 'gemm small binary 1x' --repeat 1
 matches 'small: a memory' '^gemm small binary 1x7 128->256 groups 128 at 1x32 batch 1 ' .out
 matches 'small: a shortcut' '^gemm small binary 1x1 64->128 /2 at 32x32 batch 1 ' .out
 matches 'small: a group of its own' '^gemm small binary against best float, medians: ' .out
+check 'attention' "$bench" gemm --case 'gemm attention' --repeat 1
+for pass in forward backward; do
+    matches "attention: $pass" "^gemm attention $pass 64 tokens, 12 heads of 64 batch 16 " .out
+done
 
 # ---- conv ----
 # shellcheck disable=SC2086

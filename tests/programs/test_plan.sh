@@ -57,6 +57,12 @@ plan 'a pool' --arch pointnet_vanilla --data modelnet40 --algo bnn --pool mean
 equal 'a pool: mean' "$(line 'pool of points')" mean
 expect_fail 'points of images' '--points says nothing to --data cifar10' "$train" --dry-run \
     --arch resnet20 --data cifar10 --points 5
+expect_fail 'tokens of images' '--length says nothing to --data cifar10' "$train" --dry-run \
+    --arch resnet20 --data cifar10 --length 5
+expect_fail 'a vocabulary of images' '--vocab says nothing to --data cifar10' "$train" --dry-run \
+    --arch resnet20 --data cifar10 --vocab vocab.txt
+expect_fail 'genres of clouds' '--test-genres says nothing to --data modelnet40' "$train" \
+    --dry-run --arch pointnet --data modelnet40 --test-genres matched
 expect_fail 'pixels of clouds' '--image-size says nothing to --data modelnet40' "$train" --dry-run \
     --arch pointnet --data modelnet40 --image-size 64
 expect_fail 'a pool of images' '--pool says nothing to --arch resnet20; it does to pointnet, ' \

@@ -29,6 +29,8 @@ typedef struct subject {
     int epochs;
     size_t accumulate;
     const char *optimizer;
+    float dropout;
+    int threads; /* of the CPU that is compared with */
 } subject;
 
 static const char *path_of(const char *side, const char *name) {
@@ -44,7 +46,9 @@ static void ok(bnn_code code, const bnn_error *err, const subject *s) {
 }
 
 static bnn_spec spec_of(const subject *s) {
-    return made_up_spec(s->arch, s->algorithm, s->height, s->width, s->channels);
+    bnn_spec spec = made_up_spec(s->arch, s->algorithm, s->height, s->width, s->channels);
+    spec.dropout = s->dropout;
+    return spec;
 }
 
 /* From the beginning, or from `resume`. */
@@ -74,6 +78,13 @@ static void train(const subject *s, const bnn_device *device, const char *output
     ok(bnn_train(&set, &result, &err), &err, s);
 }
 
+static int inputs_of(const bnn_spec *spec) {
+    bnn_field field[BNN_MAX_FIELDS];
+    int inputs;
+    bnn_spec_fields(spec, field, &inputs);
+    return inputs;
+}
+
 /* Packs best.safetensors of the side, and predicts with it (0) and with the packed file (1). */
 static void deploy(const subject *s, const bnn_device *device, const char *side, float *logits[2]) {
     bnn_error err = {0};
@@ -86,16 +97,19 @@ static void deploy(const subject *s, const bnn_device *device, const char *side,
         ok(bnn_loaded_open(path_of(side, name), device, &model, &err), &err, s);
         ok(bnn_loaded_predictor(&model, &predictor, &err), &err, s);
         make_up(&samples, &model.spec, TEST);
-        bnn_batch batch = {.n = TEST, .field = samples.field, .field_count = 1};
-        size_t values = bnn_shape_count(samples.field[0].shape);
-        float *input = malloc(TEST * values * sizeof *input);
+        bnn_batch batch = {.n = TEST, .field = samples.field};
+        size_t bytes = bnn_shape_count(samples.field[0].shape) * sizeof(float);
+        char *input = malloc(BNN_MAX_INPUTS * TEST * bytes); /* floats, or integers as wide */
         logits[packed] = malloc(TEST * bnn_spec_outputs(&model.spec) * sizeof **logits);
-        samples.dataset.fields = 1;
+        samples.dataset.fields = batch.field_count = inputs_of(&model.spec);
         for (size_t i = 0; i < TEST; i++) {
-            void *out[] = {input + i * values};
+            void *out[BNN_MAX_INPUTS];
+            for (int f = 0; f < batch.field_count; f++) {
+                batch.data[f] = input + (size_t)f * TEST * bytes;
+                out[f] = input + ((size_t)f * TEST + i) * bytes;
+            }
             ok(make_sample(&samples.dataset, i, NULL, out, &err), &err, s);
         }
-        batch.data[0] = input;
         ok(bnn_predictor_run(predictor, &batch, logits[packed], &err), &err, s);
         if (!packed && model.spec.binarizer) {
             ok(bnn_export_model(&model, &bnn_export_packed, NULL, path_of(side, "model.bnn"),
@@ -133,7 +147,7 @@ static void compare(const subject *s) {
     bnn_device cpu, far;
     const char *why = NULL;
     float *logits[2][2] = {{NULL}};
-    ck_assert_msg(bnn_cpu_device(NULL, THREADS, &cpu, &why), "%s", why);
+    ck_assert_msg(bnn_cpu_device(NULL, s->threads, &cpu, &why), "%s", why);
     ck_assert_msg(far_device(THREADS, &far, &why), "%s", why);
     size_t before = far_live();
     train(s, &cpu, path_of("cpu", ""), NULL);
@@ -195,9 +209,26 @@ START_TEST(is_the_cpu) {
                      .channels = networks[n].channels,
                      .epochs = n < 2 || strcmp(algorithm(_i), "fda") == 0 ? 2 : 1,
                      .accumulate = (size_t)(1 + (n + _i) % 2),
-                     .optimizer = (n + _i) % 4 < 2 ? "adam" : "sgd"};
+                     .optimizer = (n + _i) % 4 < 2 ? "adam" : "sgd",
+                     .threads = THREADS};
         compare(&s);
     }
+}
+END_TEST
+
+/* Nor does it matter to what dropout draws, or how many threads there are. */
+START_TEST(text_is_the_cpu) {
+    subject s = {.arch = "bert_tiny4",
+                 .algorithm = _i ? "bnn" : BNN_FLOAT_ALGORITHM,
+                 .height = 1,
+                 .width = 8,
+                 .channels = 1,
+                 .epochs = 1,
+                 .accumulate = (size_t)(1 + _i),
+                 .optimizer = "bert_adam",
+                 .dropout = 0.1f,
+                 .threads = 1};
+    compare(&s);
 }
 END_TEST
 
@@ -291,6 +322,7 @@ int main(void) {
     tcase_add_unchecked_fixture(tcase, set_up, tear_down);
     tcase_set_timeout(tcase, 300);
     tcase_add_loop_test(tcase, is_the_cpu, 0, algorithms);
+    tcase_add_loop_test(tcase, text_is_the_cpu, 0, 2);
     tcase_add_test(tcase, nobody_reads_it);
     tcase_add_test(tcase, copies_take_their_time);
     tcase_add_test(tcase, one_device_a_network);

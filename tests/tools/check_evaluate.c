@@ -23,7 +23,8 @@ static bnn_code make_shape(const bnn_dataset *dataset, size_t index, const bnn_d
     return code;
 }
 
-static void evaluate(const char *arch, const char *class_names, int classes, int *prediction,
+/* Of a task with real targets the predictions are values. */
+static void evaluate(const char *arch, const char *class_names, int classes, void *prediction,
                      bnn_score *score, made_up *m, bnn_spec *spec) {
     bnn_error err = {0};
     bnn_device device;
@@ -35,6 +36,9 @@ static void evaluate(const char *arch, const char *class_names, int classes, int
     *spec = made_up_spec(arch, "bnn", 1, POINTS, 6);
     spec->classes = classes;
     spec->class_names = class_names;
+    if (classes == 1) {
+        spec->task = bnn_task_find("similarity");
+    }
     make_up(m, spec, SAMPLES);
     m->dataset.sample = points ? make_shape : make_sample;
     bnn_params *params = bnn_params_create();
@@ -44,7 +48,12 @@ static void evaluate(const char *arch, const char *class_names, int classes, int
     bnn_params_initialize(params, 3);
     ck_assert(bnn_predictor_create(spec, &device, params, NULL, NULL, &predictor, &err) == BNN_OK);
     ck_assert(bnn_score_create(spec->task, spec, 0, score, &err) == BNN_OK);
-    bnn_evaluation how = {.batch_size = 3, .loader_threads = 1, .prediction = prediction};
+    bnn_evaluation how = {.batch_size = 3, .loader_threads = 1};
+    if (spec->task->real_target) {
+        how.value = prediction;
+    } else {
+        how.prediction = prediction;
+    }
     bnn_code code = bnn_evaluate(predictor, spec, &m->dataset, &how, score, &stopped, &err);
     ck_assert_msg(code == BNN_OK, "%s", err.text);
     bnn_predictor_free(predictor);
@@ -101,11 +110,33 @@ START_TEST(classes) {
 }
 END_TEST
 
+/* Of a regression: its outputs, and what they say of the targets. */
+START_TEST(values) {
+    float value[SAMPLES];
+    double loss = 0.0;
+    made_up m;
+    bnn_spec spec;
+    bnn_score score;
+    evaluate("pointnet", "similarity", 1, value, &score, &m, &spec);
+    for (size_t i = 0; i < SAMPLES; i++) {
+        float points[POINTS * 6], target;
+        make_sample(&m.dataset, i, NULL, (void *[]){points, &target}, NULL);
+        ck_assert(score.list[2 * i] == (double)value[i]);
+        ck_assert(score.list[2 * i + 1] == (double)target);
+        loss += ((double)value[i] - (double)target) * ((double)value[i] - (double)target);
+    }
+    ck_assert_uint_eq(score.listed, 2 * SAMPLES);
+    ck_assert_msg(fabs(score.loss - loss) < 1e-9, "%g, expected %g", score.loss, loss);
+    bnn_score_free(&score);
+}
+END_TEST
+
 int main(void) {
     Suite *suite = suite_create("evaluate");
     TCase *tcase = tcase_create("predictions");
     tcase_add_test(tcase, parts);
     tcase_add_test(tcase, classes);
+    tcase_add_test(tcase, values);
     suite_add_tcase(suite, tcase);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);

@@ -2,6 +2,7 @@
  * what is written reads back as it was. */
 #include <jansson.h>
 
+#include "engine/base/text.h"
 #include "tests/fixtures/options_fixture.h"
 #include "tools/cli/utf8.h"
 
@@ -235,10 +236,10 @@ START_TEST(json_of_odd_values) {
     char *text = bnn_options_to_json(&empty, 1);
     ck_assert_str_eq(text, "{}\n");
     free(text);
-    ck_assert_uint_eq(bnn_utf8_length("\xed\xa0\x80"), 0); /* a surrogate */
-    ck_assert_uint_eq(bnn_utf8_length("\xc0\x80"), 0);     /* too long a form */
-    ck_assert_uint_eq(bnn_utf8_length("\xf4\x90\x80\x80"), 0);
-    ck_assert_uint_eq(bnn_utf8_length("\xf0\x9f\x98\x80"), 4);
+    ck_assert_uint_eq(bnn_utf8_length("\xed\xa0\x80", 4), 0); /* a surrogate */
+    ck_assert_uint_eq(bnn_utf8_length("\xc0\x80", 4), 0);     /* too long a form */
+    ck_assert_uint_eq(bnn_utf8_length("\xf4\x90\x80\x80", 4), 0);
+    ck_assert_uint_eq(bnn_utf8_length("\xf0\x9f\x98\x80", 4), 4);
 }
 END_TEST
 

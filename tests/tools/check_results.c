@@ -139,6 +139,33 @@ START_TEST(of_another_task) {
 }
 END_TEST
 
+/* A regression has no classes, and its correlations may be negative. */
+START_TEST(of_a_regression) {
+    now.task = bnn_task_find("similarity");
+    now.metric[0] = -12.5, now.metric[1] = -100.0, now.metric[2] = NAN;
+    now.class_count = 0;
+    now.row_count = 0;
+    bnn_results read;
+    ck_assert_int_eq(bnn_results_write(path, &now, &err), BNN_OK);
+    ck_assert_ptr_nonnull(strstr(text_of(path), "\"spearman\": null"));
+    ck_assert_msg(bnn_results_read(path, &read, &err) == BNN_OK, "%s", err.text);
+    ck_assert(read.metric[0] == -12.5 && read.metric[1] == -100.0 && isnan(read.metric[2]));
+    ck_assert_uint_eq(read.class_count, 0);
+    bnn_results_free(&read);
+    damage("pearson", "-100.5", "pearson");
+    damage("classes", "[{\"class\": \"a\", \"samples\": 1, \"corr\": 1}]", "classes");
+    /* What a class is told by is not always the first metric. */
+    fill(&now);
+    now.task = bnn_task_find("acceptability");
+    now.row_count = 0;
+    ck_assert_int_eq(bnn_results_write(path, &now, &err), BNN_OK);
+    damage("classes.0.accuracy", NULL, "the score of a class");
+    damage("classes.0.accuracy", "-1", "the score of a class");
+    damage("classes", "[]", "classes");
+    fill(&now);
+}
+END_TEST
+
 /* With examples, which are read as they were written (check_examples.c). */
 START_TEST(with_examples) {
     int16_t value[] = {-1000, 0, 7};
@@ -338,6 +365,7 @@ int main(void) {
     tcase_set_timeout(cases, 120);
     tcase_add_test(cases, round_trip);
     tcase_add_test(cases, of_another_task);
+    tcase_add_test(cases, of_a_regression);
     tcase_add_test(cases, with_examples);
     tcase_add_test(cases, derived_numbers);
     tcase_add_test(cases, damaged_files);

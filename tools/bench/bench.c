@@ -12,6 +12,7 @@
 #include "tools/bench/stats.h"
 #include "tools/cli/interrupt.h"
 #include "tools/run/data_spec.h"
+#include "tools/train/recipes.h"
 
 /* Long enough that waking up does not count, short enough that a table of small products is made
  * in seconds. Where the other sides' threads have been busy, the system may wake several threads on
@@ -213,6 +214,9 @@ bnn_code bnn_bench_spec(const bnn_bench *bench, const char *algorithm, bnn_spec 
                         bench->arch->name);
     }
     bnn_spec_of_info(spec, bnn_datasets[d]);
+    spec->dropout = (float)bnn_recipe_find(spec->dataset, bench->arch->name,
+                                           strcmp(algorithm, BNN_FLOAT_ALGORITHM) != 0)
+                        ->dropout;
     spec->dataset = "";
     bnn_code code = resize(bench, spec, err);
     code = code == BNN_OK ? bnn_spec_find(spec, bench->arch->name, algorithm, err) : code;

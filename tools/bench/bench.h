@@ -31,6 +31,7 @@ typedef struct bnn_bench {
 } bnn_bench;
 
 bnn_code bnn_bench_gemm(const bnn_bench *bench, bnn_error *err);
+bnn_code bnn_bench_attention(const bnn_bench *bench, bnn_error *err); /* of gemm's */
 bnn_code bnn_bench_conv(const bnn_bench *bench, bnn_error *err);
 bnn_code bnn_bench_train(const bnn_bench *bench, bnn_error *err);
 bnn_code bnn_bench_infer(const bnn_bench *bench, bnn_error *err);

@@ -108,6 +108,19 @@ typedef struct side {
     float *output;
 } side;
 
+/* Floats, or integers that are all 1: a word, and no padding. malloc'd. */
+static const void *values_of(const bnn_field *field, size_t batch) {
+    size_t count = batch * bnn_shape_count(field->shape);
+    if (field->dtype == BNN_F32) {
+        return bnn_bench_floats(count, 1);
+    }
+    int32_t *values = bnn_alloc_aligned(count * sizeof *values);
+    for (size_t i = 0; values && i < count; i++) {
+        values[i] = 1;
+    }
+    return values;
+}
+
 /* Loads or makes the network, and runs it once, so that its memory is planned and filled. */
 static bnn_code set_up(void *self, char *version, bnn_error *err) {
     static bnn_loaded model; /* the predictor reads it to the worker's end */
@@ -128,9 +141,13 @@ static bnn_code set_up(void *self, char *version, bnn_error *err) {
     }
     bnn_spec_fields(&d->spec, d->field, &inputs);
     d->samples = (bnn_batch){.n = batch, .field = d->field, .field_count = inputs};
-    d->samples.data[0] = bnn_bench_floats(batch * bnn_shape_count(d->field[0].shape), 1);
+    int made = 1;
+    for (int i = 0; i < inputs; i++) {
+        d->samples.data[i] = values_of(&d->field[i], batch);
+        made = made && d->samples.data[i];
+    }
     d->output = bnn_alloc_aligned(batch * bnn_spec_outputs(&d->spec) * sizeof(float));
-    return d->samples.data[0] && d->output
+    return made && d->output
                ? bnn_predictor_run(d->predictor, &d->samples, d->output, err)
                : bnn_fail(err, BNN_ERR_MEMORY,
                           "out of memory for %d samples; use a smaller --batch-size", d->batch);

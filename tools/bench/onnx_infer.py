@@ -21,11 +21,29 @@ def scratch(name):
 
 
 def samples(s, count):
-    """As many random batches; points are of no height."""
+    """As many random batches, by the names of inputs; points are of no height."""
     numpy, = worker.load("numpy")
     random = numpy.random.default_rng(1)
+    if is_text(s):
+        shape = (s.batch, s.shape[2])
+        return [{"ids": random.integers(1, 30522, shape), "segment": numpy.zeros(shape, "int64"),
+                 "mask": numpy.ones(shape, "int64")} for _ in range(count)]
     shape = [side for at, side in enumerate(s.shape) if at != 1 or "pointnet" not in s.arch]
-    return [random.standard_normal((s.batch, *shape), dtype="float32") for _ in range(count)]
+    return [{"input": random.standard_normal((s.batch, *shape), dtype="float32")}
+            for _ in range(count)]
+
+
+def is_text(s):
+    return s.arch.startswith("bert")
+
+
+def export_text(s, path):
+    """Networks of text bnn-export does not write as ONNX; PyTorch does."""
+    torch, _, _ = worker.load("torch", "onnx", "onnxscript")
+    import twins
+    net = twins.build(s.arch, s.shape, s.classes, s.parameters).eval()
+    torch.onnx.export(net, net.sample(s.batch), path, input_names=["ids", "segment", "mask"],
+                      dynamo=True, external_data=False, verbose=False)
 
 
 # ---- ONNX Runtime ----
@@ -43,7 +61,7 @@ def quantize_for_onnxruntime(s, twin, path):
             self.batches = iter(samples(s, CALIBRATION_BATCHES))
 
         def get_next(self):
-            return next(({"input": x} for x in self.batches), None)
+            return next(self.batches, None)
 
     quant_pre_process(twin, path + ".pre")
     quantization.quantize_static(
@@ -60,7 +78,7 @@ def onnxruntime_session(s, path):
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL
     run = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"]).run
     x, = samples(s, 1)
-    return "ONNX Runtime " + onnxruntime.__version__, lambda: run(None, {"input": x})
+    return "ONNX Runtime " + onnxruntime.__version__, lambda: run(None, x)
 
 
 # ---- OpenVINO ----
@@ -68,9 +86,10 @@ def onnxruntime_session(s, path):
 def read_for_openvino(s, core, path):
     """The network for batches of that size alone."""
     model = core.read_model(path)
-    shape = model.input(0).partial_shape
-    shape[0] = s.batch
-    model.reshape(shape)
+    if not is_text(s):
+        shape = model.input(0).partial_shape
+        shape[0] = s.batch
+        model.reshape(shape)
     return model
 
 
@@ -93,7 +112,7 @@ def openvino_session(s, path):
         options["INFERENCE_PRECISION_HINT"] = "f32"
     compiled = core.compile_model(read_for_openvino(s, core, path), "CPU", options)
     request = compiled.create_infer_request()
-    x = samples(s, 1)
+    x, = samples(s, 1)
     version = "OpenVINO " + openvino.get_version()
     return version, lambda: request.infer(x, share_inputs=True, share_outputs=True)
 
@@ -108,6 +127,9 @@ def main():
     s = worker.subject()
     quantize, int8, session = ENGINES[s.engine]
     path = os.path.join(s.folder, "twin.onnx")
+    if is_text(s):
+        path = scratch("twin.onnx")
+        worker.apart(export_text, s, path)
     if not os.path.exists(path):
         worker.end("absent", "this bnn-bench was built without ONNX, so it has no network for other "
                    "engines; install protobuf-c-compiler and libprotobuf-c-dev, and build it again")

@@ -185,5 +185,5 @@ bnn_code bnn_bench_gemm(const bnn_bench *bench, bnn_error *err) {
             return code;
         }
     }
-    return BNN_OK;
+    return bnn_bench_small_shapes(bench, shapes) ? bnn_bench_attention(bench, err) : BNN_OK;
 }

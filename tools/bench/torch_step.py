@@ -16,14 +16,14 @@ def make_step(s):
     layout = getattr(net, "layout", torch.channels_last)
     net = net.to(memory_format=layout)
     optimizer = torch.optim.Adam(net.parameters(), lr=1e-3)
-    x = torch.randn(s.batch, *s.shape).contiguous(memory_format=layout)
+    x = [part.contiguous(memory_format=layout) for part in twins.sample(net, s.batch, s.shape)]
     with torch.no_grad():
-        rows = net(x).shape[2:]  # of a sample: none, or its points
+        rows = net(*x).shape[2:]  # of a sample: none, or its points
     y = torch.randint(s.classes, (s.batch, *rows))
 
     def loss_of():
         with torch.autocast("cpu", dtype=torch.bfloat16, enabled=s.precision == "bf16"):
-            return F.cross_entropy(net(x), y) + getattr(net, "penalty", 0.0)
+            return F.cross_entropy(net(*x), y) + getattr(net, "penalty", 0.0)
 
     def step():
         optimizer.zero_grad()

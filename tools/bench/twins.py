@@ -5,6 +5,9 @@ import torch
 import torch.nn as nn
 import torch.nn.functional as F
 
+DROPOUT = 0.1  # of networks of text
+VOCABULARY = 30522
+
 
 class Normed(nn.Module):
     """A product and the batch norm of its channels."""
@@ -213,6 +216,65 @@ class DeepFsmn(nn.Module):
         return self.fc(self.layers(x).flatten(1))
 
 
+# ---- text, ids, segments and masks of N tokens ----
+
+class BertLayer(nn.Module):
+    def __init__(self, width, heads, inner):
+        super().__init__()
+        self.heads = heads
+        self.query, self.key, self.value = (nn.Linear(width, width) for _ in range(3))
+        self.output = nn.Linear(width, width)
+        self.norm1 = nn.LayerNorm(width, eps=1e-12)
+        self.up, self.down = nn.Linear(width, inner), nn.Linear(inner, width)
+        self.norm2 = nn.LayerNorm(width, eps=1e-12)
+        self.dropout = nn.Dropout(DROPOUT)
+
+    def split(self, x):
+        return x.unflatten(-1, (self.heads, -1)).transpose(1, 2)
+
+    def forward(self, x, mask):
+        context = F.scaled_dot_product_attention(
+            self.split(self.query(x)), self.split(self.key(x)), self.split(self.value(x)),
+            attn_mask=mask, dropout_p=DROPOUT if self.training else 0.0)
+        context = context.transpose(1, 2).flatten(2)
+        x = self.norm1(self.dropout(self.output(context)) + x)
+        return self.norm2(self.dropout(self.down(F.gelu(self.up(x)))) + x)
+
+
+class Bert(nn.Module):
+    """As Hugging Face computes it: attention fused, padding masked."""
+    layout = torch.contiguous_format
+
+    def __init__(self, layers, width, heads, inner, shape, classes):
+        super().__init__()
+        self.length = shape[2]
+        self.word = nn.Embedding(VOCABULARY, width, padding_idx=0)
+        self.position = nn.Embedding(512, width)
+        self.segment = nn.Embedding(2, width)
+        self.norm = nn.LayerNorm(width, eps=1e-12)
+        self.layers = nn.ModuleList(BertLayer(width, heads, inner) for _ in range(layers))
+        self.pooler = nn.Linear(width, width)
+        self.classifier = nn.Linear(width, classes)
+        self.dropout = nn.Dropout(DROPOUT)
+
+    def sample(self, batch):
+        ids = torch.randint(1, VOCABULARY, (batch, self.length))
+        return ids, torch.zeros_like(ids), torch.ones_like(ids)
+
+    def forward(self, ids, segment, mask):
+        positions = torch.arange(ids.shape[1])
+        x = self.word(ids) + self.position(positions) + self.segment(segment)
+        x = self.dropout(self.norm(x))
+        mask = (1.0 - mask[:, None, None, :].to(x.dtype)) * -10000.0
+        for layer in self.layers:
+            x = layer(x, mask)
+        return self.classifier(self.dropout(torch.tanh(self.pooler(x[:, 0]))))
+
+
+def bert(*sizes):
+    return lambda shape, classes: Bert(*sizes, shape, classes)
+
+
 NETWORKS = {
     "resnet18": lambda shape, classes: resnet([2, 2, 2, 2], 64, shape, classes),
     "resnet34": lambda shape, classes: resnet([3, 4, 6, 3], 64, shape, classes),
@@ -223,7 +285,16 @@ NETWORKS = {
     "pointnet_partseg": PartSegmenter,
     "fsmn": Fsmn,
     "deep_fsmn": DeepFsmn,
+    "bert_tiny4": bert(4, 312, 12, 1200),
+    "bert_tiny6": bert(6, 768, 12, 3072),
+    "bert_mini6": bert(6, 384, 12, 1536),
+    "bert_base": bert(12, 768, 12, 3072),
 }
+
+
+def sample(net, batch, shape):
+    """Random inputs."""
+    return net.sample(batch) if hasattr(net, "sample") else (torch.randn(batch, *shape),)
 
 
 def build(arch, shape, classes, parameters):

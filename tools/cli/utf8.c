@@ -4,25 +4,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-size_t bnn_utf8_length(const char *text) {
-    const unsigned char *s = (const unsigned char *)text;
-    if (s[0] < 0x80)
-        return 1;
-    size_t length = s[0] >= 0xF0 ? 4 : s[0] >= 0xE0 ? 3 : 2;
-    if (s[0] < 0xC2 || s[0] > 0xF4)
-        return 0;
-    for (size_t i = 1; i < length; i++) /* a NUL stops this too */
-        if ((s[i] & 0xC0) != 0x80)
-            return 0;
-    int too_long = (s[0] == 0xE0 && s[1] < 0xA0) || (s[0] == 0xF0 && s[1] < 0x90);
-    int no_scalar = (s[0] == 0xED && s[1] > 0x9F) || (s[0] == 0xF4 && s[1] > 0x8F);
-    return too_long || no_scalar ? 0 : length;
-}
+#include "engine/base/text.h"
 
 char *bnn_utf8_escape(const char *bytes) {
     char *text = malloc(4 * strlen(bytes) + 1), *to = text;
     while (text && *bytes) {
-        size_t length = bnn_utf8_length(bytes);
+        size_t length = bnn_utf8_length(bytes, 4);
         if (!length || (bytes[0] == '\\' && bytes[1] == 'x')) {
             to += snprintf(to, 5, "\\x%02x", (unsigned char)*bytes++);
         } else {

@@ -6,8 +6,6 @@
 
 #include <jansson.h>
 
-/* Bytes of the UTF-8 character at `text` (1 to 4), or 0 if it is not one. */
-size_t bnn_utf8_length(const char *text);
 /* As UTF-8, reversibly: a byte that is none becomes \xNN, and so does a backslash that stands
  * before an x. malloc'd; NULL when memory is out. */
 char *bnn_utf8_escape(const char *bytes);

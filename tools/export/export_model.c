@@ -30,7 +30,8 @@ static bnn_code export_checkpoint(const bnn_loaded *model, const bnn_export_form
     bnn_code code;
     if (!(code = check_phase(model, err)) &&
         !(code = bnn_net_build(&model->spec, &model->device, model->params, 1, 0, &net, err)) &&
-        !(code = bnn_fold_create(net.graph, 1, net.input, 1, &net.output, 1, &fold, err)) &&
+        !(code =
+              bnn_fold_create(net.graph, net.fields, net.input, 1, &net.output, 1, &fold, err)) &&
         !(code = bnn_graph_bind(bnn_fold_graph(fold), NULL, err)) &&
         !(code = bnn_fold_evaluate(fold, err))) {
         code = write(model, bnn_fold_result(fold), format, how, path, report, err);

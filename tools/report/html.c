@@ -3,7 +3,7 @@
 #include <math.h>
 #include <stdint.h>
 
-#include "tools/cli/utf8.h"
+#include "engine/base/text.h"
 
 /* Of XML 1.0's characters, those that UTF-8 can still encode and XML forbids. */
 static int forbidden(const unsigned char *text, size_t length) {
@@ -13,7 +13,7 @@ static int forbidden(const unsigned char *text, size_t length) {
 
 void bnn_html_text(FILE *out, const char *text) {
     while (*text) {
-        size_t length = bnn_utf8_length(text);
+        size_t length = bnn_utf8_length(text, 4);
         if (!length || forbidden((const unsigned char *)text, length)) {
             fputs("\xef\xbf\xbd", out);
             length = 1 + (length == 3 ? 2 : 0);

@@ -71,20 +71,24 @@ static void tile(FILE *out, const char *format, double value, const char *name) 
     }
 }
 
+static const char *format_of(const bnn_metric *m) {
+    return *m->unit ? "%.2f%%" : "%.2f";
+}
+
 static void tiles(FILE *out, const bnn_report_run *run) {
     const bnn_results *r = &run->results;
     const bnn_metric *m = run->task->metrics;
     char best[80], name[80];
     snprintf(best, sizeof best, "best test %.40s in training", m->title);
     fputs("<div class=\"tiles\">\n", out);
-    tile(out, "%.2f%%", bnn_report_best(run), best);
+    tile(out, format_of(m), bnn_report_best(run), best);
     tile(out, "%.4f s", run->step_seconds, "a training step");
     if (run->evaluated) {
         double clean = r->metric[0], mean = bnn_results_mean(r);
         snprintf(name, sizeof name, "%.40s%s", m->title, r->row_count ? ", clean images" : "");
-        tile(out, "%.2f%%", clean, name);
+        tile(out, format_of(m), clean, name);
         for (int i = 1; m[i].key && !r->row_count; i++) {
-            tile(out, "%.2f%%", r->metric[i], m[i].title);
+            tile(out, format_of(&m[i]), r->metric[i], m[i].title);
         }
         tile(out, "%.2f%%", mean, "accuracy, corrupted images");
         tile(out, "%.2f", clean - mean, "gap, points");
@@ -95,10 +99,13 @@ static void tiles(FILE *out, const bnn_report_run *run) {
 /* ---- one run ------------------------------------------------------------------------------ */
 static void classes(FILE *out, const bnn_report_run *run) {
     const bnn_results *r = &run->results;
-    const bnn_metric *m = r->task->metrics;
+    const bnn_metric *m = &r->task->metrics[r->task->grouped];
     char note[120];
+    if (r->class_count == 0) {
+        return;
+    }
     snprintf(note, sizeof note, "%.20s of %lld clean test samples; all together: %.2f%%.", m->name,
-             (long long)r->samples, r->metric[0]);
+             (long long)r->samples, r->metric[r->task->grouped]);
     bnn_html_section(out, "Per class", note);
     fprintf(out,
             "<div class=\"wide\"><table><thead><tr><th>class</th><th scope=\"col\">samples</th><th "

@@ -7,12 +7,25 @@ static int is(const char *name, const char *other) {
     return name && strcmp(name, other) == 0;
 }
 
+/* An option that only data sets of one kind of samples have. */
+typedef struct kind_option {
+    const char *option, *field; /* the first of such samples */
+    int given;
+} kind_option;
+
 bnn_code bnn_data_choose(const bnn_dataset_info *info, const bnn_data_choice *choice,
                          bnn_dataset_options *options, bnn_error *err) {
     const struct {
         const char *option, *value;
-    } variants[] = {{"words", choice->words}, {"category", choice->category}};
-    *options = (bnn_dataset_options){.limit = (size_t)choice->limit, .length = (int)choice->points};
+    } variants[] = {{"words", choice->words},
+                    {"category", choice->category},
+                    {"test-genres", choice->test_genres}};
+    const kind_option kinds[] = {{"points", "points", choice->points != 0},
+                                 {"length", "ids", choice->length != 0},
+                                 {"vocab", "ids", choice->vocab != NULL}};
+    const int64_t length = choice->points ? choice->points : choice->length;
+    *options = (bnn_dataset_options){
+        .limit = (size_t)choice->limit, .length = (int)length, .vocab_file = choice->vocab};
     for (size_t i = 0; i < sizeof variants / sizeof variants[0]; i++) {
         if (variants[i].value && !is(info->variant, variants[i].option)) {
             return bnn_fail(err, BNN_ERR_ARGUMENT, "--%s says nothing to --data %s",
@@ -20,8 +33,11 @@ bnn_code bnn_data_choose(const bnn_dataset_info *info, const bnn_data_choice *ch
         }
         options->variant = variants[i].value ? variants[i].value : options->variant;
     }
-    if (choice->points && !is(info->field[0].name, "points")) {
-        return bnn_fail(err, BNN_ERR_ARGUMENT, "--points says nothing to --data %s", info->name);
+    for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
+        if (kinds[i].given && !is(info->field[0].name, kinds[i].field)) {
+            return bnn_fail(err, BNN_ERR_ARGUMENT, "--%s says nothing to --data %s",
+                            kinds[i].option, info->name);
+        }
     }
     return BNN_OK;
 }
@@ -51,8 +67,10 @@ bnn_code bnn_spec_of_dataset(bnn_spec *spec, const bnn_dataset *dataset,
     }
     char *names = bnn_arena_alloc(arena, bytes), *at = names;
     char *variant = bnn_arena_format(arena, "%s", options->variant ? options->variant : "");
-    if (!names || !variant) {
-        return bnn_fail(err, BNN_ERR_MEMORY, "out of memory for the names of the classes");
+    char *vocab = bnn_arena_format(arena, "%.*s", (int)dataset->vocab_bytes,
+                                   dataset->vocab ? (const char *)dataset->vocab : "");
+    if (!names || !variant || !vocab) {
+        return bnn_fail(err, BNN_ERR_MEMORY, "out of memory for what a model says of its data");
     }
     for (int c = 0; c < dataset->classes; c++) {
         at += sprintf(at, "%s%s", c ? "\n" : "", dataset->class_names[c]);
@@ -60,6 +78,7 @@ bnn_code bnn_spec_of_dataset(bnn_spec *spec, const bnn_dataset *dataset,
     describe(spec, dataset->info, &dataset->field[0], dataset->classes);
     spec->class_names = names;
     spec->variant = variant;
+    spec->vocab = vocab;
     return BNN_OK;
 }
 
@@ -114,6 +133,23 @@ bnn_code bnn_arch_fits(const bnn_arch *arch, const bnn_dataset_info *info, bnn_e
                     other ? other : "of another kind");
 }
 
+bnn_code bnn_arch_holds(const bnn_arch *arch, const bnn_dataset *dataset, bnn_error *err) {
+    const int length = dataset->field[0].shape.w;
+    if (!arch->vocabulary) {
+        return BNN_OK;
+    }
+    if (dataset->tokens > (size_t)arch->vocabulary) {
+        return bnn_fail(err, BNN_ERR_ARGUMENT,
+                        "the vocabulary has %zu tokens, %s has room for %d; give --vocab that of "
+                        "bert-base-uncased",
+                        dataset->tokens, arch->name, arch->vocabulary);
+    }
+    return length <= arch->positions
+               ? BNN_OK
+               : bnn_fail(err, BNN_ERR_ARGUMENT, "--length %d: %s takes at most %d tokens", length,
+                          arch->name, arch->positions);
+}
+
 bnn_code bnn_spec_takes(const bnn_spec *spec, const bnn_dataset *dataset, const char *path,
                         bnn_error *err) {
     const bnn_shape d = dataset->field[0].shape;
@@ -124,7 +160,7 @@ bnn_code bnn_spec_takes(const bnn_spec *spec, const bnn_dataset *dataset, const 
                         spec->channels, spec->height, spec->width, dataset->info->samples,
                         spec->classes, dataset->info->name, d.c, d.h, d.w, dataset->classes);
     }
-    return BNN_OK;
+    return bnn_arch_holds(spec->arch, dataset, err);
 }
 
 bnn_code bnn_pool_choose(bnn_spec *spec, const char *name, bnn_error *err) {

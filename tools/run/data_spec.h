@@ -9,8 +9,8 @@
 
 /* The options by which a user picks a part or a form of a data set; NULL or 0: not given. */
 typedef struct bnn_data_choice {
-    const char *words, *category;
-    int64_t points, limit;
+    const char *words, *category, *test_genres, *vocab;
+    int64_t points, length, limit;
 } bnn_data_choice;
 
 /* The dataset's options of them; an error for one that says nothing to it. */
@@ -32,5 +32,9 @@ bnn_code bnn_spec_takes(const bnn_spec *spec, const bnn_dataset *dataset, const 
                         bnn_error *err);
 /* The pool of that name into the spec; an error if its network has no points to pool. */
 bnn_code bnn_pool_choose(bnn_spec *spec, const char *name, bnn_error *err);
+
+/* Whether a network of text has a row for every token of the data's vocabulary and a place for each
+ * of a text's; of other samples, always. */
+bnn_code bnn_arch_holds(const bnn_arch *arch, const bnn_dataset *dataset, bnn_error *err);
 
 #endif

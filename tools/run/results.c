@@ -124,9 +124,10 @@ static json_t *classes_json(const bnn_results *r) {
     json_t *classes = json_array();
     for (size_t c = 0; c < r->class_count; c++) {
         const bnn_class_result *of = &r->classes[c];
-        json_array_append_new(classes, json_pack("{s:s, s:I, s:o}", "class", of->name, "samples",
-                                                 (json_int_t)of->samples, r->task->metrics[0].key,
-                                                 number(of->value)));
+        json_array_append_new(classes,
+                              json_pack("{s:s, s:I, s:o}", "class", of->name, "samples",
+                                        (json_int_t)of->samples,
+                                        r->task->metrics[r->task->grouped].key, number(of->value)));
     }
     return classes;
 }
@@ -252,12 +253,12 @@ static int64_t part(reader *r, const json_t *value, int64_t images, const char *
     return correct;
 }
 
-static double percent(reader *r, const json_t *value, const char *key) {
+static double percent(reader *r, const json_t *value, const char *key, double least) {
     double number = json_number_value(value);
     if (json_is_null(value)) {
         return NAN;
     }
-    if (!json_is_number(value) || !(number >= 0.0 && number <= 100.0)) {
+    if (!json_is_number(value) || !(number >= least && number <= 100.0)) {
         damaged(r, key);
         return NAN;
     }
@@ -271,7 +272,7 @@ static int64_t samples(reader *r, const json_t *object, int64_t least) {
 
 static void read_classes(reader *r, const json_t *list, bnn_results *out) {
     size_t n = json_array_size(list);
-    if (n == 0 || n > MOST_CLASSES) {
+    if (n > MOST_CLASSES || (n > 0) != (out->task->groups != NULL)) {
         damaged(r, "classes");
         return;
     }
@@ -286,8 +287,8 @@ static void read_classes(reader *r, const json_t *list, bnn_results *out) {
         bnn_class_result *class = &out->classes[i];
         class->name = text(r, item, "class");
         class->samples = samples(r, item, 0);
-        class->value =
-            percent(r, json_object_get(item, out->task->metrics[0].key), "the score of a class");
+        class->value = percent(r, json_object_get(item, out->task->metrics[0].key),
+                               "the score of a class", 0.0);
         /* Of no samples, older files say 0. */
         class->value = class->samples == 0 && class->value == 0.0 ? NAN : class->value;
         if (isnan(class->value) != (class->samples == 0)) {
@@ -389,7 +390,8 @@ static void read_all(reader *r, const json_t *root, bnn_results *out) {
     }
     for (int i = 0; out->task->metrics[i].key; i++) {
         const char *key = out->task->metrics[i].key;
-        out->metric[i] = percent(r, json_object_get(root, key), key);
+        out->metric[i] = percent(r, json_object_get(root, key), key,
+                                 out->task->metrics[i].below_zero ? -100.0 : 0.0);
     }
     out->loss = json_number_value(loss);
     if (!json_is_boolean(packed) || !json_is_number(loss)) {

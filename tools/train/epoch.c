@@ -67,16 +67,21 @@ void bnn_trainer_update(void *self, const bnn_stream *stream, const bnn_param *p
     }
 }
 
-/* Forward and backward of one batch; its gradients are its part of the step's. */
-static bnn_code run_batch(bnn_trainer *t, const bnn_batch *batch, size_t of_step, double *loss,
-                          bnn_error *err) {
+/* Forward and backward of one batch, which has this number in the whole training; its gradients are
+ * its part of the step's. */
+static bnn_code run_batch(bnn_trainer *t, const bnn_batch *batch, uint64_t number, size_t of_step,
+                          double *loss, bnn_error *err) {
     const bnn_net *net = batch->n == t->set->batch_size ? &t->full : &t->tail;
     bnn_code code = bnn_net_feed(net, batch, err);
+    if (code == BNN_OK && t->teacher) {
+        code = bnn_teacher_show(t->teacher, batch, net, err);
+    }
     if (code != BNN_OK) {
         return code;
     }
     const bnn_stream *stream = bnn_graph_stream(net->graph), *update = &t->optimizer.stream;
     stream->device.ops->follow(stream, update);
+    bnn_graph_set_random(net->graph, t->set->seed, number);
     bnn_graph_forward(net->graph);
     code = count_batch(t, net, batch, loss, err);
     if (code == BNN_OK) {
@@ -93,6 +98,7 @@ static bnn_code run_batch(bnn_trainer *t, const bnn_batch *batch, size_t of_step
  * the epoch. */
 static bnn_code run_batches(bnn_trainer *t, size_t *batches, double *loss, bnn_error *err) {
     const size_t of_step = samples_ahead(t);
+    const uint64_t first = ((uint64_t)t->state.epoch << 32) + t->state.step;
     size_t left = of_step;
     bnn_score_reset(&t->step);
     for (*batches = 0; *batches < t->set->accumulate; ++*batches) {
@@ -104,7 +110,7 @@ static bnn_code run_batches(bnn_trainer *t, size_t *batches, double *loss, bnn_e
         left -= batch.n;
         t->first_batch = *batches == 0;
         t->last_batch = left == 0;
-        code = run_batch(t, &batch, of_step, loss, err);
+        code = run_batch(t, &batch, first + *batches, of_step, loss, err);
         if (code != BNN_OK) {
             return code;
         }

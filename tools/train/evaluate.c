@@ -3,6 +3,7 @@
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "data_loaders/loader.h"
 #include "tools/cli/interrupt.h"
@@ -53,6 +54,10 @@ static bnn_code add_batch(evaluation *e, const bnn_batch *batch, bnn_error *err)
     }
     for (size_t i = 0; e->how->prediction && i < batch->n; i++) {
         predict(e, batch, i);
+    }
+    if (e->how->value) {
+        memcpy(e->how->value + e->score->samples * e->values, e->output,
+               batch->n * e->values * sizeof *e->output);
     }
     for (size_t i = 0; e->how->examples && i < batch->n; i++) {
         bnn_code code =

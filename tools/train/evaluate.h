@@ -18,6 +18,7 @@ typedef struct bnn_evaluation {
     bnn_progress *whole;    /* of larger work, where these samples count on; or NULL */
     const char *note;       /* behind it */
     int32_t *prediction;    /* [samples][points, or 1]: the class of each, or NULL */
+    float *value;           /* [samples], where targets are real: what is said of each, or NULL */
     bnn_examples *examples; /* which some of the samples become, or NULL */
     bnn_sample_files files; /* what the network sees and makes of each sample */
 } bnn_evaluation;

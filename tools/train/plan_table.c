@@ -29,9 +29,9 @@ void bnn_plan_table_print(const bnn_train_settings *s, const bnn_params *params,
         }
         char shape[48];
         snprintf(shape, sizeof shape, "%dx%dx%d", row.output.c, row.output.h, row.output.w);
-        printf("%-28.*s %-16s %12zu %14zu %14zu  %s\n", (int)strlen(row.weight->name) - 7,
-               row.weight->name, shape, row.parameters, row.bits, row.macs,
-               row.binary ? "binary" : "float");
+        const char *name = row.weight ? row.weight->name : "attention.weight";
+        printf("%-28.*s %-16s %12zu %14zu %14zu  %s\n", (int)strlen(name) - 7, name, shape,
+               row.parameters, row.bits, row.macs, row.binary ? "binary" : "float");
         macs += row.macs;
         binary_macs += row.binary ? row.macs : 0;
     }

@@ -4,7 +4,7 @@
 #define BNN_TOOLS_TRAIN_RECIPES_H
 
 typedef struct bnn_recipe {
-    const char *data; /* NULL: any */
+    const char *data; /* NULL: any; with a * at its end: all that begin so */
     const char *arch; /* NULL: any */
     enum { BNN_RECIPE_ANY, BNN_RECIPE_BINARY, BNN_RECIPE_FLOAT } networks;
     int epochs, batch_size;
@@ -13,6 +13,7 @@ typedef struct bnn_recipe {
     int nesterov;
     const char *scheduler;
     int warmup_epochs;
+    double dropout;
 } bnn_recipe;
 
 /* The first row that fits; never NULL. */

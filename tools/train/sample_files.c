@@ -39,15 +39,20 @@ void bnn_sample_files_abandon(bnn_sample_files *files) {
     *files = (bnn_sample_files){0};
 }
 
-bnn_code bnn_predictions_write(const char *path, const int32_t *prediction, size_t samples,
-                               size_t rows, bnn_error *err) {
+bnn_code bnn_predictions_write(const char *path, const int32_t *prediction, const float *value,
+                               size_t samples, size_t rows, bnn_error *err) {
     bnn_atomic_file *file;
     bnn_code code = bnn_atomic_open(path, &file, err);
     if (code != BNN_OK) {
         return code;
     }
     for (size_t i = 0; i < samples * rows; i++) {
-        fprintf(bnn_atomic_stream(file), "%d%c", (int)prediction[i], (i + 1) % rows ? ' ' : '\n');
+        const char end = (i + 1) % rows ? ' ' : '\n';
+        if (value) {
+            fprintf(bnn_atomic_stream(file), "%.9g%c", (double)value[i], end);
+        } else {
+            fprintf(bnn_atomic_stream(file), "%d%c", (int)prediction[i], end);
+        }
     }
     return bnn_atomic_commit(file, err);
 }

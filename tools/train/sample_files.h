@@ -18,8 +18,8 @@ bnn_code bnn_sample_files_open(const bnn_spec *spec, size_t samples, const char 
 bnn_code bnn_sample_files_commit(bnn_sample_files *files, bnn_error *err);
 void bnn_sample_files_abandon(bnn_sample_files *files); /* after a commit too */
 
-/* A line a sample, of as many classes as it has rows. */
-bnn_code bnn_predictions_write(const char *path, const int32_t *prediction, size_t samples,
-                               size_t rows, bnn_error *err);
+/* A line a sample, of as many classes as it has rows, or values where these are given. */
+bnn_code bnn_predictions_write(const char *path, const int32_t *prediction, const float *value,
+                               size_t samples, size_t rows, bnn_error *err);
 
 #endif

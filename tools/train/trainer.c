@@ -47,7 +47,7 @@ static bnn_code create_loader(bnn_trainer *t, bnn_error *err) {
     bnn_code code = bnn_loader_create(t->set->train, &options, &t->loader, err);
     if (code == BNN_OK) {
         t->steps = (bnn_loader_steps(t->loader) - 1) / t->set->accumulate + 1;
-        t->schedule.warmup_steps = (uint64_t)t->set->warmup_epochs * t->steps;
+        t->schedule.warmup_steps = (double)t->set->warmup_epochs * (double)t->steps;
         t->schedule.steps = (uint64_t)t->schedule.epochs * t->steps;
         t->schedule.warmup_ratio = 0.01;
     }
@@ -113,6 +113,9 @@ static bnn_code open_run(bnn_trainer *t, bnn_error *err) {
 static bnn_code set_up(bnn_trainer *t, bnn_error *err) {
     const bnn_train_settings *set = t->set;
     bnn_code code = create_loader(t, err);
+    if (code == BNN_OK && set->teacher) {
+        code = bnn_teacher_open(set->teacher, &t->spec, &set->device, &t->teacher, err);
+    }
     if (code != BNN_OK) {
         return code;
     }
@@ -149,7 +152,11 @@ static bnn_code set_up(bnn_trainer *t, bnn_error *err) {
     t->optimizer.momentum = set->momentum;
     t->optimizer.weight_decay = set->weight_decay;
     t->optimizer.nesterov = set->nesterov;
-    t->optimizer.max_norm = set->clip_norm;
+    if (set->clip_norm > 0.0) {
+        if (set->clip_norm > 0.0) { /* or the optimizer's own */
+            t->optimizer.max_norm = set->clip_norm;
+        }
+    }
     t->state.best = NAN;
     t->state.data = set->data;
     if ((code = bnn_score_create(t->task, &t->spec, 1, &t->state.score, err)) != BNN_OK ||
@@ -179,6 +186,7 @@ bnn_code bnn_train(const bnn_train_settings *settings, bnn_train_result *result,
     result->timed_steps = t.timed;
     result->seconds_per_step = t.timed ? t.seconds / (double)t.timed : 0.0;
     bnn_predictor_free(t.predictor);
+    bnn_teacher_free(t.teacher);
     bnn_loader_free(t.loader);
     bnn_run_close(&t.run);
     bnn_optimizer_free(&t.optimizer);

@@ -27,6 +27,7 @@ typedef struct bnn_train_settings {
     size_t accumulate; /* batches whose gradients are added up for one step, at least 1 */
     uint64_t seed;
     const char *init_from;   /* or NULL */
+    const char *teacher;     /* a checkpoint, where spec.distill takes one */
     int init_partial;        /* even if most of its weights do not fit */
     const char *resume;      /* checkpoint file, or NULL */
     const char *args;        /* JSON, for the checkpoints */

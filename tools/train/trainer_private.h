@@ -5,6 +5,7 @@
 #define BNN_TOOLS_TRAIN_TRAINER_PRIVATE_H
 
 #include "models/predictor.h"
+#include "models/teacher.h"
 #include "tools/train/train_state.h"
 #include "tools/train/trainer.h"
 
@@ -13,11 +14,12 @@ typedef struct bnn_trainer {
     bnn_spec spec;
     const bnn_task *task;
     bnn_params *params;
-    bnn_net full, tail; /* the same network for whole batches and for an epoch's last */
-    size_t tail_size;   /* 0: none */
-    void *memory;       /* of both: they never run at once; the device's */
-    float *sum;         /* of the gradients of a step's batches, where it has several; likewise */
-    float *output;      /* of a batch, for the host */
+    bnn_teacher *teacher; /* or NULL */
+    bnn_net full, tail;   /* the same network for whole batches and for an epoch's last */
+    size_t tail_size;     /* 0: none */
+    void *memory;         /* of both: they never run at once; the device's */
+    float *sum;           /* of the gradients of a step's batches, where it has several; likewise */
+    float *output;        /* of a batch, for the host */
     bnn_optimizer optimizer;
     int first_batch, last_batch; /* of its step, the one that runs */
     double moving;               /* seconds that the optimizer takes of a step */

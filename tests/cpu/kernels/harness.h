@@ -16,13 +16,16 @@
 
 /* Each adds its file's tests. */
 void add_product_tests(TCase *tcase);
+void add_attention_tests(TCase *tcase);
 void add_bits_tests(TCase *tcase);
 void add_elementwise_tests(TCase *tcase);
 void add_norm_tests(TCase *tcase);
 void add_group_tests(TCase *tcase);
 void add_pool_tests(TCase *tcase);
 void add_point_tests(TCase *tcase);
+void add_distillation_tests(TCase *tcase);
 void add_optimizer_tests(TCase *tcase);
+void add_text_tests(TCase *tcase);
 
 /* ---- buffers, random values, tables ---- */
 

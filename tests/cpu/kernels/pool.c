@@ -131,7 +131,40 @@ START_TEST(test_cross_entropy) {
 }
 END_TEST
 
+START_TEST(test_squared_error) {
+    static const size_t counts[] = {1, 7, 1000};
+    for (size_t c = 0; c < 3; c++) {
+        size_t n = counts[c], mark = buffer_count;
+        float *x = random_floats(n), *target = random_floats(n), *base = random_floats(n);
+        float gloss = 0.7f;
+        double *want = get(n * 8), loss = 0.0;
+        for (size_t i = 0; i < n; i++) {
+            double off = (double)x[i] - (double)target[i];
+            loss += off * off / (double)n;
+            want[i] = (double)gloss * 2.0 * off / (double)n;
+        }
+        for (const bnn_kernels *k = next_table(NULL); k != NULL; k = next_table(k)) {
+            float *g = get_floats(n), *sum = duplicate(n, base), got = 0.0f;
+            k->squared_error(on(k), n, x, target, &got);
+            REQUIRE(fabs((double)got - loss) <= 1e-6 * loss);
+            k->squared_error_backward(on(k), n, x, target, &gloss, g, 0);
+            k->squared_error_backward(on(k), n, x, target, &gloss, sum, 1);
+            assert_near(n, g, want, 1e-6, "squared_error_backward");
+            for (size_t i = 0; i < n; i++) {
+                REQUIRE(sum[i] == base[i] + g[i]);
+            }
+            float *broken = duplicate(n, x);
+            broken[n - 1] = NAN;
+            k->squared_error(on(k), n, broken, target, &got);
+            REQUIRE(!isfinite(got));
+        }
+        release(mark);
+    }
+}
+END_TEST
+
 void add_pool_tests(TCase *tcase) {
     tcase_add_test(tcase, test_pool);
     tcase_add_test(tcase, test_cross_entropy);
+    tcase_add_test(tcase, test_squared_error);
 }

@@ -1,0 +1,195 @@
+#include "models/teacher.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "layers/fold/fold.h"
+
+/* The teacher for one number of samples. */
+typedef struct plan {
+    int batch; /* 0: empty */
+    bnn_net net;
+    bnn_fold *fold;
+    float *shown[BNN_MAX_SHOWN]; /* of the last batch */
+} plan;
+
+struct bnn_teacher {
+    bnn_loaded model; /* what was opened, if anything was */
+    const char *name; /* for messages */
+    bnn_spec spec;
+    bnn_params *params;
+    bnn_device device;
+    bnn_distill kind;
+    int layers;    /* of the student */
+    plan plans[2]; /* whole batches, and an epoch's last */
+};
+
+static void free_plan(plan *p) {
+    for (int i = 0; i < BNN_MAX_SHOWN; i++) {
+        free(p->shown[i]);
+    }
+    bnn_fold_free(p->fold);
+    bnn_graph_free(p->net.graph);
+    *p = (plan){0};
+}
+
+void bnn_teacher_free(bnn_teacher *t) {
+    if (t) {
+        free_plan(&t->plans[0]);
+        free_plan(&t->plans[1]);
+        bnn_loaded_close(&t->model);
+        free(t);
+    }
+}
+
+static bnn_code refuse(const char *path, const char *what, bnn_error *err) {
+    return bnn_fail(err, BNN_ERR_ARGUMENT, "--teacher %s: %s", path, what);
+}
+
+/* Whether the two see the same samples and answer the same question. */
+static bnn_code check_task(const bnn_spec *t, const bnn_spec *s, const char *path, bnn_error *err) {
+    if (t->task != s->task || strcmp(t->dataset, s->dataset) != 0) {
+        return bnn_fail(err, BNN_ERR_ARGUMENT,
+                        "--teacher %s: it was trained on %s, not on %s; train a teacher with "
+                        "--algo fp32 --data %s",
+                        path, *t->dataset ? t->dataset : "unknown data", s->dataset, s->dataset);
+    }
+    if (t->classes != s->classes || t->height != s->height || t->width != s->width ||
+        t->channels != s->channels) {
+        return bnn_fail(err, BNN_ERR_SHAPE,
+                        "--teacher %s: it takes %dx%dx%d values and tells %d classes apart, the "
+                        "student %dx%dx%d and %d; train both on the same samples",
+                        path, t->channels, t->height, t->width, t->classes, s->channels, s->height,
+                        s->width, s->classes);
+    }
+    return s->task->distill ? BNN_OK
+                            : refuse(path, "what this task looks for, no teacher can show", err);
+}
+
+/* Compares what the two show, tensor by tensor. */
+static bnn_code check_shown(bnn_teacher *t, const bnn_spec *student, bnn_error *err) {
+    bnn_params *params = bnn_params_create();
+    bnn_net own = {0}, net = {0};
+    bnn_t mine[BNN_MAX_SHOWN], theirs[BNN_MAX_SHOWN];
+    const char *path = t->name;
+    if (!params) {
+        return bnn_fail(err, BNN_ERR_MEMORY, "out of memory");
+    }
+    bnn_code code = bnn_net_build(student, &t->device, params, 1, 0, &own, err);
+    if (code == BNN_OK &&
+        !(code = bnn_net_build(&t->spec, &t->device, t->params, 1, 0, &net, err))) {
+        t->layers = own.shown.insides.layers;
+        const int count = bnn_distill_list(t->kind, &own.shown, t->layers, mine);
+        const int shown = bnn_distill_list(t->kind, &net.shown, t->layers, theirs);
+        if (!count) {
+            code = refuse(path, "--distill dmd is for networks with attention", err);
+        } else if (!shown) {
+            code = refuse(path, "its layers are no multiple of the student's", err);
+        } else if (own.shown.insides.heads != net.shown.insides.heads) {
+            code = refuse(path, "it has another number of heads than the student", err);
+        }
+        for (int i = 0; code == BNN_OK && i < count; i++) {
+            if (!bnn_shape_equal(bnn_shape_of(own.graph, mine[i]),
+                                 bnn_shape_of(net.graph, theirs[i]))) {
+                code = refuse(path, "its layers are of another width than the student's", err);
+            }
+        }
+    }
+    bnn_graph_free(own.graph);
+    bnn_graph_free(net.graph);
+    bnn_params_free(params);
+    return code;
+}
+
+static bnn_code start(bnn_teacher *t, const bnn_spec *spec, bnn_params *params,
+                      const bnn_spec *student, const bnn_device *device, bnn_error *err) {
+    t->spec = *spec;
+    t->params = params;
+    t->device = *device;
+    t->kind = student->distill;
+    bnn_code code = check_task(spec, student, t->name, err);
+    return code == BNN_OK ? check_shown(t, student, err) : code;
+}
+
+static bnn_teacher *create(const char *name, bnn_error *err) {
+    bnn_teacher *t = calloc(1, sizeof *t);
+    if (t) {
+        t->name = name;
+    } else {
+        bnn_fail(err, BNN_ERR_MEMORY, "out of memory for the teacher");
+    }
+    return t;
+}
+
+bnn_code bnn_teacher_create(const bnn_spec *spec, bnn_params *params, const bnn_spec *student,
+                            const bnn_device *device, bnn_teacher **out, bnn_error *err) {
+    *out = create(spec->arch->name, err);
+    return *out ? start(*out, spec, params, student, device, err) : BNN_ERR_MEMORY;
+}
+
+bnn_code bnn_teacher_open(const char *path, const bnn_spec *student, const bnn_device *device,
+                          bnn_teacher **out, bnn_error *err) {
+    bnn_teacher *t = *out = create(path, err);
+    if (!t) {
+        return BNN_ERR_MEMORY;
+    }
+    bnn_code code = bnn_loaded_open(path, device, &t->model, err);
+    if (code != BNN_OK) {
+        return bnn_fail_in(err, code, "--teacher");
+    }
+    if (!t->model.params) {
+        return refuse(path, "a packed file shows only what it decides; give the checkpoint", err);
+    }
+    return start(t, &t->model.spec, t->model.params, student, device, err);
+}
+
+static bnn_code build(bnn_teacher *t, int batch, plan *p, bnn_error *err) {
+    bnn_t shown[BNN_MAX_SHOWN];
+    free_plan(p);
+    bnn_code code = bnn_net_build(&t->spec, &t->device, t->params, batch, 0, &p->net, err);
+    if (code != BNN_OK) {
+        return code;
+    }
+    const int count = bnn_distill_list(t->kind, &p->net.shown, t->layers, shown);
+    if ((code = bnn_fold_create(p->net.graph, p->net.fields, p->net.input, count, shown, 0,
+                                &p->fold, err)) ||
+        (code = bnn_graph_bind(bnn_fold_graph(p->fold), NULL, err)) ||
+        (code = bnn_fold_evaluate(p->fold, err))) {
+        return code;
+    }
+    for (int i = 0; i < count; i++) {
+        p->shown[i] =
+            calloc(bnn_shape_count(bnn_shape_of(p->net.graph, shown[i])), sizeof *p->shown[i]);
+        if (!p->shown[i]) {
+            return bnn_fail(err, BNN_ERR_MEMORY, "out of memory for what the teacher shows");
+        }
+    }
+    p->batch = batch;
+    return BNN_OK;
+}
+
+bnn_code bnn_teacher_show(bnn_teacher *t, const bnn_batch *batch, const bnn_net *student,
+                          bnn_error *err) {
+    plan *p = t->plans[1].batch == (int)batch->n ? &t->plans[1] : &t->plans[0];
+    bnn_code code = BNN_OK;
+    if (p->batch != (int)batch->n) {
+        p = t->plans[0].batch ? &t->plans[1] : &t->plans[0];
+        code = build(t, (int)batch->n, p, err);
+    }
+    const bnn_inference *network = code == BNN_OK ? bnn_fold_result(p->fold) : NULL;
+    for (int i = 0; code == BNN_OK && i < network->input_count; i++) {
+        const void *data = NULL;
+        code = bnn_batch_data(batch, &p->net.field[i], &data, err);
+        if (code == BNN_OK) {
+            bnn_graph_set(network->graph, network->inputs[i], data);
+        }
+    }
+    if (code == BNN_OK) {
+        bnn_graph_forward(network->graph);
+    }
+    for (int i = 0; code == BNN_OK && i < student->taught; i++) {
+        code = bnn_graph_get(network->graph, network->outputs[i], p->shown[i], err);
+        bnn_graph_set(student->graph, student->lesson[i], p->shown[i]);
+    }
+    return code;
+}
