@@ -1,0 +1,80 @@
+#!/bin/sh
+# Networks of text as their users meet them: trained on GLUE's tables, taught, packed, evaluated, and
+# asked about sentences; the vocabulary travels with the model.
+# shellcheck disable=SC2086 # words
+# shellcheck source=tests/programs/lib.sh
+. "$(dirname "$0")/lib.sh"
+predict=$1/bnn-predict
+
+mkdir -p glue/RTE glue/STS-B glue/SST-2
+for token in '[PAD]' '[UNK]' '[CLS]' '[SEP]' the a cat dog sat ran '##s' . good bad; do
+    echo "$token"
+done >glue/vocab.txt
+table() { # HEADER, then FIRST SECOND LABEL by awk's number of the line: a table of 24 lines
+    awk -v header="$1" -v kind="$2" 'BEGIN {
+        print header
+        for (i = 0; i < 24; i++) {
+            who = i % 2 ? "cat" : "dog"; how = i % 3 ? "sat" : "ran"; as = i % 4 < 2 ? "good" : "bad"
+            a = "the " as " " who " " how "."; b = "a " who " " how "s"
+            if (kind == "rte") print i "\t" a "\t" b "\t" (as == "good" ? "" : "not_") "entailment"
+            if (kind == "sst") print a "\t" (as == "good")
+            if (kind == "sts") print i "\tg\tf\ty\tx\ts\ts\t" a "\t" b "\t" i % 6 - 0.5 * (i % 6 > 0)
+        }
+    }'
+}
+for split in train dev; do
+    table 'index	sentence1	sentence2	label' rte >glue/RTE/$split.tsv
+    table 'sentence	label' sst >glue/SST-2/$split.tsv
+    table 'index	genre	filename	year	old_index	source1	source2	sentence1	sentence2	score' \
+        sts >glue/STS-B/$split.tsv
+done
+small="--arch bert_tiny4 --data-dir glue --length 12 --batch-size 8 --epochs 1"
+
+check 'fp32' "$train" $small --data glue_rte --algo fp32 --output fp32
+check 'taught' "$train" $small --data glue_rte --algo bnn --output bnn --distill dmd \
+    --teacher fp32/best.safetensors
+check 'one thread' "$train" $small --data glue_rte --algo bnn --output one --distill dmd \
+    --teacher fp32/best.safetensors --threads 1
+same 'one thread' bnn/last.safetensors one/last.safetensors
+rm -r one
+check 'export' "$pack" bnn --output bnn.bnn
+mv glue/vocab.txt other.txt # it is in the model now
+check 'checkpoint' "$evaluate" bnn --quiet --predictions checkpoint --save-outputs checkpoint.npy
+check 'packed' "$evaluate" bnn.bnn --data-dir glue --quiet --predictions packed \
+    --save-outputs packed.npy
+same 'packed: predictions' checkpoint packed
+same 'packed: outputs' checkpoint.npy packed.npy
+equal 'predictions' "$(count_lines packed)" 24
+
+# ---- sentences ----
+check 'a pair' "$predict" bnn.bnn --text 'The good dog ran.' --second 'a dog rans' --json pair.json
+awk -F '\t' 'NR > 1 { print $2 "\t" $3 }' glue/RTE/dev.tsv >lines.txt
+"$predict" bnn.bnn lines.txt --top 1 >told
+sed 's/.*#\([01]\) .*/\1/' told >ours
+same 'as the test set' ours packed
+printf 'good\r\n\nbad\377\n' >broken.txt
+"$predict" bnn.bnn broken.txt >told 2>why
+equal 'a broken line' $? 1
+matches 'the lines before it' '^broken.txt:1: ' told
+matches 'which line' 'broken.txt:3: .*UTF-8' why
+expect_fail 'nothing to say' 'give a FILE of lines' "$predict" bnn.bnn
+expect_fail 'one half' '--second goes with --text' "$predict" bnn.bnn --second x
+
+# ---- a regression ----
+mv other.txt glue/vocab.txt
+check 'similarity' "$train" $small --data glue_stsb --algo reactnet --output sts
+check 'similarity: evaluated' "$evaluate" sts --quiet --predictions values
+equal 'values' "$(count_lines values)" 24
+"$predict" sts --text 'the cat' --second 'a cat' >told
+matches 'a value' '^--text: -?[0-9.]+$' told
+
+# ---- what does not fit ----
+expect_fail 'another question' 'it was trained on glue_rte, not on glue_sst2' "$train" $small \
+    --data glue_sst2 --algo bnn --output none --teacher fp32/best.safetensors
+expect_fail 'too long' '--length 600: bert_tiny4 takes at most 512' "$train" $small \
+    --data glue_rte --length 600 --output none
+{ cat glue/vocab.txt && awk 'BEGIN { for (i = 0; i < 31000; i++) print "w" i }'; } >large.txt
+expect_fail 'too many tokens' 'the vocabulary has 31014 tokens' "$train" $small --data glue_rte \
+    --vocab large.txt --output none
+
+done_testing
