@@ -22,7 +22,8 @@
 typedef struct bnn_mix {
     size_t taps, quads;         /* a tap is a run of quads */
     const float *const *tables; /* [mr]: a row's place among the tables; all valid */
-    const ptrdiff_t *delta;     /* [taps]: floats from there to a tap's first table */
+    const ptrdiff_t *delta;     /* [taps]: floats from there to a tap's run of tables */
+    size_t first;               /* table of it that is the tap's first */
     size_t vectors;             /* at most nv */
     const uint32_t *codes[4];   /* of a vector: [taps][words][lanes], 8 quads a word */
     size_t words, skip;         /* from one tap to the next; quads before its first */
@@ -32,19 +33,23 @@ typedef struct bnn_mix {
     int acc;
 } bnn_mix;
 
+enum { BNN_MIX_ROWS = 32, BNN_MIX_RUN = 64 }; /* at most: a tile's rows; quads of bnn_mixed.row */
+
 /* An instruction set's mixed product; by itself, since every one lays tables out its own way. */
 typedef struct bnn_mixed {
     size_t mr, nv, lanes; /* rows and vectors of a tile, columns of a vector */
     size_t table;         /* floats of a table; a power of two aligns tables to their size */
+    size_t filled;        /* tables of a run: a multiple of this, in the end of zeros */
+    size_t row;           /* quads of a row of dW at a time: tables of a tile stay in the cache */
     size_t run;           /* quads that a tile may sum in one register; bnn_mix_sum adds runs up */
     /* Around all tiles of a thread's share of a product. NULL if there is nothing to do. */
     void (*enter)(void), (*leave)(void);
     /* codes[lane] = the lane's bit of rows[0], rows[1], .. rows[n - 1], from bit 0 on; n <= 32. */
     void (*codes)(size_t n, const uint32_t *rows, uint32_t *codes);
-    /* n tables, `table_step` floats apart: of factor[j] * v[j][i * step], j < 4, for the i-th. A
-     * missing v[j] (NULL) counts as zeros. */
+    /* Table `quad` of n runs, `run_step` floats apart: of factor[j] * v[j][i * step], j < 4, for
+     * the i-th. A missing v[j] (NULL) counts as zeros. */
     void (*tables)(size_t n, const float *const v[4], size_t step, const float factor[4],
-                   float *tables, size_t table_step);
+                   float *runs, size_t run_step, size_t quad);
     void (*tile)(const bnn_mix *m);
 } bnn_mixed;
 
@@ -256,7 +261,7 @@ void bnn_b1_finish_generic(const bnn_finish *f);
 void bnn_b1_planes_generic(size_t planes, const uint64_t *plane, int32_t base, int32_t *integer);
 void bnn_mix_codes_generic(size_t n, const uint32_t *rows, uint32_t *codes);
 void bnn_mix_tables_generic(size_t n, const float *const v[4], size_t step, const float factor[4],
-                            float *tables, size_t table_step);
+                            float *runs, size_t run_step, size_t quad);
 void bnn_mix_tile_generic(const bnn_mix *m);
 #if defined(__x86_64__)
 void bnn_f32_indirect_avx2(const bnn_f32_runs *p);
@@ -312,11 +317,11 @@ void bnn_b1_finish_avx512(const bnn_finish *f);
 void bnn_b1_planes_avx512(size_t planes, const uint64_t *plane, int32_t base, int32_t *integer);
 void bnn_mix_codes_avx2(size_t n, const uint32_t *rows, uint32_t *codes);
 void bnn_mix_tables_avx2(size_t n, const float *const v[4], size_t step, const float factor[4],
-                         float *tables, size_t table_step);
+                         float *runs, size_t run_step, size_t quad);
 void bnn_mix_tile_avx2(const bnn_mix *m);
 void bnn_mix_codes_avx512(size_t n, const uint32_t *rows, uint32_t *codes);
 void bnn_mix_tables_avx512(size_t n, const float *const v[4], size_t step, const float factor[4],
-                           float *tables, size_t table_step);
+                           float *runs, size_t run_step, size_t quad);
 void bnn_mix_tile_avx512(const bnn_mix *m);
 /* What the machine kernels of AVX-512's levels share: all but mixed products and binary tiles. */
 #define BNN_AVX512_MICRO                                                                           \
@@ -358,7 +363,7 @@ void bnn_b1_finish_neon(const bnn_finish *f);
 void bnn_b1_planes_neon(size_t planes, const uint64_t *plane, int32_t base, int32_t *integer);
 void bnn_mix_codes_neon(size_t n, const uint32_t *rows, uint32_t *codes);
 void bnn_mix_tables_neon(size_t n, const float *const v[4], size_t step, const float factor[4],
-                         float *tables, size_t table_step);
+                         float *runs, size_t run_step, size_t quad);
 void bnn_mix_tile_neon(const bnn_mix *m);
 #endif
 
