@@ -97,6 +97,7 @@ static void multiply(size_t kb, size_t width, const uint8_t *tile, const uint8_t
 
 const bnn_micro bnn_micro_amx = {
     BNN_AVX512_MICRO,
+    .small = &bnn_micro_vpopcntdq,
     .mixed = &bnn_mixed_amx,
     .b1_enter = bnn_amx_enter,
     .b1_leave = bnn_amx_leave,

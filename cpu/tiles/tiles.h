@@ -136,6 +136,9 @@ typedef struct bnn_weighted {
 enum { BNN_WEIGHTED_ROWS = 256 };
 
 typedef struct bnn_micro {
+    /* Whose mixed product and binary tile do what is too small for these; NULL if nothing is. */
+    const struct bnn_micro *small;
+
     /* ---- float products ---- */
     size_t f32_mr, f32_nr;
     /* c[i][0..n) (+)= sum over t < taps, k < depth of a[t*lda + i][first + k] * b[t*depth + k][..].
