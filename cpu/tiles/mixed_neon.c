@@ -46,9 +46,9 @@ void bnn_mix_tables_neon(size_t n, const float *const v[4], size_t step, const f
     size_t steps[4];
     bnn_quad_from(v, step, from, steps);
     for (size_t i = 0; i < n; i++, runs += run_step) {
-        float32x4_t quad = {from[0][i * steps[0]], from[1][i * steps[1]], from[2][i * steps[2]],
+        float32x4_t four = {from[0][i * steps[0]], from[1][i * steps[1]], from[2][i * steps[2]],
                             from[3][i * steps[3]]};
-        vst1q_f32(runs, vmulq_f32(quad, factors));
+        vst1q_f32(runs, vmulq_f32(four, factors));
     }
 }
 
