@@ -470,8 +470,8 @@ typedef struct bnn_kernels {
 } bnn_kernels;
 
 /* The CPU's table. `isa`: "generic", "avx2", "avx512", "avx512_vpopcntdq", "amx", "neon", or NULL
- * for the best the machine has (capped by the environment variable BNN_ISA; "amx" only if that
- * names it). NULL and *why set to a static text if that name is unknown or this CPU or build lacks
- * it. The table is immutable and lives forever. */
+ * for the best the machine has (capped by the environment variable BNN_ISA). NULL and *why set to a
+ * static text if that name is unknown or this CPU or build lacks it. The table is immutable and
+ * lives forever. */
 const bnn_kernels *bnn_cpu_kernels(const char *isa, const char **why);
 #endif

@@ -83,10 +83,14 @@ static size_t lay_out(head *h, const bnn_micro *micro, const bnn_attention *s, i
     return used;
 }
 
+static const bnn_micro *micro_of(const bnn_stream *stream) {
+    const bnn_micro *micro = stream->device.kernels->micro;
+    return micro->heads != NULL ? micro->heads : micro;
+}
+
 size_t bnn_bi_attention_workspace(const bnn_stream *stream, const bnn_attention *s, int backward) {
     head h;
-    return (size_t)stream->device.threads *
-           lay_out(&h, stream->device.kernels->micro, s, backward, NULL);
+    return (size_t)stream->device.threads * lay_out(&h, micro_of(stream), s, backward, NULL);
 }
 
 /* ---- bits in other places ---- */
@@ -321,7 +325,7 @@ static job job_of(const bnn_stream *stream, const bnn_attention *s, const uint64
     head h;
     size_t d = s->c / s->heads;
     return (job){.stream = stream,
-                 .micro = stream->device.kernels->micro,
+                 .micro = micro_of(stream),
                  .s = s,
                  .d = d,
                  .row = bnn_words(s->c),
@@ -331,7 +335,7 @@ static job job_of(const bnn_stream *stream, const bnn_attention *s, const uint64
                  .k = k,
                  .v = v,
                  .ws = ws,
-                 .ws_bytes = lay_out(&h, stream->device.kernels->micro, s, backward, NULL)};
+                 .ws_bytes = lay_out(&h, micro_of(stream), s, backward, NULL)};
 }
 
 static void run(job *j, size_t work, void (*part)(const void *of, bnn_member me)) {

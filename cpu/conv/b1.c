@@ -10,10 +10,10 @@
 /* What stands where in the workspace. */
 typedef struct plan {
     size_t groups, cg, og, taps, tap_bytes, kb;
-    size_t runs, run;          /* a window's runs of taps side by side in a line; bytes of one */
-    size_t tail_width, panels; /* panels of 64 channels, the last one perhaps narrower */
-    size_t channel_bytes;      /* of a packed filter */
-    size_t group_bytes;        /* of the packed filters of a group */
+    size_t runs, run; /* a window's runs of taps side by side in a line; bytes of one */
+    size_t nr, tail_width, panels; /* panels of nr channels, the last one perhaps narrower */
+    size_t channel_bytes;          /* of a packed filter */
+    size_t group_bytes;            /* of the packed filters of a group */
     size_t pixels, block_rows, blocks;
     int row_classes, col_classes;
     /* What depends on the shape and the filters alone, in memory of its own if it was prepared. */
@@ -36,6 +36,8 @@ typedef struct own {
     int32_t *class_at;    /* [block_rows] */
     float *xscale;        /* [block_rows] */
     int32_t *count;       /* [pixels of a finish][width] */
+    uint8_t *panel;       /* opened, and which filters that is */
+    const uint8_t *opened;
 } own;
 
 enum { COUNTS = 1024 }; /* finished at once: 4 KiB that stay in L1 */
@@ -53,6 +55,10 @@ static size_t thread_layout(const bnn_micro *micro, const bnn_conv *s, const pla
     mine->class_at = bnn_take(base, &used, p->block_rows * sizeof(int32_t));
     mine->xscale = bnn_take(base, &used, p->block_rows * sizeof(float));
     mine->count = bnn_take(base, &used, COUNTS * sizeof(int32_t));
+    mine->panel = NULL, mine->opened = NULL;
+    if (micro->b1_open_w != NULL) {
+        mine->panel = bnn_take(base, &used, p->nr * p->kb * micro->b1_open_bytes);
+    }
     return used;
 }
 
@@ -112,13 +118,13 @@ static plan lay_out(const bnn_device *device, const bnn_micro *micro, const bnn_
     p.kb = (p.taps * p.tap_bytes + 7) & ~(size_t)7;
     p.runs = s->dil_w == 1 ? (size_t)s->kh : p.taps;
     p.run = p.taps / p.runs * p.tap_bytes;
-    p.panels = bnn_ceil_div(p.og, 64);
-    size_t tail = p.og - (p.panels - 1) * 64;
+    p.nr = micro->b1_nr, p.panels = bnn_ceil_div(p.og, p.nr);
+    size_t tail = p.og - (p.panels - 1) * p.nr;
     p.tail_width = tail <= 16 ? 16 : tail <= 32 ? 32 : 64;
     p.channel_bytes = p.kb * micro->b1_w_bytes;
-    p.group_bytes = ((p.panels - 1) * 64 + p.tail_width) * p.channel_bytes;
+    p.group_bytes = ((p.panels - 1) * p.nr + p.tail_width) * p.channel_bytes;
     p.pixels = (size_t)s->n * (size_t)s->oh * (size_t)s->ow;
-    size_t tiles = 65536 / (p.kb * mr * micro->b1_a_bytes);
+    size_t tiles = 65536 / (p.kb * mr); /* of bits; packed they stay in L2 */
     p.block_rows = mr * (tiles < 2 ? 2 : tiles > 16 ? 16 : tiles);
     p.blocks = bnn_ceil_div(p.pixels, p.block_rows);
     size_t segment = bnn_min_size(p.block_rows, (size_t)s->ow);
@@ -220,8 +226,8 @@ static void compute_offsets(const bnn_micro *micro, const bnn_conv *s, const pla
 /* Packs one panel of filters, gathered to the same rows of whole bytes per tap. */
 static void pack_filters(const bnn_micro *micro, const bnn_conv *s, const plan *p,
                          const uint64_t *w, size_t group, size_t panel, const own *mine) {
-    size_t words = bnn_words(p->cg), first = group * p->og + panel * 64;
-    size_t n = bnn_min_size(64, p->og - panel * 64);
+    size_t words = bnn_words(p->cg), first = group * p->og + panel * p->nr;
+    size_t n = bnn_min_size(p->nr, p->og - panel * p->nr);
     compute_offsets(micro, s, p, w, first, n);
     for (size_t j = 0; j < n; j++) {
         uint8_t *row = mine->rows + j * p->kb, *to = row;
@@ -230,8 +236,8 @@ static void pack_filters(const bnn_micro *micro, const bnn_conv *s, const plan *
         }
         memset(to, 0, (size_t)(row + p->kb - to));
     }
-    micro->b1_pack_w(p->kb, n, panel + 1 == p->panels ? p->tail_width : 64, mine->rows,
-                     p->filters + group * p->group_bytes + panel * 64 * p->channel_bytes);
+    micro->b1_pack_w(p->kb, n, panel + 1 == p->panels ? p->tail_width : p->nr, mine->rows,
+                     p->filters + group * p->group_bytes + panel * p->nr * p->channel_bytes);
 }
 
 typedef struct packing {
@@ -423,11 +429,18 @@ static void expect_result(const bnn_finish *f, size_t pixel, size_t pixels) {
 }
 
 static void block_times_panel(const bnn_micro *micro, const plan *p, size_t group, size_t panel,
-                              size_t first, size_t count, const own *mine, const bnn_result *y) {
-    size_t mr = micro->b1_mr, column = group * p->og + panel * 64;
-    size_t width = panel + 1 == p->panels ? p->tail_width : 64;
-    const uint8_t *w = p->filters + group * p->group_bytes + panel * 64 * p->channel_bytes;
-    bnn_finish f = {.n = bnn_min_size(64, p->og - panel * 64), .width = width};
+                              size_t first, size_t count, own *mine, const bnn_result *y) {
+    size_t mr = micro->b1_mr, column = group * p->og + panel * p->nr;
+    size_t width = panel + 1 == p->panels ? p->tail_width : p->nr;
+    const uint8_t *w = p->filters + group * p->group_bytes + panel * p->nr * p->channel_bytes;
+    if (micro->b1_open_w != NULL) {
+        if (mine->opened != w) {
+            micro->b1_open_w(p->kb, width, w, mine->panel);
+            mine->opened = w;
+        }
+        w = mine->panel;
+    }
+    bnn_finish f = {.n = bnn_min_size(p->nr, p->og - panel * p->nr), .width = width};
     f.count = mine->count, f.offset = p->offset + column, f.column = column;
     f.channels = p->groups * p->og, f.y = y;
     for (size_t at = 0; at < count; at += f.pixels) {
@@ -483,8 +496,9 @@ void bnn_conv_forward_b1(const bnn_device *device, const bnn_micro *micro, const
     plan p = lay_out(device, micro, s, (void *)(uintptr_t)w->prepared,
                      ws); /* only read if it is there */
     size_t units = p.groups * p.panels;
-    /* Groups may share words of bits: then whoever has a pixel has all of its channels. */
-    size_t together = (y->b1 != NULL || y->sign != NULL) && p.groups > 1 ? units : 1;
+    /* Panels may share words of bits: then whoever has a pixel has all of its channels. */
+    int shared = p.groups > 1 || p.nr < 64;
+    size_t together = (y->b1 != NULL || y->sign != NULL) && shared ? units : 1;
     bnn_queue items = {.total = p.blocks * units / together};
     product job = {micro, s, &p, x, y, together, &items};
     if (w->prepared == NULL) {

@@ -307,15 +307,13 @@ static inline void bnn_mix_sum(const bnn_mixed *mixed, const bnn_mix *m) {
     size_t at_once = m->quads < mixed->run ? mixed->run / m->quads : 1;
     bnn_mix part = *m;
     for (size_t tap = 0; tap < m->taps; tap += at_once) {
-        part.taps = bnn_min_size(at_once, m->taps - tap);
+        part.taps = bnn_min_size(at_once, m->taps - tap), part.delta = m->delta + tap;
         for (size_t v = 0; v < m->vectors; v++) {
             part.codes[v] = m->codes[v] + tap * m->words * mixed->lanes;
         }
         for (size_t first = 0; first < m->quads; first += mixed->run) {
-            ptrdiff_t start = m->delta[tap] + (ptrdiff_t)(first * mixed->table);
             part.quads = bnn_min_size(mixed->run, m->quads - first);
-            part.skip = m->skip + first;
-            part.delta = part.taps > 1 ? m->delta + tap : &start;
+            part.skip = m->skip + first, part.first = m->first + first;
             mixed->tile(&part);
             part.acc = 1;
         }

@@ -3,13 +3,14 @@
  * x. A strip is an image, or where there are fewer than four, some rows of one. A filter's column
  * then moves the codes by whole quads, so that one set of tables and one set of codes serve all
  * taps, and quads whose pixels lie beside the images are left out; a filter's row that only some of
- * the strips see takes tables of these. The inputs' factors are multiplied into gy. */
+ * the strips see takes tables of these. Where rows are short, several fours stand side by side,
+ * column by column, so that what a tap sees is one run. The inputs' factors are multiplied into gy.
+ */
 #include <limits.h>
 
 #include "cpu/conv/conv.h"
 
-#define RUN 32   /* quads of a row, at several fours of strips: tables of a tile stay in L1 */
-#define CHUNK 16 /* channels of gy that one item of work takes: a cache line */
+#define CHUNK 16 /* channels of gy that one item of work takes, at least: a cache line */
 #define ITEMS 16 /* so many items of work need no cuts of the reduction */
 
 typedef struct plan {
@@ -21,9 +22,11 @@ typedef struct plan {
     size_t rows;                   /* of the input, padding included, that a strip sees */
     size_t fours, at_once, blocks; /* strips are taken by fours, some at a time: a block */
     size_t width;                  /* output pixels of a row taken at a time */
-    size_t words, vectors, line;   /* of codes of a stream's row; line: of a channel's tables */
-    size_t chunks, splits;
-    /* [groups][fours][streams][rows][vectors][words][lanes]; stream i: columns i, i + stride, .. */
+    size_t words, vectors;         /* of codes of a stream's row */
+    size_t line;                   /* of a channel's tables */
+    size_t chunk, chunks, splits;  /* channels of gy that an item takes, as fill a cache line */
+    /* [groups][blocks][streams][rows][vectors][words][lanes]; stream i: columns i, i + stride, ..
+     */
     uint32_t *codes;
     float *partial; /* [splits][o][cols], if splits > 1 */
     char *threads;
@@ -31,8 +34,7 @@ typedef struct plan {
 } plan;
 
 typedef struct own {
-    float *tables;    /* [CHUNK, or fewer][line] */
-    ptrdiff_t *delta; /* [at_once] */
+    float *tables; /* [chunk, or fewer][line] */
 } own;
 
 /* What one tile's worth of work is about: channels of gy, fours of strips, an output row of a
@@ -47,18 +49,17 @@ typedef struct place {
 
 static size_t thread_layout(const plan *p, void *base, own *mine) {
     size_t used = 0;
-    mine->tables = bnn_take(base, &used, bnn_min_size(CHUNK, p->og) * p->line * sizeof(float));
-    mine->delta = bnn_take(base, &used, p->at_once * sizeof(ptrdiff_t));
+    mine->tables = bnn_take(base, &used, bnn_min_size(p->chunk, p->og) * p->line * sizeof(float));
     return used;
 }
 
 /* A pixel-wise product does not care which pixels form a row: of one image, in rows whose quads
  * fill words of codes, for four strips. */
-static bnn_conv reshaped(const bnn_conv *s) {
+static bnn_conv reshaped(const bnn_conv *s, size_t run) {
     bnn_conv r = *s;
     int64_t pixels = (int64_t)s->n * s->h * s->w;
     if (bnn_conv_is_pixel_wise(s) && pixels <= INT_MAX) {
-        int w = pixels < 4 ? 1 : pixels < 4 * RUN ? (int)pixels / 4 : RUN;
+        int w = pixels < 4 ? 1 : pixels < 4 * (int)run ? (int)pixels / 4 : (int)run;
         while (pixels % w != 0) {
             w--;
         }
@@ -74,7 +75,7 @@ static size_t cuts_of(const bnn_conv *s) {
 }
 
 int bnn_conv_mix_w_pays(const bnn_conv *given) {
-    bnn_conv s = reshaped(given);
+    bnn_conv s = reshaped(given, 32);
     int fills_words =
         s.w >= 4 || !bnn_conv_is_pixel_wise(given); /* codes that serve one tap must be cheap */
     return fills_words && s.c / s.groups >= 8 && s.o / s.groups >= 3 &&
@@ -90,7 +91,7 @@ int bnn_conv_mix_w_fits(const bnn_conv *s, const bnn_operand *x) {
 
 static plan lay_out(const bnn_device *device, const bnn_mixed *mixed, const bnn_conv *given,
                     void *ws) {
-    plan p = {.s = reshaped(given), .pixel_wise = bnn_conv_is_pixel_wise(given)};
+    plan p = {.s = reshaped(given, mixed->row), .pixel_wise = bnn_conv_is_pixel_wise(given)};
     const bnn_conv *s = &p.s;
     p.groups = (size_t)s->groups, p.cuts = cuts_of(s);
     size_t ow = (size_t)s->ow, stride = (size_t)s->stride_w;
@@ -100,16 +101,18 @@ static plan lay_out(const bnn_device *device, const bnn_mixed *mixed, const bnn_
     p.strips = (size_t)s->n * p.cuts, p.fours = bnn_ceil_div(p.strips, 4);
     p.strip_rows = (int)bnn_ceil_div((size_t)s->oh, p.cuts);
     p.rows = (size_t)((p.strip_rows - 1) * s->stride_h + (s->kh - 1) * s->dil_h + 1);
-    p.width = bnn_ceil_div(ow, bnn_ceil_div(ow, RUN));
-    p.at_once = bnn_min_size(bnn_ceil_div(RUN, p.width), p.fours);
+    p.width = bnn_ceil_div(ow, bnn_ceil_div(ow, mixed->row));
+    p.at_once = bnn_min_size(bnn_ceil_div(mixed->row, p.width), p.fours);
     p.blocks = bnn_ceil_div(p.fours, p.at_once);
-    p.words = bnn_ceil_div(bnn_ceil_div((size_t)s->w, stride), 8);
+    p.words = bnn_ceil_div(bnn_ceil_div((size_t)s->w, stride) * p.at_once, 8);
     p.vectors = bnn_ceil_div(p.cg, mixed->lanes);
-    p.line = (p.at_once * p.width + 1) * mixed->table; /* + 1: lines not all in one cache set */
-    p.chunks = bnn_ceil_div(p.og, CHUNK);
+    /* + 1: lines not all in one cache set. */
+    p.line = bnn_ceil_div(p.width * p.at_once, mixed->filled) + 1;
+    p.line *= mixed->filled * mixed->table;
+    p.chunk = mixed->mr < CHUNK ? CHUNK : mixed->mr, p.chunks = bnn_ceil_div(p.og, p.chunk);
     /* Threads must not matter, so that only the shape decides on the cuts of the reduction. */
     p.splits = bnn_min_size(ITEMS / bnn_min_size(ITEMS, p.groups * p.chunks), p.blocks);
-    size_t rows = p.groups * p.fours * stride * p.rows;
+    size_t rows = p.groups * p.blocks * stride * p.rows;
     p.codes = bnn_take(ws, &p.used, rows * p.vectors * p.words * mixed->lanes * sizeof(uint32_t));
     if (p.splits > 1) {
         p.partial = bnn_take(ws, &p.used, p.splits * (size_t)s->o * p.cols * sizeof(float));
@@ -123,9 +126,9 @@ size_t bnn_conv_mix_w_bytes(const bnn_device *device, const bnn_mixed *mixed, co
     return lay_out(device, mixed, s, NULL).used;
 }
 
-static size_t codes_at(const bnn_mixed *mixed, const plan *p, size_t group, size_t four,
+static size_t codes_at(const bnn_mixed *mixed, const plan *p, size_t group, size_t block,
                        size_t stream, size_t row) {
-    size_t at = ((group * p->fours + four) * (size_t)p->s.stride_w + stream) * p->rows + row;
+    size_t at = ((group * p->blocks + block) * (size_t)p->s.stride_w + stream) * p->rows + row;
     return at * p->vectors * p->words * mixed->lanes;
 }
 
@@ -143,26 +146,32 @@ static ptrdiff_t input_row(const plan *p, size_t strip, size_t row) {
     return strip < p->strips && y >= 0 && y < s->h ? (ptrdiff_t)image * s->h + y : -1;
 }
 
-/* One input row of a four, of a stream. */
+static size_t fours_of(const plan *p, size_t block) {
+    return bnn_min_size(p->at_once, p->fours - block * p->at_once);
+}
+
+/* One input row of a block, of a stream: its fours side by side, column by column. */
 static void pack_codes(const bnn_mixed *mixed, const plan *p, const uint64_t *x, size_t group,
-                       size_t four, size_t stream, size_t row) {
+                       size_t block, size_t stream, size_t row) {
     const bnn_conv *s = &p->s;
     size_t words = bnn_words((size_t)s->c), w = (size_t)s->w, stride = (size_t)s->stride_w;
-    uint32_t *codes = p->codes + codes_at(mixed, p, group, four, stream, row);
-    const uint64_t *lines[4];
-    for (size_t j = 0; j < 4; j++) {
-        ptrdiff_t from = input_row(p, 4 * four + j, row);
+    uint32_t *codes = p->codes + codes_at(mixed, p, group, block, stream, row);
+    const uint64_t *lines[4 * BNN_MIX_RUN];
+    size_t strips = 4 * fours_of(p, block);
+    for (size_t j = 0; j < strips; j++) {
+        ptrdiff_t from = input_row(p, 4 * block * p->at_once + j, row);
         lines[j] = from < 0 ? NULL : x + (size_t)from * w * words;
     }
     for (size_t vector = 0; vector < p->vectors; vector++) {
         size_t channel = vector * mixed->lanes, n = bnn_min_size(mixed->lanes, p->cg - channel);
-        size_t ix = stream, first = group * p->cg + channel;
+        size_t ix = stream, strip = 0, first = group * p->cg + channel;
         for (size_t word = 0; word < p->words; word++, codes += mixed->lanes) {
             uint32_t rows[32] = {0};
-            for (size_t k = 0; k < 8 && ix < w; k++, ix += stride) {
-                for (size_t j = 0; j < 4; j++) {
-                    rows[4 * k + j] =
-                        lines[j] == NULL ? 0 : bnn_bits_at(lines[j] + ix * words, first, n);
+            for (size_t k = 0; k < 32 && ix < w; k++) {
+                const uint64_t *line = lines[strip];
+                rows[k] = line == NULL ? 0 : bnn_bits_at(line + ix * words, first, n);
+                if (++strip == strips) {
+                    strip = 0, ix += stride;
                 }
             }
             mixed->codes(32, rows, codes);
@@ -170,15 +179,15 @@ static void pack_codes(const bnn_mixed *mixed, const plan *p, const uint64_t *x,
     }
 }
 
-/* The tables of a row of one four. */
+/* The tables of a row of four i of a block. */
 static void build_row(const bnn_mixed *mixed, const plan *p, const float *gy, const bnn_operand *x,
-                      const place *at, size_t four, float *tables) {
+                      const place *at, size_t i, float *tables) {
     const bnn_conv *s = &p->s;
     size_t o = (size_t)s->o, area = (size_t)s->h * (size_t)s->w, seen[4] = {0};
     const float *v[4] = {NULL};
     float factor[4] = {0};
     for (size_t j = 0; j < 4; j++) {
-        size_t strip = 4 * four + j, image;
+        size_t strip = 4 * (at->four + i) + j, image;
         int y = first_row(p, strip, &image) + at->y;
         if (strip < p->strips && (at->members >> j & 1) != 0) {
             size_t row = (image * (size_t)s->oh + (size_t)y) * (size_t)s->ow + (size_t)at->x0;
@@ -187,8 +196,8 @@ static void build_row(const bnn_mixed *mixed, const plan *p, const float *gy, co
             factor[j] = bnn_row_scale(x, seen[j]);
         }
     }
-    for (int ox = at->x0; ox < at->x1; ox++, tables += mixed->table) {
-        mixed->tables(at->count, v, 1, factor, tables, p->line);
+    for (int ox = at->x0; ox < at->x1; ox++, i += at->fours) {
+        mixed->tables(at->count, v, 1, factor, tables, p->line, i);
         for (size_t j = 0; j < 4; j++) {
             if (v[j] != NULL) {
                 v[j] += o;
@@ -203,8 +212,13 @@ static void build_row(const bnn_mixed *mixed, const plan *p, const float *gy, co
 
 static void build(const bnn_mixed *mixed, const plan *p, const float *gy, const bnn_operand *x,
                   const place *at, const own *mine) {
+    static const float *const nothing[4];
+    static const float none[4];
     for (size_t i = 0; i < at->fours; i++) {
-        build_row(mixed, p, gy, x, at, at->four + i, mine->tables + i * p->width * mixed->table);
+        build_row(mixed, p, gy, x, at, i, mine->tables);
+    }
+    for (size_t i = (size_t)(at->x1 - at->x0) * at->fours; i % mixed->filled != 0; i++) {
+        mixed->tables(at->count, nothing, 1, none, mine->tables, p->line, i);
     }
 }
 
@@ -221,17 +235,17 @@ static void look_up(const bnn_mixed *mixed, const plan *p, const place *at, size
     if (first >= last) {
         return;
     }
-    for (size_t i = 0; i < at->fours; i++) {
-        mine->delta[i] = (ptrdiff_t)((i * p->width + (size_t)(first - at->x0)) * mixed->table);
-    }
     size_t vectors = (size_t)(at->hi - at->lo) * p->vectors;
-    const uint32_t *codes = p->codes + codes_at(mixed, p, at->group, at->four, (size_t)stream, 0);
-    const float *tables[16];
-    float *out[16];
+    const uint32_t *codes =
+        p->codes + codes_at(mixed, p, at->group, at->four / p->at_once, (size_t)stream, 0);
+    static const ptrdiff_t delta = 0;
+    const float *tables[BNN_MIX_ROWS];
+    float *out[BNN_MIX_ROWS];
     bnn_mix m;
-    m.taps = at->fours, m.tables = tables, m.delta = mine->delta, m.out = out, m.acc = 1;
-    m.quads = (size_t)(last - first), m.skip = (size_t)(first + ahead);
-    m.words = (size_t)s->stride_w * p->rows * p->vectors * p->words;
+    m.taps = 1, m.words = p->words, m.tables = tables, m.delta = &delta, m.out = out, m.acc = 1;
+    m.quads = (size_t)(last - first) * at->fours;
+    m.first = (size_t)(first - at->x0) * at->fours;
+    m.skip = (size_t)(first + ahead) * at->fours;
     m.rows = bnn_min_size(mixed->mr, at->count - row);
     for (size_t r = 0; r < mixed->mr; r++) {
         size_t channel = bnn_min_size(row + r, at->count - 1);
@@ -287,7 +301,7 @@ static void slice(const bnn_mixed *mixed, const plan *p, const float *gy, const 
                   size_t split, place at, const own *mine, float *result) {
     size_t from = p->blocks * split / p->splits, to = p->blocks * (split + 1) / p->splits;
     for (size_t block = from; block < to; block++) {
-        at.four = block * p->at_once, at.fours = bnn_min_size(p->at_once, p->fours - at.four);
+        at.four = block * p->at_once, at.fours = fours_of(p, block);
         for (at.y = 0; at.y < p->strip_rows; at.y++) {
             for (at.lo = 0; at.lo < p->s.kh; at.lo = at.hi) {
                 at.members = members_at(p, at.y, at.lo), at.hi = at.lo + 1;
@@ -306,8 +320,8 @@ static void item(const bnn_mixed *mixed, const plan *p, const float *gy, const b
                  size_t i, const own *mine, float *gw, int acc) {
     size_t split = i % p->splits, chunk = i / p->splits % p->chunks;
     place at = {.group = i / p->splits / p->chunks};
-    at.channel = at.group * p->og + chunk * CHUNK;
-    at.count = bnn_min_size(CHUNK, p->og - chunk * CHUNK);
+    at.channel = at.group * p->og + chunk * p->chunk;
+    at.count = bnn_min_size(p->chunk, p->og - chunk * p->chunk);
     float *result = p->splits > 1 ? p->partial + split * (size_t)p->s.o * p->cols : gw;
     result += at.channel * p->cols;
     if (p->splits > 1 || !acc) {
@@ -333,10 +347,10 @@ static void multiply(const void *job, bnn_member me) {
     own mine;
     size_t first, last;
     thread_layout(p, p->threads + p->thread_bytes * me.thread, &mine);
-    bnn_share(me, p->groups * p->fours * streams * rows, &first, &last);
+    bnn_share(me, p->groups * p->blocks * streams * rows, &first, &last);
     for (size_t i = first; i < last; i++) {
-        size_t four = i / rows / streams;
-        pack_codes(j->mixed, p, j->x->b1, four / p->fours, four % p->fours, i / rows % streams,
+        size_t block = i / rows / streams;
+        pack_codes(j->mixed, p, j->x->b1, block / p->blocks, block % p->blocks, i / rows % streams,
                    i % rows);
     }
     bnn_wait_for_all(me);

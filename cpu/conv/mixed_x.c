@@ -88,7 +88,7 @@ static plan lay_out(const bnn_device *device, const bnn_mixed *mixed, const bnn_
     p.quads = bnn_ceil_div(p.og, 4);
     p.words = bnn_ceil_div(p.quads, 8);
     p.vectors = bnn_ceil_div(p.cg, mixed->lanes);
-    p.pixel = p.quads * mixed->table;
+    p.pixel = bnn_ceil_div(p.quads, mixed->filled) * mixed->filled * mixed->table;
     p.lo_h = ceil_div_int(s->pad_h - (s->kh - 1) * s->dil_h, s->stride_h);
     p.lo_w = ceil_div_int(s->pad_w - (s->kw - 1) * s->dil_w, s->stride_w);
     p.hi_h = ceil_div_int(s->pad_h, s->stride_h), p.hi_w = ceil_div_int(s->pad_w, s->stride_w);
@@ -190,6 +190,7 @@ static void clear_beside(const plan *p, const own *mine) {
 static void build(const bnn_mixed *mixed, const plan *p, const float *gy, int y, const own *mine) {
     const bnn_conv *s = &p->s;
     size_t o = (size_t)s->o, first = mine->group * p->og;
+    static const float none[4];
     int x, from, to;
     seen_columns(p, mine, &x, &from, &to);
     const float *factors = p->factors + mine->group * p->quads * 4;
@@ -197,13 +198,16 @@ static void build(const bnn_mixed *mixed, const plan *p, const float *gy, int y,
         float *tables = mine->tables + ((size_t)y % p->slots * p->images + i) * p->width * p->pixel;
         size_t row = ((mine->image + i) * (size_t)s->oh + (size_t)y) * (size_t)s->ow;
         const float *values = gy + (row + (size_t)(x + from)) * o + first;
-        for (size_t q = 0; q < p->quads; q++) {
+        for (size_t k = 0; k < (size_t)(to - from) * o; k += 16) { /* tables take a pixel's last */
+            __builtin_prefetch(values + k);
+        }
+        for (size_t q = 0; q < p->pixel / mixed->table; q++) {
             const float *v[4];
             for (size_t j = 0; j < 4; j++) {
                 v[j] = 4 * q + j < p->og ? values + 4 * q + j : NULL;
             }
-            mixed->tables((size_t)(to - from), v, o, factors + 4 * q,
-                          tables + (size_t)from * p->pixel + q * mixed->table, p->pixel);
+            mixed->tables((size_t)(to - from), v, o, q < p->quads ? factors + 4 * q : none,
+                          tables + (size_t)from * p->pixel, p->pixel, q);
         }
     }
 }
@@ -219,11 +223,11 @@ static void look_up(const bnn_mixed *mixed, const plan *p, const phase *g, int i
     size_t step = (size_t)(s->stride_w * s->c);
     size_t line = mine->image * (size_t)s->h + (size_t)(g->out_y + i * s->stride_h);
     size_t start = (size_t)(g->out_x + mine->x0 * s->stride_w) * (size_t)s->c + mine->group * p->cg;
-    const float *tables[16], *from = mine->tables;
-    float *out[16], *to = gx + line * (size_t)(s->w * s->c) + start;
+    const float *tables[BNN_MIX_ROWS], *from = mine->tables;
+    float *out[BNN_MIX_ROWS], *to = gx + line * (size_t)(s->w * s->c) + start;
     int j = mine->x0;
     bnn_mix m;
-    m.taps = taps, m.quads = p->quads, m.words = p->words, m.skip = 0, m.acc = acc;
+    m.taps = taps, m.quads = p->quads, m.words = p->words, m.skip = m.first = 0, m.acc = acc;
     m.tables = tables, m.delta = mine->delta, m.out = out;
     for (size_t at = 0; at < pixels; at += mixed->mr) {
         m.rows = bnn_min_size(mixed->mr, pixels - at);

@@ -72,9 +72,10 @@ static void ask_for_tiles(void) {
 
 static const char *lacking_amx(void) {
     static pthread_once_t asked = PTHREAD_ONCE_INIT;
-    if (lacking_avx512() != NULL || !has_tiles()) {
-        return "amx: this CPU lacks AMX (TILE, INT8, BF16) or AVX-512, or the system does not "
-               "switch AMX on";
+    if (lacking_vpopcntdq() != NULL || !has_tiles()) {
+        return "amx: this CPU lacks AMX (TILE, INT8, BF16) or AVX-512 with VPOPCNTDQ, or the "
+               "system "
+               "does not switch AMX on";
     }
     pthread_once(&asked, ask_for_tiles);
     if (!tiles_granted) {
@@ -132,9 +133,7 @@ static const isa isas[] = {
     {"amx", AMX_TABLE, lacking_amx},
 };
 
-/* No processor with AMX has run that table so far, only an emulation of the instructions: whoever
- * asks for the best gets it under BNN_ISA=amx alone. Drop this once one has. */
-enum { ISAS = sizeof isas / sizeof isas[0], UNASKED = ISAS - 2 };
+enum { ISAS = sizeof isas / sizeof isas[0] };
 
 static int find(const char *name) {
     for (int i = 0; i < ISAS; i++) {
@@ -148,7 +147,7 @@ static int find(const char *name) {
 const bnn_kernels *bnn_cpu_kernels(const char *name, const char **why) {
     static const char *unknown = "unknown instruction set; known are " KNOWN;
     const char *env = getenv("BNN_ISA"), *ignored;
-    int capped = env != NULL && env[0] != '\0', cap = capped ? find(env) : ISAS - 1;
+    int cap = env != NULL && env[0] != '\0' ? find(env) : ISAS - 1;
     why = why == NULL ? &ignored : why;
     *why = NULL;
     if (cap < 0) {
@@ -156,7 +155,7 @@ const bnn_kernels *bnn_cpu_kernels(const char *name, const char **why) {
         return NULL;
     }
     if (name == NULL) {
-        int best = capped ? cap : UNASKED;
+        int best = cap;
         while (isas[best].lacking() != NULL) {
             best--;
         }

@@ -32,10 +32,11 @@ void bnn_mix_codes_avx2(size_t n, const uint32_t *rows, uint32_t *codes) {
 }
 
 void bnn_mix_tables_avx2(size_t n, const float *const v[4], size_t step, const float factor[4],
-                         float *tables, size_t table_step) {
+                         float *runs, size_t run_step, size_t quad) {
+    runs += quad * TABLE;
     bnn_sums sums = bnn_sums_of(v, step, factor);
-    for (size_t i = 0; i < n; i++, tables += table_step) {
-        _mm256_store_ps(tables, bnn_sums_next(&sums));
+    for (size_t i = 0; i < n; i++, runs += run_step) {
+        _mm256_store_ps(runs, bnn_sums_next(&sums));
     }
 }
 
@@ -69,7 +70,7 @@ void bnn_mix_tile_avx2(const bnn_mix *m) {
     const __m256 zero = _mm256_setzero_ps();
     __m256 s0 = zero, s1 = zero, s2 = zero, s3 = zero, s4 = zero, s5 = zero, s6 = zero, s7 = zero;
     for (size_t tap = 0; tap < m->taps; tap++) {
-        ptrdiff_t offset = m->delta[tap];
+        ptrdiff_t offset = m->delta[tap] + (ptrdiff_t)(m->first * TABLE);
         const uint32_t *codes = m->codes[0] + (tap * m->words + m->skip / 8) * LANES;
         size_t skip = m->skip % 8;
         for (size_t left = m->quads; left > 0; codes += LANES, skip = 0) {
@@ -102,6 +103,8 @@ const bnn_mixed bnn_mixed_avx2 = {
     .nv = NV,
     .lanes = LANES,
     .table = TABLE,
+    .filled = 1,
+    .row = 32,
     .run = RUN,
     .codes = bnn_mix_codes_avx2,
     .tables = bnn_mix_tables_avx2,

@@ -24,13 +24,14 @@ void bnn_mix_codes_avx512(size_t n, const uint32_t *rows, uint32_t *codes) {
 }
 
 void bnn_mix_tables_avx512(size_t n, const float *const v[4], size_t step, const float factor[4],
-                           float *tables, size_t table_step) {
+                           float *runs, size_t run_step, size_t quad) {
+    runs += quad * TABLE;
     const __m256 sign = _mm256_set1_ps(-0.0f);
     bnn_sums sums = bnn_sums_of(v, step, factor);
-    for (size_t i = 0; i < n; i++, tables += table_step) {
+    for (size_t i = 0; i < n; i++, runs += run_step) {
         __m256 eight = bnn_sums_next(&sums);
-        _mm256_store_ps(tables, _mm256_xor_ps(eight, sign));
-        _mm256_store_ps(tables + 8, eight);
+        _mm256_store_ps(runs, _mm256_xor_ps(eight, sign));
+        _mm256_store_ps(runs + 8, eight);
     }
 }
 
@@ -89,7 +90,7 @@ static inline __attribute__((always_inline)) void tile(const bnn_mix *m, const s
     __m512 left_sum[MR] = {zero, zero, zero, zero, zero, zero, zero, zero};
     __m512 right_sum[MR] = {zero, zero, zero, zero, zero, zero, zero, zero};
     for (size_t tap = 0; tap < m->taps; tap++) {
-        ptrdiff_t offset = m->delta[tap];
+        ptrdiff_t offset = m->delta[tap] + (ptrdiff_t)(m->first * TABLE);
         size_t at = (tap * m->words + m->skip / 8) * LANES, skip = m->skip % 8;
         for (size_t left = m->quads; left > 0; at += LANES, skip = 0) {
             size_t here = left < 8 - skip ? left : 8 - skip;
@@ -290,6 +291,8 @@ const bnn_mixed bnn_mixed_avx512 = {
     .nv = NV,
     .lanes = LANES,
     .table = TABLE,
+    .filled = 1,
+    .row = 32,
     .run = RUN,
     .codes = bnn_mix_codes_avx512,
     .tables = bnn_mix_tables_avx512,

@@ -17,10 +17,11 @@ void bnn_mix_codes_generic(size_t n, const uint32_t *rows, uint32_t *codes) {
 }
 
 void bnn_mix_tables_generic(size_t n, const float *const v[4], size_t step, const float factor[4],
-                            float *tables, size_t table_step) {
+                            float *runs, size_t run_step, size_t quad) {
+    runs += 4 * quad;
     for (size_t i = 0; i < n; i++) {
         for (size_t j = 0; j < 4; j++) {
-            tables[i * table_step + j] = v[j] == NULL ? 0.0f : v[j][i * step] * factor[j];
+            runs[i * run_step + j] = v[j] == NULL ? 0.0f : v[j][i * step] * factor[j];
         }
     }
 }
@@ -36,7 +37,7 @@ static inline float with_sign(float v, uint32_t plus) {
 static void one(const bnn_mix *m, size_t row, size_t vector) {
     float sum[LANES] = {0};
     for (size_t tap = 0; tap < m->taps; tap++) {
-        const float *table = m->tables[row] + m->delta[tap];
+        const float *table = m->tables[row] + m->delta[tap] + 4 * m->first;
         const uint32_t *codes = m->codes[vector] + tap * m->words * LANES;
         for (size_t q = m->skip; q < m->skip + m->quads; q++, table += 4) {
             const uint32_t *code = codes + q / 8 * LANES;
@@ -67,6 +68,8 @@ const bnn_mixed bnn_mixed_generic = {
     .nv = NV,
     .lanes = LANES,
     .table = 4,
+    .filled = 1,
+    .row = 32,
     .run = RUN,
     .codes = bnn_mix_codes_generic,
     .tables = bnn_mix_tables_generic,

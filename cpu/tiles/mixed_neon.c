@@ -39,15 +39,16 @@ void bnn_mix_codes_neon(size_t n, const uint32_t *rows, uint32_t *codes) {
 }
 
 void bnn_mix_tables_neon(size_t n, const float *const v[4], size_t step, const float factor[4],
-                         float *tables, size_t table_step) {
+                         float *runs, size_t run_step, size_t quad) {
+    runs += quad * TABLE;
     const float32x4_t factors = vld1q_f32(factor);
     const float *from[4];
     size_t steps[4];
     bnn_quad_from(v, step, from, steps);
-    for (size_t i = 0; i < n; i++, tables += table_step) {
-        float32x4_t quad = {from[0][i * steps[0]], from[1][i * steps[1]], from[2][i * steps[2]],
+    for (size_t i = 0; i < n; i++, runs += run_step) {
+        float32x4_t four = {from[0][i * steps[0]], from[1][i * steps[1]], from[2][i * steps[2]],
                             from[3][i * steps[3]]};
-        vst1q_f32(tables, vmulq_f32(quad, factors));
+        vst1q_f32(runs, vmulq_f32(four, factors));
     }
 }
 
@@ -131,7 +132,7 @@ static void fill(const bnn_mix *m, size_t *tap, size_t *quad, chunk *c) {
     for (size_t used = 0; *tap < m->taps && used < QUADS;) {
         size_t place = m->skip + *quad;
         size_t here = least(least(8 - place % 8, m->quads - *quad), QUADS - used);
-        ptrdiff_t offset = m->delta[*tap] + (ptrdiff_t)(*quad * TABLE);
+        ptrdiff_t offset = m->delta[*tap] + (ptrdiff_t)((m->first + *quad) * TABLE);
         for (size_t q = 0; q < here; q++, offset += TABLE) {
             build(m->tables, offset, c->sums[used++]);
         }
@@ -197,6 +198,8 @@ const bnn_mixed bnn_mixed_neon = {
     .nv = NV,
     .lanes = LANES,
     .table = TABLE,
+    .filled = 1,
+    .row = 32,
     .run = RUN,
     .codes = bnn_mix_codes_neon,
     .tables = bnn_mix_tables_neon,

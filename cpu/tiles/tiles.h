@@ -22,7 +22,8 @@
 typedef struct bnn_mix {
     size_t taps, quads;         /* a tap is a run of quads */
     const float *const *tables; /* [mr]: a row's place among the tables; all valid */
-    const ptrdiff_t *delta;     /* [taps]: floats from there to a tap's first table */
+    const ptrdiff_t *delta;     /* [taps]: floats from there to a tap's run of tables */
+    size_t first;               /* table of it that is the tap's first */
     size_t vectors;             /* at most nv */
     const uint32_t *codes[4];   /* of a vector: [taps][words][lanes], 8 quads a word */
     size_t words, skip;         /* from one tap to the next; quads before its first */
@@ -32,19 +33,23 @@ typedef struct bnn_mix {
     int acc;
 } bnn_mix;
 
+enum { BNN_MIX_ROWS = 32, BNN_MIX_RUN = 64 }; /* at most: a tile's rows; quads of bnn_mixed.row */
+
 /* An instruction set's mixed product; by itself, since every one lays tables out its own way. */
 typedef struct bnn_mixed {
     size_t mr, nv, lanes; /* rows and vectors of a tile, columns of a vector */
     size_t table;         /* floats of a table; a power of two aligns tables to their size */
+    size_t filled;        /* tables of a run: a multiple of this, in the end of zeros */
+    size_t row;           /* quads of a row of dW at a time: tables of a tile stay in the cache */
     size_t run;           /* quads that a tile may sum in one register; bnn_mix_sum adds runs up */
     /* Around all tiles of a thread's share of a product. NULL if there is nothing to do. */
     void (*enter)(void), (*leave)(void);
     /* codes[lane] = the lane's bit of rows[0], rows[1], .. rows[n - 1], from bit 0 on; n <= 32. */
     void (*codes)(size_t n, const uint32_t *rows, uint32_t *codes);
-    /* n tables, `table_step` floats apart: of factor[j] * v[j][i * step], j < 4, for the i-th. A
-     * missing v[j] (NULL) counts as zeros. */
+    /* Table `quad` of n runs, `run_step` floats apart: of factor[j] * v[j][i * step], j < 4, for
+     * the i-th. A missing v[j] (NULL) counts as zeros. */
     void (*tables)(size_t n, const float *const v[4], size_t step, const float factor[4],
-                   float *tables, size_t table_step);
+                   float *runs, size_t run_step, size_t quad);
     void (*tile)(const bnn_mix *m);
 } bnn_mixed;
 
@@ -131,6 +136,11 @@ typedef struct bnn_weighted {
 enum { BNN_WEIGHTED_ROWS = 256 };
 
 typedef struct bnn_micro {
+    /* Whose mixed product and binary tile do what is too small for these; NULL if nothing is. */
+    const struct bnn_micro *small;
+    /* Whose binary tile an attention's heads take, which are never larger; NULL: its own. */
+    const struct bnn_micro *heads;
+
     /* ---- float products ---- */
     size_t f32_mr, f32_nr;
     /* c[i][0..n) (+)= sum over t < taps, k < depth of a[t*lda + i][first + k] * b[t*depth + k][..].
@@ -179,12 +189,15 @@ typedef struct bnn_micro {
     /* ---- binary product over rows of kb bytes; kb is a multiple of 8 ---- */
     /* As bnn_mixed's. */
     void (*b1_enter)(void), (*b1_leave)(void);
-    /* b1_mr pixels (a divisor of 16) at a time; a packed tile of them takes b1_a_bytes a byte of K
-     * and pixel. Panels are 16, 32 or 64 channels wide (`width`) and take b1_w_bytes a byte of K
-     * and channel. */
-    size_t b1_mr, b1_a_bytes, b1_w_bytes;
+    /* b1_mr pixels (COUNTS / b1_nr of b1.c or a divisor) at a time; a packed tile of them takes
+     * b1_a_bytes a byte of K and pixel. Panels are 16, 32 or 64 channels wide (`width`), at most
+     * b1_nr, and take b1_w_bytes a byte of K and channel, b1_open_bytes once they are opened. */
+    size_t b1_mr, b1_nr, b1_a_bytes, b1_w_bytes, b1_open_bytes;
     /* Channels: row j < n at w + j*kb; the rest of the width becomes zero. */
     void (*b1_pack_w)(size_t kb, size_t n, size_t width, const uint8_t *w, uint8_t *panel);
+    /* What the tile takes of a packed panel: larger, so that it is made for a block of pixels at a
+     * time. NULL if that is the panel itself. */
+    void (*b1_open_w)(size_t kb, size_t width, const uint8_t *panel, uint8_t *opened);
     /* Pixels: b1_mr rows of kb bytes. NULL if a tile is its rows as they are. */
     void (*b1_pack_a)(size_t kb, const uint8_t *rows, uint8_t *tile);
     /* count[i*width + j] = popcount(pixel i xor channel j), less popcount(channel j) if b1_less_w.
@@ -253,7 +266,7 @@ void bnn_b1_finish_generic(const bnn_finish *f);
 void bnn_b1_planes_generic(size_t planes, const uint64_t *plane, int32_t base, int32_t *integer);
 void bnn_mix_codes_generic(size_t n, const uint32_t *rows, uint32_t *codes);
 void bnn_mix_tables_generic(size_t n, const float *const v[4], size_t step, const float factor[4],
-                            float *tables, size_t table_step);
+                            float *runs, size_t run_step, size_t quad);
 void bnn_mix_tile_generic(const bnn_mix *m);
 #if defined(__x86_64__)
 void bnn_f32_indirect_avx2(const bnn_f32_runs *p);
@@ -304,15 +317,16 @@ void bnn_f32_gather_avx512(size_t n, const float *u, size_t u_step, float *w, si
 void bnn_f32_rows_avx512(size_t k, size_t n, const float *const *rows, size_t first, size_t nr,
                          float *panel);
 void bnn_b1_expand_avx512(size_t n, const uint64_t *row, size_t first, float scale, float *out);
+void bnn_b1_pack_w_avx512(size_t kb, size_t n, size_t width, const uint8_t *w, uint8_t *panel);
 void bnn_b1_finish_avx512(const bnn_finish *f);
 void bnn_b1_planes_avx512(size_t planes, const uint64_t *plane, int32_t base, int32_t *integer);
 void bnn_mix_codes_avx2(size_t n, const uint32_t *rows, uint32_t *codes);
 void bnn_mix_tables_avx2(size_t n, const float *const v[4], size_t step, const float factor[4],
-                         float *tables, size_t table_step);
+                         float *runs, size_t run_step, size_t quad);
 void bnn_mix_tile_avx2(const bnn_mix *m);
 void bnn_mix_codes_avx512(size_t n, const uint32_t *rows, uint32_t *codes);
 void bnn_mix_tables_avx512(size_t n, const float *const v[4], size_t step, const float factor[4],
-                           float *tables, size_t table_step);
+                           float *runs, size_t run_step, size_t quad);
 void bnn_mix_tile_avx512(const bnn_mix *m);
 /* What the machine kernels of AVX-512's levels share: all but mixed products and binary tiles. */
 #define BNN_AVX512_MICRO                                                                           \
@@ -354,7 +368,7 @@ void bnn_b1_finish_neon(const bnn_finish *f);
 void bnn_b1_planes_neon(size_t planes, const uint64_t *plane, int32_t base, int32_t *integer);
 void bnn_mix_codes_neon(size_t n, const uint32_t *rows, uint32_t *codes);
 void bnn_mix_tables_neon(size_t n, const float *const v[4], size_t step, const float factor[4],
-                         float *tables, size_t table_step);
+                         float *runs, size_t run_step, size_t quad);
 void bnn_mix_tile_neon(const bnn_mix *m);
 #endif
 

@@ -1,5 +1,6 @@
-/* The walk over kernel tables. That of AMX is there twice: as the machine has it, and compiled from
- * the same files over an emulation (amx_emulated.h), which wants AVX-512 for all else. */
+/* The walk over kernel tables. That of AMX is there three times: as the machine has it; with tiles
+ * of AMX whatever the size; and so, compiled from the same files over an emulation
+ * (amx_emulated.h), which wants AVX-512 for all else. */
 #include "tests/cpu/kernel_tables.h"
 
 #include <check.h>
@@ -11,12 +12,25 @@ extern const bnn_micro bnn_micro_amx_emulated;
 
 static const bnn_kernels *amx_emulated(void) {
     static bnn_kernels table;
-    table = bnn_kernels_avx512;
-    table.micro = &bnn_micro_amx_emulated;
+    static bnn_micro micro;
+    micro = bnn_micro_amx_emulated, micro.small = NULL, micro.heads = bnn_kernels_avx512.micro;
+    table = bnn_kernels_avx512, table.micro = &micro;
     table.name = "cpu amx (emulated)";
     return bnn_cpu_kernels("avx512", NULL) == NULL ? NULL : &table;
 }
+
+static const bnn_kernels *amx_alone(void) {
+    static bnn_kernels table;
+    static bnn_micro micro;
+    micro = bnn_micro_amx, micro.small = NULL;
+    table = bnn_kernels_amx, table.micro = &micro;
+    table.name = "cpu amx (any size)";
+    return bnn_cpu_kernels("amx", NULL) == NULL ? NULL : &table;
+}
 #else
+static const bnn_kernels *amx_alone(void) {
+    return NULL;
+}
 static const bnn_kernels *amx_emulated(void) {
     return NULL;
 }
@@ -35,6 +49,9 @@ const bnn_kernels *kernel_table(size_t i) {
     const char *why = NULL;
     if (i == KERNEL_TABLES - 1) {
         return amx_emulated();
+    }
+    if (i == KERNEL_TABLES - 2) {
+        return amx_alone();
     }
     const bnn_kernels *found = bnn_cpu_kernels(names[i], &why);
     ck_assert((found == NULL) == (why != NULL));

@@ -9,7 +9,7 @@
 /* Table i, or NULL if this machine lacks it or BNN_ISA forbids it; i < KERNEL_TABLES. */
 const bnn_kernels *kernel_table(size_t i);
 
-enum { KERNEL_TABLES = 7 };
+enum { KERNEL_TABLES = 8 };
 
 /* The CPU with that table. */
 bnn_device table_device(const bnn_kernels *table, int threads);
