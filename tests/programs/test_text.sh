@@ -39,7 +39,10 @@ same 'one thread' bnn/last.safetensors one/last.safetensors
 rm -r one
 check 'export' "$pack" bnn --output bnn.bnn
 mv glue/vocab.txt other.txt # it is in the model now
-check 'checkpoint' "$evaluate" bnn --quiet --predictions checkpoint --save-outputs checkpoint.npy
+check 'checkpoint' "$evaluate" bnn --quiet --predictions checkpoint --save-inputs ids.npy \
+    --save-outputs checkpoint.npy
+matches 'inputs: numbers' "'<i4', 'fortran_order': False, 'shape': \(24, 1, 12, 1\)" ids.npy
+equal 'inputs: the first tokens' "$(od -An -tu4 -j 128 -N 16 ids.npy | tr -s ' ')" ' 2 4 12 7'
 check 'packed' "$evaluate" bnn.bnn --data-dir glue --quiet --predictions packed \
     --save-outputs packed.npy
 same 'packed: predictions' checkpoint packed
