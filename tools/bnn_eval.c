@@ -395,6 +395,8 @@ static bnn_code prepare(evaluation *e, bnn_error *err) {
                               .label = e->info->name,
                               .examples = json_file ? &e->now.examples : NULL};
     e->now.examples.arena = e->arena;
+    e->now.examples.params = e->model.params;
+    e->now.examples.device = &e->model.device;
     e->rows = bnn_spec_outputs(&e->model.spec) / (size_t)e->model.spec.classes;
     const size_t cells = e->test->count * e->rows;
     if (e->now.task->real_target) {

@@ -49,6 +49,19 @@ same 'packed: predictions' checkpoint packed
 same 'packed: outputs' checkpoint.npy packed.npy
 equal 'predictions' "$(count_lines packed)" 24
 
+# ---- the page ----
+check 'a report' "$report" run bnn --output page.html
+matches 'confusion' '<h2>Confusion</h2>' page.html
+equal 'curves' "$(grep -c 'by epoch; after the last' page.html)" 2
+equal 'attention' "$(grep -c 'attention of a test sample' page.html)" \
+    "$(json bnn/results.json 'examples.#')"
+equal 'tokens' "$(json bnn/results.json examples.0.tokens.3)" dog
+matches 'tokens on the page' '<p>\[CLS\] the good dog ran \. \[SEP\] a dog ran ##s \[SEP\]</p>' \
+    page.html
+check 'packed results' "$evaluate" bnn.bnn --data-dir glue --quiet --json packed.json
+equal 'packed: tokens' "$(json packed.json examples.0.tokens.3)" dog
+equal 'packed: no attention' "$(json packed.json examples.0.shape.0 0)" 0
+
 # ---- sentences ----
 check 'a pair' "$predict" bnn.bnn --text 'The good dog ran.' --second 'a dog rans' --json pair.json
 awk -F '\t' 'NR > 1 { print $2 "\t" $3 }' glue/RTE/dev.tsv >lines.txt
@@ -69,6 +82,10 @@ check 'similarity' "$train" $small --data glue_stsb --algo reactnet --output sts
 check 'similarity: evaluated' "$evaluate" sts --quiet --predictions values
 equal 'values' "$(count_lines values)" 24
 "$predict" sts --text 'the cat' --second 'a cat' >told
+check 'similarity: a report' "$report" run sts --output page.html
+matches 'both correlations' '<b>-?[0-9.]+</b><span>Spearman correlation' page.html
+matches 'scores' '^<figcaption>taken for <b>-?[0-9.]+</b>, is 0.00<' page.html
+equal 'no table of classes' "$(grep -c '<h2>Per class' page.html)" 0
 matches 'a value' '^--text: -?[0-9.]+$' told
 
 # ---- what does not fit ----
