@@ -11,7 +11,7 @@ enum { QUERY, KEY, BOTH };
 /* A sample's queries and keys, [length][width]; which tokens are no padding. */
 typedef struct layer {
     float *value[BOTH];
-    const int32_t *mask; /* [length] */
+    const int32_t *mask; /* [length]; NULL: all are */
     int length, width, heads, binary;
 } layer;
 
@@ -31,7 +31,7 @@ static double score(const layer *l, int head, int query, int key) {
 static void add_row(const layer *l, int head, int query, int tokens, double *row, float *share) {
     double most = -INFINITY, sum = 0.0;
     for (int k = 0; k < l->length; k++) {
-        row[k] = l->mask[k] ? score(l, head, query, k) : -INFINITY;
+        row[k] = !l->mask || l->mask[k] ? score(l, head, query, k) : -INFINITY;
         most = fmax(most, row[k]);
     }
     for (int k = 0; k < l->length; k++) {
