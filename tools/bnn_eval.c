@@ -79,7 +79,8 @@ static bnn_option options[] = {
      "value); - for standard output.",
      .default_text = NULL},
     {"save-inputs", BNN_OPTION_STRING, &save_inputs, "FILE.npy",
-     "Write what the network sees of each test sample, normalized, as float32 [samples,H,W,C].",
+     "Write what the network sees of each test sample, normalized, as float32 [samples,H,W,C]; of "
+     "a text the tokens' numbers in the vocabulary, as int32 [samples,1,T,1].",
      .default_text = NULL},
     {"save-outputs", BNN_OPTION_STRING, &save_outputs, "FILE.npy",
      "Write the network's outputs for each test sample, as float32; with --save-inputs, to compare "
@@ -394,6 +395,8 @@ static bnn_code prepare(evaluation *e, bnn_error *err) {
                               .label = e->info->name,
                               .examples = json_file ? &e->now.examples : NULL};
     e->now.examples.arena = e->arena;
+    e->now.examples.params = e->model.params;
+    e->now.examples.device = &e->model.device;
     e->rows = bnn_spec_outputs(&e->model.spec) / (size_t)e->model.spec.classes;
     const size_t cells = e->test->count * e->rows;
     if (e->now.task->real_target) {

@@ -31,7 +31,7 @@ void bnn_npy_close(bnn_npy *npy);
 /* A file being written; it appears whole, in commit, or not at all. */
 typedef struct bnn_npy_writer bnn_npy_writer;
 
-typedef enum bnn_npy_type { BNN_NPY_U8, BNN_NPY_F32 } bnn_npy_type;
+typedef enum bnn_npy_type { BNN_NPY_U8, BNN_NPY_I32, BNN_NPY_F32 } bnn_npy_type;
 
 bnn_code bnn_npy_write_open(const char *path, bnn_npy_type type, int ndim, const int64_t *shape,
                             bnn_npy_writer **out, bnn_error *err);

@@ -19,7 +19,7 @@ struct bnn_npy_writer {
 static const struct {
     const char *descr;
     uint64_t bytes;
-} types[] = {[BNN_NPY_U8] = {"|u1", 1}, [BNN_NPY_F32] = {"<f4", 4}};
+} types[] = {[BNN_NPY_U8] = {"|u1", 1}, [BNN_NPY_I32] = {"<i4", 4}, [BNN_NPY_F32] = {"<f4", 4}};
 
 /* The whole header: magic, version 1.0, length of the text, the text. Room for 8 dimensions of 8
  * digits; 0 if they need more. */

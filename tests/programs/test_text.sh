@@ -39,12 +39,28 @@ same 'one thread' bnn/last.safetensors one/last.safetensors
 rm -r one
 check 'export' "$pack" bnn --output bnn.bnn
 mv glue/vocab.txt other.txt # it is in the model now
-check 'checkpoint' "$evaluate" bnn --quiet --predictions checkpoint --save-outputs checkpoint.npy
+check 'checkpoint' "$evaluate" bnn --quiet --predictions checkpoint --save-inputs ids.npy \
+    --save-outputs checkpoint.npy
+matches 'inputs: numbers' "'<i4', 'fortran_order': False, 'shape': \(24, 1, 12, 1\)" ids.npy
+equal 'inputs: the first tokens' "$(od -An -tu4 -j 128 -N 16 ids.npy | tr -s ' ')" ' 2 4 12 7'
 check 'packed' "$evaluate" bnn.bnn --data-dir glue --quiet --predictions packed \
     --save-outputs packed.npy
 same 'packed: predictions' checkpoint packed
 same 'packed: outputs' checkpoint.npy packed.npy
 equal 'predictions' "$(count_lines packed)" 24
+
+# ---- the page ----
+check 'a report' "$report" run bnn --output page.html
+matches 'confusion' '<h2>Confusion</h2>' page.html
+equal 'curves' "$(grep -c 'by epoch; after the last' page.html)" 2
+equal 'attention' "$(grep -c 'attention of a test sample' page.html)" \
+    "$(json bnn/results.json 'examples.#')"
+equal 'tokens' "$(json bnn/results.json examples.0.tokens.3)" dog
+matches 'tokens on the page' '<p>\[CLS\] the good dog ran \. \[SEP\] a dog ran ##s \[SEP\]</p>' \
+    page.html
+check 'packed results' "$evaluate" bnn.bnn --data-dir glue --quiet --json packed.json
+equal 'packed: tokens' "$(json packed.json examples.0.tokens.3)" dog
+equal 'packed: no attention' "$(json packed.json examples.0.shape.0 0)" 0
 
 # ---- sentences ----
 check 'a pair' "$predict" bnn.bnn --text 'The good dog ran.' --second 'a dog rans' --json pair.json
@@ -66,6 +82,10 @@ check 'similarity' "$train" $small --data glue_stsb --algo reactnet --output sts
 check 'similarity: evaluated' "$evaluate" sts --quiet --predictions values
 equal 'values' "$(count_lines values)" 24
 "$predict" sts --text 'the cat' --second 'a cat' >told
+check 'similarity: a report' "$report" run sts --output page.html
+matches 'both correlations' '<b>-?[0-9.]+</b><span>Spearman correlation' page.html
+matches 'scores' '^<figcaption>taken for <b>-?[0-9.]+</b>, is 0.00<' page.html
+equal 'no table of classes' "$(grep -c '<h2>Per class' page.html)" 0
 matches 'a value' '^--text: -?[0-9.]+$' told
 
 # ---- what does not fit ----

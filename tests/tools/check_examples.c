@@ -1,10 +1,12 @@
 /* Examples of a results file: which samples become some, what is kept of them, and that a file of
  * them is read as it was written, or refused. */
 #include <check.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "models/attention.h"
 #include "tools/run/examples.h"
 
 static bnn_arena *arena;
@@ -155,6 +157,111 @@ START_TEST(parts) {
 }
 END_TEST
 
+/* ---- texts -------------------------------------------------------------------------------- */
+enum { LENGTH = 30 };
+
+static const bnn_field of_text[] = {{"ids", BNN_I32, {1, 1, LENGTH, 1}},
+                                    {"segment", BNN_I32, {1, 1, LENGTH, 1}},
+                                    {"mask", BNN_I32, {1, 1, LENGTH, 1}},
+                                    {"class", BNN_I32, {1, 1, 1, 1}}};
+static const bnn_field of_scores[] = {{"ids", BNN_I32, {1, 1, LENGTH, 1}},
+                                      {"segment", BNN_I32, {1, 1, LENGTH, 1}},
+                                      {"mask", BNN_I32, {1, 1, LENGTH, 1}},
+                                      {"score", BNN_F32, {1, 1, 1, 1}}};
+
+static bnn_spec texts(const char *algorithm, int classes) {
+    bnn_spec spec = {.height = 1,
+                     .width = LENGTH,
+                     .channels = 1,
+                     .classes = classes,
+                     .class_names = "no\nyes",
+                     .vocab = "[PAD]\r\nthe\ncat\n\xff\n\n##s"};
+    ck_assert_int_eq(bnn_spec_find(&spec, "bert_tiny4", algorithm, &err), BNN_OK);
+    return spec;
+}
+
+/* Two samples, of 7 tokens and of all. */
+static int32_t id[2][LENGTH], segment[2][LENGTH], mask[2][LENGTH];
+
+static bnn_batch two_texts(const bnn_field *fields, const void *target) {
+    static const int32_t first[] = {1, 2, 5, 3, 4, 6, 1};
+    memcpy(id[0], first, sizeof first);
+    for (int t = 0; t < LENGTH; t++) {
+        mask[0][t] = t < 7;
+        mask[1][t] = 1;
+        id[1][t] = 1 + t % 2;
+    }
+    return (bnn_batch){
+        .n = 2, .field_count = 4, .field = fields, .data = {id, segment, mask, target}};
+}
+
+/* The tokens as the vocabulary has them, a number where it has no text; no padding, and no more
+ * than are kept. Without parameters nothing of attention. */
+START_TEST(tokens) {
+    static const char *const expected[] = {"the", "cat", "##s", "#3", "#4", "#6", "the"};
+    const bnn_spec spec = texts("fp32", 2);
+    const int32_t label[] = {0, 1};
+    const float output[][2] = {{1, 0}, {1, 0}};
+    const bnn_batch batch = two_texts(of_text, label);
+    bnn_examples e = {.arena = arena};
+    for (size_t i = 0; i < 2; i++) {
+        ck_assert_int_eq(bnn_examples_offer(&e, &spec, &batch, i, output[i], &err), BNN_OK);
+    }
+    ck_assert_uint_eq(e.count, 2);
+    const bnn_example *x = e.example;
+    ck_assert(x[0].width == 7 && x[0].height == 0 && x[0].classes == 1);
+    for (int t = 0; t < 7; t++) {
+        ck_assert_str_eq(x[0].token[t], expected[t]);
+    }
+    ck_assert(x[1].width == BNN_EXAMPLE_TOKENS && x[1].classes == 2 && e.wrong);
+    ck_assert_str_eq(x[1].name[x[1].truth[0]], "yes");
+    ck_assert_str_eq(x[1].name[x[1].predicted[0]], "no");
+}
+END_TEST
+
+/* Of scores the first of three whole numbers; none is wrong. */
+START_TEST(scores) {
+    bnn_spec spec = texts("fp32", 1);
+    const float score[] = {2.25f, 1.75f}, output[] = {-0.5f, 3};
+    spec.task = bnn_task_find("similarity");
+    const bnn_batch batch = two_texts(of_scores, score);
+    bnn_examples e = {.arena = arena};
+    for (size_t i = 0; i < 2; i++) {
+        ck_assert_int_eq(bnn_examples_offer(&e, &spec, &batch, i, &output[i], &err), BNN_OK);
+    }
+    const bnn_example *x = e.example;
+    ck_assert(e.count == 1 && !e.wrong && x->classes == 2);
+    ck_assert_str_eq(x->name[x->truth[0]], "2.25");
+    ck_assert_str_eq(x->name[x->predicted[0]], "-0.50");
+}
+END_TEST
+
+START_TEST(attention) {
+    const bnn_spec spec = texts("bnn", 2);
+    const int32_t label[] = {0, 1};
+    const bnn_batch batch = two_texts(of_text, label);
+    bnn_params *params = bnn_params_create();
+    bnn_device device;
+    bnn_net net;
+    const char *why;
+    float share[7 * 7];
+    ck_assert(bnn_cpu_device(NULL, 1, &device, &why));
+    ck_assert_int_eq(bnn_net_build(&spec, &device, params, 1, 0, &net, &err), BNN_OK);
+    bnn_graph_free(net.graph);
+    ck_assert_int_eq(bnn_params_allocate(params, &err), BNN_OK);
+    bnn_params_initialize(params, 1);
+    bnn_examples e = {.arena = arena, .params = params, .device = &device};
+    ck_assert_int_eq(bnn_examples_offer(&e, &spec, &batch, 0, (float[]){0, 1}, &err), BNN_OK);
+    ck_assert_int_eq(bnn_attention_shares(&spec, &device, params, &batch, 0, 7, share, &err),
+                     BNN_OK);
+    ck_assert(e.example[0].height == 7 && e.example[0].width == 7);
+    for (int i = 0; i < 7 * 7; i++) {
+        ck_assert_int_eq(e.example[0].value[i], lrintf(share[i] * BNN_EXAMPLE_LARGEST));
+    }
+    bnn_params_free(params);
+}
+END_TEST
+
 /* ---- the file ----------------------------------------------------------------------------- */
 #define EXAMPLE(FIELD, SHAPE, VALUES, CLASSES, TRUTH, PREDICTED)                                   \
     "{\"field\":\"" FIELD "\",\"shape\":[" SHAPE "],\"values\":\"" VALUES                          \
@@ -164,12 +271,26 @@ END_TEST
 #define MEL_1 EXAMPLE("mel", "2,1,1", "0 255", "\"a\",\"b\"", "0", "1")
 #define CLOUD_1 EXAMPLE("points", "1,2,3", "-1 0 1 1 -5 7", "\"a\",\"b\"", "0", "1")
 
+#define TEXT(SHAPE, TOKENS, VALUES)                                                                \
+    "{\"field\":\"ids\",\"shape\":[" SHAPE "],\"tokens\":[" TOKENS "],\"values\":\"" VALUES        \
+    "\",\"classes\":[\"a\",\"b\"],\"truth\":\"0\",\"predicted\":\"1\"}"
+#define TEXT_1 TEXT("2,2,1", "\"[CLS]\",\"<\"", "0 1000 250 7")
+#define TEXT_2 TEXT("0,2,1", "\"[CLS]\",\"<\"", "")
+
 static bnn_code read_text(const char *text, bnn_examples *out) {
     json_t *list = json_loads(text, 0, NULL);
     ck_assert_msg(list != NULL, "%s", text);
     bnn_code code = bnn_examples_read(list, arena, out);
     json_decref(list);
     return code;
+}
+
+static void expect_again(const bnn_examples *e, const char *text) {
+    json_t *again = bnn_examples_json(e);
+    char *written = json_dumps(again, JSON_COMPACT);
+    ck_assert_str_eq(written, text);
+    free(written);
+    json_decref(again);
 }
 
 START_TEST(round_trip) {
@@ -180,11 +301,18 @@ START_TEST(round_trip) {
     ck_assert(e.example[0].labels == 2 && e.example[0].value[0] == -1000);
     ck_assert_str_eq(e.example[1].name[0], "a <b>");
     ck_assert_int_eq(e.example[3].labels, 1);
-    json_t *again = bnn_examples_json(&e);
-    char *written = json_dumps(again, JSON_COMPACT);
-    ck_assert_str_eq(written, text);
-    free(written);
-    json_decref(again);
+    expect_again(&e, text);
+}
+END_TEST
+
+START_TEST(round_trip_of_texts) {
+    static const char text[] = "[" TEXT_1 "," TEXT_2 "]";
+    bnn_examples e;
+    ck_assert_int_eq(read_text(text, &e), BNN_OK);
+    ck_assert(e.example[0].height == 2 && e.example[0].value[1] == 1000);
+    ck_assert(e.example[1].height == 0 && e.example[1].width == 2);
+    ck_assert_str_eq(e.example[1].token[0], "[CLS]");
+    expect_again(&e, text);
 }
 END_TEST
 
@@ -224,6 +352,19 @@ static const char *const damaged[] = {
     "[" EXAMPLE("mel", "2,1,1", "0 1", "\"a\"", "1", "0") "]",
     "[" EXAMPLE("mel", "2,1,1", "0 1", "\"a\"", "0", "-1") "]",
     NUMBERS,
+    "[" EXAMPLE("ids", "1,1,1", "0", "\"a\"", "0", "0") "]",
+    "[" EXAMPLE("mel", "0,1,1", "", "\"a\"", "0", "0") "]",
+    "[" TEXT("1,2,1", "\"a\",\"b\"", "0 0") "]",
+    "[" TEXT("2,2,3", "\"a\",\"b\"", "0 0 0 0 0 0 0 0 0 0 0 0") "]",
+    "[" TEXT("0,25,1", "\"a\"", "") "]",
+    "[" TEXT("0,0,1", "", "") "]",
+    "[" TEXT("\"0\",2,1", "\"a\",\"b\"", "") "]",
+    "[" TEXT("0,2,1", "\"a\",\"b\"", "0") "]",
+    "[" TEXT("0,2,1", "\"a\"", "") "]",
+    "[" TEXT("0,2,1", "\"a\",\"b\",\"c\"", "") "]",
+    "[" TEXT("0,2,1", "\"a\",2", "") "]",
+    "[" TEXT("2,2,1", "\"a\",\"b\"", "0 0 0 1001") "]",
+    "[" TEXT("2,2,1", "\"a\",\"b\"", "0 0 0 -1") "]",
 };
 
 START_TEST(refused) {
@@ -240,7 +381,11 @@ int main(void) {
     tcase_add_test(cases, first_ones);
     tcase_add_loop_test(cases, images, 0, 4);
     tcase_add_test(cases, parts);
+    tcase_add_test(cases, tokens);
+    tcase_add_test(cases, scores);
+    tcase_add_test(cases, attention);
     tcase_add_test(cases, round_trip);
+    tcase_add_test(cases, round_trip_of_texts);
     tcase_add_loop_test(cases, refused, 0, count);
     suite_add_tcase(suite, cases);
     SRunner *runner = srunner_create(suite);

@@ -174,7 +174,7 @@ START_TEST(with_examples) {
     bnn_results read;
     now.examples.count = 1;
     now.examples.example[0] =
-        (bnn_example){"points", 1, 1, 3, value, 1, truth, predicted, 2, names};
+        (bnn_example){"points", 1, 1, 3, value, 1, truth, predicted, 2, names, NULL};
     ck_assert_int_eq(bnn_results_write(path, &now, &err), BNN_OK);
     ck_assert_msg(bnn_results_read(path, &read, &err) == BNN_OK, "%s", err.text);
     ck_assert_uint_eq(read.examples.count, 1);

@@ -1,7 +1,8 @@
 /* The report's drawings of a few test samples, each with what it is and what it was taken for: a
  * cloud of points from above its side, near points over far ones; images and spectrograms pixel by
- * pixel. The decision: all of them are paths of SVG, grouped by colour, so that a page stays one
- * file of some hundred KB that needs nothing else. */
+ * pixel; a text with what each of its tokens takes from each. The decision: all of them are paths
+ * of SVG, grouped by colour, so that a page stays one file of some hundred KB that needs nothing
+ * else. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,9 +12,10 @@
 #include "tools/report/internal.h"
 
 enum { PANEL = 240, TITLE = 22, EDGE = 4, SHADES = 6 };
+enum { CELL = 16, MARGIN = 96 }; /* of attention: a pair of tokens, and room for their names */
 
 static void begin_svg(FILE *out, int width, int height, const char *description) {
-    fprintf(out, "<figure><svg viewBox=\"0 0 %d %d\" role=\"img\"><title>", width, height);
+    fprintf(out, "<svg viewBox=\"0 0 %d %d\" role=\"img\"><title>", width, height);
     bnn_html_text(out, description);
     fputs("</title>\n", out);
 }
@@ -21,7 +23,7 @@ static void begin_svg(FILE *out, int width, int height, const char *description)
 /* What it is, and what it was taken for. */
 static void caption(FILE *out, const bnn_example *x) {
     const char *truth = x->name[x->truth[0]], *predicted = x->name[x->predicted[0]];
-    fputs("</svg><figcaption>", out);
+    fputs("<figcaption>", out);
     if (x->truth[0] == x->predicted[0]) {
         fputs("<b>", out);
         bnn_html_text(out, truth);
@@ -36,15 +38,16 @@ static void caption(FILE *out, const bnn_example *x) {
 }
 
 /* ---- pictures ----------------------------------------------------------------------------- */
-/* Four bits of each of red, green and blue: nobody sees more at this size. */
-static int colour_of(const bnn_example *x, int y, int w) {
+/* Four bits of each of red, green and blue: nobody sees more at this size. Of attention the
+ * brightest is `most`. */
+static int colour_of(const bnn_example *x, int y, int w, int most) {
     /* From dark to bright, equal steps to the eye. */
     static const int ramp[5][3] = {
         {68, 1, 84}, {59, 82, 139}, {33, 145, 140}, {94, 201, 98}, {253, 231, 37}};
     const int16_t *v = x->value + ((size_t)y * (size_t)x->width + (size_t)w) * (size_t)x->channels;
     int colour = 0;
     for (int c = 0; c < 3; c++) {
-        const int at = v[0] * 4 / 256, part = v[0] - at * 64;
+        const int shade = v[0] * 255 / most, at = shade * 4 / 256, part = shade - at * 64;
         const int value = x->channels == 3 ? v[c]
                           : strcmp(x->field, "image") == 0
                               ? v[0]
@@ -72,30 +75,85 @@ static void draw_colour(FILE *out, const int *colour, int height, int width, int
 }
 
 /* A spectrogram has its low tones below. */
-static void draw_picture(FILE *out, const bnn_example *x) {
+static void draw_pixels(FILE *out, const bnn_example *x, int most) {
     enum { COLOURS = 1 << 12 };
     static int colour[BNN_EXAMPLE_SIDE * BNN_EXAMPLE_SIDE];
     static unsigned char used[COLOURS];
     const int sound = strcmp(x->field, "mel") == 0;
-    char description[64];
     memset(used, 0, sizeof used);
     for (int y = 0; y < x->height; y++) {
         for (int w = 0; w < x->width; w++) {
-            int c = colour_of(x, sound ? x->height - 1 - y : y, w);
+            int c = colour_of(x, sound ? x->height - 1 - y : y, w, most);
             colour[(size_t)y * (size_t)x->width + (size_t)w] = c;
             used[c] = 1;
         }
     }
-    snprintf(description, sizeof description, "%s of a test sample",
-             sound ? "mel spectrogram (upwards: higher tones)" : "image");
-    begin_svg(out, x->width, x->height, description);
-    fputs("<g class=\"pixels\">\n", out);
     for (int c = 0; c < COLOURS; c++) {
         if (used[c]) {
             draw_colour(out, colour, x->height, x->width, c);
         }
     }
-    fputs("</g>", out);
+}
+
+static void draw_picture(FILE *out, const bnn_example *x) {
+    char description[64];
+    snprintf(description, sizeof description, "%s of a test sample",
+             strcmp(x->field, "mel") == 0 ? "mel spectrogram (upwards: higher tones)" : "image");
+    fputs("<figure>", out);
+    begin_svg(out, x->width, x->height, description);
+    fputs("<g class=\"pixels\">\n", out);
+    draw_pixels(out, x, 255);
+    fputs("</g></svg>", out);
+    caption(out, x);
+}
+
+/* ---- texts -------------------------------------------------------------------------------- */
+/* A token beside its row, or above its column. */
+static void draw_token(FILE *out, const char *token, int x, int y, int turn) {
+    fprintf(out, "<text x=\"%d\" y=\"%d\" text-anchor=\"%s\"", x, y, turn ? "start" : "end");
+    if (turn) {
+        fprintf(out, " transform=\"rotate(-90 %d %d)\"", x, y);
+    }
+    fputs(">", out);
+    bnn_html_text(out, token);
+    fputs("</text>\n", out);
+}
+
+/* A row is a token that looks, a column one that is looked at. */
+static void draw_attention(FILE *out, const bnn_example *x, int most) {
+    const int size = MARGIN + x->width * CELL;
+    begin_svg(out, size, size,
+              "attention of a test sample: a row for each token that looks, a "
+              "column for each it looks at");
+    for (int t = 0; t < x->width; t++) {
+        const int middle = MARGIN + t * CELL + CELL / 2 + 4; /* of letters as high as 8 */
+        draw_token(out, x->token[t], MARGIN - 4, middle, 0);
+        draw_token(out, x->token[t], middle, MARGIN - 4, 1);
+    }
+    fprintf(out, "<g class=\"pixels\" transform=\"translate(%d %d) scale(%d)\">\n", MARGIN, MARGIN,
+            CELL);
+    draw_pixels(out, x, most);
+    fputs("</g></svg>", out);
+}
+
+static void draw_text(FILE *out, const bnn_example *x) {
+    int most = 0;
+    for (int i = 0; i < x->height * x->width; i++) {
+        most = x->value[i] > most ? x->value[i] : most;
+    }
+    fputs("<figure>", out);
+    if (x->height) {
+        draw_attention(out, x, most ? most : 1);
+    }
+    fputs("<p>", out);
+    for (int t = 0; t < x->width; t++) {
+        fputs(t ? " " : "", out);
+        bnn_html_text(out, x->token[t]);
+    }
+    fputs("</p>\n", out);
+    if (x->height) {
+        fprintf(out, "<p class=\"note\">Brightest: %.1f%%.</p>\n", most / 10.0);
+    }
     caption(out, x);
 }
 
@@ -188,11 +246,12 @@ static void legend(FILE *out, const bnn_example *x) {
 
 static void draw_cloud(FILE *out, const bnn_example *x, dot *dots) {
     project(x, dots);
+    fputs("<figure>", out);
     if (x->labels == 1) {
         begin_svg(out, PANEL, PANEL, "cloud of points of a test sample");
         fputs("<g class=\"dots\">\n", out);
         draw_dots(out, x, dots, NULL);
-        fputs("</g>\n", out);
+        fputs("</g></svg>\n", out);
         caption(out, x);
         return;
     }
@@ -204,6 +263,22 @@ static void draw_cloud(FILE *out, const bnn_example *x, dot *dots) {
     legend(out, x);
 }
 
+static int is_text(const bnn_example *x) {
+    return strcmp(x->field, "ids") == 0;
+}
+
+static const char *note_of(const bnn_example *x) {
+    return is_text(x)
+               ? "Test samples: the first ones of the classes that come first (of scores: whole "
+                 "numbers), and the first one that is not recognized, if there is one; of longer "
+                 "texts the first tokens. The pictures are the last layer's attention, a mean over "
+                 "its heads: a row is a token that looks, a column one that it looks at, and "
+                 "brighter is more. Of a binary network these are shares of heads in which it "
+                 "looks there at all."
+               : "Test samples: the first ones of the classes that come first, and the first one "
+                 "that is not recognized, if there is one.";
+}
+
 bnn_code bnn_report_examples(FILE *out, const bnn_results *r, bnn_error *err) {
     const bnn_examples *e = &r->examples;
     dot *dots = malloc(BNN_EXAMPLE_POINTS * sizeof *dots);
@@ -211,13 +286,14 @@ bnn_code bnn_report_examples(FILE *out, const bnn_results *r, bnn_error *err) {
         return bnn_fail(err, BNN_ERR_MEMORY, "out of memory for the examples");
     }
     if (e->count) {
-        bnn_html_section(out, "Examples",
-                         "Test samples: the first ones of the classes that come first, and the "
-                         "first one that is not recognized, if there is one.");
-        fprintf(out, "<div class=\"%s\">\n", r->task->by_point ? "charts" : "shots");
+        bnn_html_section(out, "Examples", note_of(&e->example[0]));
+        const int large = r->task->by_point || is_text(&e->example[0]);
+        fprintf(out, "<div class=\"%s\">\n", large ? "charts" : "shots");
         for (size_t i = 0; i < e->count; i++) {
             if (strcmp(e->example[i].field, "points") == 0) {
                 draw_cloud(out, &e->example[i], dots);
+            } else if (is_text(&e->example[i])) {
+                draw_text(out, &e->example[i]);
             } else {
                 draw_picture(out, &e->example[i]);
             }

@@ -49,10 +49,14 @@ static void facts(FILE *out, const bnn_report_run *run) {
     fact(out, "schedule", c->scheduler ? c->scheduler : "not recorded");
     fact_number(out, "seed", "%.0f", (double)c->seed);
     fact_number(out, "seconds a step (median)", "%.4f", run->step_seconds);
-    char best[80];
-    snprintf(best, sizeof best, "best test %.40s in training, %.8s", run->task->metrics[0].title,
-             run->task->metrics[0].unit);
-    fact_number(out, best, "%.2f", bnn_report_best(run));
+    const bnn_metric *m = &run->task->metrics[0];
+    char best[80], value[64];
+    if (!isnan(bnn_report_best(run))) { /* a correlation may be below zero */
+        snprintf(best, sizeof best, "best test %.40s in training%s%.8s", m->title,
+                 *m->unit ? ", " : "", m->unit);
+        snprintf(value, sizeof value, "%.2f", bnn_report_best(run));
+        fact(out, best, value);
+    }
     if (run->evaluated) {
         facts_of_results(out, &run->results);
     }
@@ -248,11 +252,11 @@ static void run_table(FILE *out, const bnn_report_run *runs, size_t count) {
     bnn_html_section_end(out);
 }
 
-/* Of the runs on the first evaluated run's data set. */
+/* Of the runs on the data set of the first one that was evaluated on classes. */
 static void class_table(FILE *out, const bnn_report_run *runs, size_t count) {
     const bnn_results *first = NULL;
     for (size_t k = 0; k < count && !first; k++) {
-        first = runs[k].evaluated ? &runs[k].results : NULL;
+        first = runs[k].evaluated && runs[k].results.class_count ? &runs[k].results : NULL;
     }
     if (!first) {
         return;

@@ -5,9 +5,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "engine/base/text.h"
+#include "models/attention.h"
+
 enum { LONGEST_NAME = 256 };
 
-static const char *const fields[] = {"image", "points", "mel"};
+static const char *const fields[] = {"image", "points", "mel", "ids"};
 
 /* Of those above, or NULL. */
 static const char *known_field(const char *name) {
@@ -74,6 +77,10 @@ static bnn_code fail_memory(bnn_error *err) {
     return bnn_fail(err, BNN_ERR_MEMORY, "out of memory for the examples");
 }
 
+static int is_text(const bnn_example *x) {
+    return strcmp(x->field, "ids") == 0;
+}
+
 /* Room for all that has a size by now. */
 static int allocate(bnn_example *x, bnn_arena *arena) {
     const size_t values = (size_t)x->height * (size_t)x->width * (size_t)x->channels;
@@ -81,14 +88,18 @@ static int allocate(bnn_example *x, bnn_arena *arena) {
     x->truth = bnn_arena_alloc(arena, (size_t)x->labels * sizeof *x->truth);
     x->predicted = bnn_arena_alloc(arena, (size_t)x->labels * sizeof *x->predicted);
     x->name = bnn_arena_alloc(arena, (size_t)x->classes * sizeof *x->name);
-    return x->value && x->truth && x->predicted && x->name;
+    x->token = is_text(x) ? bnn_arena_alloc(arena, (size_t)x->width * sizeof *x->token) : NULL;
+    return x->value && x->truth && x->predicted && x->name && (x->token || !is_text(x));
 }
 
 /* A sample whose label and prediction are looked at. */
 typedef struct candidate {
     const bnn_spec *spec;
+    const bnn_batch *batch;
+    size_t index; /* in the batch */
     const bnn_field *field;
-    const float *input, *output;
+    const void *input;
+    const float *output, *real; /* real: the target where it is no label */
     const int32_t *label;
     int labels, first, count; /* the classes that it may be of */
 } candidate;
@@ -98,7 +109,7 @@ static int predict(const candidate *s, int i) {
 }
 
 static int is_wrong(const candidate *s) {
-    for (int i = 0; i < s->labels; i++) {
+    for (int i = 0; !s->real && i < s->labels; i++) {
         if (predict(s, i) != s->label[i]) {
             return 1;
         }
@@ -110,10 +121,11 @@ static int is_wrong(const candidate *s) {
 static int keep_labels(bnn_example *x, const candidate *s, bnn_arena *arena) {
     const int parts = s->spec->task->by_point;
     for (int c = 0; c < x->classes; c++) {
-        x->name[c] = name_of(arena, s->spec,
-                             parts ? s->first + c
-                             : c   ? predict(s, 0)
-                                   : s->label[0]);
+        x->name[c] = s->real ? bnn_arena_format(arena, "%.2f", (double)(c ? s->output : s->real)[0])
+                             : name_of(arena, s->spec,
+                                       parts ? s->first + c
+                                       : c   ? predict(s, 0)
+                                             : s->label[0]);
         if (!x->name[c]) {
             return 0;
         }
@@ -125,18 +137,76 @@ static int keep_labels(bnn_example *x, const candidate *s, bnn_arena *arena) {
     return 1;
 }
 
+/* ---- texts ---- */
+/* As many tokens as are no padding; without parameters nothing of their attention. */
+static void keep_text_shape(bnn_example *x, const candidate *s, int attention) {
+    const int mask = bnn_field_find(s->batch->field, s->batch->field_count, "mask");
+    const int length = s->field->shape.w;
+    const int32_t *of = mask < 0 ? NULL : s->batch->data[mask];
+    x->field = known_field(s->field->name);
+    for (x->width = 0; x->width < BNN_EXAMPLE_TOKENS && x->width < length; x->width++) {
+        if (of && !of[s->index * (size_t)length + (size_t)x->width]) {
+            break;
+        }
+    }
+    x->height = attention ? x->width : 0;
+    x->channels = 1;
+}
+
+/* A line of the vocabulary; its number where that is no text, or not short. */
+static const char *token_of(bnn_arena *arena, const char *vocab, int32_t id) {
+    const char *line = vocab ? vocab : "";
+    for (int32_t i = 0; i < id && *line; i++) {
+        line += strcspn(line, "\n");
+        line += *line == '\n';
+    }
+    size_t length = strcspn(line, "\r\n"), sound = 0;
+    for (size_t n = 1; n && sound < length; sound += n) {
+        n = bnn_utf8_length(line + sound, length - sound);
+    }
+    return length && length <= LONGEST_NAME && sound == length
+               ? bnn_arena_format(arena, "%.*s", (int)length, line)
+               : bnn_arena_format(arena, "#%d", (int)id);
+}
+
+static bnn_code keep_text(bnn_examples *e, bnn_example *x, const candidate *s, bnn_error *err) {
+    const int32_t *id = s->input;
+    float share[BNN_EXAMPLE_TOKENS * BNN_EXAMPLE_TOKENS];
+    for (int t = 0; t < x->width; t++) {
+        x->token[t] = token_of(e->arena, s->spec->vocab, id[t]);
+        if (!x->token[t]) {
+            return fail_memory(err);
+        }
+    }
+    bnn_code code = x->height ? bnn_attention_shares(s->spec, e->device, e->params, s->batch,
+                                                     s->index, x->width, share, err)
+                              : BNN_OK;
+    for (int v = 0; code == BNN_OK && v < x->height * x->width; v++) {
+        x->value[v] = rounded((double)share[v] * BNN_EXAMPLE_LARGEST, 0, BNN_EXAMPLE_LARGEST);
+    }
+    return code;
+}
+
 static bnn_code keep(bnn_examples *e, const candidate *s, int wrong, bnn_error *err) {
     bnn_example *x = &e->example[e->count];
-    int step;
-    keep_shape(x, s->field, &step);
+    const int text = s->field->dtype == BNN_I32;
+    int step = 1;
+    if (text) {
+        keep_text_shape(x, s, e->params != NULL);
+    } else {
+        keep_shape(x, s->field, &step);
+    }
     x->labels = s->labels;
-    x->classes = s->spec->task->by_point ? s->count : 1 + wrong;
+    x->classes = s->spec->task->by_point ? s->count : 1 + (wrong || s->real);
     if (!allocate(x, e->arena) || !keep_labels(x, s, e->arena)) {
         return fail_memory(err);
     }
-    keep_values(x, s->spec, &s->field->shape, step, s->input);
-    e->count++;
-    return BNN_OK;
+    bnn_code code = text ? keep_text(e, x, s, err) : BNN_OK;
+    if (!text) {
+        keep_values(x, s->spec, &s->field->shape, step, s->input);
+    }
+    e->count += code == BNN_OK;
+    return code;
 }
 
 static int is_new(const bnn_examples *e, int32_t kind) {
@@ -157,16 +227,22 @@ bnn_code bnn_examples_offer(bnn_examples *e, const bnn_spec *spec, const bnn_bat
         return BNN_OK;
     }
     const bnn_field *field = &batch->field[input];
-    const size_t values = bnn_shape_count(field->shape);
     const size_t labels = bnn_shape_count(batch->field[target].shape);
+    const void *truth =
+        (const char *)batch->data[target] + i * bnn_field_bytes(&batch->field[target]);
     candidate s = {.spec = spec,
+                   .batch = batch,
+                   .index = i,
                    .field = field,
-                   .input = (const float *)batch->data[input] + i * values,
+                   .input = (const char *)batch->data[input] + i * bnn_field_bytes(field),
                    .output = output,
-                   .label = (const int32_t *)batch->data[target] + i * labels,
+                   .real = task->real_target ? truth : NULL,
+                   .label = task->real_target ? NULL : truth,
                    .labels = labels < BNN_EXAMPLE_POINTS ? (int)labels : BNN_EXAMPLE_POINTS};
-    s.count = bnn_parts_beside(spec, s.label[0], &s.first);
-    const int32_t kind = task->by_point ? s.first : s.label[0];
+    s.count = s.real ? 0 : bnn_parts_beside(spec, s.label[0], &s.first);
+    const int32_t kind = s.real           ? (int32_t)nearbyintf(s.real[0])
+                         : task->by_point ? s.first
+                                          : s.label[0];
     const int new = is_new(e, kind);
     if ((!new && e->wrong) || (task->by_point && s.count > BNN_EXAMPLE_CLASSES)) {
         return BNN_OK;
@@ -186,7 +262,7 @@ bnn_code bnn_examples_offer(bnn_examples *e, const bnn_spec *spec, const bnn_bat
 /* Whole numbers with a blank between them: a line of the file, where an array would be thousands.
  * Exactly one of the two is given. */
 static json_t *numbers_json(const int16_t *small, const int32_t *large, size_t count) {
-    char *text = malloc(count * 12 + 1), *at = text;
+    char *text = calloc(count + 1, 12), *at = text;
     for (size_t i = 0; text && i < count; i++) {
         at += sprintf(at, "%s%d", i ? " " : "", small ? small[i] : large ? (int)large[i] : 0);
     }
@@ -195,18 +271,23 @@ static json_t *numbers_json(const int16_t *small, const int32_t *large, size_t c
     return json;
 }
 
-static json_t *example_json(const bnn_example *x) {
-    json_t *names = json_array();
-    for (int c = 0; c < x->classes; c++) {
-        json_array_append_new(names, json_string(x->name[c]));
+static json_t *strings_json(const char *const *string, int count) {
+    json_t *list = json_array();
+    for (int i = 0; i < count; i++) {
+        json_array_append_new(list, json_string(string[i]));
     }
+    return list;
+}
+
+static json_t *example_json(const bnn_example *x) {
     const size_t values = (size_t)x->height * (size_t)x->width * (size_t)x->channels;
     const size_t labels = (size_t)x->labels;
-    return json_pack("{s:s, s:[i, i, i], s:o, s:o, s:o, s:o}", "field", x->field, "shape",
-                     x->height, x->width, x->channels, "values",
-                     numbers_json(x->value, NULL, values), "classes", names, "truth",
-                     numbers_json(NULL, x->truth, labels), "predicted",
-                     numbers_json(NULL, x->predicted, labels));
+    return json_pack(
+        "{s:s, s:[i, i, i], s:o*, s:o, s:o, s:o, s:o}", "field", x->field, "shape", x->height,
+        x->width, x->channels, "tokens", x->token ? strings_json(x->token, x->width) : NULL,
+        "values", numbers_json(x->value, NULL, values), "classes",
+        strings_json(x->name, x->classes), "truth", numbers_json(NULL, x->truth, labels),
+        "predicted", numbers_json(NULL, x->predicted, labels));
 }
 
 json_t *bnn_examples_json(const bnn_examples *e) {
@@ -246,55 +327,66 @@ static int read_numbers(const json_t *json, int least, int most, size_t count, i
     return at && !*at;
 }
 
-static int read_names(const json_t *list, bnn_arena *arena, bnn_example *x) {
-    for (int c = 0; c < x->classes; c++) {
-        const char *name = json_string_value(json_array_get(list, (size_t)c));
-        if (!name || strlen(name) > LONGEST_NAME) {
+static int read_strings(const json_t *list, bnn_arena *arena, int count, const char **out) {
+    for (int i = 0; i < count; i++) {
+        const char *string = json_string_value(json_array_get(list, (size_t)i));
+        if (!string || strlen(string) > LONGEST_NAME) {
             return 0;
         }
-        x->name[c] = bnn_arena_format(arena, "%s", name);
-        if (!x->name[c]) {
+        out[i] = bnn_arena_format(arena, "%s", string);
+        if (!out[i]) {
             return 0;
         }
     }
-    return 1;
+    return json_array_size(list) == (size_t)count;
 }
 
-/* A side's size: 0 where it is none. */
-static int side(const json_t *shape, size_t i, int most) {
-    const json_int_t value = json_integer_value(json_array_get(shape, i));
-    return json_array_size(shape) == 3 && value > 0 && value <= most ? (int)value : 0;
+/* A side's size, or -1. */
+static int side(const json_t *shape, size_t i, int least, int most) {
+    const json_t *size = json_array_get(shape, i);
+    const json_int_t value = json_is_integer(size) ? json_integer_value(size) : -1;
+    return json_array_size(shape) == 3 && value >= least && value <= most ? (int)value : -1;
+}
+
+/* The shape, which must be one of its field's. */
+static int read_shape(const json_t *shape, bnn_example *x) {
+    const int points = strcmp(x->field, "points") == 0, text = is_text(x);
+    const int most = text ? BNN_EXAMPLE_TOKENS : BNN_EXAMPLE_SIDE;
+    x->height = side(shape, 0, text ? 0 : 1, points ? 1 : most);
+    x->width = side(shape, 1, 1, points ? BNN_EXAMPLE_POINTS : most);
+    x->channels = side(shape, 2, 1, 3);
+    return x->height >= 0 && x->width > 0 && (!text || !x->height || x->height == x->width) &&
+           (points ? x->channels == 3 : x->channels == 1 || (x->channels == 3 && !text));
 }
 
 static bnn_code read_example(const json_t *json, bnn_arena *arena, bnn_example *x) {
-    const json_t *shape = json_object_get(json, "shape"), *names = json_object_get(json, "classes");
+    const json_t *names = json_object_get(json, "classes");
     const size_t classes = json_array_size(names);
     const json_t *truth = json_object_get(json, "truth");
     x->field = known_field(json_string_value(json_object_get(json, "field")));
     if (!x->field || classes == 0 || classes > BNN_EXAMPLE_CLASSES) {
         return BNN_ERR_FORMAT;
     }
+    if (!read_shape(json_object_get(json, "shape"), x)) {
+        return BNN_ERR_FORMAT;
+    }
     const int points = strcmp(x->field, "points") == 0;
-    x->height = side(shape, 0, points ? 1 : BNN_EXAMPLE_SIDE);
-    x->width = side(shape, 1, points ? BNN_EXAMPLE_POINTS : BNN_EXAMPLE_SIDE);
-    x->channels = side(shape, 2, 3);
     x->classes = (int)classes;
     x->labels =
         points && strchr(json_is_string(truth) ? json_string_value(truth) : "", ' ') ? x->width : 1;
-    if (!x->height || !x->width || (x->channels != 3 && (points || x->channels != 1))) {
-        return BNN_ERR_FORMAT;
-    }
     if (!allocate(x, arena)) {
         return BNN_ERR_MEMORY;
     }
     const size_t values = (size_t)x->height * (size_t)x->width * (size_t)x->channels;
     const size_t labels = (size_t)x->labels;
     return read_numbers(json_object_get(json, "values"), points ? -BNN_EXAMPLE_LARGEST : 0,
-                        points ? BNN_EXAMPLE_LARGEST : 255, values, x->value, NULL) &&
+                        points || is_text(x) ? BNN_EXAMPLE_LARGEST : 255, values, x->value, NULL) &&
                    read_numbers(truth, 0, x->classes - 1, labels, NULL, x->truth) &&
                    read_numbers(json_object_get(json, "predicted"), 0, x->classes - 1, labels, NULL,
                                 x->predicted) &&
-                   read_names(names, arena, x)
+                   read_strings(names, arena, x->classes, x->name) &&
+                   (!is_text(x) ||
+                    read_strings(json_object_get(json, "tokens"), arena, x->width, x->token))
                ? BNN_OK
                : BNN_ERR_FORMAT;
 }

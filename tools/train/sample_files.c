@@ -10,7 +10,8 @@ bnn_code bnn_sample_files_open(const bnn_spec *spec, size_t samples, const char 
     bnn_code code = BNN_OK;
     *files = (bnn_sample_files){0};
     if (inputs) {
-        code = bnn_npy_write_open(inputs, BNN_NPY_F32, 4, seen, &files->inputs, err);
+        const bnn_npy_type type = spec->arch->input_dtype == BNN_I32 ? BNN_NPY_I32 : BNN_NPY_F32;
+        code = bnn_npy_write_open(inputs, type, 4, seen, &files->inputs, err);
     }
     if (code == BNN_OK && outputs) {
         code = bnn_npy_write_open(outputs, BNN_NPY_F32, rows > 1 ? 3 : 2,
