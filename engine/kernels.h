@@ -131,9 +131,9 @@ typedef struct bnn_kernels {
     /* (block) bits[rows][words(c)] of x[rows][c]. */
     void (*sign_pack)(const bnn_stream *stream, size_t rows, size_t c, const float *x,
                       uint64_t *bits);
-    /* x[rows][c] = +-1, times scale[row / rows_per_scale] where scale is not NULL. */
-    void (*sign_unpack)(const bnn_stream *stream, size_t rows, size_t c, const bnn_operand *bits,
-                        float *x);
+    /* (block) x[r][c] = +-1, times scale[(first + r) / rows_per_scale] where scale is not NULL. */
+    void (*sign_unpack)(const bnn_stream *stream, size_t first, size_t rows, size_t c,
+                        const bnn_operand *bits, float *x);
     /* (block) plane bit = slope of a mask-like surrogate (bnn_ste_is_mask) at x, over n values.
      * `p` is the surrogate's parameter, or NULL for ste.p. */
     void (*ste_plane)(const bnn_stream *stream, size_t n, const float *x, bnn_ste ste,

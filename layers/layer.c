@@ -166,8 +166,17 @@ bnn_t bnn_embedding(const bnn_build *b, const char *name, bnn_t ids, const bnn_e
     int binary = l->binary && b->binarizer;
     bnn_t w = weight_param(b, name, 2, (bnn_shape){l->rows, 1, 1, l->width}, (size_t)l->width,
                            binary, (bnn_init){BNN_INIT_NORMAL, 0.02f, 0.0f});
-    bnn_value table = binary ? binary_rows(b, w, l->rows) : bnn_plain(w);
-    return bnn_op_embedding(b->graph, table, ids, l->positions, l->padding ? 0 : -1);
+    int padding = l->padding ? 0 : -1;
+    if (binary && !bnn_graph_training(b->graph)) { /* the whole table, which a file keeps as bits */
+        return bnn_op_embedding(b->graph, binary_rows(b, w, l->rows), ids, l->positions, padding);
+    }
+    bnn_t x = bnn_op_embedding(b->graph, bnn_plain(w), ids, l->positions, padding);
+    if (!binary || x == BNN_NONE) {
+        return x;
+    }
+    /* A batch has few of the table's rows. */
+    int tokens = (int)bnn_shape_rows(bnn_shape_of(b->graph, x));
+    return bnn_op_unpack(b->graph, binary_rows(b, x, tokens));
 }
 
 bnn_t bnn_layer_norm(const bnn_build *b, const char *name, bnn_t x) {

@@ -49,6 +49,9 @@ bnn_t bnn_op_folded_conv(bnn_graph *g, bnn_value x, bnn_value w, const bnn_conv_
 bnn_value bnn_op_sign(bnn_graph *g, bnn_t x, bnn_t scale, int scale_in_grad, bnn_ste ste,
                       bnn_t ste_p);
 
+/* Bits as floats, +-1 times the factor of their row; the factors get no gradient. */
+bnn_t bnn_op_unpack(bnn_graph *g, bnn_value bits);
+
 /* [rows] means of |x| over x cut into `rows` equal runs; a stop-gradient. */
 bnn_t bnn_op_abs_mean(bnn_graph *g, bnn_t x, int rows);
 
@@ -187,6 +190,7 @@ void bnn_conv_prepare_filters(const bnn_graph *g);
 #define BNN_OPS(X)                                                                                 \
     X(conv)                                                                                        \
     X(sign)                                                                                        \
+    X(unpack)                                                                                      \
     X(abs_mean)                                                                                    \
     X(normalize)                                                                                   \
     X(clamp)                                                                                       \

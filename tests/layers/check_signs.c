@@ -115,6 +115,48 @@ START_TEST(test_sign) {
 }
 END_TEST
 
+/* Each row by its mean |x|, of channels that fill no word; the gradient is the signs'. */
+static void run_unpack(int factors) {
+    bnn_shape s = {3, 2, 5, 67};
+    size_t n = bnn_shape_count(s), rows = bnn_shape_rows(s);
+    bnn_graph *g = bnn_graph_create(test_device(), NULL, 1);
+    bnn_rng rng = bnn_rng_start(5, 8);
+    bnn_t x = bnn_graph_input(g, "x", BNN_F32, s);
+    bnn_graph_want_grad(g, x);
+    bnn_t scale = factors ? bnn_op_abs_mean(g, x, factors) : BNN_NONE;
+    bnn_graph_keep(g, scale);
+    bnn_value bits = bnn_op_sign(g, x, scale, 0, (bnn_ste){BNN_STE_CLIP, 1.0f}, BNN_NONE);
+    bnn_t y = bnn_op_unpack(g, bits);
+    bnn_error err = {0};
+    ck_ok(bnn_graph_compile(g, y, &err), err);
+    ck_ok(bnn_graph_bind(g, NULL, &err), err);
+    float *xs = random_floats(&rng, OFF_KINKS, n), *gy = random_floats(&rng, SHIFTED, n);
+    memcpy(xs, corners, sizeof corners);
+    bnn_graph_set(g, x, xs);
+    bnn_graph_forward(g);
+    for (size_t i = 0; i < n; i++) {
+        size_t row = i / (size_t)s.c;
+        float factor = factors ? bnn_f32(g, scale)[row / (rows / (size_t)factors)] : 1.0f;
+        ck_assert(bnn_f32(g, y)[i] == (xs[i] >= 0.0f ? factor : -factor));
+    }
+    memcpy(bnn_grad(g, y), gy, n * sizeof(float));
+    bnn_graph_backward(g);
+    for (size_t i = 0; i < n; i++) {
+        float want = slope_of(BNN_STE_CLIP, 1.0, (double)xs[i]) > 0.0 ? gy[i] : 0.0f;
+        ck_assert(bnn_grad(g, x)[i] == want);
+    }
+    free(xs);
+    free(gy);
+    bnn_graph_free(g);
+}
+
+START_TEST(test_unpack) {
+    run_unpack(0);
+    run_unpack(3);
+    run_unpack(30);
+}
+END_TEST
+
 /* FDA: s (sign x + alpha (lin + 0.1 sin x)) and what the Fourier surrogate makes of it. */
 static void run_noisy_sign(int with_lin, int with_s, float alpha, float n_value) {
     bnn_shape s = {3, 2, 2, 5};
@@ -314,6 +356,7 @@ int main(void) {
     TCase *tcase = tcase_create("signs");
     tcase_set_timeout(tcase, 120);
     tcase_add_test(tcase, test_sign);
+    tcase_add_test(tcase, test_unpack);
     tcase_add_test(tcase, test_noisy_sign);
     tcase_add_test(tcase, test_bi_attention);
     suite_add_tcase(suite, tcase);
