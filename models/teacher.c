@@ -62,6 +62,10 @@ static bnn_code check_task(const bnn_spec *t, const bnn_spec *s, const char *pat
                         path, t->channels, t->height, t->width, t->classes, s->channels, s->height,
                         s->width, s->classes);
     }
+    if (t->vocab && s->vocab && strcmp(t->vocab, s->vocab) != 0) {
+        return refuse(path, "it was trained with another vocabulary than the student's --vocab",
+                      err);
+    }
     return s->task->distill ? BNN_OK
                             : refuse(path, "what this task looks for, no teacher can show", err);
 }
@@ -137,10 +141,15 @@ bnn_code bnn_teacher_open(const char *path, const bnn_spec *student, const bnn_d
     if (code != BNN_OK) {
         return bnn_fail_in(err, code, "--teacher");
     }
+    t->name = t->model.path;
     if (!t->model.params) {
         return refuse(path, "a packed file shows only what it decides; give the checkpoint", err);
     }
     return start(t, &t->model.spec, t->model.params, student, device, err);
+}
+
+uint32_t bnn_teacher_checksum(const bnn_teacher *t) {
+    return (uint32_t)bnn_st_checksum(t->model.file);
 }
 
 static bnn_code build(bnn_teacher *t, int batch, plan *p, bnn_error *err) {

@@ -16,7 +16,8 @@ bnn_code bnn_teacher_create(const bnn_spec *spec, bnn_params *params, const bnn_
 /* The same of a checkpoint. */
 bnn_code bnn_teacher_open(const char *path, const bnn_spec *student, const bnn_device *device,
                           bnn_teacher **out, bnn_error *err);
-void bnn_teacher_free(bnn_teacher *teacher); /* NULL is fine */
+uint32_t bnn_teacher_checksum(const bnn_teacher *teacher); /* of the file that was opened */
+void bnn_teacher_free(bnn_teacher *teacher);               /* NULL is fine */
 /* Runs it on a batch and gives what it makes to the student's graph for so many samples, which the
  * batch's next forward reads: until the next call. */
 bnn_code bnn_teacher_show(bnn_teacher *teacher, const bnn_batch *batch, const bnn_net *student,

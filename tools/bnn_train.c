@@ -122,7 +122,7 @@ static bnn_option options[] = {
      .from_config = 2},
     {"init-partial", BNN_OPTION_FLAG, &init_partial, NULL,
      "With --init-from: take what fits even if most of the weights do not.", .from_config = 2},
-    {"teacher", BNN_OPTION_STRING, &teacher, "FILE",
+    {"teacher", BNN_OPTION_STRING, &teacher, "RUN|FILE",
      "A network that was trained on the same data (a checkpoint), whose outputs the student is to "
      "come close to.",
      .from_config = 2},
@@ -438,6 +438,7 @@ static bnn_code train(bnn_train_settings *s, bnn_error *err) {
     if (!resume) {
         init_from = bnn_recorded_path(init_from, init_path);
         teacher = bnn_recorded_path(teacher, teacher_path);
+        s->teacher = teacher;
     }
     char *args = bnn_options_to_json(&program, 2), *config = bnn_options_to_json(&program, 1);
     bnn_arena *arena = bnn_arena_create();

@@ -163,6 +163,29 @@ static bnn_code read_picture(const char *path, const bnn_st_file *file, bnn_spec
     return code;
 }
 
+/* A network of text sees rows of tokens, each with a place and a row of the table. */
+static bnn_code check_text(const char *path, const bnn_spec *spec, bnn_error *err) {
+    size_t tokens = 0;
+    for (const char *at = spec->vocab; *at; at += strcspn(at, "\n"), at += *at == '\n') {
+        tokens++;
+    }
+    if (spec->height != 1 || spec->channels != 1 || spec->width < BNN_LEAST_TOKENS ||
+        spec->width > spec->arch->positions) {
+        return bnn_fail(
+            err, BNN_ERR_FORMAT,
+            "%s: metadata 'input' is %dx%dx%d, but %s sees rows of %d to %d tokens; the "
+            "file is damaged",
+            path, spec->channels, spec->height, spec->width, spec->arch->name, BNN_LEAST_TOKENS,
+            spec->arch->positions);
+    }
+    return tokens <= (size_t)spec->arch->vocabulary
+               ? BNN_OK
+               : bnn_fail(err, BNN_ERR_FORMAT,
+                          "%s: metadata 'vocab' has %zu tokens, %s has room for %d; the file is "
+                          "damaged",
+                          path, tokens, spec->arch->name, spec->arch->vocabulary);
+}
+
 bnn_code bnn_spec_read(const char *path, const bnn_st_file *file, const bnn_spec_given *given,
                        bnn_spec *spec, bnn_error *err) {
     const char *arch = bnn_st_metadata(file, "arch"), *algo = bnn_st_metadata(file, "algo");
@@ -221,9 +244,10 @@ bnn_code bnn_spec_read(const char *path, const bnn_st_file *file, const bnn_spec
     if (images && (code = read_picture(path, file, spec, err)) != BNN_OK) {
         return code;
     }
-    return spec->phase < phases
-               ? BNN_OK
-               : bnn_fail(err, BNN_ERR_FORMAT, "%s: metadata 'phase' is %d", path, spec->phase);
+    if (spec->phase >= phases) {
+        return bnn_fail(err, BNN_ERR_FORMAT, "%s: metadata 'phase' is %d", path, spec->phase);
+    }
+    return spec->arch->vocabulary ? check_text(path, spec, err) : BNN_OK;
 }
 
 /* ---- writing ---- */

@@ -28,6 +28,12 @@ check 'resumed' "$train" --resume part
 run 'whole' whole --algo bnn $teach
 same 'resumed: weights' part/last.safetensors whole/last.safetensors
 
+cp -r part elsewhere
+run 'another teacher' other --algo fp32 --epochs 2 --seed 7
+cp other/last.safetensors teacher/last.safetensors
+expect_fail 'another teacher' 'began with another teacher' "$train" --resume elsewhere
+run 'the folder of a run' folder --algo bnn --teacher teacher
+
 # ---- who cannot ----
 check 'packed' "$pack" taught-recu/last.safetensors --output packed.bnn
 # shellcheck disable=SC2086 # words

@@ -88,6 +88,16 @@ matches 'scores' '^<figcaption>taken for <b>-?[0-9.]+</b>, is 0.00<' page.html
 equal 'no table of classes' "$(grep -c '<h2>Per class' page.html)" 0
 matches 'a value' '^--text: -?[0-9.]+$' told
 
+# ---- a metric that classes do not have ----
+mkdir glue/CoLA
+for split in train dev; do
+    awk -F '\t' 'NR > 1 { print "x\t" $2 "\t\t" $1 }' glue/SST-2/$split.tsv >glue/CoLA/$split.tsv
+done
+check 'acceptability' "$train" $small --data glue_cola --algo bnn --output cola
+check 'acceptability: evaluated' "$evaluate" cola --quiet
+check 'acceptability: reported' "$report" run cola --output cola.html
+matches 'acceptability: by class' 'Matthews' cola.html
+
 # ---- what does not fit ----
 expect_fail 'another question' 'it was trained on glue_rte, not on glue_sst2' "$train" $small \
     --data glue_sst2 --algo bnn --output none --teacher fp32/best.safetensors

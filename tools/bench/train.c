@@ -28,8 +28,10 @@ static bnn_code configure(const bnn_bench *bench, const char *algorithm, bnn_ste
     *c = (bnn_step_config){.device = bench->device,
                            .batch_size = (size_t)(bench->batch_size ? bench->batch_size : 64)};
     bnn_code code = bnn_bench_spec(bench, algorithm, &c->spec, err);
-    if (bench->data) {
-        bnn_spec_of_info(&c->spec, bnn_dataset_find(bench->data));
+    if (code == BNN_OK && bench->data) {
+        const bnn_dataset_info *info = bnn_dataset_find(bench->data);
+        code = bnn_arch_fits(bench->arch, info, err);
+        bnn_spec_of_info(&c->spec, info);
     }
     return code;
 }

@@ -287,7 +287,7 @@ static void read_classes(reader *r, const json_t *list, bnn_results *out) {
         bnn_class_result *class = &out->classes[i];
         class->name = text(r, item, "class");
         class->samples = samples(r, item, 0);
-        class->value = percent(r, json_object_get(item, out->task->metrics[0].key),
+        class->value = percent(r, json_object_get(item, out->task->metrics[out->task->grouped].key),
                                "the score of a class", 0.0);
         /* Of no samples, older files say 0. */
         class->value = class->samples == 0 && class->value == 0.0 ? NAN : class->value;

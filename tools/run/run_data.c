@@ -7,13 +7,16 @@
 void bnn_run_data_of(const bnn_dataset *train, const bnn_dataset *test, bnn_run_data *out) {
     snprintf(out->train, sizeof out->train, "%08x", (unsigned)bnn_dataset_checksum(train));
     snprintf(out->test, sizeof out->test, "%08x", (unsigned)bnn_dataset_checksum(test));
+    out->teacher[0] = '\0';
 }
 
 void bnn_run_data_read(const bnn_st_file *file, bnn_run_data *out) {
     const char *train = bnn_st_metadata(file, "train_data");
     const char *test = bnn_st_metadata(file, "test_data");
     snprintf(out->train, sizeof out->train, "%s", train ? train : "");
+    const char *teacher = bnn_st_metadata(file, "teacher");
     snprintf(out->test, sizeof out->test, "%s", test ? test : "");
+    snprintf(out->teacher, sizeof out->teacher, "%s", teacher ? teacher : "");
 }
 
 static int differ(const char *was, const char *now) {
@@ -23,6 +26,13 @@ static int differ(const char *was, const char *now) {
 bnn_code bnn_run_data_same(const char *path, const bnn_run_data *was, const bnn_run_data *now,
                            bnn_error *err) {
     const int train = differ(was->train, now->train), test = differ(was->test, now->test);
+    if (differ(was->teacher, now->teacher)) {
+        return bnn_fail(
+            err, BNN_ERR_ARGUMENT,
+            "%s: the run began with another teacher than its --teacher is now; put that "
+            "file back, or go on with this one: --accept-changed-data",
+            path);
+    }
     if (!train && !test) {
         return BNN_OK;
     }

@@ -1,5 +1,6 @@
-/* The data a run is trained on: where they lie, and what they are, so that a run can be repeated,
- * resumed and evaluated from anywhere, and never goes on with others unnoticed. */
+/* The data a run is trained on, and by which teacher: where they lie, and what they are, so that a
+ * run can be repeated, resumed and evaluated from anywhere, and never goes on with others
+ * unnoticed. */
 #ifndef BNN_TOOLS_RUN_RUN_DATA_H
 #define BNN_TOOLS_RUN_RUN_DATA_H
 
@@ -11,6 +12,7 @@
 /* bnn_dataset_checksum of both splits, as text; "": not known, as in older checkpoints. */
 typedef struct bnn_run_data {
     char train[9], test[9];
+    char teacher[9]; /* its file's checksum; "": none, or not known */
 } bnn_run_data;
 
 void bnn_run_data_of(const bnn_dataset *train, const bnn_dataset *test, bnn_run_data *out);

@@ -50,7 +50,7 @@ static bnn_code check_same_network(const bnn_trainer *t, const char *path, const
 /* That the data are those it began with, or may be others. */
 static bnn_code check_data(bnn_trainer *t, const char *path, bnn_error *err) {
     const int accepted = t->set->accept_changed_data;
-    bnn_code code = bnn_run_data_same(path, &t->state.data, &t->set->data, accepted ? NULL : err);
+    bnn_code code = bnn_run_data_same(path, &t->state.data, &t->data, accepted ? NULL : err);
     if (code == BNN_OK || !accepted) {
         return code;
     }
@@ -78,7 +78,7 @@ bnn_code bnn_trainer_load(bnn_trainer *t, const char *path, bnn_error *err) {
         !(code = bnn_checkpoint_read_optimizer(&weights, t->params, &t->optimizer, err)) &&
         !(code = bnn_trainer_to_device(t, err))) {
         t->optimizer.steps = t->state.steps;
-        t->state.data = t->set->data; /* an older checkpoint does not say */
+        t->state.data = t->data; /* an older checkpoint does not say */
         if (t->state.step > bnn_loader_steps(t->loader) ||
             (t->state.step % t->set->accumulate && t->state.step < bnn_loader_steps(t->loader)) ||
             t->state.epoch > (uint32_t)t->schedule.epochs) {

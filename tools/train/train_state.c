@@ -26,6 +26,9 @@ size_t bnn_train_state_meta(const bnn_train_state *s, const char *optimizer, con
     meta[n++] = (bnn_meta){"best_phase", bnn_arena_format(arena, "%d", s->best_phase)};
     meta[n++] = (bnn_meta){"train_data", s->data.train};
     meta[n++] = (bnn_meta){"test_data", s->data.test};
+    if (*s->data.teacher) {
+        meta[n++] = (bnn_meta){"teacher", s->data.teacher};
+    }
     meta[n++] = (bnn_meta){"optimizer", optimizer};
     meta[n++] = (bnn_meta){"args", args};
     return n;

@@ -20,7 +20,7 @@ typedef struct bnn_train_state {
     bnn_run_data data;
 } bnn_train_state;
 
-#define BNN_TRAIN_STATE_META 10
+#define BNN_TRAIN_STATE_META 11
 
 /* Entries for bnn_checkpoint_save; `args` are the run's defining arguments (JSON). */
 size_t bnn_train_state_meta(const bnn_train_state *state, const char *optimizer, const char *args,

@@ -1,11 +1,13 @@
 #include "tools/train/trainer.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
 #include "engine/base/arena.h"
 #include "tools/cli/interrupt.h"
+#include "tools/run/find_model.h"
 #include "tools/train/init_from.h"
 #include "tools/train/trainer_private.h"
 
@@ -63,7 +65,7 @@ static bnn_code start_values(bnn_trainer *t, bnn_error *err) {
 
 static bnn_code log_session(const bnn_trainer *t, bnn_error *err) {
     return bnn_run_log_session(&t->run, t->state.steps, t->set->device.kernels->name,
-                               t->set->device.threads, &t->set->data, err);
+                               t->set->device.threads, &t->data, err);
 }
 
 /* All that records the arguments and the data gets the new ones, as if the run had been started
@@ -110,11 +112,28 @@ static bnn_code open_run(bnn_trainer *t, bnn_error *err) {
     return code == BNN_OK ? log_session(t, err) : code;
 }
 
+/* A file, or a run's best. */
+static bnn_code open_teacher(bnn_trainer *t, bnn_error *err) {
+    bnn_found_model found;
+    bnn_arena *arena = bnn_arena_create();
+    bnn_code code = arena ? bnn_find_model(t->set->teacher, arena, &found, err)
+                          : bnn_fail(err, BNN_ERR_MEMORY, "out of memory for the teacher");
+    if (code == BNN_OK) {
+        code = bnn_teacher_open(found.path, &t->spec, &t->set->device, &t->teacher, err);
+    }
+    if (code == BNN_OK) {
+        snprintf(t->data.teacher, sizeof t->data.teacher, "%08x",
+                 (unsigned)bnn_teacher_checksum(t->teacher));
+    }
+    bnn_arena_free(arena);
+    return code;
+}
+
 static bnn_code set_up(bnn_trainer *t, bnn_error *err) {
     const bnn_train_settings *set = t->set;
     bnn_code code = create_loader(t, err);
     if (code == BNN_OK && set->teacher) {
-        code = bnn_teacher_open(set->teacher, &t->spec, &set->device, &t->teacher, err);
+        code = open_teacher(t, err);
     }
     if (code != BNN_OK) {
         return code;
@@ -158,7 +177,7 @@ static bnn_code set_up(bnn_trainer *t, bnn_error *err) {
         }
     }
     t->state.best = NAN;
-    t->state.data = set->data;
+    t->state.data = t->data;
     if ((code = bnn_score_create(t->task, &t->spec, 1, &t->state.score, err)) != BNN_OK ||
         (code = bnn_score_create(t->task, &t->spec, 1, &t->step, err)) != BNN_OK ||
         (code = bnn_score_create(t->task, &t->spec, 0, &t->test, err)) != BNN_OK) {
@@ -174,6 +193,7 @@ bnn_code bnn_train(const bnn_train_settings *settings, bnn_train_result *result,
     bnn_trainer t = {.set = settings,
                      .spec = settings->spec,
                      .task = settings->spec.task,
+                     .data = settings->data,
                      .schedule = settings->schedule};
     *result = (bnn_train_result){0};
     bnn_code code = set_up(&t, err);

@@ -14,6 +14,7 @@ typedef struct bnn_trainer {
     bnn_spec spec;
     const bnn_task *task;
     bnn_params *params;
+    bnn_run_data data;    /* the settings', and the teacher's */
     bnn_teacher *teacher; /* or NULL */
     bnn_net full, tail;   /* the same network for whole batches and for an epoch's last */
     size_t tail_size;     /* 0: none */
