@@ -333,6 +333,12 @@ static bnn_code open_data(evaluation *e, bnn_error *err) {
         .limit = limit_test, .vocab = vocab, .test_genres = test_genres};
     bnn_dataset_options chosen;
     bnn_code code = bnn_arch_fits(spec->arch, e->info, err);
+    if (code == BNN_OK && bnn_task_find(e->info->task) != spec->task) {
+        fprintf(
+            stderr,
+            "%s: note: %s was trained on %s, another task than that of %s: its metrics are told\n",
+            program.name, e->model.path, spec->dataset, e->info->name);
+    }
     if (code == BNN_OK) {
         code = bnn_data_choose(e->info, &choice, &chosen, err);
     }

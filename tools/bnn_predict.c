@@ -86,7 +86,7 @@ typedef struct prediction {
     size_t line;           /* of the file, that the sample is; 0: all of it */
     int first, parts;      /* the classes that count */
     bnn_atomic_file *json; /* or NULL */
-    size_t told, failed;
+    size_t told, failed, lines_failed;
 } prediction;
 
 /* ---- outputs to words ---- */
@@ -238,6 +238,24 @@ static bnn_code run(prediction *p, const char *name, bnn_error *err) {
     return code == BNN_OK ? tell(p, name, err) : code;
 }
 
+/* What is this line's own fault is told, and the others are done. */
+static bnn_code predict_line(prediction *p, const char *path, const char *line, size_t size,
+                             bnn_error *err) {
+    char name[4300];
+    bnn_error own = {0};
+    snprintf(name, sizeof name, "%.4200s:%zu", path, p->line);
+    bnn_code code = bnn_sample_of_line(&p->sample, name, line, size, &own);
+    if (code == BNN_OK) {
+        return run(p, path, err);
+    }
+    if (code == BNN_ERR_MEMORY) {
+        return bnn_fail(err, code, "%s", own.text);
+    }
+    fprintf(stderr, "%s: %s\n", program.name, own.text);
+    p->lines_failed++;
+    return BNN_OK;
+}
+
 /* Empty lines are no samples. */
 static bnn_code predict_lines(prediction *p, const char *path, const char *bytes, size_t size,
                               bnn_error *err) {
@@ -247,12 +265,8 @@ static bnn_code predict_lines(prediction *p, const char *path, const char *bytes
         const char *end = memchr(bytes + at, '\n', size - at);
         const size_t next = end ? (size_t)(end - bytes) + 1 : size;
         size_t length = next - at - (end != NULL);
-        char name[4300];
         length -= length && bytes[at + length - 1] == '\r';
-        snprintf(name, sizeof name, "%.4200s:%zu", path, p->line);
-        if (length && !(code = bnn_sample_of_line(&p->sample, name, bytes + at, length, err))) {
-            code = run(p, path, err);
-        }
+        code = length ? predict_line(p, path, bytes + at, length, err) : BNN_OK;
         at = next;
     }
     p->line = 0;
@@ -401,6 +415,9 @@ static bnn_code predict(const bnn_found_model *found, bnn_error *err) {
             all++;
         }
         code = bnn_fail(err, BNN_ERR_IO, "%zu of %zu files could not be read", p.failed, all);
+    }
+    if (code == BNN_OK && p.lines_failed) {
+        code = bnn_fail(err, BNN_ERR_IO, "lines that could not be read: %zu", p.lines_failed);
     }
     bnn_outputs_free(&outputs);
     bnn_predictor_free(p.predictor);

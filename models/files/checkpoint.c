@@ -247,6 +247,12 @@ bnn_code bnn_spec_read(const char *path, const bnn_st_file *file, const bnn_spec
     if (spec->phase >= phases) {
         return bnn_fail(err, BNN_ERR_FORMAT, "%s: metadata 'phase' is %d", path, spec->phase);
     }
+    if (spec->task->real_target && spec->classes != 1) {
+        return bnn_fail(err, BNN_ERR_FORMAT,
+                        "%s: metadata 'classes' is %d, but a regression has one value; the file is "
+                        "damaged",
+                        path, spec->classes);
+    }
     return spec->arch->vocabulary ? check_text(path, spec, err) : BNN_OK;
 }
 

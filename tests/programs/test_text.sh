@@ -68,11 +68,13 @@ awk -F '\t' 'NR > 1 { print $2 "\t" $3 }' glue/RTE/dev.tsv >lines.txt
 "$predict" bnn.bnn lines.txt --top 1 >told
 sed 's/.*#\([01]\) .*/\1/' told >ours
 same 'as the test set' ours packed
-printf 'good\r\n\nbad\377\n' >broken.txt
+printf 'good\r\n\nbad\377\nthe cat\n' >broken.txt
 "$predict" bnn.bnn broken.txt >told 2>why
 equal 'a broken line' $? 1
 matches 'the lines before it' '^broken.txt:1: ' told
+matches 'those behind it' '^broken.txt:4: ' told
 matches 'which line' 'broken.txt:3: .*UTF-8' why
+matches 'how many' '^bnn-predict: lines that could not be read: 1$' why
 expect_fail 'nothing to say' 'give a FILE of lines' "$predict" bnn.bnn
 expect_fail 'one half' '--second goes with --text' "$predict" bnn.bnn --second x
 

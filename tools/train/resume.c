@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "engine/base/file.h"
 #include "engine/base/stream.h"
@@ -12,6 +13,13 @@
 static int is_folder(const char *path) {
     struct stat info;
     return stat(path, &info) == 0 && S_ISDIR(info.st_mode);
+}
+
+/* A run's folder has its arguments before its first checkpoint. */
+static int has_config(const char *folder) {
+    char path[4200];
+    snprintf(path, sizeof path, "%.4100s/config.json", folder);
+    return access(path, F_OK) == 0;
 }
 
 bnn_code bnn_resume_find(const char *resume, const char *output, char *checkpoint, char *folder,
@@ -27,6 +35,12 @@ bnn_code bnn_resume_find(const char *resume, const char *output, char *checkpoin
     if (is_folder(path)) {
         snprintf(folder, 4096, "%s", path);
         snprintf(checkpoint, 4200, "%s/last.safetensors", path);
+        if (access(checkpoint, F_OK) != 0 && has_config(path)) {
+            return bnn_fail(err, BNN_ERR_IO,
+                            "%s: the run was killed before it had saved anything; start it again "
+                            "with --overwrite",
+                            path);
+        }
     } else {
         char at[PATH_MAX]; /* the run is where the checkpoint is */
         path = bnn_follow_links(path, at) && strlen(at) <= 4000 ? at : path;
