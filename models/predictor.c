@@ -93,9 +93,9 @@ static bnn_code build_named(bnn_predictor *p, batch_plan *plan, int n, bnn_error
     return code;
 }
 
-/* Whether a network reads such fields of n samples, and gives one output. */
+/* Whether a network reads such fields of n samples. */
 static int reads(const bnn_inference *r, const bnn_field *field, int inputs, int n) {
-    int fits = r->input_count == inputs && r->output_count == 1;
+    int fits = r->input_count == inputs;
     for (int i = 0; fits && i < inputs; i++) {
         bnn_shape samples = field[i].shape;
         samples.n = n;
@@ -117,7 +117,7 @@ static bnn_code build_read(bnn_predictor *p, batch_plan *plan, int n, bnn_error 
     int inputs;
     bnn_spec_fields(s, field, &inputs);
     int fits =
-        reads(r, field, inputs, n) &&
+        reads(r, field, inputs, n) && r->output_count == 1 && r->outputs &&
         bnn_shape_count(bnn_shape_of(r->graph, r->outputs[0])) == (size_t)n * bnn_spec_outputs(s) &&
         bnn_dtype_of(r->graph, r->outputs[0]) == BNN_F32;
     return fits ? BNN_OK

@@ -132,6 +132,12 @@ static int read_integers(net_case *c) {
     return 1;
 }
 
+static void free_inputs(net_case *c) {
+    for (int i = 0; i < BNN_MAX_INPUTS; i++) {
+        free(c->input[i]);
+    }
+}
+
 static void set_inputs(const net_case *c, bnn_graph *g, const bnn_t *in) {
     for (int i = 0; c->spec.arch->inputs[i]; i++) {
         bnn_graph_set(g, in[i], c->input[i]);
@@ -551,6 +557,7 @@ golden_result golden_network(const char *path, const bnn_st_file *file, const bn
     net_case c = {.path = path, .file = file, .device = device};
     bnn_error err = {0};
     if (!find_spec(&c)) {
+        free_inputs(&c);
         return c.failed ? GOLDEN_FAILED : GOLDEN_SKIPPED;
     }
     int e = golden_integer(file, "epoch", 0), n = golden_integer(file, "max_epochs", 0);
@@ -582,9 +589,7 @@ golden_result golden_network(const char *path, const bnn_st_file *file, const bn
     bnn_params_free(c.params);
     bnn_teacher_free(c.teacher);
     bnn_params_free(c.taught_by);
-    for (int i = 0; i < BNN_MAX_INPUTS; i++) {
-        free(c.input[i]);
-    }
+    free_inputs(&c);
     free(c.label);
     return c.failed ? GOLDEN_FAILED : GOLDEN_PASSED;
 }

@@ -100,6 +100,9 @@ check 'acceptability: evaluated' "$evaluate" cola --quiet
 check 'acceptability: reported' "$report" run cola --output cola.html
 matches 'acceptability: by class' 'Matthews' cola.html
 
+expect_fail 'a schedule that follows the length' '--epochs differs from the run.s own 1, which --scheduler' \
+    "$train" --resume cola --epochs 2
+
 # ---- what does not fit ----
 expect_fail 'another question' 'it was trained on glue_rte, not on glue_sst2' "$train" $small \
     --data glue_sst2 --algo bnn --output none --teacher fp32/best.safetensors

@@ -239,10 +239,13 @@ bnn_code bnn_examples_offer(bnn_examples *e, const bnn_spec *spec, const bnn_bat
                    .real = task->real_target ? truth : NULL,
                    .label = task->real_target ? NULL : truth,
                    .labels = labels < BNN_EXAMPLE_POINTS ? (int)labels : BNN_EXAMPLE_POINTS};
-    s.count = s.real ? 0 : bnn_parts_beside(spec, s.label[0], &s.first);
-    const int32_t kind = s.real           ? (int32_t)nearbyintf(s.real[0])
-                         : task->by_point ? s.first
-                                          : s.label[0];
+    int32_t kind = 0;
+    if (s.label) {
+        s.count = bnn_parts_beside(spec, s.label[0], &s.first);
+        kind = task->by_point ? s.first : s.label[0];
+    } else if (s.real) {
+        kind = (int32_t)nearbyintf(s.real[0]);
+    }
     const int new = is_new(e, kind);
     if ((!new && e->wrong) || (task->by_point && s.count > BNN_EXAMPLE_CLASSES)) {
         return BNN_OK;
