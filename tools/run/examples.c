@@ -109,7 +109,7 @@ static int predict(const candidate *s, int i) {
 }
 
 static int is_wrong(const candidate *s) {
-    for (int i = 0; !s->real && i < s->labels; i++) {
+    for (int i = 0; s->label && i < s->labels; i++) {
         if (predict(s, i) != s->label[i]) {
             return 1;
         }
@@ -119,13 +119,13 @@ static int is_wrong(const candidate *s) {
 
 /* Parts are named with all of their category; else there are two classes to name, or one. */
 static int keep_labels(bnn_example *x, const candidate *s, bnn_arena *arena) {
-    const int parts = s->spec->task->by_point;
+    const int parts = s->spec->task->by_point, truth = s->label ? s->label[0] : 0;
     for (int c = 0; c < x->classes; c++) {
         x->name[c] = s->real ? bnn_arena_format(arena, "%.2f", (double)(c ? s->output : s->real)[0])
                              : name_of(arena, s->spec,
                                        parts ? s->first + c
                                        : c   ? predict(s, 0)
-                                             : s->label[0]);
+                                             : truth);
         if (!x->name[c]) {
             return 0;
         }
@@ -223,7 +223,7 @@ bnn_code bnn_examples_offer(bnn_examples *e, const bnn_spec *spec, const bnn_bat
     const bnn_task *task = spec->task;
     const int input = bnn_field_find(batch->field, batch->field_count, spec->arch->inputs[0]);
     const int target = bnn_field_find(batch->field, batch->field_count, task->target);
-    if (input < 0 || target < 0 || !known_field(spec->arch->inputs[0])) {
+    if (input < 0 || target < 0 || !batch->data[target] || !known_field(spec->arch->inputs[0])) {
         return BNN_OK;
     }
     const bnn_field *field = &batch->field[input];
