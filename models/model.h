@@ -12,7 +12,6 @@
 /* What a file may claim, far beyond any network here; one that claims more is damaged. */
 #define BNN_MAX_SIDE 4096 /* rows, columns or channels of a sample */
 #define BNN_MAX_CLASSES 1000000
-#define BNN_LEAST_TOKENS 3 /* of a text: what begins it and ends one or two sentences */
 
 struct bnn_spec {
     const bnn_arch *arch;

@@ -10,6 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "engine/base/batch.h" /* BNN_TEXT_LEAST */
 #include "engine/base/status.h"
 
 /* ---- vocabularies ---- */
@@ -75,8 +76,6 @@ bnn_code bnn_wordpiece(const bnn_vocab *vocab, const char *name, const char *tex
                        bnn_ids *out, bnn_error *err);
 
 /* ---- what a network sees ---- */
-#define BNN_TEXT_LEAST 3 /* [CLS], [SEP], [SEP] */
-
 /* [CLS] a [SEP] (b [SEP]), padded with [PAD] to `length` >= BNN_TEXT_LEAST: ids, segments (1 for b
  * and its [SEP]) and mask (1 where there is a token), [length] each. b is empty of a
  * single sentence. What is too long loses tokens at the end of the longer, of b where both are as

@@ -169,13 +169,13 @@ static bnn_code check_text(const char *path, const bnn_spec *spec, bnn_error *er
     for (const char *at = spec->vocab; *at; at += strcspn(at, "\n"), at += *at == '\n') {
         tokens++;
     }
-    if (spec->height != 1 || spec->channels != 1 || spec->width < BNN_LEAST_TOKENS ||
+    if (spec->height != 1 || spec->channels != 1 || spec->width < BNN_TEXT_LEAST ||
         spec->width > spec->arch->positions) {
         return bnn_fail(
             err, BNN_ERR_FORMAT,
             "%s: metadata 'input' is %dx%dx%d, but %s sees rows of %d to %d tokens; the "
             "file is damaged",
-            path, spec->channels, spec->height, spec->width, spec->arch->name, BNN_LEAST_TOKENS,
+            path, spec->channels, spec->height, spec->width, spec->arch->name, BNN_TEXT_LEAST,
             spec->arch->positions);
     }
     return tokens <= (size_t)spec->arch->vocabulary
