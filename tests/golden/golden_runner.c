@@ -24,6 +24,8 @@ static const struct {
     {"metric", "wordpiece", golden_wordpiece},
     {"metric", "bert_features", golden_bert_features},
     {"metric", NULL, NULL}, /* none of the others is computed yet */
+    {"arch", "ssd300", golden_ssd},
+    {"arch", "faster_rcnn", golden_faster_rcnn},
     {"name", NULL, golden_network},
 };
 
