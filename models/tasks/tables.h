@@ -12,6 +12,9 @@ extern const bnn_task bnn_task_classify, bnn_task_classify_shapes, bnn_task_keyw
  * class. */
 enum { BNN_SUM_TOP1, BNN_SUM_TOP5, BNN_SUM_CONFUSION };
 
+/* The sum of the terms that a detector's builder makes of boxes, classes, and which to ignore. */
+bnn_t bnn_detect_loss(const bnn_build *b, bnn_output *output, const bnn_t *target);
+
 /* What they have in common. */
 bnn_t bnn_classify_loss(const bnn_build *b, bnn_output *output, const bnn_t *target);
 bnn_t bnn_classify_distill(const bnn_build *b, const bnn_output *output, bnn_t teacher,
