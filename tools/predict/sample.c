@@ -10,8 +10,11 @@
 static bnn_code read_image(bnn_sample *s, const char *path, const bnn_map *map, bnn_error *err) {
     const bnn_spec *spec = &s->model->spec;
     const size_t values = bnn_shape_count(s->field[0].shape);
-    bnn_code code = bnn_image_file_read(path, map->data, map->size, spec->picture, spec->height,
-                                        spec->width, s->pixels, err);
+    const bnn_dataset_info *info = bnn_dataset_find(spec->dataset);
+    bnn_code code = info && info->show && bnn_shape_equal(spec->picture, info->picture)
+                        ? info->show(path, map->data, map->size, s->pixels, err)
+                        : bnn_image_file_read(path, map->data, map->size, spec->picture,
+                                              spec->height, spec->width, s->pixels, err);
     float *input = s->data[0];
     for (size_t i = 0; code == BNN_OK && i < values; i++) {
         input[i] = ((float)s->pixels[i] - spec->mean[i % 3]) / spec->std[i % 3];
