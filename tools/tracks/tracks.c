@@ -3,6 +3,9 @@
 #include <math.h>
 #include <string.h>
 
+const char *const bnn_track_names[BNN_TRACKS + 1] = {
+    "task", "architecture", "robustness", "training", "complexity", "inference", NULL};
+
 /* Gaps of accuracy are multiples of some 1e-6; what is smaller is rounding. */
 #define ROUNDING 1e-9
 

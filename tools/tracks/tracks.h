@@ -14,6 +14,19 @@
 
 #include <stddef.h>
 
+typedef enum bnn_track {
+    BNN_TRACK_TASK,
+    BNN_TRACK_ARCHITECTURE,
+    BNN_TRACK_ROBUSTNESS,
+    BNN_TRACK_TRAINING,
+    BNN_TRACK_COMPLEXITY,
+    BNN_TRACK_INFERENCE,
+    BNN_TRACKS,
+} bnn_track;
+
+/* "task", ...; NULL behind the last. */
+extern const char *const bnn_track_names[BNN_TRACKS + 1];
+
 /* over / under. Undefined, and passed over, where one of them is NAN, or `under` is not positive:
  * then nothing is known, or nothing lost that could be compared. */
 typedef struct bnn_ratio {
