@@ -7,6 +7,7 @@
 #include "engine/base/file.h"
 #include "engine/base/stream.h"
 #include "tools/cli/interrupt.h"
+#include "tools/cli/json_file.h"
 #include "tools/run/outputs.h"
 #include "tools/report/devices.h"
 #include "tools/report/page.h"
@@ -136,30 +137,13 @@ static bnn_code finish(bnn_atomic_file *file, bnn_code code, bnn_error *err) {
     return code;
 }
 
-static bnn_code write_json(const char *path, json_t *root, bnn_error *err) {
-    bnn_atomic_file *file;
-    bnn_code code = bnn_atomic_open(path, &file, err);
-    if (code == BNN_OK) {
-        if (root) {
-            (void)json_dumpf(root, bnn_atomic_stream(file),
-                             JSON_INDENT(2) | JSON_REAL_PRECISION(9));
-            fputc('\n', bnn_atomic_stream(file));
-        } else {
-            code = bnn_fail(err, BNN_ERR_MEMORY, "%s: out of memory", path);
-        }
-        code = finish(file, code, err);
-    }
-    json_decref(root);
-    return code;
-}
-
 static bnn_code run_robustness(report *r, bnn_error *err) {
     bnn_code code = bnn_robustness_compute(r->runs, r->count, &r->list, &r->robustness, err);
     if (code != BNN_OK) {
         return code;
     }
     bnn_robustness_print(&r->robustness, stdout);
-    return json_file ? write_json(json_file, bnn_robustness_json(&r->robustness), err) : BNN_OK;
+    return json_file ? bnn_json_write(json_file, bnn_robustness_json(&r->robustness), err) : BNN_OK;
 }
 
 static bnn_code run_inference(report *r, bnn_error *err) {
@@ -169,7 +153,7 @@ static bnn_code run_inference(report *r, bnn_error *err) {
         return code;
     }
     bnn_device_table_print(&r->devices, stdout);
-    return json_file ? write_json(json_file, bnn_device_table_json(&r->devices), err) : BNN_OK;
+    return json_file ? bnn_json_write(json_file, bnn_device_table_json(&r->devices), err) : BNN_OK;
 }
 
 static bnn_code run_page(report *r, bnn_error *err) {

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "tools/cli/interrupt.h"
+#include "tools/cli/json_file.h"
 #include "tools/cli/names.h"
 #include "tools/run/data_spec.h"
 #include "tools/run/outputs.h"
@@ -20,7 +21,7 @@ static const char *algo = "reactnet", *arch = "resnet18", *data = "fashion_mnist
 
 static const char *words, *category, *test_genres, *vocab, *pool = "usual";
 static const char *optimizer, *scheduler, *output, *init_from, *teacher, *resume,
-    *milestones = "100,150";
+    *milestones = "100,150", *json_file;
 static int64_t epochs = 0, batch_size = 0, warmup_epochs = -1, seed = 1, threads = 0;
 static int64_t limit_train = 0, limit_test = 0, image_size = 0, points = 0, length = 0;
 static int64_t accumulate = 1;
@@ -163,6 +164,8 @@ static bnn_option options[] = {
     {"dry-run", BNN_OPTION_FLAG, &dry_run, NULL,
      "Print the layers, their counts and the planned memory, and stop; needs no data.",
      .default_text = NULL},
+    {"json", BNN_OPTION_STRING, &json_file, "FILE",
+     "With --dry-run: write the counts as JSON; - for standard output.", .default_text = NULL},
     {"list", BNN_OPTION_FLAG, &list, NULL, "Print algorithms, networks and data sets.",
      .default_text = NULL},
 };
@@ -279,12 +282,35 @@ static void note_schedule(const bnn_lr_schedule *s) {
 }
 
 static void note_options(const bnn_train_settings *s) {
-    static const char *const planned[] = {
-        "dry-run",    "algo",      "arch",         "data",     "image-size",    "batch-size",
-        "optimizer",  "lr",        "momentum",     "nesterov", "scheduler",     "milestones",
-        "accumulate", "clip-norm", "freeze",       "pool",     "words",         "category",
-        "points",     "epochs",    "weight-decay", "resume",   "warmup-epochs", "threads",
-        "vocab",      "length",    "test-genres",  NULL};
+    static const char *const planned[] = {"dry-run",
+                                          "algo",
+                                          "arch",
+                                          "data",
+                                          "image-size",
+                                          "batch-size",
+                                          "optimizer",
+                                          "lr",
+                                          "momentum",
+                                          "nesterov",
+                                          "scheduler",
+                                          "milestones",
+                                          "accumulate",
+                                          "clip-norm",
+                                          "freeze",
+                                          "pool",
+                                          "words",
+                                          "category",
+                                          "points",
+                                          "epochs",
+                                          "weight-decay",
+                                          "resume",
+                                          "warmup-epochs",
+                                          "threads",
+                                          "vocab",
+                                          "length",
+                                          "test-genres",
+                                          "json",
+                                          NULL};
     note_schedule(&s->schedule);
     if (strcmp(optimizer, "sgd") != 0) {
         bnn_options_note(&program, "momentum", "says nothing without --optimizer sgd");
@@ -296,6 +322,7 @@ static void note_options(const bnn_train_settings *s) {
         bnn_options_note_others(&program, planned, "these say nothing to --dry-run");
     } else {
         bnn_options_note(&program, "image-size", "says nothing without --dry-run");
+        bnn_options_note(&program, "json", "says nothing without --dry-run");
     }
     if (!teacher) {
         bnn_options_note(&program, "distill", "says nothing without --teacher");
@@ -358,6 +385,15 @@ static bnn_code plan_data(bnn_train_settings *s, bnn_arena *arena, bnn_error *er
     return code;
 }
 
+/* From then on, if the counts go to standard output, the table does not. */
+static bnn_code check_json(bnn_error *err) {
+    bnn_outputs outputs = {0};
+    bnn_outputs_result(&outputs, "--json", &json_file);
+    bnn_code code = bnn_outputs_check(&outputs, err);
+    bnn_outputs_free(&outputs);
+    return code;
+}
+
 static bnn_code print_plan(bnn_train_settings *s, bnn_error *err) {
     bnn_net net = {0};
     size_t bytes;
@@ -365,9 +401,13 @@ static bnn_code print_plan(bnn_train_settings *s, bnn_error *err) {
     bnn_arena *arena = bnn_arena_create();
     bnn_code code =
         params && arena ? plan_data(s, arena, err) : bnn_fail(err, BNN_ERR_MEMORY, "out of memory");
-    if (code == BNN_OK && !(code = bnn_train_plan(s, params, &net, &bytes, err))) {
+    if (code == BNN_OK && !(code = check_json(err)) &&
+        !(code = bnn_train_plan(s, params, &net, &bytes, err))) {
         note_options(s);
         bnn_plan_table_print(s, params, &net, bytes);
+        if (json_file) {
+            code = bnn_json_write(json_file, bnn_plan_json(s, data, &net, bytes), err);
+        }
     }
     bnn_graph_free(net.graph);
     bnn_params_free(params);

@@ -17,6 +17,8 @@ golden_result golden_ssd(const char *path, const bnn_st_file *file, const bnn_de
 golden_result golden_faster_rcnn(const char *path, const bnn_st_file *file,
                                  const bnn_device *device);
 golden_result golden_part_iou(const char *path, const bnn_st_file *file, const bnn_device *device);
+golden_result golden_average_precision(const char *path, const bnn_st_file *file,
+                                       const bnn_device *device);
 golden_result golden_log_mel(const char *path, const bnn_st_file *file, const bnn_device *device);
 golden_result golden_glue(const char *path, const bnn_st_file *file, const bnn_device *device);
 golden_result golden_wordpiece(const char *path, const bnn_st_file *file, const bnn_device *device);
