@@ -139,6 +139,12 @@ check "killed after $(tr '\n' ' ' <moments)s" "$sweep" run ../small.json $data -
 keep sweeps/small
 cd .. || exit 1
 same_sweep killed killed/sweeps/small
+for folder in whole killed; do
+    check "$folder: tables" "$report" bibench $folder/sweeps/small --tables $folder/tables
+done
+for table in task architecture robustness complexity; do
+    same "killed: the table $table" killed/tables/$table.csv whole/tables/$table.csv
+done
 equal 'killed: nothing unfinished' "$(find killed -name '*.tmp-*')" ''
 
 # ---- interrupted: what runs is saved, and the processes are gone ----
