@@ -24,7 +24,7 @@ static const char *optimizer, *scheduler, *output, *init_from, *teacher, *resume
     *milestones = "100,150", *json_file;
 static int64_t epochs = 0, batch_size = 0, warmup_epochs = -1, seed = 1, threads = 0;
 static int64_t limit_train = 0, limit_test = 0, image_size = 0, points = 0, length = 0;
-static int64_t accumulate = 1;
+static int64_t accumulate = 1, checkpoint_every = 0;
 static const char *frozen;
 static double clip_norm = 0.0;
 static double lr = -1.0, momentum = -1.0, weight_decay = -1.0, dropout = -1.0;
@@ -155,6 +155,9 @@ static bnn_option options[] = {
      "are read whole (images, HDF5, texts and their vocabulary), and of folders of files (clouds, "
      "sound) names, sizes and labels.",
      .default_text = NULL},
+    {"checkpoint-every", BNN_OPTION_INT, &checkpoint_every, "N",
+     "Save last.safetensors also after each N steps: a kill costs no more than these.",
+     .default_text = "at the end of each epoch", .min = 1, .max = 1e12, .from_config = 1},
     {"profile", BNN_OPTION_FLAG, &profile, NULL,
      "At the end, print where the steps' time and memory traffic went, by kind of op.",
      .default_text = NULL},
@@ -261,6 +264,7 @@ static bnn_code settings_from_options(bnn_train_settings *s, bnn_error *err) {
     s->overwrite = overwrite;
     s->accept_changed_data = accept_changed_data;
     s->profile = profile;
+    s->checkpoint_every = (uint64_t)checkpoint_every;
     s->output = output;
     return parse_milestones(&s->schedule, err);
 }

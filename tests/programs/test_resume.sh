@@ -122,4 +122,18 @@ check 'the last step: resumed' "$train" --resume late
 matches 'the last step: no time is told' \
     '^best test accuracy [0-9.]*%; the run is complete; late/best.safetensors$' .out
 
+# ---- saved between the epochs, a kill costs a few steps only ----
+reference --algo bnn --batch-size 4
+# shellcheck disable=SC2086 # words
+freeze 'grep -qs step..5 often/steps.jsonl' "$train" $small --algo bnn --batch-size 4 \
+    --output often --checkpoint-every 3
+kill -KILL "$frozen"
+wait "$frozen"
+steps=$("$helper" metadata often/last.safetensors steps)
+[ "$steps" -ge 3 ] || fail "saved every three steps: only $steps of 6 are kept"
+check 'saved every three steps: resumed' "$train" --resume often
+for name in last.safetensors best.safetensors metrics.csv; do
+    same "saved every three steps: $name" often/$name whole/$name
+done
+
 done_testing

@@ -45,7 +45,7 @@ equal 'a plan: JSON' "$(json plan.json cells) $(json plan.json kinds.2.variant)"
 # shellcheck disable=SC2086 # words
 check 'a plan, measured' "$sweep" plan small.json $data --json plan.json
 equal 'a plan, measured' "$(grep -c ' measured$' .out)" 4
-matches 'a plan, measured: the sum' '^6 cells, [0-9:]+ of work on [0-9]+ threads each, [0-9.]+ MiB$' .out
+matches 'a plan, measured: the sum' '^6 cells, [0-9:]+ of work on [0-9]+ threads?( each)?, [0-9.]+ MiB$' .out
 equal 'a plan, measured: nothing is left' "$(find "${TMPDIR:-/tmp}" -maxdepth 1 -name 'bnn-sweep.*' -user "$(id -u)" -newer small.json)" ''
 for plan in bibench quick training-cost; do
     check "the plan $plan" "$sweep" plan $plan --no-measure

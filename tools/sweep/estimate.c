@@ -338,8 +338,9 @@ static void print_total(const bnn_sweep *sweep, const kind *kinds, size_t count,
         }
     }
     bnn_clock_text(seconds, text);
-    fprintf(out, "\n%zu cells, %s of work on %lld threads each, %.1f MiB", sweep->plan.cell_count,
-            text, (long long)bnn_sweep_threads(sweep), bytes / 1048576.0);
+    const long long threads = (long long)bnn_sweep_threads(sweep);
+    fprintf(out, "\n%zu cells, %s of work on %lld %s, %.1f MiB", sweep->plan.cell_count, text,
+            threads, threads == 1 ? "thread" : "threads each", bytes / 1048576.0);
     fprintf(out, unknown ? "; of %zu the time is not known\n" : "\n", unknown);
 }
 

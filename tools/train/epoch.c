@@ -182,6 +182,10 @@ bnn_code bnn_trainer_run_epoch(bnn_trainer *t, bnn_error *err) {
         }
         describe_training(t, note);
         bnn_progress_update(&progress, s->score.samples, note);
+        if (t->set->checkpoint_every && s->steps % t->set->checkpoint_every == 0 &&
+            (code = bnn_trainer_save_last(t, err)) != BNN_OK) {
+            break;
+        }
     }
     bnn_progress_end(&progress, note);
     return code;

@@ -171,10 +171,8 @@ static bnn_code set_up(bnn_trainer *t, bnn_error *err) {
     t->optimizer.momentum = set->momentum;
     t->optimizer.weight_decay = set->weight_decay;
     t->optimizer.nesterov = set->nesterov;
-    if (set->clip_norm > 0.0) {
-        if (set->clip_norm > 0.0) { /* or the optimizer's own */
-            t->optimizer.max_norm = set->clip_norm;
-        }
+    if (set->clip_norm > 0.0) { /* or the optimizer's own */
+        t->optimizer.max_norm = set->clip_norm;
     }
     t->state.best = NAN;
     t->state.data = t->data;

@@ -34,6 +34,7 @@ typedef struct bnn_train_settings {
     const char *config;      /* JSON, for the folder of a run that is new or changed */
     int extended;            /* with `resume`: to more epochs than it was started with */
     int accept_changed_data; /* with `resume`: data that are not those it began with */
+    uint64_t checkpoint_every; /* steps; 0: at the end of an epoch only */
     const char *output;
     int overwrite;
     int profile; /* measure nodes; result->profile is filled */
