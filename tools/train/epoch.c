@@ -218,6 +218,10 @@ static int is_best(const bnn_trainer *t, double value) {
             bnn_metric_better(&t->task->metrics[0], value, s->best));
 }
 
+static int last_phase(const bnn_trainer *t) {
+    return t->spec.binarizer ? t->spec.binarizer->phases - 1 : 0;
+}
+
 /* A cross-entropy as large is no training any more: guessing has the classes' logarithm. Told once.
  */
 static void note_explosion(bnn_trainer *t, uint32_t epoch, double loss) {
@@ -265,6 +269,8 @@ bnn_code bnn_trainer_finish_epoch(bnn_trainer *t, bnn_error *err) {
         s->best = scores.test[0];
         s->best_phase = t->spec.phase;
     }
+    /* What comes before the algorithm's last phase is not what is wanted, however good. */
+    s->waited = best || t->spec.phase < last_phase(t) ? 0 : s->waited + 1;
     scores.best = s->best;
     begin_next_epoch(s);
     printf("epoch %u/%d  lr %.3g  train %s  test loss %.4f %s %.*f%s%s\n", (unsigned)epoch + 1,
