@@ -213,14 +213,14 @@ equal 'limited' "$(json limited/b/xnor-resnet20-cifar10-sgd-s1/run/config.json l
 
 # ---- several at one sweep: each cell once ----
 # shellcheck disable=SC2086
-"$sweep" run small.json --output shared $data --jobs 2 >one.out 2>&1 &
+"$sweep" run small.json --output common $data --jobs 2 >one.out 2>&1 &
 pid=$!
 sleep 0.3
-check 'two sweeps' "$sweep" run small.json --output shared --jobs 2
+check 'two sweeps' "$sweep" run small.json --output common --jobs 2
 wait $pid
 equal 'two sweeps: exit status' $? 0
 for cell in $cells; do
-    equal "two sweeps: $cell" "$(grep -c '^[$] .*bnn-train .*--output' shared/$cell/log.txt)" 1
+    equal "two sweeps: $cell" "$(grep -c '^[$] .*bnn-train .*--output' common/$cell/log.txt)" 1
 done
 
 # ---- make ----
