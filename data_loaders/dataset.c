@@ -17,6 +17,7 @@ const bnn_dataset_info *const bnn_datasets[] = {
     &bnn_dataset_fashion_mnist,
     &bnn_dataset_cifar10,
     &bnn_dataset_mnist,
+    &bnn_dataset_imagenet,
     &bnn_dataset_speech_commands,
     &bnn_dataset_modelnet40,
     &bnn_dataset_shapenet_part,

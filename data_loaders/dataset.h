@@ -36,15 +36,21 @@ typedef struct bnn_dataset_info {
     const char *default_dir; /* NULL: the user must say where it is */
     const char *task;        /* the name of what is to be learned (models/tasks/task.h) */
     const char *samples;     /* what a sample is called: "images" */
+    int pairs;               /* of texts: a sample is two of them */
     const char *variant;     /* the option that names a part or a choice of the set, or NULL */
     const bnn_field *field;  /* of a sample; first what a network sees */
     int fields;
-    int classes;
-    const char *const *class_names; /* [classes] */
+    int classes;                    /* unless the files tell */
+    const char *const *class_names; /* [classes]; NULL: the files tell */
     /* Of images: as they are stored. One stands in the middle of what a network sees, with black
      * around; one channel is grey, shown as three. */
     bnn_shape picture;
     float mean[3], std[3]; /* of images: of the 0..255 scale, per channel */
+    /* Of photographs of any size: what a network sees of a file as of a test sample, before
+     * normalization: rgb[height][width][3]. `name` is for messages. NULL: an image is brought to
+     * the form of `picture` (image/image.h). */
+    bnn_code (*show)(const char *name, const unsigned char *bytes, size_t size, uint8_t *rgb,
+                     bnn_error *err);
     /* Of clouds: what a network sees of a shape, out[points,channels]; rng = NULL: as of a test
      * sample. `name` is for messages. NULL: no shapes. */
     bnn_code (*draw)(const char *name, bnn_cloud *shape, bnn_rng *rng, size_t points, float *out,

@@ -18,6 +18,7 @@
 extern const bnn_dataset_info bnn_dataset_fashion_mnist;
 extern const bnn_dataset_info bnn_dataset_cifar10;
 extern const bnn_dataset_info bnn_dataset_mnist;
+extern const bnn_dataset_info bnn_dataset_imagenet;
 extern const bnn_dataset_info bnn_dataset_speech_commands;
 extern const bnn_dataset_info bnn_dataset_modelnet40;
 extern const bnn_dataset_info bnn_dataset_shapenet_part;

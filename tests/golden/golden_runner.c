@@ -23,7 +23,9 @@ static const struct {
     {"metric", "glue", golden_glue},
     {"metric", "wordpiece", golden_wordpiece},
     {"metric", "bert_features", golden_bert_features},
-    {"metric", NULL, NULL}, /* none of the others is computed yet */
+    {"metric", "voc_map", golden_average_precision},
+    {"metric", "coco_map", golden_average_precision},
+    {"metric", NULL, NULL}, /* of another kind than these */
     {"name", NULL, golden_network},
 };
 
