@@ -28,7 +28,7 @@ static bnn_option options[] = {
     {"data-dir", BNN_OPTION_STRING, &data_dir, "DATA=DIR,...",
      "Where data sets lie; DATA may be a pattern, as glue_*. The sweep remembers it.",
      .default_text = "as the plan says; where the system keeps Fashion-MNIST"},
-    {"jobs", BNN_OPTION_INT, &jobs, "N", "Cells at a time.", .min = 1, .max = 1024},
+    {"jobs", BNN_OPTION_INT, &jobs, "N", "Cells at a time.", .min = 1, .max = 1024, .letter = 'j'},
     {"threads", BNN_OPTION_INT, &threads, "N",
      "Processors of each cell; results do not depend on it.", .default_text = "all, by --jobs",
      .min = 1, .max = 1024},
@@ -90,9 +90,9 @@ static bnn_program program = {
         "of eval bnn-eval's; {twin} is the run of the float twin. What is left out: all names, "
         "seed 1, all tracks but training.",
     .examples = "bnn-sweep plan quick --data-dir cifar10=cifar-10-batches-bin\n"
-                "bnn-sweep run quick --data-dir cifar10=cifar-10-batches-bin --jobs 2\n"
+                "bnn-sweep run quick --data-dir cifar10=cifar-10-batches-bin -j 2\n"
                 "bnn-sweep status sweeps/quick\n"
-                "bnn-sweep run my-plan.json --output /shared/sweep --backend slurm\n"
+                "bnn-sweep run my-plan.json --output /scratch/sweep --backend slurm\n"
                 "bnn-report bibench sweeps/quick",
     .options = options,
     .option_count = sizeof options / sizeof *options,

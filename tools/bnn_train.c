@@ -24,7 +24,7 @@ static const char *optimizer, *scheduler, *output, *init_from, *teacher, *resume
     *milestones = "100,150", *json_file;
 static int64_t epochs = 0, batch_size = 0, warmup_epochs = -1, seed = 1, threads = 0;
 static int64_t limit_train = 0, limit_test = 0, image_size = 0, points = 0, length = 0;
-static int64_t accumulate = 1;
+static int64_t accumulate = 1, checkpoint_every = 0, patience = 0;
 static const char *frozen;
 static double clip_norm = 0.0;
 static double lr = -1.0, momentum = -1.0, weight_decay = -1.0, dropout = -1.0;
@@ -116,6 +116,9 @@ static bnn_option options[] = {
      .default_text =
          "the recipe's: 0; 5 for speech_commands; a tenth of all epochs with warmup-linear",
      .min = 0, .max = 1000, .from_config = 2},
+    {"patience", BNN_OPTION_INT, &patience, "N",
+     "End after N epochs without a better test score (of an algorithm with phases, in its last).",
+     .default_text = "train all epochs", .min = 1, .max = 100000, .from_config = 2},
     {"seed", BNN_OPTION_INT, &seed, "N", "Seed of all randomness.", .min = 0, .max = 0x1p53,
      .from_config = 2},
     {"limit-train", BNN_OPTION_INT, &limit_train, "N", "Use the first N training samples.",
@@ -155,6 +158,9 @@ static bnn_option options[] = {
      "are read whole (images, HDF5, texts and their vocabulary), and of folders of files (clouds, "
      "sound) names, sizes and labels.",
      .default_text = NULL},
+    {"checkpoint-every", BNN_OPTION_INT, &checkpoint_every, "N",
+     "Save last.safetensors also after each N steps: a kill costs no more than these.",
+     .default_text = "at the end of each epoch", .min = 1, .max = 1e12, .from_config = 1},
     {"profile", BNN_OPTION_FLAG, &profile, NULL,
      "At the end, print where the steps' time and memory traffic went, by kind of op.",
      .default_text = NULL},
@@ -261,6 +267,8 @@ static bnn_code settings_from_options(bnn_train_settings *s, bnn_error *err) {
     s->overwrite = overwrite;
     s->accept_changed_data = accept_changed_data;
     s->profile = profile;
+    s->patience = (uint32_t)patience;
+    s->checkpoint_every = (uint64_t)checkpoint_every;
     s->output = output;
     return parse_milestones(&s->schedule, err);
 }
@@ -427,11 +435,19 @@ static void print_result(const bnn_train_settings *s, const bnn_train_result *r)
     if (r->was_finished) {
         bnn_error why = {0};
         int fixed = check_extension(s, epochs, &why) != BNN_OK;
+        if (r->gave_up) {
+            printf("%s is finished: no better epoch in %u, best test %s\n", s->output,
+                   (unsigned)s->patience, best);
+            return;
+        }
         printf("%s is finished: %d epochs, best test %s; ", s->output, s->schedule.epochs, best);
         printf(fixed ? "to train on, start a new run: bnn-train --init-from %s/last.safetensors\n"
                      : "to train on: bnn-train --resume %s --epochs N\n",
                s->output);
         return;
+    }
+    if (r->gave_up) {
+        printf("no better epoch in %u; ", (unsigned)s->patience);
     }
     printf("best test %s; ", best);
     if (r->timed_steps) {

@@ -45,7 +45,7 @@ equal 'a plan: JSON' "$(json plan.json cells) $(json plan.json kinds.2.variant)"
 # shellcheck disable=SC2086 # words
 check 'a plan, measured' "$sweep" plan small.json $data --json plan.json
 equal 'a plan, measured' "$(grep -c ' measured$' .out)" 4
-matches 'a plan, measured: the sum' '^6 cells, [0-9:]+ of work on [0-9]+ threads each, [0-9.]+ MiB$' .out
+matches 'a plan, measured: the sum' '^6 cells, [0-9:]+ of work on [0-9]+ threads?( each)?, [0-9.]+ MiB$' .out
 equal 'a plan, measured: nothing is left' "$(find "${TMPDIR:-/tmp}" -maxdepth 1 -name 'bnn-sweep.*' -user "$(id -u)" -newer small.json)" ''
 for plan in bibench quick training-cost; do
     check "the plan $plan" "$sweep" plan $plan --no-measure
@@ -139,6 +139,12 @@ check "killed after $(tr '\n' ' ' <moments)s" "$sweep" run ../small.json $data -
 keep sweeps/small
 cd .. || exit 1
 same_sweep killed killed/sweeps/small
+for folder in whole killed; do
+    check "$folder: tables" "$report" bibench $folder/sweeps/small --tables $folder/tables
+done
+for table in task architecture robustness complexity; do
+    same "killed: the table $table" killed/tables/$table.csv whole/tables/$table.csv
+done
 equal 'killed: nothing unfinished' "$(find killed -name '*.tmp-*')" ''
 
 # ---- interrupted: what runs is saved, and the processes are gone ----
@@ -207,14 +213,14 @@ equal 'limited' "$(json limited/b/xnor-resnet20-cifar10-sgd-s1/run/config.json l
 
 # ---- several at one sweep: each cell once ----
 # shellcheck disable=SC2086
-"$sweep" run small.json --output shared $data --jobs 2 >one.out 2>&1 &
+"$sweep" run small.json --output common $data --jobs 2 >one.out 2>&1 &
 pid=$!
 sleep 0.3
-check 'two sweeps' "$sweep" run small.json --output shared --jobs 2
+check 'two sweeps' "$sweep" run small.json --output common --jobs 2
 wait $pid
 equal 'two sweeps: exit status' $? 0
 for cell in $cells; do
-    equal "two sweeps: $cell" "$(grep -c '^[$] .*bnn-train .*--output' shared/$cell/log.txt)" 1
+    equal "two sweeps: $cell" "$(grep -c '^[$] .*bnn-train .*--output' common/$cell/log.txt)" 1
 done
 
 # ---- make ----

@@ -40,7 +40,7 @@ may_include() {
         tools/corrupt/*) echo "tools/run/ tools/train/ tools/corrupt/" ;;
         tools/tracks/*) echo "tools/tracks/" ;;
         tools/sweep/*) echo "tools/run/ tools/train/ tools/tracks/ tools/sweep/" ;;
-        tools/report/*) echo "tools/run/ tools/corrupt/ tools/tracks/ tools/report/" ;;
+        tools/report/*) echo "tools/run/ tools/corrupt/ tools/tracks/ tools/sweep/ tools/report/" ;;
         tools/export/*) echo "tools/run/ tools/export/" ;;
         *) echo "tools/" ;;
         esac

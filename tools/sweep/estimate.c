@@ -113,6 +113,7 @@ static double folder_bytes(const char *path) {
 static int from_finished(const bnn_sweep *sweep, kind *k) {
     const bnn_plan *plan = &sweep->plan;
     char run[BNN_CELL_PATH];
+    bnn_step_seconds steps;
     bnn_error why = {0};
     for (size_t i = k->cell; i < plan->cell_count; i++) {
         bnn_cell_state state;
@@ -123,7 +124,9 @@ static int from_finished(const bnn_sweep *sweep, kind *k) {
             k->seconds = bnn_cell_seconds(&state);
             k->bytes = folder_bytes(run);
             k->source = "finished";
-            (void)bnn_step_seconds_read(run, &k->step, &why);
+            if (bnn_step_seconds_read(run, &steps, &why) == BNN_OK) {
+                k->step = steps.median;
+            }
             return 1;
         }
     }
@@ -203,6 +206,7 @@ static bnn_code probe(const bnn_sweep *sweep, kind *k, bnn_error *err) {
     const char *temporary = getenv("TMPDIR");
     char folder[PROBE_BYTES], run[PROBE_BYTES], log[PROBE_BYTES], last[PROBE_BYTES], why[200];
     bnn_command command = {.arena = bnn_arena_create()};
+    bnn_step_seconds steps;
     struct stat info;
     pid_t pid;
     snprintf(folder, sizeof folder, "%.400s/bnn-sweep.XXXXXX",
@@ -221,7 +225,8 @@ static bnn_code probe(const bnn_sweep *sweep, kind *k, bnn_error *err) {
             bnn_job_message(log, status, why, sizeof why);
             code = bnn_fail(err, BNN_ERR_ARGUMENT, "%s", why);
         } else {
-            code = bnn_step_seconds_read(run, &k->step, err);
+            code = bnn_step_seconds_read(run, &steps, err);
+            k->step = code == BNN_OK ? steps.median : NAN;
             k->bytes = stat(last, &info) == 0 ? 2.0 * (double)info.st_size : NAN;
         }
     }
@@ -333,8 +338,9 @@ static void print_total(const bnn_sweep *sweep, const kind *kinds, size_t count,
         }
     }
     bnn_clock_text(seconds, text);
-    fprintf(out, "\n%zu cells, %s of work on %lld threads each, %.1f MiB", sweep->plan.cell_count,
-            text, (long long)bnn_sweep_threads(sweep), bytes / 1048576.0);
+    const long long threads = (long long)bnn_sweep_threads(sweep);
+    fprintf(out, "\n%zu cells, %s of work on %lld %s, %.1f MiB", sweep->plan.cell_count, text,
+            threads, threads == 1 ? "thread" : "threads each", bytes / 1048576.0);
     fprintf(out, unknown ? "; of %zu the time is not known\n" : "\n", unknown);
 }
 
