@@ -130,8 +130,8 @@ static bnn_option options[] = {
     {"init-from", BNN_OPTION_STRING, &init_from, "FILE|DIR",
      "Start from another network's weights, as BiBench starts from a float twin: every tensor "
      "whose name and shape agree is taken, whatever prefix its tool put in front of the names. "
-     "Safetensors, a state dict of torch.save (.pth, .pt, .bin), or a folder of Hugging Face's "
-     "layout with either, in one file or several.",
+     "Safetensors, a state dict of torch.save (.pth, .pt, .bin), a folder of Hugging Face's "
+     "layout with either, in one file or several, or a run's folder, whose best counts.",
      .from_config = 2},
     {"init-partial", BNN_OPTION_FLAG, &init_partial, NULL,
      "With --init-from: take what fits even if most of the weights do not.", .from_config = 2},
