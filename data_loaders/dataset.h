@@ -46,6 +46,7 @@ typedef struct bnn_dataset_info {
     const char *default_dir; /* NULL: the user must say where it is */
     const char *task;        /* the name of what is to be learned (models/tasks/task.h) */
     const char *samples;     /* what a sample is called: "images" */
+    int pairs;               /* of texts: a sample is two of them */
     const char *variant;     /* the option that names a part or a choice of the set, or NULL */
     const bnn_field *field;  /* of a sample; first what a network sees */
     int fields;

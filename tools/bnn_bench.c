@@ -14,7 +14,8 @@
 
 static const char *arch = "resnet18", *algo, *filter, *json_file, *compare, *data = "cifar10",
                   *data_dir;
-static int64_t batch_size = 0, image_size = 0, points = 0, classes = 0, threads = 0, repeat = 7;
+static int64_t batch_size = 0, image_size = 0, points = 0, tokens = 0, classes = 0, threads = 0,
+               repeat = 7;
 static bool scaling, with_data;
 static const char *operands[2];
 
@@ -40,6 +41,8 @@ static bnn_option options[] = {
     {"points", BNN_OPTION_INT, &points, "N", "Clouds of N points.",
      .default_text = "the data set's: 1024 for classes, 4096 for parts", .min = 1,
      .max = BNN_MAX_SIDE},
+    {"length", BNN_OPTION_INT, &tokens, "N", "Texts of N tokens.",
+     .default_text = "the data set's: 64", .min = BNN_TEXT_LEAST, .max = BNN_MAX_SIDE},
     {"classes", BNN_OPTION_INT, &classes, "N", "Classes of the network.",
      .default_text = "the data set's; 1000 for images of 224 pixels and more", .min = 2,
      .max = 1e6},
@@ -168,9 +171,10 @@ static const char *first_given(const char *const *names) {
 }
 
 static bnn_code check_options(const command *c, bnn_error *err) {
-    static const char *const of_new[] = {"arch", "algo", "image-size", "points", "classes", NULL};
+    static const char *const of_new[] = {"arch",   "algo",    "image-size", "points",
+                                         "length", "classes", NULL};
     static const char *const of_data[] = {"data", "data-dir", NULL};
-    static const char *const of_shape[] = {"image-size", "points", "classes", NULL};
+    static const char *const of_shape[] = {"image-size", "points", "length", "classes", NULL};
     const char *name;
     for (size_t i = 0; i < sizeof limited / sizeof *limited; i++) {
         if (bnn_options_given(&program, limited[i].name) && !(limited[i].commands & c->bit)) {
@@ -291,6 +295,7 @@ static bnn_code prepare(const command *c, bnn_bench *bench, bnn_error *err) {
                          .batch_size = (int)batch_size,
                          .image_size = (int)image_size,
                          .points = (int)points,
+                         .length = (int)tokens,
                          .classes = (int)classes,
                          .model = operands[1],
                          .scaling = scaling,

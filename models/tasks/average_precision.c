@@ -25,8 +25,8 @@ typedef struct verdict {
 
 /* What one class is judged with. */
 typedef struct judge {
-    const bnn_truth *truth;
-    const bnn_found *found;
+    const bnn_true_box *truth;
+    const bnn_found_box *found;
     item *truths, *founds; /* sorted */
     size_t truth_count, found_count;
     size_t crowd;             /* the most ground truths of a class in an image */
@@ -77,14 +77,14 @@ static size_t run_end(const item *items, size_t count, size_t first) {
 /* Sorted copies of what is of a class. `difficult_last`: among the ground truths of an image. */
 static void sort_all(judge *j, size_t truths, size_t founds, int classes, int difficult_last) {
     for (size_t i = 0; i < truths; i++) {
-        const bnn_truth *t = &j->truth[i];
+        const bnn_true_box *t = &j->truth[i];
         if (t->class >= 0 && t->class < classes) {
             j->truths[j->truth_count++] =
                 (item){t->class, t->image, difficult_last && t->ignore ? 0.0 : 1.0, i};
         }
     }
     for (size_t i = 0; i < founds; i++) {
-        const bnn_found *f = &j->found[i];
+        const bnn_found_box *f = &j->found[i];
         if (f->class >= 0 && f->class < classes) {
             double score = isnan(f->score) ? (double)-INFINITY : f->score;
             j->founds[j->found_count++] = (item){f->class, f->image, score, i};
@@ -110,9 +110,9 @@ static void judge_free(judge *j) {
     free(j->matched);
 }
 
-static bnn_code judge_create(judge *j, const bnn_truth *truth, size_t truths,
-                             const bnn_found *found, size_t founds, int classes, int difficult_last,
-                             bnn_error *err) {
+static bnn_code judge_create(judge *j, const bnn_true_box *truth, size_t truths,
+                             const bnn_found_box *found, size_t founds, int classes,
+                             int difficult_last, bnn_error *err) {
     *j = (judge){.truth = truth, .found = found};
     j->truths = reallocarray(NULL, truths + 1, sizeof *j->truths);
     j->founds = reallocarray(NULL, founds + 1, sizeof *j->founds);
@@ -210,7 +210,7 @@ static void voc_group(judge *j, const group *g, const void *given) {
     const bnn_voc_rule *rule = given;
     memset(j->matched, 0, g->t_end - g->t);
     for (size_t f = g->f; f < g->f_end; f++) {
-        const bnn_found *found = &j->found[j->founds[f].at];
+        const bnn_found_box *found = &j->found[j->founds[f].at];
         verdict *v = judged(j, f, f - g->f);
         double most = -1.0;
         size_t best = 0;
@@ -253,8 +253,9 @@ static double eleven_points(const judge *j, size_t positives) {
     return sum / 11.0;
 }
 
-bnn_code bnn_voc_ap(const bnn_truth *truth, size_t truths, const bnn_found *found, size_t founds,
-                    int classes, bnn_voc_rule rule, double *ap, double *mean, bnn_error *err) {
+bnn_code bnn_voc_ap(const bnn_true_box *truth, size_t truths, const bnn_found_box *found,
+                    size_t founds, int classes, bnn_voc_rule rule, double *ap, double *mean,
+                    bnn_error *err) {
     judge j;
     bnn_code code = judge_create(&j, truth, truths, found, founds, classes, 1, err);
     if (code != BNN_OK) {
@@ -297,7 +298,7 @@ static int outside(double area, int range) {
     return area < coco_area[range][0] || area > coco_area[range][1];
 }
 
-static int is_ignored(const bnn_truth *t, int range) {
+static int is_ignored(const bnn_true_box *t, int range) {
     return t->ignore || outside(t->area, range);
 }
 
@@ -367,7 +368,7 @@ static void coco_group(judge *j, const group *whole, const void *rule) {
     for (size_t f = g.f; f < g.f_end; f++) {
         judged(j, f, f - g.f);
         for (size_t t = g.t; t < g.t_end; t++) {
-            const bnn_truth *truth = &j->truth[j->truths[t].at];
+            const bnn_true_box *truth = &j->truth[j->truths[t].at];
             *iou++ = overlap(j->found[j->founds[f].at].box, truth->box, 0.0, truth->ignore);
         }
     }
@@ -440,8 +441,8 @@ static void coco_means(const coco_sums *s, double *stats) {
     stats[BNN_COCO_AR10] = s->recall[0][1] / THRESHOLDS / n;
 }
 
-bnn_code bnn_coco_ap(const bnn_truth *truth, size_t truths, const bnn_found *found, size_t founds,
-                     int classes, double *stats, double *ap, bnn_error *err) {
+bnn_code bnn_coco_ap(const bnn_true_box *truth, size_t truths, const bnn_found_box *found,
+                     size_t founds, int classes, double *stats, double *ap, bnn_error *err) {
     judge j;
     bnn_code code = judge_create(&j, truth, truths, found, founds, classes, 0, err);
     if (code != BNN_OK) {

@@ -10,18 +10,18 @@
 #include "engine/base/status.h"
 
 /* A box that is there. */
-typedef struct bnn_truth {
+typedef struct bnn_true_box {
     double box[4]; /* x1 y1 x2 y2 in pixels */
     double area;   /* in pixels; COCO: of what is in the box (VOC does not ask) */
     int32_t image, class;
     int32_t ignore; /* VOC: difficult; COCO: a crowd */
-} bnn_truth;
+} bnn_true_box;
 
 /* A box that was found. */
-typedef struct bnn_found {
+typedef struct bnn_found_box {
     double box[4], score;
     int32_t image, class;
-} bnn_found;
+} bnn_found_box;
 
 /* In both: an entry whose class is not below `classes`, or negative, counts nowhere; a score that
  * is NaN is the lowest. Equal scores stand by image, then as they were given, so what is given in
@@ -38,8 +38,9 @@ typedef struct bnn_voc_rule {
  * falling score, each for the ground truth of its class that it overlaps most, one that is not
  * difficult before one that is: right if that is not taken yet, wrong if it is, neither if it is
  * difficult. */
-bnn_code bnn_voc_ap(const bnn_truth *truth, size_t truths, const bnn_found *found, size_t founds,
-                    int classes, bnn_voc_rule rule, double *ap, double *mean, bnn_error *err);
+bnn_code bnn_voc_ap(const bnn_true_box *truth, size_t truths, const bnn_found_box *found,
+                    size_t founds, int classes, bnn_voc_rule rule, double *ap, double *mean,
+                    bnn_error *err);
 
 /* In the order in which pycocotools prints them: precision over IoUs of .5 to .95, at .5, at .75;
  * of small, medium, large; recall of 1, 10 and 100 boxes an image; of small, medium, large. */
@@ -61,7 +62,7 @@ enum {
 
 /* stats[BNN_COCO_STATS], and the AP of each class, ap[classes]. Images are taken by number, which
  * must rise as COCO's ids do. */
-bnn_code bnn_coco_ap(const bnn_truth *truth, size_t truths, const bnn_found *found, size_t founds,
-                     int classes, double *stats, double *ap, bnn_error *err);
+bnn_code bnn_coco_ap(const bnn_true_box *truth, size_t truths, const bnn_found_box *found,
+                     size_t founds, int classes, double *stats, double *ap, bnn_error *err);
 
 #endif

@@ -15,8 +15,8 @@ typedef struct box_case {
     const char *path;
     const bnn_st_file *file;
     int passed, coco, classes;
-    bnn_truth *truth;
-    bnn_found *found;
+    bnn_true_box *truth;
+    bnn_found_box *found;
     size_t truths, founds;
 } box_case;
 
@@ -60,8 +60,8 @@ static void read_truths(box_case *c) {
     const float *box = values(c, "gt.box", BNN_ST_F32, 4 * n);
     const char *area = c->coco ? values(c, "gt.area", BNN_ST_F64, n) : NULL;
     for (size_t i = 0; c->passed && i < n; i++) {
-        bnn_truth *t = &c->truth[i];
-        *t = (bnn_truth){.image = image[i], .class = class[i], .ignore = ignore[i]};
+        bnn_true_box *t = &c->truth[i];
+        *t = (bnn_true_box){.image = image[i], .class = class[i], .ignore = ignore[i]};
         read_box(c, box, i, t->box);
         if (area) {
             memcpy(&t->area, area + i * sizeof t->area, sizeof t->area);
@@ -76,8 +76,8 @@ static void read_founds(box_case *c) {
     const float *score = values(c, "det.score", BNN_ST_F32, n);
     const float *box = values(c, "det.box", BNN_ST_F32, 4 * n);
     for (size_t i = 0; c->passed && i < n; i++) {
-        bnn_found *f = &c->found[i];
-        *f = (bnn_found){.image = image[i], .class = class[i], .score = (double)score[i]};
+        bnn_found_box *f = &c->found[i];
+        *f = (bnn_found_box){.image = image[i], .class = class[i], .score = (double)score[i]};
         read_box(c, box, i, f->box);
     }
 }

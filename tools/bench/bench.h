@@ -21,12 +21,12 @@ typedef struct bnn_bench {
     int repeat;
     const char *filter; /* only cases that contain this text; NULL: all */
     const bnn_arch *arch;
-    const char *algorithms[BNN_BENCH_ALGORITHMS];     /* NULL-terminated */
-    int batch_size, image_size, points, classes;      /* 0: not chosen */
-    const char *model;                                /* infer: a file, or NULL */
-    const bnn_engine *engines[BNN_BENCH_ENGINES + 1]; /* train, data, infer; NULL-terminated */
-    bool scaling;                                     /* train */
-    const char *data, *data_dir;                      /* data; train, with the loader: or NULL */
+    const char *algorithms[BNN_BENCH_ALGORITHMS];        /* NULL-terminated */
+    int batch_size, image_size, points, length, classes; /* 0: not chosen */
+    const char *model;                                   /* infer: a file, or NULL */
+    const bnn_engine *engines[BNN_BENCH_ENGINES + 1];    /* train, data, infer; NULL-terminated */
+    bool scaling;                                        /* train */
+    const char *data, *data_dir;                         /* data; train, with the loader: or NULL */
     bnn_energy *energy; /* infer: counters that can be read, or NULL */
 } bnn_bench;
 

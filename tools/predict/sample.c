@@ -70,7 +70,9 @@ bnn_code bnn_sample_of_file(bnn_sample *s, const char *path, const bnn_map *map,
 
 bnn_code bnn_sample_of_text(bnn_sample *s, const char *name, const char *const text[2],
                             const size_t size[2], bnn_error *err) {
+    const bnn_dataset_info *info = bnn_dataset_find(s->model->spec.dataset);
     bnn_code code = BNN_OK;
+    s->unlike += info && info->pairs != (text[1] != NULL);
     for (int i = 0; i < 2; i++) {
         s->tokens[i].count = 0;
         if (code == BNN_OK && text[i]) {

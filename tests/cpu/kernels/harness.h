@@ -26,6 +26,8 @@ void add_point_tests(TCase *tcase);
 void add_distillation_tests(TCase *tcase);
 void add_optimizer_tests(TCase *tcase);
 void add_text_tests(TCase *tcase);
+void add_detection_tests(TCase *tcase);
+void add_box_tests(TCase *tcase);
 
 /* ---- buffers, random values, tables ---- */
 
