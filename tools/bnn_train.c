@@ -29,7 +29,8 @@ static const char *frozen;
 static double clip_norm = 0.0;
 static double lr = -1.0, momentum = -1.0, weight_decay = -1.0, dropout = -1.0;
 static const char *distill = "logits";
-static bool nesterov, init_partial, overwrite, list, dry_run, profile, accept_changed_data;
+static bool nesterov, init_partial, overwrite, list, dry_run, profile, accept_changed_data,
+    tensorboard;
 static char data_path[PATH_MAX], vocab_path[PATH_MAX], init_path[PATH_MAX],
     teacher_path[PATH_MAX]; /* as recorded */
 
@@ -161,6 +162,8 @@ static bnn_option options[] = {
     {"checkpoint-every", BNN_OPTION_INT, &checkpoint_every, "N",
      "Save last.safetensors also after each N steps: a kill costs no more than these.",
      .default_text = "at the end of each epoch", .min = 1, .max = 1e12, .from_config = 1},
+    {"tensorboard", BNN_OPTION_FLAG, &tensorboard, NULL,
+     "Write events for TensorBoard, too: tensorboard --logdir DIR.", .from_config = 1},
     {"profile", BNN_OPTION_FLAG, &profile, NULL,
      "At the end, print where the steps' time and memory traffic went, by kind of op.",
      .default_text = NULL},
@@ -267,6 +270,7 @@ static bnn_code settings_from_options(bnn_train_settings *s, bnn_error *err) {
     s->overwrite = overwrite;
     s->accept_changed_data = accept_changed_data;
     s->profile = profile;
+    s->tensorboard = tensorboard;
     s->patience = (uint32_t)patience;
     s->checkpoint_every = (uint64_t)checkpoint_every;
     s->output = output;

@@ -103,10 +103,19 @@ static bnn_code reopen_run(bnn_trainer *t, bnn_error *err) {
     return code == BNN_OK ? log_session(t, err) : code;
 }
 
+static bnn_code open_events(bnn_trainer *t, bnn_error *err) {
+    char path[4200];
+    bnn_code code = bnn_run_file(&t->run, BNN_EVENTS_FILE, path, sizeof path, err);
+    return code == BNN_OK && t->set->tensorboard
+               ? bnn_events_open(&t->events, path, t->state.steps, t->state.epoch, err)
+               : code;
+}
+
 static bnn_code open_run(bnn_trainer *t, bnn_error *err) {
     bnn_code code;
     if (t->set->resume) {
-        return reopen_run(t, err);
+        code = reopen_run(t, err);
+        return code == BNN_OK ? open_events(t, err) : code;
     }
     if ((code = start_values(t, err)) != BNN_OK ||
         (code = bnn_run_create(&t->run, t->set->output, t->task, t->set->config, t->set->overwrite,
@@ -114,7 +123,9 @@ static bnn_code open_run(bnn_trainer *t, bnn_error *err) {
         return code;
     }
     /* From its first moment on, a run can be resumed. */
-    code = bnn_trainer_save_last(t, err);
+    if ((code = open_events(t, err)) == BNN_OK) {
+        code = bnn_trainer_save_last(t, err);
+    }
     return code == BNN_OK ? log_session(t, err) : code;
 }
 
@@ -213,6 +224,7 @@ bnn_code bnn_train(const bnn_train_settings *settings, bnn_train_result *result,
     bnn_predictor_free(t.predictor);
     bnn_teacher_free(t.teacher);
     bnn_loader_free(t.loader);
+    bnn_events_close(&t.events);
     bnn_run_close(&t.run);
     bnn_optimizer_free(&t.optimizer);
     bnn_trainer_free_nets(&t);

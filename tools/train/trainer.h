@@ -35,6 +35,7 @@ typedef struct bnn_train_settings {
     int extended;              /* with `resume`: to more epochs than it was started with */
     int accept_changed_data;   /* with `resume`: data that are not those it began with */
     uint32_t patience;         /* epochs without a better one until the end; 0: any number */
+    int tensorboard;           /* events, too */
     uint64_t checkpoint_every; /* steps; 0: at the end of an epoch only */
     const char *output;
     int overwrite;

@@ -6,6 +6,7 @@
 
 #include "models/predictor.h"
 #include "models/teacher.h"
+#include "tools/run/events.h"
 #include "tools/train/train_state.h"
 #include "tools/train/trainer.h"
 
@@ -29,6 +30,7 @@ typedef struct bnn_trainer {
     size_t steps; /* of an epoch */
     bnn_predictor *predictor;
     bnn_run_folder run;
+    bnn_events events; /* open if they are wanted */
     bnn_train_state state;
     bnn_score step; /* of the last step */
     bnn_score test;
