@@ -26,7 +26,7 @@ static int64_t epochs = 0, batch_size = 0, warmup_epochs = -1, seed = 1, threads
 static int64_t limit_train = 0, limit_test = 0, image_size = 0, points = 0, length = 0;
 static int64_t accumulate = 1, checkpoint_every = 0, patience = 0;
 static const char *frozen;
-static double clip_norm = 0.0;
+static double clip_norm = 0.0, clip_grad_norm = 0.0;
 static double lr = -1.0, momentum = -1.0, weight_decay = -1.0, dropout = -1.0;
 static const char *distill = "logits";
 static bool nesterov, init_partial, overwrite, list, dry_run, profile, accept_changed_data,
@@ -98,6 +98,9 @@ static bnn_option options[] = {
     {"clip-norm", BNN_OPTION_REAL, &clip_norm, "X",
      "Scale the gradient of a tensor down to this 2-norm where it is larger; 0: leave it "
      "(bert_adam: 1).",
+     .min = 0, .max = 1e9, .from_config = 2},
+    {"clip-grad-norm", BNN_OPTION_REAL, &clip_grad_norm, "X",
+     "Scale all gradients of a step down together where their 2-norm is larger; 0: leave them.",
      .min = 0, .max = 1e9, .from_config = 2},
     {"dropout", BNN_OPTION_REAL, &dropout, "X",
      "Of networks of text: the part of the values that a step leaves out.",
@@ -253,6 +256,7 @@ static bnn_code settings_from_options(bnn_train_settings *s, bnn_error *err) {
     s->weight_decay = weight_decay;
     s->nesterov = nesterov;
     s->clip_norm = clip_norm;
+    s->clip_grad_norm = clip_grad_norm;
     s->freeze = frozen;
     s->schedule = (bnn_lr_schedule){.kind = (bnn_lr_schedule_kind)bnn_lr_schedule_find(scheduler),
                                     .lr = lr,
@@ -294,35 +298,12 @@ static void note_schedule(const bnn_lr_schedule *s) {
 }
 
 static void note_options(const bnn_train_settings *s) {
-    static const char *const planned[] = {"dry-run",
-                                          "algo",
-                                          "arch",
-                                          "data",
-                                          "image-size",
-                                          "batch-size",
-                                          "optimizer",
-                                          "lr",
-                                          "momentum",
-                                          "nesterov",
-                                          "scheduler",
-                                          "milestones",
-                                          "accumulate",
-                                          "clip-norm",
-                                          "freeze",
-                                          "pool",
-                                          "words",
-                                          "category",
-                                          "points",
-                                          "epochs",
-                                          "weight-decay",
-                                          "resume",
-                                          "warmup-epochs",
-                                          "threads",
-                                          "vocab",
-                                          "length",
-                                          "test-genres",
-                                          "json",
-                                          NULL};
+    static const char *const planned[] = {
+        "dry-run",    "algo",      "arch",           "data",         "image-size", "batch-size",
+        "optimizer",  "lr",        "momentum",       "nesterov",     "scheduler",  "milestones",
+        "accumulate", "clip-norm", "clip-grad-norm", "freeze",       "pool",       "words",
+        "category",   "points",    "epochs",         "weight-decay", "resume",     "warmup-epochs",
+        "threads",    "vocab",     "length",         "test-genres",  "json",       NULL};
     note_schedule(&s->schedule);
     if (strcmp(optimizer, "sgd") != 0) {
         bnn_options_note(&program, "momentum", "says nothing without --optimizer sgd");

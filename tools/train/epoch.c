@@ -59,12 +59,27 @@ void bnn_trainer_update(void *self, const bnn_stream *stream, const bnn_param *p
         stream->device.kernels->copy(stream, count, grad, t->sum + first, !t->first_batch);
         grad = t->sum + first;
     }
-    if (t->last_batch) {
+    if (t->last_batch && t->set->clip_grad_norm == 0.0) {
         double start = bnn_now();
         bnn_optimizer_move(&t->optimizer, stream, first, count, bnn_param_memory(t->params, param),
                            grad);
         t->moving += bnn_now() - start;
     }
+}
+
+/* All gradients of a step, as long as they may be together; then what they move. */
+static void move_together(bnn_trainer *t, const bnn_stream *stream) {
+    double start = bnn_now();
+    stream->device.kernels->clip_norm(stream, t->params->value_count, (float)t->set->clip_grad_norm,
+                                      t->sum);
+    for (size_t i = 0; i < t->params->count; i++) {
+        const bnn_param *p = t->params->list[i];
+        if (p->trainable && !p->frozen) {
+            bnn_optimizer_move(&t->optimizer, stream, p->offset, p->count,
+                               bnn_param_memory(t->params, p), t->sum + p->offset);
+        }
+    }
+    t->moving += bnn_now() - start;
 }
 
 /* Forward and backward of one batch, which has this number in the whole training; its gradients are
@@ -89,6 +104,9 @@ static bnn_code run_batch(bnn_trainer *t, const bnn_batch *batch, uint64_t numbe
             bnn_optimizer_begin(&t->optimizer);
         }
         bnn_graph_backward_weighted(net->graph, (float)((double)batch->n / (double)of_step));
+        if (t->last_batch && t->set->clip_grad_norm > 0.0) {
+            move_together(t, stream);
+        }
         stream->device.ops->follow(update, stream);
     }
     return code;

@@ -11,6 +11,11 @@
 #include "tools/train/init_from.h"
 #include "tools/train/trainer_private.h"
 
+/* Are the gradients of a step kept until it has them all? */
+static int gathers(const bnn_train_settings *set) {
+    return set->accumulate > 1 || set->clip_grad_norm > 0.0;
+}
+
 static int is_finished(const bnn_trainer *t) {
     const bnn_train_state *s = &t->state;
     return s->epoch >= (uint32_t)t->schedule.epochs ||
@@ -178,12 +183,14 @@ static bnn_code set_up(bnn_trainer *t, bnn_error *err) {
     if (!t->output) {
         return bnn_fail(err, BNN_ERR_MEMORY, "out of memory for the outputs of a batch");
     }
-    if (set->accumulate > 1) {
+    if (gathers(set)) {
         t->sum =
             device->ops->alloc(device, BNN_MEMORY_DEVICE, t->params->value_count * sizeof(float));
         if (!t->sum) {
             return bnn_fail(err, BNN_ERR_MEMORY, "out of memory for the sum of the gradients");
         }
+        /* What no parameter's gradient fills has no part in their norm. */
+        device->kernels->fill(&t->optimizer.stream, t->params->value_count, 0.0f, t->sum);
     }
     t->optimizer.momentum = set->momentum;
     t->optimizer.weight_decay = set->weight_decay;
@@ -251,7 +258,7 @@ bnn_code bnn_train_plan(const bnn_train_settings *settings, bnn_params *params, 
         while (settings->optimizer->slots[slots]) {
             slots++;
         }
-        slots += settings->accumulate > 1; /* the sum of the gradients */
+        slots += (size_t)gathers(settings); /* the sum of the gradients */
         *bytes = (params->value_count * (1 + slots) + params->buffer_count) * sizeof(float) +
                  bnn_graph_bytes(net->graph);
     }

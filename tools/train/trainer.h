@@ -20,6 +20,7 @@ typedef struct bnn_train_settings {
     double momentum, weight_decay;
     int nesterov;
     double clip_norm;         /* of a tensor's gradient, at most; 0: as it is */
+    double clip_grad_norm;    /* of all gradients together, likewise */
     const char *freeze;       /* modules that stay as they are (bnn_params_freeze), or NULL */
     bnn_lr_schedule schedule; /* warm-up in steps is the trainer's to set */
     int warmup_epochs;

@@ -20,8 +20,10 @@ typedef struct bnn_trainer {
     bnn_net full, tail;   /* the same network for whole batches and for an epoch's last */
     size_t tail_size;     /* 0: none */
     void *memory;         /* of both: they never run at once; the device's */
-    float *sum;           /* of the gradients of a step's batches, where it has several; likewise */
-    float *output;        /* of a batch, for the host */
+    /* Of the gradients of a step's batches, where it has several, or where they are clipped
+     * together; likewise. */
+    float *sum;
+    float *output; /* of a batch, for the host */
     bnn_optimizer optimizer;
     int first_batch, last_batch; /* of its step, the one that runs */
     double moving;               /* seconds that the optimizer takes of a step */
