@@ -71,6 +71,10 @@ bnn_t bnn_op_affine(bnn_graph *g, bnn_t x, bnn_t a, bnn_t b);
 bnn_t bnn_op_batch_norm(bnn_graph *g, bnn_t x, bnn_t weight, bnn_t bias, bnn_t running_mean,
                         bnn_t running_var, float eps, float momentum);
 
+/* By the running ones in training, too; its parameters get no gradient. */
+bnn_t bnn_op_fixed_batch_norm(bnn_graph *g, bnn_t x, bnn_t weight, bnn_t bias, bnn_t running_mean,
+                              bnn_t running_var, float eps);
+
 /* x[n,i,j,c] o[c] h[i] v[j]; h and v may be longer than the image; h may be BNN_NONE where it has
  * one row (XNOR-Net++). */
 bnn_t bnn_op_outer_scale(bnn_graph *g, bnn_t x, bnn_t o, bnn_t h, bnn_t v);

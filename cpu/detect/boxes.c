@@ -31,7 +31,7 @@ static placed place_of(const float *box) {
     return (placed){(double)box[0] + 0.5 * w, (double)box[1] + 0.5 * h, w, h};
 }
 
-void bnn_box_targets(const bnn_stream *stream, const bnn_boxes *boxes, const bnn_truth *truth,
+void bnn_box_targets(const bnn_stream *stream, const bnn_boxes *boxes, const bnn_sought *truth,
                      const int32_t *assigned, const float *std, float *target) {
     (void)stream;
     memset(target, 0, 4 * boxes->n * boxes->count * sizeof(float));
@@ -101,7 +101,7 @@ void bnn_decode_boxes(const bnn_stream *stream, const bnn_boxes *boxes, size_t p
 
 /* ---- labels ---- */
 
-void bnn_box_labels(const bnn_stream *stream, size_t n, size_t count, const bnn_truth *truth,
+void bnn_box_labels(const bnn_stream *stream, size_t n, size_t count, const bnn_sought *truth,
                     const int32_t *assigned, int background, int32_t *label) {
     (void)stream;
     for (size_t i = 0; i < n * count; i++) {

@@ -7,19 +7,19 @@
 
 void bnn_anchor_boxes(const bnn_stream *stream, const bnn_anchors *anchors, float *box);
 size_t bnn_boxes_workspace(const bnn_stream *stream, size_t items, size_t keep);
-void bnn_assign_boxes(const bnn_stream *stream, const bnn_boxes *boxes, const bnn_truth *truth,
+void bnn_assign_boxes(const bnn_stream *stream, const bnn_boxes *boxes, const bnn_sought *truth,
                       const bnn_matching *matching, int32_t *assigned, void *ws);
 void bnn_sample_boxes(const bnn_stream *stream, size_t n, size_t count,
                       const bnn_sampling *sampling, const int32_t *assigned, int32_t *sampled,
                       void *ws);
-void bnn_sample_rois(const bnn_stream *stream, const bnn_boxes *boxes, const bnn_truth *truth,
+void bnn_sample_rois(const bnn_stream *stream, const bnn_boxes *boxes, const bnn_sought *truth,
                      const bnn_matching *matching, const bnn_sampling *sampling, float *sampled,
                      int32_t *assigned, void *ws);
-void bnn_box_targets(const bnn_stream *stream, const bnn_boxes *boxes, const bnn_truth *truth,
+void bnn_box_targets(const bnn_stream *stream, const bnn_boxes *boxes, const bnn_sought *truth,
                      const int32_t *assigned, const float *std, float *target);
 void bnn_decode_boxes(const bnn_stream *stream, const bnn_boxes *boxes, size_t per_box,
                       const float *delta, const float *std, float height, float width, float *box);
-void bnn_box_labels(const bnn_stream *stream, size_t n, size_t count, const bnn_truth *truth,
+void bnn_box_labels(const bnn_stream *stream, size_t n, size_t count, const bnn_sought *truth,
                     const int32_t *assigned, int background, int32_t *label);
 void bnn_count_boxes(const bnn_stream *stream, size_t n, size_t count, const int32_t *label,
                      int background, bnn_box_count rule, float *result);
@@ -68,14 +68,14 @@ static inline const float *bnn_box_at(const bnn_boxes *boxes, size_t image, size
 }
 
 /* The truths of an image. */
-static inline bnn_truth bnn_truth_of(const bnn_truth *truth, size_t image) {
+static inline bnn_sought bnn_sought_of(const bnn_sought *truth, size_t image) {
     size_t first = image * truth->count;
-    return (bnn_truth){truth->box + 4 * first, truth->class + first,
-                       truth->ignore == NULL ? NULL : truth->ignore + first, truth->count};
+    return (bnn_sought){truth->box + 4 * first, truth->class + first,
+                        truth->ignore == NULL ? NULL : truth->ignore + first, truth->count};
 }
 
 /* Whether there is a truth of this number, and it is to be learned. */
-static inline int bnn_is_truth(const bnn_truth *of_image, size_t index) {
+static inline int bnn_is_truth(const bnn_sought *of_image, size_t index) {
     return of_image->class[index] >= 0 &&
            (of_image->ignore == NULL || of_image->ignore[index] == 0);
 }

@@ -6,7 +6,7 @@ enum { BOXES, ASSIGNED, TRUTH, CLASS };
 static bnn_code infer(bnn_graph *g, bnn_node *node) {
     bnn_shape s = bnn_shape_of(g, node->in[ASSIGNED]), truth = bnn_shape_of(g, node->in[TRUTH]);
     if (!bnn_check_boxes(g, node, node->in[BOXES], truth.n) ||
-        !bnn_check_truth(g, node, node->in[TRUTH], node->in[CLASS], BNN_NONE)) {
+        !bnn_check_sought(g, node, node->in[TRUTH], node->in[CLASS], BNN_NONE)) {
         return BNN_ERR_SHAPE;
     }
     if (s.n != truth.n || (size_t)s.w != bnn_boxes_of(g, node->in[BOXES], s.n).count) {
@@ -19,7 +19,7 @@ static bnn_code infer(bnn_graph *g, bnn_node *node) {
 
 static void forward(const bnn_graph *g, const bnn_node *node) {
     bnn_boxes boxes = bnn_boxes_of(g, node->in[BOXES], bnn_shape_of(g, node->in[ASSIGNED]).n);
-    bnn_truth truth = bnn_truth_tensors(g, node->in[TRUTH], node->in[CLASS], BNN_NONE);
+    bnn_sought truth = bnn_sought_tensors(g, node->in[TRUTH], node->in[CLASS], BNN_NONE);
     bnn_graph_kernels(g)->box_targets(bnn_graph_stream(g), &boxes, &truth,
                                       bnn_i32(g, node->in[ASSIGNED]), node->attr,
                                       bnn_f32(g, node->out[0]));

@@ -19,14 +19,14 @@ int bnn_check_boxes(bnn_graph *g, const bnn_node *node, bnn_t boxes, int n) {
                BNN_OK;
 }
 
-bnn_truth bnn_truth_tensors(const bnn_graph *g, bnn_t box, bnn_t class, bnn_t ignore) {
-    return (bnn_truth){.box = bnn_f32(g, box),
-                       .class = bnn_i32(g, class),
-                       .ignore = bnn_i32(g, ignore),
-                       .count = (size_t)bnn_shape_of(g, box).w};
+bnn_sought bnn_sought_tensors(const bnn_graph *g, bnn_t box, bnn_t class, bnn_t ignore) {
+    return (bnn_sought){.box = bnn_f32(g, box),
+                        .class = bnn_i32(g, class),
+                        .ignore = bnn_i32(g, ignore),
+                        .count = (size_t)bnn_shape_of(g, box).w};
 }
 
-int bnn_check_truth(bnn_graph *g, const bnn_node *node, bnn_t box, bnn_t class, bnn_t ignore) {
+int bnn_check_sought(bnn_graph *g, const bnn_node *node, bnn_t box, bnn_t class, bnn_t ignore) {
     bnn_shape s = bnn_shape_of(g, box), want = {s.n, 1, s.w, 1};
     int ok = s.h == 1 && s.c == 4 && bnn_shape_equal(bnn_shape_of(g, class), want) &&
              (ignore < 0 || bnn_shape_equal(bnn_shape_of(g, ignore), want));

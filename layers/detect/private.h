@@ -10,8 +10,8 @@ bnn_boxes bnn_boxes_of(const bnn_graph *g, bnn_t boxes, int n);
 /* 0, and the graph's error, where the tensor is neither. */
 int bnn_check_boxes(bnn_graph *g, const bnn_node *node, bnn_t boxes, int n);
 
-bnn_truth bnn_truth_tensors(const bnn_graph *g, bnn_t box, bnn_t class, bnn_t ignore);
-int bnn_check_truth(bnn_graph *g, const bnn_node *node, bnn_t box, bnn_t class, bnn_t ignore);
+bnn_sought bnn_sought_tensors(const bnn_graph *g, bnn_t box, bnn_t class, bnn_t ignore);
+int bnn_check_sought(bnn_graph *g, const bnn_node *node, bnn_t box, bnn_t class, bnn_t ignore);
 
 /* Scratch for so many items in order (kernels.h). */
 size_t bnn_boxes_scratch(const bnn_graph *g, size_t items, size_t keep);

@@ -8,8 +8,8 @@
 
 /* ---- SSD of 300 x 300 pixels (Liu et al., ECCV 2016) ---- */
 enum { BNN_SSD_LEVELS = 6 };
-/* Anchors of a level, of VOC or, for `small`er things, of COCO. */
-bnn_anchors bnn_ssd_anchors(int level, int small);
+/* Anchors of a level, as for VOC. */
+bnn_anchors bnn_ssd_anchors(int level);
 /* From logits [N,1,P,classes + 1], the background last, and deltas [N,1,P,4]; of each level, so
  * many of P behind each other, the best `most` pairs of box and class. */
 bnn_t bnn_ssd_detections(bnn_graph *g, bnn_t logits, bnn_t deltas, bnn_t anchors,
@@ -25,6 +25,23 @@ bnn_t bnn_rpn_proposals(bnn_graph *g, bnn_t score, bnn_t deltas, bnn_t anchors, 
 /* From logits [N,1,R,classes + 1], the background last, and deltas [N,1,R,4 classes]. */
 bnn_t bnn_rcnn_detections(bnn_graph *g, bnn_t logits, bnn_t deltas, bnn_t rois, int height,
                           int width);
+
+/* What is in regions of a map [N,h,w,C], rois [N,1,R,5]: logits [N,1,R,classes + 1], and *deltas
+ * [N,1,R,4 classes]. */
+bnn_t bnn_faster_rcnn_head(const bnn_build *b, const struct bnn_arch *arch, bnn_t map, bnn_t rois,
+                           int classes, bnn_t *deltas);
+
+/* bnn_output.part of detectors: logits and deltas of their (first) stage, its anchors; of two
+ * stages, logits of one value, the map, and what is proposed. */
+enum {
+    BNN_PART_LOGITS,
+    BNN_PART_DELTAS,
+    BNN_PART_ANCHORS,
+    BNN_PART_MAP,
+    BNN_PART_ROIS,
+    BNN_PART_ROI_LOGITS,
+    BNN_PART_ROI_DELTAS
+};
 
 /* How deltas are measured: those of a first stage, and of all others. */
 extern const float bnn_rpn_std[4], bnn_box_std[4];

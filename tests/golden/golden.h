@@ -13,6 +13,9 @@ golden_result golden_op(const char *path, const bnn_st_file *file, const bnn_dev
 golden_result golden_detect(const char *path, const bnn_st_file *file, const bnn_device *device);
 golden_result golden_bert_adam(const char *path, const bnn_st_file *file, const bnn_device *device);
 golden_result golden_network(const char *path, const bnn_st_file *file, const bnn_device *device);
+golden_result golden_ssd(const char *path, const bnn_st_file *file, const bnn_device *device);
+golden_result golden_faster_rcnn(const char *path, const bnn_st_file *file,
+                                 const bnn_device *device);
 golden_result golden_part_iou(const char *path, const bnn_st_file *file, const bnn_device *device);
 golden_result golden_average_precision(const char *path, const bnn_st_file *file,
                                        const bnn_device *device);

@@ -26,6 +26,8 @@ static const struct {
     {"metric", "voc_map", golden_average_precision},
     {"metric", "coco_map", golden_average_precision},
     {"metric", NULL, NULL}, /* of another kind than these */
+    {"arch", "ssd300", golden_ssd},
+    {"arch", "faster_rcnn", golden_faster_rcnn},
     {"name", NULL, golden_network},
 };
 

@@ -60,6 +60,11 @@ static bnn_t build_batch_norm(bed *b, const bnn_t *in, const int *arg) {
     return bnn_op_batch_norm(b->graph, in[0], in[1], in[2], mean, var, 1e-5f, 0.1f);
 }
 
+static bnn_t build_fixed_batch_norm(bed *b, const bnn_t *in, const int *arg) {
+    (void)arg;
+    return bnn_op_fixed_batch_norm(b->graph, in[0], in[1], in[2], in[3], in[4], 1e-5f);
+}
+
 static bnn_t build_outer_scale(bed *b, const bnn_t *in, const int *arg) {
     return arg[0] ? bnn_op_outer_scale(b->graph, in[0], in[1], in[2], in[3])
                   : bnn_op_outer_scale(b->graph, in[0], in[1], BNN_NONE, in[2]);
@@ -243,6 +248,8 @@ static bnn_t build_attention(bed *b, const bnn_t *in, const int *arg) {
 
 #define V(c)                                                                                       \
     { {1, 1, 1, c}, POSITIVE, 0 }
+#define FIXED(c)                                                                                   \
+    { {1, 1, 1, c}, POSITIVE, 1 }
 static const op_case cases[] = {
     {&bnn_conv_op,
      build_conv,
@@ -280,6 +287,10 @@ static const op_case cases[] = {
     {&bnn_affine_op, build_affine, {{{2, 3, 5, 1}, SHIFTED, 0}, V(1), V(1)}, {1, 1}},
     {&bnn_batch_norm_op, build_batch_norm, {{{4, 3, 5, 7}, SHIFTED, 0}, V(7), V(7)}, {0}},
     {&bnn_batch_norm_op, build_batch_norm, {{{9, 1, 1, 17}, SHIFTED, 0}, V(17), V(17)}, {0}},
+    {&bnn_batch_norm_op,
+     build_fixed_batch_norm,
+     {{{4, 3, 5, 7}, SHIFTED, 0}, FIXED(7), FIXED(7), FIXED(7), FIXED(7)},
+     {0}},
     {&bnn_outer_scale_op, build_outer_scale, {{{2, 3, 5, 7}, SHIFTED, 0}, V(7), V(3), V(5)}, {1}},
     {&bnn_outer_scale_op, build_outer_scale, {{{2, 3, 5, 7}, SHIFTED, 0}, V(7), V(9), V(11)}, {1}},
     {&bnn_outer_scale_op, build_outer_scale, {{{3, 1, 6, 5}, SHIFTED, 0}, V(5), V(8)}, {0}},

@@ -21,7 +21,8 @@ typedef struct evaluation {
 /* Of sample i, as the task scores it. */
 static void predict(evaluation *e, const bnn_batch *batch, size_t i) {
     const size_t classes = (size_t)e->spec->classes, rows = e->values / classes;
-    const int target = bnn_field_find(batch->field, batch->field_count, e->spec->task->target);
+    const int target =
+        bnn_field_find(batch->field, batch->field_count, e->spec->task->target[0].name);
     const int32_t *label = batch->data[target];
     const float *output = e->output + i * e->values;
     int32_t *prediction = e->how->prediction + (e->score->samples + i) * rows;

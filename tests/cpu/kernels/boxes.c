@@ -26,7 +26,7 @@ static float *random_boxes(size_t n) {
 
 typedef struct scene {
     bnn_boxes boxes;
-    bnn_truth truth;
+    bnn_sought truth;
 } scene;
 
 static scene random_scene(int rois) {
@@ -243,7 +243,7 @@ START_TEST(test_labels) {
     static const int32_t by_class[] = {-1, 9, 5, 6, 8, 9, 9, -1},
                          any[] = {-1, 1, 0, 0, 0, 1, 1, -1};
     static const int32_t none[] = {9, -1, -1, -1, 6, 6, 6, 6};
-    const bnn_truth truth = {.class = class, .count = 2};
+    const bnn_sought truth = {.class = class, .count = 2};
     for (const bnn_kernels *k = next_table(NULL); k != NULL; k = next_table(k)) {
         int32_t got[8];
         float count[4];
