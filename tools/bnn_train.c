@@ -26,10 +26,11 @@ static int64_t epochs = 0, batch_size = 0, warmup_epochs = -1, seed = 1, threads
 static int64_t limit_train = 0, limit_test = 0, image_size = 0, points = 0, length = 0;
 static int64_t accumulate = 1, checkpoint_every = 0, patience = 0;
 static const char *frozen;
-static double clip_norm = 0.0;
+static double clip_norm = 0.0, clip_grad_norm = 0.0;
 static double lr = -1.0, momentum = -1.0, weight_decay = -1.0, dropout = -1.0;
 static const char *distill = "logits";
-static bool nesterov, init_partial, overwrite, list, dry_run, profile, accept_changed_data;
+static bool nesterov, init_partial, overwrite, list, dry_run, profile, accept_changed_data,
+    tensorboard;
 static char data_path[PATH_MAX], vocab_path[PATH_MAX], init_path[PATH_MAX],
     teacher_path[PATH_MAX]; /* as recorded */
 
@@ -98,6 +99,9 @@ static bnn_option options[] = {
      "Scale the gradient of a tensor down to this 2-norm where it is larger; 0: leave it "
      "(bert_adam: 1).",
      .min = 0, .max = 1e9, .from_config = 2},
+    {"clip-grad-norm", BNN_OPTION_REAL, &clip_grad_norm, "X",
+     "Scale all gradients of a step down together where their 2-norm is larger; 0: leave them.",
+     .min = 0, .max = 1e9, .from_config = 2},
     {"dropout", BNN_OPTION_REAL, &dropout, "X",
      "Of networks of text: the part of the values that a step leaves out.",
      .default_text = "the recipe's: 0.1", .min = 0, .max = 0.99, .from_config = 2},
@@ -161,6 +165,8 @@ static bnn_option options[] = {
     {"checkpoint-every", BNN_OPTION_INT, &checkpoint_every, "N",
      "Save last.safetensors also after each N steps: a kill costs no more than these.",
      .default_text = "at the end of each epoch", .min = 1, .max = 1e12, .from_config = 1},
+    {"tensorboard", BNN_OPTION_FLAG, &tensorboard, NULL,
+     "Write events for TensorBoard, too: tensorboard --logdir DIR.", .from_config = 1},
     {"profile", BNN_OPTION_FLAG, &profile, NULL,
      "At the end, print where the steps' time and memory traffic went, by kind of op.",
      .default_text = NULL},
@@ -250,6 +256,7 @@ static bnn_code settings_from_options(bnn_train_settings *s, bnn_error *err) {
     s->weight_decay = weight_decay;
     s->nesterov = nesterov;
     s->clip_norm = clip_norm;
+    s->clip_grad_norm = clip_grad_norm;
     s->freeze = frozen;
     s->schedule = (bnn_lr_schedule){.kind = (bnn_lr_schedule_kind)bnn_lr_schedule_find(scheduler),
                                     .lr = lr,
@@ -267,6 +274,7 @@ static bnn_code settings_from_options(bnn_train_settings *s, bnn_error *err) {
     s->overwrite = overwrite;
     s->accept_changed_data = accept_changed_data;
     s->profile = profile;
+    s->tensorboard = tensorboard;
     s->patience = (uint32_t)patience;
     s->checkpoint_every = (uint64_t)checkpoint_every;
     s->output = output;
@@ -290,35 +298,12 @@ static void note_schedule(const bnn_lr_schedule *s) {
 }
 
 static void note_options(const bnn_train_settings *s) {
-    static const char *const planned[] = {"dry-run",
-                                          "algo",
-                                          "arch",
-                                          "data",
-                                          "image-size",
-                                          "batch-size",
-                                          "optimizer",
-                                          "lr",
-                                          "momentum",
-                                          "nesterov",
-                                          "scheduler",
-                                          "milestones",
-                                          "accumulate",
-                                          "clip-norm",
-                                          "freeze",
-                                          "pool",
-                                          "words",
-                                          "category",
-                                          "points",
-                                          "epochs",
-                                          "weight-decay",
-                                          "resume",
-                                          "warmup-epochs",
-                                          "threads",
-                                          "vocab",
-                                          "length",
-                                          "test-genres",
-                                          "json",
-                                          NULL};
+    static const char *const planned[] = {
+        "dry-run",    "algo",      "arch",           "data",         "image-size", "batch-size",
+        "optimizer",  "lr",        "momentum",       "nesterov",     "scheduler",  "milestones",
+        "accumulate", "clip-norm", "clip-grad-norm", "freeze",       "pool",       "words",
+        "category",   "points",    "epochs",         "weight-decay", "resume",     "warmup-epochs",
+        "threads",    "vocab",     "length",         "test-genres",  "json",       NULL};
     note_schedule(&s->schedule);
     if (strcmp(optimizer, "sgd") != 0) {
         bnn_options_note(&program, "momentum", "says nothing without --optimizer sgd");

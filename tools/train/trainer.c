@@ -11,6 +11,11 @@
 #include "tools/train/init_from.h"
 #include "tools/train/trainer_private.h"
 
+/* Are the gradients of a step kept until it has them all? */
+static int gathers(const bnn_train_settings *set) {
+    return set->accumulate > 1 || set->clip_grad_norm > 0.0;
+}
+
 static int is_finished(const bnn_trainer *t) {
     const bnn_train_state *s = &t->state;
     return s->epoch >= (uint32_t)t->schedule.epochs ||
@@ -103,10 +108,19 @@ static bnn_code reopen_run(bnn_trainer *t, bnn_error *err) {
     return code == BNN_OK ? log_session(t, err) : code;
 }
 
+static bnn_code open_events(bnn_trainer *t, bnn_error *err) {
+    char path[4200];
+    bnn_code code = bnn_run_file(&t->run, BNN_EVENTS_FILE, path, sizeof path, err);
+    return code == BNN_OK && t->set->tensorboard
+               ? bnn_events_open(&t->events, path, t->state.steps, t->state.epoch, err)
+               : code;
+}
+
 static bnn_code open_run(bnn_trainer *t, bnn_error *err) {
     bnn_code code;
     if (t->set->resume) {
-        return reopen_run(t, err);
+        code = reopen_run(t, err);
+        return code == BNN_OK ? open_events(t, err) : code;
     }
     if ((code = start_values(t, err)) != BNN_OK ||
         (code = bnn_run_create(&t->run, t->set->output, t->task, t->set->config, t->set->overwrite,
@@ -114,7 +128,9 @@ static bnn_code open_run(bnn_trainer *t, bnn_error *err) {
         return code;
     }
     /* From its first moment on, a run can be resumed. */
-    code = bnn_trainer_save_last(t, err);
+    if ((code = open_events(t, err)) == BNN_OK) {
+        code = bnn_trainer_save_last(t, err);
+    }
     return code == BNN_OK ? log_session(t, err) : code;
 }
 
@@ -167,12 +183,14 @@ static bnn_code set_up(bnn_trainer *t, bnn_error *err) {
     if (!t->output) {
         return bnn_fail(err, BNN_ERR_MEMORY, "out of memory for the outputs of a batch");
     }
-    if (set->accumulate > 1) {
+    if (gathers(set)) {
         t->sum =
             device->ops->alloc(device, BNN_MEMORY_DEVICE, t->params->value_count * sizeof(float));
         if (!t->sum) {
             return bnn_fail(err, BNN_ERR_MEMORY, "out of memory for the sum of the gradients");
         }
+        /* What no parameter's gradient fills has no part in their norm. */
+        device->kernels->fill(&t->optimizer.stream, t->params->value_count, 0.0f, t->sum);
     }
     t->optimizer.momentum = set->momentum;
     t->optimizer.weight_decay = set->weight_decay;
@@ -213,6 +231,7 @@ bnn_code bnn_train(const bnn_train_settings *settings, bnn_train_result *result,
     bnn_predictor_free(t.predictor);
     bnn_teacher_free(t.teacher);
     bnn_loader_free(t.loader);
+    bnn_events_close(&t.events);
     bnn_run_close(&t.run);
     bnn_optimizer_free(&t.optimizer);
     bnn_trainer_free_nets(&t);
@@ -239,7 +258,7 @@ bnn_code bnn_train_plan(const bnn_train_settings *settings, bnn_params *params, 
         while (settings->optimizer->slots[slots]) {
             slots++;
         }
-        slots += settings->accumulate > 1; /* the sum of the gradients */
+        slots += (size_t)gathers(settings); /* the sum of the gradients */
         *bytes = (params->value_count * (1 + slots) + params->buffer_count) * sizeof(float) +
                  bnn_graph_bytes(net->graph);
     }

@@ -20,6 +20,7 @@ typedef struct bnn_train_settings {
     double momentum, weight_decay;
     int nesterov;
     double clip_norm;         /* of a tensor's gradient, at most; 0: as it is */
+    double clip_grad_norm;    /* of all gradients together, likewise */
     const char *freeze;       /* modules that stay as they are (bnn_params_freeze), or NULL */
     bnn_lr_schedule schedule; /* warm-up in steps is the trainer's to set */
     int warmup_epochs;
@@ -35,6 +36,7 @@ typedef struct bnn_train_settings {
     int extended;              /* with `resume`: to more epochs than it was started with */
     int accept_changed_data;   /* with `resume`: data that are not those it began with */
     uint32_t patience;         /* epochs without a better one until the end; 0: any number */
+    int tensorboard;           /* events, too */
     uint64_t checkpoint_every; /* steps; 0: at the end of an epoch only */
     const char *output;
     int overwrite;
