@@ -5,7 +5,7 @@
 # in a release build, NEON under an emulator; and exported C source under others. Closes with counts.
 set -eu
 cd "$(dirname "$0")/.."
-tools/packages.sh gcc clang clang-format clang-tidy libomp-dev libc6-dev make cmake pkg-config \
+tools/packages.sh gcc g++ clang clang-format clang-tidy libomp-dev libc6-dev make cmake pkg-config \
     zlib1g-dev libjpeg62-turbo-dev libpng-dev libjansson-dev libstb-dev libsndfile1-dev \
     libkissfft-dev libutf8proc-dev protobuf-c-compiler libprotobuf-c-dev check \
     dataset-fashion-mnist shellcheck libxml2-utils locales libclang-rt-14-dev llvm-14
