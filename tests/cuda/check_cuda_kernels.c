@@ -1,8 +1,8 @@
-/* The kernels of cuda/ without a GPU: the tests of the CPU's tables, with the items and threads of
- * a kernel in one order and in the other. What a GPU alone can show they do not: votes, fragments,
- * who is seen by whom. */
+/* The kernels of cuda/, by the tests of the CPU's tables. Without a GPU, with the items and threads
+ * of a kernel in one order and in the other; what a GPU alone can show that does not: votes of a
+ * warp, fragments of its tensor cores, who is seen by whom. */
 #include "tests/cpu/kernels/harness.h"
-#include "tests/cuda/shim.h"
+#include "tests/cuda/test_device.h"
 
 /* All entries but what the CPU's products are made of. */
 START_TEST(test_complete) {
@@ -17,16 +17,21 @@ START_TEST(test_complete) {
 END_TEST
 
 static void forwards(void) {
-    bnn_cuda_backwards = 0;
+    test_device_order(0);
 }
 
 static void backwards(void) {
-    bnn_cuda_backwards = 1;
+    test_device_order(1);
 }
 
 int main(void) {
+    const char *why;
+    if (!test_device_open(&why)) {
+        printf("SKIPPED: %s\n", why);
+        return 77;
+    }
     Suite *suite = suite_create("kernels of cuda");
-    for (int order = 0; order < 2; order++) {
+    for (int order = 0; order < test_device_orders(); order++) {
         TCase *tcase = tcase_create(order ? "backwards" : "forwards");
         tcase_add_checked_fixture(tcase, order ? backwards : forwards, NULL);
         tcase_set_timeout(tcase, 240);
@@ -45,6 +50,7 @@ int main(void) {
         suite_add_tcase(suite, tcase);
     }
     SRunner *runner = srunner_create(suite);
+    srunner_set_fork_status(runner, test_device_forks());
     srunner_run_all(runner, CK_NORMAL);
     int failed = srunner_ntests_failed(runner);
     srunner_free(runner);

@@ -78,6 +78,7 @@ may_call() {
     engine/io) echo "engine/base engine/io" ;;
     engine*) echo "engine" ;;
     cpu*) echo "engine/base cpu" ;;
+    cuda*) echo "engine/base cpu cuda" ;;
     layers*) echo "engine layers" ;;
     optim) echo "engine/base optim" ;;
     data_loaders*) echo "engine/base engine/io data_loaders" ;;
