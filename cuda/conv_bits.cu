@@ -1,10 +1,20 @@
-/* Bits times bits: counts of unequal bits, whose integers are exact. The convolution is implicit:
- * a team gathers the words that 64 windows and 64 filters have in common, some at a time, into
- * shared memory; a tap in the padding contributes nothing, by a mask. */
+/* Bits times bits, whose integers are exact. The convolution is implicit: a team gathers the words
+ * of 64 windows and of 64 filters, some at a time, into shared memory. Tensor cores count what both
+ * have of +1 (GPUs of today know no other product of bits), p; with a and b, how many the window
+ * and the filter have where the window lies in the image, and n such places, the integer is n - 2
+ * (a + b - 2 p). A tap in the padding is a word of zeros, which counts nothing. */
 #include "cuda/conv.cuh"
 #include "cuda/conv.h"
+#include "cuda/mma.cuh"
 
-enum { TILE = 64, STEP = 8, EDGE = 4 }; /* results of a thread: EDGE by EDGE */
+enum {
+    TILE = 64,
+    STEP = 8,            /* words at a time: two products of 256 bits */
+    LINE = 2 * STEP + 4, /* registers from row to row, so that lanes do not meet in a bank */
+    HALF = TILE / 2,     /* rows and columns of a warp, of which there are two by two */
+    ROWS = HALF / MMA_M,
+    COLUMNS = HALF / MMA_N,
+};
 
 /* Taps of a window that lie in the image. */
 BNN_GPU int taps_inside(const conv_sizes &v, window at) {
@@ -27,16 +37,36 @@ BNN_GPU uint64_t group_word(const uint64_t *bits, const conv_sizes &v, size_t ro
     return bits_at(bits + row * ((v.c + 63) / 64), group * v.cg + 64 * k, left < 64 ? left : 64);
 }
 
-struct count_tiles {
-    static constexpr int THREADS = BLOCK;
+/* +1 in each tap of the filters. */
+static void count_filters(const bnn_stream *stream, const conv_sizes &v, const uint64_t *w,
+                          int32_t *ones) {
+    size_t words = bnn_words(v.cg);
+    each(stream, v.o * v.taps, [=] BNN_EACH(size_t i) {
+        int sum = 0;
+        for (size_t k = 0; k < words; k++) {
+            sum += count_ones(w[i * words + k]);
+        }
+        ones[i] = sum;
+    });
+}
+
+struct bit_tiles {
+    static constexpr int THREADS = 128;
     struct shared {
-        uint64_t x[STEP][TILE], mask[STEP][TILE], w[STEP][TILE];
+        uint32_t x[TILE][LINE], w[TILE][LINE];
+        int ones[TILE]; /* of the windows */
     };
     conv_sizes v;
     bnn_operand x;
     const uint64_t *w;
+    const int32_t *filter_ones; /* [o][taps] */
     conv_end end;
     size_t words, row_tiles, column_tiles; /* of a tap; of pixels, of filters */
+
+    BNN_INSIDE static void set(uint32_t *line, size_t i, uint64_t word) {
+        line[2 * i] = (uint32_t)word;
+        line[2 * i + 1] = (uint32_t)(word >> 32);
+    }
 
     /* Words [k, k + STEP) of the team's windows and filters. */
     BNN_INSIDE void load(int thread, shared &m, size_t group, size_t pixel, size_t filter,
@@ -46,48 +76,86 @@ struct count_tiles {
         for (size_t i = (size_t)thread / TILE; i < STEP; i += THREADS / TILE) {
             size_t tap = (k + i) / words, word = (k + i) % words;
             int64_t row = tap < v.taps && pixel + line < v.pixels ? tap_row(v, at, tap) : -1;
-            m.mask[i][line] = row < 0 ? 0 : ~(uint64_t)0;
-            m.x[i][line] = row < 0 ? 0 : group_word(x.b1, v, (size_t)row, group, word);
+            set(m.x[line], i, row < 0 ? 0 : group_word(x.b1, v, (size_t)row, group, word));
             size_t o = group * v.og + filter + line;
             int there = tap < v.taps && filter + line < v.og;
-            m.w[i][line] = there ? w[(o * v.taps + tap) * words + word] : 0;
+            set(m.w[line], i, there ? w[(o * v.taps + tap) * words + word] : 0);
+        }
+    }
+
+    /* +1 of a filter where the window lies in the image, and of it all where it lies inside. */
+    BNN_INSIDE int ones_of(size_t o, window at, int inside) const {
+        int sum = 0;
+        for (size_t tap = 0; tap < v.taps; tap++) {
+            int counts = inside == (int)v.taps || tap_row(v, at, tap) >= 0;
+            sum += counts ? filter_ones[o * v.taps + tap] : 0;
+        }
+        return sum;
+    }
+
+    BNN_INSIDE void put_result(const shared &m, size_t group, size_t pixel, size_t filter, int row,
+                               int column, int both) const {
+        size_t p = pixel + (size_t)row, o = group * v.og + filter + (size_t)column;
+        if (p < v.pixels && filter + (size_t)column < v.og) {
+            window at = window_of(v, p);
+            int inside = taps_inside(v, at), all = inside * (int)v.cg;
+            int unequal = m.ones[row] + ones_of(o, at, inside) - 2 * both;
+            put_integer(end, v, x, p, o, all - 2 * unequal);
         }
     }
 
     BNN_INSIDE void operator()(team<THREADS> t, shared &m, size_t item) const {
         size_t pixel = item % row_tiles * TILE, rest = item / row_tiles;
         size_t filter = rest % column_tiles * TILE, group = rest / column_tiles;
-        own<int[EDGE][EDGE], THREADS> unequal;
+        own<int[ROWS * COLUMNS][MMA_RESULTS], THREADS> both;
         t.each([&](int thread) {
-            for (int i = 0; i < EDGE * EDGE; i++) {
-                unequal[thread][i / EDGE][i % EDGE] = 0;
+            for (int i = 0; i < ROWS * COLUMNS * MMA_RESULTS; i++) {
+                both[thread][i / MMA_RESULTS][i % MMA_RESULTS] = 0;
+            }
+            if (thread < TILE) {
+                m.ones[thread] = 0;
             }
         });
         for (size_t k = 0; k < v.taps * words; k += STEP) {
             t.each([&](int thread) { load(thread, m, group, pixel, filter, k); });
-            t.each([&](int thread) {
-                int row = thread / 16 * EDGE, column = thread % 16 * EDGE;
-                for (int i = 0; i < STEP; i++) {
-                    for (int r = 0; r < EDGE; r++) {
-                        for (int c = 0; c < EDGE; c++) {
-                            uint64_t differ = m.x[i][row + r] ^ m.w[i][column + c];
-                            unequal[thread][r][c] += count_ones(differ & m.mask[i][row + r]);
-                        }
-                    }
-                }
-            });
+            each_warp(t, [&](int warp) { multiply(m, warp, both); });
         }
         t.each([&](int thread) {
-            for (int i = 0; i < EDGE * EDGE; i++) {
-                size_t p = pixel + (size_t)(thread / 16 * EDGE + i / EDGE);
-                size_t o = filter + (size_t)(thread % 16 * EDGE + i % EDGE);
-                if (p < v.pixels && o < v.og) {
-                    int all = taps_inside(v, window_of(v, p)) * (int)v.cg;
-                    put_integer(end, v, x, p, group * v.og + o,
-                                all - 2 * unequal[thread][i / EDGE][i % EDGE]);
-                }
+            int warp = thread / WARP, lane = thread % WARP;
+            for (int i = 0; i < ROWS * COLUMNS * MMA_RESULTS; i++) {
+                int f = i / MMA_RESULTS, r = i % MMA_RESULTS;
+                int row = warp / 2 * HALF + f / COLUMNS * MMA_M + mma_row(lane, r);
+                int column = warp % 2 * HALF + f % COLUMNS * MMA_N + mma_column(lane, r);
+                put_result(m, group, pixel, filter, row, column, both[thread][f][r]);
             }
         });
+    }
+
+    /* The even warps also count the +1 of their windows, a lane a window. */
+    BNN_INSIDE void multiply(shared &m, int warp,
+                             own<int[ROWS * COLUMNS][MMA_RESULTS], THREADS> &both) const {
+        int first_row = warp / 2 * HALF, first_column = warp % 2 * HALF;
+        BNN_UNROLL
+        for (int i = 0; i < ROWS * COLUMNS; i++) {
+            int row = first_row + i / COLUMNS * MMA_M, column = first_column + i % COLUMNS * MMA_N;
+            for (int k = 0; k < 2 * STEP; k += 8) {
+                mma_bits(
+                    [&](int lane, int r) {
+                        return m.x[row + lane / 4 + r % 2 * 8][k + lane % 4 + r / 2 * 4];
+                    },
+                    [&](int lane, int r) { return m.w[column + lane / 4][k + lane % 4 + r * 4]; },
+                    [&](int lane) -> int(&)[MMA_RESULTS] { return both[warp * WARP + lane][i]; });
+            }
+        }
+        if (first_column == 0) {
+            each_lane([&](int lane) {
+                int sum = 0;
+                for (int k = 0; k < 2 * STEP; k++) {
+                    sum += count_ones((uint64_t)m.x[first_row + lane][k]);
+                }
+                m.ones[first_row + lane] += sum;
+            });
+        }
     }
 };
 
@@ -114,9 +182,14 @@ static void count_thin(const bnn_stream *stream, const conv_sizes &v, const bnn_
     });
 }
 
+/* The integers that become bits, then the filters' +1. */
+static size_t integers_bytes(const conv_sizes &v) {
+    return (v.pixels * v.o * sizeof(int32_t) + 63) / 64 * 64;
+}
+
 size_t bnn_cuda_bits_bytes(const bnn_conv *s) {
     conv_sizes v = sizes_of(s);
-    return v.pixels * v.o * sizeof(int32_t);
+    return integers_bytes(v) + v.o * v.taps * sizeof(int32_t);
 }
 
 void bnn_cuda_bits_forward(const bnn_stream *stream, const bnn_conv *s, const bnn_operand *x,
@@ -127,8 +200,10 @@ void bnn_cuda_bits_forward(const bnn_stream *stream, const bnn_conv *s, const bn
         count_thin(stream, v, *x, w->b1, end);
     } else {
         size_t rows = (v.pixels + TILE - 1) / TILE, columns = (v.og + TILE - 1) / TILE;
+        int32_t *ones = (int32_t *)(void *)((char *)ws + integers_bytes(v));
+        count_filters(stream, v, w->b1, ones);
         teams(stream, rows * columns * v.groups,
-              count_tiles{v, *x, w->b1, end, bnn_words(v.cg), rows, columns});
+              bit_tiles{v, *x, w->b1, ones, end, bnn_words(v.cg), rows, columns});
     }
     size_t o = v.o;
     if (y->sign != NULL) {
