@@ -1,5 +1,6 @@
-/* Sums of a run of values by a team, in the CPU's order (cpu/rows/groups.inc): LANES lanes of
- * floats over a run of values, then in double, lane after lane and run after run. */
+/* Sums by a team, in the CPU's order: of a run of values (cpu/rows/groups.inc) LANES lanes of
+ * floats over a run, then in double, lane after lane and run after run; of losses one value after
+ * another, which a thread adds while all fetch them. */
 #ifndef BNN_CUDA_LANES_CUH
 #define BNN_CUDA_LANES_CUH
 
@@ -42,6 +43,56 @@ BNN_GPU void lane_sums(team<THREADS> t, lane_memory<THREADS> &m, size_t len, siz
             }
         });
     }
+}
+
+template <int THREADS> struct order_memory { double value[THREADS], sum; /* the result */ };
+
+/* Adds value(i), i < n, in order to `sum`, which thread 0 has set before a barrier. */
+template <int THREADS, class V>
+BNN_GPU void add_in_order(team<THREADS> t, order_memory<THREADS> &m, size_t n, V value) {
+    for (size_t first = 0; first < n; first += THREADS) {
+        size_t count = n - first < THREADS ? n - first : (size_t)THREADS;
+        t.each([&](int thread) {
+            if ((size_t)thread < count) {
+                m.value[thread] = value(first + (size_t)thread);
+            }
+        });
+        t.each([&](int thread) {
+            for (size_t i = 0; thread == 0 && i < count; i++) {
+                m.sum += m.value[i];
+            }
+        });
+    }
+}
+
+template <class V, class E> struct ordered_sum {
+    static constexpr int THREADS = 256;
+    struct shared {
+        order_memory<THREADS> order;
+    };
+    size_t n;
+    V value;
+    E end;
+
+    BNN_INSIDE void operator()(team<THREADS> t, shared &m, size_t) const {
+        t.each([&](int thread) {
+            if (thread == 0) {
+                m.order.sum = 0.0;
+            }
+        });
+        add_in_order(t, m.order, n, value);
+        t.each([&](int thread) {
+            if (thread == 0) {
+                end(m.order.sum);
+            }
+        });
+    }
+};
+
+/* end(the sum of value(i), i < n, in order). */
+template <class V, class E>
+static void sum_in_order(const bnn_stream *stream, size_t n, V value, E end) {
+    teams(stream, 1, ordered_sum<V, E>{n, value, end});
 }
 
 #endif

@@ -22,6 +22,9 @@ struct softmax_rows {
     BNN_INSIDE void operator()(team<THREADS> t, shared &m, size_t r) const {
         const float *from = logits + r * classes;
         float *to = probability + r * classes;
+        if (label[r] < 0) { /* the row is left out, by all threads */
+            return;
+        }
         t.each([&](int thread) {
             m.most[thread] = from[0], m.finite[thread] = 1;
             for (size_t i = (size_t)thread; i < classes; i += THREADS) {
@@ -61,27 +64,34 @@ struct softmax_rows {
 };
 
 static void cross_entropy(const bnn_stream *stream, size_t n, size_t classes, const float *logits,
-                          const int32_t *label, float *probability, float *loss) {
+                          const int32_t *label, const float *divisor, float *probability,
+                          float *loss) {
     teams(stream, n, softmax_rows{classes, logits, label, probability});
-    each(stream, 1, [=] BNN_EACH(size_t) {
-        double sum = 0.0;
-        for (size_t r = 0; r < n; r++) {
-            sum += (double)probability[r * classes + (size_t)label[r]];
-        }
-        *loss = (float)(sum / (double)n);
-    });
+    sum_in_order(
+        stream, n,
+        [=] BNN_EACH(size_t r) {
+            return label[r] < 0 ? 0.0 : (double)probability[r * classes + (size_t)label[r]];
+        },
+        [=] BNN_EACH(double sum) {
+            *loss = (float)(sum / (divisor == NULL ? (double)n : (double)*divisor));
+        });
     each(stream, n, [=] BNN_EACH(size_t r) {
-        float *own = probability + r * classes + label[r];
-        *own = expf(-*own);
+        if (label[r] >= 0) {
+            float *own = probability + r * classes + label[r];
+            *own = expf(-*own);
+        }
     });
 }
 
 static void cross_entropy_backward(const bnn_stream *stream, size_t n, size_t classes,
                                    const float *probability, const int32_t *label,
-                                   const float *gloss, float *glogits, int acc) {
+                                   const float *divisor, const float *gloss, float *glogits,
+                                   int acc) {
     each_row(stream, n, classes, [=] BNN_EACH(size_t r, size_t i) {
-        float factor = gloss[0] / (float)n, hot = i == (size_t)label[r] ? 1.0f : 0.0f;
-        put(glogits, r * classes + i, factor * (probability[r * classes + i] - hot), acc);
+        float factor = gloss[0] / (divisor == NULL ? (float)n : *divisor);
+        float hot = i == (size_t)label[r] ? 1.0f : 0.0f;
+        float v = label[r] < 0 ? 0.0f : factor * (probability[r * classes + i] - hot);
+        put(glogits, r * classes + i, v, acc);
     });
 }
 
@@ -89,14 +99,13 @@ static void cross_entropy_backward(const bnn_stream *stream, size_t n, size_t cl
 
 static void squared_error(const bnn_stream *stream, size_t n, const float *x, const float *target,
                           float *loss) {
-    each(stream, 1, [=] BNN_EACH(size_t) {
-        double sum = 0.0;
-        for (size_t i = 0; i < n; i++) {
+    sum_in_order(
+        stream, n,
+        [=] BNN_EACH(size_t i) {
             double off = (double)x[i] - (double)target[i];
-            sum += off * off;
-        }
-        *loss = (float)(sum / (double)n);
-    });
+            return off * off;
+        },
+        [=] BNN_EACH(double sum) { *loss = (float)(sum / (double)n); });
 }
 
 static void squared_error_backward(const bnn_stream *stream, size_t n, const float *x,

@@ -111,7 +111,7 @@ void bnn_box_labels(const bnn_stream *stream, size_t n, size_t count, const bnn_
         label[i] = assigned[i] < 0    ? -1
                    : assigned[i] == 0 ? background
                    : truth == NULL    ? 0
-                                      : truth->class[number];
+                                      : truth->label[number];
     }
 }
 

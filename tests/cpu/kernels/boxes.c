@@ -54,7 +54,7 @@ static const float *box_at(const scene *s, size_t image, size_t i) {
 }
 
 static int counts(const scene *s, size_t truth) {
-    return s->truth.class[truth] >= 0 && !s->truth.ignore[truth];
+    return s->truth.label[truth] >= 0 && !s->truth.ignore[truth];
 }
 
 static void assign_plainly(const scene *s, const bnn_matching *m, int32_t *assigned) {
@@ -243,7 +243,7 @@ START_TEST(test_labels) {
     static const int32_t by_class[] = {-1, 9, 5, 6, 8, 9, 9, -1},
                          any[] = {-1, 1, 0, 0, 0, 1, 1, -1};
     static const int32_t none[] = {9, -1, -1, -1, 6, 6, 6, 6};
-    const bnn_sought truth = {.class = class, .count = 2};
+    const bnn_sought truth = {.label = class, .count = 2};
     for (const bnn_kernels *k = next_table(NULL); k != NULL; k = next_table(k)) {
         int32_t got[8];
         float count[4];
