@@ -34,6 +34,7 @@
 #endif
 extern "C" {
 #include "engine/kernels.h"
+#include "engine/boxes.h"
 #include "engine/exp.h"
 #include "engine/sincos.h"
 #ifdef __CUDACC__

@@ -25,8 +25,8 @@ may_include() {
     engine/*) echo "engine/" ;;
     cpu/tiles/*) echo "engine/device.h engine/kernels.h engine/ste.h cpu/tiles/" ;;
     cpu/conv/*) echo "engine/device.h engine/kernels.h engine/ste.h cpu/tiles/ cpu/conv/" ;;
-    cpu/*) echo "engine/base/ engine/device.h engine/kernels.h engine/ste.h engine/exp.h engine/sincos.h cpu/" ;;
-    cuda/*) echo "engine/base/ engine/device.h engine/kernels.h engine/ste.h engine/exp.h engine/sincos.h cuda/" ;;
+    cpu/*) echo "engine/base/ engine/device.h engine/kernels.h engine/ste.h engine/boxes.h engine/exp.h engine/sincos.h cpu/" ;;
+    cuda/*) echo "engine/base/ engine/device.h engine/kernels.h engine/ste.h engine/boxes.h engine/exp.h engine/sincos.h cuda/" ;;
     layers/*) echo "engine/ layers/" ;;
     optim/*) echo "engine/base/ engine/device.h engine/kernels.h optim/" ;;
     data_loaders/*) echo "engine/base/ engine/io/ data_loaders/" ;;
