@@ -221,6 +221,15 @@ static void batch_norm_backward_finish(const bnn_stream *stream, size_t c, size_
     });
 }
 
+static void batch_norm_fixed_backward(const bnn_stream *stream, size_t c, const float *weight,
+                                      float eps, const float *running_var, float *coefficient) {
+    each(stream, c, [=] BNN_EACH(size_t j) {
+        double deviation = sqrt((double)running_var[j] + (double)eps);
+        coefficient[j] = (float)((double)weight[j] / deviation);
+        coefficient[c + j] = coefficient[2 * c + j] = coefficient[3 * c + j] = 0.0f;
+    });
+}
+
 /* gx = a g + b (x - mean) + k */
 static void batch_norm_backward(const bnn_stream *stream, size_t rows, size_t c, const float *g,
                                 bnn_numbers x, const float *coefficient, float *gx, int acc) {
@@ -242,6 +251,7 @@ void bnn_cuda_norm(bnn_kernels *k) {
     k->batch_norm_finish = batch_norm_finish;
     k->batch_norm_fixed = batch_norm_fixed;
     k->batch_norm = batch_norm;
+    k->batch_norm_fixed_backward = batch_norm_fixed_backward;
     k->batch_norm_backward_finish = batch_norm_backward_finish;
     k->batch_norm_backward = batch_norm_backward;
 }

@@ -24,4 +24,21 @@ BNN_GPU piece_sums sums_at(const void *base, size_t c, size_t piece) {
     return p;
 }
 
+/* What a team does before it adds rows of part `part`, their values about 0, to a piece. */
+template <int THREADS>
+BNN_GPU void open_part(team<THREADS> t, piece_sums p, size_t rows, size_t c, int reset,
+                       size_t part) {
+    t.each([&](int thread) {
+        for (size_t j = (size_t)thread; reset && j < c; j += THREADS) {
+            p.s[part * c + j] = p.q[part * c + j] = 0.0;
+            if (part == 0) {
+                p.pivot[j] = 0.0f;
+            }
+        }
+        if (part == 0 && thread == 0) {
+            *p.count = (reset ? 0.0 : *p.count) + (double)rows;
+        }
+    });
+}
+
 #endif
