@@ -6,6 +6,7 @@
 
 #include "engine/io/safetensors.h"
 #include "tests/cuda/test_device.h"
+#include "tests/fixtures/detector_step.h"
 #include "tests/fixtures/device_training.h"
 
 static bnn_device cpu(void) {
@@ -125,6 +126,36 @@ START_TEST(text_is_close_to_the_cpu) {
 }
 END_TEST
 
+/* Floats alone, as what a detector is trained on is chosen by what it finds. */
+START_TEST(detector_is_close_to_the_cpu) {
+    const bnn_shape images = {DETECTOR_BATCH, 64, 96, 3};
+    const bnn_device devices[] = {cpu(), test_device(), test_device()};
+    float loss[3], *gradient[3];
+    double apart = 0.0, size = 0.0;
+    size_t before = test_device_live(), count = 0;
+    for (int i = 0; i < 3; i++) {
+        test_device_order(i == 2);
+        detector d = detector_open(&small_faster_rcnn, BNN_FLOAT_ALGORITHM, images, &devices[i]);
+        loss[i] = detector_step(&d, 0, &gradient[i]);
+        count = d.params->value_count;
+        detector_close(&d);
+    }
+    for (size_t i = 0; i < count; i++) {
+        double off = (double)gradient[0][i] - (double)gradient[1][i];
+        apart += off * off;
+        size += (double)gradient[0][i] * (double)gradient[0][i];
+    }
+    ck_assert_msg(fabsf(loss[0] - loss[1]) <= 1e-5f * loss[0] && apart <= 1e-8 * size,
+                  "loss %g, not %g; gradients %g apart", (double)loss[1], (double)loss[0],
+                  sqrt(apart / size));
+    ck_assert(loss[1] == loss[2] && memcmp(gradient[1], gradient[2], count * sizeof(float)) == 0);
+    ck_assert_uint_eq(test_device_live(), before);
+    for (int i = 0; i < 3; i++) {
+        free(gradient[i]);
+    }
+}
+END_TEST
+
 static void set_up(void) {
     make_folders("cpu", "gpu");
     ck_assert(mkdir(path_of("other", ""), 0755) == 0);
@@ -146,6 +177,7 @@ int main(void) {
     tcase_set_timeout(tcase, 300);
     tcase_add_loop_test(tcase, is_close_to_the_cpu, 0, algorithms);
     tcase_add_loop_test(tcase, text_is_close_to_the_cpu, 0, 2);
+    tcase_add_test(tcase, detector_is_close_to_the_cpu);
     suite_add_tcase(suite, tcase);
     SRunner *runner = srunner_create(suite);
     srunner_set_fork_status(runner, test_device_forks());
