@@ -156,10 +156,13 @@ static inline const bnn_kernels *next_table(const bnn_kernels *k) {
     return NULL;
 }
 
+/* What a kernel reads, of bytes that lie where it may not. */
+static inline void *copied(size_t bytes, const void *from) {
+    return memcpy(get(bytes), from, bytes);
+}
+
 static inline float *duplicate(size_t n, const float *x) {
-    float *y = get_floats(n);
-    memcpy(y, x, n * sizeof(float));
-    return y;
+    return copied(n * sizeof(float), x);
 }
 
 static inline void assert_same(size_t bytes, const void *a, const void *b, const char *what) {
