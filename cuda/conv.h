@@ -2,7 +2,7 @@
 #ifndef BNN_CUDA_CONV_H
 #define BNN_CUDA_CONV_H
 
-#include "engine/kernels.h"
+#include "cuda/c_headers.h"
 
 #ifdef __cplusplus
 extern "C" {

@@ -11,12 +11,9 @@
 #ifndef BNN_CUDA_LAUNCH_CUH
 #define BNN_CUDA_LAUNCH_CUH
 
-#include <math.h>
-#include <stddef.h>
-#include <stdint.h>
+#include "cuda/c_headers.h"
 
 #ifdef __CUDACC__
-#include <cuda_runtime.h>
 #define BNN_GPU static __device__ __forceinline__
 #define BNN_EACH __device__   /* of a lambda that is an item's work */
 #define BNN_INSIDE __device__ /* of a member function */
@@ -28,18 +25,7 @@
 #define BNN_BOTH static inline
 #endif
 
-/* Headers of C whose functions are to run on both sides. */
-#ifdef __CUDACC__
-#define inline __host__ __device__ inline
-#endif
 extern "C" {
-#include "engine/kernels.h"
-#include "engine/exp.h"
-#include "engine/sincos.h"
-#ifdef __CUDACC__
-#undef inline
-#endif
-
 /* A stream's queue on the GPU (device.c). */
 void *bnn_cuda_queue(const bnn_stream *stream);
 /* Device memory of a stream, of BNN_CUDA_SCRATCH bytes, for kernels that have no workspace. */

@@ -50,7 +50,7 @@ struct softmax_rows {
             }
         });
         t.each([&](int thread) {
-            for (size_t i = (size_t)thread; i < classes; i += THREADS) {
+            for (size_t i = (size_t)thread; label[r] >= 0 && i < classes; i += THREADS) {
                 double off = (double)m.most[0] - (double)from[i];
                 to[i] = i != (size_t)label[r] ? to[i] * m.over
                         : m.finite[0]         ? (float)(log(m.sum) + off)
@@ -61,27 +61,35 @@ struct softmax_rows {
 };
 
 static void cross_entropy(const bnn_stream *stream, size_t n, size_t classes, const float *logits,
-                          const int32_t *label, float *probability, float *loss) {
+                          const int32_t *label, const float *divisor, float *probability,
+                          float *loss) {
     teams(stream, n, softmax_rows{classes, logits, label, probability});
     each(stream, 1, [=] BNN_EACH(size_t) {
         double sum = 0.0;
         for (size_t r = 0; r < n; r++) {
-            sum += (double)probability[r * classes + (size_t)label[r]];
+            if (label[r] >= 0) {
+                sum += (double)probability[r * classes + (size_t)label[r]];
+            }
         }
-        *loss = (float)(sum / (double)n);
+        *loss = (float)(sum / (divisor == NULL ? (double)n : (double)*divisor));
     });
     each(stream, n, [=] BNN_EACH(size_t r) {
-        float *own = probability + r * classes + label[r];
-        *own = expf(-*own);
+        if (label[r] >= 0) {
+            float *own = probability + r * classes + label[r];
+            *own = expf(-*own);
+        }
     });
 }
 
 static void cross_entropy_backward(const bnn_stream *stream, size_t n, size_t classes,
                                    const float *probability, const int32_t *label,
-                                   const float *gloss, float *glogits, int acc) {
+                                   const float *divisor, const float *gloss, float *glogits,
+                                   int acc) {
     each_row(stream, n, classes, [=] BNN_EACH(size_t r, size_t i) {
-        float factor = gloss[0] / (float)n, hot = i == (size_t)label[r] ? 1.0f : 0.0f;
-        put(glogits, r * classes + i, factor * (probability[r * classes + i] - hot), acc);
+        float factor = gloss[0] / (divisor == NULL ? (float)n : *divisor);
+        float hot = i == (size_t)label[r] ? 1.0f : 0.0f;
+        float v = label[r] < 0 ? 0.0f : factor * (probability[r * classes + i] - hot);
+        put(glogits, r * classes + i, v, acc);
     });
 }
 

@@ -181,6 +181,14 @@ static void batch_norm_fixed(const bnn_stream *stream, size_t c, const float *sc
     });
 }
 
+static void batch_norm_fixed_backward(const bnn_stream *stream, size_t c, const float *weight,
+                                      float eps, const float *running_var, float *coefficient) {
+    each(stream, c, [=] BNN_EACH(size_t j) {
+        coefficient[j] = (float)((double)weight[j] / sqrt((double)running_var[j] + (double)eps));
+        coefficient[c + j] = coefficient[2 * c + j] = coefficient[3 * c + j] = 0.0f;
+    });
+}
+
 static void batch_norm(const bnn_stream *stream, size_t rows, size_t c, bnn_numbers x,
                        const double *state, float *y) {
     const float *k = (const float *)(const void *)state;
@@ -241,6 +249,7 @@ void bnn_cuda_norm(bnn_kernels *k) {
     k->prelu_finish = prelu_finish;
     k->batch_norm_finish = batch_norm_finish;
     k->batch_norm_fixed = batch_norm_fixed;
+    k->batch_norm_fixed_backward = batch_norm_fixed_backward;
     k->batch_norm = batch_norm;
     k->batch_norm_backward_finish = batch_norm_backward_finish;
     k->batch_norm_backward = batch_norm_backward;

@@ -24,4 +24,21 @@ BNN_GPU piece_sums sums_at(const void *base, size_t c, size_t piece) {
     return p;
 }
 
+/* Where a team sums a part of a piece's rows: begins it. */
+template <int THREADS>
+BNN_GPU void open_part(team<THREADS> t, void *sums, size_t c, size_t rows, size_t part, int reset) {
+    piece_sums p = sums_at(sums, c, 0);
+    t.each([&](int thread) {
+        for (size_t j = (size_t)thread; sums != NULL && reset && j < c; j += THREADS) {
+            p.s[part * c + j] = p.q[part * c + j] = 0.0;
+            if (part == 0) {
+                p.pivot[j] = 0.0f;
+            }
+        }
+        if (sums != NULL && part == 0 && thread == 0) {
+            *p.count = (reset ? 0.0 : *p.count) + (double)rows;
+        }
+    });
+}
+
 #endif

@@ -28,6 +28,9 @@ void bnn_cuda_table(bnn_kernels *table, const char *name) {
     bnn_cuda_bi_attention(table);
     bnn_cuda_pool(table);
     bnn_cuda_losses(table);
+    bnn_cuda_detection(table);
+    bnn_cuda_boxes(table);
+    bnn_cuda_match(table);
     bnn_cuda_optimizers(table);
     bnn_cuda_conv(table);
 }

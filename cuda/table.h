@@ -3,7 +3,7 @@
 #ifndef BNN_CUDA_TABLE_H
 #define BNN_CUDA_TABLE_H
 
-#include "engine/kernels.h"
+#include "cuda/c_headers.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -17,6 +17,9 @@ void bnn_cuda_attention(bnn_kernels *table);
 void bnn_cuda_bi_attention(bnn_kernels *table);
 void bnn_cuda_pool(bnn_kernels *table);
 void bnn_cuda_losses(bnn_kernels *table);
+void bnn_cuda_detection(bnn_kernels *table);
+void bnn_cuda_boxes(bnn_kernels *table);
+void bnn_cuda_match(bnn_kernels *table);
 void bnn_cuda_optimizers(bnn_kernels *table);
 void bnn_cuda_conv(bnn_kernels *table);
 

@@ -93,17 +93,7 @@ struct norm_backward {
 
     BNN_INSIDE void operator()(team<THREADS> t, shared &m, size_t part) const {
         piece_sums p = sums_at(sums, c, 0);
-        t.each([&](int thread) {
-            for (size_t j = (size_t)thread; sums != NULL && reset && j < c; j += THREADS) {
-                p.s[part * c + j] = p.q[part * c + j] = 0.0;
-                if (part == 0) {
-                    p.pivot[j] = 0.0f;
-                }
-            }
-            if (sums != NULL && part == 0 && thread == 0) {
-                *p.count = (reset ? 0.0 : *p.count) + (double)rows;
-            }
-        });
+        open_part(t, sums, c, rows, part, reset);
         for (size_t row = rows * part / PARTS; row < rows * (part + 1) / PARTS; row++) {
             const float *gr = g + row * c, *xr = x + row * c;
             row_statistics(t, m.row, c, xr, eps);

@@ -17,6 +17,7 @@ const bnn_dataset_info *const bnn_datasets[] = {
     &bnn_dataset_fashion_mnist,
     &bnn_dataset_cifar10,
     &bnn_dataset_mnist,
+    &bnn_dataset_imagenet,
     &bnn_dataset_speech_commands,
     &bnn_dataset_modelnet40,
     &bnn_dataset_shapenet_part,
@@ -97,7 +98,7 @@ bnn_code bnn_dataset_open(const bnn_dataset_info *info, const char *dir, bnn_spl
         bnn_dataset_close(dataset);
         return code;
     }
-    bnn_dataset_normalize(dataset, info->mean, info->std);
+    bnn_dataset_normalize(dataset, dataset->mean, dataset->std);
     dataset->total = dataset->count;
     if (options->limit > 0 && options->limit < dataset->count) {
         dataset->count = options->limit;
@@ -122,9 +123,13 @@ void bnn_data_describe(bnn_dataset *dataset, const bnn_dataset_info *info) {
     dataset->fields = info->fields;
     dataset->classes = info->classes;
     dataset->class_names = info->class_names;
+    memcpy(dataset->mean, info->mean, sizeof dataset->mean);
+    memcpy(dataset->std, info->std, sizeof dataset->std);
 }
 
 void bnn_dataset_normalize(bnn_dataset *dataset, const float mean[3], const float std[3]) {
+    memmove(dataset->mean, mean, sizeof dataset->mean);
+    memmove(dataset->std, std, sizeof dataset->std);
     bnn_normalizer_set(&dataset->normalizer, mean, std);
 }
 

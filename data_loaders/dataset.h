@@ -17,6 +17,15 @@ typedef enum bnn_split { BNN_SPLIT_TRAIN, BNN_SPLIT_TEST } bnn_split;
 
 typedef struct bnn_dataset bnn_dataset;
 
+/* How a network sees a photograph with boxes. */
+typedef struct bnn_view {
+    int height, width; /* of the canvas; 0: not given */
+    /* It keeps its proportions and becomes as large as its longer and its shorter side may be and
+     * as the canvas is, at whose top left it stands; training flips it. 0: it is stretched to the
+     * canvas; training sees it through SSD's augmentations. */
+    int longer, shorter;
+} bnn_view;
+
 /* What a split is opened with, beside where it is. */
 typedef struct bnn_dataset_options {
     size_t limit;        /* keeps the first so many samples; 0: all */
@@ -27,6 +36,7 @@ typedef struct bnn_dataset_options {
     const unsigned char *vocab;
     size_t vocab_bytes;
     const char *vocab_file;
+    bnn_view view; /* of photographs with boxes; not given: the row's */
 } bnn_dataset_options;
 
 /* A row of the table. */
@@ -36,15 +46,21 @@ typedef struct bnn_dataset_info {
     const char *default_dir; /* NULL: the user must say where it is */
     const char *task;        /* the name of what is to be learned (models/tasks/task.h) */
     const char *samples;     /* what a sample is called: "images" */
+    int pairs;               /* of texts: a sample is two of them */
     const char *variant;     /* the option that names a part or a choice of the set, or NULL */
     const bnn_field *field;  /* of a sample; first what a network sees */
     int fields;
-    int classes;
-    const char *const *class_names; /* [classes] */
+    int classes;                    /* unless the files tell */
+    const char *const *class_names; /* [classes]; NULL: the files tell */
     /* Of images: as they are stored. One stands in the middle of what a network sees, with black
      * around; one channel is grey, shown as three. */
     bnn_shape picture;
     float mean[3], std[3]; /* of images: of the 0..255 scale, per channel */
+    /* Of photographs of any size: what a network sees of a file as of a test sample, before
+     * normalization: rgb[height][width][3]. `name` is for messages. NULL: an image is brought to
+     * the form of `picture` (image/image.h). */
+    bnn_code (*show)(const char *name, const unsigned char *bytes, size_t size, uint8_t *rgb,
+                     bnn_error *err);
     /* Of clouds: what a network sees of a shape, out[points,channels]; rng = NULL: as of a test
      * sample. `name` is for messages. NULL: no shapes. */
     bnn_code (*draw)(const char *name, bnn_cloud *shape, bnn_rng *rng, size_t points, float *out,
@@ -93,7 +109,9 @@ struct bnn_dataset {
     const char *remark; /* what else whoever uses the split must be told, or NULL */
     bnn_file_id *file;  /* that it reads */
     size_t files, file_capacity;
-    bnn_normalizer normalizer; /* of images: the row's, or bnn_dataset_normalize's */
+    /* Of images: the row's, or bnn_dataset_normalize's. */
+    float mean[3], std[3];
+    bnn_normalizer normalizer;
     /* Of texts: the vocabulary's file, which is the set's own, and how many tokens it has; every id
      * is below. Planned without a vocabulary: NULL, and as many as bert-base-uncased has. */
     const unsigned char *vocab;

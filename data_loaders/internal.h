@@ -18,9 +18,13 @@
 extern const bnn_dataset_info bnn_dataset_fashion_mnist;
 extern const bnn_dataset_info bnn_dataset_cifar10;
 extern const bnn_dataset_info bnn_dataset_mnist;
+extern const bnn_dataset_info bnn_dataset_imagenet;
 extern const bnn_dataset_info bnn_dataset_speech_commands;
 extern const bnn_dataset_info bnn_dataset_modelnet40;
 extern const bnn_dataset_info bnn_dataset_shapenet_part;
+/* Not in the table: no network learns them yet. */
+extern const bnn_dataset_info bnn_dataset_voc;
+extern const bnn_dataset_info bnn_dataset_coco;
 
 /* "image" [32,32,3], "class". */
 extern const bnn_field bnn_fields_of_32x32[2];

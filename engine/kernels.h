@@ -109,6 +109,76 @@ typedef struct bnn_attention {
 } bnn_attention;
 #define BNN_ATTENTION_MOST 8192
 
+/* ---- boxes of a detector: x1 y1 x2 y2, in pixels; std[4] of kernels is the host's ---- */
+
+/* Of a map of h x w cells: in each `count` boxes, [h][w][count], about (cell + offset) * stride. */
+#define BNN_ANCHORS_MOST 16
+typedef struct bnn_anchors {
+    int h, w, count;
+    float stride, offset;
+    float width[BNN_ANCHORS_MOST], height[BNN_ANCHORS_MOST];
+} bnn_anchors;
+
+/* Of a batch of n images: [n][count], or of `shared` [count] for all. Of 5 columns the first is the
+ * image's number, -1 where there is no box (torchvision's rois). */
+typedef struct bnn_boxes {
+    const float *at;
+    size_t n, count;
+    int shared, columns; /* 4 or 5 */
+} bnn_boxes;
+
+/* What is to be found: [n][count] boxes, their classes (-1: there is none), and which of them
+ * nobody learns (NULL: there are no such). */
+typedef struct bnn_sought {
+    const float *box;
+    const int32_t *class, *ignore;
+    size_t count;
+} bnn_sought;
+
+/* Whom a box belongs to, by intersection over union (mmdetection's MaxIoUAssigner): from `positive`
+ * on the first truth of most overlap, below `negative` nobody. With `best`, every truth gets, from
+ * an overlap of `least` on, the first box that it overlaps most, or with `ties` all such. */
+typedef struct bnn_matching {
+    float positive, negative, least;
+    int best, ties;
+} bnn_matching;
+
+/* `count` of an image's boxes, of which at most `positives` are positive; drawn by `random`, or
+ * without `dice` of n in order those of number floor(j n / k). */
+typedef struct bnn_sampling {
+    int count, positives, dice;
+    bnn_random random;
+} bnn_sampling;
+
+/* What losses are divided by: of an image the positives, positives and negatives, each at least
+ * one; or all that count, at least one altogether. */
+typedef enum bnn_box_count { BNN_COUNT_POSITIVE, BNN_COUNT_BOTH, BNN_COUNT_ALL } bnn_box_count;
+
+/* Greedy suppression of [n][rows] boxes, for each of `classes`, whose scores are the first of
+ * `columns` values a row. Of those above `score` each of the levels, so many rows one behind the
+ * other, gives the best `most`; what overlaps a better one of its class by more than `overlap` is
+ * suppressed, and the best `keep` stay. Equals by number, row * classes + class. */
+#define BNN_LEVELS_MOST 8
+typedef struct bnn_nms {
+    size_t n, rows, classes, columns;
+    int by_class; /* boxes [n][rows][classes][4], not [n][rows][4] */
+    int sized;    /* boxes without a size are none */
+    int rois;     /* the result is [n][keep][5], as of bnn_boxes; else [n][keep][6]: box, score,
+                     class (-1: none) */
+    size_t level[BNN_LEVELS_MOST]; /* rows; 0 ends */
+    size_t most, keep;
+    float score, overlap;
+} bnn_nms;
+
+/* Regions of a map [n,h,w,c] as size x size pixels each (He et al., Mask R-CNN 2017): bilinear at
+ * points in the middle of ceil(region / size) parts of a pixel, of boxes times `scale`, less half
+ * a pixel. */
+typedef struct bnn_roi_align {
+    int n, h, w, c, size;
+    float scale;
+    size_t rois; /* [rois][5], as of bnn_boxes */
+} bnn_roi_align;
+
 /* Hidden values of a bottleneck, at most. */
 #define BNN_BOTTLENECK_MOST 64
 
@@ -257,6 +327,9 @@ typedef struct bnn_kernels {
     void (*batch_norm_fixed)(const bnn_stream *stream, size_t c, const float *scale,
                              const float *weight, const float *bias, float eps,
                              const float *running_mean, const float *running_var, double *state);
+    /* coefficient[4c] for batch_norm_backward, where statistics are the running ones. */
+    void (*batch_norm_fixed_backward)(const bnn_stream *stream, size_t c, const float *weight,
+                                      float eps, const float *running_var, float *coefficient);
     /* (block) y = (value - mean) / sqrt(variance + eps) * weight + bias, rounded as if once. */
     void (*batch_norm)(const bnn_stream *stream, size_t rows, size_t c, bnn_numbers x,
                        const double *state, float *y);
@@ -412,14 +485,17 @@ typedef struct bnn_kernels {
                                      const float *g, const int32_t *index, float *gx, int acc);
 
     /* ---- loss ---- */
-    /* Mean softmax cross-entropy of logits[n][classes] against label[n]; keeps
-     * probability[n][classes] for the backward. Not finite if any logit is not. */
+    /* Softmax cross-entropy of logits[n][classes] against label[n], rows of label -1 left out,
+     * summed over divisor[1], or over n where that is NULL; keeps probability[n][classes] for the
+     * backward. Not finite if any logit that counts is not. */
     void (*cross_entropy)(const bnn_stream *stream, size_t n, size_t classes, const float *logits,
-                          const int32_t *label, float *probability, float *loss);
-    /* glogits = gloss[0] * (probability - onehot) / n */
+                          const int32_t *label, const float *divisor, float *probability,
+                          float *loss);
+    /* glogits = gloss[0] * (probability - onehot) / divisor */
     void (*cross_entropy_backward)(const bnn_stream *stream, size_t n, size_t classes,
                                    const float *probability, const int32_t *label,
-                                   const float *gloss, float *glogits, int acc);
+                                   const float *divisor, const float *gloss, float *glogits,
+                                   int acc);
     /* Mean of (x - target)^2, of n values. */
     void (*squared_error)(const bnn_stream *stream, size_t n, const float *x, const float *target,
                           float *loss);
@@ -454,6 +530,83 @@ typedef struct bnn_kernels {
                                         const float *gloss, const float *student,
                                         const float *teacher, const double *state, float *gstudent,
                                         int acc);
+
+    /* ---- detection ---- */
+    /* (block) y = weight[c] * x / (|x| + eps) in each row (Liu et al., ParseNet 2015). */
+    void (*l2_norm)(const bnn_stream *stream, size_t rows, size_t c, const float *x,
+                    const float *weight, float eps, float *y);
+    /* (block) Sums of g and of g times the normalized x, as channel_sums has them; and gx, which
+     * may be g when acc = 0. Either may be NULL. */
+    void (*l2_norm_backward)(const bnn_stream *stream, size_t rows, size_t c, const float *g,
+                             const float *x, const float *weight, float eps, int reset, void *sums,
+                             float *gx, int acc);
+    /* (block) Of each row, plus row (first + r) / per_mask of mask[][c], which may be NULL. y may
+     * be x; the backward reads y, and gx may be g when acc = 0. */
+    void (*softmax)(const bnn_stream *stream, size_t first, size_t rows, size_t c, const float *x,
+                    size_t per_mask, const float *mask, float *y);
+    void (*softmax_backward)(const bnn_stream *stream, size_t rows, size_t c, const float *g,
+                             const float *y, float *gx, int acc);
+    /* y[rois][size][size][c] of x [n,h,w,c]; a region of no image is 0. */
+    void (*roi_align)(const bnn_stream *stream, const bnn_roi_align *s, const float *x,
+                      const float *rois, float *y);
+    void (*roi_align_backward)(const bnn_stream *stream, const bnn_roi_align *s, const float *g,
+                               const float *rois, float *gx, int acc);
+    /* The sum of |d| - beta / 2 from |d| = beta on, d^2 / (2 beta) below (beta 0: |d|), over
+     * divisor[1]; d = x - target[rows][4] of rows of a label from 0 on, below `background`. x is
+     * [rows][4], or by_class [rows][background][4], of which the label's count. */
+    void (*smooth_l1)(const bnn_stream *stream, size_t rows, int background, int by_class,
+                      float beta, const float *x, const float *target, const int32_t *label,
+                      const float *divisor, float *loss);
+    void (*smooth_l1_backward)(const bnn_stream *stream, size_t rows, int background, int by_class,
+                               float beta, const float *x, const float *target,
+                               const int32_t *label, const float *divisor, const float *gloss,
+                               float *gx, int acc);
+    /* The sum of binary cross-entropies of logits x[n] over divisor[1]; label 0: it is there, 1: it
+     * is not, -1: left out. */
+    void (*objectness)(const bnn_stream *stream, size_t n, const float *x, const int32_t *label,
+                       const float *divisor, float *loss);
+    void (*objectness_backward)(const bnn_stream *stream, size_t n, const float *x,
+                                const int32_t *label, const float *divisor, const float *gloss,
+                                float *gx, int acc);
+    void (*anchors)(const bnn_stream *stream, const bnn_anchors *anchors, float *box);
+    /* Where an image has so many items that are put in order, of which `keep` stay. */
+    size_t (*boxes_workspace)(const bnn_stream *stream, size_t items, size_t keep);
+    /* assigned[n][count] = 1 + the truth's number, 0: nobody, -1: neither. items: the truths. */
+    void (*assign)(const bnn_stream *stream, const bnn_boxes *boxes, const bnn_sought *truth,
+                   const bnn_matching *matching, int32_t *assigned, void *ws);
+    /* sampled = assigned, or -1 where it is not taken, [n][count]. items: count. */
+    void (*sample)(const bnn_stream *stream, size_t n, size_t count, const bnn_sampling *sampling,
+                   const int32_t *assigned, int32_t *sampled, void *ws);
+    /* Of the truths, each assigned to itself, and the boxes behind them, `sampling->count` of an
+     * image: positives, negatives, then none. sampled [n][][5] and assigned [n][]. items: three
+     * times truths and boxes of an image. */
+    void (*sample_rois)(const bnn_stream *stream, const bnn_boxes *boxes, const bnn_sought *truth,
+                        const bnn_matching *matching, const bnn_sampling *sampling, float *sampled,
+                        int32_t *assigned, void *ws);
+    /* target[n][count][4]: from each box to its truth, in sizes of the box and logarithms, over
+     * std[4] (Girshick et al., R-CNN 2014); 0 where there is none. */
+    void (*box_targets)(const bnn_stream *stream, const bnn_boxes *boxes, const bnn_sought *truth,
+                        const int32_t *assigned, const float *std, float *target);
+    /* box[n][count][per_box][4]: back again, of deltas of this form, |ln| of sizes at most
+     * ln(1000 / 16), cut off at the image unless it has no size; NAN where there is no box. */
+    void (*decode_boxes)(const bnn_stream *stream, const bnn_boxes *boxes, size_t per_box,
+                         const float *delta, const float *std, float height, float width,
+                         float *box);
+    /* label[n][count] = the truth's class, or 0 where truth is NULL; background where it is
+     * nobody's; -1 for neither. */
+    void (*box_labels)(const bnn_stream *stream, size_t n, size_t count, const bnn_sought *truth,
+                       const int32_t *assigned, int background, int32_t *label);
+    void (*box_count)(const bnn_stream *stream, size_t n, size_t count, const int32_t *label,
+                      int background, bnn_box_count rule, float *result);
+    /* Of the background's rows of an image `ratio` times as many as it has others keep their label,
+     * those of most cross-entropy; the rest of them become -1 (Liu et al., SSD 2016). logits
+     * [n][count][background + 1]. items: count. */
+    void (*hard_negatives)(const bnn_stream *stream, size_t n, size_t count, int background,
+                           int ratio, const float *logits, const int32_t *label, int32_t *hard,
+                           void *ws);
+    /* index[n][keep]: numbers of what stays, -1 behind them. items: rows * classes. */
+    void (*nms)(const bnn_stream *stream, const bnn_nms *s, const float *score, const float *box,
+                float *result, int32_t *index, void *ws);
 
     /* ---- optimizers over flat buffers, one pass (semantics of torch.optim) ---- */
     /* g times min(1, max_norm / (its 2-norm + 1e-6)) (torch.nn.utils.clip_grad_norm_). */

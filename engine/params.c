@@ -139,7 +139,7 @@ const bnn_param *bnn_params_register(bnn_params *params, const bnn_param *desc, 
     *param = *desc;
     param->name = name;
     param->count = bnn_shape_count(desc->memory);
-    param->frozen = desc->trainable && is_frozen(params, name);
+    param->frozen = desc->trainable && (desc->frozen || is_frozen(params, name));
     size_t *total = desc->trainable ? &params->value_count : &params->buffer_count;
     param->offset = *total;
     *total += (param->count + ALIGN_FLOATS - 1) / ALIGN_FLOATS * ALIGN_FLOATS;

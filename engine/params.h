@@ -35,8 +35,8 @@ typedef struct bnn_param {
     size_t outer, channels, space, inner;
     bnn_shape memory; /* as the graph sees it */
     int trainable;    /* parameter, or else buffer */
-    int frozen;       /* a parameter that stays as it is; set when it is registered */
-    int binary;       /* a latent weight: 1 bit where it is deployed */
+    int frozen; /* a parameter that stays as it is: the network's own, or bnn_params_freeze's */
+    int binary; /* a latent weight: 1 bit where it is deployed */
     bnn_init init;
     size_t count;
     size_t offset; /* floats from the start of its flat buffer */

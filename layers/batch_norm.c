@@ -1,6 +1,6 @@
 /* Batch normalization, of an exact integer times a deferred scale too (op.h). In training it keeps
- * its input and four numbers a channel; in inference it is a per-channel affine, and says so to the
- * folding. */
+ * its input and four numbers a channel; in inference, or where it is fixed, it is a per-channel
+ * affine, and says so to the folding. */
 #include "layers/ops.h"
 
 #include <math.h>
@@ -10,7 +10,13 @@ enum { Y, STATE };
 
 typedef struct batch_norm_attr {
     float eps, momentum;
+    int fixed; /* by running statistics in training, too; only the input gets a gradient */
 } batch_norm_attr;
+
+/* By the statistics of what it sees? */
+static int by_batch(const bnn_graph *g, const bnn_node *node) {
+    return bnn_graph_training(g) && !((const batch_norm_attr *)node->attr)->fixed;
+}
 
 static size_t coefficient_bytes(size_t c) {
     return 4 * c * sizeof(float);
@@ -30,13 +36,18 @@ static bnn_code infer(bnn_graph *g, bnn_node *node) {
                                  bnn_shape_count(bnn_shape_of(g, node->in[i])), s.c);
         }
     }
-    if (!bnn_graph_training(g) && bnn_wants_grad(g, node->in[X])) {
+    const int fixed = ((const batch_norm_attr *)node->attr)->fixed;
+    if (!bnn_graph_training(g) && !fixed && bnn_wants_grad(g, node->in[X])) {
         return bnn_node_fail(g, node, "has no gradient in evaluation mode");
+    }
+    if (fixed && (bnn_wants_grad(g, node->in[WEIGHT]) || bnn_wants_grad(g, node->in[BIAS]))) {
+        return bnn_node_fail(g, node, "where it is fixed its parameters get no gradient");
     }
     bnn_node_output(g, node, BNN_F32, s);
     bnn_node_output(g, node, BNN_F64, bnn_vector(4 * s.c));
-    node->saved_in = BNN_SAVED(X) | BNN_SAVED(WEIGHT) | BNN_SAVED(X_SCALE);
-    node->saved_out = BNN_SAVED(STATE);
+    node->saved_in = fixed ? BNN_SAVED(WEIGHT) | BNN_SAVED(RUNNING_VAR)
+                           : BNN_SAVED(X) | BNN_SAVED(WEIGHT) | BNN_SAVED(X_SCALE);
+    node->saved_out = fixed ? 0 : BNN_SAVED(STATE);
     /* Sums of pieces; in front, for the backward, four coefficients a channel. */
     node->workspace =
         coefficient_bytes((size_t)s.c) +
@@ -49,7 +60,7 @@ static int compose(const bnn_graph *g, const bnn_node *node, double *a, double *
     const float *weight = bnn_f32(g, node->in[WEIGHT]), *bias = bnn_f32(g, node->in[BIAS]);
     const float *mean = bnn_f32(g, node->in[RUNNING_MEAN]);
     const float *var = bnn_f32(g, node->in[RUNNING_VAR]), *scale = bnn_f32(g, node->in[X_SCALE]);
-    if (bnn_graph_training(g)) {
+    if (by_batch(g, node)) {
         return 0;
     }
     for (int i = 0; a && i < bnn_shape_of(g, node->in[X]).c; i++) {
@@ -63,7 +74,7 @@ static int compose(const bnn_graph *g, const bnn_node *node, double *a, double *
 static const bnn_fold_rule fold = {.kind = BNN_FOLD_AFFINE, .compose = compose};
 
 static void reduce(const bnn_block *b, const bnn_node *node) {
-    if (bnn_graph_training(b->graph)) {
+    if (by_batch(b->graph, node)) {
         bnn_graph_kernels(b->graph)->channel_moments(bnn_graph_stream(b->graph), b->rows, b->c,
                                                      bnn_block_numbers(b, node->in[X]), b->reset,
                                                      sums_of(b->graph, node, node->ws, b->piece));
@@ -78,7 +89,7 @@ static void finish(const bnn_graph *g, const bnn_node *node, size_t pieces) {
     const float *bias = bnn_f32(g, node->in[BIAS]);
     float *mean = bnn_f32(g, node->in[RUNNING_MEAN]), *var = bnn_f32(g, node->in[RUNNING_VAR]);
     double *state = bnn_f64(g, node->out[STATE]);
-    if (bnn_graph_training(g)) {
+    if (by_batch(g, node)) {
         k->batch_norm_finish(bnn_graph_stream(g), c, pieces, sums_of(g, node, node->ws, 0), scale,
                              weight, bias, attr->eps, attr->momentum, mean, var, state);
     } else {
@@ -94,6 +105,9 @@ static void map(const bnn_block *b, const bnn_node *node) {
 }
 
 static void backward_reduce(const bnn_block *b, const bnn_node *node) {
+    if (!by_batch(b->graph, node)) {
+        return;
+    }
     bnn_graph_kernels(b->graph)->channel_sums(
         bnn_graph_stream(b->graph), b->rows, b->c, bnn_block_grad(b, node->out[Y]),
         bnn_block_numbers(b, node->in[X]), bnn_f64(b->graph, node->out[STATE]) + 2 * b->c, b->reset,
@@ -101,6 +115,13 @@ static void backward_reduce(const bnn_block *b, const bnn_node *node) {
 }
 
 static void backward_finish(const bnn_graph *g, const bnn_node *node, size_t pieces) {
+    if (!by_batch(g, node)) {
+        bnn_graph_kernels(g)->batch_norm_fixed_backward(
+            bnn_graph_stream(g), (size_t)bnn_shape_of(g, node->in[X]).c,
+            bnn_f32(g, node->in[WEIGHT]), ((const batch_norm_attr *)node->attr)->eps,
+            bnn_f32(g, node->in[RUNNING_VAR]), node->ws_backward);
+        return;
+    }
     bnn_graph_kernels(g)->batch_norm_backward_finish(
         bnn_graph_stream(g), (size_t)bnn_shape_of(g, node->in[X]).c, pieces,
         sums_of(g, node, node->ws_backward, 0), bnn_f32(g, node->in[X_SCALE]),
@@ -110,10 +131,12 @@ static void backward_finish(const bnn_graph *g, const bnn_node *node, size_t pie
 
 static void backward_map(const bnn_block *b, const bnn_node *node) {
     if (node->want_grad[X]) {
+        /* Where the input does not count, whatever is at hand is as good. */
+        bnn_numbers any = {.f32 = bnn_block_grad(b, node->out[Y])};
         bnn_graph_kernels(b->graph)->batch_norm_backward(
             bnn_graph_stream(b->graph), b->rows, b->c, bnn_block_grad(b, node->out[Y]),
-            bnn_block_numbers(b, node->in[X]), node->ws_backward, bnn_block_grad(b, node->in[X]),
-            node->acc[X]);
+            by_batch(b->graph, node) ? bnn_block_numbers(b, node->in[X]) : any, node->ws_backward,
+            bnn_block_grad(b, node->in[X]), node->acc[X]);
     }
 }
 
@@ -129,10 +152,19 @@ const bnn_op bnn_batch_norm_op = {
     .detached_in = BNN_BIT(X_SCALE),
     .fold = &fold};
 
+static bnn_t add(bnn_graph *g, const batch_norm_attr *attr, bnn_t x, bnn_t weight, bnn_t bias,
+                 bnn_t running_mean, bnn_t running_var) {
+    return bnn_graph_add(
+        g, &bnn_batch_norm_op, attr, sizeof *attr, 6,
+        (bnn_t[]){x, weight, bias, running_mean, running_var, bnn_deferred_scale(g, x)});
+}
+
 bnn_t bnn_op_batch_norm(bnn_graph *g, bnn_t x, bnn_t weight, bnn_t bias, bnn_t running_mean,
                         bnn_t running_var, float eps, float momentum) {
-    batch_norm_attr attr = {eps, momentum};
-    return bnn_graph_add(
-        g, &bnn_batch_norm_op, &attr, sizeof attr, 6,
-        (bnn_t[]){x, weight, bias, running_mean, running_var, bnn_deferred_scale(g, x)});
+    return add(g, &(batch_norm_attr){eps, momentum, 0}, x, weight, bias, running_mean, running_var);
+}
+
+bnn_t bnn_op_fixed_batch_norm(bnn_graph *g, bnn_t x, bnn_t weight, bnn_t bias, bnn_t running_mean,
+                              bnn_t running_var, float eps) {
+    return add(g, &(batch_norm_attr){eps, 0.0f, 1}, x, weight, bias, running_mean, running_var);
 }

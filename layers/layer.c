@@ -31,6 +31,7 @@ static bnn_t weight_param(const bnn_build *b, const char *layer, int ndim, bnn_s
                       .inner = 1,
                       .memory = f,
                       .trainable = 1,
+                      .frozen = b->frozen,
                       .binary = binary,
                       .init = init};
     return bnn_graph_param(b->graph, &desc);
@@ -78,8 +79,11 @@ static bnn_t convolution(const bnn_build *b, const char *name, bnn_t x, const bn
     float std = l->init_std > 0.0f
                     ? l->init_std
                     : sqrtf(2.0f / ((float)f.n * (float)f.h * (float)f.w / (float)groups));
+    float limit = sqrtf(6.0f / ((float)(f.n / groups + f.c) * (float)f.h * (float)f.w));
+    bnn_init init = l->xavier ? (bnn_init){BNN_INIT_UNIFORM, -limit, limit}
+                              : (bnn_init){BNN_INIT_NORMAL, std, 0.0f};
     bnn_t w = weight_param(b, name, kind == BNN_CONV1D ? 3 : 4, f, (size_t)f.c,
-                           is_binary(b, l->full_precision), (bnn_init){BNN_INIT_NORMAL, std, 0.0f});
+                           is_binary(b, l->full_precision), init);
     int biased = l->bias && (!is_binary(b, l->full_precision) || b->binarizer->biased);
     bnn_t bias = biased ? vector_param(b, name, "bias", l->out, 1, zero) : BNN_NONE;
     int one_row = kind == BNN_CONV1D;
@@ -138,11 +142,23 @@ bnn_t bnn_batch_norm(const bnn_build *b, const char *name, bnn_t x, float weight
     }
     int c = bnn_shape_of(b->graph, x).c;
     bnn_init one = {BNN_INIT_CONSTANT, 1.0f, 0.0f}, first = {BNN_INIT_CONSTANT, weight, 0.0f};
-    bnn_t w = vector_param(b, name, "weight", c, 1, first);
-    bnn_t bias = vector_param(b, name, "bias", c, 1, zero);
-    bnn_t mean = vector_param(b, name, "running_mean", c, 0, zero);
-    bnn_t var = vector_param(b, name, "running_var", c, 0, one);
-    return bnn_op_batch_norm(b->graph, x, w, bias, mean, var, 1e-5f, 0.1f);
+    bnn_build own = *b;
+    own.frozen |= b->fixed_batch_norm;
+    bnn_t w = vector_param(&own, name, "weight", c, 1, first);
+    bnn_t bias = vector_param(&own, name, "bias", c, 1, zero);
+    bnn_t mean = vector_param(&own, name, "running_mean", c, 0, zero);
+    bnn_t var = vector_param(&own, name, "running_var", c, 0, one);
+    return b->fixed_batch_norm ? bnn_op_fixed_batch_norm(b->graph, x, w, bias, mean, var, 1e-5f)
+                               : bnn_op_batch_norm(b->graph, x, w, bias, mean, var, 1e-5f, 0.1f);
+}
+
+bnn_t bnn_l2_norm(const bnn_build *b, const char *name, bnn_t x, float weight) {
+    if (x == BNN_NONE) {
+        return BNN_NONE;
+    }
+    bnn_init first = {BNN_INIT_CONSTANT, weight, 0.0f};
+    bnn_t w = vector_param(b, name, "weight", bnn_shape_of(b->graph, x).c, 1, first);
+    return bnn_op_l2_norm(b->graph, x, w, 1e-10f);
 }
 
 bnn_t bnn_activation(const bnn_build *b, bnn_t x) {

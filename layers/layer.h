@@ -21,6 +21,9 @@ typedef struct bnn_build {
     int phase;                      /* of the binarizer's schedule (binarizer.h) */
     bnn_pool pool;
     float dropout; /* in training the probability to drop a value, where a network drops any */
+    int frozen;    /* parameters that are added stay as they are */
+    int fixed_batch_norm; /* batch norms run as in evaluation, their parameters stay as they are */
+    int without_dice;     /* what is drawn is taken in even steps instead (tests) */
 } bnn_build;
 
 /* What a network of attention has inside, layer by layer. */
@@ -32,13 +35,25 @@ typedef struct bnn_insides {
 } bnn_insides;
 
 /* What the builder of a network gives. */
-typedef struct bnn_output {
-    bnn_t main; /* [N,H,W,classes]: what is read of it */
+#define BNN_MAX_TERMS 4
+#define BNN_MAX_PARTS 8
+typedef struct bnn_output bnn_output;
+struct bnn_output {
+    bnn_t main; /* [N,H,W,classes], or detections [N,1,D,6]: what is read of it */
     /* In training: one value that its architecture adds, times the weight, to the task's loss. */
     bnn_t penalty;
     float penalty_weight; /* 0: none */
     bnn_insides insides;
-} bnn_output;
+    /* In training of a detector, whose `main` is BNN_NONE: makes its losses, which are added up.
+     * They need what is to be found: boxes, classes, which to ignore (ops.h). */
+    void (*losses)(const bnn_build *b, bnn_output *output, const bnn_t target[3]);
+    bnn_t term[BNN_MAX_TERMS];
+    int terms;
+    /* What they are made of. */
+    const struct bnn_arch *arch;
+    int classes;
+    bnn_t part[BNN_MAX_PARTS];
+};
 
 typedef struct bnn_conv_layer {
     int out, kernel, stride, pad;
@@ -49,6 +64,7 @@ typedef struct bnn_conv_layer {
     int pad_left, pad_right;
     int full_precision; /* stays float in a binary network */
     float init_std;     /* 0: Kaiming-normal, fan_out */
+    int xavier;         /* or instead uniform, of both fans (Glorot & Bengio 2010) */
 } bnn_conv_layer;
 
 /* Parameters NAME.weight, NAME.bias and whatever the binarizer adds. x [N,H,W,C]. */
@@ -72,6 +88,8 @@ bnn_t bnn_flatten(const bnn_build *b, bnn_t x);
 /* NAME.weight = `weight` at first (0 for the last of a residual block), .bias, .running_mean,
  * .running_var. */
 bnn_t bnn_batch_norm(const bnn_build *b, const char *name, bnn_t x, float weight);
+/* Each pixel over its length, times NAME.weight = `weight` at first; eps 1e-10 (mmdetection's). */
+bnn_t bnn_l2_norm(const bnn_build *b, const char *name, bnn_t x, float weight);
 /* Hardtanh in a binary network, ReLU in its float twin. */
 bnn_t bnn_activation(const bnn_build *b, bnn_t x);
 /* PReLU of one slope, NAME.weight. */

@@ -71,6 +71,10 @@ bnn_t bnn_op_affine(bnn_graph *g, bnn_t x, bnn_t a, bnn_t b);
 bnn_t bnn_op_batch_norm(bnn_graph *g, bnn_t x, bnn_t weight, bnn_t bias, bnn_t running_mean,
                         bnn_t running_var, float eps, float momentum);
 
+/* By the running ones in training, too; its parameters get no gradient. */
+bnn_t bnn_op_fixed_batch_norm(bnn_graph *g, bnn_t x, bnn_t weight, bnn_t bias, bnn_t running_mean,
+                              bnn_t running_var, float eps);
+
 /* x[n,i,j,c] o[c] h[i] v[j]; h and v may be longer than the image; h may be BNN_NONE where it has
  * one row (XNOR-Net++). */
 bnn_t bnn_op_outer_scale(bnn_graph *g, bnn_t x, bnn_t o, bnn_t h, bnn_t v);
@@ -144,6 +148,53 @@ bnn_t bnn_op_embedding(bnn_graph *g, bnn_value table, bnn_t ids, int positions, 
 bnn_t bnn_op_attention(bnn_graph *g, bnn_t q, bnn_t k, bnn_t v, bnn_t mask, int heads,
                        float dropout, uint64_t site);
 
+/* ---- detection (kernels.h tells what boxes, truths and settings are) ---- */
+/* weight[C] x / (|x| + eps) in each pixel. */
+bnn_t bnn_op_l2_norm(bnn_graph *g, bnn_t x, bnn_t weight, float eps);
+/* Of each row of x [N,H,W,C], plus mask [N,1,1,C], which gets no gradient, or BNN_NONE. */
+bnn_t bnn_op_softmax(bnn_graph *g, bnn_t x, bnn_t mask);
+/* Anchors of a map [N,H,W,C]: the same for all images, [1,1,1,H*W*count*4]. h and w of `anchors`
+ * are not read. */
+bnn_t bnn_op_anchors(bnn_graph *g, bnn_t map, const bnn_anchors *anchors);
+/* Boxes are anchors, or rois [N,1,P,5]: image, or -1 for none, and box. Truths are what a data set
+ * gives: boxes [N,1,M,4], I32 class [N,1,M,1] (-1: none), I32 ignore [N,1,M,1] or BNN_NONE. Of
+ * which truth a box is, I32 [N,1,P,1]: 1 + its number, 0 for the background, -1 for neither. */
+bnn_t bnn_op_assign(bnn_graph *g, bnn_t boxes, bnn_t truth, bnn_t class, bnn_t ignore,
+                    const bnn_matching *matching);
+/* The same of those that are learned from, -1 of others; `site` tells apart what is drawn for. */
+bnn_t bnn_op_sample(bnn_graph *g, bnn_t assigned, const bnn_sampling *sampling, uint64_t site);
+/* Rois [N,1,count,5] of the truths and of `rois`, and whose they are. */
+bnn_t bnn_op_sample_rois(bnn_graph *g, bnn_t rois, bnn_t truth, bnn_t class, bnn_t ignore,
+                         const bnn_matching *matching, const bnn_sampling *sampling, uint64_t site,
+                         bnn_t *assigned);
+/* [N,1,P,4] */
+bnn_t bnn_op_box_targets(bnn_graph *g, bnn_t boxes, bnn_t assigned, bnn_t truth, bnn_t class,
+                         const float std[4]);
+/* I32 [N,1,P,1]: classes, or with truth = class = BNN_NONE 0 for any; `background`; or -1. */
+bnn_t bnn_op_box_labels(bnn_graph *g, bnn_t assigned, bnn_t truth, bnn_t class, int background);
+/* [1] */
+bnn_t bnn_op_box_count(bnn_graph *g, bnn_t label, int background, bnn_box_count rule);
+/* Labels of which the easy ones of the background, the last class, are -1. */
+bnn_t bnn_op_hard_negatives(bnn_graph *g, bnn_t logits, bnn_t label, int ratio);
+/* delta [N,1,P,4k] to boxes of the same shape, cut off at the image unless height is 0. */
+bnn_t bnn_op_decode_boxes(bnn_graph *g, bnn_t delta, bnn_t boxes, const float std[4], int height,
+                          int width);
+/* Of scores [N,1,P,classes], with `background` of one class more, and boxes [N,1,P,4] or
+ * [N,1,P,4 classes], those that stay: [N,1,keep,6], or rois [N,1,keep,5]. Of `nms` levels (none:
+ * all is one), most, keep, score, overlap, sized and rois are read. */
+typedef struct bnn_nms_attr {
+    bnn_nms nms;
+    int background;
+} bnn_nms_attr;
+bnn_t bnn_op_nms(bnn_graph *g, bnn_t score, bnn_t box, const bnn_nms_attr *attr);
+/* [rois,size,size,C] of x [N,H,W,C]. */
+bnn_t bnn_op_roi_align(bnn_graph *g, bnn_t x, bnn_t rois, int size, float scale);
+/* Sums over divisor [1], scalars: of x, 4 values a label or 4 for each of `background` classes; of
+ * x, one a label, which is 0 where there is something, 1 where not. */
+bnn_t bnn_op_smooth_l1(bnn_graph *g, bnn_t x, bnn_t target, bnn_t label, bnn_t divisor,
+                       int background, float beta);
+bnn_t bnn_op_objectness(bnn_graph *g, bnn_t x, bnn_t label, bnn_t divisor);
+
 /* The same values under another shape; no copy in the forward. */
 bnn_t bnn_op_reshape(bnn_graph *g, bnn_t x, bnn_shape shape);
 /* [N,H,W,C] -> [N,1,1,H*W*C], which the node remembers. */
@@ -157,6 +208,8 @@ bnn_t bnn_op_threshold(bnn_graph *g, bnn_t x, bnn_t threshold);
 
 /* Mean over the rows of logits [N,H,W,classes] with label I32 [N,H,W,1]; a scalar. */
 bnn_t bnn_op_cross_entropy(bnn_graph *g, bnn_t logits, bnn_t label);
+/* The sum over divisor [1], of the rows whose label is not -1. */
+bnn_t bnn_op_cross_entropy_over(bnn_graph *g, bnn_t logits, bnn_t label, bnn_t divisor);
 /* Mean of (x - target)^2, where target F32 is data, as many values as x; a scalar. */
 bnn_t bnn_op_squared_error(bnn_graph *g, bnn_t x, bnn_t target);
 /* The mean over samples of the 2-norm of x[n]; a scalar. */
@@ -224,7 +277,22 @@ void bnn_conv_prepare_filters(const bnn_graph *g);
     X(keep)                                                                                        \
     X(dropout)                                                                                     \
     X(embedding)                                                                                   \
-    X(attention)
+    X(attention)                                                                                   \
+    X(l2_norm)                                                                                     \
+    X(softmax)                                                                                     \
+    X(anchors)                                                                                     \
+    X(assign)                                                                                      \
+    X(sample)                                                                                      \
+    X(sample_rois)                                                                                 \
+    X(box_targets)                                                                                 \
+    X(box_labels)                                                                                  \
+    X(box_count)                                                                                   \
+    X(hard_negatives)                                                                              \
+    X(decode_boxes)                                                                                \
+    X(nms)                                                                                         \
+    X(roi_align)                                                                                   \
+    X(smooth_l1)                                                                                   \
+    X(objectness)
 
 #define BNN_DECLARE_OP(name) extern const bnn_op bnn_##name##_op;
 BNN_OPS(BNN_DECLARE_OP)

@@ -27,11 +27,13 @@ int bnn_spec_fields(const bnn_spec *spec, bnn_field field[BNN_MAX_FIELDS], int *
         field[n] = (bnn_field){spec->arch->inputs[n], spec->arch->input_dtype, sample};
     }
     *inputs = n;
-    field[n] = (bnn_field){task->target, task->real_target ? BNN_F32 : BNN_I32, {1, 1, 1, 1}};
-    if (task->by_point) {
-        field[n].shape = (bnn_shape){1, spec->height, spec->width, 1};
+    for (const bnn_field *target = task->target; target->name; target++, n++) {
+        field[n] = *target;
+        if (task->by_point) {
+            field[n].shape = (bnn_shape){1, spec->height, spec->width, 1};
+        }
     }
-    return n + 1;
+    return n;
 }
 
 const char *bnn_class_name(const bnn_spec *spec, int class) {
@@ -47,7 +49,8 @@ size_t bnn_spec_outputs(const bnn_spec *spec) {
     bnn_field field[BNN_MAX_FIELDS];
     int inputs;
     bnn_spec_fields(spec, field, &inputs);
-    return bnn_shape_count(field[inputs].shape) * (size_t)spec->classes;
+    return spec->arch->detections ? (size_t)spec->arch->detections * BNN_DETECTION
+                                  : bnn_shape_count(field[inputs].shape) * (size_t)spec->classes;
 }
 
 static bnn_t batch_input(bnn_graph *g, const bnn_field *field, int batch) {
@@ -86,14 +89,19 @@ bnn_code bnn_net_build(const bnn_spec *spec, const bnn_device *device, bnn_param
         net->input[i] = batch_input(g, &net->field[i], batch);
     }
     bnn_output output = spec->arch->build(&build, spec->arch, net->input, spec->classes);
-    net->output = output.main = bnn_graph_value(g, output.main);
-    net->shown = output;
-    bnn_graph_keep(g, net->output);
+    output.main = bnn_graph_value(g, output.main);
     net->fields = training ? net->fields : inputs;
     bnn_code code;
+    for (int i = inputs; i < net->fields; i++) {
+        net->input[i] = batch_input(g, &net->field[i], batch);
+    }
     if (training) {
-        net->input[inputs] = batch_input(g, &net->field[inputs], batch);
-        net->loss = net->task_loss = spec->task->loss(&build, &output, net->input[inputs]);
+        net->loss = net->task_loss = spec->task->loss(&build, &output, net->input + inputs);
+    }
+    net->output = output.losses ? bnn_op_concat(g, output.terms, output.term) : output.main;
+    net->shown = output;
+    bnn_graph_keep(g, net->output);
+    if (training) {
         if (spec->distill != BNN_DISTILL_NONE) {
             bnn_graph_keep(g, net->task_loss);
             net->loss = taught_loss(&build, spec, net, net->input[inputs]);

@@ -53,11 +53,11 @@ typedef struct bnn_net {
     bnn_field field[BNN_MAX_FIELDS]; /* bnn_spec_fields */
     int fields;
     bnn_t input[BNN_MAX_FIELDS]; /* where each goes */
-    bnn_t output;
-    bnn_t loss;               /* BNN_NONE in evaluation */
-    bnn_t task_loss, penalty; /* its terms; no penalty: BNN_NONE. Under a teacher the task's loss
-                                 is none of them, but told */
-    bnn_output shown;         /* what it has inside, values of which may be asked for */
+    bnn_t output;                /* of a detector in training: the terms of its loss */
+    bnn_t loss;                  /* BNN_NONE in evaluation */
+    bnn_t task_loss, penalty;    /* its terms; no penalty: BNN_NONE. Under a teacher the task's loss
+                                    is none of them, but told */
+    bnn_output shown;            /* what it has inside, values of which may be asked for */
     bnn_t
         lesson[BNN_MAX_SHOWN]; /* in training, of a teacher: inputs, as bnn_distill_list has them */
     int taught;                /* how many */

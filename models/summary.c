@@ -1,5 +1,6 @@
 #include "models/summary.h"
 
+#include <stdio.h>
 #include <string.h>
 
 /* The parameter a product's second operand is made from. */
@@ -23,7 +24,8 @@ static size_t stem(const char *name) {
 /* Of all heads: q k', and times v. */
 static bnn_layer_row attention_row(const bnn_graph *g, const bnn_node *node) {
     bnn_shape q = bnn_shape_of(g, node->in[0]), one = {1, q.h, q.w, q.c};
-    return (bnn_layer_row){.output = one,
+    return (bnn_layer_row){.input = one,
+                           .output = one,
                            .macs = 2 * (size_t)q.w * bnn_shape_count(one),
                            .binary = node->op == &bnn_bi_attention_op};
 }
@@ -53,8 +55,10 @@ int bnn_layer_row_at(const bnn_graph *g, size_t index, bnn_layer_row *row) {
         return 0;
     }
     bnn_conv s = bnn_conv_of(g, node);
+    bnn_shape x = bnn_shape_of(g, node->in[0]);
     const bnn_params *params = bnn_graph_params(g);
     *row = (bnn_layer_row){.weight = weight,
+                           .input = {1, x.h, x.w, x.c},
                            .output = {1, s.oh, s.ow, s.o},
                            .bits = weight->count * (weight->binary ? 1 : 32),
                            .macs = (size_t)s.oh * (size_t)s.ow * weight->count,
@@ -66,4 +70,46 @@ int bnn_layer_row_at(const bnn_graph *g, size_t index, bnn_layer_row *row) {
         }
     }
     return 1;
+}
+
+static size_t sides(bnn_shape s) {
+    return (size_t)(s.h > 1 ? s.h : 0) + (size_t)(s.w > 1 ? s.w : 0);
+}
+
+/* The layer's own floats, of which a bias is deployed, are no longer there. */
+static void count_binary(const bnn_spec *spec, const bnn_graph *g, const bnn_layer_row *row,
+                         bnn_complexity *c) {
+    char name[256];
+    const bnn_float_cost *cost = &spec->binarizer->cost;
+    const size_t out = (size_t)row->output.c, in = (size_t)row->input.c;
+    c->binary_macs += row->macs;
+    c->float_parameters -= row->parameters;
+    if (!row->macs || !row->weight) { /* a table, or an attention */
+        return;
+    }
+    snprintf(name, sizeof name, "%.*sbias", (int)stem(row->weight->name), row->weight->name);
+    c->float_parameters += bnn_params_find(bnn_graph_params(g), name) ? out : 0;
+    c->kept += cost->channel_scales ? out : 0;
+    c->kept += cost->pixel_scales ? sides(row->output) : 0;
+    c->kept += cost->shifts ? in : 0;
+    c->scalings += cost->channel_scales && !cost->pixel_scales ? bnn_shape_count(row->output) : 0;
+    c->float_work += cost->pixel_scales ? bnn_shape_count(row->output) : 0;
+    c->float_work += cost->shifts || cost->statistics ? bnn_shape_count(row->input) : 0;
+}
+
+bnn_complexity bnn_complexity_of(const bnn_spec *spec, const bnn_graph *g) {
+    const bnn_params *params = bnn_graph_params(g);
+    bnn_complexity c = {.parameters = bnn_params_total(params),
+                        .binary_weights = bnn_params_binary(params)};
+    c.float_parameters = c.parameters;
+    for (size_t i = 0; i < bnn_graph_node_count(g); i++) {
+        bnn_layer_row row;
+        if (bnn_layer_row_at(g, i, &row)) {
+            c.macs += row.macs;
+            if (row.binary) {
+                count_binary(spec, g, &row, &c);
+            }
+        }
+    }
+    return c;
 }

@@ -14,12 +14,20 @@
 
 static const char *arch = "resnet18", *algo, *filter, *json_file, *compare, *data = "cifar10",
                   *data_dir;
-static int64_t batch_size = 0, image_size = 0, points = 0, classes = 0, threads = 0, repeat = 7;
+static int64_t batch_size = 0, image_size = 0, points = 0, tokens = 0, classes = 0, threads = 0,
+               repeat = 7;
 static const char *device_name = "cpu";
 static bool scaling, with_data;
 static const char *operands[2];
 
-enum { GEMM = 1, CONV = 2, TRAIN = 4, INFER = 8, ALL = GEMM | CONV | TRAIN | INFER };
+enum {
+    GEMM = 1,
+    CONV = 2,
+    TRAIN = 4,
+    DATA = 8,
+    INFER = 16,
+    NETWORKS = GEMM | CONV | TRAIN | INFER
+};
 
 static bnn_option options[] = {
     {"arch", BNN_OPTION_STRING, &arch, "NAME",
@@ -34,25 +42,29 @@ static bnn_option options[] = {
     {"points", BNN_OPTION_INT, &points, "N", "Clouds of N points.",
      .default_text = "the data set's: 1024 for classes, 4096 for parts", .min = 1,
      .max = BNN_MAX_SIDE},
+    {"length", BNN_OPTION_INT, &tokens, "N", "Texts of N tokens.",
+     .default_text = "the data set's: 64", .min = BNN_TEXT_LEAST, .max = BNN_MAX_SIDE},
     {"classes", BNN_OPTION_INT, &classes, "N", "Classes of the network.",
      .default_text = "the data set's; 1000 for images of 224 pixels and more", .min = 2,
      .max = 1e6},
     {"compare", BNN_OPTION_STRING, &compare, "NAME,...",
      "Compare also with the float twin in other frameworks. With train: torch and torch-compile, "
      "in "
-     "fp32 and in bf16 (autocast). With infer: onnxruntime and openvino, batch norms folded, in "
+     "fp32 and in bf16 (autocast). With data: torchvision (with Pillow). With infer: onnxruntime "
+     "and openvino, batch norms folded, in "
      "fp32 and quantized to int8. Run by the Python that $BNN_PYTHON names, otherwise by python3 "
      "or "
-     "/usr/bin/python3, with the packages torch, and for infer onnx, onnxruntime, openvino, nncf.",
+     "/usr/bin/python3, with the packages torch, for data torchvision, and for infer onnx, "
+     "onnxruntime, openvino, nncf.",
      .default_text = NULL},
     {"scaling", BNN_OPTION_FLAG, &scaling, NULL,
      "With train: a step with all threads against one with one thread.", .default_text = NULL},
     {"with-data", BNN_OPTION_FLAG, &with_data, NULL,
      "With train: a step that the loader feeds with augmented images against one without a loader.",
      .default_text = NULL},
-    {"data", BNN_OPTION_STRING, &data, "NAME", "With --with-data: data set.",
+    {"data", BNN_OPTION_STRING, &data, "NAME", "With data, or --with-data: data set.",
      .choices = bnn_dataset_names},
-    {"data-dir", BNN_OPTION_STRING, &data_dir, "DIR", "With --with-data: folder of its files.",
+    {"data-dir", BNN_OPTION_STRING, &data_dir, "DIR", "Likewise: folder of its files.",
      .default_text = "where the system keeps Fashion-MNIST; others must be given"},
     {"threads", BNN_OPTION_INT, &threads, "N", "Processors to use, on either side.",
      .default_text = "all for train, otherwise 1", .min = 1, .max = 1024},
@@ -71,13 +83,17 @@ static const struct {
     const char *name;
     int commands;
 } limited[] = {
+    {"arch", NETWORKS},
+    {"image-size", NETWORKS},
+    {"points", NETWORKS},
+    {"threads", NETWORKS},
     {"algo", CONV | TRAIN | INFER},
     {"classes", TRAIN | INFER},
-    {"compare", TRAIN | INFER},
+    {"compare", TRAIN | DATA | INFER},
     {"scaling", TRAIN},
     {"with-data", TRAIN},
-    {"data", TRAIN},
-    {"data-dir", TRAIN},
+    {"data", TRAIN | DATA},
+    {"data-dir", TRAIN | DATA},
 };
 
 static bnn_program program = {
@@ -94,6 +110,8 @@ static bnn_program program = {
         "conv: a binary layer, float map in and float map out, against the float layer;\n"
         "train: a training step of each algorithm against the float twin's, and what it reads and "
         "writes against what memory can do;\n"
+        "data: what a data set makes of its files, one thread of it: samples for training, and for "
+        "tests;\n"
         "infer: a packed network against its float twin: MODEL, a packed file or a checkpoint, or "
         "else a new network of --arch, --algo and --image-size. Where the system lets it read the "
         "processors' energy counters (RAPL; on most systems as root), also the energy of a run, of "
@@ -103,6 +121,7 @@ static bnn_program program = {
         "bnn-bench gemm --case 'gemm binary' --batch-size 1 --image-size 224\n"
         "bnn-bench train --arch resnet20 --batch-size 128 --algo reactnet,bnn --compare torch\n"
         "bnn-bench train --algo reactnet --scaling --with-data --data-dir cifar-10-batches-bin\n"
+        "bnn-bench data --data imagenet --data-dir imagenette --compare torchvision\n"
         "bnn-bench infer --image-size 224\n"
         "bnn-bench infer model.bnn\n"
         "bnn-bench infer --arch pointnet --batch-size 1 --compare onnxruntime,openvino",
@@ -123,6 +142,7 @@ typedef struct command {
 static const command commands[] = {{"gemm", GEMM, bnn_bench_gemm, NULL},
                                    {"conv", CONV, bnn_bench_conv, NULL},
                                    {"train", TRAIN, bnn_bench_train, bnn_train_engines},
+                                   {"data", DATA, bnn_bench_data, bnn_data_engines},
                                    {"infer", INFER, bnn_bench_infer, bnn_infer_engines}};
 
 enum { COMMANDS = sizeof commands / sizeof *commands };
@@ -138,7 +158,7 @@ static const command *find_command(const char *name, bnn_error *err) {
     const char *near = bnn_nearest_name(name, names);
     bnn_fail(err, BNN_ERR_ARGUMENT,
              near ? "unknown command %.64s (did you mean %s?)"
-                  : "unknown command %.64s (choices: gemm, conv, train, infer)",
+                  : "unknown command %.64s (choices: gemm, conv, train, data, infer)",
              name, near);
     return NULL;
 }
@@ -154,9 +174,10 @@ static const char *first_given(const char *const *names) {
 }
 
 static bnn_code check_options(const command *c, bnn_error *err) {
-    static const char *const of_new[] = {"arch", "algo", "image-size", "points", "classes", NULL};
+    static const char *const of_new[] = {"arch",   "algo",    "image-size", "points",
+                                         "length", "classes", NULL};
     static const char *const of_data[] = {"data", "data-dir", NULL};
-    static const char *const of_shape[] = {"image-size", "points", "classes", NULL};
+    static const char *const of_shape[] = {"image-size", "points", "length", "classes", NULL};
     const char *name;
     for (size_t i = 0; i < sizeof limited / sizeof *limited; i++) {
         if (bnn_options_given(&program, limited[i].name) && !(limited[i].commands & c->bit)) {
@@ -172,7 +193,7 @@ static bnn_code check_options(const command *c, bnn_error *err) {
         return bnn_fail(err, BNN_ERR_ARGUMENT, "--%s is of a new network, but %s is one", name,
                         operands[1]);
     }
-    if (!with_data && (name = first_given(of_data))) {
+    if (!with_data && c->bit != DATA && (name = first_given(of_data))) {
         return bnn_fail(err, BNN_ERR_ARGUMENT, "--%s says nothing without --with-data", name);
     }
     if (with_data && (name = first_given(of_shape))) {
@@ -306,10 +327,11 @@ static bnn_code prepare(const command *c, bnn_bench *bench, bnn_error *err) {
                          .batch_size = (int)batch_size,
                          .image_size = (int)image_size,
                          .points = (int)points,
+                         .length = (int)tokens,
                          .classes = (int)classes,
                          .model = operands[1],
                          .scaling = scaling,
-                         .data = with_data ? data : NULL,
+                         .data = with_data || c->bit == DATA ? data : NULL,
                          .data_dir = data_dir};
     if (!bnn_cpu_device(NULL, threads || c->bit == TRAIN ? (int)threads : 1, &bench->device,
                         &why)) {
@@ -366,11 +388,11 @@ static bnn_code measure_to_file(const command *c, const bnn_bench *bench, bnn_er
     return code;
 }
 
-static bnn_code check_outputs(bnn_outputs *outputs, bnn_error *err) {
+static bnn_code check_outputs(const command *c, bnn_outputs *outputs, bnn_error *err) {
     bnn_outputs_read(outputs, "MODEL", operands[1]);
     bnn_outputs_result(outputs, "--json", &json_file);
     bnn_code code = bnn_outputs_check(outputs, err);
-    if (code == BNN_OK && with_data && json_file) {
+    if (code == BNN_OK && (with_data || c->bit == DATA) && json_file) {
         bnn_dataset *set = NULL;
         code = bnn_dataset_open(bnn_dataset_find(data), data_dir, BNN_SPLIT_TRAIN, 0, &set, err);
         code = code == BNN_OK ? bnn_outputs_spare_data(outputs, set, err) : code;
@@ -385,7 +407,7 @@ static bnn_code work(bnn_error *err) {
     const command *c = find_command(operands[0], err);
     bnn_code code = c ? check_options(c, err) : err->code;
     if (c && code == BNN_OK && (code = prepare(c, &bench, err)) == BNN_OK &&
-        (code = check_outputs(&outputs, err)) == BNN_OK) {
+        (code = check_outputs(c, &outputs, err)) == BNN_OK) {
         code = measure_to_file(c, &bench, err);
     }
     bnn_outputs_free(&outputs);

@@ -83,7 +83,8 @@ static bnn_option options[] = {
      .default_text = NULL},
     {"save-inputs", BNN_OPTION_STRING, &save_inputs, "FILE.npy",
      "Write what the network sees of each test sample, normalized, as float32 [samples,H,W,C]; of "
-     "a text the tokens' numbers in the vocabulary, as int32 [samples,1,T,1].",
+     "a text the tokens' numbers in the vocabulary, their segments and the mask, as int32 "
+     "[samples,3,1,T,1].",
      .default_text = NULL},
     {"save-outputs", BNN_OPTION_STRING, &save_outputs, "FILE.npy",
      "Write the network's outputs for each test sample, as float32; with --save-inputs, to compare "

@@ -291,6 +291,15 @@ static bnn_code predict_file(prediction *p, const char *path, bnn_error *err) {
     return code;
 }
 
+static void tell_unlike(const prediction *p) {
+    if (p->sample.unlike) {
+        const int pairs = bnn_dataset_find(p->model.spec.dataset)->pairs;
+        fprintf(stderr, "%s: note: %s was trained on %s, but %zu of the texts %s\n", program.name,
+                p->model.path, pairs ? "pairs of sentences" : "single sentences", p->sample.unlike,
+                pairs ? "had one sentence (--second, or a tab, makes a pair)" : "had two");
+    }
+}
+
 /* What the command line itself says. */
 static bnn_code predict_text(prediction *p, bnn_error *err) {
     const char *const both[2] = {sentence, second};
@@ -408,6 +417,7 @@ static bnn_code predict(const bnn_found_model *found, bnn_error *err) {
         p.output = malloc(bnn_spec_outputs(&p.model.spec) * sizeof *p.output);
         code = p.output ? write_all(&p, err)
                         : bnn_fail(err, BNN_ERR_MEMORY, "out of memory for a prediction");
+        tell_unlike(&p);
     }
     if (code == BNN_OK && p.failed) {
         size_t all = 0;

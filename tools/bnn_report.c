@@ -1,4 +1,5 @@
 /* bnn-report: what runs have come to, as numbers and as a page to read. */
+#include <limits.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -7,18 +8,22 @@
 #include "engine/base/file.h"
 #include "engine/base/stream.h"
 #include "tools/cli/interrupt.h"
+#include "tools/cli/json_file.h"
 #include "tools/run/outputs.h"
+#include "tools/run/run_data.h"
+#include "tools/report/bibench.h"
 #include "tools/report/devices.h"
 #include "tools/report/page.h"
 #include "tools/cli/start.h"
 
-static const char *output, *json_file, *twin, *corruption = "main";
-static bool count_undeployable;
+static const char *output, *json_file, *twin, *corruption = "main", *tables;
+static bool count_undeployable, ratio_of_means, sample_spread, mean_seeds, severities_apart,
+    multiply_scales;
 static const char *operands[BNN_MAX_RUNS + 1];
 
 static bnn_option options[] = {
     {"output", BNN_OPTION_STRING, &output, "FILE", "The page to write, or - for standard output.",
-     .default_text = "run: RUN/report.html; compare: it must be given"},
+     .default_text = "run: RUN/report.html; bibench: SWEEP/report.html; compare: it must be given"},
     {"twin", BNN_OPTION_STRING, &twin, "RUN",
      "With run: the run of its float twin, for the robustness metric.", .default_text = NULL},
     {"corruption", BNN_OPTION_STRING, &corruption, "NAME,...",
@@ -26,32 +31,60 @@ static bnn_option options[] = {
      "extra four.",
      .default_text = "main"},
     {"json", BNN_OPTION_STRING, &json_file, "FILE",
-     "With robustness and inference: write all numbers as JSON; - for standard output.",
+     "With robustness, inference and bibench: write all numbers as JSON; - for standard output.",
+     .default_text = NULL},
+    {"tables", BNN_OPTION_STRING, &tables, "DIR",
+     "With bibench: write each table there, as CSV, JSON and LaTeX.", .default_text = NULL},
+    {"ratio-of-means", BNN_OPTION_FLAG, &ratio_of_means, NULL,
+     "With bibench: of a group, divide the means of accuracy and of time, instead of averaging "
+     "ratios.",
+     .default_text = NULL},
+    {"sample-spread", BNN_OPTION_FLAG, &sample_spread, NULL,
+     "With bibench: estimate the spread of accuracy from a sample (n-1), instead of a population.",
+     .default_text = NULL},
+    {"mean-seeds", BNN_OPTION_FLAG, &mean_seeds, NULL,
+     "With bibench: average the seeds before the spread over configurations is taken, instead of "
+     "counting them as configurations.",
+     .default_text = NULL},
+    {"severities-apart", BNN_OPTION_FLAG, &severities_apart, NULL,
+     "With bibench: each severity of a corruption is a task, instead of their mean.",
+     .default_text = NULL},
+    {"multiply-scales", BNN_OPTION_FLAG, &multiply_scales, NULL,
+     "With bibench: count the multiplications by scales of channels, instead of folding them away.",
      .default_text = NULL},
     {"count-undeployable", BNN_OPTION_FLAG, &count_undeployable, NULL,
-     "With inference: as BiBench does, count 0 where an engine has no way to deploy an algorithm "
+     "With inference and bibench: as BiBench does, count 0 where an engine has no way to deploy an "
+     "algorithm "
      "(xnor and xnorpp in Larq Compute Engine and daBNN, reactnet in daBNN), even where "
      "bnn-export --emulate wrote it in floats.",
      .default_text = NULL},
 };
 
-enum { RUN = 1, COMPARE = 2, ROBUSTNESS = 4, INFERENCE = 8 };
+enum { RUN = 1, COMPARE = 2, ROBUSTNESS = 4, INFERENCE = 8, BIBENCH = 16 };
 
 /* Which commands an option is for. */
 static const struct {
     const char *option;
     int commands;
     const char *with;
-} uses[] = {{"output", RUN | COMPARE, "run and compare"},
-            {"twin", RUN, "run"},
-            {"corruption", RUN | COMPARE | ROBUSTNESS, "run, compare and robustness"},
-            {"json", ROBUSTNESS | INFERENCE, "robustness and inference"},
-            {"count-undeployable", INFERENCE, "inference"}};
+} uses[] = {
+    {"output", RUN | COMPARE | BIBENCH, "run, compare and bibench"},
+    {"twin", RUN, "run"},
+    {"corruption", RUN | COMPARE | ROBUSTNESS | BIBENCH, "run, compare, robustness and bibench"},
+    {"json", ROBUSTNESS | INFERENCE | BIBENCH, "robustness, inference and bibench"},
+    {"tables", BIBENCH, "bibench"},
+    {"ratio-of-means", BIBENCH, "bibench"},
+    {"sample-spread", BIBENCH, "bibench"},
+    {"mean-seeds", BIBENCH, "bibench"},
+    {"severities-apart", BIBENCH, "bibench"},
+    {"multiply-scales", BIBENCH, "bibench"},
+    {"count-undeployable", INFERENCE | BIBENCH, "inference and bibench"}};
 
 static bnn_program program = {
     .name = "bnn-report",
-    .summary = "report on runs and devices: curves, classes, robustness, inference",
-    .usage = "run|compare|robustness RUN... | inference FILE... [options]",
+    .summary =
+        "report on runs, sweeps and devices: curves, classes, robustness, inference, BiBench",
+    .usage = "run|compare|robustness RUN... | bibench SWEEP | inference FILE... [options]",
     .description =
         "run RUN writes a page about a run of bnn-train: curves, accuracy per class and on "
         "corruptions. compare RUN... writes one about several, side by side. robustness RUN... "
@@ -61,6 +94,10 @@ static bnn_program program = {
         "Accuracies per class and on corruptions are those of bnn-eval RUN --corruptions make, "
         "which writes RUN/" BNN_RESULTS_FILE ". A page is one file without scripts that needs "
         "nothing from elsewhere.\n"
+        "bibench SWEEP makes a page of a sweep of bnn-sweep: BiBench's six tracks, whose overall "
+        "metrics it prints, with a table and pictures of each, every number a link to the run's "
+        "own "
+        "page. What the article leaves open is an option.\n"
         "inference FILE... puts files of bnn-bench infer --json together, from one machine or "
         "many, in one table of networks and devices, with BiBench's overall metric of each "
         "algorithm: the root of the mean square of how many times faster and how many times "
@@ -70,6 +107,7 @@ static bnn_program program = {
     .examples = "bnn-report run runs/reactnet-resnet20-cifar10\n"
                 "bnn-report compare runs/*-resnet20-cifar10 --output compare.html\n"
                 "bnn-report robustness runs/bnn-resnet20-cifar10 runs/fp32-resnet20-cifar10\n"
+                "bnn-report bibench sweeps/quick --tables tables\n"
                 "bnn-report inference board laptop.json",
     .options = options,
     .option_count = sizeof options / sizeof *options,
@@ -86,6 +124,7 @@ typedef struct report {
     bnn_corruption_list list;
     bnn_robustness robustness;
     bnn_device_table devices;
+    bnn_bibench bibench;
 } report;
 
 static bnn_code open_run(report *r, const char *path, bnn_error *err) {
@@ -136,30 +175,13 @@ static bnn_code finish(bnn_atomic_file *file, bnn_code code, bnn_error *err) {
     return code;
 }
 
-static bnn_code write_json(const char *path, json_t *root, bnn_error *err) {
-    bnn_atomic_file *file;
-    bnn_code code = bnn_atomic_open(path, &file, err);
-    if (code == BNN_OK) {
-        if (root) {
-            (void)json_dumpf(root, bnn_atomic_stream(file),
-                             JSON_INDENT(2) | JSON_REAL_PRECISION(9));
-            fputc('\n', bnn_atomic_stream(file));
-        } else {
-            code = bnn_fail(err, BNN_ERR_MEMORY, "%s: out of memory", path);
-        }
-        code = finish(file, code, err);
-    }
-    json_decref(root);
-    return code;
-}
-
 static bnn_code run_robustness(report *r, bnn_error *err) {
     bnn_code code = bnn_robustness_compute(r->runs, r->count, &r->list, &r->robustness, err);
     if (code != BNN_OK) {
         return code;
     }
     bnn_robustness_print(&r->robustness, stdout);
-    return json_file ? write_json(json_file, bnn_robustness_json(&r->robustness), err) : BNN_OK;
+    return json_file ? bnn_json_write(json_file, bnn_robustness_json(&r->robustness), err) : BNN_OK;
 }
 
 static bnn_code run_inference(report *r, bnn_error *err) {
@@ -169,7 +191,7 @@ static bnn_code run_inference(report *r, bnn_error *err) {
         return code;
     }
     bnn_device_table_print(&r->devices, stdout);
-    return json_file ? write_json(json_file, bnn_device_table_json(&r->devices), err) : BNN_OK;
+    return json_file ? bnn_json_write(json_file, bnn_device_table_json(&r->devices), err) : BNN_OK;
 }
 
 static bnn_code run_page(report *r, bnn_error *err) {
@@ -205,6 +227,52 @@ static bnn_code compare_page(report *r, bnn_error *err) {
     return finish(file, code, err);
 }
 
+/* ---- bibench ---- */
+
+/* How the page leads to the runs, which lie in the sweep. */
+static const char *link_base(const char *sweep, char base[PATH_MAX + 2]) {
+    char room[PATH_MAX];
+    if (!bnn_options_given(&program, "output")) {
+        return "";
+    }
+    const int beside = !strchr(output, '/') && sweep[0] != '/';
+    snprintf(base, PATH_MAX + 2, "%s/", beside ? sweep : bnn_recorded_path(sweep, room));
+    return base;
+}
+
+static bnn_code open_sweep(report *r, bnn_error *err) {
+    char base[PATH_MAX + 2];
+    r->bibench.options =
+        (bnn_bibench_options){.mean = ratio_of_means ? BNN_RATIO_OF_MEANS : BNN_MEAN_OF_RATIOS,
+                              .sample_spread = sample_spread,
+                              .mean_seeds = mean_seeds,
+                              .severities_apart = severities_apart,
+                              .scalings = multiply_scales,
+                              .count_undeployable = count_undeployable};
+    bnn_code code = bnn_corruption_list_parse(corruption, &r->bibench.options.corruptions, err);
+    return code == BNN_OK
+               ? bnn_bibench_read(&r->bibench, operands[1], link_base(operands[1], base), err)
+               : code;
+}
+
+static bnn_code sweep_page(report *r, bnn_error *err) {
+    bnn_atomic_file *file;
+    bnn_code code = bnn_bibench_compute(&r->bibench, err);
+    if (code != BNN_OK || (code = bnn_bibench_write_runs(&r->bibench, err)) != BNN_OK) {
+        return code;
+    }
+    bnn_track_table_text(&r->bibench.summary, stdout);
+    if (json_file &&
+        (code = bnn_json_write(json_file, bnn_bibench_json(&r->bibench), err)) != BNN_OK) {
+        return code;
+    }
+    if ((tables && (code = bnn_bibench_write_tables(&r->bibench, tables, err)) != BNN_OK) ||
+        (code = bnn_atomic_open(output, &file, err)) != BNN_OK) {
+        return code;
+    }
+    return finish(file, bnn_bibench_page(&r->bibench, bnn_atomic_stream(file), err), err);
+}
+
 typedef struct command {
     const char *name;
     int bit;
@@ -215,7 +283,8 @@ typedef struct command {
 static const command commands[] = {{"run", RUN, open_runs, run_page},
                                    {"compare", COMPARE, open_runs, compare_page},
                                    {"robustness", ROBUSTNESS, open_runs, run_robustness},
-                                   {"inference", INFERENCE, open_files, run_inference}};
+                                   {"inference", INFERENCE, open_files, run_inference},
+                                   {"bibench", BIBENCH, open_sweep, sweep_page}};
 
 enum { COMMANDS = sizeof commands / sizeof *commands };
 
@@ -228,8 +297,9 @@ static const command *find_command(const char *name, bnn_error *err) {
         }
     }
     const char *near = bnn_nearest_name(name, names);
-    bnn_fail(err, BNN_ERR_ARGUMENT, "%.80s: must be run, compare, robustness or inference%s%s%s",
-             name, near ? " (did you mean " : "", near ? near : "", near ? "?)" : "");
+    bnn_fail(err, BNN_ERR_ARGUMENT,
+             "%.80s: must be run, compare, robustness, bibench or inference%s%s%s", name,
+             near ? " (did you mean " : "", near ? near : "", near ? "?)" : "");
     return NULL;
 }
 
@@ -248,7 +318,10 @@ static bnn_code check_options(report *r, const command *c, bnn_error *err) {
     if (c->bit == COMPARE && (!output || !*output)) {
         return bnn_fail(err, BNN_ERR_ARGUMENT, "compare: --output FILE must be given");
     }
-    if (c->bit == RUN && !output) {
+    if (c->bit == BIBENCH && program.operand_count > 2) {
+        return bnn_fail(err, BNN_ERR_ARGUMENT, "bibench takes one sweep");
+    }
+    if (c->bit & (RUN | BIBENCH) && !output) {
         snprintf(r->path, sizeof r->path, "%s/report.html", operands[1]);
         output = r->path;
     }
@@ -275,6 +348,7 @@ static bnn_code work(bnn_error *err) {
         bnn_report_run_close(&r.runs[i]);
     }
     bnn_device_table_free(&r.devices);
+    bnn_bibench_free(&r.bibench);
     bnn_outputs_free(&r.outputs);
     bnn_interrupt_forget();
     return code;

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "tools/cli/interrupt.h"
+#include "tools/cli/json_file.h"
 #include "tools/cli/names.h"
 #include "tools/run/data_spec.h"
 #include "tools/run/device.h"
@@ -22,10 +23,10 @@ static const char *algo = "reactnet", *arch = "resnet18", *data = "fashion_mnist
 
 static const char *words, *category, *test_genres, *vocab, *pool = "usual";
 static const char *optimizer, *scheduler, *output, *init_from, *teacher, *resume,
-    *milestones = "100,150";
+    *milestones = "100,150", *json_file;
 static int64_t epochs = 0, batch_size = 0, warmup_epochs = -1, seed = 1, threads = 0;
 static int64_t limit_train = 0, limit_test = 0, image_size = 0, points = 0, length = 0;
-static int64_t accumulate = 1;
+static int64_t accumulate = 1, checkpoint_every = 0, patience = 0;
 static const char *frozen;
 static double clip_norm = 0.0;
 static double lr = -1.0, momentum = -1.0, weight_decay = -1.0, dropout = -1.0;
@@ -117,6 +118,9 @@ static bnn_option options[] = {
      .default_text =
          "the recipe's: 0; 5 for speech_commands; a tenth of all epochs with warmup-linear",
      .min = 0, .max = 1000, .from_config = 2},
+    {"patience", BNN_OPTION_INT, &patience, "N",
+     "End after N epochs without a better test score (of an algorithm with phases, in its last).",
+     .default_text = "train all epochs", .min = 1, .max = 100000, .from_config = 2},
     {"seed", BNN_OPTION_INT, &seed, "N", "Seed of all randomness.", .min = 0, .max = 0x1p53,
      .from_config = 2},
     {"limit-train", BNN_OPTION_INT, &limit_train, "N", "Use the first N training samples.",
@@ -157,6 +161,9 @@ static bnn_option options[] = {
      "are read whole (images, HDF5, texts and their vocabulary), and of folders of files (clouds, "
      "sound) names, sizes and labels.",
      .default_text = NULL},
+    {"checkpoint-every", BNN_OPTION_INT, &checkpoint_every, "N",
+     "Save last.safetensors also after each N steps: a kill costs no more than these.",
+     .default_text = "at the end of each epoch", .min = 1, .max = 1e12, .from_config = 1},
     {"profile", BNN_OPTION_FLAG, &profile, NULL,
      "At the end, print where the steps' time and memory traffic went, by kind of op.",
      .default_text = NULL},
@@ -166,6 +173,8 @@ static bnn_option options[] = {
     {"dry-run", BNN_OPTION_FLAG, &dry_run, NULL,
      "Print the layers, their counts and the planned memory, and stop; needs no data.",
      .default_text = NULL},
+    {"json", BNN_OPTION_STRING, &json_file, "FILE",
+     "With --dry-run: write the counts as JSON; - for standard output.", .default_text = NULL},
     {"list", BNN_OPTION_FLAG, &list, NULL, "Print algorithms, networks and data sets.",
      .default_text = NULL},
 };
@@ -262,6 +271,8 @@ static bnn_code settings_from_options(bnn_train_settings *s, bnn_error *err) {
     s->overwrite = overwrite;
     s->accept_changed_data = accept_changed_data;
     s->profile = profile;
+    s->patience = (uint32_t)patience;
+    s->checkpoint_every = (uint64_t)checkpoint_every;
     s->output = output;
     return parse_milestones(&s->schedule, err);
 }
@@ -288,7 +299,7 @@ static void note_options(const bnn_train_settings *s) {
         "batch-size", "optimizer",  "lr",        "momentum",     "nesterov", "scheduler",
         "milestones", "accumulate", "clip-norm", "freeze",       "pool",     "words",
         "category",   "points",     "epochs",    "weight-decay", "resume",   "warmup-epochs",
-        "threads",    "vocab",      "length",    "test-genres",  NULL};
+        "threads",    "vocab",      "length",    "test-genres",  "json",     NULL};
     note_schedule(&s->schedule);
     if (strcmp(optimizer, "sgd") != 0) {
         bnn_options_note(&program, "momentum", "says nothing without --optimizer sgd");
@@ -300,6 +311,7 @@ static void note_options(const bnn_train_settings *s) {
         bnn_options_note_others(&program, planned, "these say nothing to --dry-run");
     } else {
         bnn_options_note(&program, "image-size", "says nothing without --dry-run");
+        bnn_options_note(&program, "json", "says nothing without --dry-run");
     }
     if (!teacher) {
         bnn_options_note(&program, "distill", "says nothing without --teacher");
@@ -362,6 +374,15 @@ static bnn_code plan_data(bnn_train_settings *s, bnn_arena *arena, bnn_error *er
     return code;
 }
 
+/* From then on, if the counts go to standard output, the table does not. */
+static bnn_code check_json(bnn_error *err) {
+    bnn_outputs outputs = {0};
+    bnn_outputs_result(&outputs, "--json", &json_file);
+    bnn_code code = bnn_outputs_check(&outputs, err);
+    bnn_outputs_free(&outputs);
+    return code;
+}
+
 static bnn_code print_plan(bnn_train_settings *s, bnn_error *err) {
     bnn_net net = {0};
     size_t bytes;
@@ -369,9 +390,13 @@ static bnn_code print_plan(bnn_train_settings *s, bnn_error *err) {
     bnn_arena *arena = bnn_arena_create();
     bnn_code code =
         params && arena ? plan_data(s, arena, err) : bnn_fail(err, BNN_ERR_MEMORY, "out of memory");
-    if (code == BNN_OK && !(code = bnn_train_plan(s, params, &net, &bytes, err))) {
+    if (code == BNN_OK && !(code = check_json(err)) &&
+        !(code = bnn_train_plan(s, params, &net, &bytes, err))) {
         note_options(s);
         bnn_plan_table_print(s, params, &net, bytes);
+        if (json_file) {
+            code = bnn_json_write(json_file, bnn_plan_json(s, data, &net, bytes), err);
+        }
     }
     bnn_graph_free(net.graph);
     bnn_params_free(params);
@@ -391,11 +416,19 @@ static void print_result(const bnn_train_settings *s, const bnn_train_result *r)
     if (r->was_finished) {
         bnn_error why = {0};
         int fixed = check_extension(s, epochs, &why) != BNN_OK;
+        if (r->gave_up) {
+            printf("%s is finished: no better epoch in %u, best test %s\n", s->output,
+                   (unsigned)s->patience, best);
+            return;
+        }
         printf("%s is finished: %d epochs, best test %s; ", s->output, s->schedule.epochs, best);
         printf(fixed ? "to train on, start a new run: bnn-train --init-from %s/last.safetensors\n"
                      : "to train on: bnn-train --resume %s --epochs N\n",
                s->output);
         return;
+    }
+    if (r->gave_up) {
+        printf("no better epoch in %u; ", (unsigned)s->patience);
     }
     printf("best test %s; ", best);
     if (r->timed_steps) {

@@ -9,6 +9,7 @@
 
 #include "cpu/tiles/bits_avx512.h"
 #include "cpu/conv/conv.h"
+#include "cpu/detect/detect.h"
 #include "engine/exp.h"
 #include "engine/sincos.h"
 
@@ -23,6 +24,7 @@
 #include "cpu/rows/text.inc"
 #include "cpu/rows/attention.inc"
 #include "cpu/rows/distillation.inc"
+#include "cpu/rows/detection.inc"
 
 #define MICRO bnn_micro_avx512
 #define TABLE bnn_kernels_avx512

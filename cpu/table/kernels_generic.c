@@ -5,6 +5,7 @@
 
 #include "cpu/tiles/bits_generic.h"
 #include "cpu/conv/conv.h"
+#include "cpu/detect/detect.h"
 #include "engine/exp.h"
 #include "engine/sincos.h"
 
@@ -23,4 +24,5 @@
 #include "cpu/rows/text.inc"
 #include "cpu/rows/attention.inc"
 #include "cpu/rows/distillation.inc"
+#include "cpu/rows/detection.inc"
 #include "cpu/table/table.inc"

@@ -9,6 +9,7 @@
 
 #include "cpu/tiles/bits_neon.h"
 #include "cpu/conv/conv.h"
+#include "cpu/detect/detect.h"
 #include "engine/exp.h"
 #include "engine/sincos.h"
 
@@ -27,6 +28,7 @@
 #include "cpu/rows/text.inc"
 #include "cpu/rows/attention.inc"
 #include "cpu/rows/distillation.inc"
+#include "cpu/rows/detection.inc"
 #include "cpu/table/table.inc"
 
 #endif

@@ -144,30 +144,39 @@ static int at_end(void *user) {
 
 static const stbi_io_callbacks callbacks = {read_bytes, skip_bytes, at_end};
 
-bnn_code bnn_image_file_read(const char *name, const unsigned char *bytes, size_t size,
-                             bnn_shape picture, int height, int width, uint8_t *rgb,
-                             bnn_error *err) {
-    int w, h, channels;
+bnn_code bnn_image_file_size(const char *name, const unsigned char *bytes, size_t size, int *height,
+                             int *width, bnn_error *err) {
+    int channels;
     if (size > 1 && bytes[0] == 'P' && bytes[1] >= '1' && bytes[1] <= '4') {
         return bnn_fail(err, BNN_ERR_FORMAT,
                         "%s: a PNM image of kind P%c (%s), which is not read; convert it to P5, P6 "
                         "or PNG",
                         name, bytes[1], bytes[1] == '4' ? "of bits" : "written as text");
     }
-    if (size > INT_MAX || !stbi_info_from_memory(bytes, (int)size, &w, &h, &channels) || w < 1 ||
-        h < 1) {
+    if (size > INT_MAX || !stbi_info_from_memory(bytes, (int)size, width, height, &channels) ||
+        *width < 1 || *height < 1) {
         return bnn_fail(err, BNN_ERR_FORMAT,
                         "%s: not an image that is known (JPEG, PNG, BMP, GIF, TGA, PNM), or "
                         "damaged",
                         name);
     }
-    if ((size_t)w > BNN_IMAGE_FILE_PIXELS / (size_t)h) {
+    if ((size_t)*width > BNN_IMAGE_FILE_PIXELS / (size_t)*height) {
         return bnn_fail(err, BNN_ERR_FORMAT, "%s: %d x %d pixels are too many; make it smaller",
-                        name, w, h);
+                        name, *width, *height);
     }
     if (bytes[0] == 'P' && stbi_is_16_bit_from_memory(bytes, (int)size)) { /* read out of bounds */
         return bnn_fail(err, BNN_ERR_FORMAT,
                         "%s: a PNM image of 16 bits a value; save it with 8, or as PNG", name);
+    }
+    return BNN_OK;
+}
+
+bnn_code bnn_image_file_decode(const char *name, const unsigned char *bytes, size_t size,
+                               bnn_photo *out, bnn_error *err) {
+    int w, h, channels;
+    bnn_code code = bnn_image_file_size(name, bytes, size, &h, &w, err);
+    if (code != BNN_OK) {
+        return code;
     }
     source from = {bytes, size, 0, 0};
     unsigned char *data = stbi_load_from_callbacks(&callbacks, &from, &w, &h, &channels, 4);
@@ -179,8 +188,20 @@ bnn_code bnn_image_file_read(const char *name, const unsigned char *bytes, size_
         return bnn_fail(err, BNN_ERR_FORMAT, "%s: the image is damaged (%s)", name,
                         stbi_failure_reason());
     }
-    const decoded image = {data, h, w};
-    bnn_code code = place(&image, picture, height, width, rgb, err);
-    stbi_image_free(data);
+    *out = (bnn_photo){data, {0, 0, h, w}, h, w};
+    return BNN_OK;
+}
+
+bnn_code bnn_image_file_read(const char *name, const unsigned char *bytes, size_t size,
+                             bnn_shape picture, int height, int width, uint8_t *rgb,
+                             bnn_error *err) {
+    bnn_photo photo;
+    bnn_code code = bnn_image_file_decode(name, bytes, size, &photo, err);
+    if (code != BNN_OK) {
+        return code;
+    }
+    code =
+        place(&(decoded){photo.rgbx, photo.height, photo.width}, picture, height, width, rgb, err);
+    bnn_photo_free(&photo);
     return code == BNN_OK ? BNN_OK : bnn_fail_in(err, code, "%s", name);
 }

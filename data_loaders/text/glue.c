@@ -236,15 +236,15 @@ static const bnn_field fields_of_score[FIELDS] = {TEXT_FIELDS(128),
                                                   {"score", BNN_F32, {1, 1, 1, 1}}};
 
 /* What the rows have in common. */
-#define GLUE(of_name, of_task, of_samples, of_field, of_classes, text)                             \
-    .name = of_name, .description = text, .task = of_task, .samples = of_samples,                  \
-    .field = of_field, .fields = FIELDS, .classes = sizeof(of_classes) / sizeof *(of_classes),     \
-    .class_names = of_classes, .bytes = sizeof(glue), .plan = glue_plan, .open = glue_open,        \
-    .close = glue_close
-#define OF_LENGTH_64(name, task, samples, classes, text)                                           \
-    { GLUE(name, task, samples, fields_64, classes, text) }
-#define OF_LENGTH_128(name, task, samples, classes, text)                                          \
-    { GLUE(name, task, samples, fields_128, classes, text) }
+#define GLUE(of_name, of_task, two, of_field, of_classes, text)                                    \
+    .name = of_name, .description = text, .task = of_task, .pairs = two,                           \
+    .samples = (two) ? "pairs" : "sentences", .field = of_field, .fields = FIELDS,                 \
+    .classes = sizeof(of_classes) / sizeof *(of_classes), .class_names = of_classes,               \
+    .bytes = sizeof(glue), .plan = glue_plan, .open = glue_open, .close = glue_close
+#define OF_LENGTH_64(name, task, two, classes, text)                                               \
+    { GLUE(name, task, two, fields_64, classes, text) }
+#define OF_LENGTH_128(name, task, two, classes, text)                                              \
+    { GLUE(name, task, two, fields_128, classes, text) }
 
 static const char *const acceptable[] = {"unacceptable", "acceptable"};
 static const char *const positive[] = {"negative", "positive"};
@@ -256,48 +256,48 @@ static const char *const entailed[] = {"entailment", "not_entailment"};
 static const char *const entails[] = {"not_entailment", "entailment"};
 
 const bnn_glue_set bnn_glue_sets[BNN_GLUE_SETS] = {
-    [BNN_GLUE_COLA] = {OF_LENGTH_64("glue_cola", "acceptability", "sentences", acceptable,
+    [BNN_GLUE_COLA] = {OF_LENGTH_64("glue_cola", "acceptability", 0, acceptable,
                                     "9594 sentences, whether they are English grammar"),
                        "CoLA",
                        "dev.tsv",
                        {0, 3, -1, 1, {"0", "1"}, 0}},
-    [BNN_GLUE_SST2] = {OF_LENGTH_64("glue_sst2", "classify_text", "sentences", positive,
+    [BNN_GLUE_SST2] = {OF_LENGTH_64("glue_sst2", "classify_text", 0, positive,
                                     "68221 phrases on films, whether they praise"),
                        "SST-2",
                        "dev.tsv",
                        {1, 0, -1, 1, {"0", "1"}, 0}},
-    [BNN_GLUE_MRPC] = {OF_LENGTH_128("glue_mrpc", "paraphrase", "pairs", equivalent,
+    [BNN_GLUE_MRPC] = {OF_LENGTH_128("glue_mrpc", "paraphrase", 1, equivalent,
                                      "4076 pairs of sentences, whether they say the same"),
                        "MRPC",
                        "dev.tsv",
                        {1, 3, 4, 0, {"0", "1"}, 0}},
-    [BNN_GLUE_STSB] = {{GLUE("glue_stsb", "similarity", "pairs", fields_of_score, similarity,
+    [BNN_GLUE_STSB] = {{GLUE("glue_stsb", "similarity", 1, fields_of_score, similarity,
                              "7249 pairs of sentences, how alike they are, 0 to 5")},
                        "STS-B",
                        "dev.tsv",
                        {1, 7, 8, -1, {NULL}, 0}},
-    [BNN_GLUE_MNLI] = {{GLUE("glue_mnli", "classify_text", "pairs", fields_128, follows,
+    [BNN_GLUE_MNLI] = {{GLUE("glue_mnli", "classify_text", 1, fields_128, follows,
                              "402517 pairs, whether the second follows from the first"),
                         .variant = "test-genres"},
                        "MNLI",
                        "dev_matched.tsv",
                        {1, 8, 9, -1, {"contradiction", "entailment", "neutral"}, 0}},
-    [BNN_GLUE_QQP] = {OF_LENGTH_128("glue_qqp", "paraphrase", "pairs", duplicate,
+    [BNN_GLUE_QQP] = {OF_LENGTH_128("glue_qqp", "paraphrase", 1, duplicate,
                                     "404276 pairs of questions, whether they ask the same"),
                       "QQP",
                       "dev.tsv",
                       {1, 3, 4, 5, {"0", "1"}, 1}},
-    [BNN_GLUE_QNLI] = {OF_LENGTH_128("glue_qnli", "classify_text", "pairs", entailed,
+    [BNN_GLUE_QNLI] = {OF_LENGTH_128("glue_qnli", "classify_text", 1, entailed,
                                      "110206 questions, whether a sentence answers them"),
                        "QNLI",
                        "dev.tsv",
                        {1, 1, 2, -1, {"entailment", "not_entailment"}, 0}},
-    [BNN_GLUE_RTE] = {OF_LENGTH_128("glue_rte", "classify_text", "pairs", entailed,
+    [BNN_GLUE_RTE] = {OF_LENGTH_128("glue_rte", "classify_text", 1, entailed,
                                     "2767 pairs, whether the second follows from the first"),
                       "RTE",
                       "dev.tsv",
                       {1, 1, 2, -1, {"entailment", "not_entailment"}, 0}},
-    [BNN_GLUE_WNLI] = {OF_LENGTH_128("glue_wnli", "classify_text", "pairs", entails,
+    [BNN_GLUE_WNLI] = {OF_LENGTH_128("glue_wnli", "classify_text", 1, entails,
                                      "706 pairs, whether the second resolves a pronoun"),
                        "WNLI",
                        "dev.tsv",

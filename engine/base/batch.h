@@ -7,8 +7,9 @@
 
 #include "engine/base/shape.h"
 
-#define BNN_MAX_FIELDS 6
-#define BNN_TEXT_LEAST 3 /* tokens of a text: what begins it, and ends one or two sentences */
+#define BNN_MAX_FIELDS 8
+#define BNN_MAX_BOXES 128 /* of a picture in which something is to be found */
+#define BNN_TEXT_LEAST 3  /* tokens of a text: what begins it, and ends one or two sentences */
 
 typedef struct bnn_field {
     const char *name;

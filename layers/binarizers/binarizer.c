@@ -33,6 +33,7 @@ bnn_t bnn_layer_vector(const bnn_binary_layer *layer, const char *suffix, int c,
                       .inner = (size_t)c,
                       .memory = bnn_vector(c),
                       .trainable = trainable,
+                      .frozen = layer->build->frozen,
                       .init = init};
     desc.shape[at] = c;
     return bnn_graph_param(layer->build->graph, &desc);

@@ -26,6 +26,13 @@ typedef struct bnn_scheduled {
 } bnn_scheduled;
 #define BNN_MAX_SCHEDULED 2
 
+/* What it keeps and computes in float beside the bits of a layer, for BiBench's theoretical
+ * complexity: a scale of each output channel, which folds into what follows; of each row and column
+ * of the output, which does not; a shift of each input channel; a statistic of the input. */
+typedef struct bnn_float_cost {
+    int channel_scales, pixel_scales, shifts, statistics;
+} bnn_float_cost;
+
 struct bnn_binarizer {
     const char *name;  /* as --algo spells it */
     const char *title; /* for --list: name and source */
@@ -42,6 +49,7 @@ struct bnn_binarizer {
     int biased; /* its convolutions have a bias where the float twin's do (BiBench's classes) */
     /* Phases before the last have operands that are not +-1 (FDA's noise): not to be deployed. */
     const char *float_work; /* what cannot be folded away in deployment, or NULL */
+    bnn_float_cost cost;
 };
 
 /* All algorithms, in the order of the benchmark, NULL-terminated. */

@@ -16,4 +16,5 @@ const bnn_binarizer bnn_dorefa = {.name = "dorefa",
                                   .activation = activation,
                                   .weight = weight,
                                   .output = bnn_add_bias,
-                                  .phases = 1};
+                                  .phases = 1,
+                                  .cost = {.channel_scales = 1}};

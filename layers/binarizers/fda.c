@@ -111,4 +111,5 @@ const bnn_binarizer bnn_fda = {.name = "fda",
                                .output = bnn_add_bias,
                                .schedule = schedule,
                                .biased = 1,
-                               .phases = 2};
+                               .phases = 2,
+                               .cost = {.channel_scales = 1}};

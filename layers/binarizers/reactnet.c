@@ -21,4 +21,5 @@ const bnn_binarizer bnn_reactnet = {.name = "reactnet",
                                     .activation = activation,
                                     .weight = weight,
                                     .output = bnn_add_bias,
-                                    .phases = 1};
+                                    .phases = 1,
+                                    .cost = {.channel_scales = 1, .shifts = 1}};

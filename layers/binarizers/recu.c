@@ -56,4 +56,5 @@ const bnn_binarizer bnn_recu = {.name = "recu",
                                 .output = output,
                                 .biased = 1,
                                 .schedule = schedule,
-                                .phases = 1};
+                                .phases = 1,
+                                .cost = {.channel_scales = 1}};

@@ -25,4 +25,5 @@ const bnn_binarizer bnn_xnor = {
     .weight = weight,
     .output = bnn_add_bias,
     .phases = 1,
-    .float_work = "its activation scale is a mean of the float input, taken anew for every image"};
+    .float_work = "its activation scale is a mean of the float input, taken anew for every image",
+    .cost = {.channel_scales = 1, .statistics = 1}};

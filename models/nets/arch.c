@@ -122,5 +122,5 @@ const bnn_arch *bnn_arch_find(const char *name) {
 }
 
 int bnn_arch_serves(const bnn_arch *arch, const bnn_task *task) {
-    return task && task->by_point == arch->task->by_point;
+    return task && task->by_point == arch->task->by_point && task->boxes == arch->task->boxes;
 }

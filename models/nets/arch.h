@@ -21,6 +21,13 @@ typedef struct bnn_arch {
     /* Family's own: blocks a stage (0 ends), and channels of the first. */
     int blocks[4];
     int width;
+    /* Of detectors: how many detections a sample has (0: it is none), and whether it is as it was
+     * published, without batch norms. */
+    int detections, without_batch_norm;
+    /* Of two stages: of how many boxes a sample each learns; of the best so many proposals so many
+     * stay, in training and in evaluation. */
+    int rpn_samples, roi_samples;
+    size_t proposals[2][2];
     /* Of text: heads of the attention, channels between the two dense layers of a block, and rows
      * of the tables of tokens and positions. */
     int heads, feed_forward, vocabulary, positions;
@@ -28,7 +35,7 @@ typedef struct bnn_arch {
 
 extern const bnn_arch *const bnn_archs[]; /* NULL-terminated */
 const bnn_arch *bnn_arch_find(const char *name);
-/* Whether the task's targets have the form of its outputs: a value a sample, or one a point. */
+/* Whether the task's targets have the form of its outputs: a value a sample, one a point, boxes. */
 int bnn_arch_serves(const bnn_arch *arch, const bnn_task *task); /* NULL: no */
 
 /* Families. */
@@ -45,6 +52,11 @@ bnn_output bnn_build_pointnet_partseg(const bnn_build *b, const bnn_arch *arch, 
 bnn_output bnn_build_fsmn(const bnn_build *b, const bnn_arch *arch, const bnn_t *in, int classes);
 bnn_output bnn_build_deep_fsmn(const bnn_build *b, const bnn_arch *arch, const bnn_t *in,
                                int classes);
+
+/* Detectors, whose detections are [N,1,D,6] (detector.h). */
+bnn_output bnn_build_ssd(const bnn_build *b, const bnn_arch *arch, const bnn_t *in, int classes);
+bnn_output bnn_build_faster_rcnn(const bnn_build *b, const bnn_arch *arch, const bnn_t *in,
+                                 int classes);
 
 /* Of text [N,1,T,1]: ids, segment, mask. */
 bnn_output bnn_build_bert(const bnn_build *b, const bnn_arch *arch, const bnn_t *in, int labels);

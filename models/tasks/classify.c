@@ -4,8 +4,8 @@
 #include "models/model.h"
 #include "models/tasks/tables.h"
 
-bnn_t bnn_classify_loss(const bnn_build *b, const bnn_output *output, bnn_t target) {
-    return bnn_op_cross_entropy(b->graph, output->main, target);
+bnn_t bnn_classify_loss(const bnn_build *b, bnn_output *output, const bnn_t *target) {
+    return bnn_op_cross_entropy(b->graph, output->main, target[0]);
 }
 
 bnn_t bnn_classify_distill(const bnn_build *b, const bnn_output *output, bnn_t teacher,
@@ -21,7 +21,7 @@ bnn_code bnn_classify_add(const bnn_spec *spec, const bnn_batch *batch, const fl
                           int with_loss, bnn_score *score, bnn_error *err) {
     const size_t classes = (size_t)spec->classes;
     const int32_t *label =
-        batch->data[bnn_field_find(batch->field, batch->field_count, spec->task->target)];
+        batch->data[bnn_field_find(batch->field, batch->field_count, spec->task->target[0].name)];
     (void)err;
     for (size_t i = 0; i < batch->n; i++) {
         bnn_ranking r = bnn_rank(output + i * classes, spec->classes, label[i]);

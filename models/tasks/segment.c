@@ -11,8 +11,8 @@
 /* Points that are right, points, then of each category its shapes and the sum of their IoU. */
 enum { RIGHT, POINTS, CATEGORIES };
 
-static bnn_t loss(const bnn_build *b, const bnn_output *output, bnn_t target) {
-    return bnn_op_cross_entropy(b->graph, output->main, target);
+static bnn_t loss(const bnn_build *b, bnn_output *output, const bnn_t *target) {
+    return bnn_op_cross_entropy(b->graph, output->main, target[0]);
 }
 
 /* What stands before the colon of a class's name: its length, 0 if there is none. */
@@ -89,7 +89,7 @@ double bnn_part_iou(size_t n, const int32_t *predicted, const int32_t *label, in
 
 static bnn_code add(const bnn_spec *spec, const bnn_batch *batch, const float *output,
                     int with_loss, bnn_score *score, bnn_error *err) {
-    int field = bnn_field_find(batch->field, batch->field_count, bnn_task_segment.target);
+    int field = bnn_field_find(batch->field, batch->field_count, bnn_task_segment.target[0].name);
     const size_t points = bnn_shape_count(batch->field[field].shape);
     const int32_t *label = batch->data[field];
     int32_t *predicted = malloc(points * sizeof *predicted);
@@ -172,7 +172,7 @@ static const bnn_metric metrics[] = {
     {0},
 };
 const bnn_task bnn_task_segment = {.name = "segment",
-                                   .target = "part",
+                                   .target = {{"part", BNN_I32, {1, 1, 1, 1}}},
                                    .by_point = 1,
                                    .metrics = metrics,
                                    .loss = loss,

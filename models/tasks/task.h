@@ -24,6 +24,7 @@ typedef struct bnn_metric {
 } bnn_metric;
 
 #define BNN_MAX_METRICS 8
+#define BNN_MAX_TARGETS 3
 
 /* What has been seen so far: sums of which the metrics are functions. They add up over batches and
  * over machines, and are all that an exact resume needs. A metric that no sums tell, as of ranks,
@@ -39,13 +40,17 @@ typedef struct bnn_score {
 } bnn_score;
 
 typedef struct bnn_task {
-    const char *name;          /* "classify" */
-    const char *target;        /* the field that holds what is to be found */
-    int real_target;           /* which is F32, not I32 */
-    int by_point;              /* it has a value for each of the input's rows, not one a sample */
+    const char *name; /* "classify" */
+    /* The fields that hold what is to be found, and the shape of each in a sample; the name of the
+     * one behind the last is NULL. */
+    bnn_field target[BNN_MAX_TARGETS + 1];
+    int real_target;           /* it is a real number, F32 */
+    int by_point;              /* of the input's rows, each has a target; not one a sample */
+    int boxes;                 /* any number of boxes are to be found */
     const bnn_metric *metrics; /* the main one first; ends with a key that is NULL */
-    /* The mean loss, to be minimized. `output` is what the architecture's builder gave. */
-    bnn_t (*loss)(const bnn_build *b, const bnn_output *output, bnn_t target);
+    /* The mean loss, to be minimized. `output` is what the architecture's builder gave; a loss of
+     * several terms leaves these there. */
+    bnn_t (*loss)(const bnn_build *b, bnn_output *output, const bnn_t *target);
     /* How far the output is from a teacher's, and from the target; NULL: it has no teacher. */
     bnn_t (*distill)(const bnn_build *b, const bnn_output *output, bnn_t teacher, bnn_t target);
     /* How many sums a score has; of these, the first that training needs. */
@@ -80,6 +85,9 @@ void bnn_score_reset(bnn_score *score);
 /* Lists numbers; what is listed stays as it is if memory is out. */
 bnn_code bnn_score_append(bnn_score *score, const double *values, size_t count, bnn_error *err);
 void bnn_score_free(bnn_score *score);
+
+/* Values of a detection: box (x1 y1 x2 y2, in pixels of the input), score, class (-1: none). */
+enum { BNN_DETECTION = 6 };
 
 /* What one row of outputs says about a label. */
 typedef struct bnn_ranking {

@@ -74,8 +74,8 @@ const bnn_task bnn_task_paraphrase = {BNN_CLASSIFY,           .name = "paraphras
 /* ---- a score a pair ---- */
 enum { X, Y, XX, YY, XY, SUMS };
 
-static bnn_t squared_error(const bnn_build *b, const bnn_output *output, bnn_t target) {
-    return bnn_op_squared_error(b->graph, output->main, target);
+static bnn_t squared_error(const bnn_build *b, bnn_output *output, const bnn_t *target) {
+    return bnn_op_squared_error(b->graph, output->main, target[0]);
 }
 
 /* The teacher's output alone (BiBERT). */
@@ -106,7 +106,7 @@ static double correlation(const double *sum, size_t n) {
 static bnn_code similarity_add(const bnn_spec *spec, const bnn_batch *batch, const float *output,
                                int with_loss, bnn_score *score, bnn_error *err) {
     const float *label =
-        batch->data[bnn_field_find(batch->field, batch->field_count, spec->task->target)];
+        batch->data[bnn_field_find(batch->field, batch->field_count, spec->task->target[0].name)];
     bnn_code code = BNN_OK;
     for (size_t i = 0; i < batch->n && code == BNN_OK; i++) {
         const double pair[] = {(double)output[i], (double)label[i]};
@@ -173,7 +173,7 @@ static const bnn_metric similarity[] = {[CORR] = {.key = "corr",
                                                       .digits = 2},
                                         {0}};
 const bnn_task bnn_task_similarity = {.name = "similarity",
-                                      .target = "score",
+                                      .target = {{"score", BNN_F32, {1, 1, 1, 1}}},
                                       .real_target = 1,
                                       .metrics = similarity,
                                       .loss = squared_error,

@@ -105,6 +105,8 @@ int main(void) {
     add_distillation_tests(tcase);
     add_optimizer_tests(tcase);
     add_text_tests(tcase);
+    add_detection_tests(tcase);
+    add_box_tests(tcase);
     suite_add_tcase(suite, tcase);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);

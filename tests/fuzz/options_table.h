@@ -41,7 +41,11 @@ static bnn_option options[] = {
      .min = -HUGE_VAL,
      .max = HUGE_VAL,
      .from_config = 1},
-    {.name = "augment", .type = BNN_OPTION_FLAG, .value = &augment, .from_config = 1},
+    {.name = "augment",
+     .type = BNN_OPTION_FLAG,
+     .value = &augment,
+     .from_config = 1,
+     .letter = 'a'},
     {.name = "resume", .type = BNN_OPTION_OPTIONAL_STRING, .value = &resume, .from_config = 1},
     {.name = "out", .type = BNN_OPTION_STRING, .value = &out},
 };

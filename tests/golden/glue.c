@@ -29,7 +29,7 @@ static const struct {
 static bnn_code add(const bnn_spec *spec, const bnn_st_tensor *pred, const bnn_st_tensor *label,
                     bnn_score *score, bnn_error *err) {
     const bnn_field field = {
-        spec->task->target, spec->task->real_target ? BNN_F32 : BNN_I32, {1, 1, 1, 1}};
+        spec->task->target[0].name, spec->task->real_target ? BNN_F32 : BNN_I32, {1, 1, 1, 1}};
     bnn_code code = BNN_OK;
     for (size_t i = 0; i < pred->count && code == BNN_OK; i++) {
         int32_t target, predicted;

@@ -9,9 +9,16 @@ typedef enum golden_result { GOLDEN_PASSED, GOLDEN_FAILED, GOLDEN_SKIPPED } gold
 
 golden_result golden_layer(const char *path, const bnn_st_file *file, const bnn_device *device);
 golden_result golden_op(const char *path, const bnn_st_file *file, const bnn_device *device);
+/* Ops that decide and have no gradient: anchors, matching, suppression. */
+golden_result golden_detect(const char *path, const bnn_st_file *file, const bnn_device *device);
 golden_result golden_bert_adam(const char *path, const bnn_st_file *file, const bnn_device *device);
 golden_result golden_network(const char *path, const bnn_st_file *file, const bnn_device *device);
+golden_result golden_ssd(const char *path, const bnn_st_file *file, const bnn_device *device);
+golden_result golden_faster_rcnn(const char *path, const bnn_st_file *file,
+                                 const bnn_device *device);
 golden_result golden_part_iou(const char *path, const bnn_st_file *file, const bnn_device *device);
+golden_result golden_average_precision(const char *path, const bnn_st_file *file,
+                                       const bnn_device *device);
 golden_result golden_log_mel(const char *path, const bnn_st_file *file, const bnn_device *device);
 golden_result golden_glue(const char *path, const bnn_st_file *file, const bnn_device *device);
 golden_result golden_wordpiece(const char *path, const bnn_st_file *file, const bnn_device *device);

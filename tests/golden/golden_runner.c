@@ -23,7 +23,11 @@ static const struct {
     {"metric", "glue", golden_glue},
     {"metric", "wordpiece", golden_wordpiece},
     {"metric", "bert_features", golden_bert_features},
-    {"metric", NULL, NULL}, /* none of the others is computed yet */
+    {"metric", "voc_map", golden_average_precision},
+    {"metric", "coco_map", golden_average_precision},
+    {"metric", NULL, NULL}, /* of another kind than these */
+    {"arch", "ssd300", golden_ssd},
+    {"arch", "faster_rcnn", golden_faster_rcnn},
     {"name", NULL, golden_network},
 };
 

@@ -12,6 +12,7 @@
 #include "models/teacher.h"
 #include "optim/optimizer.h"
 #include "tests/golden/golden.h"
+#include "tests/golden/seeded.h"
 
 typedef struct net_case {
     const char *path;
@@ -36,69 +37,6 @@ static void fail(net_case *c, const char *tensor, const char *what, double value
     c->failed = 1;
 }
 
-static double unit(const char *name, size_t i) {
-    uint64_t z = bnn_hash_name(name) + i * 0x9E3779B97F4A7C15u;
-    z = (z ^ z >> 30) * 0xBF58476D1CE4E5B9u;
-    z = (z ^ z >> 27) * 0x94D049BB133111EBu;
-    z ^= z >> 31;
-    return (double)(z >> 40) / 8388608.0 - 1.0;
-}
-
-static int ends(const char *name, const char *suffix) {
-    size_t n = strlen(name), s = strlen(suffix);
-    return n >= s && strcmp(name + n - s, suffix) == 0;
-}
-
-/* `prefix` stands in front of the name where it seeds the values. */
-static double value_of(const bnn_params *params, const bnn_param *p, const char *prefix, size_t i) {
-    char sibling[256], seed[256];
-    snprintf(seed, sizeof seed, "%s%s", prefix, p->name);
-    double u = unit(seed, i);
-    size_t stem = strlen(p->name) - strlen(strrchr(p->name, '.') + 1);
-    snprintf(sibling, sizeof sibling, "%.*srunning_mean", (int)stem, p->name);
-    int norm = bnn_params_find(params, sibling) != NULL || strstr(p->name, "LayerNorm.");
-    if (ends(p->name, "running_mean")) {
-        return 0.2 * u;
-    }
-    if (ends(p->name, "running_var")) {
-        return 1.0 + 0.5 * fabs(u);
-    }
-    if (norm) {
-        return ends(p->name, ".weight") ? 1.0 + 0.2 * u : 0.2 * u;
-    }
-    if (ends(p->name, ".alpha") || ends(p->name, ".o_scale")) {
-        return 0.05 + 0.02 * u;
-    }
-    if (ends(p->name, "_scale")) {
-        return 1.0 + 0.1 * u;
-    }
-    if (ends(p->name, ".channel_threshold")) {
-        return 0.2 * u;
-    }
-    if (ends(p->name, ".bias")) {
-        return 0.1 * u;
-    }
-    if (p->ndim < 2) {
-        return 0.25 + 0.1 * u; /* PReLU */
-    }
-    return u * sqrt(3.0 / ((double)p->count / (double)p->shape[0]));
-}
-
-static void fill(bnn_params *params, const char *prefix) {
-    for (size_t k = 0; k < params->count; k++) {
-        const bnn_param *p = params->list[k];
-        if (!p->trainable && !ends(p->name, "running_mean") && !ends(p->name, "running_var")) {
-            continue; /* the schedule's */
-        }
-        float *file = malloc(p->count * sizeof(float));
-        for (size_t i = 0; i < p->count; i++) {
-            file[i] = (float)value_of(params, p, prefix, i);
-        }
-        bnn_param_to_memory(p, file, bnn_param_data(params, p));
-        free(file);
-    }
-}
-
 static void make_input(net_case *c) {
     size_t space = (size_t)(c->spec.height * c->spec.width), channels = (size_t)c->spec.channels;
     bnn_param order = {.outer = (size_t)c->batch,
@@ -110,7 +48,7 @@ static void make_input(net_case *c) {
     float *file = malloc(count * sizeof(float));
     float *input = malloc(count * sizeof(float));
     for (size_t i = 0; i < count; i++) {
-        file[i] = (float)(2.0 * unit(name, i));
+        file[i] = (float)(2.0 * golden_unit(name, i));
     }
     bnn_param_to_memory(&order, file, input);
     c->input[0] = input;
@@ -272,7 +210,7 @@ static double gradient_tolerance(const net_case *c, const bnn_param *p, const ch
 
 static int has_batch_norm(const net_case *c) {
     for (size_t i = 0; i < c->params->count; i++) {
-        if (ends(c->params->list[i]->name, "running_mean")) {
+        if (golden_ends(c->params->list[i]->name, "running_mean")) {
             return 1;
         }
     }
@@ -348,7 +286,7 @@ static int walks(const net_case *c) {
         char mean[256];
         snprintf(mean, sizeof mean, "%.*srunning_mean", (int)(strrchr(p->name, '.') + 1 - p->name),
                  p->name);
-        if (ends(p->name, ".bias") && strcmp(p->name, "fc.bias") != 0 &&
+        if (golden_ends(p->name, ".bias") && strcmp(p->name, "fc.bias") != 0 &&
             !bnn_params_find(c->params, mean)) {
             return 1;
         }
@@ -547,7 +485,7 @@ static void make_teacher(net_case *c) {
         return;
     }
     bnn_graph_free(net.graph);
-    fill(c->taught_by, "teacher.");
+    golden_fill(c->taught_by, "teacher.");
     if (bnn_teacher_create(&spec, c->taught_by, &c->spec, c->device, &c->teacher, &err) != BNN_OK) {
         fail(c, "the teacher", err.text, 0.0);
     }
@@ -576,7 +514,7 @@ golden_result golden_network(const char *path, const bnn_st_file *file, const bn
         fail(&c, "building", err.text, 0.0);
     } else {
         bnn_params_initialize(c.params, 0);
-        fill(c.params, "");
+        golden_fill(c.params, "");
         bnn_apply_schedule(c.spec.binarizer, c.params, e, n);
         make_labels(&c);
         if (c.spec.distill != BNN_DISTILL_NONE) {

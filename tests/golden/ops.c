@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "models/nets/arch.h"
+#include "models/nets/detector.h"
 #include "tests/golden/single.h"
 
 static int parameter_count(const golden_single *c, const char *name) {
@@ -128,6 +129,81 @@ static bnn_t direction_matching(golden_single *c) {
                                      (float)golden_integer(c->file, "zero_at_or_below", 0));
 }
 
+/* ---- detection ---- */
+
+static bnn_t l2_norm(golden_single *c) {
+    bnn_binary_layer layer = {.build = &c->build, .name = GOLDEN_LAYER};
+    bnn_t weight = bnn_layer_vector(&layer, "weight", parameter_count(c, "param.weight"), 1, 0, 1,
+                                    (bnn_init){BNN_INIT_CONSTANT, 20.0f, 0.0f});
+    bnn_t x = golden_single_input(c, "x", GOLDEN_CHANNELS_FIRST);
+    return bnn_op_l2_norm(c->build.graph, x, weight, 1e-10f);
+}
+
+static bnn_t softmax(golden_single *c) {
+    bnn_t x = golden_single_input(c, "x", GOLDEN_ROWS);
+    bnn_shape s = bnn_shape_of(c->build.graph, x);
+    s = (bnn_shape){dimension(c, "x", 0), dimension(c, "x", 1), dimension(c, "x", 2), s.c};
+    x = bnn_op_reshape(c->build.graph, bnn_op_affine(c->build.graph, x, BNN_NONE, BNN_NONE), s);
+    return bnn_op_softmax(c->build.graph, x, golden_single_fixed(c, "mask"));
+}
+
+static bnn_t roi_align(golden_single *c) {
+    bnn_t x = golden_single_input(c, "x", GOLDEN_CHANNELS_FIRST);
+    return bnn_op_roi_align(c->build.graph, x, golden_single_fixed(c, "rois"),
+                            golden_integer(c->file, "output", 1), 1.0f / BNN_RCNN_STRIDE);
+}
+
+static bnn_t divisor(golden_single *c) {
+    float value = (float)golden_integer(c->file, "divisor", 1);
+    return golden_single_given(c, "divisor", BNN_F32, 1, &value);
+}
+
+enum { MOST_LABELS = 80 };
+
+static bnn_t box_loss(golden_single *c, float beta) {
+    static const int32_t zeros[MOST_LABELS];
+    size_t rows = (size_t)dimension(c, "pred", 0);
+    bnn_t x = golden_single_input(c, "pred", GOLDEN_ROWS);
+    bnn_t label = golden_single_given(c, "label", BNN_I32, rows, zeros);
+    return bnn_op_smooth_l1(c->build.graph, x, golden_single_fixed(c, "target"), label, divisor(c),
+                            1, beta);
+}
+
+static bnn_t smooth_l1(golden_single *c) {
+    return box_loss(c, (float)golden_integer(c->file, "beta", 1));
+}
+
+static bnn_t l1(golden_single *c) {
+    return box_loss(c, 0.0f);
+}
+
+static bnn_t bce_logits(golden_single *c) {
+    const bnn_st_tensor *target = bnn_st_find(c->file, "target");
+    int32_t label[MOST_LABELS] = {0};
+    size_t count = target && target->dtype == BNN_ST_F32 ? target->count : 0;
+    for (size_t i = 0; i < count && i < MOST_LABELS; i++) {
+        float there;
+        memcpy(&there, (const char *)target->data + 4 * i, sizeof there);
+        label[i] = there < 0.5f;
+    }
+    bnn_t x = golden_single_input(c, "pred", GOLDEN_ROWS);
+    bnn_t labels = golden_single_given(c, "label", BNN_I32, count, label);
+    return bnn_op_objectness(c->build.graph, x, labels, divisor(c));
+}
+
+/* That the right ones are found shows in the gradient. */
+static bnn_t hard_negatives(golden_single *c) {
+    bnn_graph *g = c->build.graph;
+    bnn_t x = golden_single_input(c, "logits", GOLDEN_ROWS);
+    const bnn_st_tensor *labels = bnn_st_find(c->file, "labels");
+    x = bnn_op_reshape(g, bnn_op_affine(g, x, BNN_NONE, BNN_NONE),
+                       (bnn_shape){1, 1, dimension(c, "logits", 0), dimension(c, "logits", 1)});
+    bnn_t label = golden_single_given(c, "label", BNN_I32, labels ? labels->count : 0,
+                                      labels ? labels->data : NULL);
+    bnn_t hard = bnn_op_hard_negatives(g, x, label, golden_integer(c->file, "ratio", 3));
+    return bnn_op_cross_entropy_over(g, x, hard, divisor(c));
+}
+
 golden_result golden_op(const char *path, const bnn_st_file *file, const bnn_device *device) {
     static const struct {
         const char *name;
@@ -150,11 +226,18 @@ golden_result golden_op(const char *path, const bnn_st_file *file, const bnn_dev
         {"bi_attention", bi_attention, GOLDEN_ROWS},
         {"distillation_loss", distillation_loss, GOLDEN_ROWS},
         {"direction_matching", direction_matching, GOLDEN_ROWS},
+        {"l2_norm", l2_norm, GOLDEN_CHANNELS_FIRST},
+        {"softmax", softmax, GOLDEN_ROWS},
+        {"roi_align", roi_align, GOLDEN_CHANNELS_FIRST},
+        {"smooth_l1", smooth_l1, GOLDEN_ROWS},
+        {"l1", l1, GOLDEN_ROWS},
+        {"bce_logits", bce_logits, GOLDEN_ROWS},
+        {"hard_negatives", hard_negatives, GOLDEN_ROWS},
     };
     for (size_t i = 0; i < sizeof ops / sizeof *ops; i++) {
         if (strcmp(ops[i].name, golden_text(file, "op", "")) == 0) {
             return golden_run_single(path, file, device, ops[i].build, ops[i].order);
         }
     }
-    return GOLDEN_SKIPPED;
+    return golden_detect(path, file, device);
 }

@@ -89,6 +89,14 @@ bnn_t golden_single_fixed(golden_single *c, const char *name) {
     return add_input(c, name, t, BNN_I32, order, 1);
 }
 
+bnn_t golden_single_given(golden_single *c, const char *name, bnn_dtype dtype, size_t count,
+                          const void *values) {
+    bnn_st_tensor t = {.data = values, .bytes = 4 * count, .count = count, .ndim = 1};
+    bnn_param order = {.outer = count, .channels = 1, .space = 1, .inner = 1, .count = count};
+    order.memory = bnn_vector((int)count);
+    return add_input(c, name, &t, dtype, order, 1);
+}
+
 /* Buffers that a file does not have are the schedule's. */
 static void fill_params(golden_single *c) {
     int epochs = golden_integer(c->file, "max_epochs", 0);

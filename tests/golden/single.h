@@ -38,6 +38,9 @@ typedef bnn_t golden_builder(golden_single *c);
 bnn_t golden_single_input(golden_single *c, const char *name, golden_order order);
 /* One without a gradient: floats in rows, or integers of one channel. */
 bnn_t golden_single_fixed(golden_single *c, const char *name);
+/* One that is the test's own: `values` integers or floats, which are copied. */
+bnn_t golden_single_given(golden_single *c, const char *name, bnn_dtype dtype, size_t count,
+                          const void *values);
 golden_result golden_run_single(const char *path, const bnn_st_file *file, const bnn_device *device,
                                 golden_builder *build, golden_order y_order);
 

@@ -60,6 +60,11 @@ static bnn_t build_batch_norm(bed *b, const bnn_t *in, const int *arg) {
     return bnn_op_batch_norm(b->graph, in[0], in[1], in[2], mean, var, 1e-5f, 0.1f);
 }
 
+static bnn_t build_fixed_batch_norm(bed *b, const bnn_t *in, const int *arg) {
+    (void)arg;
+    return bnn_op_fixed_batch_norm(b->graph, in[0], in[1], in[2], in[3], in[4], 1e-5f);
+}
+
 static bnn_t build_outer_scale(bed *b, const bnn_t *in, const int *arg) {
     return arg[0] ? bnn_op_outer_scale(b->graph, in[0], in[1], in[2], in[3])
                   : bnn_op_outer_scale(b->graph, in[0], in[1], BNN_NONE, in[2]);
@@ -167,6 +172,39 @@ static bnn_t build_cross_entropy(bed *b, const bnn_t *in, const int *arg) {
     return bnn_op_cross_entropy(b->graph, in[0], b->label);
 }
 
+static bnn_t labels_of(bed *b, int rows) {
+    if (b->label == BNN_NONE) {
+        b->label = bnn_graph_input(b->graph, "label", BNN_I32, (bnn_shape){rows, 1, 1, 1});
+    }
+    return b->label;
+}
+
+static bnn_t build_cross_entropy_over(bed *b, const bnn_t *in, const int *arg) {
+    return bnn_op_cross_entropy_over(b->graph, in[0], labels_of(b, arg[0]), in[1]);
+}
+
+static bnn_t build_smooth_l1(bed *b, const bnn_t *in, const int *arg) {
+    return bnn_op_smooth_l1(b->graph, in[0], in[1], labels_of(b, arg[0]), in[2], arg[1],
+                            0.5f * (float)arg[2]);
+}
+
+static bnn_t build_objectness(bed *b, const bnn_t *in, const int *arg) {
+    return bnn_op_objectness(b->graph, in[0], labels_of(b, arg[0]), in[1]);
+}
+
+static bnn_t build_l2_norm(bed *b, const bnn_t *in, const int *arg) {
+    (void)arg;
+    return bnn_op_l2_norm(b->graph, in[0], in[1], 1e-3f);
+}
+
+static bnn_t build_softmax(bed *b, const bnn_t *in, const int *arg) {
+    return bnn_op_softmax(b->graph, in[0], arg[0] ? in[1] : BNN_NONE);
+}
+
+static bnn_t build_roi_align(bed *b, const bnn_t *in, const int *arg) {
+    return bnn_op_roi_align(b->graph, in[0], in[1], arg[0], 4.0f);
+}
+
 static bnn_t build_squared_error(bed *b, const bnn_t *in, const int *arg) {
     (void)arg;
     return bnn_op_squared_error(b->graph, in[0], in[1]);
@@ -210,6 +248,8 @@ static bnn_t build_attention(bed *b, const bnn_t *in, const int *arg) {
 
 #define V(c)                                                                                       \
     { {1, 1, 1, c}, POSITIVE, 0 }
+#define FIXED(c)                                                                                   \
+    { {1, 1, 1, c}, POSITIVE, 1 }
 static const op_case cases[] = {
     {&bnn_conv_op,
      build_conv,
@@ -247,6 +287,10 @@ static const op_case cases[] = {
     {&bnn_affine_op, build_affine, {{{2, 3, 5, 1}, SHIFTED, 0}, V(1), V(1)}, {1, 1}},
     {&bnn_batch_norm_op, build_batch_norm, {{{4, 3, 5, 7}, SHIFTED, 0}, V(7), V(7)}, {0}},
     {&bnn_batch_norm_op, build_batch_norm, {{{9, 1, 1, 17}, SHIFTED, 0}, V(17), V(17)}, {0}},
+    {&bnn_batch_norm_op,
+     build_fixed_batch_norm,
+     {{{4, 3, 5, 7}, SHIFTED, 0}, FIXED(7), FIXED(7), FIXED(7), FIXED(7)},
+     {0}},
     {&bnn_outer_scale_op, build_outer_scale, {{{2, 3, 5, 7}, SHIFTED, 0}, V(7), V(3), V(5)}, {1}},
     {&bnn_outer_scale_op, build_outer_scale, {{{2, 3, 5, 7}, SHIFTED, 0}, V(7), V(9), V(11)}, {1}},
     {&bnn_outer_scale_op, build_outer_scale, {{{3, 1, 6, 5}, SHIFTED, 0}, V(5), V(8)}, {0}},
@@ -274,6 +318,29 @@ static const op_case cases[] = {
      build_squared_error,
      {{{5, 1, 1, 1}, SHIFTED, 0}, {{5, 1, 1, 1}, POSITIVE, 1}},
      {0}},
+    {&bnn_cross_entropy_op,
+     build_cross_entropy_over,
+     {{{5, 1, 1, 7}, SHIFTED, 0}, {{1, 1, 1, 1}, POSITIVE, 1}},
+     {5}},
+    {&bnn_smooth_l1_op,
+     build_smooth_l1,
+     {{{5, 1, 1, 4}, SHIFTED, 0}, {{5, 1, 1, 4}, SPREAD, 1}, {{1, 1, 1, 1}, POSITIVE, 1}},
+     {5, 6, 1}},
+    {&bnn_smooth_l1_op,
+     build_smooth_l1,
+     {{{5, 1, 1, 24}, SPREAD, 0}, {{5, 1, 1, 4}, POSITIVE, 1}, {{1, 1, 1, 1}, POSITIVE, 1}},
+     {5, 6, 0}},
+    {&bnn_objectness_op,
+     build_objectness,
+     {{{7, 1, 1, 1}, SHIFTED, 0}, {{1, 1, 1, 1}, POSITIVE, 1}},
+     {7}},
+    {&bnn_l2_norm_op, build_l2_norm, {{{2, 3, 5, 7}, SHIFTED, 0}, V(7)}, {0}},
+    {&bnn_softmax_op, build_softmax, {{{2, 3, 5, 7}, SHIFTED, 0}}, {0}},
+    {&bnn_softmax_op, build_softmax, {{{2, 3, 5, 7}, SHIFTED, 0}, {{2, 1, 1, 7}, SHIFTED, 1}}, {1}},
+    {&bnn_roi_align_op,
+     build_roi_align,
+     {{{2, 6, 5, 3}, SHIFTED, 0}, {{1, 1, 12, 5}, POSITIVE, 1}},
+     {3}},
     {&bnn_global_max_pool_op, build_global_max_pool, {{{2, 3, 5, 7}, SPREAD, 0}}, {0}},
     {&bnn_global_max_pool_op, build_global_max_pool, {{{3, 1, 4, 67}, SPREAD, 0}}, {-3}},
     {&bnn_prelu_op, build_prelu, {{{2, 3, 5, 7}, OFF_KINKS, 0}, V(1)}, {0}},
@@ -573,7 +640,12 @@ START_TEST(test_refusals) {
         bnn_t three = plain_param(g, "three", bnn_vector(3), 1);
         bnn_t mask = bnn_graph_input(g, "mask", BNN_I32, (bnn_shape){2, 1, 5, 1});
         bnn_shape tokens = {1, 1, BNN_ATTENTION_MOST + 1, 4};
-        bnn_t longer = bnn_graph_input(g, "longer", BNN_F32, tokens);
+        bnn_t longer = bnn_graph_input(g, "longer", BNN_F32, tokens), unused;
+        bnn_t anchors = bnn_graph_input(g, "anchors", BNN_F32, bnn_vector(12));
+        const bnn_matching matching = {.positive = 0.5f};
+        const bnn_sampling sampling = {.count = 1, .positives = 2};
+        const bnn_nms_attr nms = {.nms = {.most = 1}};
+        static const float ones[4] = {1.0f, 1.0f, 1.0f, 1.0f};
         const struct {
             const char *name;
             bnn_t got;
@@ -607,6 +679,25 @@ START_TEST(test_refusals) {
              i == 21 ? bnn_op_bi_attention(g, longer, longer, longer, longer, 2, BNN_NONE, 0.0f)
                      : BNN_NONE},
             {"squared_error", i == 22 ? bnn_op_squared_error(g, x, y) : BNN_NONE},
+            {"l2_norm", i == 23 ? bnn_op_l2_norm(g, x, three, 0.0f) : BNN_NONE},
+            {"softmax", i == 24 ? bnn_op_softmax(g, x, y) : BNN_NONE},
+            {"roi_align", i == 25 ? bnn_op_roi_align(g, x, y, 7, 1.0f) : BNN_NONE},
+            {"smooth_l1", i == 26 ? bnn_op_smooth_l1(g, x, y, mask, three, 1, 1.0f) : BNN_NONE},
+            {"objectness", i == 27 ? bnn_op_objectness(g, x, mask, three) : BNN_NONE},
+            {"assign", i == 28 ? bnn_op_assign(g, x, y, mask, mask, &matching) : BNN_NONE},
+            {"assign", i == 29 ? bnn_op_assign(g, anchors, x, mask, mask, &matching) : BNN_NONE},
+            {"anchors", i == 30 ? bnn_op_anchors(g, x, &(bnn_anchors){.count = 17}) : BNN_NONE},
+            {"sample", i == 31 ? bnn_op_sample(g, mask, &sampling, 0) : BNN_NONE},
+            {"sample_rois", i == 32 ? bnn_op_sample_rois(g, anchors, y, mask, mask, &matching,
+                                                         &sampling, 0, &unused)
+                                    : BNN_NONE},
+            {"box_targets",
+             i == 33 ? bnn_op_box_targets(g, anchors, mask, y, mask, ones) : BNN_NONE},
+            {"box_labels", i == 34 ? bnn_op_box_labels(g, mask, x, mask, 3) : BNN_NONE},
+            {"hard_negatives", i == 35 ? bnn_op_hard_negatives(g, x, mask, 3) : BNN_NONE},
+            {"decode_boxes", i == 36 ? bnn_op_decode_boxes(g, y, anchors, ones, 9, 9) : BNN_NONE},
+            {"nms", i == 37 ? bnn_op_nms(g, x, y, &nms) : BNN_NONE},
+            {"nms", i == 38 ? bnn_op_nms(g, y, y, &nms) : BNN_NONE},
         };
         int count = sizeof refused / sizeof *refused;
         if (i < count) {

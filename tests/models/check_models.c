@@ -5,6 +5,7 @@
 
 #include "models/model.h"
 #include "models/summary.h"
+#include "tools/tracks/tracks.h"
 
 typedef struct counts {
     size_t total, binary;
@@ -114,6 +115,48 @@ START_TEST(test_tables) {
         ck_assert_uint_eq(got.binary_macs, want.binary_macs);
         bnn_graph_free(net.graph);
         bnn_params_free(params);
+    }
+}
+END_TEST
+
+/* Specification 4.5: ResNet-18 on CIFAR-10 and on ImageNet. */
+static const struct {
+    const char *algorithm;
+    double compression[2], speedup[2];
+} complexities[] = {
+    {"bnn", {21.012, 11.161}, {33.422, 11.062}},
+    {"dorefa", {20.862, 11.120}, {33.422, 11.062}},
+    {"bireal", {20.862, 11.120}, {33.422, 11.062}},
+    {"reactnet", {20.730, 11.085}, {32.353, 10.950}},
+    {"xnor", {20.862, 11.120}, {32.353, 10.950}},
+    {"xnorpp", {20.843, 11.112}, {32.462, 10.962}},
+};
+
+START_TEST(test_complexity) {
+    static const seen input[] = {{32, 32, 3}, {224, 224, 3}};
+    static const int classes[] = {10, 1000};
+    for (int size = 0; size < 2; size++) {
+        bnn_complexity c[2];
+        for (int binary = 0; binary < 2; binary++) {
+            const char *algorithm = binary ? complexities[_i].algorithm : BNN_FLOAT_ALGORITHM;
+            bnn_spec spec = {.arch = bnn_arch_find("resnet18")};
+            bnn_params *params = bnn_params_create();
+            bnn_net net;
+            spec.binarizer = binary ? bnn_binarizer_find(algorithm) : NULL;
+            build("resnet18", algorithm, input[size], classes[size], 0, 1, params, &net);
+            c[binary] = bnn_complexity_of(&spec, net.graph);
+            bnn_graph_free(net.graph);
+            bnn_params_free(params);
+        }
+        ck_assert_uint_eq(c[0].float_parameters, c[0].parameters);
+        ck_assert_uint_eq(c[0].kept + c[0].scalings + c[0].float_work + c[0].binary_macs, 0);
+        const double all = (double)c[0].parameters, macs = (double)c[0].macs;
+        ck_assert_double_eq_tol(
+            bnn_compression(all, (double)c[1].float_parameters, (double)c[1].kept),
+            complexities[_i].compression[size], 5e-4);
+        ck_assert_double_eq_tol(
+            bnn_speedup(macs, macs - (double)c[1].binary_macs, (double)c[1].float_work),
+            complexities[_i].speedup[size], 5e-4);
     }
 }
 END_TEST
@@ -432,6 +475,7 @@ int main(void) {
     TCase *tcase = tcase_create("models");
     tcase_set_timeout(tcase, 120);
     tcase_add_loop_test(tcase, test_tables, 0, sizeof tables / sizeof *tables);
+    tcase_add_loop_test(tcase, test_complexity, 0, sizeof complexities / sizeof *complexities);
     tcase_add_test(tcase, test_names);
     tcase_add_test(tcase, test_shapes);
     tcase_add_test(tcase, test_all_pairs);

@@ -216,18 +216,80 @@ static void text_network(bnn_inference *r, int batch) {
     tiny_fill(r);
 }
 
-/* Each op that has a form is in one of the two. */
-static void check_ops_met(const bnn_graph *a, const bnn_graph *b) {
+/* Two stages of a detector, whose boxes are what is in between and what comes out. */
+enum { FOUND = 6, SEEN = 5, CELLS = 6 };
+
+static void detector_network(bnn_inference *r, int batch) {
+    static const float std[4] = {0.5f, 0.5f, 0.3f, 0.3f};
+    const bnn_anchors anchors = {
+        .count = 2, .stride = 4.0f, .offset = 0.5f, .width = {6.0f, 9.0f}, .height = {8.0f, 5.0f}};
+    const bnn_nms_attr first = {
+        .nms = {.most = 20, .keep = SEEN, .score = -9.0f, .overlap = 0.6f, .sized = 1, .rois = 1}};
+    const bnn_nms_attr last = {.nms = {.level = {2, SEEN - 2}, .most = 4, .keep = FOUND},
+                               .background = 1};
+    bnn_error err = {0};
+    CK_CODE(bnn_inference_start(r, &device, 1, 1, &err));
+    bnn_graph *g = r->graph;
+    r->input_count = r->output_count = 1;
+    r->inputs[0] = bnn_graph_input(g, "image", BNN_F32, (bnn_shape){batch, CELLS, CELLS, WORD});
+    bnn_t weight = bnn_inference_constant(r, BNN_F32, bnn_vector(WORD), "norm.weight");
+    bnn_t x = bnn_op_l2_norm(g, r->inputs[0], weight, 1e-3f);
+    bnn_t boxes = bnn_op_anchors(g, x, &anchors);
+    bnn_t score = tiny_product(r, "rpn.cls", bnn_plain(x), 0, 2, 1, &bnn_conv_plain);
+    bnn_t delta = tiny_product(r, "rpn.reg", bnn_plain(x), 0, 8, 1, &bnn_conv_plain);
+    score = bnn_op_reshape(g, score, (bnn_shape){batch, 1, CELLS * CELLS * 2, 1});
+    delta = bnn_op_reshape(g, delta, (bnn_shape){batch, 1, CELLS * CELLS * 2, 4});
+    boxes = bnn_op_decode_boxes(g, delta, boxes, std, 22, 23);
+    bnn_t rois = bnn_op_nms(g, score, boxes, &first);
+    x = bnn_op_global_avg_pool(g, bnn_op_roi_align(g, x, rois, 2, 0.25f));
+    score = tiny_product(r, "cls", bnn_plain(x), 0, 4, 1, &bnn_conv_plain);
+    delta = tiny_product(r, "reg", bnn_plain(x), 0, 12, 1, &bnn_conv_plain);
+    score = bnn_op_reshape(g, score, (bnn_shape){batch, 1, SEEN, 4});
+    delta = bnn_op_reshape(g, delta, (bnn_shape){batch, 1, SEEN, 12});
+    boxes = bnn_op_decode_boxes(g, delta, rois, std, 0, 0);
+    r->outputs[0] = bnn_op_nms(g, bnn_op_softmax(g, score, BNN_NONE), boxes, &last);
+    bnn_graph_keep(g, r->outputs[0]);
+    CK_CODE(bnn_graph_compile(g, BNN_NONE, &err));
+    CK_CODE(bnn_graph_bind(g, NULL, &err));
+    tiny_fill(r);
+}
+
+START_TEST(detector) {
+    bnn_error err = {0};
+    bnn_inference made, read;
+    bnn_spec spec = tiny_spec();
+    enum { N = 3, PIXELS = N * CELLS * CELLS * WORD, VALUES = N * FOUND * 6 };
+    float x[PIXELS], y[VALUES], z[VALUES];
+    size_t bytes;
+    for (int i = 0; i < PIXELS; i++) {
+        x[i] = (float)(i * 37 % 101) / 50.0f - 1.0f;
+    }
+    detector_network(&made, 1);
+    CK_CODE(bnn_packed_save(path, &spec, &made, &bytes, &err));
+    bnn_inference_free(&made);
+    detector_network(&made, N);
+    read_network(path, N, &read);
+    run_network(&made, x, y);
+    run_network(&read, x, z);
+    ck_assert(memcmp(y, z, sizeof y) == 0);
+    ck_assert(y[5] >= 0.0f && y[4] > y[10] && y[VALUES - 6 * FOUND + 5] >= 0.0f);
+    bnn_inference_free(&made);
+    bnn_inference_free(&read);
+}
+END_TEST
+
+/* Each op that has a form is in one of them. */
+static void check_ops_met(const bnn_graph *a, const bnn_graph *b, const bnn_graph *c) {
 #define MET(name) {&bnn_##name##_op, 0},
-    const bnn_graph *both[] = {a, b};
+    const bnn_graph *all[] = {a, b, c};
     struct {
         const bnn_op *op;
         int met;
     } ops[] = {BNN_OPS(MET)};
     for (size_t k = 0; k < sizeof ops / sizeof ops[0]; k++) {
-        for (int n = 0; n < 2; n++) {
-            for (size_t i = 0; i < bnn_graph_node_count(both[n]); i++) {
-                ops[k].met |= bnn_graph_node(both[n], i)->op == ops[k].op;
+        for (int n = 0; n < 3; n++) {
+            for (size_t i = 0; i < bnn_graph_node_count(all[n]); i++) {
+                ops[k].met |= bnn_graph_node(all[n], i)->op == ops[k].op;
             }
         }
         ck_assert_msg(!ops[k].op->form || ops[k].met, "%s", ops[k].op->name);
@@ -264,7 +326,7 @@ END_TEST
 
 START_TEST(text) {
     bnn_error err = {0};
-    bnn_inference made, read, images;
+    bnn_inference made, read, images, boxes;
     bnn_spec spec = tiny_spec();
     float y[2][SPOKEN * WORD];
     int32_t ids[SPOKEN], mask[SPOKEN];
@@ -275,8 +337,10 @@ START_TEST(text) {
     }
     text_network(&made, 1);
     tiny_network(&images, &device, 1);
-    check_ops_met(made.graph, images.graph);
+    detector_network(&boxes, 1);
+    check_ops_met(made.graph, images.graph, boxes.graph);
     bnn_inference_free(&images);
+    bnn_inference_free(&boxes);
     CK_CODE(bnn_packed_save(path, &spec, &made, &bytes, &err));
     bnn_inference_free(&made);
     text_network(&made, 3);
@@ -480,6 +544,7 @@ int main(void) {
     tcase_add_loop_test(tcase, layout_1, 0, sizeof layouts / sizeof layouts[0]);
     tcase_add_test(tcase, every_op);
     tcase_add_test(tcase, text);
+    tcase_add_test(tcase, detector);
     tcase_add_loop_test(tcase, every_algorithm, 0, algorithms);
     tcase_add_test(tcase, names);
     tcase_add_test(tcase, other_name);

@@ -15,6 +15,7 @@
 
 #include "engine/io/safetensors.h"
 #include "models/bnn.h"
+#include "tests/fixtures/jpeg_fixture.h"
 #include "tests/programs/alter_weights.h"
 #include "tests/programs/init_network.h"
 
@@ -360,6 +361,24 @@ static int make_data(const char *root) {
     return EXIT_SUCCESS;
 }
 
+/* ---- photographs ---- */
+
+/* DIR/{train,val}/{ant,bee,cow}/N.JPEG, of many sizes. */
+static int photos(const char *root) {
+    static const char *const splits[] = {"train", "val"}, *const classes[] = {"ant", "bee", "cow"};
+    for (int i = 0; i < 2 * 3 * 3; i++) {
+        text split = folder_in(root, splits[i % 2]), class = folder_in(split.s, classes[i / 2 % 3]);
+        const jpeg_kind kind = {.channels = i % 5 ? 3 : 1, .halved = i % 3 == 0};
+        char name[32];
+        size_t size;
+        unsigned char *bytes = make_jpeg(150 + 60 * i, 900 - 40 * i, i, kind, &size);
+        snprintf(name, sizeof name, "%d.JPEG", i);
+        write_file(class.s, name, bytes, size);
+        free(bytes);
+    }
+    return EXIT_SUCCESS;
+}
+
 /* ---- broken models ---- */
 
 typedef struct model {
@@ -695,6 +714,9 @@ int main(int argc, char **argv) {
     if (argc == 3 && strcmp(what, "data") == 0) {
         return make_data(argv[2]);
     }
+    if (argc == 3 && strcmp(what, "photos") == 0) {
+        return photos(argv[2]);
+    }
     if (argc == 4 && strcmp(what, "break-checkpoint") == 0) {
         return break_checkpoint(argv[2], argv[3]);
     }
@@ -726,7 +748,8 @@ int main(int argc, char **argv) {
         return predict(argv[2], strtoul(argv[3], NULL, 10));
     }
     fprintf(stderr,
-            "make_data: data DIR | break-checkpoint FILE DIR | break-packed FILE DIR | foreign FILE"
+            "make_data: data DIR | photos DIR | break-checkpoint FILE DIR | break-packed FILE DIR "
+            "| foreign FILE"
             " | alter FILE FILE CHANGE... | init ARCH ALGO CxHxW CLASSES WEIGHTS FILE | json FILE "
             "PATH DIGITS"
             " | ply-records FORMAT FILE | json-lines FILE | metadata "

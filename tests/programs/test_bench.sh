@@ -197,6 +197,21 @@ BNN_POWERCAP=$work/powercap measure 'a counter that is none' 1 infer $tiny --bat
 matches 'a counter that is none: a note' \
     '^bnn-bench: note: .*powercap/intel-rapl:1/energy_uj: is no number of microjoules, so energy' notes
 
+# ---- samples of a data set ----
+measure 'data' 2 data --data cifar10 --data-dir cifar --batch-size 8
+cases >names
+equal 'data: both splits' "$(tr '\n' ' ' <names)" 'data cifar10 train data cifar10 test '
+matches 'data: so many' '^  [0-9.]+ images/s$' table
+"$helper" photos . || exit 1
+BNN_PYTHON=no-such-python measure 'data: nothing to compare with' 1 data --data imagenet \
+    --data-dir . --batch-size 4 --case train --compare torchvision
+matches 'data: nothing to compare with' '^bnn-bench: note: .*no-such-python' notes
+bad 'data: no photographs' '--compare goes with photographs, not with --data cifar10' data \
+    --data-dir cifar --compare torchvision
+bad 'data: a network' '--arch says nothing to data' data --arch resnet20
+bad 'data: another engine' '--compare torch: data can be compared with torchvision' data \
+    --compare torch
+
 # ---- stopped ----
 timeout --preserve-status --foreground -s INT 1 "$bench" infer --repeat 1000 --json stopped.json \
     >.out 2>.err

@@ -84,4 +84,26 @@ for algo in fp32 bnn xnor dorefa bireal xnorpp reactnet recu fda; do
         --data shapenet_part --batch-size 1
 done
 
+
+# ---- as JSON: what the theoretical complexity is computed from ----
+counts() { # KEY...
+    for key in "$@"; do
+        json counts.json "$key" 0
+    done | tr '\n' ' ' | sed 's/ $//'
+}
+for algo in fp32 xnorpp; do
+    plan "$algo: JSON" --arch resnet18 --data cifar10 --algo $algo --json counts.json
+done
+equal 'JSON: what it is' "$(counts format arch algo data)" 'bnn-plan-1 resnet18 xnorpp cifar10'
+equal 'JSON: weights' "$(counts binary_weights float_parameters kept_parameters)" \
+    '10985472 188490 4320'
+equal 'JSON: work' "$(counts macs binary_macs scalings float_work)" '555422720 547356672 0 491520'
+equal 'JSON: layers' "$(counts layers.# layers.0.weight layers.0.input.0 layers.0.output.1)" \
+    '21 conv1.weight 3 32'
+"$train" --dry-run --arch resnet18 --data cifar10 --algo xnorpp --json - >stream.json 2>words
+equal 'JSON: exit status' $? 0
+same 'JSON: to standard output' stream.json counts.json
+matches 'JSON: the table goes elsewhere' '^binary weights  ' words
+expect_fail 'JSON: nowhere' 'nowhere/x.json' "$train" --dry-run --json nowhere/x.json
+
 done_testing

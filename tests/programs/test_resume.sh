@@ -122,4 +122,41 @@ check 'the last step: resumed' "$train" --resume late
 matches 'the last step: no time is told' \
     '^best test accuracy [0-9.]*%; the run is complete; late/best.safetensors$' .out
 
+# ---- saved between the epochs, a kill costs a few steps only ----
+reference --algo bnn --batch-size 4
+# shellcheck disable=SC2086 # words
+freeze 'grep -qs step..5 often/steps.jsonl' "$train" $small --algo bnn --batch-size 4 \
+    --output often --checkpoint-every 3
+kill -KILL "$frozen"
+wait "$frozen"
+steps=$("$helper" metadata often/last.safetensors steps)
+[ "$steps" -ge 3 ] || fail "saved every three steps: only $steps of 6 are kept"
+check 'saved every three steps: resumed' "$train" --resume often
+for name in last.safetensors best.safetensors metrics.csv; do
+    same "saved every three steps: $name" often/$name whole/$name
+done
+
+# ---- patience: ends when nothing gets better, whether it was stopped or not ----
+# Learns nothing at this rate, so that a better epoch is soon none.
+reference --algo bnn --batch-size 4 --epochs 50 --lr 1e-12 --patience 3
+equal 'patience: epochs behind the best' "$(awk -F, 'NR > 1 { if ($NF != best) last = NR; best = $NF }
+    END { print NR - last }' whole/metrics.csv)" 3
+matches 'patience: told' '^no better epoch in 3; best test accuracy' .out
+# shellcheck disable=SC2086
+freeze 'grep -qs ^1, patient/metrics.csv' "$train" $small --algo bnn --batch-size 4 --epochs 50 \
+    --lr 1e-12 --patience 3 --output patient
+thaw TERM
+check 'patience: resumed' "$train" --resume patient
+for name in last.safetensors best.safetensors metrics.csv config.json; do
+    same "patience: $name" patient/$name whole/$name
+done
+check 'patience: finished' "$train" --resume patient
+equal 'patience: finished' "$(cat .out)" \
+    "patient is finished: no better epoch in 3, best test accuracy $(tail -n 1 patient/metrics.csv |
+        awk -F, '{ printf "%.2f%%", $NF }')"
+# What comes before the last phase of an algorithm does not count.
+run 'patience: phases' phases --algo fda --batch-size 4 --epochs 8 --lr 1e-12 --patience 1
+[ "$(count_lines phases/metrics.csv)" -ge 8 ] || fail 'patience: ended before the last phase' \
+    phases/metrics.csv
+
 done_testing

@@ -41,8 +41,9 @@ check 'export' "$pack" bnn --output bnn.bnn
 mv glue/vocab.txt other.txt # it is in the model now
 check 'checkpoint' "$evaluate" bnn --quiet --predictions checkpoint --save-inputs ids.npy \
     --save-outputs checkpoint.npy
-matches 'inputs: numbers' "'<i4', 'fortran_order': False, 'shape': \(24, 1, 12, 1\)" ids.npy
+matches 'inputs: numbers' "'<i4', 'fortran_order': False, 'shape': \(24, 3, 1, 12, 1\)" ids.npy
 equal 'inputs: the first tokens' "$(od -An -tu4 -j 128 -N 16 ids.npy | tr -s ' ')" ' 2 4 12 7'
+equal 'inputs: the first mask' "$(od -An -tu4 -j $((128 + 2 * 48)) -N 8 ids.npy | tr -s ' ')" ' 1 1'
 check 'packed' "$evaluate" bnn.bnn --data-dir glue --quiet --predictions packed \
     --save-outputs packed.npy
 same 'packed: predictions' checkpoint packed
@@ -64,6 +65,8 @@ equal 'packed: no attention' "$(json packed.json examples.0.shape.0 0)" 0
 
 # ---- sentences ----
 check 'a pair' "$predict" bnn.bnn --text 'The good dog ran.' --second 'a dog rans' --json pair.json
+check 'half of a pair' "$predict" bnn.bnn --text 'The good dog ran.'
+matches 'half of a pair' 'trained on pairs of sentences, but 1 of the texts had one' "$work/.err"
 awk -F '\t' 'NR > 1 { print $2 "\t" $3 }' glue/RTE/dev.tsv >lines.txt
 "$predict" bnn.bnn lines.txt --top 1 >told
 sed 's/.*#\([01]\) .*/\1/' told >ours

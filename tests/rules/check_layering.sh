@@ -38,7 +38,9 @@ may_include() {
         tools/run/*) echo "tools/run/" ;;
         tools/train/*) echo "tools/run/ tools/train/" ;;
         tools/corrupt/*) echo "tools/run/ tools/train/ tools/corrupt/" ;;
-        tools/report/*) echo "tools/run/ tools/corrupt/ tools/report/" ;;
+        tools/tracks/*) echo "tools/tracks/" ;;
+        tools/sweep/*) echo "tools/run/ tools/train/ tools/tracks/ tools/sweep/" ;;
+        tools/report/*) echo "tools/run/ tools/corrupt/ tools/tracks/ tools/sweep/ tools/report/" ;;
         tools/export/*) echo "tools/run/ tools/export/" ;;
         *) echo "tools/" ;;
         esac

@@ -27,6 +27,28 @@ START_TEST(accepts_every_form) {
 }
 END_TEST
 
+START_TEST(letters) {
+    reset();
+    option_named("batch-size")->letter = 'b';
+    option_named("augment")->letter = 'a';
+    check_run("-b 7 -a");
+    ck_assert_int_eq(batch_size, 7);
+    ck_assert(augment);
+    ck_assert_int_eq(option_named("batch-size")->given, 1);
+    check_run("-b64");
+    ck_assert_int_eq(batch_size, 64);
+    check_refusal("-b", "--batch-size: its value (N) is missing; see bnn-train --help");
+    check_refusal("-b --lr", "--batch-size: its value (N) is missing; see bnn-train --help");
+    check_refusal("-ab", "-a takes no value");
+    check_refusal("-c 3", "unknown option -c (options start with --); see bnn-train --help");
+    ck_assert_int_eq(parse("--help"), BNN_PARSE_DONE);
+    ck_assert_ptr_nonnull(strstr(printed, "\n  -b, --batch-size N"));
+    ck_assert_int_eq(parse("--man"), BNN_PARSE_DONE);
+    ck_assert_ptr_nonnull(strstr(printed, "\\fB\\-b\\fR, \\fB\\-\\-batch\\-size\\fR"));
+    option_named("batch-size")->letter = option_named("augment")->letter = 0;
+}
+END_TEST
+
 START_TEST(optional_values) {
     reset();
     check_run("--resume");
@@ -265,7 +287,8 @@ START_TEST(version_and_man) {
         ".SH \"EXIT STATUS\"\n",
         "\\fB\\-\\-resume\\fR [\\fIDIR\\fR]\n",
         "\\fB\\-\\-config\\fR \\fIFILE\\fR\n",
-        "\\fBbnn\\-eval\\fR(1),\n\\fBbnn\\-export\\fR(1),\n\\fBbnn\\-report\\fR(1)\n"};
+        "\\fBbnn\\-eval\\fR(1),\n\\fBbnn\\-export\\fR(1),\n\\fBbnn\\-predict\\fR(1),\n"
+        "\\fBbnn\\-report\\fR(1),\n\\fBbnn\\-sweep\\fR(1)\n"};
     for (size_t i = 0; i < sizeof there / sizeof there[0]; i++)
         ck_assert_msg(strstr(printed, there[i]) != NULL, "no '%s' in\n%s", there[i], printed);
     for (size_t i = 0; i < program.option_count; i++) {
@@ -283,6 +306,7 @@ int main(void) {
     Suite *suite = suite_create("options");
     TCase *line = tcase_create("command line");
     tcase_add_test(line, accepts_every_form);
+    tcase_add_test(line, letters);
     tcase_add_test(line, optional_values);
     tcase_add_test(line, operands_are_counted);
     tcase_add_test(line, refuses_unknown_options);

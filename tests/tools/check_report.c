@@ -142,15 +142,16 @@ END_TEST
 
 /* ---- steps.jsonl ---- */
 START_TEST(step_seconds) {
-    double seconds;
+    bnn_step_seconds seconds;
     static const char odd[] = "{\"seconds\":3}\n{\"seconds\":0.5}\n{\"seconds\":1}\n{\"sec";
     static const char even[] = "{\"seconds\":3}\n{\"seconds\":1}\n";
     ck_assert_int_eq(bnn_step_seconds_parse("s", odd, strlen(odd), &seconds, &err), BNN_OK);
-    ck_assert_double_eq(seconds, 1);
+    ck_assert_double_eq(seconds.median, 1);
+    ck_assert_double_eq(seconds.total, 4.5);
     ck_assert_int_eq(bnn_step_seconds_parse("s", even, strlen(even), &seconds, &err), BNN_OK);
-    ck_assert_double_eq(seconds, 2);
+    ck_assert_double_eq(seconds.median, 2);
     ck_assert_int_eq(bnn_step_seconds_parse("s", NULL, 0, &seconds, &err), BNN_OK);
-    ck_assert(isnan(seconds));
+    ck_assert(isnan(seconds.median) && isnan(seconds.total));
     static const char *const bad[] = {"\n",
                                       "{}\n",
                                       "{\"seconds\":-1}\n",
@@ -236,7 +237,7 @@ START_TEST(charts_of_any_numbers) {
 }
 END_TEST
 
-/* Eight lines differ in dash and in mark, not only in colour. */
+/* Lines differ in dash and in mark, not only in colour. */
 START_TEST(lines_differ_without_colour) {
     static const double x[] = {1, 2}, y[] = {1, 2};
     const char *svg = chart_of(x, y, 2, BNN_CHART_STYLES), *at = svg;

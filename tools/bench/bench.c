@@ -190,17 +190,28 @@ bnn_code bnn_bench_pair(const bnn_bench *bench, const bnn_bench_row *row, const 
 /* The chosen size; an error for one that says nothing to what the network sees. */
 static bnn_code resize(const bnn_bench *bench, bnn_spec *spec, bnn_error *err) {
     const char *input = bench->arch->inputs[0];
-    int images = strcmp(input, "image") == 0, clouds = strcmp(input, "points") == 0;
-    if ((bench->image_size && !images) || (bench->points && !clouds)) {
-        return bnn_fail(err, BNN_ERR_ARGUMENT, "--%s says nothing to --arch %s, which sees '%s'",
-                        bench->image_size && !images ? "image-size" : "points", bench->arch->name,
-                        input);
+    const struct {
+        const char *option, *of;
+        int value;
+    } sizes[] = {{"image-size", "image", bench->image_size},
+                 {"points", "points", bench->points},
+                 {"length", "ids", bench->length}};
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+        if (sizes[i].value && strcmp(input, sizes[i].of) != 0) {
+            return bnn_fail(err, BNN_ERR_ARGUMENT,
+                            "--%s says nothing to --arch %s, which sees '%s'", sizes[i].option,
+                            bench->arch->name, input);
+        }
+    }
+    if (bench->length > bench->arch->positions) {
+        return bnn_fail(err, BNN_ERR_ARGUMENT, "--length %d: %s has places for %d tokens",
+                        bench->length, bench->arch->name, bench->arch->positions);
     }
     if (bench->image_size) {
         spec->height = spec->width = bench->image_size;
         spec->classes = spec->height < 224 ? spec->classes : 1000;
     }
-    spec->width = bench->points ? bench->points : spec->width;
+    spec->width = bench->points ? bench->points : bench->length ? bench->length : spec->width;
     spec->classes = bench->classes ? bench->classes : spec->classes;
     return BNN_OK;
 }

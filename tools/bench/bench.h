@@ -22,12 +22,12 @@ typedef struct bnn_bench {
     int repeat;
     const char *filter; /* only cases that contain this text; NULL: all */
     const bnn_arch *arch;
-    const char *algorithms[BNN_BENCH_ALGORITHMS];     /* NULL-terminated */
-    int batch_size, image_size, points, classes;      /* 0: not chosen */
-    const char *model;                                /* infer: a file, or NULL */
-    const bnn_engine *engines[BNN_BENCH_ENGINES + 1]; /* train, infer; NULL-terminated */
-    bool scaling;                                     /* train */
-    const char *data, *data_dir;                      /* train, with the loader: or NULL */
+    const char *algorithms[BNN_BENCH_ALGORITHMS];        /* NULL-terminated */
+    int batch_size, image_size, points, length, classes; /* 0: not chosen */
+    const char *model;                                   /* infer: a file, or NULL */
+    const bnn_engine *engines[BNN_BENCH_ENGINES + 1];    /* train, data, infer; NULL-terminated */
+    bool scaling;                                        /* train */
+    const char *data, *data_dir;                         /* data; train, with the loader: or NULL */
     bnn_energy *energy; /* infer: counters that can be read, or NULL */
 } bnn_bench;
 
@@ -35,6 +35,7 @@ bnn_code bnn_bench_gemm(const bnn_bench *bench, bnn_error *err);
 bnn_code bnn_bench_attention(const bnn_bench *bench, bnn_error *err); /* of gemm's */
 bnn_code bnn_bench_conv(const bnn_bench *bench, bnn_error *err);
 bnn_code bnn_bench_train(const bnn_bench *bench, bnn_error *err);
+bnn_code bnn_bench_data(const bnn_bench *bench, bnn_error *err);
 bnn_code bnn_bench_infer(const bnn_bench *bench, bnn_error *err);
 
 /* ---- what they share (bench.c) ---- */

@@ -10,10 +10,13 @@
 /* What trains computes in float; what infers may do so in integers. */
 static const bnn_engine torch = {"torch", "torch_step.py", {"fp32", "bf16"}};
 static const bnn_engine torch_compile = {"torch-compile", "torch_step.py", {"fp32", "bf16"}};
+/* Of data, what is measured is which samples are made. */
+static const bnn_engine torchvision = {"torchvision", "data_torch.py", {"train", "test"}};
 static const bnn_engine onnxruntime = {"onnxruntime", "onnx_infer.py", {"fp32", "int8"}};
 static const bnn_engine openvino = {"openvino", "onnx_infer.py", {"fp32", "int8"}};
 
 const bnn_engine *const bnn_train_engines[] = {&torch, &torch_compile, NULL};
+const bnn_engine *const bnn_data_engines[] = {&torchvision, NULL};
 const bnn_engine *const bnn_infer_engines[] = {&onnxruntime, &openvino, NULL};
 
 /* Beside the program, as it is installed (BNN_DATA_FROM_BIN is the way from its folder) or built.

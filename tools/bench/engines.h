@@ -11,8 +11,10 @@ typedef struct bnn_engine {
     const char *precisions[BNN_ENGINE_PRECISIONS]; /* each a baseline of its own */
 } bnn_engine;
 
-/* What a training step and what inference can be compared with; NULL-terminated. */
-extern const bnn_engine *const bnn_train_engines[], *const bnn_infer_engines[];
+/* What a training step, what making samples and what inference can be compared with;
+ * NULL-terminated. */
+extern const bnn_engine *const bnn_train_engines[], *const bnn_data_engines[],
+                                                        *const bnn_infer_engines[];
 
 /* Adds the baselines of the chosen engines (bench->engines) for batches of that size. What cannot
  * be had or begun here is told on stderr and has no worker. `folder` is for what the workers of a

@@ -101,7 +101,7 @@ size_t bnn_bench_small_shapes(const bnn_bench *bench, bnn_conv out[BNN_BENCH_SHA
         same_size(1, 1, 32, 256, 128, 1, 1, 1, 1),
         same_size(1, 1, 8, 128, 256, 1, 1, 1, 1),
     };
-    if (bench->image_size || bench->batch_size || bench->points) {
+    if (bench->image_size || bench->batch_size || bench->points || bench->length) {
         return 0;
     }
     memcpy(out, shapes, sizeof shapes);

@@ -278,6 +278,26 @@ static bnn_code take_option(words *w, bnn_error *err) {
     return set_text(option, value, err);
 }
 
+/* argv[at] starts with "-" and a letter. */
+static bnn_code take_letter(words *w, bnn_error *err) {
+    const char *word = w->argv[w->at], *value = "";
+    bnn_option *option = NULL;
+    for (size_t i = 0; i < w->program->option_count && !option; i++)
+        if (w->program->options[i].letter == word[1])
+            option = &w->program->options[i];
+    if (!option)
+        return refuse_word(w->program, "unknown option", word, " (options start with --)", err);
+    if (option->type == BNN_OPTION_FLAG) {
+        if (word[2])
+            return bnn_fail(err, BNN_ERR_ARGUMENT, "-%c takes no value", option->letter);
+    } else {
+        value = word[2] ? word + 2 : take_value(w, NULL);
+        if (!value)
+            return value_missing(w->program, option->name, option->argument, err);
+    }
+    return set_text(option, value, err);
+}
+
 static bnn_code take_words(words *w, bnn_error *err) {
     int only_operands = 0;
     for (w->at = 1; w->at < w->argc; w->at++) {
@@ -290,7 +310,7 @@ static bnn_code take_words(words *w, bnn_error *err) {
         else if (word[1] == '-')
             code = take_option(w, err);
         else
-            code = refuse_word(w->program, "unknown option", word, " (options start with --)", err);
+            code = take_letter(w, err);
         if (code)
             return code;
     }

@@ -34,7 +34,8 @@ typedef struct bnn_option {
     int from_config;
     /* INT of level 2: a resumed run may be given a larger value, where its owner allows that. */
     int may_grow;
-    int given; /* set by the parser: 1 command line, 2 configuration file */
+    char letter; /* of what is typed often: -j N; or 0 */
+    int given;   /* set by the parser: 1 command line, 2 configuration file */
 } bnn_option;
 
 typedef struct bnn_program {
@@ -51,9 +52,10 @@ typedef struct bnn_program {
 
 typedef enum bnn_parse_result { BNN_PARSE_RUN, BNN_PARSE_DONE, BNN_PARSE_ERROR } bnn_parse_result;
 
-/* Parses argv: --name value and --name=value, -h/--help, --version, --man (the man page in roff on
- * stdout), and --config FILE (a JSON object of option names; the command line wins). DONE: help or
- * such was printed. ERROR: one line is on stderr ("bnn-train: unknown option --algoo (did you mean
+/* Parses argv: --name value and --name=value, -x value and -xvalue of a letter, -h/--help,
+ * --version, --man (the man page in roff on stdout), and --config FILE (a JSON object of option
+ * names; the command line wins). DONE: help or such was printed. ERROR: one line is on stderr
+ * ("bnn-train: unknown option --algoo (did you mean
  * --algo?); see bnn-train --help"). Strings from a configuration file live as long as the program.
  */
 bnn_parse_result bnn_options_parse(bnn_program *program, int argc, char **argv);

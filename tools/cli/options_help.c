@@ -9,8 +9,8 @@
 enum { WIDTH = 80, WIDEST_LEFT = 30 };
 
 /* The programs that refer to each other in SEE ALSO. */
-static const char *const siblings[] = {"bnn-bench",  "bnn-corrupt", "bnn-eval",
-                                       "bnn-export", "bnn-report",  "bnn-train"};
+static const char *const siblings[] = {"bnn-bench",   "bnn-corrupt", "bnn-eval",  "bnn-export",
+                                       "bnn-predict", "bnn-report",  "bnn-sweep", "bnn-train"};
 
 /* ---- what both print ---- */
 
@@ -113,7 +113,10 @@ static wrap start_row(FILE *out, const char *left, size_t indent) {
 
 static void left_text(const bnn_option *option, char *out, size_t bytes) {
     const char *open, *close, *argument = argument_of(option, &open, &close);
-    snprintf(out, bytes, "--%s%s%s%s%s", option->name, argument ? " " : "", open,
+    char letter[8] = "";
+    if (option->letter)
+        snprintf(letter, sizeof letter, "-%c, ", option->letter);
+    snprintf(out, bytes, "%s--%s%s%s%s%s", letter, option->name, argument ? " " : "", open,
              argument ? argument : "", close);
 }
 
@@ -255,7 +258,10 @@ static void roff_lines(FILE *out, const char *text, const char *between) {
 static void roff_option(FILE *out, const bnn_option *option) {
     const char *open, *close, *argument = argument_of(option, &open, &close);
     bnn_number_text number;
-    fputs(".TP\n\\fB\\-\\-", out);
+    fputs(".TP\n", out);
+    if (option->letter)
+        fprintf(out, "\\fB\\-%c\\fR, ", option->letter);
+    fputs("\\fB\\-\\-", out);
     roff(out, option->name);
     fputs("\\fR", out);
     if (argument) {

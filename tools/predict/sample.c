@@ -10,8 +10,11 @@
 static bnn_code read_image(bnn_sample *s, const char *path, const bnn_map *map, bnn_error *err) {
     const bnn_spec *spec = &s->model->spec;
     const size_t values = bnn_shape_count(s->field[0].shape);
-    bnn_code code = bnn_image_file_read(path, map->data, map->size, spec->picture, spec->height,
-                                        spec->width, s->pixels, err);
+    const bnn_dataset_info *info = bnn_dataset_find(spec->dataset);
+    bnn_code code = info && info->show && bnn_shape_equal(spec->picture, info->picture)
+                        ? info->show(path, map->data, map->size, s->pixels, err)
+                        : bnn_image_file_read(path, map->data, map->size, spec->picture,
+                                              spec->height, spec->width, s->pixels, err);
     float *input = s->data[0];
     for (size_t i = 0; code == BNN_OK && i < values; i++) {
         input[i] = ((float)s->pixels[i] - spec->mean[i % 3]) / spec->std[i % 3];
@@ -67,7 +70,9 @@ bnn_code bnn_sample_of_file(bnn_sample *s, const char *path, const bnn_map *map,
 
 bnn_code bnn_sample_of_text(bnn_sample *s, const char *name, const char *const text[2],
                             const size_t size[2], bnn_error *err) {
+    const bnn_dataset_info *info = bnn_dataset_find(s->model->spec.dataset);
     bnn_code code = BNN_OK;
+    s->unlike += info && info->pairs != (text[1] != NULL);
     for (int i = 0; i < 2; i++) {
         s->tokens[i].count = 0;
         if (code == BNN_OK && text[i]) {

@@ -17,7 +17,8 @@ typedef struct bnn_sample {
     bnn_cloud cloud;  /* the last file's */
     bnn_vocab *vocab; /* of texts, else NULL */
     bnn_ids tokens[2];
-    int reader; /* of files that are a sample each; -1: of none */
+    size_t unlike; /* texts that were pairs where the network learned single ones, or otherwise */
+    int reader;    /* of files that are a sample each; -1: of none */
 } bnn_sample;
 
 /* Free it in any case. An error where nothing is read as what the network sees. */

@@ -4,22 +4,19 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "tools/report/chart_parts.h"
 #include "tools/report/html.h"
 
 /* The picture's own units; the page scales it. */
 enum { WIDTH = 480, HEIGHT = 290, LEFT = 46, RIGHT = 52, TOP = 34, BOTTOM = 42 };
-enum { MARKS = 12, LABEL_STEP = 14, MOST_LABELS = 64 };
+enum { MARKS = 12, LABEL_STEP = 14 };
 
 /* Solid, then ever other dashes. */
-static const char *const dashes[BNN_CHART_STYLES] = {"none", "7 4",     "2 4", "10 4 2 4",
-                                                     "14 4", "4 3 1 3", "1 3", "12 3 3 3"};
-
-typedef struct axis {
-    double low, high, step;
-} axis;
+static const char *const dashes[BNN_CHART_STYLES] = {
+    "none", "7 4", "2 4", "10 4 2 4", "14 4", "4 3 1 3", "1 3", "12 3 3 3", "5 2"};
 
 typedef struct frame {
-    axis x, y;
+    bnn_axis x, y;
 } frame;
 
 /* ---- scales ------------------------------------------------------------------------------- */
@@ -30,7 +27,7 @@ static double nice_step(double range, int wanted) {
     return unit * (part <= 1.0 ? 1.0 : part <= 2.0 ? 2.0 : part <= 5.0 ? 5.0 : 10.0);
 }
 
-static axis fit(double low, double high, int wanted, int whole) {
+bnn_axis bnn_axis_fit(double low, double high, int wanted, int whole) {
     if (!(high - low > 1e-9 * fabs(high))) { /* one value, or none */
         double middle = high >= low ? low : 0.0, room = fmax(0.5, 1e-3 * fabs(middle));
         low = middle - room;
@@ -38,8 +35,9 @@ static axis fit(double low, double high, int wanted, int whole) {
     }
     double step = nice_step(high - low, wanted);
     step = whole ? fmax(step, 1.0) : step;
-    return whole ? (axis){low, high, step}
-                 : (axis){floor(low / step + 1e-9) * step, ceil(high / step - 1e-9) * step, step};
+    return whole
+               ? (bnn_axis){low, high, step}
+               : (bnn_axis){floor(low / step + 1e-9) * step, ceil(high / step - 1e-9) * step, step};
 }
 
 static double place_x(const frame *f, double x) {
@@ -62,18 +60,18 @@ static frame fit_all(const bnn_chart_line *lines, size_t count) {
             }
         }
     }
-    return (frame){fit(x[0], x[1], 8, 1), fit(y[0], y[1], 5, 0)};
+    return (frame){bnn_axis_fit(x[0], x[1], 8, 1), bnn_axis_fit(y[0], y[1], 5, 0)};
 }
 
 /* Behind the first. */
-static int ticks(const axis *a) {
+int bnn_axis_ticks(const bnn_axis *a) {
     return (int)((a->high - a->low) / a->step + 0.5);
 }
 
 static void draw_axes(FILE *out, const frame *f, const char *x_label) {
     const double bottom = HEIGHT - BOTTOM;
     const int digits = (int)fmin(fmax(-floor(log10(f->y.step) + 1e-9), 0.0), 6.0);
-    for (int i = 0; i <= ticks(&f->y); i++) {
+    for (int i = 0; i <= bnn_axis_ticks(&f->y); i++) {
         double y = f->y.low + i * f->y.step, at = place_y(f, y);
         double shown = fabs(y) < 1e-6 * f->y.step ? 0.0 : y;
         fprintf(out, "<path class=\"g\" d=\"M%d %.1fH%d\"/>", LEFT, at, WIDTH - RIGHT);
@@ -95,7 +93,7 @@ static void draw_axes(FILE *out, const frame *f, const char *x_label) {
 }
 
 /* ---- lines -------------------------------------------------------------------------------- */
-static void draw_mark(FILE *out, size_t style, double x, double y) {
+void bnn_chart_mark(FILE *out, size_t style, double x, double y) {
     static const char *const shapes[BNN_CHART_STYLES] = {"m-4 0a4 4 0 1 0 8 0a4 4 0 1 0 -8 0z",
                                                          "m-3.6 -3.6h7.2v7.2h-7.2z",
                                                          "m0 -4.8l4.5 8h-9z",
@@ -103,11 +101,17 @@ static void draw_mark(FILE *out, size_t style, double x, double y) {
                                                          "m-4 0h8m-4 -4v8",
                                                          "m-3.4 -3.4l6.8 6.8m0 -6.8l-6.8 6.8",
                                                          "m-4 0a4 4 0 1 0 8 0a4 4 0 1 0 -8 0z",
-                                                         "m0 4.8l4.5 -8h-9z"};
+                                                         "m0 4.8l4.5 -8h-9z",
+                                                         "m0 -4.6v9.2m-4.6 -4.6h9.2"};
     const size_t s = style % BNN_CHART_STYLES;
     char fill[8];
     snprintf(fill, sizeof fill, s == 6 ? "hollow" : "f%zu", s);
     fprintf(out, "<path class=\"m c%zu %s\" d=\"M%.1f %.1f%s\"/>", s, fill, x, y, shapes[s]);
+}
+
+void bnn_chart_line_attributes(size_t style, char attributes[120]) {
+    const size_t s = style % BNN_CHART_STYLES;
+    snprintf(attributes, 120, "class=\"l c%zu\" stroke-dasharray=\"%s\"", s, dashes[s]);
 }
 
 static void draw_line(FILE *out, const frame *f, const bnn_chart_line *line) {
@@ -115,7 +119,9 @@ static void draw_line(FILE *out, const frame *f, const bnn_chart_line *line) {
     /* Lines close together are marked in different places. */
     const size_t every = (line->count + MARKS - 1) / MARKS, first = every * s / BNN_CHART_STYLES;
     const char *move = "M";
-    fprintf(out, "<path class=\"l c%zu\" stroke-dasharray=\"%s\" d=\"", s, dashes[s]);
+    char attributes[120];
+    bnn_chart_line_attributes(s, attributes);
+    fprintf(out, "<path %s d=\"", attributes);
     for (size_t i = 0; i < line->count; i++) {
         if (isnan(line->y[i])) {
             move = "M";
@@ -127,27 +133,21 @@ static void draw_line(FILE *out, const frame *f, const bnn_chart_line *line) {
     fputs("\"/>", out);
     for (size_t i = 0; i < line->count; i++) {
         if (!isnan(line->y[i]) && (i % every == first || i + 1 == line->count)) {
-            draw_mark(out, s, place_x(f, line->x[i]), place_y(f, line->y[i]));
+            bnn_chart_mark(out, s, place_x(f, line->x[i]), place_y(f, line->y[i]));
         }
     }
     fputs("\n", out);
 }
 
-typedef struct label {
-    const bnn_chart_line *line;
-    double x, y; /* of the line's end */
-    double at;   /* of the text, as y */
-} label;
-
 static int higher_first(const void *a, const void *b) {
-    double x = ((const label *)a)->y, y = ((const label *)b)->y;
+    double x = ((const bnn_chart_label *)a)->y, y = ((const bnn_chart_label *)b)->y;
     return (x > y) - (x < y);
 }
 
 /* Apart, downwards, then back up where the room ends. */
-static void spread(label *labels, size_t n) {
-    const double step = fmin(LABEL_STEP, (double)(HEIGHT - TOP - BOTTOM) / (double)(n + 1));
-    double room = HEIGHT - BOTTOM;
+static void spread(bnn_chart_label *labels, size_t n, double top, double bottom) {
+    const double step = fmin(LABEL_STEP, (bottom - top) / (double)(n + 1));
+    double room = bottom;
     for (size_t i = 0; i < n; i++) {
         labels[i].at = i ? fmax(labels[i].y, labels[i - 1].at + step) : labels[i].y;
     }
@@ -156,39 +156,42 @@ static void spread(label *labels, size_t n) {
     }
 }
 
-/* Names at the lines' ends; one that had to move is led to. */
-static void draw_labels(FILE *out, const frame *f, const bnn_chart_line *lines, size_t count) {
-    label labels[MOST_LABELS];
-    size_t n = 0;
-    for (size_t k = 0; k < count && n < MOST_LABELS; k++) {
-        size_t last = lines[k].count;
-        while (last > 0 && isnan(lines[k].y[last - 1])) {
-            last--;
-        }
-        if (last > 0) {
-            labels[n++] = (label){&lines[k], place_x(f, lines[k].x[last - 1]),
-                                  place_y(f, lines[k].y[last - 1]), 0.0};
-        }
-    }
+void bnn_chart_labels(FILE *out, bnn_chart_label *labels, size_t n, double top, double bottom) {
     qsort(labels, n, sizeof *labels, higher_first);
-    spread(labels, n);
+    spread(labels, n, top, bottom);
     for (size_t i = 0; i < n; i++) {
-        const label *l = &labels[i];
-        const size_t s = l->line->style % BNN_CHART_STYLES;
+        const bnn_chart_label *l = &labels[i];
         int moved = fabs(l->at - l->y) > 3.0;
         if (moved) {
-            fprintf(out, "<path class=\"c%zu\" d=\"M%.1f %.1fL%.1f %.1f\"/>", s, l->x + 6, l->y,
-                    l->x + 17, l->at);
+            fprintf(out, "<path class=\"c%zu\" d=\"M%.1f %.1fL%.1f %.1f\"/>",
+                    l->style % BNN_CHART_STYLES, l->x + 6, l->y, l->x + 17, l->at);
         }
         fprintf(out, "<text class=\"t\" x=\"%.1f\" y=\"%.1f\">", l->x + (moved ? 20 : 9),
                 l->at + 4);
-        bnn_html_text(out, l->line->name);
+        bnn_html_text(out, l->name);
         fputs("</text>", out);
     }
     fputs("\n", out);
 }
 
-static void begin_svg(FILE *out, int width, int height, const char *description) {
+/* Names at the lines' ends. */
+static void draw_labels(FILE *out, const frame *f, const bnn_chart_line *lines, size_t count) {
+    bnn_chart_label labels[BNN_CHART_LABELS];
+    size_t n = 0;
+    for (size_t k = 0; k < count && n < BNN_CHART_LABELS; k++) {
+        size_t last = lines[k].count;
+        while (last > 0 && isnan(lines[k].y[last - 1])) {
+            last--;
+        }
+        if (last > 0) {
+            labels[n++] = (bnn_chart_label){lines[k].name, place_x(f, lines[k].x[last - 1]),
+                                            place_y(f, lines[k].y[last - 1]), lines[k].style, 0.0};
+        }
+    }
+    bnn_chart_labels(out, labels, n, TOP, HEIGHT - BOTTOM);
+}
+
+void bnn_chart_begin(FILE *out, int width, int height, const char *description) {
     fprintf(out, "<svg viewBox=\"0 0 %d %d\" role=\"img\"><title>", width, height);
     bnn_html_text(out, description);
     fputs("</title>\n", out);
@@ -198,7 +201,7 @@ void bnn_chart_lines(FILE *out, const char *title, const char *x_label, const ch
                      const bnn_chart_line *lines, size_t count) {
     const frame f = fit_all(lines, count);
     fputs("<figure>", out);
-    begin_svg(out, WIDTH, HEIGHT, description);
+    bnn_chart_begin(out, WIDTH, HEIGHT, description);
     fprintf(out, "<text class=\"t\" x=\"%d\" y=\"16\">", 4);
     bnn_html_text(out, title);
     fputs("</text>\n", out);
@@ -216,7 +219,7 @@ void bnn_chart_key(FILE *out, size_t style) {
             "<svg viewBox=\"0 0 44 14\" aria-hidden=\"true\"><path class=\"l c%zu\" "
             "stroke-dasharray=\"%s\" d=\"M1 7H43\"/>",
             s, dashes[s]);
-    draw_mark(out, s, 22, 7);
+    bnn_chart_mark(out, s, 22, 7);
     fputs("</svg>", out);
 }
 
@@ -237,7 +240,7 @@ void bnn_chart_pair(FILE *out, double low, double high, double first, double sec
     fprintf(out, "<path class=\"g\" d=\"M0 8H%d\"/><path class=\"a\" d=\"M%.1f 1V15\"/>", LONG,
             EDGE - low * scale);
     fprintf(out, "<path class=\"a\" d=\"M%.1f 8H%.1f\"/>", a, b);
-    draw_mark(out, 0, a, 8);
-    draw_mark(out, 1, b, 8);
+    bnn_chart_mark(out, 0, a, 8);
+    bnn_chart_mark(out, 1, b, 8);
     fputs("</svg>", out);
 }

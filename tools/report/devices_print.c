@@ -2,6 +2,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "tools/cli/json_file.h"
 #include "tools/cli/utf8.h"
 #include "tools/report/devices.h"
 
@@ -101,10 +102,6 @@ void bnn_device_table_print(const bnn_device_table *t, FILE *out) {
 }
 
 /* ---- JSON --------------------------------------------------------------------------------- */
-static json_t *number(double value) {
-    return isnan(value) ? json_null() : json_real(value);
-}
-
 static json_t *bytes(int64_t value) {
     return value ? json_integer(value) : json_null();
 }
@@ -118,15 +115,16 @@ static json_t *row_json(const bnn_device_row *row) {
                           row->cpu, "isa", row->isa, "threads", (json_int_t)row->threads, "arch",
                           row->arch, "algo", row->algo, "format", row->format, "input", row->input,
                           "batch", (json_int_t)row->batch);
-    json_t *figures = json_pack(
-        "{s:s*, s:f, s:f, s:f, s:I, s:I, s:f, s:o, s:o, s:o, s:o*, s:o*, s:o*}", "model",
-        row->model[0] ? row->model : NULL, "seconds", own->seconds, "baseline_seconds",
-        twin->seconds, "ratio", twin->seconds / own->seconds, "file_bytes", (json_int_t)own->bytes,
-        "float_bytes", (json_int_t)twin->bytes, "size_ratio", size_ratio(row), "peak_bytes",
-        bytes(own->peak_bytes), "baseline_peak_bytes", bytes(twin->peak_bytes), "memory_ratio",
-        number(memory_ratio(row)), "joules", own->joules > 0.0 ? json_real(own->joules) : NULL,
-        "baseline_joules", twin->joules > 0.0 ? json_real(twin->joules) : NULL, "energy_ratio",
-        isnan(energy_ratio) ? NULL : json_real(energy_ratio));
+    json_t *figures =
+        json_pack("{s:s*, s:f, s:f, s:f, s:I, s:I, s:f, s:o, s:o, s:o, s:o*, s:o*, s:o*}", "model",
+                  row->model[0] ? row->model : NULL, "seconds", own->seconds, "baseline_seconds",
+                  twin->seconds, "ratio", twin->seconds / own->seconds, "file_bytes",
+                  (json_int_t)own->bytes, "float_bytes", (json_int_t)twin->bytes, "size_ratio",
+                  size_ratio(row), "peak_bytes", bytes(own->peak_bytes), "baseline_peak_bytes",
+                  bytes(twin->peak_bytes), "memory_ratio", bnn_json_number(memory_ratio(row)),
+                  "joules", own->joules > 0.0 ? json_real(own->joules) : NULL, "baseline_joules",
+                  twin->joules > 0.0 ? json_real(twin->joules) : NULL, "energy_ratio",
+                  isnan(energy_ratio) ? NULL : json_real(energy_ratio));
     if (!o || !figures || json_object_update(o, figures) != 0) {
         json_decref(o);
         o = NULL;
@@ -138,8 +136,9 @@ static json_t *row_json(const bnn_device_row *row) {
 static json_t *algorithm_json(const bnn_device_algorithm *a) {
     return json_pack("{s:s, s:I, s:I, s:I, s:o, s:o, s:o}", "algo", a->algo, "rows",
                      (json_int_t)a->rows, "cells", (json_int_t)a->cells, "undeployable",
-                     (json_int_t)a->undeployable, "time_ratio", number(a->time_ratio), "size_ratio",
-                     number(a->size_ratio), "metric", number(a->metric));
+                     (json_int_t)a->undeployable, "time_ratio", bnn_json_number(a->time_ratio),
+                     "size_ratio", bnn_json_number(a->size_ratio), "metric",
+                     bnn_json_number(a->metric));
 }
 
 json_t *bnn_device_table_json(const bnn_device_table *t) {

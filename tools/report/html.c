@@ -34,14 +34,14 @@ void bnn_html_text(FILE *out, const char *text) {
     }
 }
 
-/* Colours are variables; s0 to s7 are the series', each with a dash and a mark of its own. */
+/* Colours are variables; s0 to s8 are the series', each with a dash and a mark of its own. */
 static const char style[] =
     ":root{color-scheme:light dark;--page:#f6f6f3;--card:#fff;--ink:#16181d;--soft:#5a606b;"
     "--line:#dcdcd6;--grid:#e8e8e3;--heat:34,112,200;--s0:#2467b5;--s1:#b8500b;--s2:#17795a;"
-    "--s3:#7446bd;--s4:#b82e70;--s5:#7d6100;--s6:#00727f;--s7:#565f6d}\n"
+    "--s3:#7446bd;--s4:#b82e70;--s5:#7d6100;--s6:#00727f;--s7:#565f6d;--s8:#a32a1f}\n"
     "@media (prefers-color-scheme:dark){:root{--page:#121316;--card:#1b1d21;--ink:#eceef2;"
     "--soft:#a3abb8;--line:#34373e;--grid:#2a2d33;--heat:70,148,235;--s0:#74b3f7;--s1:#f2a066;"
-    "--s2:#55c9a0;--s3:#bda4f5;--s4:#f08fbb;--s5:#dcbd58;--s6:#58c6d6;--s7:#aeb8c6}}\n"
+    "--s2:#55c9a0;--s3:#bda4f5;--s4:#f08fbb;--s5:#dcbd58;--s6:#58c6d6;--s7:#aeb8c6;--s8:#f28b7d}}\n"
     "*{box-sizing:border-box}\n"
     "body{margin:0;background:var(--page);color:var(--ink);font:15px/1.5 system-ui,-apple-system,"
     "'Segoe UI',Roboto,'Helvetica Neue',Arial,sans-serif}\n"
@@ -64,9 +64,11 @@ static const char style[] =
     ".g{stroke:var(--grid)}.a{stroke:var(--soft)}.l{fill:none;stroke-width:2;"
     "stroke-linejoin:round}.m{stroke-width:1.6}.bar{fill:var(--s0)}\n"
     ".c0{stroke:var(--s0)}.c1{stroke:var(--s1)}.c2{stroke:var(--s2)}.c3{stroke:var(--s3)}"
-    ".c4{stroke:var(--s4)}.c5{stroke:var(--s5)}.c6{stroke:var(--s6)}.c7{stroke:var(--s7)}\n"
+    ".c4{stroke:var(--s4)}.c5{stroke:var(--s5)}.c6{stroke:var(--s6)}.c7{stroke:var(--s7)}.c8{"
+    "stroke:var(--s8)}\n"
     ".f0{fill:var(--s0)}.f1{fill:var(--s1)}.f2{fill:var(--s2)}.f3{fill:var(--s3)}"
-    ".f4{fill:var(--s4)}.f5{fill:var(--s5)}.f6{fill:var(--s6)}.f7{fill:var(--s7)}"
+    ".f4{fill:var(--s4)}.f5{fill:var(--s5)}.f6{fill:var(--s6)}.f7{fill:var(--s7)}.f8{fill:var(--s8)"
+    "}"
     ".hollow{fill:var(--card)}.dots{fill:none;stroke-width:3.4;stroke-linecap:round}\n"
     ".shots{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,200px),1fr));"
     "gap:18px;margin-bottom:6px}.pixels{fill:none;shape-rendering:crispEdges}\n"

@@ -48,7 +48,7 @@ static void facts(FILE *out, const bnn_report_run *run) {
     fact_number(out, "learning rate", "%g", c->lr);
     fact(out, "schedule", c->scheduler ? c->scheduler : "not recorded");
     fact_number(out, "seed", "%.0f", (double)c->seed);
-    fact_number(out, "seconds a step (median)", "%.4f", run->step_seconds);
+    fact_number(out, "seconds a step (median)", "%.4f", run->step.median);
     const bnn_metric *m = &run->task->metrics[0];
     char best[80], value[64];
     if (!isnan(bnn_report_best(run))) { /* a correlation may be below zero */
@@ -86,7 +86,7 @@ static void tiles(FILE *out, const bnn_report_run *run) {
     snprintf(best, sizeof best, "best test %.40s in training", m->title);
     fputs("<div class=\"tiles\">\n", out);
     tile(out, format_of(m), bnn_report_best(run), best);
-    tile(out, "%.4f s", run->step_seconds, "a training step");
+    tile(out, "%.4f s", run->step.median, "a training step");
     if (run->evaluated) {
         double clean = r->metric[0], mean = bnn_results_mean(r);
         snprintf(name, sizeof name, "%.40s%s", m->title, r->row_count ? ", clean images" : "");
@@ -222,7 +222,7 @@ static void run_row(FILE *out, const bnn_report_run *run, size_t number) {
     }
     fputs("</td>", out);
     bnn_html_number_cell(out, c->seed >= 0 ? (double)c->seed : NAN, 0);
-    bnn_html_number_cell(out, run->step_seconds, 4);
+    bnn_html_number_cell(out, run->step.median, 4);
     bnn_html_number_cell(out, bnn_report_best(run), 2);
     bnn_html_number_cell(out, clean, 2);
     bnn_html_number_cell(out, bnn_results_mean(r), 2);

@@ -56,7 +56,7 @@ static bnn_code read_results(bnn_report_run *run, bnn_error *err) {
 }
 
 bnn_code bnn_report_run_open(const char *path, bnn_report_run *run, bnn_error *err) {
-    *run = (bnn_report_run){.path = path, .arena = bnn_arena_create(), .step_seconds = NAN};
+    *run = (bnn_report_run){.path = path, .arena = bnn_arena_create(), .step = {NAN, NAN}};
     if (!run->arena) {
         return bnn_fail(err, BNN_ERR_MEMORY, "%s: out of memory", path);
     }
@@ -67,7 +67,7 @@ bnn_code bnn_report_run_open(const char *path, bnn_report_run *run, bnn_error *e
         code = bnn_metrics_read(path, run->task, run->arena, &run->metrics, err);
     }
     if (code == BNN_OK && is_there(run, "steps.jsonl")) {
-        code = bnn_step_seconds_read(path, &run->step_seconds, err);
+        code = bnn_step_seconds_read(path, &run->step, err);
     }
     if (code == BNN_OK && is_there(run, BNN_RESULTS_FILE)) {
         code = read_results(run, err);

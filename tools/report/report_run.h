@@ -12,8 +12,8 @@ typedef struct bnn_report_run {
     bnn_run_config config;
     const bnn_task *task;
     bnn_metrics metrics;
-    double step_seconds; /* NAN: unknown */
-    int evaluated;       /* there are results */
+    bnn_step_seconds step; /* NAN: unknown */
+    int evaluated;         /* there are results */
     bnn_results results;
 } bnn_report_run;
 

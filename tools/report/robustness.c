@@ -109,13 +109,6 @@ static bnn_code find_twins(bnn_robustness *r, bnn_error *err) {
                              "no binary network among the runs: nothing to compare");
 }
 
-/* Gaps are multiples of some 1e-6; what is smaller is rounding. */
-#define ROUNDING 1e-9
-
-double bnn_gap_ratio(double float_gap, double gap) {
-    return gap > ROUNDING && float_gap > -ROUNDING ? fmax(float_gap, 0.0) / gap : NAN;
-}
-
 /* ---- the numbers -------------------------------------------------------------------------- */
 static void measure(const bnn_corruption_list *list, bnn_robust_run *out) {
     const bnn_results *r = &out->run->results;
@@ -158,18 +151,17 @@ static void average(const bnn_robustness *r, bnn_robust_algorithm *a) {
             }
         }
     }
-    double squares = 0.0;
+    bnn_ratio ratio[BNN_CORRUPTION_KINDS];
     for (size_t i = 0; i < r->list.count; i++) {
         a->gap[i] /= (double)a->architectures;
         a->float_gap[i] /= (double)a->architectures;
         a->ratio[i] = bnn_gap_ratio(a->float_gap[i], a->gap[i]);
-        if (!isnan(a->ratio[i])) {
-            squares += a->ratio[i] * a->ratio[i];
-            a->defined++;
-        }
+        ratio[i] = (bnn_ratio){bnn_corruption_names[r->list.kind[i]], a->float_gap[i], a->gap[i]};
     }
-    a->metric_of_defined = a->defined ? sqrt(squares / (double)a->defined) : NAN;
-    a->metric = a->defined == r->list.count ? a->metric_of_defined : NAN;
+    const bnn_overall o = bnn_overall_of(ratio, r->list.count, BNN_RATIO_OF_MEANS);
+    a->metric = o.metric;
+    a->metric_of_defined = o.metric_of_defined;
+    a->defined = o.defined;
 }
 
 static void add_algorithm(bnn_robustness *r, const bnn_robust_run *run) {

@@ -6,6 +6,7 @@
 #include <jansson.h>
 
 #include "tools/report/report_run.h"
+#include "tools/tracks/tracks.h"
 
 #define BNN_MAX_RUNS 64
 
@@ -42,8 +43,6 @@ typedef struct bnn_robustness {
     bnn_robust_algorithm algorithms[BNN_MAX_RUNS];
 } bnn_robustness;
 
-/* NAN where the binary network loses no accuracy, or its twin gains some. */
-double bnn_gap_ratio(double float_gap, double gap);
 /* Refuses runs that cannot be compared: without a twin (or with two), evaluated on other images. */
 bnn_code bnn_robustness_compute(const bnn_report_run *runs, size_t count,
                                 const bnn_corruption_list *list, bnn_robustness *out,

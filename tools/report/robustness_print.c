@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "tools/report/robustness.h"
+#include "tools/cli/json_file.h"
 #include "tools/cli/utf8.h"
 
 /* ---- text --------------------------------------------------------------------------------- */
@@ -94,24 +95,20 @@ void bnn_robustness_print(const bnn_robustness *r, FILE *out) {
 }
 
 /* ---- JSON --------------------------------------------------------------------------------- */
-static json_t *number(double value) {
-    return isnan(value) ? json_null() : json_real(value);
-}
-
 static json_t *run_rows(const bnn_robustness *r, const bnn_robust_run *run) {
     json_t *rows = json_array();
     for (size_t i = 0; i < r->list.count; i++) {
         const bnn_corruption_result *row = bnn_results_row(&run->run->results, r->list.kind[i]);
         json_t *top1 = json_array(), *gap = json_array();
         for (int s = 1; s <= BNN_SEVERITIES; s++) {
-            json_array_append_new(top1, number(bnn_results_cell(row, s)));
-            json_array_append_new(gap, number(run->clean - bnn_results_cell(row, s)));
+            json_array_append_new(top1, bnn_json_number(bnn_results_cell(row, s)));
+            json_array_append_new(gap, bnn_json_number(run->clean - bnn_results_cell(row, s)));
         }
         json_array_append_new(rows,
                               json_pack("{s:s, s:o, s:o, s:f, s:f, s:o}", "corruption",
                                         bnn_corruption_names[row->kind], "top1", top1, "gap", gap,
                                         "mean_top1", run->clean - run->gap[i], "mean_gap",
-                                        run->gap[i], "error", number(run->error[i])));
+                                        run->gap[i], "error", bnn_json_number(run->error[i])));
     }
     return rows;
 }
@@ -122,8 +119,8 @@ static json_t *run_json(const bnn_robustness *r, const bnn_robust_run *run) {
                      bnn_utf8_json(run->run->path), "algo", c->algo, "arch", c->arch, "data",
                      c->data, "twin", bnn_utf8_json(run->twin ? run->twin->run->path : NULL),
                      "images", (json_int_t)run->run->results.samples, "clean", run->clean,
-                     "mean_gap", run->mean_gap, "mean_error", number(run->mean_error), "rows",
-                     run_rows(r, run));
+                     "mean_gap", run->mean_gap, "mean_error", bnn_json_number(run->mean_error),
+                     "rows", run_rows(r, run));
 }
 
 static json_t *algorithm_json(const bnn_robustness *r, const bnn_robust_algorithm *a) {
@@ -132,15 +129,15 @@ static json_t *algorithm_json(const bnn_robustness *r, const bnn_robust_algorith
         const char *name = bnn_corruption_names[r->list.kind[i]];
         json_array_append_new(rows, json_pack("{s:s, s:f, s:f, s:o}", "corruption", name, "gap",
                                               a->gap[i], "float_gap", a->float_gap[i], "ratio",
-                                              number(a->ratio[i])));
+                                              bnn_json_number(a->ratio[i])));
         if (isnan(a->ratio[i])) {
             json_array_append_new(undefined, json_string(name));
         }
     }
     return json_pack("{s:s, s:s, s:I, s:o, s:o, s:o, s:o}", "algo", a->algo, "data", a->data,
-                     "architectures", (json_int_t)a->architectures, "metric", number(a->metric),
-                     "metric_of_defined", number(a->metric_of_defined), "undefined", undefined,
-                     "rows", rows);
+                     "architectures", (json_int_t)a->architectures, "metric",
+                     bnn_json_number(a->metric), "metric_of_defined",
+                     bnn_json_number(a->metric_of_defined), "undefined", undefined, "rows", rows);
 }
 
 json_t *bnn_robustness_json(const bnn_robustness *r) {

@@ -76,6 +76,8 @@ bnn_code bnn_spec_of_dataset(bnn_spec *spec, const bnn_dataset *dataset,
         at += sprintf(at, "%s%s", c ? "\n" : "", dataset->class_names[c]);
     }
     describe(spec, dataset->info, &dataset->field[0], dataset->classes);
+    memcpy(spec->mean, dataset->mean, sizeof spec->mean);
+    memcpy(spec->std, dataset->std, sizeof spec->std);
     spec->class_names = names;
     spec->variant = variant;
     spec->vocab = vocab;

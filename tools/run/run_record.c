@@ -240,8 +240,8 @@ static double median(double *value, size_t n) {
     return n ? (value[(n - 1) / 2] + value[n / 2]) / 2 : NAN;
 }
 
-bnn_code bnn_step_seconds_parse(const char *name, const char *lines, size_t bytes, double *out,
-                                bnn_error *err) {
+bnn_code bnn_step_seconds_parse(const char *name, const char *lines, size_t bytes,
+                                bnn_step_seconds *out, bnn_error *err) {
     const size_t count = count_lines(lines, bytes);
     double *seconds = malloc((count + 1) * sizeof *seconds);
     size_t n = 0;
@@ -263,12 +263,16 @@ bnn_code bnn_step_seconds_parse(const char *name, const char *lines, size_t byte
         }
         at = end + 1;
     }
-    *out = median(seconds, n);
+    *out = (bnn_step_seconds){NAN, n ? 0.0 : NAN};
+    for (size_t i = 0; i < n; i++) {
+        out->total += seconds[i];
+    }
+    out->median = median(seconds, n);
     free(seconds);
     return BNN_OK;
 }
 
-bnn_code bnn_step_seconds_read(const char *folder, double *out, bnn_error *err) {
+bnn_code bnn_step_seconds_read(const char *folder, bnn_step_seconds *out, bnn_error *err) {
     char path[4200];
     bnn_map map;
     bnn_code code = map_file(folder, "steps.jsonl", path, &map, err);

@@ -37,9 +37,12 @@ bnn_code bnn_metrics_parse(const char *name, const char *csv, size_t bytes, cons
                            bnn_arena *arena, bnn_metrics *out, bnn_error *err);
 bnn_code bnn_metrics_read(const char *folder, const bnn_task *task, bnn_arena *arena,
                           bnn_metrics *out, bnn_error *err);
-/* The median of the steps' seconds in steps.jsonl; NAN where there is none. */
-bnn_code bnn_step_seconds_parse(const char *name, const char *lines, size_t bytes, double *out,
-                                bnn_error *err);
-bnn_code bnn_step_seconds_read(const char *folder, double *out, bnn_error *err);
+/* The steps' seconds in steps.jsonl; NAN where there is none. */
+typedef struct bnn_step_seconds {
+    double median, total;
+} bnn_step_seconds;
+bnn_code bnn_step_seconds_parse(const char *name, const char *lines, size_t bytes,
+                                bnn_step_seconds *out, bnn_error *err);
+bnn_code bnn_step_seconds_read(const char *folder, bnn_step_seconds *out, bnn_error *err);
 
 #endif

@@ -182,6 +182,10 @@ bnn_code bnn_trainer_run_epoch(bnn_trainer *t, bnn_error *err) {
         }
         describe_training(t, note);
         bnn_progress_update(&progress, s->score.samples, note);
+        if (t->set->checkpoint_every && s->steps % t->set->checkpoint_every == 0 &&
+            (code = bnn_trainer_save_last(t, err)) != BNN_OK) {
+            break;
+        }
     }
     bnn_progress_end(&progress, note);
     return code;
@@ -212,6 +216,10 @@ static int is_best(const bnn_trainer *t, double value) {
     return t->spec.phase > s->best_phase ||
            (t->spec.phase == s->best_phase &&
             bnn_metric_better(&t->task->metrics[0], value, s->best));
+}
+
+static int last_phase(const bnn_trainer *t) {
+    return t->spec.binarizer ? t->spec.binarizer->phases - 1 : 0;
 }
 
 /* A cross-entropy as large is no training any more: guessing has the classes' logarithm. Told once.
@@ -261,6 +269,8 @@ bnn_code bnn_trainer_finish_epoch(bnn_trainer *t, bnn_error *err) {
         s->best = scores.test[0];
         s->best_phase = t->spec.phase;
     }
+    /* What comes before the algorithm's last phase is not what is wanted, however good. */
+    s->waited = best || t->spec.phase < last_phase(t) ? 0 : s->waited + 1;
     scores.best = s->best;
     begin_next_epoch(s);
     printf("epoch %u/%d  lr %.3g  train %s  test loss %.4f %s %.*f%s%s\n", (unsigned)epoch + 1,

@@ -21,7 +21,8 @@ typedef struct evaluation {
 /* Of sample i, as the task scores it. */
 static void predict(evaluation *e, const bnn_batch *batch, size_t i) {
     const size_t classes = (size_t)e->spec->classes, rows = e->values / classes;
-    const int target = bnn_field_find(batch->field, batch->field_count, e->spec->task->target);
+    const int target =
+        bnn_field_find(batch->field, batch->field_count, e->spec->task->target[0].name);
     const int32_t *label = batch->data[target];
     const float *output = e->output + i * e->values;
     int32_t *prediction = e->how->prediction + (e->score->samples + i) * rows;
@@ -33,10 +34,13 @@ static void predict(evaluation *e, const bnn_batch *batch, size_t i) {
 
 static void save(const evaluation *e, const bnn_batch *batch) {
     const bnn_sample_files *files = &e->how->files;
-    const int seen = bnn_field_find(batch->field, batch->field_count, e->spec->arch->inputs[0]);
-    if (files->inputs) {
-        bnn_npy_write(files->inputs, batch->data[seen],
-                      batch->n * bnn_field_bytes(&batch->field[seen]));
+    const char *const *inputs = e->spec->arch->inputs;
+    for (size_t i = 0; files->inputs && i < batch->n; i++) {
+        for (int k = 0; inputs[k]; k++) {
+            const int seen = bnn_field_find(batch->field, batch->field_count, inputs[k]);
+            const size_t bytes = bnn_field_bytes(&batch->field[seen]);
+            bnn_npy_write(files->inputs, (const char *)batch->data[seen] + i * bytes, bytes);
+        }
     }
     if (files->outputs) {
         bnn_npy_write(files->outputs, e->output, batch->n * e->values * sizeof(float));

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "models/summary.h"
+#include "tools/run/plan_counts.h"
 
 enum { MOST_NAMES = 12 };
 
@@ -50,4 +51,41 @@ void bnn_plan_table_print(const bnn_train_settings *s, const bnn_params *params,
     printf("binary MACs     %14zu\n", binary_macs);
     printf("peak memory     %14zu bytes planned for training at batch size %zu (%.1f MiB)\n", bytes,
            s->batch_size, (double)bytes / 1048576.0);
+}
+
+static json_t *shape_json(bnn_shape s) {
+    return json_pack("[i, i, i]", s.c, s.h, s.w);
+}
+
+static json_t *layers_json(const bnn_net *net) {
+    json_t *layers = json_array();
+    for (size_t i = 0; i < bnn_graph_node_count(net->graph); i++) {
+        bnn_layer_row row;
+        if (bnn_layer_row_at(net->graph, i, &row)) {
+            json_array_append_new(
+                layers,
+                json_pack("{s:s, s:o, s:o, s:I, s:I, s:I, s:b}", "weight",
+                          row.weight ? row.weight->name : "attention.weight", "input",
+                          shape_json(row.input), "output", shape_json(row.output), "parameters",
+                          (json_int_t)row.parameters, "bits", (json_int_t)row.bits, "macs",
+                          (json_int_t)row.macs, "binary", row.binary));
+        }
+    }
+    return layers;
+}
+
+json_t *bnn_plan_json(const bnn_train_settings *s, const char *data, const bnn_net *net,
+                      size_t bytes) {
+    const bnn_complexity c = bnn_complexity_of(&s->spec, net->graph);
+    return json_pack(
+        "{s:s, s:s, s:s, s:s, s:[i, i, i], s:i, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, "
+        "s:o}",
+        "format", BNN_PLAN_FORMAT, "arch", s->spec.arch->name, "algo", bnn_spec_algorithm(&s->spec),
+        "data", data, "input", s->spec.channels, s->spec.height, s->spec.width, "classes",
+        s->spec.classes, "parameters", (json_int_t)c.parameters, "binary_weights",
+        (json_int_t)c.binary_weights, "float_parameters", (json_int_t)c.float_parameters,
+        "kept_parameters", (json_int_t)c.kept, "macs", (json_int_t)c.macs, "binary_macs",
+        (json_int_t)c.binary_macs, "scalings", (json_int_t)c.scalings, "float_work",
+        (json_int_t)c.float_work, "batch_size", (json_int_t)s->batch_size, "peak_bytes",
+        (json_int_t)bytes, "layers", layers_json(net));
 }

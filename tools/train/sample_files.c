@@ -5,13 +5,19 @@
 bnn_code bnn_sample_files_open(const bnn_spec *spec, size_t samples, const char *inputs,
                                const char *outputs, bnn_sample_files *files, bnn_error *err) {
     const int64_t n = (int64_t)samples, rows = (int64_t)bnn_spec_outputs(spec) / spec->classes;
-    const int64_t seen[4] = {n, spec->height, spec->width, spec->channels};
+    int64_t inputs_of = 0;
+    while (spec->arch->inputs[inputs_of]) {
+        inputs_of++;
+    }
+    const int64_t seen[5] = {n, inputs_of, spec->height, spec->width, spec->channels};
+    const int64_t of_one[4] = {n, spec->height, spec->width, spec->channels};
     const int64_t of_points[3] = {n, rows, spec->classes}, made[2] = {n, spec->classes};
     bnn_code code = BNN_OK;
     *files = (bnn_sample_files){0};
     if (inputs) {
         const bnn_npy_type type = spec->arch->input_dtype == BNN_I32 ? BNN_NPY_I32 : BNN_NPY_F32;
-        code = bnn_npy_write_open(inputs, type, 4, seen, &files->inputs, err);
+        code = bnn_npy_write_open(inputs, type, inputs_of > 1 ? 5 : 4,
+                                  inputs_of > 1 ? seen : of_one, &files->inputs, err);
     }
     if (code == BNN_OK && outputs) {
         code = bnn_npy_write_open(outputs, BNN_NPY_F32, rows > 1 ? 3 : 2,

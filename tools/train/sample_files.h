@@ -6,8 +6,9 @@
 #include "engine/io/npy.h"
 #include "models/model.h"
 
-/* Float32 [samples,H,W,C], normalized, or int32 of a network that reads ids; and float32
- * [samples,classes] or [samples,points,classes]. Either is NULL where its path is. */
+/* Float32 [samples,H,W,C], normalized, or of a network with several inputs, which are integers,
+ * int32 [samples,inputs,H,W,C]; and float32 [samples,classes] or [samples,points,classes]. Either
+ * is NULL where its path is. */
 typedef struct bnn_sample_files {
     bnn_npy_writer *inputs, *outputs;
 } bnn_sample_files;

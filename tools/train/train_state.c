@@ -24,6 +24,7 @@ size_t bnn_train_state_meta(const bnn_train_state *s, const char *optimizer, con
     meta[n++] = (bnn_meta){"score", score_text(&s->score, arena)};
     meta[n++] = (bnn_meta){"best", isnan(s->best) ? "" : bnn_arena_format(arena, "%a", s->best)};
     meta[n++] = (bnn_meta){"best_phase", bnn_arena_format(arena, "%d", s->best_phase)};
+    meta[n++] = (bnn_meta){"waited", bnn_arena_format(arena, "%u", (unsigned)s->waited)};
     meta[n++] = (bnn_meta){"train_data", s->data.train};
     meta[n++] = (bnn_meta){"test_data", s->data.test};
     if (*s->data.teacher) {
@@ -111,10 +112,12 @@ bnn_code bnn_train_state_read(const char *path, const bnn_st_file *file, bnn_tra
     }
     double epoch = count(file, "epoch", 0), step = count(file, "step", 0);
     double steps = count(file, "steps", 0), best_phase = count(file, "best_phase", 0);
+    /* Older files do not have it, and nobody asked for it then. */
+    double waited = bnn_st_metadata(file, "waited") ? count(file, "waited", 0) : 0.0;
     bnn_score score = s->score;
     double best = NAN;
     if (epoch < 0 || epoch > 1e9 || step < 0 || steps < 0 || best_phase < 0 || best_phase > 100 ||
-        !read_score(file, &score) || !read_best(file, &best)) {
+        waited < 0 || waited > 1e9 || !read_score(file, &score) || !read_best(file, &best)) {
         return bnn_fail(err, BNN_ERR_FORMAT, "%s: its training state is damaged", path);
     }
     *s = (bnn_train_state){.epoch = (uint32_t)epoch,
@@ -122,7 +125,8 @@ bnn_code bnn_train_state_read(const char *path, const bnn_st_file *file, bnn_tra
                            .steps = (uint64_t)steps,
                            .score = score,
                            .best = best,
-                           .best_phase = (int)best_phase};
+                           .best_phase = (int)best_phase,
+                           .waited = (uint32_t)waited};
     bnn_run_data_read(file, &s->data);
     return BNN_OK;
 }

@@ -17,10 +17,11 @@ typedef struct bnn_train_state {
     bnn_score score; /* of this epoch's samples so far; its sums are the caller's */
     double best;     /* the task's main metric on the test set; NAN: none yet */
     int best_phase;
+    uint32_t waited; /* epochs since the best */
     bnn_run_data data;
 } bnn_train_state;
 
-#define BNN_TRAIN_STATE_META 11
+#define BNN_TRAIN_STATE_META 12
 
 /* Entries for bnn_checkpoint_save; `args` are the run's defining arguments (JSON). */
 size_t bnn_train_state_meta(const bnn_train_state *state, const char *optimizer, const char *args,

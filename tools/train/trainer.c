@@ -11,10 +11,16 @@
 #include "tools/train/init_from.h"
 #include "tools/train/trainer_private.h"
 
+static int is_finished(const bnn_trainer *t) {
+    const bnn_train_state *s = &t->state;
+    return s->epoch >= (uint32_t)t->schedule.epochs ||
+           (t->set->patience && s->waited >= t->set->patience);
+}
+
 static bnn_code train_all(bnn_trainer *t, bnn_train_result *result, bnn_error *err) {
     bnn_train_state *s = &t->state;
     bnn_code code = BNN_OK;
-    while (code == BNN_OK && s->epoch < (uint32_t)t->schedule.epochs && !bnn_interrupted()) {
+    while (code == BNN_OK && !is_finished(t) && !bnn_interrupted()) {
         code = bnn_trainer_enter_epoch(t, err);
         if (code == BNN_OK && s->step < bnn_loader_steps(t->loader)) {
             code = bnn_trainer_run_epoch(t, err);
@@ -24,7 +30,7 @@ static bnn_code train_all(bnn_trainer *t, bnn_train_result *result, bnn_error *e
             code = bnn_trainer_finish_epoch(t, err);
         }
     }
-    if (code == BNN_OK && s->epoch < (uint32_t)t->schedule.epochs && bnn_interrupted()) {
+    if (code == BNN_OK && !is_finished(t) && bnn_interrupted()) {
         result->interrupted = 1;
         code = bnn_trainer_save_last(t, err);
     }
@@ -175,10 +181,8 @@ static bnn_code set_up(bnn_trainer *t, bnn_error *err) {
     t->optimizer.momentum = set->momentum;
     t->optimizer.weight_decay = set->weight_decay;
     t->optimizer.nesterov = set->nesterov;
-    if (set->clip_norm > 0.0) {
-        if (set->clip_norm > 0.0) { /* or the optimizer's own */
-            t->optimizer.max_norm = set->clip_norm;
-        }
+    if (set->clip_norm > 0.0) { /* or the optimizer's own */
+        t->optimizer.max_norm = set->clip_norm;
     }
     t->state.best = NAN;
     t->state.data = t->data;
@@ -202,8 +206,9 @@ bnn_code bnn_train(const bnn_train_settings *settings, bnn_train_result *result,
     *result = (bnn_train_result){0};
     bnn_code code = set_up(&t, err);
     if (code == BNN_OK) {
-        result->was_finished = t.state.epoch >= (uint32_t)t.schedule.epochs;
+        result->was_finished = is_finished(&t);
         code = train_all(&t, result, err);
+        result->gave_up = is_finished(&t) && t.state.epoch < (uint32_t)t.schedule.epochs;
     }
     result->best = t.state.best;
     result->steps = t.state.steps;

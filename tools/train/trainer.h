@@ -27,14 +27,16 @@ typedef struct bnn_train_settings {
     size_t batch_size;
     size_t accumulate; /* batches whose gradients are added up for one step, at least 1 */
     uint64_t seed;
-    const char *init_from;   /* or NULL */
-    const char *teacher;     /* a checkpoint, where spec.distill takes one */
-    int init_partial;        /* even if most of its weights do not fit */
-    const char *resume;      /* checkpoint file, or NULL */
-    const char *args;        /* JSON, for the checkpoints */
-    const char *config;      /* JSON, for the folder of a run that is new or changed */
-    int extended;            /* with `resume`: to more epochs than it was started with */
-    int accept_changed_data; /* with `resume`: data that are not those it began with */
+    const char *init_from;     /* or NULL */
+    const char *teacher;       /* a checkpoint, where spec.distill takes one */
+    int init_partial;          /* even if most of its weights do not fit */
+    const char *resume;        /* checkpoint file, or NULL */
+    const char *args;          /* JSON, for the checkpoints */
+    const char *config;        /* JSON, for the folder of a run that is new or changed */
+    int extended;              /* with `resume`: to more epochs than it was started with */
+    int accept_changed_data;   /* with `resume`: data that are not those it began with */
+    uint32_t patience;         /* epochs without a better one until the end; 0: any number */
+    uint64_t checkpoint_every; /* steps; 0: at the end of an epoch only */
     const char *output;
     int overwrite;
     int profile; /* measure nodes; result->profile is filled */
@@ -43,6 +45,7 @@ typedef struct bnn_train_settings {
 typedef struct bnn_train_result {
     int interrupted;
     int was_finished; /* nothing was left to do */
+    int gave_up;      /* patience was over before the epochs were */
     double best;      /* the task's main metric on the test set */
     uint64_t steps;
     uint64_t timed_steps; /* of this session */

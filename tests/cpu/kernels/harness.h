@@ -26,6 +26,8 @@ void add_point_tests(TCase *tcase);
 void add_distillation_tests(TCase *tcase);
 void add_optimizer_tests(TCase *tcase);
 void add_text_tests(TCase *tcase);
+void add_detection_tests(TCase *tcase);
+void add_box_tests(TCase *tcase);
 
 /* ---- buffers, random values, tables ---- */
 
@@ -74,6 +76,13 @@ static inline void release(size_t from) {
         }
         release_table_memory(base);
     }
+}
+
+/* What a kernel reads, of what a test has elsewhere. */
+static inline void *copied(size_t bytes, const void *from) {
+    void *x = get(bytes);
+    memcpy(x, from, bytes);
+    return x;
 }
 
 /* What a kernel reads as one value. */

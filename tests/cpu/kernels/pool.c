@@ -108,11 +108,11 @@ START_TEST(test_cross_entropy) {
                 float *q = get_floats(total), *g = get_floats(total), *sum = duplicate(total, base);
                 float *got = get_floats(1);
                 threads_now = threads;
-                k->cross_entropy(on(k), n, classes, z, label, q, got);
+                k->cross_entropy(on(k), n, classes, z, label, NULL, q, got);
                 REQUIRE(fabs((double)*got - (loss)) <= 1e-6 * loss + 1e-7);
                 assert_near(total, q, p, 1e-6, "probability");
-                k->cross_entropy_backward(on(k), n, classes, q, label, boxed(gloss), g, 0);
-                k->cross_entropy_backward(on(k), n, classes, q, label, boxed(gloss), sum, 1);
+                k->cross_entropy_backward(on(k), n, classes, q, label, NULL, boxed(gloss), g, 0);
+                k->cross_entropy_backward(on(k), n, classes, q, label, NULL, boxed(gloss), sum, 1);
                 assert_near(total, g, gz, 1e-6, "cross_entropy_backward");
                 for (size_t i = 0; i < total; i++) {
                     REQUIRE(sum[i] == base[i] + g[i]);
@@ -122,7 +122,7 @@ START_TEST(test_cross_entropy) {
             for (int i = 0; i < 3; i++) {
                 float *broken = duplicate(total, z), *got = get_floats(1);
                 broken[total - 1] = bad[i];
-                k->cross_entropy(on(k), n, classes, broken, label, get_floats(total), got);
+                k->cross_entropy(on(k), n, classes, broken, label, NULL, get_floats(total), got);
                 REQUIRE(!isfinite(*got));
             }
         }

@@ -1,0 +1,120 @@
+/* What data sets of photographs with boxes share: which objects are in which photograph, how a
+ * network sees both, and their augmentations. The parsers of the two formats read memory or a
+ * stream; every file is hostile until checked. */
+#ifndef BNN_DATA_LOADERS_BOXES_BOXES_H
+#define BNN_DATA_LOADERS_BOXES_BOXES_H
+
+#include <stdio.h>
+
+#include "data_loaders/internal.h"
+
+#define BNN_MOST_BOXES 128 /* of a sample; further ones are left out, and counted */
+
+enum { BNN_BOX_IMAGE, BNN_BOX_BOXES, BNN_BOX_CLASS, BNN_BOX_IGNORE, BNN_BOX_AREA, BNN_BOX_FRAME };
+#define BNN_BOX_FIELDS 6
+
+typedef struct bnn_object {
+    float box[4]; /* x1 y1 x2 y2, in pixels of the photograph */
+    float area;   /* in these, too */
+    int32_t class, ignore;
+} bnn_object;
+
+/* One photograph: where in `paths` its file's begins, and its objects. */
+typedef struct bnn_boxed {
+    size_t path, first, count;
+} bnn_boxed;
+
+typedef struct bnn_boxes {
+    bnn_dataset base;
+    bnn_view view;
+    bnn_field field[BNN_BOX_FIELDS];
+    char root[BNN_DATA_PATH_MAX]; /* of the paths */
+    int training;                 /* photographs without objects are left out */
+    char *paths;                  /* each ends with 0 */
+    size_t path_bytes, path_room;
+    bnn_boxed *photo;
+    size_t photos, photo_room;
+    bnn_object *object;
+    size_t objects, object_room;
+    size_t unusable, beyond,
+        without; /* boxes left out, as they are none or too many; photographs */
+    char remark[256];
+} bnn_boxes;
+
+/* ---- boxes.c ---- */
+/* "image" is as high and wide as the view's canvas; "boxes": x1 y1 x2 y2 in its pixels, "box_class"
+ * (-1: none, at the end), "box_ignore", "box_area" (in pixels of the photograph); "frame": height
+ * and width of what the photograph takes of the canvas, height and width of itself. */
+extern const bnn_field bnn_fields_of_boxes[BNN_BOX_FIELDS];
+/* For a row's `plan`: fields and normalization by options->view, or by the row's own. */
+bnn_code bnn_boxes_plan(bnn_dataset *dataset, const bnn_dataset_options *options, bnn_view usual,
+                        bnn_error *err);
+/* The next photograph, whose file is root/path. */
+bnn_code bnn_boxes_add_photo(bnn_boxes *boxes, const char *path, bnn_error *err);
+/* An object of it. One without a place (reversed, empty, not finite) is counted only. */
+bnn_code bnn_boxes_add_object(bnn_boxes *boxes, const bnn_object *object, bnn_error *err);
+/* Its last object has been added. */
+void bnn_boxes_end_photo(bnn_boxes *boxes);
+/* All have been: the base's members, and what is to be remarked. `cure` ends the message if there
+ * are none. */
+bnn_code bnn_boxes_finish(bnn_boxes *boxes, const char *cure, bnn_error *err);
+void bnn_boxes_close(bnn_dataset *dataset);
+
+/* ---- augment.c ---- */
+/* What a network sees of a photograph: this part of it, which may reach beyond; flipped after. */
+typedef struct bnn_frame {
+    double top, left, height, width;
+    int flip;
+} bnn_frame;
+
+/* SSD's (Liu et al., ECCV 2016; as mmdetection's Expand, MinIoURandomCrop, RandomFlip): the
+ * photograph somewhere on an area of up to 16 times its own in half of the cases, then a part of
+ * that which overlaps every object by a drawn measure. Leaves of the objects those whose middle is
+ * in it, cut to it. */
+bnn_frame bnn_frame_draw(bnn_rng *rng, int height, int width, bnn_object *object, size_t *objects);
+/* Brightness, contrast, saturation, hue and order of channels, each in half of the cases
+ * (PhotoMetricDistortion). pixels[count][3], of 0 to 255 at first. */
+void bnn_distort_colours(bnn_rng *rng, float *pixels, size_t count);
+
+/* ---- voc_xml.c, coco_json.c: BNN_ERR_UNSUPPORTED where left out of the build ---- */
+/* The objects of a photograph of PASCAL VOC, by its annotation. *width and *height: as it says, or
+ * 0. Those of a class that is none of names[classes] are counted as unusable. `name` is for
+ * messages. */
+bnn_code bnn_voc_parse(const char *name, const char *bytes, size_t size, const char *const *names,
+                       int classes, bnn_boxes *out, bnn_error *err);
+
+/* The instances of COCO, as they stand in the file. */
+typedef struct bnn_coco_image {
+    int64_t id;
+    size_t name; /* where in `names` its file's begins */
+} bnn_coco_image;
+
+typedef struct bnn_coco_annotation {
+    int64_t id, image, category;
+    size_t place;        /* among those of the file */
+    double box[4], area; /* x y width height */
+    int32_t crowd;
+} bnn_coco_annotation;
+
+typedef struct bnn_coco_category {
+    int64_t id;
+    char name[64];
+} bnn_coco_category;
+
+typedef struct bnn_coco {
+    char *names;
+    size_t name_bytes, name_room;
+    bnn_coco_image *image; /* by id, after bnn_coco_read */
+    size_t images, image_room;
+    bnn_coco_annotation *annotation; /* by image, then as in the file */
+    size_t annotations, annotation_room;
+    bnn_coco_category *category; /* by id */
+    size_t categories, category_room;
+} bnn_coco;
+
+/* Reads the file as a stream: memory is of what is kept, not of the file. An id that is there twice
+ * is an error. */
+bnn_code bnn_coco_read(const char *path, FILE *file, bnn_coco *out, bnn_error *err);
+void bnn_coco_free(bnn_coco *coco);
+
+#endif

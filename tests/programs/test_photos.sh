@@ -1,0 +1,55 @@
+#!/bin/sh
+# Photographs in folders, of any size: from files to a packed network, by all programs.
+# shellcheck source=tests/programs/lib.sh
+. "$(dirname "$0")/lib.sh"
+
+predict=$1/bnn-predict
+mkdir photos
+"$helper" photos photos || exit 1
+options='--arch resnet18 --data imagenet --data-dir photos --batch-size 3 --epochs 1'
+
+# shellcheck disable=SC2086 # words
+check 'train' "$train" $options --algo bnn --output run
+# shellcheck disable=SC2086 # words
+check 'train, on one thread' "$train" $options --algo bnn --output single --threads 1
+same 'any threads' run/last.safetensors single/last.safetensors
+check 'evaluate' "$evaluate" run --predictions of-run
+matches 'all test images' 'test: +9 images' .out
+matches 'a class' '^  cow +3 images' .out
+check 'pack' "$pack" run --output run.bnn
+check 'evaluate what is packed' "$evaluate" run.bnn --data-dir photos --predictions of-packed
+same 'packed' of-run of-packed
+
+# Test images stand in turns; by their files they are seen as in the set.
+check 'predict' "$predict" run.bnn photos/val/ant/1.JPEG photos/val/bee/3.JPEG \
+    photos/val/cow/5.JPEG photos/val/ant/7.JPEG --top 1
+equal 'predict' "$(sed 's/.* #\([0-9]*\) .*/\1/' .out | tr '\n' ' ')" \
+    "$(head -n 4 of-run | tr '\n' ' ')"
+check 'report' "$report" run run --output page.html
+
+# ---- val as ImageNet has it ----
+cp -r photos listed
+mv listed/val/*/*.JPEG listed/val
+rmdir listed/val/*/
+expect_fail 'no list' 'listed/meta/val.txt: no such file' "$evaluate" run.bnn --data-dir listed
+mkdir listed/meta
+printf '1.JPEG 0\n3.JPEG 1\n5.JPEG 2\n7.JPEG 0\nlost.JPEG 2\n' >listed/meta/val.txt
+check 'a list' "$evaluate" run.bnn --data-dir listed --predictions of-list
+equal 'a list' "$(cat of-list)" "$(head -n 4 of-run)"
+matches 'a list: a file that is not there' '1 files that its lists name' .err
+
+# ---- what goes wrong ----
+head -c 3000 photos/val/bee/3.JPEG >cut.JPEG
+"$predict" run.bnn cut.JPEG photos/val/bee/3.JPEG --top 1 >.out 2>.err
+equal 'a damaged file: exit status' $? 1
+matches 'a damaged file' '^bnn-predict: cut.JPEG: the JPEG image is damaged' .err
+equal 'a damaged file: the other' "$(count_lines .out)" 1
+cp cut.JPEG photos/train/bee/2.JPEG
+# shellcheck disable=SC2086 # words
+expect_late_fail 'a damaged file in training' 'photos/train/bee/2.JPEG: the JPEG image is damaged' \
+    "$train" $options --algo bnn --output damaged
+expect_fail 'no folder' 'nowhere: no such folder' "$evaluate" run.bnn --data-dir nowhere
+expect_fail 'corruptions' 'there are parameters for 32x32 only' "$evaluate" run \
+    --corruptions make --quiet
+
+done_testing

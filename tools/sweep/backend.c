@@ -1,0 +1,221 @@
+/* Sweeps for those who have a scheduler: make, or Slurm. Either only says which cell is next; the
+ * cell itself is worked on by bnn-sweep run --cell. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "engine/base/file.h"
+#include "tools/sweep/sweep.h"
+
+static bnn_code finish(bnn_atomic_file *file, bnn_error *err) {
+    return bnn_atomic_commit(file, err);
+}
+
+static bnn_code open_in(const bnn_sweep *sweep, const char *name, char path[BNN_CELL_PATH],
+                        bnn_atomic_file **out, bnn_error *err) {
+    return snprintf(path, BNN_CELL_PATH, "%s/%s", sweep->folder, name) < BNN_CELL_PATH
+               ? bnn_atomic_open(path, out, err)
+               : bnn_fail(err, BNN_ERR_ARGUMENT, "%s: the path is too long", sweep->folder);
+}
+
+/* For a shell: in quotes, each quote of its own outside of them. */
+static void put_quoted(FILE *out, const char *text, const char *dollar) {
+    fputc('\'', out);
+    for (; *text; text++) {
+        if (*text == '\'') {
+            fputs("'\\''", out);
+        } else if (*text == '$') {
+            fputs(dollar, out);
+        } else {
+            fputc(*text, out);
+        }
+    }
+    fputc('\'', out);
+}
+
+static int stands_alone(const bnn_sweep *sweep, const bnn_cell *cell) {
+    return bnn_sweep_has_data(sweep, cell);
+}
+
+/* The folder as it is found from anywhere. */
+static bnn_code absolute(const char *path, char out[4200], bnn_error *err) {
+    char *real = realpath(path, NULL);
+    if (!real || strlen(real) >= 4096) {
+        free(real);
+        return bnn_fail_errno(err, path, "find the folder", real ? ENAMETOOLONG : errno);
+    }
+    snprintf(out, 4200, "%s", real);
+    free(real);
+    return BNN_OK;
+}
+
+bnn_code bnn_sweep_write_make(const bnn_sweep *sweep, bnn_error *err) {
+    char path[BNN_CELL_PATH], program[4200], folder[4200];
+    bnn_atomic_file *file;
+    const bnn_plan *plan = &sweep->plan;
+    bnn_code code = bnn_program_beside("bnn-sweep", program, err);
+    if (code != BNN_OK || (code = absolute(sweep->folder, folder, err)) != BNN_OK ||
+        (code = open_in(sweep, "Makefile", path, &file, err)) != BNN_OK) {
+        return code;
+    }
+    FILE *out = bnn_atomic_stream(file);
+    fputs("# Written by bnn-sweep. make -j N does the cells that are left; a cell is done once.\n"
+          "SWEEP = ",
+          out);
+    put_quoted(out, program, "$$");
+    fprintf(out, " run . --threads %lld --cell\nCELLS =", (long long)bnn_sweep_threads(sweep));
+    for (size_t i = 0; i < plan->cell_count; i++) {
+        if (stands_alone(sweep, &plan->cells[i])) {
+            fprintf(out, " \\\n  %s", plan->cells[i].name);
+        }
+    }
+    fputs("\n.PHONY: all $(CELLS)\nall: $(CELLS)\n$(CELLS):\n\tcd ", out);
+    put_quoted(out, folder, "$$");
+    fputs(" && $(SWEEP) $@\n", out);
+    for (size_t i = 0; i < plan->cell_count; i++) {
+        if (plan->cells[i].needs_twin && stands_alone(sweep, &plan->cells[i])) {
+            fprintf(out, "%s: %s\n", plan->cells[i].name, plan->cells[plan->cells[i].twin].name);
+        }
+    }
+    if ((code = finish(file, err)) == BNN_OK) {
+        printf("%s; start it with: make -j N -C %s\n", path, sweep->folder);
+    }
+    return code;
+}
+
+/* ---- Slurm --------------------------------------------------------------------------------- */
+/* The names, a line each; how many, in *count. */
+static bnn_code write_list(const bnn_sweep *sweep, int level, size_t *count, bnn_error *err) {
+    char path[BNN_CELL_PATH], name[40];
+    bnn_atomic_file *file;
+    snprintf(name, sizeof name, "slurm/cells-%d.txt", level);
+    bnn_code code = open_in(sweep, name, path, &file, err);
+    *count = 0;
+    if (code != BNN_OK) {
+        return code;
+    }
+    for (size_t i = 0; i < sweep->plan.cell_count; i++) {
+        const bnn_cell *cell = &sweep->plan.cells[i];
+        if (stands_alone(sweep, cell) && cell->needs_twin == level) {
+            fprintf(bnn_atomic_stream(file), "%s\n", cell->name);
+            ++*count;
+        }
+    }
+    return finish(file, err);
+}
+
+/* A cell that the cluster stops is put back, and goes on where it was. */
+static bnn_code write_script(const bnn_sweep *sweep, int level, size_t count, const char *program,
+                             const char *folder, bnn_error *err) {
+    char path[BNN_CELL_PATH], name[40];
+    bnn_atomic_file *file;
+    snprintf(name, sizeof name, "slurm/job-%d.sh", level);
+    bnn_code code = open_in(sweep, name, path, &file, err);
+    if (code != BNN_OK) {
+        return code;
+    }
+    FILE *out = bnn_atomic_stream(file);
+    fprintf(out,
+            "#!/bin/sh\n#SBATCH --job-name=bnn-sweep-%d\n#SBATCH --array=1-%zu\n"
+            "#SBATCH --cpus-per-task=%lld\n#SBATCH --requeue\n#SBATCH --signal=TERM@120\n"
+            "#SBATCH --open-mode=append\n",
+            level, count, (long long)bnn_sweep_threads(sweep));
+    fputs("# Written by bnn-sweep. More of #SBATCH (time, partition, memory) may be given to "
+          "sbatch.\ncd ",
+          out);
+    put_quoted(out, folder, "$");
+    fprintf(out, " || exit 1\ncell=$(sed -n \"${SLURM_ARRAY_TASK_ID}p\" slurm/cells-%d.txt)\nexec ",
+            level);
+    put_quoted(out, program, "$");
+    fputs(" run . --retry --threads \"${SLURM_CPUS_PER_TASK:-1}\" --cell \"$cell\"\n", out);
+    return finish(file, err);
+}
+
+/* What `command` prints, a line of it; 0 if it fails. */
+static int run_command(const char *const *words, char *line, size_t bytes) {
+    int ends[2], status = -1;
+    if (pipe(ends) != 0) {
+        return 0;
+    }
+    fflush(NULL);
+    const pid_t pid = fork();
+    if (pid == 0) {
+        dup2(ends[1], STDOUT_FILENO);
+        close(ends[0]);
+        close(ends[1]);
+        execvp(words[0], (char *const *)words);
+        _exit(127);
+    }
+    close(ends[1]);
+    FILE *said = fdopen(ends[0], "r");
+    *line = '\0';
+    if (said && !fgets(line, (int)bytes, said)) {
+        *line = '\0';
+    }
+    line[strcspn(line, ";\n")] = '\0';
+    if (said) {
+        fclose(said);
+    }
+    while (pid > 0 && waitpid(pid, &status, 0) < 0 && errno == EINTR) {
+    }
+    return pid > 0 && WIFEXITED(status) && WEXITSTATUS(status) == 0 && *line;
+}
+
+static int is_on_path(const char *program) {
+    char *path = getenv("PATH") ? strdup(getenv("PATH")) : NULL, *save = NULL, file[4200];
+    int found = 0;
+    for (char *at = path ? strtok_r(path, ":", &save) : NULL; at && !found;
+         at = strtok_r(NULL, ":", &save)) {
+        snprintf(file, sizeof file, "%.4000s/%.100s", at, program);
+        found = access(file, X_OK) == 0;
+    }
+    free(path);
+    return found;
+}
+
+static bnn_code submit(const bnn_sweep *sweep, const size_t count[2], bnn_error *err) {
+    char job[64] = "", script[BNN_CELL_PATH], after[100];
+    for (int level = 0; level < 2; level++) {
+        const char *words[6] = {"sbatch", "--parsable", script};
+        snprintf(script, sizeof script, "%s/slurm/job-%d.sh", sweep->folder, level);
+        if (level == 1 && *job) {
+            snprintf(after, sizeof after, "--dependency=afterany:%.60s", job);
+            words[2] = after;
+            words[3] = script;
+        }
+        if (!count[level]) {
+            continue;
+        }
+        if (!run_command(words, job, sizeof job)) {
+            return bnn_fail(err, BNN_ERR_IO, "%s: sbatch did not take it; it said why above",
+                            script);
+        }
+        printf("submitted %s as job %s\n", script, job);
+    }
+    return BNN_OK;
+}
+
+bnn_code bnn_sweep_write_slurm(const bnn_sweep *sweep, bnn_error *err) {
+    char program[4200], folder[4200], path[BNN_CELL_PATH];
+    size_t count[2];
+    bnn_code code = bnn_program_beside("bnn-sweep", program, err);
+    snprintf(path, sizeof path, "%s/slurm", sweep->folder);
+    if (code != BNN_OK || (code = absolute(sweep->folder, folder, err)) != BNN_OK ||
+        (code = bnn_make_folder(path, err)) != BNN_OK) {
+        return code;
+    }
+    for (int level = 0; level < 2 && code == BNN_OK; level++) {
+        code = write_list(sweep, level, &count[level], err);
+        code =
+            code == BNN_OK ? write_script(sweep, level, count[level], program, folder, err) : code;
+    }
+    if (code != BNN_OK || is_on_path("sbatch")) {
+        return code == BNN_OK ? submit(sweep, count, err) : code;
+    }
+    printf("%s/slurm/job-0.sh (%zu cells) and job-1.sh (%zu cells that need one of the others); "
+           "there is no sbatch here: submit them where there is one\n",
+           sweep->folder, count[0], count[1]);
+    return BNN_OK;
+}
