@@ -4,8 +4,10 @@
 #include "cuda/table.h"
 
 static size_t conv_workspace(const bnn_stream *, const bnn_conv *s, int bits) {
-    size_t integers = bits ? bnn_cuda_bits_bytes(s) : 0, floats = bnn_cuda_float_bytes(s);
-    return integers > floats ? integers : floats;
+    size_t integers = bits ? bnn_cuda_bits_bytes(s) : 0;
+    size_t weights =
+        bits && bnn_cuda_mixed_fits(s) ? bnn_cuda_mixed_bytes(s) : bnn_cuda_float_bytes(s);
+    return integers > weights ? integers : weights;
 }
 
 static void conv_forward(const bnn_stream *stream, const bnn_conv *s, const bnn_operand *x,
@@ -27,12 +29,20 @@ static void conv_prepare(const bnn_stream *, const bnn_conv *, const bnn_operand
 
 static void conv_backward_x(const bnn_stream *stream, const bnn_conv *s, const float *gy,
                             const bnn_operand *w, float *gx, int acc, void *) {
-    bnn_cuda_float_x(stream, s, gy, w, gx, acc);
+    if (w->b1 != NULL && bnn_cuda_mixed_fits(s)) {
+        bnn_cuda_mixed_x(stream, s, gy, w, gx, acc);
+    } else {
+        bnn_cuda_float_x(stream, s, gy, w, gx, acc);
+    }
 }
 
 static void conv_backward_w(const bnn_stream *stream, const bnn_conv *s, const float *gy,
                             const bnn_operand *x, float *gw, int acc, void *ws) {
-    bnn_cuda_float_w(stream, s, gy, x, gw, acc, ws);
+    if (x->b1 != NULL && bnn_cuda_mixed_fits(s)) {
+        bnn_cuda_mixed_w(stream, s, gy, x, gw, acc, ws);
+    } else {
+        bnn_cuda_float_w(stream, s, gy, x, gw, acc, ws);
+    }
 }
 
 void bnn_cuda_conv(bnn_kernels *k) {

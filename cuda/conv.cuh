@@ -103,6 +103,18 @@ BNN_GPU float window_scale(const conv_sizes &v, const bnn_operand &x, size_t pix
     return x.scale[row / x.rows_per_scale];
 }
 
+/* gw[n] = or += the sums of `splits` results, in order. */
+static inline void add_splits(const bnn_stream *stream, size_t splits, size_t n, const float *part,
+                              float *gw, int acc) {
+    each(stream, n, [=] BNN_EACH(size_t i) {
+        float sum = part[i];
+        for (size_t k = 1; k < splits; k++) {
+            sum += part[k * n + i];
+        }
+        put(gw, i, sum, acc);
+    });
+}
+
 /* The end of a forward in a kernel: bounds by value, as those of bnn_result are the host's. */
 struct conv_end {
     float *f32;

@@ -11,6 +11,13 @@ extern "C" {
 size_t bnn_cuda_bits_bytes(const bnn_conv *s);
 void bnn_cuda_bits_forward(const bnn_stream *stream, const bnn_conv *s, const bnn_operand *x,
                            const bnn_operand *w, const bnn_result *y, void *ws);
+/* Floats times bits, where these are enough to fill tiles. */
+int bnn_cuda_mixed_fits(const bnn_conv *s);
+size_t bnn_cuda_mixed_bytes(const bnn_conv *s);
+void bnn_cuda_mixed_x(const bnn_stream *stream, const bnn_conv *s, const float *gy,
+                      const bnn_operand *w, float *gx, int acc);
+void bnn_cuda_mixed_w(const bnn_stream *stream, const bnn_conv *s, const float *gy,
+                      const bnn_operand *x, float *gw, int acc, void *ws);
 /* Floats times floats, or bits as floats. */
 size_t bnn_cuda_float_bytes(const bnn_conv *s);
 void bnn_cuda_float_forward(const bnn_stream *stream, const bnn_conv *s, const bnn_operand *x,

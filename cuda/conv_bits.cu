@@ -55,6 +55,7 @@ struct bit_tiles {
     struct shared {
         uint32_t x[TILE][LINE], w[TILE][LINE];
         int ones[TILE]; /* of the windows */
+        int both[TILE][TILE];
     };
     conv_sizes v;
     bnn_operand x;
@@ -94,12 +95,12 @@ struct bit_tiles {
     }
 
     BNN_INSIDE void put_result(const shared &m, size_t group, size_t pixel, size_t filter, int row,
-                               int column, int both) const {
+                               int column) const {
         size_t p = pixel + (size_t)row, o = group * v.og + filter + (size_t)column;
         if (p < v.pixels && filter + (size_t)column < v.og) {
             window at = window_of(v, p);
             int inside = taps_inside(v, at), all = inside * (int)v.cg;
-            int unequal = m.ones[row] + ones_of(o, at, inside) - 2 * both;
+            int unequal = m.ones[row] + ones_of(o, at, inside) - 2 * m.both[row][column];
             put_integer(end, v, x, p, o, all - 2 * unequal);
         }
     }
@@ -109,6 +110,7 @@ struct bit_tiles {
         size_t filter = rest % column_tiles * TILE, group = rest / column_tiles;
         own<int[ROWS * COLUMNS][MMA_RESULTS], THREADS> both;
         t.each([&](int thread) {
+            BNN_UNROLL
             for (int i = 0; i < ROWS * COLUMNS * MMA_RESULTS; i++) {
                 both[thread][i / MMA_RESULTS][i % MMA_RESULTS] = 0;
             }
@@ -121,13 +123,19 @@ struct bit_tiles {
             each_warp(t, [&](int warp) { multiply(m, warp, both); });
         }
         t.each([&](int thread) {
-            int warp = thread / WARP, lane = thread % WARP;
+            int first_row = thread / WARP / 2 * HALF, first_column = thread / WARP % 2 * HALF;
+            BNN_UNROLL
             for (int i = 0; i < ROWS * COLUMNS * MMA_RESULTS; i++) {
-                int f = i / MMA_RESULTS, r = i % MMA_RESULTS;
-                int row = warp / 2 * HALF + f / COLUMNS * MMA_M + mma_row(lane, r);
-                int column = warp % 2 * HALF + f % COLUMNS * MMA_N + mma_column(lane, r);
-                put_result(m, group, pixel, filter, row, column, both[thread][f][r]);
+                int f = i / MMA_RESULTS, r = i % MMA_RESULTS, lane = thread % WARP;
+                int row = first_row + f / COLUMNS * MMA_M + mma_row(lane, r);
+                int column = first_column + f % COLUMNS * MMA_N + mma_column(lane, r);
+                m.both[row][column] = both[thread][f][r];
             }
+        });
+        t.each([&](int thread) { /* neighbours are filters, which lie side by side */
+                                 for (int i = thread; i < TILE * TILE; i += THREADS) {
+                                     put_result(m, group, pixel, filter, i / TILE, i % TILE);
+                                 }
         });
     }
 

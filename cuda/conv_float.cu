@@ -308,8 +308,7 @@ size_t bnn_cuda_float_bytes(const bnn_conv *s) {
 void bnn_cuda_float_w(const bnn_stream *stream, const bnn_conv *s, const float *gy,
                       const bnn_operand *x, float *gw, int acc, void *ws) {
     conv_sizes v = sizes_of(s);
-    size_t splits = splits_of(v), n = v.o * v.depth;
-    const float *part = (const float *)ws;
+    size_t splits = splits_of(v);
     filter_results a = {v, gy};
     tap_values b = {v, *x};
     filter_end end = {v, (float *)ws};
@@ -318,11 +317,5 @@ void bnn_cuda_float_w(const bnn_stream *stream, const bnn_conv *s, const float *
     } else {
         product(stream, v, v.og, v.depth, v.pixels, splits, a, b, end);
     }
-    each(stream, n, [=] BNN_EACH(size_t i) {
-        float sum = part[i];
-        for (size_t k = 1; k < splits; k++) {
-            sum += part[k * n + i];
-        }
-        put(gw, i, sum, acc);
-    });
+    add_splits(stream, splits, v.o * v.depth, (const float *)ws, gw, acc);
 }
