@@ -25,7 +25,7 @@ static const char *words, *category, *test_genres, *years, *vocab, *pool = "usua
 static const char *optimizer, *scheduler, *output, *init_from, *teacher, *resume,
     *milestones = "100,150", *json_file;
 static int64_t epochs = 0, batch_size = 0, warmup_epochs = -1, seed = 1, threads = 0;
-static int64_t limit_train = 0, limit_test = 0, image_size = 0, points = 0, length = 0;
+static int64_t limit_train = 0, limit_test = 0, image_size = 0, canvas = 0, points = 0, length = 0;
 static int64_t accumulate = 1, checkpoint_every = 0, patience = 0;
 static const char *frozen;
 static double clip_norm = 0.0, clip_grad_norm = 0.0;
@@ -177,9 +177,11 @@ static bnn_option options[] = {
      "At the end, print where the steps' time and memory traffic went, by kind of op.",
      .default_text = NULL},
     {"image-size", BNN_OPTION_INT, &image_size, "N",
-     "Photographs with boxes become N by N pixels, their own and black (for "
-     "faster_rcnn_resnet18); with --dry-run: all images.",
-     .default_text = "the data set's: 1024 for voc, 1344 for coco", .min = 8, .max = BNN_MAX_SIDE,
+     "For --dry-run: images of N by N pixels instead of the data set's.",
+     .default_text = "the data set's", .min = 8, .max = 4096},
+    {"canvas", BNN_OPTION_INT, &canvas, "N",
+     "Of faster_rcnn_resnet18: photographs are fitted into N by N pixels, black around.",
+     .default_text = "the data set's: 1024 for voc, 1344 for coco", .min = 32, .max = BNN_MAX_SIDE,
      .from_config = 2},
     {"dry-run", BNN_OPTION_FLAG, &dry_run, NULL,
      "Print the layers, their counts and the planned memory, and stop; needs no data.",
@@ -255,6 +257,9 @@ static bnn_code settings_from_options(bnn_train_settings *s, bnn_error *err) {
     if (code != BNN_OK) {
         return code;
     }
+    if (canvas && (!s->spec.arch->detections || s->spec.arch->side)) {
+        return bnn_fail(err, BNN_ERR_ARGUMENT, "--canvas says nothing to --arch %s", arch);
+    }
     if ((code = bnn_arch_fits(s->spec.arch, info, err)) != BNN_OK ||
         (code = bnn_pool_choose(&s->spec, pool, err)) != BNN_OK) {
         return code;
@@ -313,7 +318,7 @@ static void note_options(const bnn_train_settings *s) {
         "milestones",    "accumulate", "clip-norm", "clip-grad-norm", "freeze",       "pool",
         "words",         "category",   "points",    "epochs",         "weight-decay", "resume",
         "warmup-epochs", "threads",    "vocab",     "length",         "test-genres",  "years",
-        "json",          NULL};
+        "canvas",        "json",       NULL};
     note_schedule(&s->schedule);
     if (strcmp(optimizer, "sgd") != 0) {
         bnn_options_note(&program, "momentum", "says nothing without --optimizer sgd");
@@ -324,9 +329,7 @@ static void note_options(const bnn_train_settings *s) {
     if (dry_run) {
         bnn_options_note_others(&program, planned, "these say nothing to --dry-run");
     } else {
-        if (!s->spec.task->boxes || s->spec.arch->side) {
-            bnn_options_note(&program, "image-size", "says nothing without --dry-run");
-        }
+        bnn_options_note(&program, "image-size", "says nothing without --dry-run");
         bnn_options_note(&program, "json", "says nothing without --dry-run");
     }
     if (!teacher) {
@@ -366,7 +369,7 @@ static bnn_code choose_data(const bnn_arch *network, bnn_dataset_options *chosen
                                     .category = category,
                                     .test_genres = test_genres,
                                     .years = years,
-                                    .view = bnn_view_for(network, info, (int)image_size),
+                                    .view = bnn_view_for(network, info, (int)canvas),
                                     .vocab = vocab,
                                     .points = points,
                                     .length = length};

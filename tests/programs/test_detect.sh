@@ -34,12 +34,15 @@ detector() { # NAME OPTIONS...
 }
 
 detector 'SSD' --arch ssd300_vgg16 --algo reactnet # any threads: check_detect.c
-detector 'Faster R-CNN' --arch faster_rcnn_resnet18 --algo bnn --image-size 32
+detector 'Faster R-CNN' --arch faster_rcnn_resnet18 --algo bnn --canvas 32
 
 # ---- what goes wrong ----
 # shellcheck disable=SC2086 # words
 expect_fail 'a classifier' '--arch resnet18 is for classify' "$train" --arch resnet18 $data \
     --output run
+# shellcheck disable=SC2086 # words
+expect_fail 'a canvas' '--canvas says nothing to --arch ssd300_vgg16' "$train" \
+    --arch ssd300_vgg16 $data --canvas 64 --output run
 expect_fail 'years' '--years 1999: there are 07.12, 2007 and 2012' "$train" --arch ssd300_vgg16 \
     --data voc --years 1999 --data-dir VOCdevkit --output run
 expect_fail 'no year' 'VOC2007/ImageSets/Main/trainval.txt: no such file' "$train" \
