@@ -87,7 +87,8 @@ static bnn_program program = {
     .usage = "run|compare|robustness RUN... | bibench SWEEP | inference FILE... [options]",
     .description =
         "run RUN writes a page about a run of bnn-train: curves, accuracy per class and on "
-        "corruptions. compare RUN... writes one about several, side by side. robustness RUN... "
+        "corruptions. compare RUN... writes one about several, side by side; of those that differ "
+        "by nothing but their seed also the mean, with its 95 % confidence. robustness RUN... "
         "prints what binary networks lose on corrupted images beside what their float twins "
         "(fp32 runs of the same network and data set, named among the runs) lose: the gap for "
         "each corruption and severity, the mean corruption error and BiBench's overall metric.\n"

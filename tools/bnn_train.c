@@ -9,6 +9,7 @@
 #include "tools/cli/json_file.h"
 #include "tools/cli/names.h"
 #include "tools/run/data_spec.h"
+#include "tools/run/device.h"
 #include "tools/run/outputs.h"
 #include "tools/train/plan_table.h"
 #include "tools/train/recipes.h"
@@ -17,6 +18,7 @@
 #include "tools/train/trainer.h"
 
 /* Values below an option's least mean "not chosen": the data set's recipe decides. */
+static const char *device_name = "cpu";
 static const char *algo = "reactnet", *arch = "resnet18", *data = "fashion_mnist", *data_dir;
 
 static const char *words, *category, *test_genres, *vocab, *pool = "usual";
@@ -26,10 +28,11 @@ static int64_t epochs = 0, batch_size = 0, warmup_epochs = -1, seed = 1, threads
 static int64_t limit_train = 0, limit_test = 0, image_size = 0, points = 0, length = 0;
 static int64_t accumulate = 1, checkpoint_every = 0, patience = 0;
 static const char *frozen;
-static double clip_norm = 0.0;
+static double clip_norm = 0.0, clip_grad_norm = 0.0;
 static double lr = -1.0, momentum = -1.0, weight_decay = -1.0, dropout = -1.0;
 static const char *distill = "logits";
-static bool nesterov, init_partial, overwrite, list, dry_run, profile, accept_changed_data;
+static bool nesterov, init_partial, overwrite, list, dry_run, profile, accept_changed_data,
+    tensorboard;
 static char data_path[PATH_MAX], vocab_path[PATH_MAX], init_path[PATH_MAX],
     teacher_path[PATH_MAX]; /* as recorded */
 
@@ -98,6 +101,9 @@ static bnn_option options[] = {
      "Scale the gradient of a tensor down to this 2-norm where it is larger; 0: leave it "
      "(bert_adam: 1).",
      .min = 0, .max = 1e9, .from_config = 2},
+    {"clip-grad-norm", BNN_OPTION_REAL, &clip_grad_norm, "X",
+     "Scale all gradients of a step down together where their 2-norm is larger; 0: leave them.",
+     .min = 0, .max = 1e9, .from_config = 2},
     {"dropout", BNN_OPTION_REAL, &dropout, "X",
      "Of networks of text: the part of the values that a step leaves out.",
      .default_text = "the recipe's: 0.1", .min = 0, .max = 0.99, .from_config = 2},
@@ -127,11 +133,12 @@ static bnn_option options[] = {
      .default_text = "all", .min = 1, .max = 1e9, .from_config = 2},
     {"threads", BNN_OPTION_INT, &threads, "N", "Processors to use; results do not depend on it.",
      .default_text = "all", .min = 1, .max = 1024, .from_config = 1},
+    {"device", BNN_OPTION_STRING, &device_name, "NAME", BNN_DEVICE_HELP, .from_config = 1},
     {"init-from", BNN_OPTION_STRING, &init_from, "FILE|DIR",
      "Start from another network's weights, as BiBench starts from a float twin: every tensor "
      "whose name and shape agree is taken, whatever prefix its tool put in front of the names. "
-     "Safetensors, a state dict of torch.save (.pth, .pt, .bin), or a folder of Hugging Face's "
-     "layout with either, in one file or several.",
+     "Safetensors, a state dict of torch.save (.pth, .pt, .bin), a folder of Hugging Face's "
+     "layout with either, in one file or several, or a run's folder, whose best counts.",
      .from_config = 2},
     {"init-partial", BNN_OPTION_FLAG, &init_partial, NULL,
      "With --init-from: take what fits even if most of the weights do not.", .from_config = 2},
@@ -161,6 +168,8 @@ static bnn_option options[] = {
     {"checkpoint-every", BNN_OPTION_INT, &checkpoint_every, "N",
      "Save last.safetensors also after each N steps: a kill costs no more than these.",
      .default_text = "at the end of each epoch", .min = 1, .max = 1e12, .from_config = 1},
+    {"tensorboard", BNN_OPTION_FLAG, &tensorboard, NULL,
+     "Write events for TensorBoard, too: tensorboard --logdir DIR.", .from_config = 1},
     {"profile", BNN_OPTION_FLAG, &profile, NULL,
      "At the end, print where the steps' time and memory traffic went, by kind of op.",
      .default_text = NULL},
@@ -229,14 +238,15 @@ static bnn_code parse_milestones(bnn_lr_schedule *schedule, bnn_error *err) {
 
 static bnn_code settings_from_options(bnn_train_settings *s, bnn_error *err) {
     const bnn_dataset_info *info = bnn_dataset_find(data);
-    const char *why;
     if (init_partial && !init_from) {
         return bnn_fail(err, BNN_ERR_ARGUMENT, "--init-partial says nothing without --init-from");
     }
-    if (!bnn_cpu_device(NULL, (int)threads, &s->device, &why)) {
-        return bnn_fail(err, BNN_ERR_UNSUPPORTED, "%s", why);
+    bnn_code code = bnn_device_named(device_name, (int)threads, &s->device, err);
+    if (code != BNN_OK) {
+        return code;
     }
-    bnn_code code = bnn_spec_find(&s->spec, arch, algo, err);
+    s->loader_threads = bnn_device_host_threads(&s->device, (int)threads);
+    code = bnn_spec_find(&s->spec, arch, algo, err);
     if (code != BNN_OK) {
         return code;
     }
@@ -250,6 +260,7 @@ static bnn_code settings_from_options(bnn_train_settings *s, bnn_error *err) {
     s->weight_decay = weight_decay;
     s->nesterov = nesterov;
     s->clip_norm = clip_norm;
+    s->clip_grad_norm = clip_grad_norm;
     s->freeze = frozen;
     s->schedule = (bnn_lr_schedule){.kind = (bnn_lr_schedule_kind)bnn_lr_schedule_find(scheduler),
                                     .lr = lr,
@@ -267,6 +278,7 @@ static bnn_code settings_from_options(bnn_train_settings *s, bnn_error *err) {
     s->overwrite = overwrite;
     s->accept_changed_data = accept_changed_data;
     s->profile = profile;
+    s->tensorboard = tensorboard;
     s->patience = (uint32_t)patience;
     s->checkpoint_every = (uint64_t)checkpoint_every;
     s->output = output;
@@ -290,7 +302,8 @@ static void note_schedule(const bnn_lr_schedule *s) {
 }
 
 static void note_options(const bnn_train_settings *s) {
-    static const char *const planned[] = {"dry-run",
+    static const char *const planned[] = {"device",
+                                          "dry-run",
                                           "algo",
                                           "arch",
                                           "data",
@@ -304,6 +317,7 @@ static void note_options(const bnn_train_settings *s) {
                                           "milestones",
                                           "accumulate",
                                           "clip-norm",
+                                          "clip-grad-norm",
                                           "freeze",
                                           "pool",
                                           "words",

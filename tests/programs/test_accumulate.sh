@@ -36,6 +36,21 @@ same 'resumed: weights' part/last.safetensors whole/last.safetensors
 expect_fail 'another number' '--accumulate differs' "$train" --resume part --accumulate 2
 expect_fail 'none' '--accumulate 0: must be' "$train" --dry-run --accumulate 0
 
+# ---- gradients that are clipped together wait for each other, too ----
+run 'together, not clipped' wide --batch-size 8 --clip-grad-norm 1e9
+same 'together, not clipped: metrics' wide/metrics.csv plain-reactnet/metrics.csv
+for threads in 1 2; do
+    run "together, $threads threads" clipped$threads --batch-size 8 --accumulate 2 \
+        --clip-grad-norm 0.1 --optimizer sgd --epochs 30 --threads $threads
+done
+same 'together: threads' clipped1/last.safetensors clipped2/last.safetensors
+# shellcheck disable=SC2086 # words
+freeze 'grep -qs step.:2 clipped/steps.jsonl' "$train" $small --epochs 30 --output clipped \
+    --batch-size 8 --accumulate 2 --clip-grad-norm 0.1 --optimizer sgd
+thaw INT
+check 'together: resumed' "$train" --resume clipped
+same 'together: resumed' clipped/last.safetensors clipped1/last.safetensors
+
 # ---- what a step moves ----
 # shellcheck disable=SC2086 # words
 {

@@ -161,6 +161,19 @@ check 'side by side' "$report" compare b20 b18 f20 f18 r20 --output compare.html
 page 'side by side' compare.html
 matches 'side by side: the metric' '<td>0.8000</td>' compare.html
 equal 'side by side: fog' "$(numbers compare.html fog 3)" 'fog 60.00 85.00 80.00 80.00 65.00'
+# ---- runs that differ by their seed: 80, 82 and 84, deviation 2, and 4.303 * 2 / sqrt(3) ----
+refuse 'no seeds' grep -q 'Over seeds' compare.html
+for seed in 1 2 3; do
+    make_run seed$seed bnn resnet20 $((780 + 20 * seed)) 20
+    sed "s/\"seed\": [0-9]*/\"seed\": $seed/" seed$seed/config.json >edited && mv edited seed$seed/config.json
+done
+check 'seeds' "$report" compare seed1 seed2 f20 seed3 --output seeds.html
+page 'seeds' seeds.html
+matches 'seeds' '<td>3</td><td>[0-9.]* ± 0.00</td><td>82.00 ± 4.97</td>' seeds.html
+matches 'seeds: one alone' 'fp32</th>.*<td>1</td><td>[0-9.]*</td><td>90.00</td>' seeds.html
+check 'a seed twice' "$report" compare seed1 seed1 seed2 --output seeds.html
+matches 'a seed twice counts once' '<td>2</td>' seeds.html
+
 check 'one alone' "$report" compare run --output compare.html
 page 'one alone' compare.html
 mkdir bare

@@ -159,4 +159,20 @@ run 'patience: phases' phases --algo fda --batch-size 4 --epochs 8 --lr 1e-12 --
 [ "$(count_lines phases/metrics.csv)" -ge 8 ] || fail 'patience: ended before the last phase' \
     phases/metrics.csv
 
+# ---- events for TensorBoard: each step and epoch once, wherever the run was stopped ----
+events() { # TAG, of the run in told
+    grep -ao "$1" told/events.out.tfevents.0.bnn | wc -l | tr -d ' '
+}
+# shellcheck disable=SC2086
+freeze 'grep -qs ^0, told/metrics.csv' "$train" $small --algo bnn --batch-size 4 --output told \
+    --tensorboard --checkpoint-every 5
+kill -KILL "$frozen"
+wait "$frozen"
+check 'events: resumed' "$train" --resume told
+equal 'events: steps' "$(events train/loss)" "$(count_lines told/steps.jsonl)"
+equal 'events: epochs' "$(events test/best)" 3
+equal 'events: the rate' "$(events 'lr.....')" "$(count_lines told/steps.jsonl)"
+run 'events: a new run' told --overwrite --algo bnn --epochs 1
+refuse 'events: a new run has none' test -e told/events.out.tfevents.0.bnn
+
 done_testing

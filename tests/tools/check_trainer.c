@@ -22,8 +22,8 @@ static bnn_spec spec_of(const char *algorithm) {
 }
 
 /* `steps` of one batch each; what they came to, in `model`. */
-static bnn_code train(const char *algorithm, const char *freeze, double clip_norm, size_t steps,
-                      bnn_loaded *model, bnn_error *err) {
+static bnn_code train(const char *algorithm, const char *freeze, double clip_norm,
+                      double clip_grad_norm, size_t steps, bnn_loaded *model, bnn_error *err) {
     char path[80];
     bnn_train_result result;
     made_up train_set, test_set;
@@ -37,6 +37,7 @@ static bnn_code train(const char *algorithm, const char *freeze, double clip_nor
                               .seed = 1,
                               .freeze = freeze,
                               .clip_norm = clip_norm,
+                              .clip_grad_norm = clip_grad_norm,
                               .args = "{}",
                               .config = "{}",
                               .output = folder,
@@ -54,7 +55,7 @@ static bnn_loaded trained(const char *algorithm, const char *freeze, double clip
                           size_t steps) {
     bnn_loaded model;
     bnn_error err = {0};
-    ck_assert_msg(train(algorithm, freeze, clip_norm, steps, &model, &err) == BNN_OK, "%s: %s",
+    ck_assert_msg(train(algorithm, freeze, clip_norm, 0.0, steps, &model, &err) == BNN_OK, "%s: %s",
                   algorithm, err.text);
     return model;
 }
@@ -159,7 +160,7 @@ START_TEST(frozen_wrongly) {
                {"front_end,fc1,backbone,fc", "nothing is left to train"}};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         bnn_error err = {0};
-        ck_assert_int_eq(train("bnn", bad[i].freeze, 0.0, 1, NULL, &err), BNN_ERR_ARGUMENT);
+        ck_assert_int_eq(train("bnn", bad[i].freeze, 0.0, 0.0, 1, NULL, &err), BNN_ERR_ARGUMENT);
         ck_assert_msg(strstr(err.text, bad[i].says) != NULL, "'%s' says: %s", bad[i].freeze,
                       err.text);
     }
@@ -202,6 +203,49 @@ START_TEST(short_steps) {
     bnn_loaded_close(&plain);
     bnn_loaded_close(&wide);
     bnn_loaded_close(&tight);
+    bnn_params_free(before);
+}
+END_TEST
+
+/* Together the gradients are no longer than they may be, and keep their direction. */
+START_TEST(short_together) {
+    const char *algorithm = algorithms[_i];
+    const double lr = 0.1, most = 0.05, limits[] = {0.0, 1e6, most};
+    bnn_error err = {0};
+    bnn_loaded model[3], still;
+    double squares[3] = {0};
+    bnn_params *before = initial(algorithm);
+    for (int k = 0; k < 3; k++) {
+        ck_assert_msg(train(algorithm, NULL, 0.0, limits[k], 1, &model[k], &err) == BNN_OK, "%s",
+                      err.text);
+        for (size_t i = 0; i < before->count; i++) {
+            const bnn_param *p = before->list[i];
+            const double d = p->trainable ? distance(model[k].params, before, p) / lr : 0.0;
+            squares[k] += d * d;
+        }
+    }
+    const double all = sqrt(squares[0]);
+    ck_assert_double_gt(all, 2.0 * most);
+    ck_assert_double_eq_tol(sqrt(squares[2]), most, 1e-3 * most);
+    for (size_t i = 0; i < before->count; i++) {
+        const bnn_param *p = before->list[i];
+        if (p->trainable) {
+            const double wanted = distance(model[0].params, before, p) * most / all;
+            ck_assert_msg(same(model[0].params, model[1].params, p), "%s %s", algorithm, p->name);
+            ck_assert_double_eq_tol(distance(model[2].params, before, p), wanted,
+                                    1e-7 * sqrt((double)p->count) + 1e-2 * wanted);
+        }
+    }
+    /* What is frozen has no part in it. */
+    ck_assert(train(algorithm, "front_end", 0.0, most, 1, &still, &err) == BNN_OK);
+    for (size_t i = 0; i < before->count; i++) {
+        const bnn_param *p = before->list[i];
+        ck_assert(!begins(p->name, "front_end.") || !p->trainable || same(still.params, before, p));
+    }
+    bnn_loaded_close(&still);
+    for (int k = 0; k < 3; k++) {
+        bnn_loaded_close(&model[k]);
+    }
     bnn_params_free(before);
 }
 END_TEST
@@ -280,6 +324,7 @@ int main(void) {
     tcase_add_loop_test(tcase, still_parameters, 0, 2 * count);
     tcase_add_test(tcase, frozen_wrongly);
     tcase_add_loop_test(tcase, short_steps, 0, count);
+    tcase_add_loop_test(tcase, short_together, 0, count);
     tcase_add_test(tcase, told_loss);
     suite_add_tcase(suite, tcase);
     SRunner *runner = srunner_create(suite);

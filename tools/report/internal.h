@@ -11,6 +11,9 @@ void bnn_report_heat_map(FILE *out, const bnn_report_run *run);
 void bnn_report_corruption_means(FILE *out, const bnn_report_run *runs, size_t count);
 void bnn_report_robustness(FILE *out, const bnn_robustness *r, const char *why_not);
 
+/* Means of runs that differ by their seed; nothing if there are none. */
+void bnn_report_seeds(FILE *out, const bnn_report_run *runs, size_t count);
+
 /* A column's heading for each run. */
 void bnn_report_run_columns(FILE *out, const bnn_report_run *runs, size_t count);
 double bnn_report_best(const bnn_report_run *run); /* test top-1; NAN: none yet */

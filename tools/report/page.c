@@ -310,6 +310,7 @@ bnn_code bnn_report_page_compare(FILE *out, const bnn_report_run *runs, size_t c
     snprintf(title, sizeof title, "%zu runs side by side", count);
     bnn_html_begin(out, title, "bnn-report " BNN_VERSION);
     run_table(out, runs, count);
+    bnn_report_seeds(out, runs, count);
     bnn_code code = bnn_report_curves(out, runs, count, err);
     bnn_report_robustness(out, robustness, why_not);
     corruptions(out, runs, count);

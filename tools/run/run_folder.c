@@ -16,6 +16,7 @@
 #include "engine/base/file.h"
 #include "tools/cli/machine.h"
 #include "tools/cli/progress.h"
+#include "tools/run/events.h"
 
 #define FLUSH_SECONDS 1.0
 
@@ -24,8 +25,8 @@ enum { FLUSH_LINES = 100, LONGEST_LINE = 1 << 16 };
 static const char *const sessions = "sessions.jsonl";
 static const char *const checkpoints[] = {"last.safetensors", "best.safetensors"};
 const char *const bnn_run_files[] = {
-    "config.json",      "metrics.csv",      "steps.jsonl", "sessions.jsonl",
-    "last.safetensors", "best.safetensors", NULL};
+    "config.json",      "metrics.csv",      "steps.jsonl",   "sessions.jsonl",
+    "last.safetensors", "best.safetensors", BNN_EVENTS_FILE, NULL};
 
 bnn_code bnn_run_file(const bnn_run_folder *run, const char *name, char *out, size_t bytes,
                       bnn_error *err) {
@@ -173,6 +174,8 @@ static bnn_code begin(bnn_run_folder *run, const char *config_json, bnn_error *e
         code = open_log(run, "steps.jsonl", "w", &run->steps, err);
     if (!code)
         code = remove_file(run, sessions, err);
+    if (!code)
+        code = remove_file(run, BNN_EVENTS_FILE, err);
     char header[BNN_METRICS_HEADER_BYTES];
     bnn_metrics_header(run->task, header);
     if (!code && (fprintf(run->metrics, "%s\n", header) < 0 || fflush(run->metrics)))

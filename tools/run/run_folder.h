@@ -1,5 +1,6 @@
 /* A run's folder: config.json, metrics.csv (a row an epoch), steps.jsonl (a line a step),
- * sessions.jsonl (a line a start), last.safetensors, best.safetensors. What was logged behind the
+ * sessions.jsonl (a line a start), last.safetensors, best.safetensors, and on demand events for
+ * TensorBoard (events.h). What was logged behind the
  * checkpoint that is resumed from is cut off, so that a resumed run's files continue as if it had
  * never stopped. */
 #ifndef BNN_TOOLS_RUN_RUN_FOLDER_H

@@ -59,12 +59,27 @@ void bnn_trainer_update(void *self, const bnn_stream *stream, const bnn_param *p
         stream->device.kernels->copy(stream, count, grad, t->sum + first, !t->first_batch);
         grad = t->sum + first;
     }
-    if (t->last_batch) {
+    if (t->last_batch && t->set->clip_grad_norm == 0.0) {
         double start = bnn_now();
         bnn_optimizer_move(&t->optimizer, stream, first, count, bnn_param_memory(t->params, param),
                            grad);
         t->moving += bnn_now() - start;
     }
+}
+
+/* All gradients of a step, as long as they may be together; then what they move. */
+static void move_together(bnn_trainer *t, const bnn_stream *stream) {
+    double start = bnn_now();
+    stream->device.kernels->clip_norm(stream, t->params->value_count, (float)t->set->clip_grad_norm,
+                                      t->sum);
+    for (size_t i = 0; i < t->params->count; i++) {
+        const bnn_param *p = t->params->list[i];
+        if (p->trainable && !p->frozen) {
+            bnn_optimizer_move(&t->optimizer, stream, p->offset, p->count,
+                               bnn_param_memory(t->params, p), t->sum + p->offset);
+        }
+    }
+    t->moving += bnn_now() - start;
 }
 
 /* Forward and backward of one batch, which has this number in the whole training; its gradients are
@@ -89,6 +104,9 @@ static bnn_code run_batch(bnn_trainer *t, const bnn_batch *batch, uint64_t numbe
             bnn_optimizer_begin(&t->optimizer);
         }
         bnn_graph_backward_weighted(net->graph, (float)((double)batch->n / (double)of_step));
+        if (t->last_batch && t->set->clip_grad_norm > 0.0) {
+            move_together(t, stream);
+        }
         stream->device.ops->follow(update, stream);
     }
     return code;
@@ -118,6 +136,39 @@ static bnn_code run_batches(bnn_trainer *t, size_t *batches, double *loss, bnn_e
     return BNN_OK;
 }
 
+/* "train/acc" and such, of the metrics that are told, behind what stands in the list. */
+static size_t name_metrics(const bnn_task *task, const char *of, int training,
+                           const double value[BNN_MAX_METRICS], char tag[][48], bnn_scalar *list,
+                           size_t count) {
+    for (int i = 0; task->metrics[i].key; i++) {
+        if (!training || task->metrics[i].training) {
+            snprintf(tag[i], 48, "%s/%.30s", of, task->metrics[i].key);
+            list[count++] = (bnn_scalar){tag[i], value[i]};
+        }
+    }
+    return count;
+}
+
+static bnn_code tell_step(bnn_trainer *t, double loss, const double metrics[BNN_MAX_METRICS],
+                          double seconds, bnn_error *err) {
+    char tag[BNN_MAX_METRICS][48];
+    bnn_scalar list[3 + BNN_MAX_METRICS] = {
+        {"train/loss", loss}, {"lr", t->optimizer.lr}, {"seconds", seconds}};
+    const size_t count = name_metrics(t->task, "train", 1, metrics, tag, list, 3);
+    return t->events.file ? bnn_events_add(&t->events, t->state.steps, list, count, err) : BNN_OK;
+}
+
+/* Behind the epoch's last step. */
+static bnn_code tell_epoch(bnn_trainer *t, uint32_t epoch, const bnn_epoch_scores *scores,
+                           bnn_error *err) {
+    char tag[BNN_MAX_METRICS][48];
+    bnn_scalar list[3 + BNN_MAX_METRICS] = {{BNN_EVENTS_EPOCH, (double)epoch},
+                                            {"test/loss", scores->test_loss},
+                                            {"test/best", scores->best}};
+    const size_t count = name_metrics(t->task, "test", 0, scores->test, tag, list, 3);
+    return t->events.file ? bnn_events_add(&t->events, t->state.steps, list, count, err) : BNN_OK;
+}
+
 static bnn_code train_step(bnn_trainer *t, size_t *batches, bnn_error *err) {
     bnn_train_state *s = &t->state;
     double start = bnn_now(), loss = NAN, metrics[BNN_MAX_METRICS];
@@ -145,6 +196,7 @@ static bnn_code train_step(bnn_trainer *t, size_t *batches, bnn_error *err) {
     t->timed++;
     code = bnn_run_log_step(&t->run, s->steps, s->epoch, loss, metrics, t->optimizer.lr, seconds,
                             t->set->train->info->samples, (double)t->step.samples / seconds, err);
+    code = code == BNN_OK ? tell_step(t, loss, metrics, seconds, err) : code;
     s->step += *batches;
     s->steps++;
     return code;
@@ -242,7 +294,7 @@ bnn_code bnn_trainer_finish_epoch(bnn_trainer *t, bnn_error *err) {
     bnn_train_state *s = &t->state;
     bnn_epoch_scores scores = {0};
     bnn_evaluation how = {.batch_size = t->set->batch_size,
-                          .loader_threads = t->set->device.threads,
+                          .loader_threads = bnn_train_threads(t->set),
                           .label = "  test"};
     const bnn_metric *metric = &t->task->metrics[0];
     char training[160];
@@ -283,5 +335,6 @@ bnn_code bnn_trainer_finish_epoch(bnn_trainer *t, bnn_error *err) {
         return code;
     }
     code = bnn_run_log_epoch(&t->run, epoch, &scores, err);
+    code = code == BNN_OK ? tell_epoch(t, epoch, &scores, err) : code;
     return code == BNN_OK ? bnn_trainer_save_last(t, err) : code;
 }

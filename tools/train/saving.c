@@ -28,6 +28,7 @@ bnn_code bnn_trainer_save(bnn_trainer *t, const char *name, bnn_error *err) {
 
 bnn_code bnn_trainer_save_last(bnn_trainer *t, bnn_error *err) {
     bnn_code code = bnn_run_flush(&t->run, err);
+    code = code == BNN_OK ? bnn_events_flush(&t->events, err) : code;
     return code == BNN_OK ? bnn_trainer_save(t, "last.safetensors", err) : code;
 }
 

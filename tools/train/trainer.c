@@ -11,6 +11,11 @@
 #include "tools/train/init_from.h"
 #include "tools/train/trainer_private.h"
 
+/* Are the gradients of a step kept until it has them all? */
+static int gathers(const bnn_train_settings *set) {
+    return set->accumulate > 1 || set->clip_grad_norm > 0.0;
+}
+
 static int is_finished(const bnn_trainer *t) {
     const bnn_train_state *s = &t->state;
     return s->epoch >= (uint32_t)t->schedule.epochs ||
@@ -39,6 +44,10 @@ static bnn_code train_all(bnn_trainer *t, bnn_train_result *result, bnn_error *e
 
 /* ---- setting up ---- */
 
+int bnn_train_threads(const bnn_train_settings *set) {
+    return set->loader_threads ? set->loader_threads : set->device.threads;
+}
+
 bnn_loader_options bnn_train_loader_options(size_t batch_size, uint64_t seed, int threads) {
     return (bnn_loader_options){.batch_size = batch_size,
                                 .shuffle = 1,
@@ -50,7 +59,7 @@ bnn_loader_options bnn_train_loader_options(size_t batch_size, uint64_t seed, in
 
 static bnn_code create_loader(bnn_trainer *t, bnn_error *err) {
     bnn_loader_options options =
-        bnn_train_loader_options(t->set->batch_size, t->set->seed, t->set->device.threads);
+        bnn_train_loader_options(t->set->batch_size, t->set->seed, bnn_train_threads(t->set));
     t->tail_size = t->set->train->count % t->set->batch_size;
     bnn_code code = bnn_loader_create(t->set->train, &options, &t->loader, err);
     if (code == BNN_OK) {
@@ -71,7 +80,7 @@ static bnn_code start_values(bnn_trainer *t, bnn_error *err) {
 
 static bnn_code log_session(const bnn_trainer *t, bnn_error *err) {
     return bnn_run_log_session(&t->run, t->state.steps, t->set->device.kernels->name,
-                               t->set->device.threads, &t->data, err);
+                               bnn_train_threads(t->set), &t->data, err);
 }
 
 /* All that records the arguments and the data gets the new ones, as if the run had been started
@@ -103,10 +112,19 @@ static bnn_code reopen_run(bnn_trainer *t, bnn_error *err) {
     return code == BNN_OK ? log_session(t, err) : code;
 }
 
+static bnn_code open_events(bnn_trainer *t, bnn_error *err) {
+    char path[4200];
+    bnn_code code = bnn_run_file(&t->run, BNN_EVENTS_FILE, path, sizeof path, err);
+    return code == BNN_OK && t->set->tensorboard
+               ? bnn_events_open(&t->events, path, t->state.steps, t->state.epoch, err)
+               : code;
+}
+
 static bnn_code open_run(bnn_trainer *t, bnn_error *err) {
     bnn_code code;
     if (t->set->resume) {
-        return reopen_run(t, err);
+        code = reopen_run(t, err);
+        return code == BNN_OK ? open_events(t, err) : code;
     }
     if ((code = start_values(t, err)) != BNN_OK ||
         (code = bnn_run_create(&t->run, t->set->output, t->task, t->set->config, t->set->overwrite,
@@ -114,7 +132,9 @@ static bnn_code open_run(bnn_trainer *t, bnn_error *err) {
         return code;
     }
     /* From its first moment on, a run can be resumed. */
-    code = bnn_trainer_save_last(t, err);
+    if ((code = open_events(t, err)) == BNN_OK) {
+        code = bnn_trainer_save_last(t, err);
+    }
     return code == BNN_OK ? log_session(t, err) : code;
 }
 
@@ -167,12 +187,14 @@ static bnn_code set_up(bnn_trainer *t, bnn_error *err) {
     if (!t->output) {
         return bnn_fail(err, BNN_ERR_MEMORY, "out of memory for the outputs of a batch");
     }
-    if (set->accumulate > 1) {
+    if (gathers(set)) {
         t->sum =
             device->ops->alloc(device, BNN_MEMORY_DEVICE, t->params->value_count * sizeof(float));
         if (!t->sum) {
             return bnn_fail(err, BNN_ERR_MEMORY, "out of memory for the sum of the gradients");
         }
+        /* What no parameter's gradient fills has no part in their norm. */
+        device->kernels->fill(&t->optimizer.stream, t->params->value_count, 0.0f, t->sum);
     }
     t->optimizer.momentum = set->momentum;
     t->optimizer.weight_decay = set->weight_decay;
@@ -213,6 +235,7 @@ bnn_code bnn_train(const bnn_train_settings *settings, bnn_train_result *result,
     bnn_predictor_free(t.predictor);
     bnn_teacher_free(t.teacher);
     bnn_loader_free(t.loader);
+    bnn_events_close(&t.events);
     bnn_run_close(&t.run);
     bnn_optimizer_free(&t.optimizer);
     bnn_trainer_free_nets(&t);
@@ -239,7 +262,7 @@ bnn_code bnn_train_plan(const bnn_train_settings *settings, bnn_params *params, 
         while (settings->optimizer->slots[slots]) {
             slots++;
         }
-        slots += settings->accumulate > 1; /* the sum of the gradients */
+        slots += (size_t)gathers(settings); /* the sum of the gradients */
         *bytes = (params->value_count * (1 + slots) + params->buffer_count) * sizeof(float) +
                  bnn_graph_bytes(net->graph);
     }

@@ -14,12 +14,14 @@
 typedef struct bnn_train_settings {
     bnn_spec spec; /* its phase is the trainer's to set */
     bnn_device device;
+    int loader_threads; /* 0: as many as the device has */
     const bnn_dataset *train, *test;
     bnn_run_data data; /* theirs */
     const bnn_optimizer_kind *optimizer;
     double momentum, weight_decay;
     int nesterov;
     double clip_norm;         /* of a tensor's gradient, at most; 0: as it is */
+    double clip_grad_norm;    /* of all gradients together, likewise */
     const char *freeze;       /* modules that stay as they are (bnn_params_freeze), or NULL */
     bnn_lr_schedule schedule; /* warm-up in steps is the trainer's to set */
     int warmup_epochs;
@@ -35,6 +37,7 @@ typedef struct bnn_train_settings {
     int extended;              /* with `resume`: to more epochs than it was started with */
     int accept_changed_data;   /* with `resume`: data that are not those it began with */
     uint32_t patience;         /* epochs without a better one until the end; 0: any number */
+    int tensorboard;           /* events, too */
     uint64_t checkpoint_every; /* steps; 0: at the end of an epoch only */
     const char *output;
     int overwrite;
@@ -55,6 +58,8 @@ typedef struct bnn_train_result {
 bnn_code bnn_train(const bnn_train_settings *settings, bnn_train_result *result, bnn_error *err);
 
 /* How training reads its data. */
+/* Of the host. */
+int bnn_train_threads(const bnn_train_settings *set);
 bnn_loader_options bnn_train_loader_options(size_t batch_size, uint64_t seed, int threads);
 
 /* Planned bytes of a training step: parameters, gradients, optimizer, graph. Needs no data. */

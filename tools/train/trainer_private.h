@@ -6,6 +6,7 @@
 
 #include "models/predictor.h"
 #include "models/teacher.h"
+#include "tools/run/events.h"
 #include "tools/train/train_state.h"
 #include "tools/train/trainer.h"
 
@@ -19,8 +20,10 @@ typedef struct bnn_trainer {
     bnn_net full, tail;   /* the same network for whole batches and for an epoch's last */
     size_t tail_size;     /* 0: none */
     void *memory;         /* of both: they never run at once; the device's */
-    float *sum;           /* of the gradients of a step's batches, where it has several; likewise */
-    float *output;        /* of a batch, for the host */
+    /* Of the gradients of a step's batches, where it has several, or where they are clipped
+     * together; likewise. */
+    float *sum;
+    float *output; /* of a batch, for the host */
     bnn_optimizer optimizer;
     int first_batch, last_batch; /* of its step, the one that runs */
     double moving;               /* seconds that the optimizer takes of a step */
@@ -29,6 +32,7 @@ typedef struct bnn_trainer {
     size_t steps; /* of an epoch */
     bnn_predictor *predictor;
     bnn_run_folder run;
+    bnn_events events; /* open if they are wanted */
     bnn_train_state state;
     bnn_score step; /* of the last step */
     bnn_score test;
