@@ -21,6 +21,8 @@ const bnn_dataset_info *const bnn_datasets[] = {
     &bnn_dataset_speech_commands,
     &bnn_dataset_modelnet40,
     &bnn_dataset_shapenet_part,
+    &bnn_dataset_voc,
+    &bnn_dataset_coco,
     &bnn_glue_sets[BNN_GLUE_COLA].info,
     &bnn_glue_sets[BNN_GLUE_SST2].info,
     &bnn_glue_sets[BNN_GLUE_MRPC].info,

@@ -22,7 +22,6 @@ extern const bnn_dataset_info bnn_dataset_imagenet;
 extern const bnn_dataset_info bnn_dataset_speech_commands;
 extern const bnn_dataset_info bnn_dataset_modelnet40;
 extern const bnn_dataset_info bnn_dataset_shapenet_part;
-/* Not in the table: no network learns them yet. */
 extern const bnn_dataset_info bnn_dataset_voc;
 extern const bnn_dataset_info bnn_dataset_coco;
 

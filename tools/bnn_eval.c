@@ -1,5 +1,6 @@
 /* bnn-eval: the score of a checkpoint or a packed file, on a data set and on its corruptions. What
  * is done stands in the results file at any moment, so the same command goes on after a stop. */
+#include <math.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,8 +24,8 @@
 #include "tools/cli/start.h"
 
 static const char *device_name = "cpu";
-static const char *arch, *algo, *data, *data_dir, *vocab, *test_genres, *corruptions, *corruption,
-    *frost_dir, *json_file, *predictions, *save_inputs, *save_outputs;
+static const char *arch, *algo, *data, *data_dir, *vocab, *test_genres, *years, *corruptions,
+    *corruption, *frost_dir, *json_file, *predictions, *save_inputs, *save_outputs;
 static const char main_corruptions[] = "main";
 static int64_t batch_size = 100, threads = 0, limit_test = 0, severity = 0, seed = 0;
 static bool quiet, overwrite;
@@ -45,6 +46,8 @@ static bnn_option options[] = {
      .default_text = "the model's own; vocab.txt in the data set's folder or one level up"},
     {"test-genres", BNN_OPTION_STRING, &test_genres, "NAME",
      "Of glue_mnli: the genres of the training set, matched, or others, mismatched.",
+     .default_text = "those of the training"},
+    {"years", BNN_OPTION_STRING, &years, "YEARS", "Of voc: 07+12 and 2007 (its test), or 2012.",
      .default_text = "those of the training"},
     {"corruptions", BNN_OPTION_STRING, &corruptions, "DIR",
      "Also evaluate on the corrupted test sets of this folder, in the layout of CIFAR-10-C "
@@ -151,10 +154,14 @@ static void print_score(const evaluation *e) {
         const bnn_metric *m = &r->task->metrics[i];
         printf("  %s %.*f%s", m->name, m->digits, r->metric[i], m->unit);
     }
-    printf("  loss %.4f  (%s)\n", r->loss, r->isa);
+    if (!isnan(r->loss)) { /* of detectors there is none */
+        printf("  loss %.4f", r->loss);
+    }
+    printf("  (%s)\n", r->isa);
     for (size_t c = 0; !quiet && c < r->class_count; c++) {
         const bnn_class_result *of = &r->classes[c];
-        printf("  %-14s %6lld %s  ", of->name, (long long)of->samples, e->info->samples);
+        printf("  %-14s %6lld %s  ", of->name, (long long)of->samples,
+               r->task->boxes ? "boxes" : e->info->samples);
         if (of->samples) {
             printf("%6.2f%%\n", of->value);
         } else {
@@ -333,8 +340,11 @@ static bnn_code open_data(evaluation *e, bnn_error *err) {
                         e->model.path);
     }
     bnn_spec *spec = &e->model.spec;
-    const bnn_data_choice choice = {
-        .limit = limit_test, .vocab = vocab, .test_genres = test_genres};
+    const bnn_data_choice choice = {.limit = limit_test,
+                                    .vocab = vocab,
+                                    .test_genres = test_genres,
+                                    .years = years,
+                                    .view = bnn_view_of(spec, e->info)};
     bnn_dataset_options chosen;
     bnn_code code = bnn_arch_fits(spec->arch, e->info, err);
     if (code == BNN_OK && bnn_task_find(e->info->task) != spec->task) {
@@ -408,9 +418,10 @@ static bnn_code prepare(evaluation *e, bnn_error *err) {
     e->now.examples.arena = e->arena;
     e->now.examples.params = e->model.params;
     e->now.examples.device = &e->model.device;
-    e->rows = bnn_spec_outputs(&e->model.spec) / (size_t)e->model.spec.classes;
+    e->rows = bnn_spec_outputs(&e->model.spec);
+    e->rows /= e->now.task->boxes ? 1 : (size_t)e->model.spec.classes;
     const size_t cells = e->test->count * e->rows;
-    if (e->now.task->real_target) {
+    if (e->now.task->real_target || e->now.task->boxes) {
         e->how.value = bnn_arena_alloc(e->arena, cells * sizeof *e->how.value);
     } else {
         e->how.prediction = bnn_arena_alloc(e->arena, cells * sizeof *e->how.prediction);

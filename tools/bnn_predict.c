@@ -28,8 +28,8 @@ static bnn_given given;
 static const char *operands[1 + MOST_FILES + 1]; /* the last is NULL */
 
 static bnn_option options[] = {
-    {"top", BNN_OPTION_INT, &top, "N", "How many classes to tell, the likeliest first.", .min = 1,
-     .max = MOST_TOP},
+    {"top", BNN_OPTION_INT, &top, "N", "How many classes, or boxes, to tell, the likeliest first.",
+     .min = 1, .max = MOST_TOP},
     {"category", BNN_OPTION_STRING, &category, "NAME",
      "Of networks that tell the parts of shapes: what each FILE is, so that only its parts count.",
      .default_text = "any"},
@@ -67,7 +67,8 @@ static bnn_program program = {
         "pictures (cut to their proportions around its middle, then scaled) and shown to the "
         "network as they are; of sound the first second counts; a cloud's points are chosen as "
         "those of the data set's test samples are, of a mesh by area, of a file always the same "
-        "ones. Of a network that tells parts, the points of each part are counted. A file that "
+        "ones. Of a network that tells parts, the points of each part are counted; of one that "
+        "finds things, boxes are told in pixels: left, top, right, bottom. A file that "
         "cannot be read is told, the others are done, and the exit status is 1.",
     .examples = "bnn-predict runs/reactnet-resnet20-fashion_mnist shirt.png shoe.jpg\n"
                 "bnn-predict model.bnn *.wav --top 3 --json -\n"
@@ -216,10 +217,37 @@ static json_t *tell_parts(prediction *p, const char *path) {
                      points, "labels", labels);
 }
 
+/* Boxes in pixels of the photograph, the surest first. */
+static json_t *tell_boxes(prediction *p, const char *path) {
+    json_t *list = json_array();
+    const float *frame = p->sample.frame;
+    print_name(p, path);
+    for (int k = 0; k < p->model.spec.arch->detections && k < (int)top; k++) {
+        const float *found = p->output + (size_t)k * BNN_DETECTION;
+        double box[4];
+        if (found[5] < 0.0f) {
+            break;
+        }
+        for (int i = 0; i < 4; i++) {
+            const double part = (double)frame[i % 2 ? 0 : 1], own = (double)frame[i % 2 ? 2 : 3];
+            box[i] = ((double)found[i] < part ? (double)found[i] : part) * own / part;
+        }
+        print_class(p, (int)found[5], k == 0);
+        printf(" %.1f%% [%.0f %.0f %.0f %.0f]", 100.0 * (double)found[4], box[0], box[1], box[2],
+               box[3]);
+        json_t *item = class_json(p, (int)found[5], "score", json_real((double)found[4]));
+        json_object_set_new(item, "box", json_pack("[f, f, f, f]", box[0], box[1], box[2], box[3]));
+        json_array_append_new(list, item);
+    }
+    printf(json_array_size(list) ? "\n" : " nothing\n");
+    return named(p, path, "boxes", list);
+}
+
 /* An array of JSON, a line a file: a cloud has thousands of points, and is not kept. */
 static bnn_code tell(prediction *p, const char *path, bnn_error *err) {
     const bnn_task *task = p->model.spec.task;
     json_t *item = (task->by_point      ? tell_parts
+                    : task->boxes       ? tell_boxes
                     : task->real_target ? tell_value
                                         : tell_classes)(p, path);
     if (!item) {

@@ -22,7 +22,7 @@
 static const char *device_name = "cpu";
 static const char *algo = "reactnet", *arch = "resnet18", *data = "fashion_mnist", *data_dir;
 
-static const char *words, *category, *test_genres, *vocab, *pool = "usual", *ties = "own";
+static const char *words, *category, *test_genres, *years, *vocab, *pool = "usual", *ties = "own";
 static const char *optimizer, *scheduler, *output, *init_from, *teacher, *resume,
     *milestones = "100,150", *json_file;
 static int64_t epochs = 0, batch_size = 0, warmup_epochs = -1, seed = 1, threads = 0;
@@ -67,6 +67,9 @@ static bnn_option options[] = {
     {"test-genres", BNN_OPTION_STRING, &test_genres, "NAME",
      "Of glue_mnli: test on the genres of the training set, matched, or on others, mismatched.",
      .default_text = "matched", .from_config = 2},
+    {"years", BNN_OPTION_STRING, &years, "YEARS",
+     "Of voc: 07+12 (trained on both, tested on 2007's test), 2007 or 2012.",
+     .default_text = "07+12", .from_config = 2},
     {"pool", BNN_OPTION_STRING, &pool, "NAME",
      "How PointNets make one of all points: max, mean, or ema-max, the maximum moved to the centre "
      "of its distribution; usual is ema-max in binary networks, max in float ones.",
@@ -179,8 +182,10 @@ static bnn_option options[] = {
      "At the end, print where the steps' time and memory traffic went, by kind of op.",
      .default_text = NULL},
     {"image-size", BNN_OPTION_INT, &image_size, "N",
-     "For --dry-run: images of N by N pixels instead of the data set's.",
-     .default_text = "the data set's", .min = 8, .max = 4096},
+     "Photographs with boxes become N by N pixels, their own and black (for "
+     "faster_rcnn_resnet18); with --dry-run: all images.",
+     .default_text = "the data set's: 1024 for voc, 1344 for coco", .min = 8, .max = BNN_MAX_SIDE,
+     .from_config = 2},
     {"dry-run", BNN_OPTION_FLAG, &dry_run, NULL,
      "Print the layers, their counts and the planned memory, and stop; needs no data.",
      .default_text = NULL},
@@ -309,37 +314,13 @@ static void note_schedule(const bnn_lr_schedule *s) {
 }
 
 static void note_options(const bnn_train_settings *s) {
-    static const char *const planned[] = {"device",
-                                          "dry-run",
-                                          "algo",
-                                          "arch",
-                                          "data",
-                                          "image-size",
-                                          "batch-size",
-                                          "optimizer",
-                                          "lr",
-                                          "momentum",
-                                          "nesterov",
-                                          "scheduler",
-                                          "milestones",
-                                          "accumulate",
-                                          "clip-norm",
-                                          "clip-grad-norm",
-                                          "freeze",
-                                          "pool",
-                                          "words",
-                                          "category",
-                                          "points",
-                                          "epochs",
-                                          "weight-decay",
-                                          "resume",
-                                          "warmup-epochs",
-                                          "threads",
-                                          "vocab",
-                                          "length",
-                                          "test-genres",
-                                          "json",
-                                          NULL};
+    static const char *const planned[] = {
+        "device",        "dry-run",    "algo",      "arch",           "data",         "image-size",
+        "batch-size",    "optimizer",  "lr",        "momentum",       "nesterov",     "scheduler",
+        "milestones",    "accumulate", "clip-norm", "clip-grad-norm", "freeze",       "pool",
+        "words",         "category",   "points",    "epochs",         "weight-decay", "resume",
+        "warmup-epochs", "threads",    "vocab",     "length",         "test-genres",  "years",
+        "json",          NULL};
     note_schedule(&s->schedule);
     if (strcmp(optimizer, "sgd") != 0) {
         bnn_options_note(&program, "momentum", "says nothing without --optimizer sgd");
@@ -350,7 +331,9 @@ static void note_options(const bnn_train_settings *s) {
     if (dry_run) {
         bnn_options_note_others(&program, planned, "these say nothing to --dry-run");
     } else {
-        bnn_options_note(&program, "image-size", "says nothing without --dry-run");
+        if (!s->spec.task->boxes || s->spec.arch->side) {
+            bnn_options_note(&program, "image-size", "says nothing without --dry-run");
+        }
         bnn_options_note(&program, "json", "says nothing without --dry-run");
     }
     if (!teacher) {
@@ -384,14 +367,17 @@ static bnn_code check_extension(const bnn_train_settings *s, int64_t was, bnn_er
                     by_length ? scheduler : algorithm->name, s->output);
 }
 
-static bnn_code choose_data(bnn_dataset_options *chosen, bnn_error *err) {
+static bnn_code choose_data(const bnn_arch *network, bnn_dataset_options *chosen, bnn_error *err) {
+    const bnn_dataset_info *info = bnn_dataset_find(data);
     const bnn_data_choice choice = {.words = words,
                                     .category = category,
                                     .test_genres = test_genres,
+                                    .years = years,
+                                    .view = bnn_view_for(network, info, (int)image_size),
                                     .vocab = vocab,
                                     .points = points,
                                     .length = length};
-    return bnn_data_choose(bnn_dataset_find(data), &choice, chosen, err);
+    return bnn_data_choose(info, &choice, chosen, err);
 }
 
 /* What the options make of the data set, whose files need not be there. */
@@ -399,7 +385,7 @@ static bnn_code plan_data(bnn_train_settings *s, bnn_arena *arena, bnn_error *er
     const bnn_dataset_info *info = bnn_dataset_find(data);
     bnn_dataset_options chosen;
     bnn_dataset *planned = NULL;
-    bnn_code code = choose_data(&chosen, err);
+    bnn_code code = choose_data(s->spec.arch, &chosen, err);
     if (code == BNN_OK && image_size && strcmp(info->field[0].name, "image") != 0) {
         code = bnn_fail(err, BNN_ERR_ARGUMENT, "--image-size says nothing to --data %s", data);
     }
@@ -495,7 +481,7 @@ static bnn_code open_data(bnn_train_settings *s, const char *dir, bnn_arena *are
                           bnn_dataset **train_set, bnn_dataset **test_set, bnn_error *err) {
     const bnn_dataset_info *info = bnn_dataset_find(data);
     bnn_dataset_options chosen;
-    bnn_code code = choose_data(&chosen, err);
+    bnn_code code = choose_data(s->spec.arch, &chosen, err);
     if (code != BNN_OK) {
         return code;
     }

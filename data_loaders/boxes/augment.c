@@ -19,8 +19,8 @@ static int half(bnn_rng *rng) {
 /* ---- parts ---- */
 
 /* In whole pixels. */
-static bnn_frame expand(bnn_rng *rng, int height, int width) {
-    bnn_frame f = {.height = height, .width = width};
+static bnn_seen_part expand(bnn_rng *rng, int height, int width) {
+    bnn_seen_part f = {.height = height, .width = width};
     if (half(rng)) {
         return f;
     }
@@ -32,21 +32,21 @@ static bnn_frame expand(bnn_rng *rng, int height, int width) {
     return f;
 }
 
-static double overlap(const bnn_frame *f, const float *box) {
+static double overlap(const bnn_seen_part *f, const float *box) {
     const double w = fmin(f->left + f->width, (double)box[2]) - fmax(f->left, (double)box[0]);
     const double h = fmin(f->top + f->height, (double)box[3]) - fmax(f->top, (double)box[1]);
     const double area = ((double)box[2] - (double)box[0]) * ((double)box[3] - (double)box[1]);
     return w > 0.0 && h > 0.0 ? w * h / (f->width * f->height + area - w * h) : 0.0;
 }
 
-static int has_middle(const bnn_frame *f, const float *box) {
+static int has_middle(const bnn_seen_part *f, const float *box) {
     const double x = 0.5 * ((double)box[0] + (double)box[2]);
     const double y = 0.5 * ((double)box[1] + (double)box[3]);
     return x > f->left && x < f->left + f->width && y > f->top && y < f->top + f->height;
 }
 
 /* Whether it overlaps each object by that much at least, and has the middle of one. */
-static int suits(const bnn_frame *f, double least, const bnn_object *object, size_t objects) {
+static int suits(const bnn_seen_part *f, double least, const bnn_object *object, size_t objects) {
     int middles = objects == 0;
     for (size_t i = 0; i < objects; i++) {
         if (overlap(f, object[i].box) < least) {
@@ -57,7 +57,7 @@ static int suits(const bnn_frame *f, double least, const bnn_object *object, siz
     return middles;
 }
 
-static size_t keep_within(const bnn_frame *f, bnn_object *object, size_t objects) {
+static size_t keep_within(const bnn_seen_part *f, bnn_object *object, size_t objects) {
     size_t kept = 0;
     for (size_t i = 0; i < objects; i++) {
         bnn_object o = object[i];
@@ -74,25 +74,26 @@ static size_t keep_within(const bnn_frame *f, bnn_object *object, size_t objects
 }
 
 /* A part in whole pixels; none (no height) where what was drawn is too narrow. */
-static bnn_frame draw_part(bnn_rng *rng, const bnn_frame *of) {
-    bnn_frame part = {0};
+static bnn_seen_part draw_part(bnn_rng *rng, const bnn_seen_part *of) {
+    bnn_seen_part part = {0};
     const double w = between(rng, LEAST_CROP, 1.0) * of->width;
     const double h = between(rng, LEAST_CROP, 1.0) * of->height;
     const double left = between(rng, 0.0, of->width - w), top = between(rng, 0.0, of->height - h);
     if (h >= 0.5 * w && h <= 2.0 * w) {
-        part = (bnn_frame){.left = of->left + floor(left),
-                           .top = of->top + floor(top),
-                           .width = floor(left + w) - floor(left),
-                           .height = floor(top + h) - floor(top)};
+        part = (bnn_seen_part){.left = of->left + floor(left),
+                               .top = of->top + floor(top),
+                               .width = floor(left + w) - floor(left),
+                               .height = floor(top + h) - floor(top)};
     }
     return part;
 }
 
-bnn_frame bnn_frame_draw(bnn_rng *rng, int height, int width, bnn_object *object, size_t *objects) {
+bnn_seen_part bnn_frame_draw(bnn_rng *rng, int height, int width, bnn_object *object,
+                             size_t *objects) {
     /* All of it; or a part that overlaps every object so much; or any. */
     static const double least[] = {-1.0, 0.1, 0.3, 0.5, 0.7, 0.9, 0.0};
-    const bnn_frame whole = expand(rng, height, width);
-    bnn_frame f = whole;
+    const bnn_seen_part whole = expand(rng, height, width);
+    bnn_seen_part f = whole;
     int found = 0;
     for (int round = 0; round < MOST_ROUNDS && !found; round++) {
         const double wanted = least[bnn_rng_below(rng, sizeof least / sizeof *least)];

@@ -146,7 +146,7 @@ typedef struct scene {
     const char *path;
     bnn_map map;
     int height, width;             /* of the photograph */
-    bnn_frame frame;               /* of it, that is seen */
+    bnn_seen_part frame;           /* of it, that is seen */
     int shown_height, shown_width; /* on the canvas */
     bnn_object object[BNN_MOST_BOXES];
     size_t objects;
@@ -250,7 +250,7 @@ static bnn_code make(const bnn_boxed_set *b, scene *s, bnn_rng *rng, void *const
                      bnn_error *err) {
     const int stretched = b->view.longer == 0;
     canvas c;
-    s->frame = (bnn_frame){.height = s->height, .width = s->width};
+    s->frame = (bnn_seen_part){.height = s->height, .width = s->width};
     if (rng) {
         cut_objects(s);
     }
@@ -297,6 +297,28 @@ static bnn_code boxes_sample(const bnn_dataset *dataset, size_t index, const bnn
         code = make(b, &s, draw ? &rng : NULL, out, err);
     }
     bnn_map_close(&s.map);
+    return code;
+}
+
+bnn_code bnn_boxed_see(const bnn_dataset *planned, const char *name, const unsigned char *bytes,
+                       size_t size, float *image, float frame[4], bnn_error *err) {
+    static const char memory[] = "out of memory for an image";
+    scene s = {.path = name, .map = {.data = bytes, .size = size}};
+    float *box = malloc(BNN_MOST_BOXES * 5 * sizeof *box);
+    int32_t *class = malloc(BNN_MOST_BOXES * 2 * sizeof *class);
+    void *const out[BNN_BOX_FIELDS] = {[BNN_BOX_IMAGE] = image,
+                                       [BNN_BOX_BOXES] = box,
+                                       [BNN_BOX_CLASS] = class,
+                                       [BNN_BOX_IGNORE] = class ? class + BNN_MOST_BOXES : NULL,
+                                       [BNN_BOX_AREA] = box ? box + 4 * BNN_MOST_BOXES : NULL,
+                                       [BNN_BOX_FRAME] = frame};
+    bnn_code code = box && class ? bnn_photo_size(name, bytes, size, &s.height, &s.width, err)
+                                 : bnn_fail(err, BNN_ERR_MEMORY, memory);
+    if (code == BNN_OK) {
+        code = make((const bnn_boxed_set *)planned, &s, NULL, out, err);
+    }
+    free(box);
+    free(class);
     return code;
 }
 

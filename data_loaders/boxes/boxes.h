@@ -8,7 +8,7 @@
 
 #include "data_loaders/internal.h"
 
-#define BNN_MOST_BOXES 128 /* of a sample; further ones are left out, and counted */
+#define BNN_MOST_BOXES BNN_MAX_BOXES /* of a sample; further ones are left out, and counted */
 
 enum { BNN_BOX_IMAGE, BNN_BOX_BOXES, BNN_BOX_CLASS, BNN_BOX_IGNORE, BNN_BOX_AREA, BNN_BOX_FRAME };
 #define BNN_BOX_FIELDS 6
@@ -59,19 +59,23 @@ void bnn_boxed_end_photo(bnn_boxed_set *boxes);
  * are none. */
 bnn_code bnn_boxed_finish(bnn_boxed_set *boxes, const char *cure, bnn_error *err);
 void bnn_boxed_close(bnn_dataset *dataset);
+/* A user's own photograph as a test sample of a planned set: the fields "image" and "frame". */
+bnn_code bnn_boxed_see(const bnn_dataset *planned, const char *name, const unsigned char *bytes,
+                       size_t size, float *image, float frame[4], bnn_error *err);
 
 /* ---- augment.c ---- */
 /* What a network sees of a photograph: this part of it, which may reach beyond; flipped after. */
-typedef struct bnn_frame {
+typedef struct bnn_seen_part {
     double top, left, height, width;
     int flip;
-} bnn_frame;
+} bnn_seen_part;
 
 /* SSD's (Liu et al., ECCV 2016; as mmdetection's Expand, MinIoURandomCrop, RandomFlip): the
  * photograph somewhere on an area of up to 16 times its own in half of the cases, then a part of
  * that which overlaps every object by a drawn measure. Leaves of the objects those whose middle is
  * in it, cut to it. */
-bnn_frame bnn_frame_draw(bnn_rng *rng, int height, int width, bnn_object *object, size_t *objects);
+bnn_seen_part bnn_frame_draw(bnn_rng *rng, int height, int width, bnn_object *object,
+                             size_t *objects);
 /* Brightness, contrast, saturation, hue and order of channels, each in half of the cases
  * (PhotoMetricDistortion). pixels[count][3], of 0 to 255 at first. */
 void bnn_distort_colours(bnn_rng *rng, float *pixels, size_t count);

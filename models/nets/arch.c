@@ -107,10 +107,41 @@ static const bnn_arch bert_mini6 = {.name = "bert_mini6",
                                     .vocabulary = 30522,
                                     .positions = 512};
 
+static const bnn_arch ssd300_vgg16 = {.name = "ssd300_vgg16",
+                                      .title =
+                                          "SSD300 on VGG-16 (Liu et al. 2016), with batch norms",
+                                      .inputs = {"image"},
+                                      .task = &bnn_task_detect,
+                                      .build = bnn_build_ssd,
+                                      .detections = 200,
+                                      .side = 300};
+static const bnn_arch ssd300_vgg16_plain = {.name = "ssd300_vgg16_plain",
+                                            .title = "SSD300 as it was published",
+                                            .inputs = {"image"},
+                                            .task = &bnn_task_detect,
+                                            .build = bnn_build_ssd,
+                                            .detections = 200,
+                                            .without_batch_norm = 1,
+                                            .side = 300};
+static const bnn_arch faster_rcnn_resnet18 = {.name = "faster_rcnn_resnet18",
+                                              .title =
+                                                  "Faster R-CNN on ResNet-18 (Ren et al. 2015)",
+                                              .inputs = {"image"},
+                                              .task = &bnn_task_detect,
+                                              .build = bnn_build_faster_rcnn,
+                                              .blocks = {2, 2, 2, 2},
+                                              .width = 64,
+                                              .detections = 100,
+                                              .rpn_samples = 256,
+                                              .roi_samples = 512,
+                                              .proposals = {{12000, 2000}, {6000, 1000}}};
+
 const bnn_arch *const bnn_archs[] = {
-    &resnet18,         &resnet34,         &resnet20,   &vgg_small, &pointnet,
-    &pointnet_vanilla, &pointnet_partseg, &fsmn,       &deep_fsmn, &bert_tiny4,
-    &bert_tiny6,       &bert_base,        &bert_mini6, NULL};
+    &resnet18,   &resnet34,         &resnet20,           &vgg_small,
+    &pointnet,   &pointnet_vanilla, &pointnet_partseg,   &fsmn,
+    &deep_fsmn,  &bert_tiny4,       &bert_tiny6,         &bert_base,
+    &bert_mini6, &ssd300_vgg16,     &ssd300_vgg16_plain, &faster_rcnn_resnet18,
+    NULL};
 
 const bnn_arch *bnn_arch_find(const char *name) {
     for (size_t i = 0; bnn_archs[i]; i++) {

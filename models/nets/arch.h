@@ -24,6 +24,7 @@ typedef struct bnn_arch {
     /* Of detectors: how many detections a sample has (0: it is none), and whether it is as it was
      * published, without batch norms. */
     int detections, without_batch_norm;
+    int side; /* of the square that images are stretched to; 0: they keep their proportions */
     /* Of two stages: of how many boxes a sample each learns; of the best so many proposals so many
      * stay, in training and in evaluation. */
     int rpn_samples, roi_samples;

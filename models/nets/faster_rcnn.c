@@ -14,6 +14,11 @@
 
 enum { REGION = 14, SHARED_STAGE = 3 };
 
+/* Rows of which there cannot be as many are not made. */
+static int at_most(int rows, int there) {
+    return rows < there ? rows : there;
+}
+
 static bnn_t backbone(const bnn_build *b, const bnn_arch *arch, bnn_t x) {
     bnn_build own = *b, first = *b;
     own.fixed_batch_norm = first.fixed_batch_norm = b->binarizer == NULL;
@@ -56,9 +61,10 @@ static void propose(const bnn_build *b, const bnn_arch *arch, bnn_output *output
     part[BNN_PART_LOGITS] = by_anchor(g, small_conv(b, "rpn_head.rpn_cls", x, anchors.count, 1), 1);
     part[BNN_PART_DELTAS] =
         by_anchor(g, small_conv(b, "rpn_head.rpn_reg", x, 4 * anchors.count, 1), 4);
+    const int keep = at_most((int)proposals[1], bnn_shape_of(g, part[BNN_PART_LOGITS]).w);
     part[BNN_PART_ROIS] =
         bnn_rpn_proposals(g, part[BNN_PART_LOGITS], part[BNN_PART_DELTAS], part[BNN_PART_ANCHORS],
-                          proposals[0], proposals[1], image.h, image.w);
+                          proposals[0], (size_t)keep, image.h, image.w);
 }
 
 bnn_t bnn_faster_rcnn_head(const bnn_build *b, const bnn_arch *arch, bnn_t map, bnn_t rois,
@@ -101,10 +107,12 @@ static void first_losses(const bnn_build *b, bnn_output *output, const bnn_t tar
 static void second_losses(const bnn_build *b, bnn_output *output, const bnn_t target[3]) {
     static const bnn_matching matching = {.positive = 0.5f, .negative = 0.5f};
     bnn_graph *g = b->graph;
-    const int count = output->arch->roi_samples, background = output->classes;
-    const bnn_sampling sampling = {
-        .count = count, .positives = count / 4, .dice = !b->without_dice};
     bnn_t *part = output->part, whose;
+    const int samples = output->arch->roi_samples, background = output->classes;
+    const int there = bnn_shape_of(g, part[BNN_PART_ROIS]).w + bnn_shape_of(g, target[0]).w;
+    const int count = at_most(samples, there);
+    const bnn_sampling sampling = {
+        .count = count, .positives = at_most(samples / 4, count), .dice = !b->without_dice};
     bnn_t rois = bnn_op_sample_rois(g, part[BNN_PART_ROIS], target[0], target[1], target[2],
                                     &matching, &sampling, bnn_hash_name("roi_head"), &whose);
     bnn_t label = bnn_op_box_labels(g, whose, target[0], target[1], background);

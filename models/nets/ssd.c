@@ -134,8 +134,8 @@ bnn_output bnn_build_ssd(const bnn_build *b, const bnn_arch *arch, const bnn_t *
     bnn_t anchors[BNN_SSD_LEVELS];
     size_t rows[BNN_LEVELS_MOST] = {0};
     if (in[0] < 0 || s.h != SIDE || s.w != SIDE) {
-        bnn_graph_fail(g, BNN_ERR_SHAPE, "%s sees images of %dx%d, not of %dx%d", arch->name, SIDE,
-                       SIDE, s.h, s.w);
+        bnn_graph_fail(g, BNN_ERR_SHAPE, "%s, of %dx%d pixels, does not fit an image of %dx%d",
+                       arch->name, SIDE, SIDE, s.h, s.w);
         return output;
     }
     backbone(b, arch, in[0], map);

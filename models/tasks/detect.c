@@ -1,6 +1,13 @@
 /* Boxes of several classes in a picture. The network itself knows how what it says becomes a loss:
- * what of it belongs to what is to be found is a matter of its anchors. */
+ * what of it belongs to what is to be found is a matter of its anchors. Both kinds of boxes are
+ * listed, since an average precision is told by all of them in order only; and counted as they are
+ * in the picture, whatever size the network sees it in. */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
 #include "models/model.h"
+#include "models/tasks/average_precision.h"
 #include "models/tasks/tables.h"
 
 bnn_t bnn_detect_loss(const bnn_build *b, bnn_output *output, const bnn_t *target) {
@@ -14,3 +21,250 @@ bnn_t bnn_detect_loss(const bnn_build *b, bnn_output *output, const bnn_t *targe
     }
     return bnn_op_weighted_sum(b->graph, output->terms, output->term, ones);
 }
+
+/* ---- what is listed ---- */
+
+/* A line of the list: a box that is there (area from 0 on), or was found (area -1). */
+enum { IMAGE, CLASS, IGNORE_OR_SCORE, AREA, BOX, LINE = BOX + 4 };
+
+/* Of pixels of the input to those of the picture: its part of the input, and its own size. */
+static void to_picture(const float frame[4], const float *box, double out[4]) {
+    for (int k = 0; k < 4; k++) {
+        const double part = (double)frame[k % 2 ? 0 : 1], own = (double)frame[k % 2 ? 2 : 3];
+        const double at = (double)box[k] > part ? part : (double)box[k];
+        out[k] = part > 0.0 ? at * own / part : at;
+    }
+}
+
+static const void *field_of(const bnn_batch *batch, const char *name, size_t i) {
+    const int f = bnn_field_find(batch->field, batch->field_count, name);
+    return f < 0 ? NULL : (const char *)batch->data[f] + i * bnn_field_bytes(&batch->field[f]);
+}
+
+static bnn_code list_truths(const bnn_batch *batch, size_t i, const float frame[4],
+                            bnn_score *score, bnn_error *err) {
+    const float *box = field_of(batch, "boxes", i), *area = field_of(batch, "box_area", i);
+    const int32_t *class = field_of(batch, "box_class", i);
+    const int32_t *ignore = field_of(batch, "box_ignore", i);
+    bnn_code code = BNN_OK;
+    for (int k = 0; code == BNN_OK && box && class && k < BNN_MAX_BOXES; k++) {
+        double line[LINE] = {[IMAGE] = (double)score->samples, [CLASS] = class[k]};
+        if (class[k] < 0) {
+            continue;
+        }
+        to_picture(frame, box + 4 * k, line + BOX);
+        line[IGNORE_OR_SCORE] = ignore ? ignore[k] : 0;
+        line[AREA] =
+            area ? (double)area[k] : (line[BOX + 2] - line[BOX]) * (line[BOX + 3] - line[BOX + 1]);
+        line[AREA] = line[AREA] > 0.0 ? line[AREA] : 0.0;
+        code = bnn_score_append(score, line, LINE, err);
+    }
+    return code;
+}
+
+static bnn_code list_found(int count, const float *found, const float frame[4], bnn_score *score,
+                           bnn_error *err) {
+    bnn_code code = BNN_OK;
+    for (int k = 0; code == BNN_OK && k < count && found[5] >= 0.0f; k++, found += BNN_DETECTION) {
+        double line[LINE] = {[IMAGE] = (double)score->samples,
+                             [CLASS] = (double)found[5],
+                             [IGNORE_OR_SCORE] = (double)found[4],
+                             [AREA] = -1.0};
+        to_picture(frame, found, line + BOX);
+        code = bnn_score_append(score, line, LINE, err);
+    }
+    return code;
+}
+
+static bnn_code add(const bnn_spec *spec, const bnn_batch *batch, const float *output,
+                    int with_loss, bnn_score *score, bnn_error *err) {
+    const int count = spec->arch->detections;
+    bnn_code code = BNN_OK;
+    (void)with_loss;
+    for (size_t i = 0; code == BNN_OK && i < batch->n; i++) {
+        const float whole[4] = {(float)spec->height, (float)spec->width, (float)spec->height,
+                                (float)spec->width};
+        const float *frame = field_of(batch, "frame", i);
+        frame = frame ? frame : whole;
+        if (!score->training && !(code = list_truths(batch, i, frame, score, err))) {
+            code = list_found(count, output + i * (size_t)count * BNN_DETECTION, frame, score, err);
+        }
+        score->samples++;
+    }
+    score->loss = score->training ? score->loss : NAN; /* evaluation knows no loss */
+    return code;
+}
+
+/* ---- what it comes to ---- */
+
+typedef struct listed {
+    bnn_true_box *truth;
+    bnn_found_box *found;
+    size_t truths, founds;
+} listed;
+
+/* Both kinds of a list, in one piece of memory; NULL in `truth` where it is out. */
+static listed take(const bnn_score *score) {
+    const size_t lines = score->listed / LINE;
+    listed l = {.truth = malloc((lines + 1) * (sizeof *l.truth + sizeof *l.found))};
+    l.found = l.truth ? (bnn_found_box *)(void *)(l.truth + lines + 1) : NULL;
+    for (size_t i = 0; l.truth && i < lines; i++) {
+        const double *line = score->list + i * LINE;
+        const int32_t image = (int32_t)line[IMAGE], class = (int32_t)line[CLASS];
+        if (line[AREA] < 0.0) {
+            bnn_found_box *f = &l.found[l.founds++];
+            *f = (bnn_found_box){.score = line[IGNORE_OR_SCORE], .image = image, .class = class};
+            memcpy(f->box, line + BOX, sizeof f->box);
+        } else {
+            bnn_true_box *t = &l.truth[l.truths++];
+            *t = (bnn_true_box){.area = line[AREA],
+                                .image = image,
+                                .class = class,
+                                .ignore = (int32_t)line[IGNORE_OR_SCORE]};
+            memcpy(t->box, line + BOX, sizeof t->box);
+        }
+    }
+    return l;
+}
+
+/* Numbers of a score: its metrics, then the AP of each class; NAN where memory is out. */
+typedef void summary(const listed *l, int classes, double *metric, double *ap);
+
+/* Computed once for what is listed. */
+static const double *summarized(const bnn_spec *spec, const bnn_score *score, summary *of) {
+    const size_t count = BNN_MAX_METRICS + (size_t)spec->classes;
+    bnn_score_memo *memo = score->memo;
+    if (memo->count && memo->listed == score->listed) {
+        return memo->value;
+    }
+    free(memo->value);
+    *memo = (bnn_score_memo){.value = malloc(count * sizeof *memo->value)};
+    listed l = take(score);
+    for (size_t i = 0; memo->value && i < count; i++) {
+        memo->value[i] = NAN;
+    }
+    if (memo->value && l.truth) {
+        of(&l, spec->classes, memo->value, memo->value + BNN_MAX_METRICS);
+        memo->count = count;
+        memo->listed = score->listed;
+    }
+    free(l.truth);
+    return memo->value;
+}
+
+static double value_of(const bnn_spec *spec, const bnn_score *score, summary *of, int number) {
+    const double *all = score->training ? NULL : summarized(spec, score, of);
+    return all ? 100.0 * all[number] : NAN;
+}
+
+static size_t sums(const bnn_spec *spec) {
+    (void)spec;
+    return 0;
+}
+
+static int groups(const bnn_spec *spec) {
+    return spec->classes;
+}
+
+/* Boxes of a class that are there, and count. */
+static double boxes_of(const bnn_score *score, int class) {
+    double count = 0.0;
+    for (size_t at = 0; at < score->listed; at += LINE) {
+        const double *line = score->list + at;
+        count += line[AREA] >= 0.0 && line[CLASS] == class && line[IGNORE_OR_SCORE] == 0.0;
+    }
+    return count;
+}
+
+static double group_of(const bnn_spec *spec, const bnn_score *score, summary *of, int class,
+                       const char **name, double *samples) {
+    *name = bnn_class_name(spec, class);
+    *samples = boxes_of(score, class);
+    return value_of(spec, score, of, BNN_MAX_METRICS + class);
+}
+
+/* ---- as PASCAL VOC scores ---- */
+
+/* The classic one: eleven points of recall, boxes of pixels; and the area of later years. */
+static void summarize_voc(const listed *l, int classes, double *metric, double *ap) {
+    bnn_voc_rule rule = {.iou = 0.5, .plus_one = 1};
+    bnn_error err;
+    bnn_voc_ap(l->truth, l->truths, l->found, l->founds, classes, rule, ap, &metric[1], &err);
+    rule.eleven = 1;
+    bnn_voc_ap(l->truth, l->truths, l->found, l->founds, classes, rule, ap, &metric[0], &err);
+}
+
+static double voc_value(const bnn_spec *spec, const bnn_score *score, int metric) {
+    return value_of(spec, score, summarize_voc, metric);
+}
+
+static double voc_group(const bnn_spec *spec, const bnn_score *score, int class, const char **name,
+                        double *samples) {
+    return group_of(spec, score, summarize_voc, class, name, samples);
+}
+
+static const bnn_metric voc_metrics[] = {
+    {.key = "map",
+     .label = "mAP",
+     .name = "mAP",
+     .title = "mean average precision",
+     .unit = "%",
+     .digits = 2},
+    {.key = "map_area",
+     .label = "mAP-area",
+     .name = "mAP (area)",
+     .title = "mean area below precision by recall",
+     .unit = "%",
+     .digits = 2},
+    {0},
+};
+
+#define BOXES                                                                                      \
+    .target = {{"boxes", BNN_F32, {1, 1, BNN_MAX_BOXES, 4}},                                       \
+               {"box_class", BNN_I32, {1, 1, BNN_MAX_BOXES, 1}},                                   \
+               {"box_ignore", BNN_I32, {1, 1, BNN_MAX_BOXES, 1}}},                                 \
+    .boxes = 1, .loss = bnn_detect_loss, .sums = sums, .add = add, .groups = groups
+
+const bnn_task bnn_task_detect = {BOXES, .name = "detect", .metrics = voc_metrics,
+                                  .value = voc_value, .group = voc_group};
+
+/* ---- as COCO scores ---- */
+
+static const int coco_numbers[] = {BNN_COCO_AP,       BNN_COCO_AP50,      BNN_COCO_AP75,
+                                   BNN_COCO_AP_SMALL, BNN_COCO_AP_MEDIUM, BNN_COCO_AP_LARGE,
+                                   BNN_COCO_AR100};
+
+static void summarize_coco(const listed *l, int classes, double *metric, double *ap) {
+    double stats[BNN_COCO_STATS];
+    bnn_error err;
+    if (bnn_coco_ap(l->truth, l->truths, l->found, l->founds, classes, stats, ap, &err) == BNN_OK) {
+        for (size_t i = 0; i < sizeof coco_numbers / sizeof *coco_numbers; i++) {
+            metric[i] = stats[coco_numbers[i]];
+        }
+    }
+}
+
+static double coco_value(const bnn_spec *spec, const bnn_score *score, int metric) {
+    return value_of(spec, score, summarize_coco, metric);
+}
+
+static double coco_group(const bnn_spec *spec, const bnn_score *score, int class, const char **name,
+                         double *samples) {
+    return group_of(spec, score, summarize_coco, class, name, samples);
+}
+
+#define COCO(k, l, t)                                                                              \
+    { .key = k, .label = l, .name = l, .title = t, .unit = "%", .digits = 2 }
+static const bnn_metric coco_metrics[] = {
+    COCO("ap", "AP", "average precision"),
+    COCO("ap50", "AP50", "average precision at an overlap of a half"),
+    COCO("ap75", "AP75", "average precision at an overlap of three quarters"),
+    COCO("ap_small", "AP-S", "average precision of small boxes"),
+    COCO("ap_medium", "AP-M", "average precision of medium boxes"),
+    COCO("ap_large", "AP-L", "average precision of large boxes"),
+    COCO("ar100", "AR100", "average recall of a hundred boxes"),
+    {0},
+};
+
+const bnn_task bnn_task_detect_coco = {BOXES, .name = "detect_coco", .metrics = coco_metrics,
+                                       .value = coco_value, .group = coco_group};

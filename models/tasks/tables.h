@@ -6,7 +6,7 @@
 
 extern const bnn_task bnn_task_classify, bnn_task_classify_shapes, bnn_task_keywords,
     bnn_task_segment, bnn_task_acceptability, bnn_task_classify_text, bnn_task_paraphrase,
-    bnn_task_similarity;
+    bnn_task_similarity, bnn_task_detect, bnn_task_detect_coco;
 
 /* The sums of the classifying tasks: right, right among five, then the confusion matrix, a row a
  * class. */

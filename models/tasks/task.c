@@ -7,10 +7,17 @@
 
 #include "models/tasks/tables.h"
 
-const bnn_task *const bnn_tasks[] = {
-    &bnn_task_classify,   &bnn_task_classify_shapes, &bnn_task_keywords,
-    &bnn_task_segment,    &bnn_task_acceptability,   &bnn_task_classify_text,
-    &bnn_task_paraphrase, &bnn_task_similarity,      NULL};
+const bnn_task *const bnn_tasks[] = {&bnn_task_classify,
+                                     &bnn_task_classify_shapes,
+                                     &bnn_task_keywords,
+                                     &bnn_task_segment,
+                                     &bnn_task_acceptability,
+                                     &bnn_task_classify_text,
+                                     &bnn_task_paraphrase,
+                                     &bnn_task_similarity,
+                                     &bnn_task_detect,
+                                     &bnn_task_detect_coco,
+                                     NULL};
 
 const bnn_task *bnn_task_find(const char *name) {
     for (size_t i = 0; bnn_tasks[i]; i++) {
@@ -38,7 +45,10 @@ bnn_code bnn_score_create(const bnn_task *task, const bnn_spec *spec, int traini
     *score = (bnn_score){.count = training ? task->training_sums : task->sums(spec),
                          .training = training};
     score->sum = calloc(score->count + 1, sizeof *score->sum);
-    return score->sum ? BNN_OK : bnn_fail(err, BNN_ERR_MEMORY, "out of memory for the scores");
+    score->memo = calloc(1, sizeof *score->memo);
+    return score->sum && score->memo
+               ? BNN_OK
+               : bnn_fail(err, BNN_ERR_MEMORY, "out of memory for the scores");
 }
 
 bnn_code bnn_score_append(bnn_score *score, const double *values, size_t count, bnn_error *err) {
@@ -60,12 +70,19 @@ void bnn_score_reset(bnn_score *score) {
     score->samples = 0;
     score->loss = 0.0;
     score->listed = 0;
+    if (score->memo) {
+        score->memo->count = 0;
+    }
     memset(score->sum, 0, score->count * sizeof *score->sum);
 }
 
 void bnn_score_free(bnn_score *score) {
     free(score->sum);
     free(score->list);
+    if (score->memo) {
+        free(score->memo->value);
+    }
+    free(score->memo);
     *score = (bnn_score){0};
 }
 

@@ -26,6 +26,12 @@ typedef struct bnn_metric {
 #define BNN_MAX_METRICS 8
 #define BNN_MAX_TARGETS 3
 
+/* What a task has made of a list of this length: it may take long, and is asked for one by one. */
+typedef struct bnn_score_memo {
+    size_t listed, count;
+    double *value; /* [count] */
+} bnn_score_memo;
+
 /* What has been seen so far: sums of which the metrics are functions. They add up over batches and
  * over machines, and are all that an exact resume needs. A metric that no sums tell, as of ranks,
  * has a list of numbers that grows with the samples; it is never followed through training. */
@@ -37,6 +43,7 @@ typedef struct bnn_score {
     int training; /* of what training follows only: nothing is listed */
     double *list; /* [listed], the task's own */
     size_t listed, list_capacity;
+    bnn_score_memo *memo; /* the task's own, too */
 } bnn_score;
 
 typedef struct bnn_task {

@@ -397,7 +397,7 @@ START_TEST(frames) {
         bnn_object object[2] = {{.box = {50, 50, 100, 150}}, {.box = {150, 20, 190, 90}}};
         size_t objects = 2;
         bnn_rng rng = bnn_rng_start(1, i);
-        const bnn_frame f = bnn_frame_draw(&rng, 200, 300, object, &objects);
+        const bnn_seen_part f = bnn_frame_draw(&rng, 200, 300, object, &objects);
         const int all = f.height == 200 && f.width == 300 && f.top == 0 && f.left == 0;
         whole += all;
         larger += f.height > 200;
@@ -414,7 +414,7 @@ START_TEST(frames) {
     size_t none = 0;
     bnn_rng rng = bnn_rng_start(2, 2);
     for (int i = 0; i < 100; i++) { /* no objects; hardly a pixel */
-        const bnn_frame f = bnn_frame_draw(&rng, 1, 1000, NULL, &none);
+        const bnn_seen_part f = bnn_frame_draw(&rng, 1, 1000, NULL, &none);
         ck_assert(f.height >= 1 && f.width >= 1 && none == 0);
     }
 }

@@ -61,9 +61,11 @@ START_TEST(table) {
     ck_assert_str_eq(bnn_datasets[4]->name, "speech_commands");
     ck_assert_str_eq(bnn_datasets[5]->name, "modelnet40");
     ck_assert_str_eq(bnn_datasets[6]->name, "shapenet_part");
-    ck_assert_str_eq(bnn_datasets[7]->name, "glue_cola");
-    ck_assert_str_eq(bnn_datasets[15]->name, "glue_wnli");
-    ck_assert_ptr_null(bnn_datasets[16]);
+    ck_assert_str_eq(bnn_datasets[7]->name, "voc");
+    ck_assert_str_eq(bnn_datasets[8]->name, "coco");
+    ck_assert_str_eq(bnn_datasets[9]->name, "glue_cola");
+    ck_assert_str_eq(bnn_datasets[17]->name, "glue_wnli");
+    ck_assert_ptr_null(bnn_datasets[18]);
     ck_assert_ptr_null(bnn_dataset_find("cifar"));
     ck_assert_ptr_null(bnn_dataset_find(NULL));
     ck_assert_str_eq(bnn_datasets[1]->class_names[9], "truck");

@@ -148,6 +148,90 @@ START_TEST(test_deployment) {
 }
 END_TEST
 
+/* ---- scores ---- */
+
+/* Two images: one that fills a quarter of the input, and one that is as large. */
+typedef struct scene {
+    float boxes[2 * BNN_MAX_BOXES * 4], frame[8], found[2 * 100 * BNN_DETECTION];
+    int32_t class[2 * BNN_MAX_BOXES], ignore[2 * BNN_MAX_BOXES];
+} scene;
+
+static void put_found(scene *s, int image, int k, const float *box, float score, int class) {
+    float *to = s->found + (image * 100 + k) * BNN_DETECTION;
+    memcpy(to, box, 4 * sizeof *to);
+    to[4] = score;
+    to[5] = (float)class;
+}
+
+static void make_scene(scene *s) {
+    static const float box[3][4] = {{4, 8, 20, 30}, {30, 2, 60, 40}, {10, 10, 50, 90}};
+    static const float frames[8] = {32, 48, 320, 480, 64, 96, 64, 96};
+    *s = (scene){0};
+    memcpy(s->frame, frames, sizeof frames);
+    for (int i = 0; i < 2 * BNN_MAX_BOXES; i++) {
+        s->class[i] = -1;
+    }
+    for (int i = 0; i < 2 * 100; i++) {
+        s->found[i * BNN_DETECTION + 5] = -1.0f;
+    }
+    memcpy(s->boxes, box[0], sizeof box[0]);
+    memcpy(s->boxes + 4 * BNN_MAX_BOXES, box[1], 2 * sizeof box[1]);
+    s->class[0] = 0, s->class[BNN_MAX_BOXES] = 1, s->class[BNN_MAX_BOXES + 1] = 1;
+    put_found(s, 0, 0, box[0], 0.9f, 0);
+    put_found(s, 1, 0, box[1], 0.8f, 1);
+    put_found(s, 1, 1, box[2], 0.7f, 1);
+}
+
+static double scored(const bnn_task *task, const scene *s, bnn_score *score, int metric) {
+    static const bnn_field field[] = {{"boxes", BNN_F32, {1, 1, BNN_MAX_BOXES, 4}},
+                                      {"box_class", BNN_I32, {1, 1, BNN_MAX_BOXES, 1}},
+                                      {"box_ignore", BNN_I32, {1, 1, BNN_MAX_BOXES, 1}},
+                                      {"frame", BNN_F32, {1, 1, 1, 4}}};
+    const bnn_spec spec = {.arch = &small_faster_rcnn,
+                           .task = task,
+                           .height = 64,
+                           .width = 96,
+                           .classes = CLASSES,
+                           .class_names = "one\ntwo\nthree"};
+    const bnn_batch batch = {.n = 2,
+                             .field_count = 4,
+                             .field = field,
+                             .data = {s->boxes, s->class, s->ignore, s->frame}};
+    bnn_error err = {0};
+    const char *name;
+    double boxes;
+    bnn_score_reset(score);
+    CK_CODE(task->add(&spec, &batch, s->found, 1, score, &err));
+    ck_assert_uint_eq(score->samples, 2);
+    ck_assert(isnan(task->group(&spec, score, 2, &name, &boxes)) && boxes == 0.0);
+    ck_assert(strncmp(name, "three", 5) == 0 && isnan(score->loss));
+    task->group(&spec, score, 1, &name, &boxes);
+    ck_assert(boxes == 2.0 - s->ignore[BNN_MAX_BOXES]);
+    return task->value(&spec, score, metric);
+}
+
+START_TEST(test_score) {
+    const bnn_task *const tasks[] = {&bnn_task_detect, &bnn_task_detect_coco};
+    for (int t = 0; t < 2; t++) {
+        const bnn_spec spec = {.task = tasks[t], .classes = CLASSES};
+        bnn_error err = {0};
+        bnn_score score;
+        static scene s;
+        ck_assert_ptr_eq(bnn_task_find(tasks[t]->name), tasks[t]);
+        CK_CODE(bnn_score_create(tasks[t], &spec, 0, &score, &err));
+        make_scene(&s);
+        ck_assert(fabs(scored(tasks[t], &s, &score, 0) - 100.0) < 1e-6);
+        ck_assert(score.list[4] == 40.0 && score.list[7] == 300.0); /* pixels of the picture */
+        put_found(&s, 1, 0, s.boxes, 0.8f, 1);                      /* nowhere near */
+        const double less = scored(tasks[t], &s, &score, 0);
+        ck_assert_msg(less > 50.0 && less < 80.0, "%g", less);
+        s.ignore[BNN_MAX_BOXES] = 1;
+        ck_assert(scored(tasks[t], &s, &score, 0) > less); /* nobody misses that one */
+        bnn_score_free(&score);
+    }
+}
+END_TEST
+
 /* ---- what does not fit ---- */
 
 START_TEST(test_refusals) {
@@ -173,6 +257,7 @@ int main(void) {
     tcase_set_timeout(tcase, 240);
     tcase_add_loop_test(tcase, test_training, 0, NETS);
     tcase_add_loop_test(tcase, test_deployment, 0, NETS);
+    tcase_add_test(tcase, test_score);
     tcase_add_test(tcase, test_refusals);
     suite_add_tcase(suite, tcase);
     SRunner *runner = srunner_create(suite);

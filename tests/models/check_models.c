@@ -95,6 +95,11 @@ static const struct {
     {"deep_fsmn", "bnn", {32, 32, 1}, 12, {596135, 542208, 5431296, 5054464}},
     {"deep_fsmn", "fp32", {32, 32, 1}, 12, {600236, 0, 5431296, 0}},
     {"deep_fsmn", "recu", {32, 32, 1}, 12, {604391, 542208, 5431296, 5054464}},
+    {"ssd300_vgg16_plain",
+     "bnn",
+     {300, 300, 3},
+     20,
+     {26281326, 14708736, 31373537792, 27660976128}},
     {"bert_base", "bnn", {1, 128, 1}, 2, {109483778, 108965376, 11174217216, 11174215680}},
     {"bert_base", "fp32", {1, 64, 1}, 2, {109483778, 0, 5511906816, 0}},
     {"bert_tiny6", "bnn", {1, 128, 1}, 2, {66956546, 66498048, 5587404288, 5587402752}},
@@ -116,6 +121,19 @@ START_TEST(test_tables) {
         bnn_graph_free(net.graph);
         bnn_params_free(params);
     }
+}
+END_TEST
+
+/* Specification 2.6: a detector of 80 classes; what it multiplies follows from how many regions it
+ * looks at. */
+START_TEST(test_two_stages) {
+    bnn_params *params = bnn_params_create();
+    bnn_net net;
+    build("faster_rcnn_resnet18", "bnn", (seen){64, 96, 3}, 80, 0, 1, params, &net);
+    ck_assert_uint_eq(bnn_params_total(params), 11991580);
+    ck_assert_uint_eq(bnn_params_binary(params), 2727936);
+    bnn_graph_free(net.graph);
+    bnn_params_free(params);
 }
 END_TEST
 
@@ -163,10 +181,12 @@ END_TEST
 
 /* Something that a network can take. */
 static seen usual_input(const char *arch) {
-    return strstr(arch, "pointnet") ? (seen){1, 64, 6}
-           : strstr(arch, "fsmn")   ? (seen){32, 32, 1}
-           : strstr(arch, "bert")   ? (seen){1, 16, 1}
-                                    : (seen){32, 32, 3};
+    const int side = bnn_arch_find(arch)->side;
+    return side                       ? (seen){side, side, 3}
+           : strstr(arch, "pointnet") ? (seen){1, 64, 6}
+           : strstr(arch, "fsmn")     ? (seen){32, 32, 1}
+           : strstr(arch, "bert")     ? (seen){1, 16, 1}
+                                      : (seen){32, 32, 3};
 }
 
 /* ---- names ---- */
@@ -436,7 +456,9 @@ static void build_pair(const char *arch, const bnn_binarizer *algo) {
             build(arch, algorithm, usual_input(arch), 10, phase, training, params, &net);
             bnn_shape logits = bnn_shape_of(net.graph, net.output);
             int rows = strcmp(arch, "pointnet_partseg") == 0 ? 64 : 1; /* each point's */
-            ck_assert(bnn_shape_equal(logits, (bnn_shape){1, 1, rows, 10}));
+            const int found = bnn_arch_find(arch)->detections;
+            ck_assert(found ? training || bnn_shape_equal(logits, (bnn_shape){1, 1, found, 6})
+                            : bnn_shape_equal(logits, (bnn_shape){1, 1, rows, 10}));
             ck_assert_int_eq(training, net.loss != BNN_NONE);
             ck_assert(parameters == 0 || parameters == params->count); /* the same in all phases */
             ck_assert_int_eq(bnn_params_binary(params) > 0, algo != NULL);
@@ -476,6 +498,7 @@ int main(void) {
     tcase_set_timeout(tcase, 120);
     tcase_add_loop_test(tcase, test_tables, 0, sizeof tables / sizeof *tables);
     tcase_add_loop_test(tcase, test_complexity, 0, sizeof complexities / sizeof *complexities);
+    tcase_add_test(tcase, test_two_stages);
     tcase_add_test(tcase, test_names);
     tcase_add_test(tcase, test_shapes);
     tcase_add_test(tcase, test_all_pairs);

@@ -156,6 +156,8 @@ static bnn_spec spec_of(const char *arch, const char *algorithm) {
         spec.channels = 1;
     } else if (strcmp(spec.arch->inputs[0], "ids") == 0) {
         spec.height = spec.channels = 1;
+    } else if (spec.arch->side) {
+        spec.height = spec.width = spec.arch->side;
     }
     return spec;
 }

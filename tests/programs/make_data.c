@@ -379,6 +379,35 @@ static int photos(const char *root) {
     return EXIT_SUCCESS;
 }
 
+/* PASCAL VOC of 2012, of so many photographs a split: each with a box of one of two kinds. */
+static int boxes(const char *root, int count) {
+    text kit = folder_in(root, "VOCdevkit"), year = folder_in(kit.s, "VOC2012");
+    text images = folder_in(year.s, "JPEGImages"), notes = folder_in(year.s, "Annotations");
+    text sets = folder_in(year.s, "ImageSets"), lists = folder_in(sets.s, "Main");
+    for (int split = 0; split < 2; split++) {
+        char list[4096] = "", name[64], note[1024];
+        for (int i = 0; i < count; i++) {
+            const int w = 200 + 20 * i, h = 260 - 30 * split, number = 2 * i + split;
+            size_t size;
+            unsigned char *bytes = make_jpeg(w, h, number, (jpeg_kind){.channels = 3}, &size);
+            snprintf(name, sizeof name, "2012_%06d.jpg", number);
+            write_file(images.s, name, bytes, size);
+            free(bytes);
+            const int used = snprintf(
+                note, sizeof note,
+                "<annotation><size><width>%d</width><height>%d</height><depth>3</depth></size>"
+                "<object><name>%s</name><difficult>0</difficult><bndbox><xmin>%d</xmin>"
+                "<ymin>20</ymin><xmax>%d</xmax><ymax>150</ymax></bndbox></object></annotation>\n",
+                w, h, i % 2 ? "cat" : "person", 10 + 10 * i, 160 + 10 * i);
+            snprintf(name, sizeof name, "2012_%06d.xml", number);
+            write_file(notes.s, name, note, (size_t)used);
+            snprintf(list + strlen(list), sizeof list - strlen(list), "2012_%06d\n", number);
+        }
+        write_file(lists.s, split ? "val.txt" : "train.txt", list, strlen(list));
+    }
+    return EXIT_SUCCESS;
+}
+
 /* ---- broken models ---- */
 
 typedef struct model {
@@ -717,6 +746,9 @@ int main(int argc, char **argv) {
     if (argc == 3 && strcmp(what, "photos") == 0) {
         return photos(argv[2]);
     }
+    if (argc == 4 && strcmp(what, "boxes") == 0) {
+        return boxes(argv[2], atoi(argv[3]));
+    }
     if (argc == 4 && strcmp(what, "break-checkpoint") == 0) {
         return break_checkpoint(argv[2], argv[3]);
     }
@@ -748,7 +780,8 @@ int main(int argc, char **argv) {
         return predict(argv[2], strtoul(argv[3], NULL, 10));
     }
     fprintf(stderr,
-            "make_data: data DIR | photos DIR | break-checkpoint FILE DIR | break-packed FILE DIR "
+            "make_data: data DIR | photos DIR | boxes DIR N | break-checkpoint FILE DIR | "
+            "break-packed FILE DIR "
             "| foreign FILE"
             " | alter FILE FILE CHANGE... | init ARCH ALGO CxHxW CLASSES WEIGHTS FILE | json FILE "
             "PATH DIGITS"

@@ -209,12 +209,14 @@ static bnn_code resize(const bnn_bench *bench, bnn_spec *spec, bnn_error *err) {
     }
     if (bench->image_size) {
         spec->height = spec->width = bench->image_size;
-        spec->classes = spec->height < 224 ? spec->classes : 1000;
+        spec->classes = spec->height < 224 || spec->task->boxes ? spec->classes : 1000;
     }
     spec->width = bench->points ? bench->points : bench->length ? bench->length : spec->width;
     spec->classes = bench->classes ? bench->classes : spec->classes;
     return BNN_OK;
 }
+
+#define USUAL_SIDE 512
 
 /* Samples as those of the first data set that the network can learn, of another size and number of
  * classes where those are asked for. */
@@ -230,6 +232,9 @@ bnn_code bnn_bench_spec(const bnn_bench *bench, const char *algorithm, bnn_spec 
                         bench->arch->name);
     }
     bnn_spec_of_info(spec, bnn_datasets[d]);
+    if (!spec->height) { /* photographs of any size */
+        spec->height = spec->width = bench->arch->side ? bench->arch->side : USUAL_SIDE;
+    }
     spec->dropout = (float)bnn_recipe_find(spec->dataset, bench->arch->name,
                                            strcmp(algorithm, BNN_FLOAT_ALGORITHM) != 0)
                         ->dropout;

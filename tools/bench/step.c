@@ -3,6 +3,7 @@
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "data_loaders/loader.h"
 #include "engine/base/arena.h"
@@ -21,6 +22,16 @@ static struct {
     uint32_t epoch;
 } step;
 
+/* Boxes that have a size, and lie in the picture. */
+static void make_boxes(const bnn_spec *spec, size_t values, float *box) {
+    for (size_t i = 0; box && i < values; i += 4) {
+        const float side = (float)(i / 4 % 7 + 1) / 8.0f;
+        box[i] = box[i + 1] = 0.0f;
+        box[i + 2] = side * (float)spec->width;
+        box[i + 3] = side * (float)spec->height;
+    }
+}
+
 /* Samples that stay, where no loader brings new ones: floats, and classes in turn. */
 static bnn_code set_random_batch(const bnn_step_config *c, bnn_error *err) {
     const bnn_net *net = &step.net;
@@ -32,7 +43,11 @@ static bnn_code set_random_batch(const bnn_step_config *c, bnn_error *err) {
         for (size_t i = 0; class && i < values; i++) {
             class[i] = (int32_t)(i % (size_t)c->spec.classes);
         }
-        batch.data[f] = integers ? (void *)class : bnn_bench_floats(values, 1);
+        float *floats = integers ? NULL : bnn_bench_floats(values, 1);
+        if (strcmp(net->field[f].name, "boxes") == 0) {
+            make_boxes(&c->spec, values, floats);
+        }
+        batch.data[f] = integers ? (void *)class : floats;
         if (!batch.data[f]) {
             return bnn_fail(err, BNN_ERR_MEMORY, "out of memory for a batch");
         }

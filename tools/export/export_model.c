@@ -18,6 +18,12 @@ static bnn_code write(const bnn_loaded *model, const bnn_inference *network,
     bnn_export_request request = how ? *how : (bnn_export_request){0};
     request.spec = &model->spec;
     request.network = network;
+    if (model->spec.task->boxes && format != &bnn_export_packed) {
+        return bnn_fail(err, BNN_ERR_UNSUPPORTED,
+                        "%s: finds boxes, which the format %s has no place for; use the format "
+                        "packed",
+                        model->path, format->name);
+    }
     bnn_code code = request.float16 ? bnn_export_round(network, err) : BNN_OK;
     return code == BNN_OK ? format->write(&request, path, report, err) : code;
 }

@@ -4,11 +4,16 @@
 #include <string.h>
 
 #include "data_loaders/audio/audio.h"
+#include "data_loaders/boxes/boxes.h"
 #include "data_loaders/dataset.h"
 #include "data_loaders/image/image.h"
+#include "tools/run/data_spec.h"
 
 static bnn_code read_image(bnn_sample *s, const char *path, const bnn_map *map, bnn_error *err) {
     const bnn_spec *spec = &s->model->spec;
+    if (s->view) {
+        return bnn_boxed_see(s->view, path, map->data, map->size, s->data[0], s->frame, err);
+    }
     const size_t values = bnn_shape_count(s->field[0].shape);
     const bnn_dataset_info *info = bnn_dataset_find(spec->dataset);
     bnn_code code = info && info->show && bnn_shape_equal(spec->picture, info->picture)
@@ -107,6 +112,27 @@ static bnn_code read_vocab(bnn_sample *s, bnn_error *err) {
                            err);
 }
 
+/* As its data set shows photographs, with what travels with the model. */
+static bnn_code plan_view(bnn_sample *s, bnn_error *err) {
+    const bnn_spec *spec = &s->model->spec;
+    const bnn_dataset_info *info = bnn_dataset_find(spec->dataset);
+    if (!info || bnn_task_find(info->task)->boxes == 0) {
+        return bnn_fail(err, BNN_ERR_UNSUPPORTED,
+                        "%s: how its photographs are seen is not known, as it was trained on '%s'",
+                        s->model->path, spec->dataset);
+    }
+    const bnn_dataset_options options = {.view = bnn_view_of(spec, info)};
+    bnn_code code = bnn_dataset_plan(info, &options, &s->view, err);
+    if (code == BNN_OK && !bnn_shape_equal(s->view->field[0].shape, s->field[0].shape)) {
+        code = bnn_fail(err, BNN_ERR_UNSUPPORTED, "%s: sees %dx%d pixels, which is no square",
+                        s->model->path, spec->width, spec->height);
+    }
+    if (code == BNN_OK) {
+        bnn_dataset_normalize(s->view, spec->mean, spec->std);
+    }
+    return code;
+}
+
 bnn_code bnn_sample_create(bnn_sample *s, const bnn_loaded *model, bnn_error *err) {
     *s = (bnn_sample){.model = model, .reader = -1};
     bnn_spec_fields(&model->spec, s->field, &s->inputs);
@@ -115,6 +141,12 @@ bnn_code bnn_sample_create(bnn_sample *s, const bnn_loaded *model, bnn_error *er
     for (int i = 0; i < s->inputs; i++) {
         s->data[i] = malloc(bnn_field_bytes(&s->field[i]));
         room = room && s->data[i];
+    }
+    if (room && model->spec.task->boxes) {
+        bnn_code code = plan_view(s, err);
+        if (code != BNN_OK) {
+            return code;
+        }
     }
     return !room ? bnn_fail(err, BNN_ERR_MEMORY, "out of memory for a sample")
                  : (strcmp(s->field[0].name, "ids") == 0 ? read_vocab : find_reader)(s, err);
@@ -125,6 +157,7 @@ void bnn_sample_free(bnn_sample *s) {
         free(s->data[i]);
     }
     free(s->pixels);
+    bnn_dataset_close(s->view);
     bnn_cloud_free(&s->cloud);
     bnn_vocab_free(s->vocab);
     free(s->tokens[0].id);

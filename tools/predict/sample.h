@@ -4,6 +4,7 @@
 #define BNN_TOOLS_PREDICT_SAMPLE_H
 
 #include "data_loaders/clouds/clouds.h"
+#include "data_loaders/dataset.h"
 #include "data_loaders/text/text.h"
 #include "engine/base/file.h"
 #include "models/files/loaded.h"
@@ -19,6 +20,9 @@ typedef struct bnn_sample {
     bnn_ids tokens[2];
     size_t unlike; /* texts that were pairs where the network learned single ones, or otherwise */
     int reader;    /* of files that are a sample each; -1: of none */
+    /* Of photographs with boxes: how they are seen, and what of the input is the last one. */
+    bnn_dataset *view;
+    float frame[4]; /* height and width of its part of the input, and its own */
 } bnn_sample;
 
 /* Free it in any case. An error where nothing is read as what the network sees. */

@@ -14,19 +14,47 @@ typedef struct kind_option {
     int given;
 } kind_option;
 
+static int has_boxes(const bnn_dataset_info *info) {
+    return info->fields > 1 && is(info->field[1].name, "boxes");
+}
+
+bnn_view bnn_view_for(const bnn_arch *arch, const bnn_dataset_info *info, int side) {
+    if (!has_boxes(info)) {
+        return (bnn_view){0};
+    }
+    if (arch->side) {
+        return (bnn_view){.height = arch->side, .width = arch->side};
+    }
+    /* As 600 to 1000, which is the usual view of VOC. */
+    const int shorter = side * 3 / 5;
+    return (bnn_view){side, side, side, side && shorter < 1 ? 1 : shorter};
+}
+
+bnn_view bnn_view_of(const bnn_spec *spec, const bnn_dataset_info *info) {
+    const bnn_dataset_options usual = {0};
+    bnn_dataset *planned = NULL;
+    bnn_code code = has_boxes(info) ? bnn_dataset_plan(info, &usual, &planned, NULL) : BNN_OK;
+    const int same = code == BNN_OK && planned && planned->field[0].shape.h == spec->height;
+    bnn_dataset_close(planned);
+    return bnn_view_for(spec->arch, info, same ? 0 : spec->height);
+}
+
 bnn_code bnn_data_choose(const bnn_dataset_info *info, const bnn_data_choice *choice,
                          bnn_dataset_options *options, bnn_error *err) {
     const struct {
         const char *option, *value;
     } variants[] = {{"words", choice->words},
                     {"category", choice->category},
-                    {"test-genres", choice->test_genres}};
+                    {"test-genres", choice->test_genres},
+                    {"years", choice->years}};
     const kind_option kinds[] = {{"points", "points", choice->points != 0},
                                  {"length", "ids", choice->length != 0},
                                  {"vocab", "ids", choice->vocab != NULL}};
     const int64_t length = choice->points ? choice->points : choice->length;
-    *options = (bnn_dataset_options){
-        .limit = (size_t)choice->limit, .length = (int)length, .vocab_file = choice->vocab};
+    *options = (bnn_dataset_options){.limit = (size_t)choice->limit,
+                                     .length = (int)length,
+                                     .vocab_file = choice->vocab,
+                                     .view = choice->view};
     for (size_t i = 0; i < sizeof variants / sizeof variants[0]; i++) {
         if (variants[i].value && !is(info->variant, variants[i].option)) {
             return bnn_fail(err, BNN_ERR_ARGUMENT, "--%s says nothing to --data %s",

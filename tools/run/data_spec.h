@@ -9,9 +9,16 @@
 
 /* The options by which a user picks a part or a form of a data set; NULL or 0: not given. */
 typedef struct bnn_data_choice {
-    const char *words, *category, *test_genres, *vocab;
+    const char *words, *category, *test_genres, *years, *vocab;
     int64_t points, length, limit;
+    bnn_view view;
 } bnn_data_choice;
+
+/* How a network sees photographs with boxes: `side` pixels a side, 0: as many as it, or the set,
+ * has. Not given (dataset.h) where the set has no boxes. */
+bnn_view bnn_view_for(const bnn_arch *arch, const bnn_dataset_info *info, int side);
+/* The same of one that has been trained. */
+bnn_view bnn_view_of(const bnn_spec *spec, const bnn_dataset_info *info);
 
 /* The dataset's options of them; an error for one that says nothing to it. */
 bnn_code bnn_data_choose(const bnn_dataset_info *info, const bnn_data_choice *choice,

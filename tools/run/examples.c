@@ -223,7 +223,8 @@ bnn_code bnn_examples_offer(bnn_examples *e, const bnn_spec *spec, const bnn_bat
     const bnn_task *task = spec->task;
     const int input = bnn_field_find(batch->field, batch->field_count, spec->arch->inputs[0]);
     const int target = bnn_field_find(batch->field, batch->field_count, task->target[0].name);
-    if (input < 0 || target < 0 || !batch->data[target] || !known_field(spec->arch->inputs[0])) {
+    if (task->boxes || input < 0 || target < 0 || !batch->data[target] ||
+        !known_field(spec->arch->inputs[0])) {
         return BNN_OK;
     }
     const bnn_field *field = &batch->field[input];

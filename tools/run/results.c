@@ -393,8 +393,10 @@ static void read_all(reader *r, const json_t *root, bnn_results *out) {
         out->metric[i] = percent(r, json_object_get(root, key), key,
                                  out->task->metrics[i].below_zero ? -100.0 : 0.0);
     }
-    out->loss = json_number_value(loss);
-    if (!json_is_boolean(packed) || !json_is_number(loss)) {
+    /* Of boxes an evaluation has none. */
+    const int without = out->task->boxes && json_is_null(loss);
+    out->loss = without ? NAN : json_number_value(loss);
+    if (!json_is_boolean(packed) || (!without && !json_is_number(loss))) {
         damaged(r, "packed, or loss");
     }
     read_classes(r, json_object_get(root, "classes"), out);

@@ -325,9 +325,13 @@ bnn_code bnn_trainer_finish_epoch(bnn_trainer *t, bnn_error *err) {
     s->waited = best || t->spec.phase < last_phase(t) ? 0 : s->waited + 1;
     scores.best = s->best;
     begin_next_epoch(s);
-    printf("epoch %u/%d  lr %.3g  train %s  test loss %.4f %s %.*f%s%s\n", (unsigned)epoch + 1,
-           t->schedule.epochs, t->optimizer.lr, training, scores.test_loss, metric->label,
-           metric->digits, scores.test[0], metric->unit, best ? "  *" : "");
+    printf("epoch %u/%d  lr %.3g  train %s  test", (unsigned)epoch + 1, t->schedule.epochs,
+           t->optimizer.lr, training);
+    if (!isnan(scores.test_loss)) { /* of detectors there is none */
+        printf(" loss %.4f", scores.test_loss);
+    }
+    printf(" %s %.*f%s%s\n", metric->label, metric->digits, scores.test[0], metric->unit,
+           best ? "  *" : "");
     fflush(stdout);
     note_explosion(t, epoch, scores.train_loss);
     /* The order makes a kill harmless: what `last` does not know yet is written again. */

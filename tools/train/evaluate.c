@@ -8,6 +8,8 @@
 #include "data_loaders/loader.h"
 #include "tools/cli/interrupt.h"
 
+#define MOST_BYTES ((size_t)1 << 28) /* of what a network sees of a batch */
+
 typedef struct evaluation {
     bnn_predictor *predictor;
     const bnn_spec *spec;
@@ -77,9 +79,11 @@ static bnn_code add_batch(evaluation *e, const bnn_batch *batch, bnn_error *err)
 static void show(evaluation *e, size_t before) {
     const bnn_task *task = e->spec->task;
     if (e->how->label) {
-        char note[64];
-        snprintf(note, sizeof note, "%s %.*f%s", task->metrics[0].name, task->metrics[0].digits,
-                 task->value(e->spec, e->score, 0), task->metrics[0].unit);
+        char note[64] = "";
+        if (!task->boxes) { /* whose metrics are told by all of them at once */
+            snprintf(note, sizeof note, "%s %.*f%s", task->metrics[0].name, task->metrics[0].digits,
+                     task->value(e->spec, e->score, 0), task->metrics[0].unit);
+        }
         bnn_progress_update(&e->progress, e->score->samples, note);
     }
     if (e->how->whole) {
@@ -106,6 +110,8 @@ static bnn_code run(evaluation *e, bnn_loader *loader, int *stopped, bnn_error *
 bnn_code bnn_evaluate(bnn_predictor *predictor, const bnn_spec *spec, const bnn_dataset *dataset,
                       const bnn_evaluation *how, bnn_score *score, int *stopped, bnn_error *err) {
     size_t batch_size = how->batch_size < dataset->count ? how->batch_size : dataset->count;
+    const size_t most = MOST_BYTES / bnn_field_bytes(&dataset->field[0]);
+    batch_size = batch_size < most ? batch_size : most > 0 ? most : 1;
     bnn_loader_options options = {
         .batch_size = batch_size, .threads = how->loader_threads, .prefetch = 2};
     evaluation e = {.predictor = predictor,

@@ -4,14 +4,16 @@
 
 bnn_code bnn_sample_files_open(const bnn_spec *spec, size_t samples, const char *inputs,
                                const char *outputs, bnn_sample_files *files, bnn_error *err) {
-    const int64_t n = (int64_t)samples, rows = (int64_t)bnn_spec_outputs(spec) / spec->classes;
+    const int64_t n = (int64_t)samples, outputs_of = (int64_t)bnn_spec_outputs(spec);
+    const int64_t columns = spec->task->boxes ? BNN_DETECTION : spec->classes;
+    const int64_t rows = outputs_of / columns;
     int64_t inputs_of = 0;
     while (spec->arch->inputs[inputs_of]) {
         inputs_of++;
     }
     const int64_t seen[5] = {n, inputs_of, spec->height, spec->width, spec->channels};
     const int64_t of_one[4] = {n, spec->height, spec->width, spec->channels};
-    const int64_t of_points[3] = {n, rows, spec->classes}, made[2] = {n, spec->classes};
+    const int64_t of_points[3] = {n, rows, columns}, made[2] = {n, columns};
     bnn_code code = BNN_OK;
     *files = (bnn_sample_files){0};
     if (inputs) {

@@ -7,7 +7,8 @@
 #include "models/model.h"
 
 /* Float32 [samples,H,W,C], normalized, or of a network with several inputs, which are integers,
- * int32 [samples,inputs,H,W,C]; and float32 [samples,classes] or [samples,points,classes]. Either
+ * int32 [samples,inputs,H,W,C]; and float32 [samples,classes], [samples,points,classes], or of
+ * detectors [samples,detections,6]. Either
  * is NULL where its path is. */
 typedef struct bnn_sample_files {
     bnn_npy_writer *inputs, *outputs;
