@@ -134,9 +134,9 @@ static bnn_code copy_labels(bnn_corruptions *c, const char *path, const bnn_npy 
     const unsigned char *p = npy->data;
     for (size_t i = 0; i < c->labels; i++, p += npy->item_bytes) {
         int64_t value = read_integer(p, npy->item_bytes, npy->kind == 'i');
-        if (value < 0 || value >= c->info->classes) {
+        if (value < 0 || value >= c->clean->classes) {
             return bnn_fail(err, BNN_ERR_FORMAT, "%s: label %zu is %lld, expected 0 to %d", path, i,
-                            (long long)value, c->info->classes - 1);
+                            (long long)value, c->clean->classes - 1);
         }
         c->label[i] = (int32_t)value;
     }
@@ -320,8 +320,7 @@ bnn_code bnn_corruptions_dataset(const bnn_corruptions *c, size_t index, int sev
     }
     const size_t first = (size_t)(severity - 1) * c->images;
     const size_t bytes = bnn_shape_count(c->info->field[0].shape);
-    bnn_data_describe(&d->base, c->info);
-    d->base.normalizer = c->clean->normalizer;
+    bnn_data_describe_as(&d->base, c->clean);
     d->base.count = limit > 0 && limit < c->images ? limit : c->images;
     d->base.sample = corrupted_sample;
     d->data = (const unsigned char *)c->array[index].data + first * bytes;

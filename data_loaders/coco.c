@@ -14,7 +14,7 @@
     "https://cocodataset.org)"
 
 typedef struct coco {
-    bnn_boxes boxes;
+    bnn_boxed_set boxes;
     bnn_coco_category *category;
     const char **names; /* of the categories */
 } coco;
@@ -22,7 +22,7 @@ typedef struct coco {
 static bnn_code coco_plan(bnn_dataset *dataset, const bnn_dataset_options *options,
                           bnn_error *err) {
     static const bnn_view usual = {1344, 1344, 1333, 800}; /* either way up */
-    return bnn_boxes_plan(dataset, options, usual, err);
+    return bnn_boxed_plan(dataset, options, usual, err);
 }
 
 static int by_id(const void *a, const void *b) {
@@ -63,12 +63,12 @@ static bnn_code add_object(coco *d, const bnn_coco_annotation *a, bnn_error *err
                           .area = (float)a->area,
                           .class = (int32_t)(category - d->category),
                           .ignore = a->crowd};
-    return bnn_boxes_add_object(&d->boxes, &o, err);
+    return bnn_boxed_add_object(&d->boxes, &o, err);
 }
 
 /* Images by their ids, as pycocotools takes them, with their annotations; both stand in order. */
 static bnn_code add_images(coco *d, const bnn_coco *c, const char *split, bnn_error *err) {
-    bnn_boxes *b = &d->boxes;
+    bnn_boxed_set *b = &d->boxes;
     bnn_code code = BNN_OK;
     size_t at = 0;
     for (size_t i = 0; i < c->images && code == BNN_OK; i++) {
@@ -84,12 +84,12 @@ static bnn_code add_images(coco *d, const bnn_coco *c, const char *split, bnn_er
         }
         const int there = bnn_data_has(b->root, path, S_IFREG);
         b->base.skipped += !there;
-        code = there ? bnn_boxes_add_photo(b, path, err) : BNN_OK;
+        code = there ? bnn_boxed_add_photo(b, path, err) : BNN_OK;
         for (; at < c->annotations && c->annotation[at].image == c->image[i].id; at++) {
             code = there && code == BNN_OK ? add_object(d, &c->annotation[at], err) : code;
         }
         if (there && code == BNN_OK) {
-            bnn_boxes_end_photo(b);
+            bnn_boxed_end_photo(b);
         }
     }
     b->unusable += c->annotations - at;
@@ -98,7 +98,7 @@ static bnn_code add_images(coco *d, const bnn_coco *c, const char *split, bnn_er
 
 static bnn_code coco_open(bnn_dataset *dataset, const char *dir, bnn_split split, bnn_error *err) {
     coco *d = (coco *)dataset;
-    bnn_boxes *b = &d->boxes;
+    bnn_boxed_set *b = &d->boxes;
     const char *name = split == BNN_SPLIT_TRAIN ? "train2017" : "val2017";
     char file_name[64], path[BNN_DATA_PATH_MAX];
     bnn_coco c = {0};
@@ -122,7 +122,7 @@ static bnn_code coco_open(bnn_dataset *dataset, const char *dir, bnn_split split
     fclose(file);
     if (code == BNN_OK && !(code = name_classes(d, &c, path, err)) &&
         !(code = add_images(d, &c, name, err))) {
-        code = bnn_boxes_finish(b, CURE, err);
+        code = bnn_boxed_finish(b, CURE, err);
     }
     bnn_coco_free(&c);
     return code;
@@ -130,7 +130,7 @@ static bnn_code coco_open(bnn_dataset *dataset, const char *dir, bnn_split split
 
 static void coco_close(bnn_dataset *dataset) {
     coco *d = (coco *)dataset;
-    bnn_boxes_close(dataset);
+    bnn_boxed_close(dataset);
     free(d->category);
     free(d->names);
 }

@@ -127,6 +127,15 @@ void bnn_data_describe(bnn_dataset *dataset, const bnn_dataset_info *info) {
     memcpy(dataset->std, info->std, sizeof dataset->std);
 }
 
+void bnn_data_describe_as(bnn_dataset *view, const bnn_dataset *of) {
+    bnn_data_describe(view, of->info);
+    view->field = of->field;
+    view->fields = of->fields;
+    view->classes = of->classes;
+    view->class_names = of->class_names;
+    bnn_dataset_normalize(view, of->mean, of->std);
+}
+
 void bnn_dataset_normalize(bnn_dataset *dataset, const float mean[3], const float std[3]) {
     memmove(dataset->mean, mean, sizeof dataset->mean);
     memmove(dataset->std, std, sizeof dataset->std);

@@ -37,6 +37,8 @@ bnn_code bnn_data_check_file(const char *path, const char *cure, bnn_error *err)
 int bnn_data_has(const char *dir, const char *name, mode_t kind);
 /* Gives a new dataset what its row says. */
 void bnn_data_describe(bnn_dataset *dataset, const bnn_dataset_info *info);
+/* Gives a view of another dataset what that one has of these, and its normalization. */
+void bnn_data_describe_as(bnn_dataset *view, const bnn_dataset *of);
 /* Notes that the dataset reads this file. */
 bnn_code bnn_data_note_file(bnn_dataset *dataset, dev_t device, ino_t inode, bnn_error *err);
 /* out = dir/name. */

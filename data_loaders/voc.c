@@ -33,7 +33,7 @@ static const struct {
 };
 
 typedef struct voc {
-    bnn_boxes boxes;
+    bnn_boxed_set boxes;
     size_t choice;
 } voc;
 
@@ -47,13 +47,13 @@ static bnn_code voc_plan(bnn_dataset *dataset, const bnn_dataset_options *option
         d->choice++;
     }
     return d->choice < count
-               ? bnn_boxes_plan(dataset, options, usual, err)
+               ? bnn_boxed_plan(dataset, options, usual, err)
                : bnn_fail(err, BNN_ERR_ARGUMENT, "--years %.64s: there are 07+12, 2007 and 2012",
                           options->variant);
 }
 
 /* One photograph, if its two files are there. */
-static bnn_code add(bnn_boxes *b, const char *year, const char *id, bnn_error *err) {
+static bnn_code add(bnn_boxed_set *b, const char *year, const char *id, bnn_error *err) {
     char photo[BNN_DATA_PATH_MAX], xml[BNN_DATA_PATH_MAX], path[BNN_DATA_PATH_MAX];
     bnn_map map;
     const int written = snprintf(photo, sizeof photo, "%s/JPEGImages/%s.jpg", year, id);
@@ -67,16 +67,16 @@ static bnn_code add(bnn_boxes *b, const char *year, const char *id, bnn_error *e
         return BNN_OK;
     }
     bnn_code code = bnn_data_join(path, b->root, xml, err);
-    if (code == BNN_OK && !(code = bnn_boxes_add_photo(b, photo, err)) &&
+    if (code == BNN_OK && !(code = bnn_boxed_add_photo(b, photo, err)) &&
         !(code = bnn_map_read(path, &map, err))) {
         code = bnn_voc_parse(path, (const char *)map.data, map.size, class_names, CLASSES, b, err);
         bnn_map_close(&map);
-        bnn_boxes_end_photo(b);
+        bnn_boxed_end_photo(b);
     }
     return code;
 }
 
-static bnn_code add_list(bnn_boxes *b, const list *l, bnn_error *err) {
+static bnn_code add_list(bnn_boxed_set *b, const list *l, bnn_error *err) {
     char name[64], path[BNN_DATA_PATH_MAX];
     bnn_lines ids;
     snprintf(name, sizeof name, "%s/ImageSets/Main/%s.txt", l->year, l->name);
@@ -93,7 +93,7 @@ static bnn_code add_list(bnn_boxes *b, const list *l, bnn_error *err) {
 
 static bnn_code voc_open(bnn_dataset *dataset, const char *dir, bnn_split split, bnn_error *err) {
     voc *d = (voc *)dataset;
-    bnn_boxes *b = &d->boxes;
+    bnn_boxed_set *b = &d->boxes;
     bnn_code code = bnn_data_check_folder(dir, CURE, err);
     if (code != BNN_OK ||
         (code =
@@ -105,7 +105,7 @@ static bnn_code voc_open(bnn_dataset *dataset, const char *dir, bnn_split split,
     for (int i = 0; i < 2 && lists[i].year && code == BNN_OK; i++) {
         code = add_list(b, &lists[i], err);
     }
-    return code == BNN_OK ? bnn_boxes_finish(b, CURE, err) : code;
+    return code == BNN_OK ? bnn_boxed_finish(b, CURE, err) : code;
 }
 
 const bnn_dataset_info bnn_dataset_voc = {
@@ -124,5 +124,5 @@ const bnn_dataset_info bnn_dataset_voc = {
     .bytes = sizeof(voc),
     .plan = voc_plan,
     .open = voc_open,
-    .close = bnn_boxes_close,
+    .close = bnn_boxed_close,
 };

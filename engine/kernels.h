@@ -131,7 +131,7 @@ typedef struct bnn_boxes {
  * nobody learns (NULL: there are no such). */
 typedef struct bnn_sought {
     const float *box;
-    const int32_t *class, *ignore;
+    const int32_t *label, *ignore;
     size_t count;
 } bnn_sought;
 

@@ -5,20 +5,22 @@
 # in a release build, NEON under an emulator; and exported C source under others. Closes with counts.
 set -eu
 cd "$(dirname "$0")/.."
-tools/packages.sh gcc clang clang-format clang-tidy libomp-dev libc6-dev make cmake pkg-config \
+tools/packages.sh gcc g++ clang clang-format clang-tidy libomp-dev libc6-dev make cmake pkg-config \
     zlib1g-dev libjpeg62-turbo-dev libpng-dev libjansson-dev libstb-dev libsndfile1-dev \
     libkissfft-dev libutf8proc-dev libexpat1-dev libyajl-dev protobuf-c-compiler libprotobuf-c-dev check \
     dataset-fashion-mnist shellcheck libxml2-utils locales libclang-rt-14-dev llvm-14
 jobs=$(nproc)
-cmake -S . -B build-test -DCMAKE_BUILD_TYPE=RelWithDebInfo -DBNN_SANITIZE=ON >/dev/null
+cmake -S . -B build-test -DCMAKE_BUILD_TYPE=RelWithDebInfo -DBNN_SANITIZE=ON -DBNN_CUDA=OFF \
+    >/dev/null
 cmake --build build-test -j"$jobs"
-# clang sees other warnings; it only has to build.
-CC=clang cmake -S . -B build-clang -DCMAKE_BUILD_TYPE=Release >/dev/null
+# clang sees other warnings; it only has to build. Where there is nvcc, for one GPU.
+CC=clang cmake -S . -B build-clang -DCMAKE_BUILD_TYPE=Release -DBNN_CUDA_ARCHITECTURES=80 \
+    >/dev/null
 cmake --build build-clang -j"$jobs"
 # ThreadSanitizer on what several threads do at once: the library's models, the loader, sound.
 threaded='check_process check_loader check_speech'
 CC=clang cmake -S . -B build-tsan -DCMAKE_BUILD_TYPE=RelWithDebInfo -DBNN_SANITIZE=thread \
-    >/dev/null
+    -DBNN_CUDA=OFF >/dev/null
 # shellcheck disable=SC2086 # words
 cmake --build build-tsan -j"$jobs" --target $threaded
 ctest --test-dir build-test --output-on-failure -j"$jobs"

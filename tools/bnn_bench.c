@@ -16,6 +16,7 @@ static const char *arch = "resnet18", *algo, *filter, *json_file, *compare, *dat
                   *data_dir;
 static int64_t batch_size = 0, image_size = 0, points = 0, tokens = 0, classes = 0, threads = 0,
                repeat = 7;
+static const char *device_name = "cpu";
 static bool scaling, with_data;
 static const char *operands[2];
 
@@ -67,6 +68,8 @@ static bnn_option options[] = {
      .default_text = "where the system keeps Fashion-MNIST; others must be given"},
     {"threads", BNN_OPTION_INT, &threads, "N", "Processors to use, on either side.",
      .default_text = "all for train, otherwise 1", .min = 1, .max = 1024},
+    {"device", BNN_OPTION_STRING, &device_name, "NAME",
+     "With train and infer: where our side runs, cpu, cuda or cuda:I.", .default_text = NULL},
     {"repeat", BNN_OPTION_INT, &repeat, "N",
      "Turns of each side; the median and the fastest are shown.", .min = 1, .max = 1000},
     {"case", BNN_OPTION_STRING, &filter, "TEXT", "Only cases whose names contain TEXT.",
@@ -287,7 +290,36 @@ static bnn_code choose_algorithms(const command *c, bnn_bench *bench, bnn_error 
     return BNN_OK;
 }
 
+static bnn_code open_device(void *self, char *version, bnn_error *err) {
+    bnn_bench *bench = self;
+    bnn_code code = bnn_bench_device(bench->device_name, &bench->device, err);
+    if (code == BNN_OK) {
+        snprintf(version, BNN_VERSION_BYTES, "%s", bench->device.kernels->name);
+    }
+    return code;
+}
+
+/* Asked in a worker; what cannot be had is known before anything is measured. */
+static bnn_code name_device(const command *c, bnn_bench *bench, char *name, size_t bytes,
+                            bnn_error *err) {
+    bnn_worker *worker = NULL;
+    bnn_work work = {.set_up = open_device, .self = bench};
+    if (!bench->device_name) {
+        snprintf(name, bytes, "%s", bench->device.kernels->name);
+        return BNN_OK;
+    }
+    if (!(c->bit & (TRAIN | INFER)) || scaling) {
+        return bnn_fail(err, BNN_ERR_ARGUMENT, "--device %.80s goes with train and infer%s",
+                        device_name, scaling ? ", without --scaling" : "");
+    }
+    bnn_code code = bnn_worker_start(&work, &worker, err);
+    snprintf(name, bytes, "%s", code == BNN_OK ? bnn_worker_version(worker) : "");
+    bnn_worker_stop(worker);
+    return code;
+}
+
 static bnn_code prepare(const command *c, bnn_bench *bench, bnn_error *err) {
+    static char kernels[BNN_VERSION_BYTES]; /* the report keeps it */
     const char *why;
     *bench = (bnn_bench){.repeat = (int)repeat,
                          .filter = filter,
@@ -310,11 +342,18 @@ static bnn_code prepare(const command *c, bnn_bench *bench, bnn_error *err) {
                         "--scaling needs two threads or more, and --threads is 1%s",
                         threads ? "" : ", as many as there are processors");
     }
-    bench->report = bnn_bench_report_create(bench->device.kernels->name, bench->repeat);
+    if (strcmp(device_name, "cpu") != 0) {
+        bench->device_name = device_name;
+    }
+    bnn_code code = name_device(c, bench, kernels, sizeof kernels, err);
+    if (code != BNN_OK) {
+        return code;
+    }
+    bench->report = bnn_bench_report_create(kernels, bench->repeat);
     if (!bench->report) {
         return bnn_fail(err, BNN_ERR_MEMORY, "out of memory");
     }
-    bnn_code code = choose_engines(c, bench, err);
+    code = choose_engines(c, bench, err);
     return code == BNN_OK ? choose_algorithms(c, bench, err) : code;
 }
 

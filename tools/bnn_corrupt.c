@@ -1,4 +1,5 @@
-/* bnn-corrupt: makes the corrupted test sets of CIFAR-10-C, of any data set of 32x32 images. */
+/* bnn-corrupt: makes the corrupted test sets of CIFAR-10-C, of any data set of images of 32x32, or
+ * as ImageNet-C of 224x224. */
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -47,11 +48,12 @@ static bnn_option options[] = {
 
 static bnn_program program = {
     .name = "bnn-corrupt",
-    .summary = "make the corrupted test sets of CIFAR-10-C",
+    .summary = "make the corrupted test sets of CIFAR-10-C, or ImageNet-C",
     .usage = "--output DIR [options]",
     .description = "Corrupts the test images of a data set in up to 19 ways at five severities and "
                    "writes them in the layout of CIFAR-10-C: NAME.npy (bytes, [5*N,32,32,3], the "
-                   "severities one after another) and labels.npy; beside them sheet.png, to be "
+                   "severities one after another) and labels.npy; images of 224x224 with the "
+                   "parameters of ImageNet-C; beside them sheet.png, to be "
                    "looked at: a row a corruption, and for four images the clean one and the five "
                    "severities. Printed is the mean absolute change of a pixel value at each "
                    "severity.",

@@ -11,6 +11,7 @@
 #include "tools/corrupt/corruption_table.h"
 #include "tools/train/evaluate.h"
 #include "tools/run/data_spec.h"
+#include "tools/run/device.h"
 #include "tools/run/find_model.h"
 #include "tools/run/given.h"
 #include "tools/cli/interrupt.h"
@@ -21,6 +22,7 @@
 #include "tools/run/run_folder.h"
 #include "tools/cli/start.h"
 
+static const char *device_name = "cpu";
 static const char *arch, *algo, *data, *data_dir, *vocab, *test_genres, *corruptions, *corruption,
     *frost_dir, *json_file, *predictions, *save_inputs, *save_outputs;
 static const char main_corruptions[] = "main";
@@ -67,6 +69,7 @@ static bnn_option options[] = {
      .min = 1, .max = 65536},
     {"threads", BNN_OPTION_INT, &threads, "N", "Processors to use; results do not depend on it.",
      .default_text = "all", .min = 1, .max = 1024},
+    {"device", BNN_OPTION_STRING, &device_name, "NAME", BNN_DEVICE_HELP, .default_text = NULL},
     {"json", BNN_OPTION_STRING, &json_file, "FILE",
      "Write all numbers as JSON; - for standard output. With corruptions the file is written after "
      "each severity, and the same command goes on where it was stopped.",
@@ -397,10 +400,11 @@ static bnn_code prepare(evaluation *e, bnn_error *err) {
     if (e->corruptor) {
         bnn_corruption_list_note(&e->source.list, frost_dir, program.name);
     }
-    e->how = (bnn_evaluation){.batch_size = (size_t)batch_size,
-                              .loader_threads = e->model.device.threads,
-                              .label = e->info->name,
-                              .examples = json_file ? &e->now.examples : NULL};
+    e->how =
+        (bnn_evaluation){.batch_size = (size_t)batch_size,
+                         .loader_threads = bnn_device_host_threads(&e->model.device, (int)threads),
+                         .label = e->info->name,
+                         .examples = json_file ? &e->now.examples : NULL};
     e->now.examples.arena = e->arena;
     e->now.examples.params = e->model.params;
     e->now.examples.device = &e->model.device;
@@ -418,17 +422,16 @@ static bnn_code prepare(evaluation *e, bnn_error *err) {
 }
 
 static bnn_code open_all(evaluation *e, bnn_error *err) {
-    const char *why;
     bnn_device device;
-    if (!bnn_cpu_device(NULL, (int)threads, &device, &why)) {
-        return bnn_fail(err, BNN_ERR_UNSUPPORTED, "%s", why);
+    bnn_code code = bnn_device_named(device_name, (int)threads, &device, err);
+    if (code != BNN_OK) {
+        return code;
     }
     e->now.arena = e->arena = bnn_arena_create();
     if (!e->arena) {
         return bnn_fail(err, BNN_ERR_MEMORY, "out of memory");
     }
-    bnn_code code = check_corruptions(e, err);
-    if (code != BNN_OK || (code = find_model(e, err)) != BNN_OK ||
+    if ((code = check_corruptions(e, err)) != BNN_OK || (code = find_model(e, err)) != BNN_OK ||
         (code = check_outputs(e, err)) != BNN_OK ||
         (code = open_model(e, &device, err)) != BNN_OK ||
         (code = bnn_loaded_predictor(&e->model, &e->predictor, err)) != BNN_OK ||

@@ -9,6 +9,7 @@
 #include "tools/cli/json_file.h"
 #include "tools/cli/names.h"
 #include "tools/run/data_spec.h"
+#include "tools/run/device.h"
 #include "tools/run/outputs.h"
 #include "tools/train/plan_table.h"
 #include "tools/train/recipes.h"
@@ -17,6 +18,7 @@
 #include "tools/train/trainer.h"
 
 /* Values below an option's least mean "not chosen": the data set's recipe decides. */
+static const char *device_name = "cpu";
 static const char *algo = "reactnet", *arch = "resnet18", *data = "fashion_mnist", *data_dir;
 
 static const char *words, *category, *test_genres, *vocab, *pool = "usual";
@@ -131,11 +133,12 @@ static bnn_option options[] = {
      .default_text = "all", .min = 1, .max = 1e9, .from_config = 2},
     {"threads", BNN_OPTION_INT, &threads, "N", "Processors to use; results do not depend on it.",
      .default_text = "all", .min = 1, .max = 1024, .from_config = 1},
+    {"device", BNN_OPTION_STRING, &device_name, "NAME", BNN_DEVICE_HELP, .from_config = 1},
     {"init-from", BNN_OPTION_STRING, &init_from, "FILE|DIR",
      "Start from another network's weights, as BiBench starts from a float twin: every tensor "
      "whose name and shape agree is taken, whatever prefix its tool put in front of the names. "
-     "Safetensors, a state dict of torch.save (.pth, .pt, .bin), or a folder of Hugging Face's "
-     "layout with either, in one file or several.",
+     "Safetensors, a state dict of torch.save (.pth, .pt, .bin), a folder of Hugging Face's "
+     "layout with either, in one file or several, or a run's folder, whose best counts.",
      .from_config = 2},
     {"init-partial", BNN_OPTION_FLAG, &init_partial, NULL,
      "With --init-from: take what fits even if most of the weights do not.", .from_config = 2},
@@ -235,14 +238,15 @@ static bnn_code parse_milestones(bnn_lr_schedule *schedule, bnn_error *err) {
 
 static bnn_code settings_from_options(bnn_train_settings *s, bnn_error *err) {
     const bnn_dataset_info *info = bnn_dataset_find(data);
-    const char *why;
     if (init_partial && !init_from) {
         return bnn_fail(err, BNN_ERR_ARGUMENT, "--init-partial says nothing without --init-from");
     }
-    if (!bnn_cpu_device(NULL, (int)threads, &s->device, &why)) {
-        return bnn_fail(err, BNN_ERR_UNSUPPORTED, "%s", why);
+    bnn_code code = bnn_device_named(device_name, (int)threads, &s->device, err);
+    if (code != BNN_OK) {
+        return code;
     }
-    bnn_code code = bnn_spec_find(&s->spec, arch, algo, err);
+    s->loader_threads = bnn_device_host_threads(&s->device, (int)threads);
+    code = bnn_spec_find(&s->spec, arch, algo, err);
     if (code != BNN_OK) {
         return code;
     }
@@ -298,12 +302,37 @@ static void note_schedule(const bnn_lr_schedule *s) {
 }
 
 static void note_options(const bnn_train_settings *s) {
-    static const char *const planned[] = {
-        "dry-run",    "algo",      "arch",           "data",         "image-size", "batch-size",
-        "optimizer",  "lr",        "momentum",       "nesterov",     "scheduler",  "milestones",
-        "accumulate", "clip-norm", "clip-grad-norm", "freeze",       "pool",       "words",
-        "category",   "points",    "epochs",         "weight-decay", "resume",     "warmup-epochs",
-        "threads",    "vocab",     "length",         "test-genres",  "json",       NULL};
+    static const char *const planned[] = {"device",
+                                          "dry-run",
+                                          "algo",
+                                          "arch",
+                                          "data",
+                                          "image-size",
+                                          "batch-size",
+                                          "optimizer",
+                                          "lr",
+                                          "momentum",
+                                          "nesterov",
+                                          "scheduler",
+                                          "milestones",
+                                          "accumulate",
+                                          "clip-norm",
+                                          "clip-grad-norm",
+                                          "freeze",
+                                          "pool",
+                                          "words",
+                                          "category",
+                                          "points",
+                                          "epochs",
+                                          "weight-decay",
+                                          "resume",
+                                          "warmup-epochs",
+                                          "threads",
+                                          "vocab",
+                                          "length",
+                                          "test-genres",
+                                          "json",
+                                          NULL};
     note_schedule(&s->schedule);
     if (strcmp(optimizer, "sgd") != 0) {
         bnn_options_note(&program, "momentum", "says nothing without --optimizer sgd");

@@ -7,28 +7,9 @@
 
 void bnn_anchor_boxes(const bnn_stream *stream, const bnn_anchors *a, float *box) {
     (void)stream;
-    for (int i = 0; i < a->h * a->w; i++) {
-        double y = ((double)(i / a->w) + (double)a->offset) * (double)a->stride;
-        double x = ((double)(i % a->w) + (double)a->offset) * (double)a->stride;
-        for (int k = 0; k < a->count; k++, box += 4) {
-            double half_w = 0.5 * (double)a->width[k], half_h = 0.5 * (double)a->height[k];
-            box[0] = (float)(x - half_w);
-            box[1] = (float)(y - half_h);
-            box[2] = (float)(x + half_w);
-            box[3] = (float)(y + half_h);
-        }
+    for (size_t i = 0; i < (size_t)a->h * (size_t)a->w * (size_t)a->count; i++) {
+        bnn_anchor_box(a, i, box + 4 * i);
     }
-}
-
-/* ---- a box by another ---- */
-
-typedef struct placed {
-    double x, y, w, h; /* of the middle, and sizes */
-} placed;
-
-static placed place_of(const float *box) {
-    double w = (double)box[2] - (double)box[0], h = (double)box[3] - (double)box[1];
-    return (placed){(double)box[0] + 0.5 * w, (double)box[1] + 0.5 * h, w, h};
 }
 
 void bnn_box_targets(const bnn_stream *stream, const bnn_boxes *boxes, const bnn_sought *truth,
@@ -38,34 +19,10 @@ void bnn_box_targets(const bnn_stream *stream, const bnn_boxes *boxes, const bnn
     for (size_t i = 0; i < boxes->n * boxes->count; i++) {
         size_t image = i / boxes->count;
         const float *box = bnn_box_at(boxes, image, i % boxes->count);
-        if (assigned[i] <= 0 || box == NULL) {
-            continue;
+        if (assigned[i] > 0 && box != NULL) {
+            size_t number = image * truth->count + (size_t)assigned[i] - 1;
+            bnn_encode_box(box, truth->box + 4 * number, std, target + 4 * i);
         }
-        size_t number = image * truth->count + (size_t)assigned[i] - 1;
-        placed p = place_of(box), t = place_of(truth->box + 4 * number);
-        target[4 * i] = (float)((t.x - p.x) / p.w / (double)std[0]);
-        target[4 * i + 1] = (float)((t.y - p.y) / p.h / (double)std[1]);
-        target[4 * i + 2] = (float)(log(t.w / p.w) / (double)std[2]);
-        target[4 * i + 3] = (float)(log(t.h / p.h) / (double)std[3]);
-    }
-}
-
-static double within(double x, double least, double most) {
-    return x < least ? least : x > most ? most : x;
-}
-
-static void decode(const float *from, const float *delta, const float *std, double height,
-                   double width, float *box) {
-    const double most = log(1000.0 / 16.0);
-    placed p = place_of(from);
-    double x = p.x + (double)delta[0] * (double)std[0] * p.w;
-    double y = p.y + (double)delta[1] * (double)std[1] * p.h;
-    double w = 0.5 * p.w * exp(within((double)delta[2] * (double)std[2], -most, most));
-    double h = 0.5 * p.h * exp(within((double)delta[3] * (double)std[3], -most, most));
-    double side[4] = {x - w, y - h, x + w, y + h};
-    for (int k = 0; k < 4; k++) {
-        double limit = k % 2 ? height : width;
-        box[k] = (float)(limit > 0.0 ? within(side[k], 0.0, limit) : side[k]);
     }
 }
 
@@ -88,7 +45,7 @@ static void decode_image(void *context, size_t image, int worker) {
             j->box[at + (size_t)k] = NAN;
         }
         if (from != NULL) {
-            decode(from, j->delta + at, j->std, j->height, j->width, j->box + at);
+            bnn_decode_box(from, j->delta + at, j->std, j->height, j->width, j->box + at);
         }
     }
 }
@@ -111,7 +68,7 @@ void bnn_box_labels(const bnn_stream *stream, size_t n, size_t count, const bnn_
         label[i] = assigned[i] < 0    ? -1
                    : assigned[i] == 0 ? background
                    : truth == NULL    ? 0
-                                      : truth->class[number];
+                                      : truth->label[number];
     }
 }
 
@@ -134,17 +91,12 @@ void bnn_count_boxes(const bnn_stream *stream, size_t n, size_t count, const int
 
 /* ---- order ---- */
 
-/* Does a come before b? Numbers differ, so of two one does. */
-static int comes_first(bnn_item a, bnn_item b) {
-    return a.score > b.score || (a.score == b.score && a.index < b.index);
-}
-
 /* Sinks item `at` of a heap whose top comes last. */
 static void sink(bnn_item *item, size_t at, size_t count) {
     bnn_item moved = item[at];
     for (size_t child; (child = 2 * at + 1) < count; at = child) {
-        child += child + 1 < count && comes_first(item[child], item[child + 1]);
-        if (!comes_first(moved, item[child])) {
+        child += child + 1 < count && bnn_comes_first(item[child], item[child + 1]);
+        if (!bnn_comes_first(moved, item[child])) {
             break;
         }
         item[at] = item[child];

@@ -218,18 +218,6 @@ void bnn_sample_rois(const bnn_stream *stream, const bnn_boxes *boxes, const bnn
 
 /* ---- the hardest of the background ---- */
 
-static double background_loss(int background, const float *logits) {
-    double most = (double)logits[0], sum = 0.0;
-    for (int c = 1; c <= background; c++) {
-        most = (double)logits[c] > most ? (double)logits[c] : most;
-    }
-    for (int c = 0; c <= background; c++) {
-        sum += exp((double)logits[c] - most);
-    }
-    double loss = most + log(sum) - (double)logits[background];
-    return isnan(loss) ? (double)INFINITY : loss; /* whoever reads it learns that it broke */
-}
-
 typedef struct hard_job {
     size_t count;
     int background, ratio;
@@ -249,7 +237,7 @@ static void hard_of_image(void *context, size_t image, int worker) {
         others += label >= 0 && label < j->background;
         if (label == j->background) {
             const float *row = j->logits + (first + i) * (size_t)(j->background + 1);
-            item[n++] = (bnn_item){background_loss(j->background, row), (int32_t)i};
+            item[n++] = (bnn_item){bnn_background_loss(j->background, row), (int32_t)i};
         }
     }
     bnn_sort_items(item, n);

@@ -1,7 +1,5 @@
 /* Of many boxes those that stay: the best of each level in order, each unless it overlaps a better
  * one of its class too much. */
-#include <math.h>
-
 #include "cpu/detect/detect.h"
 
 typedef struct nms_job {
@@ -33,11 +31,6 @@ static size_t best_of_levels(const bnn_nms *s, const float *score, bnn_item *ite
     return count;
 }
 
-static int is_box(const bnn_nms *s, const float *b) {
-    double w = (double)b[2] - (double)b[0], h = (double)b[3] - (double)b[1];
-    return isfinite(w) && isfinite(h) && (!s->sized || (w > 0.0 && h > 0.0));
-}
-
 static int stays(const bnn_nms *s, const bnn_kept *kept, size_t count, const float *box,
                  int32_t class) {
     for (size_t i = 0; i < count; i++) {
@@ -46,18 +39,6 @@ static int stays(const bnn_nms *s, const bnn_kept *kept, size_t count, const flo
         }
     }
     return 1;
-}
-
-static void tell(const bnn_nms *s, size_t image, const bnn_kept *kept, double score, float *to) {
-    for (int k = 0; k < 4; k++) {
-        to[k + (s->rois ? 1 : 0)] = kept ? kept->box[k] : 0.0f;
-    }
-    if (s->rois) {
-        to[0] = kept ? (float)image : -1.0f;
-    } else {
-        to[4] = kept ? (float)score : 0.0f;
-        to[5] = kept ? (float)kept->class : -1.0f;
-    }
 }
 
 static void suppress_image(void *context, size_t image, int worker) {
@@ -71,16 +52,16 @@ static void suppress_image(void *context, size_t image, int worker) {
     size_t n = best_of_levels(s, j->score + image * s->rows * s->columns, scratch.item), count = 0;
     for (size_t i = 0; i < n && count < s->keep; i++) {
         const int32_t number = scratch.item[i].index;
-        const float *own = box + 4 * ((size_t)number / (s->by_class ? 1 : s->classes));
+        const float *own = bnn_box_of_pair(s, box, number);
         const int32_t class = number % (int32_t)s->classes;
-        if (is_box(s, own) && stays(s, scratch.kept, count, own, class)) {
+        if (bnn_is_box(s, own) && stays(s, scratch.kept, count, own, class)) {
             scratch.kept[count] = (bnn_kept){{own[0], own[1], own[2], own[3]}, class};
-            tell(s, image, &scratch.kept[count], scratch.item[i].score, result + count * columns);
+            bnn_tell_box(s, image, own, scratch.item[i].score, class, result + count * columns);
             index[count++] = number;
         }
     }
     for (; count < s->keep; count++) {
-        tell(s, image, NULL, 0.0, result + count * columns);
+        bnn_tell_box(s, image, NULL, 0.0, -1, result + count * columns);
         index[count] = -1;
     }
 }

@@ -10,8 +10,8 @@
 #include "cpu/tiles/bits_avx512.h"
 #include "cpu/conv/conv.h"
 #include "cpu/detect/detect.h"
-#include "cpu/rows/exp.h"
-#include "cpu/rows/sincos.h"
+#include "engine/exp.h"
+#include "engine/sincos.h"
 
 #include "cpu/rows/bits.inc"
 #include "cpu/rows/elementwise.inc"

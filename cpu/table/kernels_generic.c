@@ -6,8 +6,8 @@
 #include "cpu/tiles/bits_generic.h"
 #include "cpu/conv/conv.h"
 #include "cpu/detect/detect.h"
-#include "cpu/rows/exp.h"
-#include "cpu/rows/sincos.h"
+#include "engine/exp.h"
+#include "engine/sincos.h"
 
 #define MICRO bnn_micro_generic
 #define TABLE bnn_kernels_generic

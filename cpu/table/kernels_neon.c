@@ -10,8 +10,8 @@
 #include "cpu/tiles/bits_neon.h"
 #include "cpu/conv/conv.h"
 #include "cpu/detect/detect.h"
-#include "cpu/rows/exp.h"
-#include "cpu/rows/sincos.h"
+#include "engine/exp.h"
+#include "engine/sincos.h"
 
 #define MICRO bnn_micro_neon
 #define TABLE bnn_kernels_neon

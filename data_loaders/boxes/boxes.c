@@ -32,9 +32,9 @@ static bnn_code check_view(const bnn_view *v, const char *name, bnn_error *err) 
     return BNN_OK;
 }
 
-bnn_code bnn_boxes_plan(bnn_dataset *dataset, const bnn_dataset_options *options, bnn_view usual,
+bnn_code bnn_boxed_plan(bnn_dataset *dataset, const bnn_dataset_options *options, bnn_view usual,
                         bnn_error *err) {
-    bnn_boxes *b = (bnn_boxes *)dataset;
+    bnn_boxed_set *b = (bnn_boxed_set *)dataset;
     b->view = options->view.height ? options->view : usual;
     memcpy(b->field, dataset->field, sizeof b->field);
     b->field[BNN_BOX_IMAGE].shape.h = b->view.height;
@@ -59,7 +59,7 @@ static void *grown(void *list, size_t count, size_t *room, size_t bytes) {
     return all;
 }
 
-bnn_code bnn_boxes_add_photo(bnn_boxes *b, const char *path, bnn_error *err) {
+bnn_code bnn_boxed_add_photo(bnn_boxed_set *b, const char *path, bnn_error *err) {
     const size_t length = strlen(path) + 1;
     bnn_boxed *photo = grown(b->photo, b->photos, &b->photo_room, sizeof *photo);
     b->photo = photo ? photo : b->photo;
@@ -79,7 +79,7 @@ bnn_code bnn_boxes_add_photo(bnn_boxes *b, const char *path, bnn_error *err) {
     return BNN_OK;
 }
 
-bnn_code bnn_boxes_add_object(bnn_boxes *b, const bnn_object *object, bnn_error *err) {
+bnn_code bnn_boxed_add_object(bnn_boxed_set *b, const bnn_object *object, bnn_error *err) {
     const float *x = object->box;
     bnn_boxed *photo = &b->photo[b->photos - 1];
     const float largest = 1e6f; /* no photograph is that large */
@@ -102,7 +102,7 @@ bnn_code bnn_boxes_add_object(bnn_boxes *b, const bnn_object *object, bnn_error 
     return BNN_OK;
 }
 
-void bnn_boxes_end_photo(bnn_boxes *b) {
+void bnn_boxed_end_photo(bnn_boxed_set *b) {
     if (b->training && b->photo[b->photos - 1].count == 0) {
         b->photos--;
         b->without++;
@@ -178,7 +178,7 @@ static float value_at(const bnn_dataset *d, const canvas *c, int y, int x, int c
 }
 
 /* Writes what is shown, of 0 to 255, into rows of the canvas; flipped if asked for. */
-static void show(const bnn_boxes *b, const scene *s, const canvas *c, float *out) {
+static void show(const bnn_boxed_set *b, const scene *s, const canvas *c, float *out) {
     const size_t row = (size_t)b->view.width * BNN_IMAGE_CHANNELS;
     for (int y = 0; y < s->shown_height; y++) {
         float *to = out + (size_t)y * row;
@@ -192,7 +192,7 @@ static void show(const bnn_boxes *b, const scene *s, const canvas *c, float *out
 }
 
 /* What is shown; 0 beside it. */
-static void normalize(const bnn_boxes *b, const scene *s, float *out) {
+static void normalize(const bnn_boxed_set *b, const scene *s, float *out) {
     const bnn_dataset *d = &b->base;
     for (int y = 0; y < b->view.height; y++) {
         const int shown = y < s->shown_height ? s->shown_width : 0;
@@ -246,7 +246,8 @@ static void cut_objects(scene *s) {
     s->objects = kept;
 }
 
-static bnn_code make(const bnn_boxes *b, scene *s, bnn_rng *rng, void *const *out, bnn_error *err) {
+static bnn_code make(const bnn_boxed_set *b, scene *s, bnn_rng *rng, void *const *out,
+                     bnn_error *err) {
     const int stretched = b->view.longer == 0;
     canvas c;
     s->frame = (bnn_frame){.height = s->height, .width = s->width};
@@ -277,7 +278,7 @@ static bnn_code make(const bnn_boxes *b, scene *s, bnn_rng *rng, void *const *ou
 
 static bnn_code boxes_sample(const bnn_dataset *dataset, size_t index, const bnn_draw *draw,
                              void *const *out, bnn_error *err) {
-    const bnn_boxes *b = (const bnn_boxes *)dataset;
+    const bnn_boxed_set *b = (const bnn_boxed_set *)dataset;
     const bnn_boxed *photo = &b->photo[index];
     char path[BNN_DATA_PATH_MAX];
     scene s = {.path = path, .objects = photo->count};
@@ -301,7 +302,7 @@ static bnn_code boxes_sample(const bnn_dataset *dataset, size_t index, const bnn
 
 /* Of the names of the photographs, and their objects. */
 static uint32_t boxes_checksum(const bnn_dataset *dataset) {
-    const bnn_boxes *b = (const bnn_boxes *)dataset;
+    const bnn_boxed_set *b = (const bnn_boxed_set *)dataset;
     uLong sum = 0;
     for (size_t i = 0; i < b->photos; i++) {
         const bnn_boxed *p = &b->photo[i];
@@ -315,7 +316,7 @@ static uint32_t boxes_checksum(const bnn_dataset *dataset) {
 
 /* ---- opening ---- */
 
-bnn_code bnn_boxes_finish(bnn_boxes *b, const char *cure, bnn_error *err) {
+bnn_code bnn_boxed_finish(bnn_boxed_set *b, const char *cure, bnn_error *err) {
     if (b->photos == 0) {
         return bnn_fail(err, BNN_ERR_FORMAT, "%s: no image%s; %s", b->root,
                         b->without ? " has an object" : "s", cure);
@@ -341,8 +342,8 @@ bnn_code bnn_boxes_finish(bnn_boxes *b, const char *cure, bnn_error *err) {
     return BNN_OK;
 }
 
-void bnn_boxes_close(bnn_dataset *dataset) {
-    bnn_boxes *b = (bnn_boxes *)dataset;
+void bnn_boxed_close(bnn_dataset *dataset) {
+    bnn_boxed_set *b = (bnn_boxed_set *)dataset;
     free(b->paths);
     free(b->photo);
     free(b->object);

@@ -24,7 +24,7 @@ typedef struct bnn_boxed {
     size_t path, first, count;
 } bnn_boxed;
 
-typedef struct bnn_boxes {
+typedef struct bnn_boxed_set {
     bnn_dataset base;
     bnn_view view;
     bnn_field field[BNN_BOX_FIELDS];
@@ -39,7 +39,7 @@ typedef struct bnn_boxes {
     size_t unusable, beyond,
         without; /* boxes left out, as they are none or too many; photographs */
     char remark[256];
-} bnn_boxes;
+} bnn_boxed_set;
 
 /* ---- boxes.c ---- */
 /* "image" is as high and wide as the view's canvas; "boxes": x1 y1 x2 y2 in its pixels, "box_class"
@@ -47,18 +47,18 @@ typedef struct bnn_boxes {
  * and width of what the photograph takes of the canvas, height and width of itself. */
 extern const bnn_field bnn_fields_of_boxes[BNN_BOX_FIELDS];
 /* For a row's `plan`: fields and normalization by options->view, or by the row's own. */
-bnn_code bnn_boxes_plan(bnn_dataset *dataset, const bnn_dataset_options *options, bnn_view usual,
+bnn_code bnn_boxed_plan(bnn_dataset *dataset, const bnn_dataset_options *options, bnn_view usual,
                         bnn_error *err);
 /* The next photograph, whose file is root/path. */
-bnn_code bnn_boxes_add_photo(bnn_boxes *boxes, const char *path, bnn_error *err);
+bnn_code bnn_boxed_add_photo(bnn_boxed_set *boxes, const char *path, bnn_error *err);
 /* An object of it. One without a place (reversed, empty, not finite) is counted only. */
-bnn_code bnn_boxes_add_object(bnn_boxes *boxes, const bnn_object *object, bnn_error *err);
+bnn_code bnn_boxed_add_object(bnn_boxed_set *boxes, const bnn_object *object, bnn_error *err);
 /* Its last object has been added. */
-void bnn_boxes_end_photo(bnn_boxes *boxes);
+void bnn_boxed_end_photo(bnn_boxed_set *boxes);
 /* All have been: the base's members, and what is to be remarked. `cure` ends the message if there
  * are none. */
-bnn_code bnn_boxes_finish(bnn_boxes *boxes, const char *cure, bnn_error *err);
-void bnn_boxes_close(bnn_dataset *dataset);
+bnn_code bnn_boxed_finish(bnn_boxed_set *boxes, const char *cure, bnn_error *err);
+void bnn_boxed_close(bnn_dataset *dataset);
 
 /* ---- augment.c ---- */
 /* What a network sees of a photograph: this part of it, which may reach beyond; flipped after. */
@@ -81,7 +81,7 @@ void bnn_distort_colours(bnn_rng *rng, float *pixels, size_t count);
  * 0. Those of a class that is none of names[classes] are counted as unusable. `name` is for
  * messages. */
 bnn_code bnn_voc_parse(const char *name, const char *bytes, size_t size, const char *const *names,
-                       int classes, bnn_boxes *out, bnn_error *err);
+                       int classes, bnn_boxed_set *out, bnn_error *err);
 
 /* The instances of COCO, as they stand in the file. */
 typedef struct bnn_coco_image {

@@ -17,7 +17,7 @@ typedef struct reader {
     const char *path;
     const char *const *names;
     int classes;
-    bnn_boxes *out;
+    bnn_boxed_set *out;
     XML_Parser parser;
     bnn_error *err;
     bnn_code code;
@@ -98,7 +98,7 @@ static bnn_code end_object(reader *r) {
         r->out->unusable++;
         return BNN_OK;
     }
-    return bnn_boxes_add_object(r->out, &o, r->err);
+    return bnn_boxed_add_object(r->out, &o, r->err);
 }
 
 static void end(void *user, const XML_Char *tag) {
@@ -119,7 +119,7 @@ static void end(void *user, const XML_Char *tag) {
 }
 
 bnn_code bnn_voc_parse(const char *name, const char *bytes, size_t size, const char *const *names,
-                       int classes, bnn_boxes *out, bnn_error *err) {
+                       int classes, bnn_boxed_set *out, bnn_error *err) {
     reader r = {.path = name, .names = names, .classes = classes, .out = out, .err = err};
     r.value = -1;
     r.parser = size < INT32_MAX ? XML_ParserCreate(NULL) : NULL;

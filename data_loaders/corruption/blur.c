@@ -12,45 +12,54 @@ bnn_code bnn_apply_gaussian_blur(bnn_corruption_job *job) {
 }
 
 /* ---- defocus ------------------------------------------------------------------------------ */
-#define DISK 8 /* the kernel's grid reaches from -8 to 8; larger radii need more */
-#define SIDE (2 * DISK + 1)
+#define REACH 10 /* of a kernel at most */
+#define SIDE (2 * REACH + 1)
 
-/* A disk whose edge is smoothed by a 3x3 Gaussian. */
-static void make_disk(double radius, double alias, double kernel[SIDE][SIDE]) {
-    double plain[SIDE + 2][SIDE + 2], sum = 0.0;
-    const double edge = exp(-1.0 / (2.0 * alias * alias)), total = 1.0 + 2.0 * edge;
-    const double w[3] = {edge / total, 1.0 / total, edge / total};
-    memset(plain, 0, sizeof plain);
-    for (int y = -DISK; y <= DISK; y++) {
-        for (int x = -DISK; x <= DISK; x++) {
+/* A disk whose edge is smoothed by a Gaussian of 3x3 (up to a radius of 8, on a grid that reaches
+ * to 8) or 5x5; at the grid's border, reflected. Returns how far the grid reaches. */
+static int make_disk(double radius, double alias, double kernel[SIDE * SIDE]) {
+    const int reach = radius <= 8.0 ? 8 : (int)radius, side = 2 * reach + 1;
+    const int smoothed = radius <= 8.0 ? 1 : 2;
+    double plain[SIDE * SIDE], sum = 0.0, w[5], total = 0.0;
+    for (int k = -smoothed; k <= smoothed; k++) {
+        w[k + smoothed] = exp(-k * k / (2.0 * alias * alias));
+        total += w[k + smoothed];
+    }
+    for (int y = -reach; y <= reach; y++) {
+        for (int x = -reach; x <= reach; x++) {
             double inside = y * y + x * x <= radius * radius;
-            plain[y + DISK + 1][x + DISK + 1] = inside;
+            plain[(y + reach) * side + x + reach] = inside;
             sum += inside;
         }
     }
-    for (int y = 0; y < SIDE; y++) {
-        for (int x = 0; x < SIDE; x++) {
-            kernel[y][x] = 0.0;
-            for (int k = 0; k < 9; k++) {
-                kernel[y][x] += w[k / 3] * w[k % 3] * plain[y + k / 3][x + k % 3] / sum;
+    for (int i = 0; i < side * side; i++) {
+        kernel[i] = 0.0;
+        for (int dy = -smoothed; dy <= smoothed; dy++) {
+            for (int dx = -smoothed; dx <= smoothed; dx++) {
+                int y = bnn_border_index(i / side + dy, side, BNN_BORDER_REFLECT_101);
+                int x = bnn_border_index(i % side + dx, side, BNN_BORDER_REFLECT_101);
+                kernel[i] += w[dy + smoothed] / total * (w[dx + smoothed] / total) *
+                             plain[y * side + x] / sum;
             }
         }
     }
+    return reach;
 }
 
 bnn_code bnn_apply_defocus_blur(bnn_corruption_job *job) {
-    double kernel[SIDE][SIDE];
+    double kernel[SIDE * SIDE];
     double *out = bnn_job_take(job, 3 * job->pixels);
     const size_t row = 3 * (size_t)job->width;
-    make_disk(job->set->defocus_blur[job->level].radius, job->set->defocus_blur[job->level].alias,
-              kernel);
+    const int reach = make_disk(job->set->defocus_blur[job->level].radius,
+                                job->set->defocus_blur[job->level].alias, kernel);
+    const int side = 2 * reach + 1;
     memset(out, 0, 3 * job->pixels * sizeof *out);
-    for (int k = 0; k < SIDE * SIDE; k++) {
-        const double weight = kernel[k / SIDE][k % SIDE];
+    for (int k = 0; k < side * side; k++) {
+        const double weight = kernel[k];
         for (int i = 0; weight != 0.0 && i < job->height; i++) {
-            int y = bnn_border_index(i + k / SIDE - DISK, job->height, BNN_BORDER_REFLECT_101);
+            int y = bnn_border_index(i + k / side - reach, job->height, BNN_BORDER_REFLECT_101);
             for (int j = 0; j < job->width; j++) {
-                int x = bnn_border_index(j + k % SIDE - DISK, job->width, BNN_BORDER_REFLECT_101);
+                int x = bnn_border_index(j + k % side - reach, job->width, BNN_BORDER_REFLECT_101);
                 const double *from = job->x + (size_t)y * row + 3 * (size_t)x;
                 double *to = out + (size_t)i * row + 3 * (size_t)j;
                 for (int c = 0; c < 3; c++) {

@@ -62,9 +62,8 @@ bnn_code bnn_corrupted_open(const bnn_corruptor *corruptor, const bnn_dataset *c
     if (!d) {
         return bnn_fail(err, BNN_ERR_MEMORY, "out of memory for a corruption");
     }
-    bnn_data_describe(&d->base, clean->info);
+    bnn_data_describe_as(&d->base, clean);
     d->base.count = clean->count;
-    d->base.normalizer = clean->normalizer;
     d->base.sample = corrupted_sample;
     d->base.pixels = corrupted_pixels;
     d->corruptor = corruptor;

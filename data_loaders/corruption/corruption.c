@@ -87,6 +87,49 @@ const bnn_corruption_set bnn_corruption_set_32 = {
     .saturate = {{.3, 0}, {.1, 0}, {1.5, 0}, {2, .1}, {2.5, .2}},
 };
 
+/* ImageNet-C: of the side of elastic transforms 244 is meant where 224 is, and kept so. */
+#define OF_224(x) ((x)*244.0 / 224.0)
+const bnn_corruption_set bnn_corruption_set_224 = {
+    .gaussian_noise = {.08, .12, .18, .26, .38},
+    .shot_noise = {60, 25, 12, 5, 3},
+    .impulse_noise = {.03, .06, .09, .17, .27},
+    .speckle_noise = {.15, .2, .35, .45, .6},
+    .gaussian_blur = {1, 2, 3, 4, 6},
+    .brightness = {.1, .2, .3, .4, .5},
+    .contrast = {.4, .3, .2, .1, .05},
+    .pixelate = {.6, .5, .4, .3, .25},
+    .jpeg_compression = {25, 18, 15, 10, 7},
+    .defocus_blur = {{3, .1}, {4, .5}, {6, .5}, {8, .5}, {10, .5}},
+    .glass_blur = {{.7, 1, 2}, {.9, 2, 1}, {1, 2, 3}, {1.1, 3, 2}, {1.5, 4, 2}},
+    .motion_blur = {{10, 3}, {15, 5}, {15, 8}, {15, 12}, {20, 15}},
+    .zoom_blur = {{1.11, .01}, {1.16, .01}, {1.21, .02}, {1.26, .02}, {1.31, .03}},
+    .snow = {{.1, .3, 3, .5, 10, 4, .8},
+             {.2, .3, 2, .5, 12, 4, .7},
+             {.55, .3, 4, .9, 12, 8, .7},
+             {.55, .3, 4.5, .85, 12, 8, .65},
+             {.55, .3, 2.5, .85, 12, 12, .55}},
+    .frost = {{1, .4}, {.8, .6}, {.7, .7}, {.65, .7}, {.6, .75}},
+    .frost_scale = 1,
+    .fog = {{1.5, 2}, {2, 2}, {2.5, 1.7}, {2.5, 1.5}, {3, 1.4}},
+    .fog_side = 256,
+    .elastic_transform = {{OF_224(2), OF_224(.7), OF_224(.1)},
+                          {OF_224(2), OF_224(.08), OF_224(.2)},
+                          {OF_224(.05), OF_224(.01), OF_224(.02)},
+                          {OF_224(.07), OF_224(.01), OF_224(.02)},
+                          {OF_224(.12), OF_224(.01), OF_224(.02)}},
+    .spatter = {{.65, .3, 4, .69, .6, 0},
+                {.65, .3, 3, .68, .6, 0},
+                {.65, .3, 2, .68, .5, 0},
+                {.65, .3, 1, .65, 1.5, 1},
+                {.67, .4, 1, .65, 1.5, 1}},
+    .saturate = {{.3, 0}, {.1, 0}, {2, 0}, {5, .1}, {20, .2}},
+};
+
+static const struct {
+    int side;
+    const bnn_corruption_set *set;
+} sets[] = {{32, &bnn_corruption_set_32}, {224, &bnn_corruption_set_224}};
+
 struct bnn_corruptor {
     const bnn_corruption_set *set;
     int height, width;
@@ -125,16 +168,21 @@ int bnn_corruption_find(const char *name) {
 bnn_code bnn_corruptor_create(int height, int width, uint64_t seed, const char *frost_dir,
                               bnn_corruptor **out, bnn_error *err) {
     *out = NULL;
-    if (height != 32 || width != 32) {
+    const bnn_corruption_set *set = NULL;
+    for (size_t i = 0; i < sizeof sets / sizeof *sets; i++) {
+        set = height == sets[i].side && width == sets[i].side ? sets[i].set : set;
+    }
+    if (!set) {
         return bnn_fail(err, BNN_ERR_UNSUPPORTED,
-                        "corruptions of %dx%d images: there are parameters for 32x32 only", height,
-                        width);
+                        "corruptions of %dx%d images: there are parameters for 32x32 and 224x224 "
+                        "only",
+                        width, height);
     }
     bnn_corruptor *c = calloc(1, sizeof *c);
     if (!c) {
         return bnn_fail(err, BNN_ERR_MEMORY, "out of memory for the corruptions");
     }
-    c->set = &bnn_corruption_set_32;
+    c->set = set;
     c->height = height;
     c->width = width;
     c->seed = seed;

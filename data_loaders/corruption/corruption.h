@@ -21,9 +21,9 @@ int bnn_corruption_find(const char *name); /* -1 if there is none of that name *
 
 typedef struct bnn_corruptor bnn_corruptor;
 
-/* For colour images of this size (32x32, the only parameters there are yet). frost_dir holds the
- * frost photographs frost1.png, frost2.png, frost3.png, frost4.jpg and frost5.jpg; NULL: textures
- * are computed instead. */
+/* For colour images of this size: 32x32, as CIFAR-10-C has them, or 224x224, as ImageNet-C.
+ * frost_dir holds the frost photographs frost1.png, frost2.png, frost3.png, frost4.jpg and
+ * frost5.jpg; NULL: textures are computed instead. */
 bnn_code bnn_corruptor_create(int height, int width, uint64_t seed, const char *frost_dir,
                               bnn_corruptor **out, bnn_error *err);
 void bnn_corruptor_free(bnn_corruptor *corruptor); /* NULL is fine */

@@ -52,7 +52,7 @@ typedef struct bnn_corruption_set {
     } saturate[BNN_SEVERITIES];
 } bnn_corruption_set;
 
-extern const bnn_corruption_set bnn_corruption_set_32;
+extern const bnn_corruption_set bnn_corruption_set_32, bnn_corruption_set_224;
 
 #define BNN_FROST_TEXTURES 5
 

@@ -159,7 +159,9 @@ static int decode_part(decoder *d) {
     jpeg_start_decompress(&d->info);
     choose_part(d);
     read_rows(d);
-    jpeg_abort_decompress(&d->info);
+    if (d->info.output_scanline == d->info.output_height) {
+        jpeg_finish_decompress(&d->info); /* sees whether the file has an end */
+    }
     jpeg_destroy_decompress(&d->info);
     if (inks) {
         from_cmyk(&d->photo);
@@ -172,8 +174,8 @@ int bnn_is_jpeg(const unsigned char *bytes, size_t size) {
 }
 
 static bnn_code refuse(const char *name, const decoder *d, bnn_error *err) {
-    return bnn_fail(err, BNN_ERR_FORMAT, "%s: the JPEG image is damaged (%s); copy it again", name,
-                    d->errors.text);
+    return bnn_fail(err, BNN_ERR_FORMAT, "%s: no JPEG image that can be read (%s); copy it again",
+                    name, d->errors.text);
 }
 
 bnn_code bnn_jpeg_size(const char *name, const unsigned char *bytes, size_t size, int *height,

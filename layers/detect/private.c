@@ -21,7 +21,7 @@ int bnn_check_boxes(bnn_graph *g, const bnn_node *node, bnn_t boxes, int n) {
 
 bnn_sought bnn_sought_tensors(const bnn_graph *g, bnn_t box, bnn_t class, bnn_t ignore) {
     return (bnn_sought){.box = bnn_f32(g, box),
-                        .class = bnn_i32(g, class),
+                        .label = bnn_i32(g, class),
                         .ignore = bnn_i32(g, ignore),
                         .count = (size_t)bnn_shape_of(g, box).w};
 }

@@ -4,6 +4,7 @@
 #include "tests/cpu/kernel_tables.h"
 
 #include <check.h>
+#include <stdlib.h>
 
 #include "cpu/tiles/tiles.h"
 
@@ -56,4 +57,12 @@ const bnn_kernels *kernel_table(size_t i) {
     const bnn_kernels *found = bnn_cpu_kernels(names[i], &why);
     ck_assert((found == NULL) == (why != NULL));
     return found;
+}
+
+void *table_memory(size_t bytes) {
+    return aligned_alloc(64, bytes);
+}
+
+void release_table_memory(void *memory) {
+    free(memory);
 }

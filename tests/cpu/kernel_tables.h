@@ -11,7 +11,11 @@ const bnn_kernels *kernel_table(size_t i);
 
 enum { KERNEL_TABLES = 8 };
 
-/* The CPU with that table. */
+/* The device with that table: the CPU, where there is no other. */
 bnn_device table_device(const bnn_kernels *table, int threads);
+
+/* Memory that both the device and the tests can read, 64-byte aligned, whole cache lines. */
+void *table_memory(size_t bytes);
+void release_table_memory(void *memory); /* in the reverse order of taking */
 
 #endif

@@ -207,7 +207,7 @@ START_TEST(voc_stretched) {
     bnn_dataset_close(d);
     d = open_as(&bnn_dataset_voc, BNN_SPLIT_TRAIN, options);
     int boxes = 0, beyond = 0, same = 0;
-    for (uint32_t epoch = 0; epoch < 200; epoch++) {
+    for (uint32_t epoch = 0; epoch < 50; epoch++) {
         take(d, 0, &(bnn_draw){3, epoch}, &s);
         ck_assert(s.boxes > 0); /* of the photograph there is always an object left */
         boxes += s.boxes;
@@ -224,8 +224,8 @@ START_TEST(voc_stretched) {
         same += memcmp(s.image, again.image, 300 * 300 * 12) == 0 &&
                 memcmp(s.box, again.box, sizeof s.box) == 0;
     }
-    ck_assert_int_eq(same, 200);
-    ck_assert(boxes > 220 && boxes < 400 && beyond > 0);
+    ck_assert_int_eq(same, 50);
+    ck_assert(boxes > 55 && boxes < 100 && beyond > 0);
     bnn_dataset_close(d);
     free(s.image);
     free(again.image);
@@ -277,7 +277,7 @@ START_TEST(voc_many) {
     write_text("VOCdevkit/VOC2007/JPEGImages/000001.jpg", "\xff\xd8\xff\xe0 cut");
     void *const out[] = {s.image, s.box, s.class, s.ignore, s.area, s.frame};
     expect_error(d->sample(d, 0, NULL, out, &err), BNN_ERR_FORMAT, &err,
-                 "000001.jpg: the JPEG image is damaged", NULL);
+                 "000001.jpg: no JPEG image that can be read", NULL);
     bnn_dataset_close(d);
     free(s.image);
 }

@@ -1,5 +1,6 @@
 /* Test sets in the layout of CIFAR-10-C, read from files that the test itself writes. */
 #include "data_loaders/corruption/corruption.h"
+#include "data_loaders/internal.h"
 #include "tests/fixtures/data_fixture.h"
 
 /* An .npy file, version 1; `type` such as "|u1", `shape` such as "(5,)". */
@@ -47,10 +48,8 @@ static int32_t clean_label(const bnn_dataset *dataset, size_t index) {
 
 static const bnn_dataset *clean_set(void) {
     static bnn_dataset clean;
-    clean = (bnn_dataset){.info = bnn_dataset_find("cifar10"),
-                          .count = 1,
-                          .total = clean_count,
-                          .label = clean_label};
+    clean = (bnn_dataset){.count = 1, .total = clean_count, .label = clean_label};
+    bnn_data_describe(&clean, bnn_dataset_find("cifar10"));
     bnn_dataset_normalize(&clean, trained.mean, trained.std);
     return &clean;
 }

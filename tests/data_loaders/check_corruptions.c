@@ -16,6 +16,7 @@
 #include "data_loaders/augment.h"
 #include "data_loaders/corruption/corruption.h"
 #include "data_loaders/corruption/internal.h"
+#include "data_loaders/internal.h"
 
 #define SIDE 32
 #define SAMPLE (SIDE * SIDE * 3)
@@ -103,9 +104,50 @@ START_TEST(refusals) {
     ck_assert_int_eq(bnn_corrupt(corruptor, 0, 0, 0, in, out, &err), BNN_ERR_ARGUMENT);
     ck_assert_int_eq(bnn_corrupt(corruptor, 0, 6, 0, in, out, &err), BNN_ERR_ARGUMENT);
     ck_assert_ptr_nonnull(strstr(err.text, "severities 1 to 5"));
-    ck_assert_int_eq(bnn_corruptor_create(224, 224, 0, NULL, &c, &err), BNN_ERR_UNSUPPORTED);
+    ck_assert_int_eq(bnn_corruptor_create(224, 225, 0, NULL, &c, &err), BNN_ERR_UNSUPPORTED);
     ck_assert_ptr_null(c);
     bnn_corruptor_free(NULL);
+}
+END_TEST
+
+/* Of 224x224, with ImageNet-C's parameters: every kind at every severity is the same again, changes
+ * the image, and writes nothing beside it; what only moves or blurs keeps what is of one colour. */
+START_TEST(of_224) {
+    enum { LARGE = 224, VALUES = LARGE * LARGE * 3 };
+    static const char *const keep[] = {"defocus_blur", "motion_blur",       "zoom_blur",
+                                       "glass_blur",   "elastic_transform", "pixelate",
+                                       "gaussian_blur"};
+    static uint8_t large[VALUES], first[VALUES + 1], again[VALUES];
+    bnn_corruptor *c;
+    bnn_error err = {0};
+    const char *name = bnn_corruption_names[_i];
+    ck_assert_int_eq(bnn_corruptor_create(LARGE, LARGE, 0, NULL, &c, &err), BNN_OK);
+    for (int i = 0; i < VALUES; i++) {
+        large[i] = (uint8_t)(60 + (i / 3 % LARGE * (1 + i % 3) + i / 3 / LARGE * 2) % 130);
+    }
+    for (int severity = 1; severity <= BNN_SEVERITIES; severity += 2) {
+        long change = 0;
+        first[VALUES] = 77;
+        corrupt(c, name, severity, 3, large, first);
+        corrupt(c, name, severity, 3, large, again);
+        ck_assert_mem_eq(first, again, VALUES);
+        ck_assert_int_eq(first[VALUES], 77);
+        for (int i = 0; i < VALUES; i++) {
+            change += abs(first[i] - large[i]);
+        }
+        ck_assert_int_gt(change, VALUES / 2);
+        ck_assert_int_lt(change, 120L * VALUES);
+    }
+    for (size_t k = 0; k < sizeof keep / sizeof *keep; k++) {
+        memset(large, 128, sizeof large);
+        for (int severity = 4; severity <= 5 && strcmp(keep[k], name) == 0; severity++) {
+            corrupt(c, name, severity, 3, large, first);
+            for (int i = 0; i < VALUES; i++) {
+                ck_assert_int_le(abs(first[i] - 127), 2); /* a kernel's border is reflected */
+            }
+        }
+    }
+    bnn_corruptor_free(c);
 }
 END_TEST
 
@@ -480,7 +522,7 @@ START_TEST(damaged_photographs) {
     bnn_corruptor_free(c);
     const char *name = files[_i ? 4 : 1];
     snprintf(path, sizeof path, "%s/%s", folder, name);
-    snprintf(text, sizeof text, "%s: no PNG %simage that can be read", name, _i ? "or JPEG " : "");
+    snprintf(text, sizeof text, "%s: no %s image that can be read", name, _i ? "JPEG" : "PNG");
     static unsigned char bytes[1 << 20];
     FILE *file = fopen(path, "rb");
     ck_assert_ptr_nonnull(file);
@@ -602,6 +644,7 @@ START_TEST(as_a_data_set) {
     bnn_error err = {0};
     const float mean[3] = {10, 20, 30}, std[3] = {40, 50, 60}; /* not the row's */
     int kind = bnn_corruption_find("spatter");
+    bnn_data_describe(&clean, &info);
     bnn_dataset_normalize(&clean, mean, std);
     ck_assert_int_eq(bnn_corrupted_open(corruptor, &clean, kind, 3, &d, &err), BNN_OK);
     ck_assert_uint_eq(d->count, 12);
@@ -643,6 +686,7 @@ int main(void) {
     tcase_add_test(tests, pixelate_by_hand);
     tcase_add_test(tests, plain_images_stay);
     tcase_add_test(tests, defocus_weights);
+    tcase_add_loop_test(tests, of_224, 0, BNN_CORRUPTION_KINDS);
     tcase_add_test(tests, noise_moments);
     tcase_add_test(tests, impulse_rates);
     tcase_add_test(tests, frost_photographs);

@@ -28,6 +28,9 @@ data_loaders/audio/wav.c !bnn_sound_free
 data_loaders/audio/decode.c !memory_seek|memory_tell
 data_loaders/audio/resample.c !
 data_loaders/image/decode.c !
+data_loaders/image/jpeg.c !
+data_loaders/boxes/voc_xml.c !
+data_loaders/boxes/coco_json.c !
 data_loaders/corruption/frost.c bnn_frost_load|load_photograph|decode_png|shrink
 data_loaders/corruption/jpeg.c !bnn_jpeg_round_trip|encode
 data_loaders/clouds/scan.c !

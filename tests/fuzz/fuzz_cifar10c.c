@@ -20,7 +20,11 @@ static const bnn_dataset_info tiny = {.name = "tiny",
                                       .classes = 10,
                                       .mean = {120, 120, 120},
                                       .std = {60, 60, 60}};
-static const bnn_dataset clean = {.info = &tiny}; /* of which nobody knows the labels */
+static const bnn_dataset clean = {.info = &tiny,
+                                  .field = fields,
+                                  .fields = 2,
+                                  .classes = 10,
+                                  .std = {60, 60, 60}}; /* of which nobody knows the labels */
 
 /* The other array: bytes of value 3. */
 static void write_array(const char *name, const char *shape, size_t bytes) {

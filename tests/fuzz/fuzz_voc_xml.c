@@ -6,9 +6,9 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     static const char *const names[] = {"dog", "person", "car"};
-    bnn_boxes boxes = {.photos = 0};
+    bnn_boxed_set boxes = {.photos = 0};
     bnn_error err = {0};
-    bnn_insist(bnn_boxes_add_photo(&boxes, "photo", &err) == BNN_OK);
+    bnn_insist(bnn_boxed_add_photo(&boxes, "photo", &err) == BNN_OK);
     bnn_code code = bnn_voc_parse("input", (const char *)data, size, names, 3, &boxes, &err);
     if (bnn_accepted(code, &err)) {
         bnn_insist(boxes.photo[0].count == boxes.objects && boxes.objects <= BNN_MOST_BOXES);
@@ -18,6 +18,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
             bnn_insist(o->box[0] < o->box[2] && o->box[1] < o->box[3]);
         }
     }
-    bnn_boxes_close(&boxes.base);
+    bnn_boxed_close(&boxes.base);
     return 0;
 }

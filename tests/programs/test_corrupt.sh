@@ -117,7 +117,7 @@ bad 'like none' '--corruption qqqqqqqqqq: there is none' --output x --corruption
 bad 'no photographs' 'nowhere: no such folder.*--frost-dir' --output x --frost-dir nowhere
 bad 'a photograph is missing' 'c/frost1.png: no such file.*--frost-dir' --output x --frost-dir c
 cp file photographs/frost4.jpg
-bad 'an empty photograph' 'frost4.jpg: no PNG or JPEG' --output x --frost-dir photographs
+bad 'an empty photograph' 'frost4.jpg: no JPEG' --output x --frost-dir photographs
 bad 'output under a file' 'file: is a file' --output file/x
 bad 'output is a file' 'file: is a file' --output file
 mkdir -p taken/labels.npy

@@ -42,14 +42,24 @@ matches 'a list: a file that is not there' '1 files that its lists name' .err
 head -c 3000 photos/val/bee/3.JPEG >cut.JPEG
 "$predict" run.bnn cut.JPEG photos/val/bee/3.JPEG --top 1 >.out 2>.err
 equal 'a damaged file: exit status' $? 1
-matches 'a damaged file' '^bnn-predict: cut.JPEG: the JPEG image is damaged' .err
+matches 'a damaged file' '^bnn-predict: cut.JPEG: no JPEG image that can be read' .err
 equal 'a damaged file: the other' "$(count_lines .out)" 1
 cp cut.JPEG photos/train/bee/2.JPEG
 # shellcheck disable=SC2086 # words
-expect_late_fail 'a damaged file in training' 'photos/train/bee/2.JPEG: the JPEG image is damaged' \
+expect_late_fail 'a damaged file in training' 'photos/train/bee/2.JPEG: no JPEG image that can be read' \
     "$train" $options --algo bnn --output damaged
 expect_fail 'no folder' 'nowhere: no such folder' "$evaluate" run.bnn --data-dir nowhere
-expect_fail 'corruptions' 'there are parameters for 32x32 only' "$evaluate" run \
-    --corruptions make --quiet
+
+# ---- corruptions, with ImageNet-C's parameters: made as they are read, and from files ----
+check 'corruptions' "$evaluate" run --limit-test 3 --corruptions make --corruption fog,pixelate \
+    --json made.json
+check 'corrupt' "$corrupt" --data imagenet --data-dir photos --limit-test 3 \
+    --corruption fog,pixelate --output photos-c
+check 'corruptions of files' "$evaluate" run --limit-test 3 --corruptions photos-c --json read.json
+for key in corruptions.0.mean_top1 corruptions.1.mean_top1; do
+    json made.json $key >made
+    json read.json $key >read
+    same "corruptions: $key" made read
+done
 
 done_testing

@@ -30,6 +30,9 @@ start 'our own'
 no_notes 'our own'
 matches 'our own' '^took 107 of 107 tensors from start$' .out
 cp run/last.safetensors wanted
+run 'the best of a run' best $short --algo bnn --init-from float
+matches 'the best of a run' 'from float/best.safetensors' .out
+rm -r best
 for prefix in module. model. _orig_mod. state_dict. module.model. net.backbone.0. layer1.0.; do
     alter $twin start prefix=$prefix
     start "$prefix"

@@ -25,8 +25,8 @@ may_include() {
     engine/*) echo "engine/" ;;
     cpu/tiles/*) echo "engine/device.h engine/kernels.h engine/ste.h cpu/tiles/" ;;
     cpu/conv/*) echo "engine/device.h engine/kernels.h engine/ste.h cpu/tiles/ cpu/conv/" ;;
-    cpu/*) echo "engine/base/ engine/device.h engine/kernels.h engine/ste.h cpu/" ;;
-    cuda/*) echo "engine/base/ engine/device.h engine/kernels.h engine/ste.h cuda/" ;;
+    cpu/*) echo "engine/base/ engine/device.h engine/kernels.h engine/ste.h engine/boxes.h engine/exp.h engine/sincos.h cpu/" ;;
+    cuda/*) echo "engine/base/ engine/device.h engine/kernels.h engine/ste.h engine/boxes.h engine/exp.h engine/sincos.h cuda/" ;;
     layers/*) echo "engine/ layers/" ;;
     optim/*) echo "engine/base/ engine/device.h engine/kernels.h optim/" ;;
     data_loaders/*) echo "engine/base/ engine/io/ data_loaders/" ;;
@@ -80,6 +80,7 @@ may_call() {
     engine/io) echo "engine/base engine/io" ;;
     engine*) echo "engine" ;;
     cpu*) echo "engine/base cpu" ;;
+    cuda*) echo "engine/base cpu cuda" ;;
     layers*) echo "engine layers" ;;
     optim) echo "engine/base optim" ;;
     data_loaders*) echo "engine/base engine/io data_loaders" ;;

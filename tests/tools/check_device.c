@@ -11,136 +11,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "models/predictor.h"
+#include "tests/fixtures/device_training.h"
 #include "tests/fixtures/far_device.h"
-#include "tests/fixtures/made_up.h"
-#include "tools/export/export_model.h"
-#include "tools/train/trainer.h"
-
-enum { TRAIN = 10, TEST = 3, BATCH = 4, THREADS = 2 };
-
-static char folder[] = "/tmp/bnn-check-device-XXXXXX";
-
-/* ---- a training on a device, and what became of it ---- */
-
-typedef struct subject {
-    const char *arch, *algorithm;
-    int height, width, channels;
-    int epochs;
-    size_t accumulate;
-    const char *optimizer;
-    float dropout;
-    int threads; /* of the CPU that is compared with */
-} subject;
-
-static const char *path_of(const char *side, const char *name) {
-    static char path[4][160];
-    static int next;
-    next = (next + 1) % 4;
-    snprintf(path[next], sizeof path[next], "%s/%s/%s", folder, side, name);
-    return path[next];
-}
-
-static void ok(bnn_code code, const bnn_error *err, const subject *s) {
-    ck_assert_msg(code == BNN_OK, "%s %s: %s", s->arch, s->algorithm, err->text);
-}
-
-static bnn_spec spec_of(const subject *s) {
-    bnn_spec spec = made_up_spec(s->arch, s->algorithm, s->height, s->width, s->channels);
-    spec.dropout = s->dropout;
-    return spec;
-}
-
-/* From the beginning, or from `resume`. */
-static void train(const subject *s, const bnn_device *device, const char *output,
-                  const char *resume) {
-    bnn_error err = {0};
-    bnn_train_result result;
-    made_up train_set, test_set;
-    bnn_train_settings set = {.device = *device,
-                              .optimizer = bnn_optimizer_find(s->optimizer),
-                              .momentum = 0.9,
-                              .weight_decay = 1e-4,
-                              .schedule = {.kind = BNN_LR_COSINE, .lr = 1e-3, .epochs = s->epochs},
-                              .batch_size = BATCH,
-                              .accumulate = s->accumulate,
-                              .seed = 1,
-                              .args = "{}",
-                              .config = "{}",
-                              .resume = resume,
-                              .output = output,
-                              .overwrite = 1};
-    set.spec = spec_of(s);
-    make_up(&train_set, &set.spec, TRAIN);
-    make_up(&test_set, &set.spec, TEST);
-    set.train = &train_set.dataset;
-    set.test = &test_set.dataset;
-    ok(bnn_train(&set, &result, &err), &err, s);
-}
-
-static int inputs_of(const bnn_spec *spec) {
-    bnn_field field[BNN_MAX_FIELDS];
-    int inputs;
-    bnn_spec_fields(spec, field, &inputs);
-    return inputs;
-}
-
-/* Packs best.safetensors of the side, and predicts with it (0) and with the packed file (1). */
-static void deploy(const subject *s, const bnn_device *device, const char *side, float *logits[2]) {
-    bnn_error err = {0};
-    bnn_export_report report;
-    for (int packed = 0; packed < 2; packed++) {
-        bnn_loaded model;
-        bnn_predictor *predictor;
-        made_up samples;
-        const char *name = packed ? "model.bnn" : "best.safetensors";
-        ok(bnn_loaded_open(path_of(side, name), device, &model, &err), &err, s);
-        ok(bnn_loaded_predictor(&model, &predictor, &err), &err, s);
-        make_up(&samples, &model.spec, TEST);
-        bnn_batch batch = {.n = TEST, .field = samples.field};
-        size_t bytes = bnn_shape_count(samples.field[0].shape) * sizeof(float);
-        char *input = malloc(BNN_MAX_INPUTS * TEST * bytes); /* floats, or integers as wide */
-        logits[packed] = malloc(TEST * bnn_spec_outputs(&model.spec) * sizeof **logits);
-        samples.dataset.fields = batch.field_count = inputs_of(&model.spec);
-        for (size_t i = 0; i < TEST; i++) {
-            void *out[BNN_MAX_INPUTS];
-            for (int f = 0; f < batch.field_count; f++) {
-                batch.data[f] = input + (size_t)f * TEST * bytes;
-                out[f] = input + ((size_t)f * TEST + i) * bytes;
-            }
-            ok(make_sample(&samples.dataset, i, NULL, out, &err), &err, s);
-        }
-        ok(bnn_predictor_run(predictor, &batch, logits[packed], &err), &err, s);
-        if (!packed && model.spec.binarizer) {
-            ok(bnn_export_model(&model, &bnn_export_packed, NULL, path_of(side, "model.bnn"),
-                                &report, &err),
-               &err, s);
-        }
-        free(input);
-        bnn_predictor_free(predictor);
-        packed += !packed && !model.spec.binarizer; /* nothing to pack */
-        bnn_loaded_close(&model);
-    }
-}
-
-static char *contents(const char *path, size_t *bytes) {
-    struct stat info;
-    FILE *file = fopen(path, "rb");
-    ck_assert_msg(file && fstat(fileno(file), &info) == 0, "%s is missing", path);
-    char *text = malloc((size_t)info.st_size + 1);
-    *bytes = fread(text, 1, (size_t)info.st_size, file);
-    fclose(file);
-    return text;
-}
 
 static void same_file(const subject *s, const char *name) {
-    size_t a_bytes, b_bytes;
-    char *a = contents(path_of("cpu", name), &a_bytes),
-         *b = contents(path_of("far", name), &b_bytes);
-    ck_assert_msg(a_bytes == b_bytes && memcmp(a, b, a_bytes) == 0, "%s %s: %s differs", s->arch,
-                  s->algorithm, name);
-    free(a);
-    free(b);
+    same_files(s, "cpu", "far", name);
 }
 
 static void compare(const subject *s) {
@@ -302,14 +177,7 @@ START_TEST(one_device_a_network) {
 END_TEST
 
 static void set_up(void) {
-    ck_assert_ptr_nonnull(mkdtemp(folder));
-    ck_assert(mkdir(path_of("cpu", ""), 0755) == 0 && mkdir(path_of("far", ""), 0755) == 0);
-}
-
-static void tear_down(void) {
-    char command[80];
-    snprintf(command, sizeof command, "rm -rf %s", folder);
-    ck_assert_int_eq(system(command), 0);
+    make_folders("cpu", "far");
 }
 
 int main(void) {
@@ -319,7 +187,7 @@ int main(void) {
     }
     Suite *suite = suite_create("device");
     TCase *tcase = tcase_create("far");
-    tcase_add_unchecked_fixture(tcase, set_up, tear_down);
+    tcase_add_unchecked_fixture(tcase, set_up, remove_folders);
     tcase_set_timeout(tcase, 300);
     tcase_add_loop_test(tcase, is_the_cpu, 0, algorithms);
     tcase_add_loop_test(tcase, text_is_the_cpu, 0, 2);

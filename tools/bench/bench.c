@@ -12,6 +12,7 @@
 #include "tools/bench/stats.h"
 #include "tools/cli/interrupt.h"
 #include "tools/run/data_spec.h"
+#include "tools/run/device.h"
 #include "tools/train/recipes.h"
 
 /* Long enough that waking up does not count, short enough that a table of small products is made
@@ -21,6 +22,10 @@
 
 #define MAX_SIDES (1 + sizeof((bnn_baselines *)NULL)->list / sizeof(bnn_baseline))
 #define MAX_TOLD 16
+
+bnn_code bnn_bench_device(const char *name, bnn_device *device, bnn_error *err) {
+    return name ? bnn_device_named(name, 1, device, err) : BNN_OK;
+}
 
 int bnn_bench_wants(const bnn_bench *bench, const char *name) {
     return !bench->filter || strstr(name, bench->filter) != NULL;

@@ -124,12 +124,17 @@ static const void *values_of(const bnn_field *field, size_t batch) {
 /* Loads or makes the network, and runs it once, so that its memory is planned and filled. */
 static bnn_code set_up(void *self, char *version, bnn_error *err) {
     static bnn_loaded model; /* the predictor reads it to the worker's end */
+    static bnn_device own;
     side *d = self;
-    const bnn_device *device = &d->subject->bench->device;
+    const bnn_device *device = &own;
     size_t batch = (size_t)d->batch;
     int inputs;
     bnn_code code;
     (void)version;
+    own = d->subject->bench->device;
+    if ((code = bnn_bench_device(d->subject->bench->device_name, &own, err)) != BNN_OK) {
+        return code;
+    }
     if (d->twin) {
         model = (bnn_loaded){.device = *device, .spec = d->spec};
         code = new_params(&d->spec, device, &model.params, err);

@@ -9,6 +9,7 @@
 #include "engine/profile.h"
 #include "optim/optimizer.h"
 #include "tools/bench/bench.h"
+#include "tools/run/device.h"
 #include "tools/train/trainer.h"
 
 /* Of the worker, which measures one step and keeps this to its end. */
@@ -41,7 +42,8 @@ static bnn_code set_random_batch(const bnn_step_config *c, bnn_error *err) {
 
 static bnn_code open_loader(const bnn_step_config *c, bnn_error *err) {
     bnn_dataset *dataset;
-    bnn_loader_options options = bnn_train_loader_options(c->batch_size, 1, c->device.threads);
+    bnn_loader_options options =
+        bnn_train_loader_options(c->batch_size, 1, bnn_device_host_threads(&c->device, 0));
     bnn_code code = bnn_dataset_open(bnn_dataset_find(c->data), c->data_dir, BNN_SPLIT_TRAIN, NULL,
                                      &dataset, err);
     if (code == BNN_OK) {
@@ -59,8 +61,11 @@ static void update(void *self, const bnn_stream *stream, const bnn_param *param,
 
 static bnn_code set_up(void *self, char *version, bnn_error *err) {
     bnn_step_config *c = self;
-    bnn_code code;
     (void)version;
+    bnn_code code = bnn_bench_device(c->device_name, &c->device, err);
+    if (code != BNN_OK) {
+        return code;
+    }
     step.params = bnn_params_create();
     if (!step.params) {
         return bnn_fail(err, BNN_ERR_MEMORY, "out of memory for the parameters");

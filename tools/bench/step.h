@@ -10,6 +10,7 @@
 typedef struct bnn_step_config {
     bnn_spec spec; /* its phase is the one that is measured */
     bnn_device device;
+    const char *device_name; /* as in bnn_bench */
     size_t batch_size;
     const char *data, *data_dir; /* a data set that the loader feeds from; NULL: one random batch */
 } bnn_step_config;

@@ -294,7 +294,7 @@ bnn_code bnn_trainer_finish_epoch(bnn_trainer *t, bnn_error *err) {
     bnn_train_state *s = &t->state;
     bnn_epoch_scores scores = {0};
     bnn_evaluation how = {.batch_size = t->set->batch_size,
-                          .loader_threads = t->set->device.threads,
+                          .loader_threads = bnn_train_threads(t->set),
                           .label = "  test"};
     const bnn_metric *metric = &t->task->metrics[0];
     char training[160];

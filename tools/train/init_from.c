@@ -1,6 +1,7 @@
 #include "tools/train/init_from.h"
 
 #include <stdio.h>
+#include <unistd.h>
 
 #include "models/files/init_from.h"
 
@@ -22,16 +23,18 @@ static void print(const bnn_init_result *r, const char *file) {
 bnn_code bnn_init_from_file(const bnn_train_settings *settings, bnn_params *params,
                             bnn_error *err) {
     bnn_init_result result;
+    char best[4200];
     bnn_arena *arena = bnn_arena_create();
     if (!arena) {
         return bnn_fail(err, BNN_ERR_MEMORY, "out of memory");
     }
-    bnn_code code = bnn_init_from(settings->init_from, &settings->spec, &settings->device,
-                                  settings->init_partial, params, arena, &result, err);
+    snprintf(best, sizeof best, "%s/best.safetensors", settings->init_from); /* of a run */
+    const char *from = access(best, F_OK) == 0 ? best : settings->init_from;
+    bnn_code code = bnn_init_from(from, &settings->spec, &settings->device, settings->init_partial,
+                                  params, arena, &result, err);
     if (code == BNN_OK) {
-        print(&result, settings->init_from);
-        printf("took %zu of %zu tensors from %s\n", result.taken, params->count,
-               settings->init_from);
+        print(&result, from);
+        printf("took %zu of %zu tensors from %s\n", result.taken, params->count, from);
     }
     bnn_arena_free(arena);
     return code;

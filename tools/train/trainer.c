@@ -44,6 +44,10 @@ static bnn_code train_all(bnn_trainer *t, bnn_train_result *result, bnn_error *e
 
 /* ---- setting up ---- */
 
+int bnn_train_threads(const bnn_train_settings *set) {
+    return set->loader_threads ? set->loader_threads : set->device.threads;
+}
+
 bnn_loader_options bnn_train_loader_options(size_t batch_size, uint64_t seed, int threads) {
     return (bnn_loader_options){.batch_size = batch_size,
                                 .shuffle = 1,
@@ -55,7 +59,7 @@ bnn_loader_options bnn_train_loader_options(size_t batch_size, uint64_t seed, in
 
 static bnn_code create_loader(bnn_trainer *t, bnn_error *err) {
     bnn_loader_options options =
-        bnn_train_loader_options(t->set->batch_size, t->set->seed, t->set->device.threads);
+        bnn_train_loader_options(t->set->batch_size, t->set->seed, bnn_train_threads(t->set));
     t->tail_size = t->set->train->count % t->set->batch_size;
     bnn_code code = bnn_loader_create(t->set->train, &options, &t->loader, err);
     if (code == BNN_OK) {
@@ -76,7 +80,7 @@ static bnn_code start_values(bnn_trainer *t, bnn_error *err) {
 
 static bnn_code log_session(const bnn_trainer *t, bnn_error *err) {
     return bnn_run_log_session(&t->run, t->state.steps, t->set->device.kernels->name,
-                               t->set->device.threads, &t->data, err);
+                               bnn_train_threads(t->set), &t->data, err);
 }
 
 /* All that records the arguments and the data gets the new ones, as if the run had been started

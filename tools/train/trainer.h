@@ -14,6 +14,7 @@
 typedef struct bnn_train_settings {
     bnn_spec spec; /* its phase is the trainer's to set */
     bnn_device device;
+    int loader_threads; /* 0: as many as the device has */
     const bnn_dataset *train, *test;
     bnn_run_data data; /* theirs */
     const bnn_optimizer_kind *optimizer;
@@ -57,6 +58,8 @@ typedef struct bnn_train_result {
 bnn_code bnn_train(const bnn_train_settings *settings, bnn_train_result *result, bnn_error *err);
 
 /* How training reads its data. */
+/* Of the host. */
+int bnn_train_threads(const bnn_train_settings *set);
 bnn_loader_options bnn_train_loader_options(size_t batch_size, uint64_t seed, int threads);
 
 /* Planned bytes of a training step: parameters, gradients, optimizer, graph. Needs no data. */

@@ -102,7 +102,8 @@ START_TEST(test_ste) {
             float *gx = get_floats(rows * len), *in_place = duplicate(rows * len, g);
             float *sum = duplicate(rows * len, base);
             k->ste_backward(on(k), 0, rows, len, 1, g, x, ste, NULL, scale, gx, 0);
-            k->ste_backward(on(k), 0, rows, len, 1, in_place, x, other, &ste.p, scale, in_place, 0);
+            k->ste_backward(on(k), 0, rows, len, 1, in_place, x, other, boxed(ste.p), scale,
+                            in_place, 0);
             k->ste_backward(on(k), 0, rows, len, 1, g, x, ste, NULL, NULL, sum, 1);
             assert_same(rows * len * 4, gx, in_place, "ste_backward in place");
             for (size_t j = 0; j < rows * len; j++) {
@@ -115,7 +116,7 @@ START_TEST(test_ste) {
             if (bnn_ste_is_mask(ste.kind)) {
                 size_t n = rows * len;
                 uint64_t *plane = get(bnn_words(n) * 8);
-                k->ste_plane(on(k), n, x, other, &ste.p, plane);
+                k->ste_plane(on(k), n, x, other, boxed(ste.p), plane);
                 memcpy(in_place, g, n * 4);
                 memcpy(sum, base, n * 4);
                 k->plane_backward(on(k), n, g, plane, gx, 0);

@@ -54,7 +54,7 @@ static const float *box_at(const scene *s, size_t image, size_t i) {
 }
 
 static int counts(const scene *s, size_t truth) {
-    return s->truth.class[truth] >= 0 && !s->truth.ignore[truth];
+    return s->truth.label[truth] >= 0 && !s->truth.ignore[truth];
 }
 
 static void assign_plainly(const scene *s, const bnn_matching *m, int32_t *assigned) {
@@ -132,7 +132,8 @@ static void check_sample(const int32_t *assigned, const int32_t *sampled, const 
 
 START_TEST(test_sample) {
     size_t mark = buffer_count;
-    int32_t assigned[IMAGES * BOXES], *first = NULL;
+    const size_t bytes = IMAGES * BOXES * sizeof(int32_t);
+    int32_t *assigned = get(bytes), *first = NULL;
     for (int i = 0; i < IMAGES * BOXES; i++) {
         assigned[i] = i % BOXES % 10 == 3 ? 2 : i % BOXES % 10 == 4 ? -1 : 0;
     }
@@ -140,14 +141,14 @@ START_TEST(test_sample) {
         const bnn_sampling s = {20, 4, dice, {7, 9}};
         for (const bnn_kernels *k = next_table(NULL); k != NULL; k = next_table(k)) {
             for (threads_now = 1; threads_now <= THREADS; threads_now++) {
-                int32_t *got = get(sizeof assigned);
+                int32_t *got = get(bytes);
                 k->sample(on(k), IMAGES, BOXES, &s, assigned, got,
                           get(k->boxes_workspace(on(k), BOXES, 0)));
                 for (int n = 0; n < IMAGES; n++) {
                     check_sample(assigned, got + n * BOXES, &s);
                 }
                 first = k == next_table(NULL) && threads_now == 1 ? got : first;
-                assert_same(sizeof assigned, got, first, "sample");
+                assert_same(bytes, got, first, "sample");
             }
         }
         /* Dice fall for each image anew. */
@@ -200,7 +201,7 @@ START_TEST(test_box_coder) {
     static const float std[4] = {0.1f, 0.2f, 0.3f, 0.4f};
     size_t mark = buffer_count;
     scene s = random_scene(1);
-    int32_t whose[IMAGES * BOXES];
+    int32_t *whose = get(IMAGES * BOXES * sizeof *whose);
     for (int i = 0; i < IMAGES * BOXES; i++) {
         whose[i] = i % (TRUTHS + 2) - 1;
     }
@@ -228,13 +229,15 @@ END_TEST
 
 START_TEST(test_anchors) {
     const bnn_anchors a = {2, 3, 2, 10.0f, 0.5f, {4.0f, 8.0f}, {2.0f, 6.0f}};
+    size_t mark = buffer_count;
     for (const bnn_kernels *k = next_table(NULL); k != NULL; k = next_table(k)) {
-        float box[2 * 3 * 2 * 4];
+        float *box = get_floats(2 * 3 * 2 * 4);
         static const float last[] = {21.0f, 12.0f, 29.0f, 18.0f};
         k->anchors(on(k), &a, box);
         REQUIRE(box[0] == 3.0f && box[1] == 4.0f && box[2] == 7.0f && box[3] == 6.0f);
         assert_same(sizeof last, box + 44, last, "the last anchor");
     }
+    release(mark);
 }
 END_TEST
 
@@ -243,20 +246,24 @@ START_TEST(test_labels) {
     static const int32_t by_class[] = {-1, 9, 5, 6, 8, 9, 9, -1},
                          any[] = {-1, 1, 0, 0, 0, 1, 1, -1};
     static const int32_t none[] = {9, -1, -1, -1, 6, 6, 6, 6};
-    const bnn_sought truth = {.class = class, .count = 2};
+    size_t mark = buffer_count;
+    const bnn_sought truth = {.label = copied(sizeof class, class), .count = 2};
+    const int32_t *whose = copied(sizeof assigned, assigned);
+    const int32_t *nobodys = copied(sizeof none, none);
     for (const bnn_kernels *k = next_table(NULL); k != NULL; k = next_table(k)) {
-        int32_t got[8];
-        float count[4];
-        k->box_labels(on(k), 2, 4, &truth, assigned, 9, got);
-        assert_same(sizeof got, got, by_class, "box_labels");
-        k->box_labels(on(k), 2, 4, NULL, assigned, 1, got);
-        assert_same(sizeof got, got, any, "box_labels without classes");
-        k->box_count(on(k), 2, 4, by_class, 9, BNN_COUNT_POSITIVE, &count[0]);
-        k->box_count(on(k), 2, 4, by_class, 9, BNN_COUNT_BOTH, &count[1]);
-        k->box_count(on(k), 2, 4, none, 9, BNN_COUNT_BOTH, &count[2]); /* 1 + 1 and 4 + 1 */
-        k->box_count(on(k), 1, 1, by_class, 9, BNN_COUNT_ALL, &count[3]);
+        int32_t *got = get(sizeof by_class), *label = get(sizeof by_class);
+        float *count = get_floats(4);
+        k->box_labels(on(k), 2, 4, &truth, whose, 9, label);
+        assert_same(sizeof by_class, label, by_class, "box_labels");
+        k->box_labels(on(k), 2, 4, NULL, whose, 1, got);
+        assert_same(sizeof any, got, any, "box_labels without classes");
+        k->box_count(on(k), 2, 4, label, 9, BNN_COUNT_POSITIVE, &count[0]);
+        k->box_count(on(k), 2, 4, label, 9, BNN_COUNT_BOTH, &count[1]);
+        k->box_count(on(k), 2, 4, nobodys, 9, BNN_COUNT_BOTH, &count[2]); /* 1 + 1 and 4 + 1 */
+        k->box_count(on(k), 1, 1, label, 9, BNN_COUNT_ALL, &count[3]);
         REQUIRE(count[0] == 3.0f && count[1] == 6.0f && count[2] == 7.0f && count[3] == 1.0f);
     }
+    release(mark);
 }
 END_TEST
 
@@ -264,7 +271,7 @@ START_TEST(test_hard_negatives) {
     enum { BACKGROUND = 2, RATIO = 2, COLUMNS = BACKGROUND + 1 };
     size_t mark = buffer_count;
     float *x = random_floats(IMAGES * BOXES * COLUMNS), loss[IMAGES * BOXES];
-    int32_t label[IMAGES * BOXES], want[IMAGES * BOXES];
+    int32_t *label = get(IMAGES * BOXES * sizeof *label), want[IMAGES * BOXES];
     for (size_t i = 0; i < IMAGES * BOXES; i++) {
         label[i] = i % BOXES % 12 == 5 && i < (IMAGES - 1) * BOXES ? 1
                    : i % 9 == 1                                    ? -1

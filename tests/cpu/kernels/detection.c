@@ -37,7 +37,8 @@ START_TEST(test_l2_norm) {
         for (size_t cut = 0; cut < CUTS; cut++) {
             size_t bytes = k->sums_bytes(on(k), C);
             char *sums = get(32 * bytes);
-            float *got = get_floats(ROWS * C), *back = get_floats(ROWS * C), sum[C];
+            float *got = get_floats(ROWS * C), *back = get_floats(ROWS * C);
+            float *sum = get_floats(C);
             walk b = blocks(ROWS, cuts[cut][0], cuts[cut][1]);
             size_t pieces = b.pieces;
             while (next(&b)) {
@@ -142,6 +143,7 @@ START_TEST(test_roi_align) {
     enum { ROIS = sizeof rois / sizeof *rois, KNOWN = ROIS - 2, SIZE = 3, C = 37 };
     const bnn_roi_align s = {2, 5, 6, C, SIZE, 0.25f, ROIS};
     size_t mark = buffer_count, values = SIZE * SIZE * C, map = 2 * 5 * 6 * C;
+    const float *at = copied(sizeof rois, rois);
     float *x = random_floats(map), *g = random_floats(ROIS * values), *first = NULL, *back = NULL;
     double *want = get(KNOWN * values * 8);
     for (size_t i = 0; i < KNOWN; i++) {
@@ -150,9 +152,9 @@ START_TEST(test_roi_align) {
     EACH_TABLE {
         for (threads_now = 1; threads_now <= THREADS; threads_now++) {
             float *y = get_floats(ROIS * values), *gx = get_floats(map), *sum = duplicate(map, x);
-            k->roi_align(on(k), &s, x, rois[0], y);
-            k->roi_align_backward(on(k), &s, g, rois[0], gx, 0);
-            k->roi_align_backward(on(k), &s, g, rois[0], sum, 1);
+            k->roi_align(on(k), &s, x, at, y);
+            k->roi_align_backward(on(k), &s, g, at, gx, 0);
+            k->roi_align_backward(on(k), &s, g, at, sum, 1);
             assert_close(KNOWN * values, y, want, 1e-6, "roi_align");
             double there = 0.0, here = 0.0, size = 0.0; /* g y' = gx x' */
             for (size_t i = 0; i < ROIS * values; i++) {
@@ -184,7 +186,8 @@ START_TEST(test_smooth_l1) {
     const int by_class = _i % 2;
     const float beta = _i < 2 ? 0.5f : 0.0f, divisor = 7.0f, gloss = -0.6f;
     size_t mark = buffer_count, values = 4 * ROWS * (by_class ? BACKGROUND : 1);
-    float *x = random_floats(values), *target = random_floats(4 * ROWS);
+    float *x = random_floats(values), *target = random_floats(4 * ROWS), *over = boxed(divisor);
+    const int32_t *label = copied(sizeof labels, labels);
     double loss = 0.0, *gx = get_zeros(8 * values);
     for (size_t r = 0; r < ROWS; r++) {
         for (size_t j = 0; labels[r] >= 0 && labels[r] < BACKGROUND && j < 4; j++) {
@@ -195,13 +198,13 @@ START_TEST(test_smooth_l1) {
         }
     }
     EACH_TABLE {
-        float got, *back = get_floats(values), *sum = get_zeros(4 * values);
-        k->smooth_l1(on(k), ROWS, BACKGROUND, by_class, beta, x, target, labels, &divisor, &got);
-        k->smooth_l1_backward(on(k), ROWS, BACKGROUND, by_class, beta, x, target, labels, &divisor,
-                              &gloss, back, 0);
-        k->smooth_l1_backward(on(k), ROWS, BACKGROUND, by_class, beta, x, target, labels, &divisor,
-                              &gloss, sum, 1);
-        assert_close(1, &got, &loss, 1e-6, "smooth_l1");
+        float *got = get_floats(1), *back = get_floats(values), *sum = get_zeros(4 * values);
+        k->smooth_l1(on(k), ROWS, BACKGROUND, by_class, beta, x, target, label, over, got);
+        k->smooth_l1_backward(on(k), ROWS, BACKGROUND, by_class, beta, x, target, label, over,
+                              boxed(gloss), back, 0);
+        k->smooth_l1_backward(on(k), ROWS, BACKGROUND, by_class, beta, x, target, label, over,
+                              boxed(gloss), sum, 1);
+        assert_close(1, got, &loss, 1e-6, "smooth_l1");
         assert_close(values, back, gx, 1e-6, "smooth_l1_backward");
         assert_same(4 * values, back, sum, "smooth_l1_backward, added to nothing,");
     }
@@ -212,6 +215,9 @@ END_TEST
 START_TEST(test_objectness) {
     static const float x[ROWS] = {3.0f, -2.0f, NAN, 200.0f, -200.0f, NAN, 0.0f, -1.5f, 0.25f};
     const float divisor = 5.0f, gloss = 0.8f;
+    size_t mark = buffer_count;
+    const float *at = copied(sizeof x, x), *over = boxed(divisor), *up = boxed(gloss);
+    const int32_t *label = copied(sizeof labels, labels);
     double loss = 0.0, gx[ROWS] = {0};
     for (size_t i = 0; i < ROWS; i++) {
         if (labels[i] >= 0) {
@@ -221,17 +227,17 @@ START_TEST(test_objectness) {
         }
     }
     EACH_TABLE {
-        float got, back[ROWS];
-        k->objectness(on(k), ROWS, x, labels, &divisor, &got);
-        k->objectness_backward(on(k), ROWS, x, labels, &divisor, &gloss, back, 0);
-        assert_close(1, &got, &loss, 1e-6, "objectness");
+        float *got = get_floats(1), *back = get_floats(ROWS);
+        k->objectness(on(k), ROWS, at, label, over, got);
+        k->objectness_backward(on(k), ROWS, at, label, over, up, back, 0);
+        assert_close(1, got, &loss, 1e-6, "objectness");
         assert_close(ROWS, back, gx, 1e-6, "objectness_backward");
-        k->objectness_backward(on(k), ROWS, x, labels, &divisor, &gloss, back, 1);
+        k->objectness_backward(on(k), ROWS, at, label, over, up, back, 1);
         REQUIRE(fabs((double)back[0] - 2.0 * gx[0]) <= 1e-6 && back[2] == 0.0f);
-        const int32_t counts[1] = {0};
-        k->objectness(on(k), 1, x + 2, counts, &divisor, &got);
-        REQUIRE(isnan(got));
+        k->objectness(on(k), 1, at + 2, label, over, got); /* which counts here */
+        REQUIRE(isnan(*got));
     }
+    release(mark);
 }
 END_TEST
 
@@ -239,7 +245,8 @@ START_TEST(test_cross_entropy_over) {
     enum { CLASSES = BACKGROUND + 1, N = ROWS * CLASSES };
     size_t mark = buffer_count;
     const float divisor = 4.0f, gloss = 1.3f;
-    float *x = random_floats(N);
+    float *x = random_floats(N), *over = boxed(divisor), *up = boxed(gloss);
+    const int32_t *label = copied(sizeof labels, labels);
     double loss = 0.0, gx[N] = {0};
     for (size_t r = 0; r < ROWS; r++) {
         double sum = 0.0;
@@ -254,10 +261,10 @@ START_TEST(test_cross_entropy_over) {
         x[2 * CLASSES] = NAN; /* of a row that does not count */
     }
     EACH_TABLE {
-        float got, *p = get_floats(N), *back = get_floats(N);
-        k->cross_entropy(on(k), ROWS, CLASSES, x, labels, &divisor, p, &got);
-        k->cross_entropy_backward(on(k), ROWS, CLASSES, p, labels, &divisor, &gloss, back, 0);
-        assert_close(1, &got, &loss, 1e-6, "cross_entropy");
+        float *got = get_floats(1), *p = get_floats(N), *back = get_floats(N);
+        k->cross_entropy(on(k), ROWS, CLASSES, x, label, over, p, got);
+        k->cross_entropy_backward(on(k), ROWS, CLASSES, p, label, over, up, back, 0);
+        assert_close(1, got, &loss, 1e-6, "cross_entropy");
         assert_close(N, back, gx, 1e-6, "cross_entropy_backward");
     }
     release(mark);

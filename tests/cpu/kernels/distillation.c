@@ -30,22 +30,22 @@ START_TEST(test_soft_cross_entropy) {
         gx[i] = (double)start[i] + (double)gloss * difference[i] / COUNT;
     }
     for (const bnn_kernels *k = next_table(NULL); k != NULL; k = next_table(k)) {
-        float *kept = get_floats(COUNT), got, *grad = duplicate(COUNT, start);
+        float *kept = get_floats(COUNT), *got = get_floats(1), *grad = duplicate(COUNT, start);
         float *fresh = get_floats(COUNT);
-        k->soft_cross_entropy(on(k), ROWS, CLASSES, student, teacher, kept, &got);
-        k->soft_cross_entropy_backward(on(k), COUNT, kept, &gloss, grad, 1);
-        k->soft_cross_entropy_backward(on(k), COUNT, kept, &gloss, fresh, 0);
+        k->soft_cross_entropy(on(k), ROWS, CLASSES, student, teacher, kept, got);
+        k->soft_cross_entropy_backward(on(k), COUNT, kept, boxed(gloss), grad, 1);
+        k->soft_cross_entropy_backward(on(k), COUNT, kept, boxed(gloss), fresh, 0);
         for (size_t i = 0; i < COUNT; i++) {
             fresh[i] += start[i];
         }
-        assert_close(1, &got, &loss, 1e-6, "soft_cross_entropy");
+        assert_close(1, got, &loss, 1e-6, "soft_cross_entropy");
         assert_close(COUNT, kept, difference, 1e-6, "difference");
         assert_close(COUNT, grad, gx, 1e-6, "soft_cross_entropy_backward");
         assert_close(COUNT, fresh, gx, 1e-6, "soft_cross_entropy_backward, replacing");
         float *damaged = duplicate(COUNT, student);
         damaged[3] = NAN;
-        k->soft_cross_entropy(on(k), ROWS, CLASSES, damaged, teacher, kept, &got);
-        REQUIRE(isnan(got));
+        k->soft_cross_entropy(on(k), ROWS, CLASSES, damaged, teacher, kept, got);
+        REQUIRE(isnan(*got));
     }
     release(mark);
 }
@@ -97,18 +97,18 @@ static void check_direction(size_t n, int flags) {
     for (const bnn_kernels *k = next_table(NULL); k != NULL; k = next_table(k)) {
         for (int threads = 1; threads <= THREADS; threads++) {
             threads_now = threads;
-            double kept[3];
-            float got, *grad = duplicate(n, start), *fresh = get_floats(n);
-            k->direction_matching(on(k), n, floor, s, t, kept, &got,
+            double *kept = get(3 * sizeof *kept);
+            float *got = get_floats(1), *grad = duplicate(n, start), *fresh = get_floats(n);
+            k->direction_matching(on(k), n, floor, s, t, kept, got,
                                   get(k->direction_bytes(on(k), n)));
-            k->direction_matching_backward(on(k), n, floor, &gloss, s, t, kept, grad, 1);
-            k->direction_matching_backward(on(k), n, floor, &gloss, s, t, kept, fresh, 0);
+            k->direction_matching_backward(on(k), n, floor, boxed(gloss), s, t, kept, grad, 1);
+            k->direction_matching_backward(on(k), n, floor, boxed(gloss), s, t, kept, fresh, 0);
             first = threads == 1 ? grad : first;
             assert_same(n * sizeof(float), grad, first, "with more threads");
             for (size_t i = 0; i < n; i++) {
                 fresh[i] += start[i];
             }
-            assert_close(1, &got, &loss, 1e-5, "direction_matching");
+            assert_close(1, got, &loss, 1e-5, "direction_matching");
             assert_close(n, grad, gx, 1e-5, "direction_matching_backward");
             assert_close(n, fresh, gx, 1e-5, "direction_matching_backward, replacing");
         }

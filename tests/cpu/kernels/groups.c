@@ -77,15 +77,19 @@ START_TEST(test_rows) {
 END_TEST
 
 START_TEST(test_recu_bound) {
-    const double sums[3] = {0.5, 2.0, 11.5};
-    const float one = 1.0f, tau = 0.9f;
+    static const double values[3] = {0.5, 2.0, 11.5};
+    size_t mark = buffer_count;
+    double *sums = get(sizeof values);
+    const float tau = 0.9f;
+    memcpy(sums, values, sizeof values);
     for (const bnn_kernels *k = next_table(NULL); k != NULL; k = next_table(k)) {
-        float bound = 0.0f;
-        k->recu_bound(on(k), 3, 7, sums, &tau, &bound);
-        REQUIRE(fabs((double)bound + 2.0 * log(2.0 - 2.0 * (double)tau)) <= 1e-6);
-        k->recu_bound(on(k), 3, 7, sums, &one, &bound);
-        REQUIRE(isinf(bound) && bound > 0.0f);
+        float *bound = get_floats(1);
+        k->recu_bound(on(k), 3, 7, sums, boxed(tau), bound);
+        REQUIRE(fabs((double)*bound + 2.0 * log(2.0 - 2.0 * (double)tau)) <= 1e-6);
+        k->recu_bound(on(k), 3, 7, sums, boxed(1.0f), bound);
+        REQUIRE(isinf(*bound) && *bound > 0.0f);
     }
+    release(mark);
 }
 END_TEST
 
@@ -161,9 +165,9 @@ START_TEST(test_noisy_sign) {
             const float *l = form & 1 ? lin : NULL, *sc = form & 2 ? s : NULL;
             float *y = get_floats(n), *gx = duplicate(n, base), *glin = duplicate(n, base);
             int gx_acc = form & 1, glin_acc = form >> 1;
-            k->noisy_sign(on(k), 0, rows, len, 1, x, l, sc, &alpha, y);
-            k->noisy_sign_backward(on(k), 0, rows, len, 1, g, x, sc, &alpha, &order, gx, gx_acc,
-                                   glin, glin_acc);
+            k->noisy_sign(on(k), 0, rows, len, 1, x, l, sc, boxed(alpha), y);
+            k->noisy_sign_backward(on(k), 0, rows, len, 1, g, x, sc, boxed(alpha), boxed(order), gx,
+                                   gx_acc, glin, glin_acc);
             for (size_t i = 0; i < n; i++) {
                 double v = (double)x[i], scale = sc ? (double)s[i / len] : 1.0;
                 double want = (v >= 0.0 ? 1.0 : -1.0) + (double)alpha * 0.1 * sin(v) +
@@ -176,8 +180,8 @@ START_TEST(test_noisy_sign) {
                 REQUIRE(fabs((double)glin[i] - ((double)alpha * u + (glin_acc ? b : 0.0))) <= 1e-6);
             }
         }
-        k->noisy_sign_backward(on(k), 0, rows, len, 1, g, x, NULL, &alpha, &order, get_floats(n), 0,
-                               NULL, 0);
+        k->noisy_sign_backward(on(k), 0, rows, len, 1, g, x, NULL, boxed(alpha), boxed(order),
+                               get_floats(n), 0, NULL, 0);
     }
     release(mark);
 }

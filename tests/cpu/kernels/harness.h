@@ -52,7 +52,7 @@ static size_t buffer_count;
 /* `bytes` between guards, 64-byte aligned, filled with 0xaa; lives until release(). */
 static inline void *get(size_t bytes) {
     size_t room = (bytes + 63) / 64 * 64 + 2 * GUARD;
-    unsigned char *base = aligned_alloc(64, room);
+    unsigned char *base = table_memory(room);
     ck_assert_ptr_nonnull(base);
     ck_assert_uint_lt(buffer_count, MOST);
     memset(base, 0xaa, room);
@@ -74,8 +74,15 @@ static inline void release(size_t from) {
             int outside = i < GUARD || i >= GUARD + bytes;
             REQUIRE(!outside || base[i] == 0xaa);
         }
-        free(base);
+        release_table_memory(base);
     }
+}
+
+/* What a kernel reads as one value. */
+static inline float *boxed(float value) {
+    float *x = get_floats(1);
+    *x = value;
+    return x;
 }
 
 static uint64_t state = 88172645463325252u;
@@ -128,8 +135,11 @@ static int threads_now = 1;
 
 static inline const bnn_stream *on(const bnn_kernels *k) {
     static bnn_stream stream;
-    bnn_device device = table_device(k, threads_now);
-    ck_assert(bnn_stream_start(&stream, &device));
+    if (stream.device.kernels != k || stream.device.threads != threads_now) {
+        bnn_device device = table_device(k, threads_now);
+        bnn_stream_end(&stream);
+        ck_assert(bnn_stream_start(&stream, &device));
+    }
     return &stream;
 }
 
@@ -146,10 +156,13 @@ static inline const bnn_kernels *next_table(const bnn_kernels *k) {
     return NULL;
 }
 
+/* What a kernel reads, of bytes that lie where it may not. */
+static inline void *copied(size_t bytes, const void *from) {
+    return memcpy(get(bytes), from, bytes);
+}
+
 static inline float *duplicate(size_t n, const float *x) {
-    float *y = get_floats(n);
-    memcpy(y, x, n * sizeof(float));
-    return y;
+    return copied(n * sizeof(float), x);
 }
 
 static inline void assert_same(size_t bytes, const void *a, const void *b, const char *what) {

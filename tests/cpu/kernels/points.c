@@ -229,8 +229,8 @@ START_TEST(test_norm_mean) {
             float *norms = get_floats(n), *got = get_floats(1), *grad = duplicate(n * len, start);
             float *fresh = duplicate(n * len, start);
             k->norm_mean(on(k), n, len, x, norms, got);
-            k->norm_mean_backward(on(k), n, len, &gmean, x, norms, grad, 1);
-            k->norm_mean_backward(on(k), n, len, &gmean, x, norms, fresh, 0);
+            k->norm_mean_backward(on(k), n, len, boxed(gmean), x, norms, grad, 1);
+            k->norm_mean_backward(on(k), n, len, boxed(gmean), x, norms, fresh, 0);
             for (size_t i = 0; i < n * len; i++) {
                 fresh[i] += start[i];
             }

@@ -106,13 +106,13 @@ START_TEST(test_cross_entropy) {
         for (const bnn_kernels *k = next_table(NULL); k != NULL; k = next_table(k)) {
             for (int threads = 1; threads <= THREADS; threads++) {
                 float *q = get_floats(total), *g = get_floats(total), *sum = duplicate(total, base);
-                float got = 0.0f;
+                float *got = get_floats(1);
                 threads_now = threads;
-                k->cross_entropy(on(k), n, classes, z, label, NULL, q, &got);
-                REQUIRE(fabs((double)got - (loss)) <= 1e-6 * loss + 1e-7);
+                k->cross_entropy(on(k), n, classes, z, label, NULL, q, got);
+                REQUIRE(fabs((double)*got - (loss)) <= 1e-6 * loss + 1e-7);
                 assert_near(total, q, p, 1e-6, "probability");
-                k->cross_entropy_backward(on(k), n, classes, q, label, NULL, &gloss, g, 0);
-                k->cross_entropy_backward(on(k), n, classes, q, label, NULL, &gloss, sum, 1);
+                k->cross_entropy_backward(on(k), n, classes, q, label, NULL, boxed(gloss), g, 0);
+                k->cross_entropy_backward(on(k), n, classes, q, label, NULL, boxed(gloss), sum, 1);
                 assert_near(total, g, gz, 1e-6, "cross_entropy_backward");
                 for (size_t i = 0; i < total; i++) {
                     REQUIRE(sum[i] == base[i] + g[i]);
@@ -120,10 +120,10 @@ START_TEST(test_cross_entropy) {
             }
             static const float bad[] = {NAN, INFINITY, -INFINITY};
             for (int i = 0; i < 3; i++) {
-                float *broken = duplicate(total, z), got = 0.0f;
+                float *broken = duplicate(total, z), *got = get_floats(1);
                 broken[total - 1] = bad[i];
-                k->cross_entropy(on(k), n, classes, broken, label, NULL, get_floats(total), &got);
-                REQUIRE(!isfinite(got));
+                k->cross_entropy(on(k), n, classes, broken, label, NULL, get_floats(total), got);
+                REQUIRE(!isfinite(*got));
             }
         }
         release(mark);
@@ -144,19 +144,19 @@ START_TEST(test_squared_error) {
             want[i] = (double)gloss * 2.0 * off / (double)n;
         }
         for (const bnn_kernels *k = next_table(NULL); k != NULL; k = next_table(k)) {
-            float *g = get_floats(n), *sum = duplicate(n, base), got = 0.0f;
-            k->squared_error(on(k), n, x, target, &got);
-            REQUIRE(fabs((double)got - loss) <= 1e-6 * loss);
-            k->squared_error_backward(on(k), n, x, target, &gloss, g, 0);
-            k->squared_error_backward(on(k), n, x, target, &gloss, sum, 1);
+            float *g = get_floats(n), *sum = duplicate(n, base), *got = get_floats(1);
+            k->squared_error(on(k), n, x, target, got);
+            REQUIRE(fabs((double)*got - loss) <= 1e-6 * loss);
+            k->squared_error_backward(on(k), n, x, target, boxed(gloss), g, 0);
+            k->squared_error_backward(on(k), n, x, target, boxed(gloss), sum, 1);
             assert_near(n, g, want, 1e-6, "squared_error_backward");
             for (size_t i = 0; i < n; i++) {
                 REQUIRE(sum[i] == base[i] + g[i]);
             }
             float *broken = duplicate(n, x);
             broken[n - 1] = NAN;
-            k->squared_error(on(k), n, broken, target, &got);
-            REQUIRE(!isfinite(got));
+            k->squared_error(on(k), n, broken, target, got);
+            REQUIRE(!isfinite(*got));
         }
         release(mark);
     }

@@ -1,9 +1,9 @@
-/* Sine and cosine that a compiler can vectorize: Cody-Waite reduction by pi/2 in three parts and
- * the Cephes polynomials (Moshier), branch-free. Good to 1e-7 absolute for |x| <= BNN_SINCOS_MAX;
- * beyond that, and for what is not finite, callers go to libm (conversion to int would be
- * undefined). */
-#ifndef BNN_CPU_ROWS_SINCOS_H
-#define BNN_CPU_ROWS_SINCOS_H
+/* Sine and cosine, shared by C and CUDA, so that a compiler can vectorize them: Cody-Waite
+ * reduction by pi/2 in three parts and the Cephes polynomials (Moshier), branch-free. Good to 1e-7
+ * absolute for |x| <= BNN_SINCOS_MAX; beyond that, and for what is not finite, callers go to libm
+ * (conversion to int would be undefined). */
+#ifndef BNN_ENGINE_SINCOS_H
+#define BNN_ENGINE_SINCOS_H
 
 #include <math.h>
 #include <stddef.h>

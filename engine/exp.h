@@ -1,8 +1,8 @@
-/* The exponential function and what is made of it, that a compiler can vectorize: argument
- * reduction and the Cephes polynomials (Moshier), branch-free, good to some 1e-7 relative. What is
- * not finite gives a NaN. */
-#ifndef BNN_CPU_ROWS_EXP_H
-#define BNN_CPU_ROWS_EXP_H
+/* The exponential function and what is made of it, shared by C and CUDA, so that a compiler can
+ * vectorize it: argument reduction and the Cephes polynomials (Moshier), branch-free, good to some
+ * 1e-7 relative. What is not finite gives a NaN. */
+#ifndef BNN_ENGINE_EXP_H
+#define BNN_ENGINE_EXP_H
 
 #include <float.h>
 #include <math.h>

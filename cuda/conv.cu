@@ -1,0 +1,55 @@
+/* The table's entries for products: which kernel computes a convolution. */
+#include "cuda/conv.h"
+#include "cuda/launch.cuh"
+#include "cuda/table.h"
+
+static size_t conv_workspace(const bnn_stream *, const bnn_conv *s, int bits) {
+    size_t integers = bits ? bnn_cuda_bits_bytes(s) : 0;
+    size_t weights =
+        bits && bnn_cuda_mixed_fits(s) ? bnn_cuda_mixed_bytes(s) : bnn_cuda_float_bytes(s);
+    return integers > weights ? integers : weights;
+}
+
+static void conv_forward(const bnn_stream *stream, const bnn_conv *s, const bnn_operand *x,
+                         const bnn_operand *w, const bnn_result *y, void *ws) {
+    if (x->b1 != NULL) {
+        bnn_cuda_bits_forward(stream, s, x, w, y, ws);
+    } else {
+        bnn_cuda_float_forward(stream, s, x, w, y);
+    }
+}
+
+/* Filters are read as they are. */
+static size_t conv_prepared_bytes(const bnn_stream *, const bnn_conv *, int) {
+    return 0;
+}
+
+static void conv_prepare(const bnn_stream *, const bnn_conv *, const bnn_operand *, void *,
+                         void *) {}
+
+static void conv_backward_x(const bnn_stream *stream, const bnn_conv *s, const float *gy,
+                            const bnn_operand *w, float *gx, int acc, void *) {
+    if (w->b1 != NULL && bnn_cuda_mixed_fits(s)) {
+        bnn_cuda_mixed_x(stream, s, gy, w, gx, acc);
+    } else {
+        bnn_cuda_float_x(stream, s, gy, w, gx, acc);
+    }
+}
+
+static void conv_backward_w(const bnn_stream *stream, const bnn_conv *s, const float *gy,
+                            const bnn_operand *x, float *gw, int acc, void *ws) {
+    if (x->b1 != NULL && bnn_cuda_mixed_fits(s)) {
+        bnn_cuda_mixed_w(stream, s, gy, x, gw, acc, ws);
+    } else {
+        bnn_cuda_float_w(stream, s, gy, x, gw, acc, ws);
+    }
+}
+
+void bnn_cuda_conv(bnn_kernels *k) {
+    k->conv_workspace = conv_workspace;
+    k->conv_forward = conv_forward;
+    k->conv_prepared_bytes = conv_prepared_bytes;
+    k->conv_prepare = conv_prepare;
+    k->conv_backward_x = conv_backward_x;
+    k->conv_backward_w = conv_backward_w;
+}

@@ -1,0 +1,246 @@
+/* A GPU as a device: its memory, streams with their copies, and what went wrong on it. Errors of
+ * kernels and copies come later than the calls; the first is kept, and `finish` tells it. */
+#include <cuda_runtime_api.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cuda/library.h"
+#include "cuda/table.h"
+
+enum { MOST_DEVICES = 64, SCRATCH = 4096 };
+
+/* What a device owns; it lives as long as the library. */
+typedef struct gpu {
+    int index;
+    char name[300];
+    bnn_kernels kernels;
+    bnn_device_ops ops;
+} gpu;
+
+typedef struct queue {
+    cudaStream_t stream;
+    void *scratch;
+    cudaError_t error; /* the first of this stream */
+} queue;
+
+void *bnn_cuda_queue(const bnn_stream *stream);
+void *bnn_cuda_scratch(const bnn_stream *stream);
+
+/* CUDA's calls are for the GPU that the calling thread has chosen. */
+static void choose(const bnn_device *device) {
+    (void)cudaSetDevice(((const gpu *)device->own)->index);
+}
+
+static queue *queue_of(const bnn_stream *stream) {
+    choose(&stream->device);
+    return stream->queue;
+}
+
+static void keep_error(queue *q, cudaError_t error) {
+    q->error = q->error == cudaSuccess ? error : q->error;
+}
+
+void *bnn_cuda_queue(const bnn_stream *stream) {
+    queue *q = queue_of(stream);
+    keep_error(q, cudaPeekAtLastError()); /* of the launch before */
+    return q->stream;
+}
+
+void *bnn_cuda_scratch(const bnn_stream *stream) {
+    return queue_of(stream)->scratch;
+}
+
+/* ---- memory ---- */
+
+static void *take(const bnn_device *device, bnn_memory kind, size_t bytes) {
+    void *memory = NULL;
+    size_t room = bytes ? bytes : 1;
+    choose(device);
+    if (kind == BNN_MEMORY_HOST) {
+        if (cudaMallocHost(&memory, room) != cudaSuccess) {
+            (void)cudaGetLastError(); /* it is told, not kept */
+            return NULL;
+        }
+        memset(memory, 0, room);
+        return memory;
+    }
+    if (cudaMalloc(&memory, room) != cudaSuccess) {
+        (void)cudaGetLastError();
+        return NULL;
+    }
+    /* Streams do not wait for the one that this is given to. */
+    if (cudaMemset(memory, 0, room) != cudaSuccess || cudaStreamSynchronize(NULL) != cudaSuccess) {
+        cudaFree(memory);
+        return NULL;
+    }
+    return memory;
+}
+
+static void release(const bnn_device *device, bnn_memory kind, void *memory) {
+    choose(device);
+    if (kind == BNN_MEMORY_HOST) {
+        (void)cudaFreeHost(memory);
+    } else {
+        (void)cudaFree(memory);
+    }
+}
+
+/* ---- streams ---- */
+
+static void close_stream(bnn_stream *stream) {
+    queue *q = queue_of(stream);
+    (void)cudaStreamSynchronize(q->stream);
+    (void)cudaStreamDestroy(q->stream);
+    (void)cudaFree(q->scratch);
+    free(q);
+}
+
+static int open_stream(bnn_stream *stream) {
+    queue *q = calloc(1, sizeof *q);
+    if (!q) {
+        return 0;
+    }
+    choose(&stream->device);
+    if (cudaStreamCreateWithFlags(&q->stream, cudaStreamNonBlocking) != cudaSuccess) {
+        (void)cudaGetLastError();
+        free(q);
+        return 0;
+    }
+    stream->queue = q;
+    if (cudaMalloc(&q->scratch, SCRATCH) != cudaSuccess) {
+        (void)cudaGetLastError();
+        close_stream(stream);
+        return 0;
+    }
+    return 1;
+}
+
+static void transfer(const bnn_stream *stream, void *to, const void *from, size_t bytes,
+                     enum cudaMemcpyKind kind) {
+    queue *q = queue_of(stream);
+    if (bytes > 0 && to != from) {
+        keep_error(q, cudaMemcpyAsync(to, from, bytes, kind, q->stream));
+    }
+}
+
+static void put(const bnn_stream *stream, void *to, const void *host, size_t bytes) {
+    transfer(stream, to, host, bytes, cudaMemcpyHostToDevice);
+}
+
+static void get(const bnn_stream *stream, void *host, const void *from, size_t bytes) {
+    transfer(stream, host, from, bytes, cudaMemcpyDeviceToHost);
+}
+
+static void copy(const bnn_stream *stream, void *to, const void *from, size_t bytes) {
+    transfer(stream, to, from, bytes, cudaMemcpyDeviceToDevice);
+}
+
+static void follow(const bnn_stream *stream, const bnn_stream *other) {
+    queue *q = queue_of(stream), *before = queue_of(other);
+    cudaEvent_t event;
+    cudaError_t error = cudaEventCreateWithFlags(&event, cudaEventDisableTiming);
+    if (error == cudaSuccess) {
+        error = cudaEventRecord(event, before->stream);
+        error = error == cudaSuccess ? cudaStreamWaitEvent(q->stream, event, 0) : error;
+        (void)cudaEventDestroy(event); /* once it has happened */
+    }
+    keep_error(q, error);
+}
+
+static bnn_code finish(const bnn_stream *stream, bnn_error *err) {
+    queue *q = queue_of(stream);
+    keep_error(q, cudaStreamSynchronize(q->stream));
+    keep_error(q, cudaGetLastError());
+    if (q->error == cudaSuccess) {
+        return BNN_OK;
+    }
+    const gpu *own = stream->device.own;
+    return bnn_fail(err, q->error == cudaErrorMemoryAllocation ? BNN_ERR_MEMORY : BNN_ERR_IO,
+                    "GPU %d failed: %s (%s)", own->index, cudaGetErrorString(q->error),
+                    cudaGetErrorName(q->error));
+}
+
+/* ---- a GPU ---- */
+
+static const char *lacking(int *count) {
+    cudaError_t error = cudaGetDeviceCount(count);
+    if (error == cudaErrorInsufficientDriver) {
+        return "no NVIDIA driver, or one that is older than this program's CUDA";
+    }
+    if (error == cudaErrorNoDevice || (error == cudaSuccess && *count == 0)) {
+        return "this machine has no NVIDIA GPU, or CUDA_VISIBLE_DEVICES hides it";
+    }
+    return error == cudaSuccess ? NULL : cudaGetErrorString(error);
+}
+
+/* The smallest of its kernels, of which a build for other GPUs has none. */
+static bnn_code try_kernel(bnn_device *device, bnn_error *err) {
+    bnn_stream stream;
+    if (!bnn_stream_start(&stream, device)) {
+        size_t room = 0, all = 0;
+        (void)cudaMemGetInfo(&room, &all);
+        return bnn_fail(err, BNN_ERR_MEMORY,
+                        "GPU %d has no memory left for a stream: %zu of %zu MiB are free",
+                        ((gpu *)device->own)->index, room >> 20, all >> 20);
+    }
+    device->kernels->fill(&stream, 1, 0.0f, bnn_cuda_scratch(&stream));
+    bnn_code code = device->ops->finish(&stream, err);
+    bnn_stream_end(&stream);
+    return code;
+}
+
+static void name_it(gpu *own, const struct cudaDeviceProp *properties) {
+    snprintf(own->name, sizeof own->name, "cuda sm_%d%d, %s", properties->major, properties->minor,
+             properties->name);
+    bnn_cuda_table(&own->kernels, own->name);
+}
+
+static bnn_code open_gpu(int index, const bnn_device_ops *host, bnn_device *device,
+                         bnn_error *err) {
+    static gpu gpus[MOST_DEVICES];
+    struct cudaDeviceProp properties;
+    int count = 0;
+    const char *why = lacking(&count);
+    if (why) {
+        return bnn_fail(err, BNN_ERR_UNSUPPORTED, "no GPU can be used: %s", why);
+    }
+    if (index < 0 || index >= count || index >= MOST_DEVICES) {
+        return bnn_fail(err, BNN_ERR_ARGUMENT, "there is no GPU %d: this machine's are 0 to %d",
+                        index, count - 1);
+    }
+    cudaError_t error = cudaGetDeviceProperties(&properties, index);
+    error = error == cudaSuccess ? cudaSetDevice(index) : error;
+    if (error != cudaSuccess) {
+        return bnn_fail(err, BNN_ERR_UNSUPPORTED, "GPU %d cannot be used: %s", index,
+                        cudaGetErrorString(error));
+    }
+    if (properties.major < 8) {
+        return bnn_fail(err, BNN_ERR_UNSUPPORTED,
+                        "GPU %d, %s, has compute capability %d.%d; 8.0 is the least", index,
+                        properties.name, properties.major, properties.minor);
+    }
+    gpu *own = &gpus[index];
+    own->index = index;
+    own->ops = (bnn_device_ops){.alloc = take,
+                                .release = release,
+                                .open = open_stream,
+                                .close = close_stream,
+                                .put = put,
+                                .get = get,
+                                .copy = copy,
+                                .follow = follow,
+                                .finish = finish,
+                                .enter = host->enter,
+                                .leave = host->leave};
+    name_it(own, &properties);
+    *device = (bnn_device){.kernels = &own->kernels, .ops = &own->ops, .threads = 1, .own = own};
+    return try_kernel(device, err);
+}
+
+extern const bnn_cuda_entry bnn_cuda_library;
+__attribute__((visibility("default")))
+const bnn_cuda_entry bnn_cuda_library = {.version = BNN_VERSION,
+                                         .kernels_bytes = sizeof(bnn_kernels),
+                                         .device_ops_bytes = sizeof(bnn_device_ops),
+                                         .open = open_gpu};

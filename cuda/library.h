@@ -1,0 +1,18 @@
+/* What libbnn-cuda.so offers: one struct, `bnn_cuda_library`. It is opened by the program it was
+ * built with, or not at all. */
+#ifndef BNN_CUDA_LIBRARY_H
+#define BNN_CUDA_LIBRARY_H
+
+#include "engine/base/status.h"
+#include "engine/device.h"
+
+typedef struct bnn_cuda_entry {
+    const char *version;                    /* BNN_VERSION */
+    size_t kernels_bytes, device_ops_bytes; /* sizes of the tables it was built with */
+    /* `enter` and `leave` are those of `host`. */
+    bnn_code (*open)(int index, const bnn_device_ops *host, bnn_device *device, bnn_error *err);
+} bnn_cuda_entry;
+
+#define BNN_CUDA_ENTRY "bnn_cuda_library"
+
+#endif

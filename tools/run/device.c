@@ -1,0 +1,39 @@
+#include "tools/run/device.h"
+
+#include <string.h>
+
+#include "cuda/cuda.h"
+
+/* "cuda" and "cuda:I"; -1 if it is neither. */
+static int gpu_of(const char *name) {
+    if (strncmp(name, "cuda", 4) != 0 || (name[4] != '\0' && name[4] != ':')) {
+        return -1;
+    }
+    int index = 0;
+    for (const char *at = name + 5; name[4] == ':' && (*at != '\0' || at == name + 5); at++) {
+        if (*at < '0' || *at > '9' || index > 1000) {
+            return -1;
+        }
+        index = 10 * index + *at - '0';
+    }
+    return index;
+}
+
+bnn_code bnn_device_named(const char *name, int threads, bnn_device *device, bnn_error *err) {
+    const char *why;
+    if (strcmp(name, "cpu") == 0) {
+        return bnn_cpu_device(NULL, threads, device, &why)
+                   ? BNN_OK
+                   : bnn_fail(err, BNN_ERR_UNSUPPORTED, "%s", why);
+    }
+    int index = gpu_of(name);
+    if (index < 0) {
+        return bnn_fail(err, BNN_ERR_ARGUMENT,
+                        "--device is cpu, cuda or cuda:I, of the Ith GPU; not '%s'", name);
+    }
+    return bnn_cuda_device(index, device, err);
+}
+
+int bnn_device_host_threads(const bnn_device *device, int threads) {
+    return device->ops->host ? device->threads : threads < 1 ? bnn_cpu_threads() : threads;
+}
