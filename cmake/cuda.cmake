@@ -2,8 +2,15 @@
 # it is asked for a GPU. So one package serves machines with and without one, and the programs do
 # not depend on CUDA. What opens it, and says what is missing, is always built (cuda/open.c).
 set(BNN_CUDA AUTO CACHE STRING "Build libbnn-cuda: AUTO (where there is nvcc), ON or OFF")
-set(BNN_CUDA_ARCHITECTURES "80;86-real;89-real;90a-real;100-real;120-real" CACHE STRING
-  "What libbnn-cuda is compiled for; one without -real is also kept as PTX, for what is to come")
+# Of 8.0 there is also PTX, of which a driver makes code for any newer GPU when it first meets it. A
+# package has it ready for each.
+set(BNN_CUDA_ARCHITECTURES 80 CACHE STRING
+  "What libbnn-cuda is compiled for, as CMAKE_CUDA_ARCHITECTURES has it; all: for a package")
+if(BNN_CUDA_ARCHITECTURES STREQUAL all)
+  set(BNN_CUDA_WANTED 80 86-real 89-real 90a-real 100-real 120-real)
+else()
+  set(BNN_CUDA_WANTED ${BNN_CUDA_ARCHITECTURES})
+endif()
 
 set(BNN_HAS_CUDA FALSE)
 if(BNN_CUDA AND NOT BNN_STATIC AND NOT BNN_LIBFUZZER AND NOT CMAKE_CROSSCOMPILING)
@@ -17,7 +24,7 @@ if(BNN_CUDA AND NOT BNN_STATIC AND NOT BNN_LIBFUZZER AND NOT CMAKE_CROSSCOMPILIN
   if(CMAKE_CUDA_COMPILER)
     # As many of them as the toolkit knows.
     execute_process(COMMAND ${CMAKE_CUDA_COMPILER} --list-gpu-code OUTPUT_VARIABLE known)
-    foreach(architecture IN LISTS BNN_CUDA_ARCHITECTURES)
+    foreach(architecture IN LISTS BNN_CUDA_WANTED)
       string(REGEX MATCH "^[0-9]+" number ${architecture})
       if(known MATCHES "sm_${number}([^0-9]|$)" OR NOT number)
         list(APPEND CMAKE_CUDA_ARCHITECTURES ${architecture})

@@ -45,6 +45,7 @@ static void bi_attention(const bnn_stream *stream, const bnn_attention *s, const
     const heads q = heads_of(s, q_bits), k = heads_of(s, k_bits), v = heads_of(s, v_bits);
     size_t t = s->t, c = s->c, count = s->heads, line = bnn_words(t);
     int reach = s->reach;
+    float own = s->own;
     uint64_t *attends = a != NULL ? a : (uint64_t *)ws;
     pack(stream, s->n * count * t, t, attends, [=] BNN_EACH(size_t r, size_t j) {
         size_t head = r / t, sample = head / count;
@@ -67,7 +68,7 @@ static void bi_attention(const bnn_stream *stream, const bnn_attention *s, const
             int sign = bit_at(v.row(sample, j), channel) ? 1 : -1;
             sum += bit_at(from, j) ? sign : 0;
         }
-        context[row * c + channel] = (float)sum;
+        context[row * c + channel] = (float)sum + own * v.sign(sample, row % t, channel);
     });
 }
 
@@ -127,6 +128,9 @@ static void bi_attention_backward(const bnn_stream *stream, const bnn_attention 
             return gcontext[(sample * t + i) * c + channel];
         },
         gv, acc_v);
+    float own = s->own;
+    each(stream, gv == NULL || own == 0.0f ? 0 : s->n * t * c,
+         [=] BNN_EACH(size_t i) { gv[i] += own * gcontext[i]; });
 }
 
 void bnn_cuda_bi_attention(bnn_kernels *k) {

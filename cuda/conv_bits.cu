@@ -69,18 +69,17 @@ struct bit_tiles {
         line[2 * i + 1] = (uint32_t)(word >> 32);
     }
 
-    /* Words [k, k + STEP) of the team's windows and filters. */
-    BNN_INSIDE void load(int thread, shared &m, size_t group, size_t pixel, size_t filter,
-                         size_t k) const {
-        size_t line = (size_t)thread % TILE;
-        window at = window_of(v, pixel + line < v.pixels ? pixel + line : 0);
+    /* Words [k, k + STEP) of the team's windows and filters; `at` is the thread's window. */
+    BNN_INSIDE void load(int thread, shared &m, window at, size_t group, size_t pixel,
+                         size_t filter, size_t k) const {
+        size_t line = (size_t)thread % TILE, o = group * v.og + filter + line;
+        int has_window = pixel + line < v.pixels, has_filter = filter + line < v.og;
         for (size_t i = (size_t)thread / TILE; i < STEP; i += THREADS / TILE) {
-            size_t tap = (k + i) / words, word = (k + i) % words;
-            int64_t row = tap < v.taps && pixel + line < v.pixels ? tap_row(v, at, tap) : -1;
+            uint32_t place = (uint32_t)(k + i), each = (uint32_t)words;
+            size_t tap = place / each, word = place % each;
+            int64_t row = tap < v.taps && has_window ? tap_row(v, at, tap) : -1;
             set(m.x[line], i, row < 0 ? 0 : group_word(x.b1, v, (size_t)row, group, word));
-            size_t o = group * v.og + filter + line;
-            int there = tap < v.taps && filter + line < v.og;
-            set(m.w[line], i, there ? w[(o * v.taps + tap) * words + word] : 0);
+            set(m.w[line], i, tap < v.taps && has_filter ? w[o * v.taps * words + place] : 0);
         }
     }
 
@@ -109,7 +108,10 @@ struct bit_tiles {
         size_t pixel = item % row_tiles * TILE, rest = item / row_tiles;
         size_t filter = rest % column_tiles * TILE, group = rest / column_tiles;
         own<int[ROWS * COLUMNS][MMA_RESULTS], THREADS> both;
+        own<window, THREADS> at;
         t.each([&](int thread) {
+            size_t own_pixel = pixel + (size_t)thread % TILE;
+            at[thread] = window_of(v, own_pixel < v.pixels ? own_pixel : 0);
             BNN_UNROLL
             for (int i = 0; i < ROWS * COLUMNS * MMA_RESULTS; i++) {
                 both[thread][i / MMA_RESULTS][i % MMA_RESULTS] = 0;
@@ -119,7 +121,7 @@ struct bit_tiles {
             }
         });
         for (size_t k = 0; k < v.taps * words; k += STEP) {
-            t.each([&](int thread) { load(thread, m, group, pixel, filter, k); });
+            t.each([&](int thread) { load(thread, m, at[thread], group, pixel, filter, k); });
             each_warp(t, [&](int warp) { multiply(m, warp, both); });
         }
         t.each([&](int thread) {

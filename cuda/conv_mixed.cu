@@ -119,14 +119,15 @@ template <class P> struct mixed_tiles {
         uint32_t a[PIECES][TILE][LINE]; /* pairs of bf16 */
         uint64_t word[STEP];
         float factor[STEP];
+        const float *from[TILE]; /* of the rows, in a run */
         float sum[TILE][TILE];
     };
     P p;
     size_t row_tiles, words, taps, splits; /* taps of which a team has one, else 1 */
 
     /* Terms [k, k + STEP) of a run that ends at `last`. */
-    BNN_INSIDE void load(team<THREADS> t, shared &m, const size_t at[4], size_t first, size_t run,
-                         size_t k, size_t last) const {
+    BNN_INSIDE void load(team<THREADS> t, shared &m, const size_t at[4], size_t run, size_t k,
+                         size_t last) const {
         t.each([&](int thread) {
             if (thread < STEP) {
                 size_t i = k + (size_t)thread;
@@ -141,7 +142,7 @@ template <class P> struct mixed_tiles {
                 int along = p.stride() == 1;
                 int row = along ? i / (STEP / 2) : i % TILE,
                     pair = along ? i % (STEP / 2) : i / TILE;
-                const float *from = p.floats(at[0], at[1], first + (size_t)row, run);
+                const float *from = m.from[row];
                 float v[2];
                 for (int j = 0; j < 2; j++) {
                     size_t term = k + (size_t)(2 * pair + j);
@@ -222,8 +223,13 @@ template <class P> struct mixed_tiles {
         });
         size_t steps = 0;
         for (size_t run = 0; run < p.runs(); run++) {
+            t.each([&](int thread) {
+                if (thread < TILE) {
+                    m.from[thread] = p.floats(at[0], at[1], first + (size_t)thread, run);
+                }
+            });
             for (size_t k = begin; k < last; k += STEP) {
-                load(t, m, at, first, run, k, last);
+                load(t, m, at, run, k, last);
                 each_warp(t, [&](int warp) { multiply(m, warp, part); });
                 if (++steps % JOIN == 0) {
                     t.each([&](int thread) { join(part[thread], sum[thread]); });

@@ -55,22 +55,22 @@ void *bnn_cuda_scratch(const bnn_stream *stream) {
 
 static void *take(const bnn_device *device, bnn_memory kind, size_t bytes) {
     void *memory = NULL;
-    size_t room = bytes ? bytes : 1;
+    bytes = bytes ? bytes : 1;
     choose(device);
     if (kind == BNN_MEMORY_HOST) {
-        if (cudaMallocHost(&memory, room) != cudaSuccess) {
+        if (cudaMallocHost(&memory, bytes) != cudaSuccess) {
             (void)cudaGetLastError(); /* it is told, not kept */
             return NULL;
         }
-        memset(memory, 0, room);
+        memset(memory, 0, bytes);
         return memory;
     }
-    if (cudaMalloc(&memory, room) != cudaSuccess) {
+    if (cudaMalloc(&memory, bytes) != cudaSuccess) {
         (void)cudaGetLastError();
         return NULL;
     }
     /* Streams do not wait for the one that this is given to. */
-    if (cudaMemset(memory, 0, room) != cudaSuccess || cudaStreamSynchronize(NULL) != cudaSuccess) {
+    if (cudaMemset(memory, 0, bytes) != cudaSuccess || cudaStreamSynchronize(NULL) != cudaSuccess) {
         cudaFree(memory);
         return NULL;
     }
@@ -79,10 +79,20 @@ static void *take(const bnn_device *device, bnn_memory kind, size_t bytes) {
 
 static void release(const bnn_device *device, bnn_memory kind, void *memory) {
     choose(device);
+    if (!memory) {
+        return;
+    }
     if (kind == BNN_MEMORY_HOST) {
         (void)cudaFreeHost(memory);
     } else {
         (void)cudaFree(memory);
+    }
+}
+
+static void room(const bnn_device *device, size_t *left, size_t *all) {
+    choose(device);
+    if (cudaMemGetInfo(left, all) != cudaSuccess) {
+        *left = *all = 0;
     }
 }
 
@@ -178,11 +188,11 @@ static const char *lacking(int *count) {
 static bnn_code try_kernel(bnn_device *device, bnn_error *err) {
     bnn_stream stream;
     if (!bnn_stream_start(&stream, device)) {
-        size_t room = 0, all = 0;
-        (void)cudaMemGetInfo(&room, &all);
+        size_t left, all;
+        room(device, &left, &all);
         return bnn_fail(err, BNN_ERR_MEMORY,
                         "GPU %d has no memory left for a stream: %zu of %zu MiB are free",
-                        ((gpu *)device->own)->index, room >> 20, all >> 20);
+                        ((gpu *)device->own)->index, left >> 20, all >> 20);
     }
     device->kernels->fill(&stream, 1, 0.0f, bnn_cuda_scratch(&stream));
     bnn_code code = device->ops->finish(&stream, err);
@@ -224,6 +234,7 @@ static bnn_code open_gpu(int index, const bnn_device_ops *host, bnn_device *devi
     own->index = index;
     own->ops = (bnn_device_ops){.alloc = take,
                                 .release = release,
+                                .room = room,
                                 .open = open_stream,
                                 .close = close_stream,
                                 .put = put,

@@ -40,11 +40,11 @@ template <class A, class B, class C>
 static __device__ __forceinline__ void mma_bits(A a, B b, C c) {
     int lane = (int)threadIdx.x % WARP;
     int(&d)[MMA_RESULTS] = c(lane);
-    asm("mma.sync.aligned.m16n8k256.row.col.s32.b1.b1.s32.and.popc "
-        "{%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, {%0, %1, %2, %3};"
-        : "+r"(d[0]), "+r"(d[1]), "+r"(d[2]), "+r"(d[3])
-        : "r"(a(lane, 0)), "r"(a(lane, 1)), "r"(a(lane, 2)), "r"(a(lane, 3)), "r"(b(lane, 0)),
-          "r"(b(lane, 1)));
+    asm volatile("mma.sync.aligned.m16n8k256.row.col.s32.b1.b1.s32.and.popc "
+                 "{%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, {%0, %1, %2, %3};"
+                 : "+r"(d[0]), "+r"(d[1]), "+r"(d[2]), "+r"(d[3])
+                 : "r"(a(lane, 0)), "r"(a(lane, 1)), "r"(a(lane, 2)), "r"(a(lane, 3)),
+                   "r"(b(lane, 0)), "r"(b(lane, 1)));
 }
 
 /* c += a b of pairs of bf16: m16n8k16. c(lane) float[4]. */
@@ -52,11 +52,11 @@ template <class A, class B, class C>
 static __device__ __forceinline__ void mma_bf16(A a, B b, C c) {
     int lane = (int)threadIdx.x % WARP;
     float(&d)[MMA_RESULTS] = c(lane);
-    asm("mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 "
-        "{%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, {%0, %1, %2, %3};"
-        : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3])
-        : "r"(a(lane, 0)), "r"(a(lane, 1)), "r"(a(lane, 2)), "r"(a(lane, 3)), "r"(b(lane, 0)),
-          "r"(b(lane, 1)));
+    asm volatile("mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 "
+                 "{%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, {%0, %1, %2, %3};"
+                 : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3])
+                 : "r"(a(lane, 0)), "r"(a(lane, 1)), "r"(a(lane, 2)), "r"(a(lane, 3)),
+                   "r"(b(lane, 0)), "r"(b(lane, 1)));
 }
 
 #else

@@ -26,6 +26,8 @@ typedef struct bnn_device_ops {
     /* Zeroed, 64-byte aligned; NULL where memory is out. No bytes give a valid pointer. */
     void *(*alloc)(const bnn_device *device, bnn_memory kind, size_t bytes);
     void (*release)(const bnn_device *device, bnn_memory kind, void *memory); /* NULL is fine */
+    /* Bytes of tensors' memory that are left, and all there are; NULL where nobody knows. */
+    void (*room)(const bnn_device *device, size_t *left, size_t *all);
     /* Sets `queue` of a stream whose device is set; 0 where it cannot be had. */
     int (*open)(bnn_stream *stream);
     void (*close)(bnn_stream *stream);

@@ -106,6 +106,7 @@ typedef struct bnn_attention {
     size_t n, t, c, heads; /* q, k, v [n,1,t,c]; t and c / heads at most BNN_ATTENTION_MOST */
     int reach;
     float factor;
+    float own; /* of its own value, what is added to a token's context; 0: nothing */
 } bnn_attention;
 #define BNN_ATTENTION_MOST 8192
 
@@ -247,8 +248,8 @@ typedef struct bnn_kernels {
     /* For the forward, or for the forward and the backward. */
     size_t (*bi_attention_workspace)(const bnn_stream *stream, const bnn_attention *s,
                                      int backward);
-    /* context[n,1,t,c] = A v, with A[i][j] = 1 where q_i k_j' > 0 and mask[n][j] != 0, else 0;
-     * sums of signs, as floats. For the backward (both NULL: none) it leaves A and where a score's
+    /* context[n,1,t,c] = A v + own v, with A[i][j] = 1 where q_i k_j' > 0 and mask[n][j] != 0, else
+     * 0; sums of signs, as floats. For the backward (both NULL: none) it leaves A and where a score's
      * surrogate passes, rows of bits [n,heads,t,t]; such are `keep`, too, whose clear bits take
      * scores out (dropout), NULL for none. */
     void (*bi_attention)(const bnn_stream *stream, const bnn_attention *s, const uint64_t *q,

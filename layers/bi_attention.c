@@ -1,8 +1,9 @@
 /* Bi-attention (BiBERT: Qin et al. 2022): no softmax, since what it makes has no sign worth a bit.
  * A score is a product of signs, the attention is 1 where it is positive and not masked, else 0,
- * and the context is sums of the signs of v. The surrogate of the attention passes where a score's
- * magnitude is less than 1, which is a bound of the integer in front of the scale. What the
- * backward keeps are the attention and where that is, as bits. */
+ * and the context is sums of the signs of v, to which a token may add its own by a half: an even
+ * number of signs then never sums up to 0, whose sign would be that of nothing. The surrogate of
+ * the attention passes where a score's magnitude is less than 1, which is a bound of the integer in
+ * front of the scale. What the backward keeps are the attention and where that is, as bits. */
 #include <math.h>
 
 #include "layers/ops.h"
@@ -13,6 +14,7 @@ enum { CONTEXT, ATTENTION, WINDOW };
 typedef struct bi_attention_attr {
     int heads;
     float dropout; /* of scores, where KEEP is given */
+    float own;
 } bi_attention_attr;
 
 /* With dropout the scores that stay are larger. */
@@ -26,7 +28,8 @@ static bnn_attention attention(const bnn_graph *g, const bnn_node *node) {
                            .c = (size_t)s.c,
                            .heads = (size_t)a->heads,
                            .reach = (int)ceil(sqrt(squared)) - 1,
-                           .factor = (float)(1.0 / sqrt(squared))};
+                           .factor = (float)(1.0 / sqrt(squared)),
+                           .own = a->own};
 }
 
 static int wants_gradient(const bnn_graph *g, const bnn_node *node) {
@@ -48,6 +51,9 @@ static bnn_code infer(bnn_graph *g, bnn_node *node) {
                              a->heads, q.c, q.w, bnn_shape_count(mask));
     }
     bnn_shape scores = {q.n, a->heads, q.w, q.w};
+    if (!(a->own >= 0.0f && a->own < 1.0f)) {
+        return bnn_node_fail(g, node, "%g of a token's own value", (double)a->own);
+    }
     if (node->in[KEEP] >= 0 && (!bnn_shape_equal(bnn_shape_of(g, node->in[KEEP]), scores) ||
                                 !(a->dropout >= 0.0f && a->dropout < 1.0f))) {
         return bnn_node_fail(g, node, "dropout of %g with bits of another shape",
@@ -92,12 +98,14 @@ static void backward(const bnn_graph *g, const bnn_node *node) {
 
 static const bnn_op_field fields[] = {
     {"heads", BNN_FIELD_INT, offsetof(bi_attention_attr, heads), 1, 0},
+    {"own", BNN_FIELD_FLOAT, offsetof(bi_attention_attr, own), 0, 0},
     {NULL, BNN_FIELD_INT, 0, 0, 0},
 };
 
-/* As many signs as there are tokens. */
+/* As many signs as there are tokens; halves are no integers. */
 static int integers(const bnn_graph *g, const bnn_node *node) {
-    return bnn_shape_of(g, node->in[Q]).w;
+    const bi_attention_attr *a = node->attr;
+    return a->own == 0.0f ? bnn_shape_of(g, node->in[Q]).w : 0;
 }
 
 static const bnn_fold_rule fold = {.integers = integers};
@@ -119,9 +127,9 @@ const bnn_op bnn_bi_attention_op = {.name = "bi_attention",
                                     .form = &form};
 
 bnn_t bnn_op_bi_attention(bnn_graph *g, bnn_t q, bnn_t k, bnn_t v, bnn_t mask, int heads,
-                          bnn_t keep, float dropout) {
+                          bnn_t keep, float dropout, float own) {
     const bnn_ste window = {BNN_STE_CLIP_OPEN, 1.0f};
-    bi_attention_attr attr = {heads, dropout};
+    bi_attention_attr attr = {heads, dropout, own};
     bnn_t in[] = {bnn_op_sign(g, q, BNN_NONE, 0, window, BNN_NONE).t,
                   bnn_op_sign(g, k, BNN_NONE, 0, window, BNN_NONE).t,
                   bnn_op_sign(g, v, BNN_NONE, 0, window, BNN_NONE).t, mask, keep};

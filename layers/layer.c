@@ -215,7 +215,8 @@ bnn_t bnn_self_attention(const bnn_build *b, const char *name, bnn_t q, bnn_t k,
         return bnn_op_attention(b->graph, q, k, v, mask, heads, b->dropout, site);
     }
     bnn_t keep = bnn_op_keep(b->graph, q, heads, b->dropout, site);
-    return bnn_op_bi_attention(b->graph, q, k, v, mask, heads, keep, b->dropout);
+    return bnn_op_bi_attention(b->graph, q, k, v, mask, heads, keep, b->dropout,
+                               b->ties == BNN_TIES_OWN ? 0.5f : 0.0f);
 }
 
 const char *const bnn_pool_names[] = {[BNN_POOL_USUAL] = "usual",
@@ -224,15 +225,7 @@ const char *const bnn_pool_names[] = {[BNN_POOL_USUAL] = "usual",
                                       [BNN_POOL_EMA_MAX] = "ema-max",
                                       NULL};
 
-int bnn_pool_find(const char *name, bnn_pool *pool) {
-    for (int i = 0; bnn_pool_names[i]; i++) {
-        if (strcmp(bnn_pool_names[i], name) == 0) {
-            *pool = (bnn_pool)i;
-            return 1;
-        }
-    }
-    return 0;
-}
+const char *const bnn_ties_names[] = {[BNN_TIES_PLUS] = "plus", [BNN_TIES_OWN] = "own", NULL};
 
 bnn_pool bnn_pool_of(bnn_pool pool, int binary) {
     return pool != BNN_POOL_USUAL ? pool : binary ? BNN_POOL_EMA_MAX : BNN_POOL_MAX;

@@ -10,9 +10,13 @@ typedef struct bnn_binarizer bnn_binarizer;
 /* What becomes of a cloud's points: EMA-max in a binary network, the maximum in its float twin,
  * unless it is said. */
 typedef enum bnn_pool { BNN_POOL_USUAL, BNN_POOL_MAX, BNN_POOL_MEAN, BNN_POOL_EMA_MAX } bnn_pool;
-extern const char *const bnn_pool_names[];           /* as --pool spells them, NULL-terminated */
-int bnn_pool_find(const char *name, bnn_pool *pool); /* 0: there is none of that name */
-bnn_pool bnn_pool_of(bnn_pool pool, int binary);     /* which one the usual one is */
+extern const char *const bnn_pool_names[];       /* as --pool spells them, NULL-terminated */
+bnn_pool bnn_pool_of(bnn_pool pool, int binary); /* which one the usual one is */
+
+/* What decides about a token's context in attention on bits, where as many of the values it attends
+ * to are +1 as are -1, or there are none: +1, which is the sign of 0, or its own value. */
+typedef enum bnn_ties { BNN_TIES_PLUS, BNN_TIES_OWN } bnn_ties;
+extern const char *const bnn_ties_names[]; /* as --ties spells them, NULL-terminated */
 
 /* What a model is built with. */
 typedef struct bnn_build {
@@ -20,6 +24,7 @@ typedef struct bnn_build {
     const bnn_binarizer *binarizer; /* NULL: the float twin */
     int phase;                      /* of the binarizer's schedule (binarizer.h) */
     bnn_pool pool;
+    bnn_ties ties;
     float dropout; /* in training the probability to drop a value, where a network drops any */
     int frozen;    /* parameters that are added stay as they are */
     int fixed_batch_norm; /* batch norms run as in evaluation, their parameters stay as they are */

@@ -121,9 +121,10 @@ bnn_t bnn_op_batch_product(bnn_graph *g, bnn_t x, bnn_t w);
 /* Bi-attention of q, k, v [N,1,T,C], of which the signs count, and of the tokens whose mask (I32
  * [N,1,T,1]) is not 0, in heads of C / heads neighbouring channels: sums of signs. Their surrogate
  * is the open window (-1, 1). Scores whose bit in `keep` (B1 [N,heads,T,T], or BNN_NONE) is clear
- * are dropped, the others grow by 1 / (1 - dropout). */
+ * are dropped, the others grow by 1 / (1 - dropout). `own` (0 to less than 1) times the sign of its
+ * own v is added to a token's sum. */
 bnn_t bnn_op_bi_attention(bnn_graph *g, bnn_t q, bnn_t k, bnn_t v, bnn_t mask, int heads,
-                          bnn_t keep, float dropout);
+                          bnn_t keep, float dropout, float own);
 /* Matrices [N,H,C,C] plus value times the identity. */
 bnn_t bnn_op_diagonal(bnn_graph *g, bnn_t x, float value);
 

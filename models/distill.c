@@ -5,16 +5,6 @@
 
 const char *const bnn_distill_names[] = {"none", "logits", "dmd", NULL};
 
-int bnn_distill_find(const char *name, bnn_distill *kind) {
-    for (int i = 0; bnn_distill_names[i]; i++) {
-        if (strcmp(name, bnn_distill_names[i]) == 0) {
-            *kind = (bnn_distill)i;
-            return 1;
-        }
-    }
-    return 0;
-}
-
 int bnn_distill_list(bnn_distill kind, const bnn_output *output, int layers,
                      bnn_t shown[BNN_MAX_SHOWN]) {
     const bnn_insides *inside = &output->insides;

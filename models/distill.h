@@ -9,7 +9,6 @@
 typedef enum bnn_distill { BNN_DISTILL_NONE, BNN_DISTILL_LOGITS, BNN_DISTILL_DMD } bnn_distill;
 
 extern const char *const bnn_distill_names[]; /* as --distill spells them, NULL-terminated */
-int bnn_distill_find(const char *name, bnn_distill *kind); /* 0: there is none of that name */
 
 /* The main output; queries, keys and values of each layer, hidden states in front of the first and
  * behind each. */

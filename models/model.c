@@ -83,6 +83,7 @@ bnn_code bnn_net_build(const bnn_spec *spec, const bnn_device *device, bnn_param
                        .binarizer = spec->binarizer,
                        .phase = spec->phase,
                        .pool = spec->pool,
+                       .ties = spec->ties,
                        .dropout = spec->dropout};
     net->fields = bnn_spec_fields(spec, net->field, &inputs);
     for (int i = 0; i < inputs; i++) {

@@ -11,15 +11,6 @@ const char *const bnn_lr_schedule_names[] = {[BNN_LR_COSINE] = "cosine",
                                              [BNN_LR_WARMUP_LINEAR] = "warmup-linear",
                                              NULL};
 
-int bnn_lr_schedule_find(const char *name) {
-    for (int i = 0; bnn_lr_schedule_names[i]; i++) {
-        if (strcmp(bnn_lr_schedule_names[i], name) == 0) {
-            return i;
-        }
-    }
-    return -1;
-}
-
 static double rise_and_fall(const bnn_lr_schedule *s, uint64_t step) {
     double x = (double)step / (double)s->steps;
     double w = s->warmup_steps > 0.0 ? s->warmup_steps / (double)s->steps : 0.1;

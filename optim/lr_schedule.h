@@ -27,8 +27,6 @@ typedef struct bnn_lr_schedule {
 } bnn_lr_schedule;
 
 extern const char *const bnn_lr_schedule_names[]; /* as --scheduler spells them, NULL-terminated */
-/* -1 if there is none of that name. */
-int bnn_lr_schedule_find(const char *name);
 
 /* The learning rate of `step` (from 0 over the whole run), which lies in `epoch` (from 0). Cosine:
  * lr/2 (1 + cos(pi epoch/epochs)), constant inside an epoch. Linear: lr (1 - step/steps), another

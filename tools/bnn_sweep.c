@@ -4,11 +4,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "engine/base/file.h"
 #include "tools/cli/interrupt.h"
 #include "tools/cli/json_file.h"
+#include "tools/cli/lock.h"
 #include "tools/cli/start.h"
 #include "tools/run/outputs.h"
 #include "tools/sweep/sweep.h"
@@ -230,13 +232,31 @@ static bnn_code status(bnn_sweep *sweep, bnn_error *err) {
     return write_json(json, code, err);
 }
 
+/* One at a time, who cleans up what killed ones were writing; others need a moment only. */
+static bnn_code write_plan(const char *path, json_t *root, bnn_error *err) {
+    const bnn_lock_text text = {program.name, path, "is writing it; start again"};
+    const struct timespec pause = {0, 20000000};
+    bnn_lock lock;
+    bnn_code code = bnn_lock_file(&lock, path, &text, err);
+    for (int tries = 0; code == BNN_ERR_ARGUMENT && tries < 100; tries++) {
+        nanosleep(&pause, NULL);
+        code = bnn_lock_file(&lock, path, &text, err);
+    }
+    if (code == BNN_OK) {
+        bnn_atomic_clean(path);
+        code = bnn_json_write(path, json_incref(root), err);
+        bnn_lock_remove(&lock);
+    }
+    return code;
+}
+
 /* The folder remembers the plan, and where the data are. */
 static bnn_code run(bnn_sweep *sweep, bnn_error *err) {
     char path[4200];
     snprintf(path, sizeof path, "%.4000s/" BNN_SWEEP_PLAN, sweep->folder);
     bnn_code code = bnn_make_folder(sweep->folder, err);
     if (code == BNN_OK && (!is_folder(operands[1]) || data_dir)) {
-        code = bnn_json_write(path, json_incref(sweep->plan.root), err);
+        code = write_plan(path, sweep->plan.root, err);
     }
     if (code != BNN_OK) {
         return code;

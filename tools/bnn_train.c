@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "engine/base/text.h"
 #include "tools/cli/interrupt.h"
 #include "tools/cli/json_file.h"
 #include "tools/cli/names.h"
@@ -21,7 +22,7 @@
 static const char *device_name = "cpu";
 static const char *algo = "reactnet", *arch = "resnet18", *data = "fashion_mnist", *data_dir;
 
-static const char *words, *category, *test_genres, *years, *vocab, *pool = "usual";
+static const char *words, *category, *test_genres, *years, *vocab, *pool = "usual", *ties = "own";
 static const char *optimizer, *scheduler, *output, *init_from, *teacher, *resume,
     *milestones = "100,150", *json_file;
 static int64_t epochs = 0, batch_size = 0, warmup_epochs = -1, seed = 1, threads = 0;
@@ -73,6 +74,10 @@ static bnn_option options[] = {
      "How PointNets make one of all points: max, mean, or ema-max, the maximum moved to the centre "
      "of its distribution; usual is ema-max in binary networks, max in float ones.",
      .choices = bnn_pool_names, .from_config = 2},
+    {"ties", BNN_OPTION_STRING, &ties, "NAME",
+     "Of binary attention: what a token's context is where as many of the values it attends to are "
+     "+1 as are -1, or there are none: own, its own value, or plus, +1, the sign of 0.",
+     .choices = bnn_ties_names, .from_config = 2},
     {"epochs", BNN_OPTION_INT, &epochs, "N", "Times through the training set.",
      .default_text =
          "the recipe's: 60 for fashion_mnist and mnist, 3 to 50 for texts, 200 to 400 for "
@@ -264,6 +269,7 @@ static bnn_code settings_from_options(bnn_train_settings *s, bnn_error *err) {
         (code = bnn_pool_choose(&s->spec, pool, err)) != BNN_OK) {
         return code;
     }
+    s->spec.ties = (bnn_ties)bnn_name_find(bnn_ties_names, ties);
     s->spec.dropout = (float)dropout;
     s->optimizer = bnn_optimizer_find(optimizer);
     s->momentum = momentum;
@@ -272,9 +278,10 @@ static bnn_code settings_from_options(bnn_train_settings *s, bnn_error *err) {
     s->clip_norm = clip_norm;
     s->clip_grad_norm = clip_grad_norm;
     s->freeze = frozen;
-    s->schedule = (bnn_lr_schedule){.kind = (bnn_lr_schedule_kind)bnn_lr_schedule_find(scheduler),
-                                    .lr = lr,
-                                    .epochs = (int)epochs};
+    s->schedule = (bnn_lr_schedule){
+        .kind = (bnn_lr_schedule_kind)bnn_name_find(bnn_lr_schedule_names, scheduler),
+        .lr = lr,
+        .epochs = (int)epochs};
     s->warmup_epochs = (int)warmup_epochs;
     s->batch_size = (size_t)batch_size;
     s->accumulate = (size_t)accumulate;
@@ -283,7 +290,7 @@ static bnn_code settings_from_options(bnn_train_settings *s, bnn_error *err) {
     s->init_partial = init_partial;
     s->teacher = teacher;
     if (teacher) {
-        bnn_distill_find(distill, &s->spec.distill);
+        s->spec.distill = (bnn_distill)bnn_name_find(bnn_distill_names, distill);
     }
     s->overwrite = overwrite;
     s->accept_changed_data = accept_changed_data;

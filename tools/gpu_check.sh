@@ -2,8 +2,9 @@
 # gpu_check.sh [FOLDER [BUILD]]: all that takes a GPU, in one go of less than nine minutes, without a
 # network: builds (or takes BUILD as it is, where there is no compiler), runs the tests on the first
 # GPU, some of them under compute-sanitizer, compares short trainings with the CPU's, measures, and
-# trains a little on Fashion-MNIST if its files are here (BNN_DATA_DIR). Leaves in FOLDER
-# (gpu_report) a log of each step and summary.txt, a line each; fails if one of them failed.
+# trains a little on Fashion-MNIST if its files are here (BNN_DATA_DIR). BUILD may come from another
+# machine: the programs, libbnn-cuda.so, the shared libraries that they need, and tests/gpu_*. Leaves
+# in FOLDER (gpu_report) a log of each step and summary.txt, a line each; fails if one of them failed.
 set -u
 cd "$(dirname "$0")/.." || exit 1
 report=${1:-gpu_report}

@@ -273,6 +273,20 @@ static void mask_rows(const job *j, const head *h, size_t rows, size_t at) {
     }
 }
 
+/* A token's own signs, times what they count. */
+static void add_own(const job *j, const uint64_t *v, size_t rows, float *context) {
+    float own[64];
+    for (size_t r = 0; r < rows; r++, v += j->head_row, context += j->s->c) {
+        for (size_t first = 0; first < j->d; first += 64) {
+            size_t n = bnn_min_size(64, j->d - first);
+            j->micro->b1_expand(n, v, first, j->s->own, own);
+            for (size_t i = 0; i < n; i++) {
+                context[first + i] += own[i];
+            }
+        }
+    }
+}
+
 /* A sum of signs is the +1 among all less what differs from the attention; half of twice that. */
 static void add_values(const job *j, const head *h, const constants *c, size_t rows,
                        float *context) {
@@ -298,7 +312,11 @@ static void forward_head(const job *j, head *h, const constants *c, size_t item)
         size_t rows = bnn_min_size(PIXELS, s->t - i);
         attend(j, h, c, rows, h->q + i * j->head_row);
         mask_rows(j, h, rows, (item * s->t + i) * j->line);
-        add_values(j, h, c, rows, j->context + (sample * s->t + i) * s->c + first);
+        float *context = j->context + (sample * s->t + i) * s->c + first;
+        add_values(j, h, c, rows, context);
+        if (s->own != 0.0f) {
+            add_own(j, h->v + i * j->head_row, rows, context);
+        }
     }
 }
 
@@ -415,6 +433,14 @@ static void expand_attention(const job *j, const uint64_t *a, float *to) {
     }
 }
 
+static void add_own_gradient(const bnn_attention *s, const float *g, size_t d, float *gv) {
+    for (size_t i = 0; i < s->t && s->own != 0.0f; i++, g += s->c, gv += s->c) {
+        for (size_t x = 0; x < d; x++) {
+            gv[x] += s->own * g[x];
+        }
+    }
+}
+
 static void backward_head(const job *j, head *h, size_t item) {
     const bnn_attention *s = j->s;
     size_t sample = item / s->heads, first = item % s->heads * j->d, t = s->t;
@@ -439,6 +465,7 @@ static void backward_head(const job *j, head *h, size_t item) {
         expand_attention(j, j->saved_a + scores, h->scores);
         p.rows = j->gcontext + at, p.step = s->c;
         add_rows(j->micro, p, t, j->grad[V] + at, s->c);
+        add_own_gradient(s, j->gcontext + at, j->d, j->grad[V] + at);
     }
 }
 

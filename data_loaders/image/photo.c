@@ -113,13 +113,14 @@ static void weigh(const bnn_axis *a, int i, int first, int count, float *out) {
 static int make_weights(const bnn_axis *a, weights *w) {
     w->first = calloc((size_t)a->wanted + 1, sizeof *w->first);
     w->count = calloc((size_t)a->wanted + 1, sizeof *w->count);
+    w->most = 1;
     for (int i = 0; w->first && w->count && i < a->wanted; i++) {
         int end;
         span_of(a, a->from + i, &w->first[i], &end);
         w->count[i] = end - w->first[i];
         w->most = w->count[i] > w->most ? w->count[i] : w->most;
     }
-    w->weight = reallocarray(NULL, (size_t)w->most + 1, (size_t)a->wanted * sizeof *w->weight);
+    w->weight = reallocarray(NULL, (size_t)w->most, (size_t)(a->wanted + 1) * sizeof *w->weight);
     if (!w->first || !w->count || !w->weight) {
         return 0;
     }
@@ -203,7 +204,7 @@ bnn_code bnn_resize(const bnn_photo *photo, const bnn_axis *y, const bnn_axis *x
     work w = {.wanted = (size_t)x->wanted};
     int room = make_weights(y, &w.y) && make_weights(x, &w.x);
     if (room) {
-        w.kept = w.y.most;
+        w.kept = w.y.most < 1 ? 1 : w.y.most;
         w.source = bnn_alloc_aligned((size_t)photo->part.width * sizeof *w.source);
         w.row = bnn_alloc_aligned((size_t)w.kept * w.wanted * sizeof *w.row);
         w.mixed = calloc((size_t)w.kept, sizeof *w.mixed);

@@ -63,3 +63,12 @@ size_t bnn_utf8_length(const char *text, size_t size) {
     int no_scalar = (s[0] == 0xED && s[1] > 0x9F) || (s[0] == 0xF4 && s[1] > 0x8F);
     return too_long || no_scalar ? 0 : length;
 }
+
+int bnn_name_find(const char *const *names, const char *name) {
+    for (int i = 0; names[i]; i++) {
+        if (strcmp(names[i], name) == 0) {
+            return i;
+        }
+    }
+    return -1;
+}

@@ -205,6 +205,21 @@ static void *take_memory(const bnn_graph *graph) {
     return device->ops->alloc(device, BNN_MEMORY_DEVICE, graph->bytes);
 }
 
+static bnn_code no_memory(const bnn_graph *graph, bnn_error *err) {
+    const bnn_device *device = &graph->stream.device;
+    size_t left, all;
+    if (!device->ops->room) {
+        return bnn_fail(err, BNN_ERR_MEMORY,
+                        "out of memory: the network needs %zu MiB; use a smaller --batch-size",
+                        graph->bytes >> 20);
+    }
+    device->ops->room(device, &left, &all);
+    return bnn_fail(err, BNN_ERR_MEMORY,
+                    "out of memory: the network needs %zu MiB, and %zu of %zu are left; use a "
+                    "smaller --batch-size",
+                    graph->bytes >> 20, left >> 20, all >> 20);
+}
+
 /* Memory for the parameters' gradients, where nobody else takes them. */
 static int take_grads(const bnn_graph *graph) {
     const bnn_device *device = &graph->stream.device;
@@ -225,9 +240,7 @@ bnn_code bnn_graph_bind(bnn_graph *graph, void *memory, bnn_error *err) {
         return bnn_fail(err, BNN_ERR_MEMORY, "out of memory for the parameters' gradients");
     }
     if (!memory && !(memory = graph->own_memory = take_memory(graph))) {
-        return bnn_fail(err, BNN_ERR_MEMORY,
-                        "out of memory: the network needs %zu MiB; use a smaller --batch-size",
-                        graph->bytes >> 20);
+        return no_memory(graph, err);
     }
     for (size_t t = 0; t < graph->tensor_count; t++) {
         bnn_tensor *tensor = &graph->tensors[t];

@@ -47,6 +47,9 @@ size_t bnn_spec_meta(const bnn_spec *spec, bnn_arena *arena, bnn_meta meta[BNN_S
     }
     meta[n++] = (bnn_meta){"data", spec->dataset ? spec->dataset : ""};
     meta[n++] = (bnn_meta){"pool", bnn_pool_names[spec->pool]};
+    if (spec->arch->heads && spec->binarizer) {
+        meta[n++] = (bnn_meta){"ties", bnn_ties_names[spec->ties]};
+    }
     meta[n++] = (bnn_meta){"variant", spec->variant ? spec->variant : ""};
     if (spec->task != spec->arch->task) {
         meta[n++] = (bnn_meta){"task", spec->task->name};
@@ -216,10 +219,15 @@ bnn_code bnn_spec_read(const char *path, const bnn_st_file *file, const bnn_spec
     int phases = spec->binarizer ? spec->binarizer->phases : 1;
     int input[3] = {spec->channels, spec->height, spec->width};
     const char *pool = bnn_st_metadata(file, "pool");
-    if (pool && !bnn_pool_find(pool, &spec->pool)) {
-        return bnn_fail(err, BNN_ERR_FORMAT, "%s: metadata 'pool' is '%.64s'; the file is damaged",
-                        path, pool);
+    const char *ties = bnn_st_metadata(file, "ties");
+    const int pool_number = pool ? bnn_name_find(bnn_pool_names, pool) : BNN_POOL_USUAL;
+    const int ties_number = ties ? bnn_name_find(bnn_ties_names, ties) : BNN_TIES_PLUS;
+    if (pool_number < 0 || ties_number < 0) {
+        return bnn_fail(err, BNN_ERR_FORMAT, "%s: metadata '%s' is '%.64s'; the file is damaged",
+                        path, pool_number < 0 ? "pool" : "ties", pool_number < 0 ? pool : ties);
     }
+    spec->pool = (bnn_pool)pool_number;
+    spec->ties = (bnn_ties)ties_number;
     const char *variant = bnn_st_metadata(file, "variant");
     const char *names = bnn_st_metadata(file, "class_names");
     const char *vocab = bnn_st_metadata(file, "vocab");

@@ -114,7 +114,7 @@ static bnn_t bi_attention(golden_single *c) {
           k = golden_single_input(c, "k", GOLDEN_ROWS);
     bnn_t v = golden_single_input(c, "v", GOLDEN_ROWS), mask = golden_single_fixed(c, "mask");
     return bnn_op_bi_attention(c->build.graph, q, k, v, mask, golden_integer(c->file, "heads", 1),
-                               BNN_NONE, 0.0f);
+                               BNN_NONE, 0.0f, 0.0f);
 }
 
 static bnn_t distillation_loss(golden_single *c) {

@@ -519,7 +519,7 @@ END_TEST
 
 enum { TOKENS = 10, WORD = 40, TOKEN_VALUES = 2 * TOKENS * WORD };
 
-static void build_attention(branchy *t, const bnn_binarizer *algo) {
+static void build_attention(branchy *t, const bnn_binarizer *algo, float own) {
     t->params = bnn_params_create();
     t->graph = bnn_graph_create(test_device(), t->params, 0);
     bnn_build b = {.graph = t->graph, .binarizer = algo, .phase = algo->phases - 1};
@@ -528,7 +528,7 @@ static void build_attention(branchy *t, const bnn_binarizer *algo) {
     bnn_t mask = bnn_graph_input(t->graph, "right", BNN_I32, (bnn_shape){2, 1, TOKENS, 1});
     bnn_t context = bnn_op_bi_attention(
         t->graph, bnn_linear(&b, "query", x, &linear), bnn_linear(&b, "key", x, &linear),
-        bnn_linear(&b, "value", x, &linear), mask, 4, BNN_NONE, 0.0f);
+        bnn_linear(&b, "value", x, &linear), mask, 4, BNN_NONE, 0.0f, own);
     t->in[0] = x, t->in[1] = mask;
     bnn_t inner = bnn_op_gelu(t->graph, bnn_linear(&b, "dense", context, &linear));
     t->out[0] = bnn_graph_value(t->graph, bnn_linear(&b, "after", inner, &linear));
@@ -553,12 +553,13 @@ static void check_unfolded(branchy *t, const float *x, const int32_t *mask, floa
  * own are integers, too, so a shift in front of the next sign is a threshold. And GELU keeps signs:
  * it is nothing in front of one, but where a shift comes between. */
 START_TEST(test_attention) {
-    const bnn_binarizer *algo = bnn_binarizers[_i];
+    const bnn_binarizer *algo = bnn_binarizers[_i / 2];
+    const int own = _i % 2; /* of which half is added: no integers any more */
     branchy t;
     bnn_error err = {0};
     float *with[2], *without[2];
     int32_t mask[2 * TOKENS];
-    build_attention(&t, algo);
+    build_attention(&t, algo, own ? 0.5f : 0.0f);
     ck_ok(bnn_params_allocate(t.params, &err), err);
     bnn_params_initialize(t.params, 5);
     bnn_apply_schedule(algo, t.params, 9, 10);
@@ -572,7 +573,8 @@ START_TEST(test_attention) {
     int found = run_branchy(&t, 1, x, mask, with);
     ck_assert_int_eq(run_branchy(&t, 0, x, mask, without), 0);
     int scaled = strcmp(algo->name, "xnor") == 0; /* each row anew, in float */
-    ck_assert_int_eq(found, scaled ? 0 : 4);
+    int shifted_context = own && strcmp(algo->name, "reactnet") == 0;
+    ck_assert_int_eq(found, scaled ? 0 : shifted_context ? 3 : 4);
     ck_assert(memcmp(with[0], without[0], TOKEN_VALUES * sizeof(float)) == 0);
     check_unfolded(&t, x, mask, with);
     for (int i = 0; i < 2; i++) {
@@ -654,7 +656,7 @@ int main(void) {
     tcase_add_test(tcase, test_thresholds);
     tcase_add_loop_test(tcase, test_bent, 0, 3);
     tcase_add_test(tcase, test_bent_later);
-    tcase_add_loop_test(tcase, test_attention, 0, algorithms);
+    tcase_add_loop_test(tcase, test_attention, 0, 2 * algorithms);
     tcase_add_test(tcase, test_names);
     tcase_add_test(tcase, test_flatten);
     tcase_add_test(tcase, test_float_network);

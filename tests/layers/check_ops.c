@@ -668,16 +668,17 @@ START_TEST(test_refusals) {
             {"soft_cross_entropy", i == 15 ? bnn_op_soft_cross_entropy(g, x, y) : BNN_NONE},
             {"direction_matching", i == 16 ? bnn_op_direction_matching(g, x, y, 0.0f) : BNN_NONE},
             {"bi_attention",
-             i == 17 ? bnn_op_bi_attention(g, y, y, y, mask, 3, BNN_NONE, 0.0f) : BNN_NONE},
+             i == 17 ? bnn_op_bi_attention(g, y, y, y, mask, 3, BNN_NONE, 0.0f, 0.0f) : BNN_NONE},
             {"bi_attention",
-             i == 18 ? bnn_op_bi_attention(g, x, x, x, mask, 2, BNN_NONE, 0.0f) : BNN_NONE},
+             i == 18 ? bnn_op_bi_attention(g, x, x, x, mask, 2, BNN_NONE, 0.0f, 0.0f) : BNN_NONE},
             {"bi_attention",
-             i == 19 ? bnn_op_bi_attention(g, y, y, y, three, 2, BNN_NONE, 0.0f) : BNN_NONE},
+             i == 19 ? bnn_op_bi_attention(g, y, y, y, three, 2, BNN_NONE, 0.0f, 0.0f) : BNN_NONE},
             {"bi_attention",
-             i == 20 ? bnn_op_bi_attention(g, y, y, y, mask, 2, bits_of(g, y), 0.1f) : BNN_NONE},
-            {"bi_attention",
-             i == 21 ? bnn_op_bi_attention(g, longer, longer, longer, longer, 2, BNN_NONE, 0.0f)
+             i == 20 ? bnn_op_bi_attention(g, y, y, y, mask, 2, bits_of(g, y), 0.1f, 0.0f)
                      : BNN_NONE},
+            {"bi_attention", i == 21 ? bnn_op_bi_attention(g, longer, longer, longer, longer, 2,
+                                                           BNN_NONE, 0.0f, 0.0f)
+                                     : BNN_NONE},
             {"squared_error", i == 22 ? bnn_op_squared_error(g, x, y) : BNN_NONE},
             {"l2_norm", i == 23 ? bnn_op_l2_norm(g, x, three, 0.0f) : BNN_NONE},
             {"softmax", i == 24 ? bnn_op_softmax(g, x, y) : BNN_NONE},

@@ -228,7 +228,7 @@ typedef struct head_case {
     const float *q, *k, *v, *gy; /* [T][C], from the head's first channel on */
     const int32_t *mask;
     const uint64_t *keep; /* rows [T], or NULL */
-    double stay;
+    double stay, own;
 } head_case;
 
 static double sign_at(const float *x, int token, int i) {
@@ -252,9 +252,10 @@ static void head_plainly(const head_case *h, double *y, double *const grad[3]) {
             score = scale * score + (scale > 0.0 && !h->mask[j] ? -10000.0 : 0.0);
             of_score *= fabs(score) < 1.0 ? scale : 0.0;
             for (int x = 0; x < D; x++) {
-                y[i * C + x] += score > 0.0 ? sign_at(h->v, j, x) : 0.0;
+                double own = i == j ? h->own : 0.0;
+                y[i * C + x] += ((score > 0.0) + own) * sign_at(h->v, j, x);
                 grad[2][j * C + x] +=
-                    score > 0.0 ? (double)h->gy[i * C + x] * window_at(h->v, j, x) : 0.0;
+                    ((score > 0.0) + own) * (double)h->gy[i * C + x] * window_at(h->v, j, x);
                 grad[0][i * C + x] += of_score * sign_at(h->k, j, x) * window_at(h->q, i, x);
                 grad[1][j * C + x] += of_score * sign_at(h->q, i, x) * window_at(h->k, j, x);
             }
@@ -269,7 +270,7 @@ typedef struct attention_bed {
     int32_t masks[N * T];
 } attention_bed;
 
-static void run_attention(attention_bed *b, float dropout) {
+static void run_attention(attention_bed *b, float dropout, float own) {
     static const char *const names[] = {"q", "k", "v"};
     bnn_shape s = {N, 1, T, C};
     bnn_error err = {0};
@@ -298,7 +299,7 @@ static void run_attention(attention_bed *b, float dropout) {
         bnn_graph_keep(b->graph, b->keep);
     }
     b->y = bnn_op_bi_attention(b->graph, b->in[0], b->in[1], b->in[2], b->mask, HEADS, b->keep,
-                               dropout);
+                               dropout, own);
     bnn_graph_keep(b->graph, b->y);
     ck_ok(bnn_graph_compile(b->graph, b->y, &err), err);
     ck_ok(bnn_graph_bind(b->graph, NULL, &err), err);
@@ -307,7 +308,7 @@ static void run_attention(attention_bed *b, float dropout) {
     bnn_graph_backward(b->graph);
 }
 
-static void compare_attention(const attention_bed *b, double stay) {
+static void compare_attention(const attention_bed *b, double stay, double own) {
     static double y[VALUES], grads[3][VALUES];
     double slopes[3] = {0.0};
     memset(y, 0, sizeof y);
@@ -320,7 +321,8 @@ static void compare_attention(const attention_bed *b, double stay) {
                        .gy = b->gy + at,
                        .mask = b->masks + i / HEADS * T,
                        .keep = b->keep >= 0 ? bnn_bits(b->graph, b->keep) + i * T : NULL,
-                       .stay = stay};
+                       .stay = stay,
+                       .own = own};
         head_plainly(&h, y + at, (double *const[]){grads[0] + at, grads[1] + at, grads[2] + at});
     }
     for (int i = 0; i < VALUES; i++) {
@@ -336,11 +338,11 @@ static void compare_attention(const attention_bed *b, double stay) {
 }
 
 START_TEST(test_bi_attention) {
-    static const float dropouts[] = {0.0f, 0.25f};
-    for (int i = 0; i < 2; i++) {
+    static const float dropouts[] = {0.0f, 0.25f, 0.0f, 0.25f}, own[] = {0.0f, 0.0f, 0.5f, 0.5f};
+    for (int i = 0; i < 4; i++) {
         attention_bed b = {.graph = NULL};
-        run_attention(&b, dropouts[i]);
-        compare_attention(&b, 1.0 - (double)dropouts[i]);
+        run_attention(&b, dropouts[i], own[i]);
+        compare_attention(&b, 1.0 - (double)dropouts[i], (double)own[i]);
         for (int x = 0; x < 3; x++) {
             free(b.x[x]);
         }

@@ -1,5 +1,6 @@
 /* Optimizers against their papers' formulas in double, in the form torch.optim gives them, and
  * learning-rate schedules against their values. */
+#include "engine/base/text.h"
 #include "tests/fixtures/graph_fixture.h"
 
 #include <limits.h>
@@ -233,12 +234,12 @@ START_TEST(test_warmup_linear) {
 END_TEST
 
 START_TEST(test_schedule_names) {
-    ck_assert_int_eq(bnn_lr_schedule_find("cosine"), BNN_LR_COSINE);
-    ck_assert_int_eq(bnn_lr_schedule_find("step"), BNN_LR_STEP);
-    ck_assert_int_eq(bnn_lr_schedule_find("constant"), BNN_LR_CONSTANT);
-    ck_assert_int_eq(bnn_lr_schedule_find("linear"), BNN_LR_LINEAR);
-    ck_assert_int_eq(bnn_lr_schedule_find("warmup-linear"), BNN_LR_WARMUP_LINEAR);
-    ck_assert_int_eq(bnn_lr_schedule_find("cosines"), -1);
+    ck_assert_int_eq(bnn_name_find(bnn_lr_schedule_names, "cosine"), BNN_LR_COSINE);
+    ck_assert_int_eq(bnn_name_find(bnn_lr_schedule_names, "step"), BNN_LR_STEP);
+    ck_assert_int_eq(bnn_name_find(bnn_lr_schedule_names, "constant"), BNN_LR_CONSTANT);
+    ck_assert_int_eq(bnn_name_find(bnn_lr_schedule_names, "linear"), BNN_LR_LINEAR);
+    ck_assert_int_eq(bnn_name_find(bnn_lr_schedule_names, "warmup-linear"), BNN_LR_WARMUP_LINEAR);
+    ck_assert_int_eq(bnn_name_find(bnn_lr_schedule_names, "cosines"), -1);
 }
 END_TEST
 

@@ -81,7 +81,7 @@ equal 'inference' "$(value inference 'overall metric' '' '' bnn)" 7.9057
 
 # ---- the same in the other forms ----
 equal 'printed' "$(sed -n 's/^Corruption robustness *//p' printed | tr -s ' ')" '- 0.5000'
-equal 'JSON' "$(json all.json tables.0.rows.0.values.bnn 4) $(json all.json done 0)" '0.6671 10'
+equal 'JSON' "$(json all.json tables.0.rows.0.values.bnn 4) $(json all.json 'done' 0)" '0.6671 10'
 equal 'JSON of a table' "$(json tables/training.json rows.3.values.fp32 4) $(json \
     tables/training.json name)" '2.0000 training'
 matches 'LaTeX' '^overall metric &  &  & -- & 7.9057 ' tables/inference.tex

@@ -99,7 +99,7 @@ cd whole || exit 1
 check 'a sweep' "$sweep" run ../small.json $data --jobs 2
 matches 'a sweep: the end' '^6 of 6 cells are done$' "$work/.out"
 equal 'a sweep: cells' "$(names sweeps/small)" "$cells"
-equal 'a sweep: done' "$(names sweeps/small done)" "$cells"
+equal 'a sweep: done' "$(names sweeps/small 'done')" "$cells"
 check 'a sweep: status' "$sweep" status sweeps/small --json status.json
 equal 'a sweep: status' "$(json status.json cells.1.state) $(json status.json cells.1.epochs_done 0)" \
     'done 2'
@@ -189,7 +189,7 @@ cp cifar/test_batch.bin moved
 judge 'failed cells stay' '2 cells failed' '^$' $? bnn-sweep
 "$sweep" run failing --retry >.out 2>.err
 judge 'retried' '1 cells failed' '^$' $? bnn-sweep
-equal 'retried' "$(names failing done)" f/bnn-resnet20-cifar10-good-s1
+equal 'retried' "$(names failing 'done')" f/bnn-resnet20-cifar10-good-s1
 echo "$failing" | sed 's/"bad": {"lr": -3}/"slow": {"epochs": 1000}/; s/"tracks"/"minutes": 0.02, &/' \
     >slow.json
 "$sweep" run slow.json --output slow --data-dir cifar10=cifar >.out 2>.err
@@ -220,7 +220,7 @@ check 'two sweeps' "$sweep" run small.json --output common --jobs 2
 wait $pid
 equal 'two sweeps: exit status' $? 0
 for cell in $cells; do
-    equal "two sweeps: $cell" "$(grep -c '^[$] .*bnn-train .*--output' common/$cell/log.txt)" 1
+    equal "two sweeps: $cell" "$(grep -c '^[$] .*bnn-train .*--output' "common/$cell/log.txt")" 1
 done
 
 # ---- make ----
@@ -228,7 +228,7 @@ done
 check 'a Makefile' "$sweep" run small.json --output made $data --backend make --threads 1
 if command -v make >/dev/null; then
     check 'make' make -s -j 2 -C made
-    equal 'make: done' "$(names made done)" "$cells"
+    equal 'make: done' "$(names made 'done')" "$cells"
     check 'make again' make -s -C made
     equal 'make again: nothing is done twice' \
         "$(cat made/a/*/log.txt | grep -c '^[$] .*bnn-train .*--output')" 4
@@ -255,7 +255,7 @@ matches 'Slurm: no sbatch' 'job-0.sh .4 cells. .*there is no sbatch here' .out
 check 'Slurm' env PATH="$work/bin:$PATH" "$sweep" run slurm --backend slurm
 equal 'Slurm: jobs' "$(cat sbatch.log)" '--parsable slurm/slurm/job-0.sh
 --parsable --dependency=afterany:44 slurm/slurm/job-1.sh'
-equal 'Slurm: done' "$(names slurm done)" "$cells"
+equal 'Slurm: done' "$(names slurm 'done')" "$cells"
 
 # ---- help ----
 check '--help' "$sweep" --help

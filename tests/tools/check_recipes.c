@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "engine/base/text.h"
 #include "data_loaders/dataset.h"
 #include "optim/lr_schedule.h"
 #include "optim/optimizer.h"
@@ -36,7 +37,7 @@ START_TEST(every_data_set) {
         for (int binary = 0; binary < 2; binary++) {
             const bnn_recipe *r = bnn_recipe_find(bnn_datasets[i]->name, "fsmn", binary);
             ck_assert_ptr_nonnull(bnn_optimizer_find(r->optimizer));
-            ck_assert_int_ge(bnn_lr_schedule_find(r->scheduler), 0);
+            ck_assert_int_ge(bnn_name_find(bnn_lr_schedule_names, r->scheduler), 0);
             ck_assert(r->epochs > 0 && r->batch_size > 0 && r->lr > 0.0);
         }
     }

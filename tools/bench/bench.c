@@ -238,6 +238,7 @@ bnn_code bnn_bench_spec(const bnn_bench *bench, const char *algorithm, bnn_spec 
     spec->dropout = (float)bnn_recipe_find(spec->dataset, bench->arch->name,
                                            strcmp(algorithm, BNN_FLOAT_ALGORITHM) != 0)
                         ->dropout;
+    spec->ties = BNN_TIES_OWN;
     spec->dataset = "";
     bnn_code code = resize(bench, spec, err);
     code = code == BNN_OK ? bnn_spec_find(spec, bench->arch->name, algorithm, err) : code;

@@ -191,9 +191,11 @@ bnn_code bnn_bibench_read(bnn_bibench *b, const char *folder, const char *link_b
     b->cells = cells;
     b->arena = bnn_arena_create();
     b->devices = calloc(1, sizeof *b->devices);
-    b->runs = calloc(cells, sizeof *b->runs);
-    b->entries = calloc(cells + 1, sizeof *b->entries);
-    code = b->arena && b->devices && b->runs && b->entries ? BNN_OK : out_of_memory(folder, err);
+    if (b->arena) {
+        b->runs = bnn_arena_alloc(b->arena, cells * sizeof *b->runs);
+        b->entries = bnn_arena_alloc(b->arena, (cells + 1) * sizeof *b->entries);
+    }
+    code = b->devices && b->runs && b->entries ? BNN_OK : out_of_memory(folder, err);
     for (size_t i = 0; i < cells && code == BNN_OK; i++) {
         code = read_cell(b, &b->plan.cells[i], link_base, err);
     }
@@ -222,8 +224,6 @@ void bnn_bibench_free(bnn_bibench *b) {
         bnn_device_table_free(b->devices);
     }
     free(b->devices);
-    free(b->runs);
-    free(b->entries);
     bnn_arena_free(b->arena);
     bnn_plan_free(&b->plan);
     *b = (bnn_bibench){0};

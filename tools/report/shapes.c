@@ -209,9 +209,9 @@ void bnn_chart_bars(FILE *out, const char *title, const char *description, const
 static void draw_powers(FILE *out, double low, double high, const char *x_label) {
     static const double parts[] = {1.0, 2.0, 5.0};
     const double bottom = HEIGHT - BOTTOM, decades = high - low;
-    for (double power = floor(low); power <= high; power += 1.0) {
+    for (int power = (int)floor(low); power <= (int)floor(high); power++) {
         for (int i = 0; i < (decades < 2.5 ? 3 : 1); i++) {
-            const double x = power + log10(parts[i]);
+            const double x = (double)power + log10(parts[i]);
             const double at = LEFT + (x - low) / decades * (WIDTH - LEFT - 2 * RIGHT - 90);
             char number[48];
             snprintf(number, sizeof number, "%g", pow(10.0, power) * parts[i]);

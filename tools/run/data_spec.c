@@ -1,3 +1,4 @@
+#include "engine/base/text.h"
 #include "tools/run/data_spec.h"
 
 #include <stdio.h>
@@ -196,7 +197,7 @@ bnn_code bnn_spec_takes(const bnn_spec *spec, const bnn_dataset *dataset, const 
 bnn_code bnn_pool_choose(bnn_spec *spec, const char *name, bnn_error *err) {
     const char *points = "points";
     char names[200] = "";
-    bnn_pool_find(name, &spec->pool);
+    spec->pool = (bnn_pool)bnn_name_find(bnn_pool_names, name);
     if (spec->pool == BNN_POOL_USUAL || is(spec->arch->inputs[0], points)) {
         return BNN_OK;
     }

@@ -42,13 +42,10 @@ static int stands_alone(const bnn_sweep *sweep, const bnn_cell *cell) {
 /* The folder as it is found from anywhere. */
 static bnn_code absolute(const char *path, char out[4200], bnn_error *err) {
     char *real = realpath(path, NULL);
-    if (!real || strlen(real) >= 4096) {
-        free(real);
-        return bnn_fail_errno(err, path, "find the folder", real ? ENAMETOOLONG : errno);
-    }
-    snprintf(out, 4200, "%s", real);
+    const int reason = !real ? errno : strlen(real) >= 4096 ? ENAMETOOLONG : 0;
+    snprintf(out, 4200, "%s", real && !reason ? real : "");
     free(real);
-    return BNN_OK;
+    return reason ? bnn_fail_errno(err, path, "find the folder", reason) : BNN_OK;
 }
 
 bnn_code bnn_sweep_write_make(const bnn_sweep *sweep, bnn_error *err) {
@@ -164,7 +161,8 @@ static int run_command(const char *const *words, char *line, size_t bytes) {
 }
 
 static int is_on_path(const char *program) {
-    char *path = getenv("PATH") ? strdup(getenv("PATH")) : NULL, *save = NULL, file[4200];
+    const char *folders = getenv("PATH");
+    char *path = folders ? strdup(folders) : NULL, *save = NULL, file[4200];
     int found = 0;
     for (char *at = path ? strtok_r(path, ":", &save) : NULL; at && !found;
          at = strtok_r(NULL, ":", &save)) {

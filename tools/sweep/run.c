@@ -232,6 +232,19 @@ static bnn_code end_stage(work *w, slot *s, int status, bnn_error *err) {
     return code;
 }
 
+/* What killed processes were writing, of whom there are none: the cell is locked. */
+static bnn_code clean(const work *w, const bnn_cell *cell, bnn_error *err) {
+    static const char *const files[] = {"state.json", "complexity.json", "infer.json"};
+    bnn_code code = BNN_OK;
+    for (size_t i = 0; i < sizeof files / sizeof *files && code == BNN_OK; i++) {
+        char path[BNN_CELL_PATH];
+        if ((code = bnn_cell_path(w->sweep->folder, cell, files[i], path, err)) == BNN_OK) {
+            bnn_atomic_clean(path);
+        }
+    }
+    return code;
+}
+
 /* Takes the cell if nobody else has it. *taken: it has a slot, or is done already. */
 static bnn_code take(work *w, slot *s, size_t index, bnn_error *err) {
     const bnn_cell *cell = &w->sweep->plan.cells[index];
@@ -248,7 +261,8 @@ static bnn_code take(work *w, slot *s, size_t index, bnn_error *err) {
         w->ask[index] = bnn_now() + ELSEWHERE_SECONDS;
         return busy.code == BNN_ERR_ARGUMENT ? BNN_OK : bnn_fail(err, busy.code, "%s", busy.text);
     }
-    if ((code = bnn_cell_state_read(w->sweep->folder, cell, &s->state, err)) != BNN_OK) {
+    if ((code = clean(w, cell, err)) != BNN_OK ||
+        (code = bnn_cell_state_read(w->sweep->folder, cell, &s->state, err)) != BNN_OK) {
         return code;
     }
     /* Another may have failed on it meanwhile. */

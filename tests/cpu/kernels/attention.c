@@ -39,7 +39,9 @@ static void attend_plainly(attention_case *c) {
     size_t words = bnn_words(s->t), d = s->c / s->heads;
     memset(c->a, 0, c->scores * 8);
     memset(c->window, 0, c->scores * 8);
-    memset(c->context, 0, c->values * sizeof(float));
+    for (size_t i = 0; i < c->values; i++) {
+        c->context[i] = s->own * c->vs[i];
+    }
     for (size_t row = 0; row < s->n * s->heads * s->t; row++) {
         size_t sample = row / s->t / s->heads, head = row / s->t % s->heads, i = row % s->t;
         for (size_t j = 0; j < s->t; j++) {
@@ -63,6 +65,7 @@ static attention_case make_case(const struct shape *of, int with_keep) {
         .s = {.n = of->n, .t = of->t, .c = c, .heads = of->heads, .factor = 0.37f},
         .values = rows * c,
         .scores = rows * of->heads * bnn_words(of->t)};
+    made.s.own = with_keep || of->n > 1 ? 0.5f : 0.0f;
     made.s.reach = (int)ceil(sqrt((double)of->d)) - 1;
     made.q = pack(rows, c, random_floats(rows * c));
     made.k = pack(rows, c, random_floats(rows * c));
@@ -110,6 +113,9 @@ static void gradients_plainly(const attention_case *c, const float *g, double *c
     for (size_t row = 0; row < s->n * s->heads * s->t; row++) {
         size_t sample = row / s->t / s->heads, first = row / s->t % s->heads * d;
         size_t i = (sample * s->t + row % s->t) * s->c + first;
+        for (size_t x = 0; x < d; x++) {
+            grad[2][i + x] += (double)s->own * (double)g[i + x];
+        }
         for (size_t other = 0; other < s->t; other++) {
             size_t j = (sample * s->t + other) * s->c + first;
             double of_score = 0.0;
