@@ -123,7 +123,7 @@ static void align_plainly(const bnn_roi_align *s, const float *x, const float *r
     double start_x = (double)roi[1] * (double)s->scale - 0.5;
     double h = (double)(roi[4] - roi[2]) * (double)s->scale;
     double w = (double)(roi[3] - roi[1]) * (double)s->scale;
-    int rows = (int)ceil(h / size), columns = (int)ceil(w / size);
+    int rows = roi[0] < 0.0f ? 0 : (int)ceil(h / size), columns = (int)ceil(w / size);
     for (int i = 0; i < s->size * s->size * s->c; i++) {
         int c = i % s->c, column = i / s->c % s->size, row = i / s->c / s->size;
         double sum = 0.0;
@@ -132,7 +132,7 @@ static void align_plainly(const bnn_roi_align *s, const float *x, const float *r
             double at_x = start_x + w / size * (column + (k % columns + 0.5) / columns);
             sum += point_of(s, x + (int)roi[0] * s->h * s->w * s->c, at_y, at_x, c);
         }
-        y[i] = rows > 0 && columns > 0 && roi[0] >= 0.0f ? sum / (rows * columns) : 0.0;
+        y[i] = rows > 0 && columns > 0 ? sum / (rows * columns) : 0.0;
     }
 }
 
