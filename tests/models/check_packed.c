@@ -209,7 +209,7 @@ static void text_network(bnn_inference *r, int batch) {
     bnn_t v = tiny_product(r, "value.weight", bnn_plain(x), 0, WORD, 1, &bnn_conv_plain);
     v = bnn_op_attention(g, x, x, v, mask, 2, 0.0f, 0);
     v = bnn_op_tanh(g, bnn_op_gelu(g, v));
-    r->outputs[0] = bnn_op_bi_attention(g, x, x, v, mask, 3, BNN_NONE, 0.0f);
+    r->outputs[0] = bnn_op_bi_attention(g, x, x, v, mask, 3, BNN_NONE, 0.0f, 0.5f);
     bnn_graph_keep(g, r->outputs[0]);
     CK_CODE(bnn_graph_compile(g, BNN_NONE, &err));
     CK_CODE(bnn_graph_bind(g, NULL, &err));
