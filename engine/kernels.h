@@ -249,9 +249,9 @@ typedef struct bnn_kernels {
     size_t (*bi_attention_workspace)(const bnn_stream *stream, const bnn_attention *s,
                                      int backward);
     /* context[n,1,t,c] = A v + own v, with A[i][j] = 1 where q_i k_j' > 0 and mask[n][j] != 0, else
-     * 0; sums of signs, as floats. For the backward (both NULL: none) it leaves A and where a score's
-     * surrogate passes, rows of bits [n,heads,t,t]; such are `keep`, too, whose clear bits take
-     * scores out (dropout), NULL for none. */
+     * 0; sums of signs, as floats. For the backward (both NULL: none) it leaves A and where a
+     * score's surrogate passes, rows of bits [n,heads,t,t]; such are `keep`, too, whose clear bits
+     * take scores out (dropout), NULL for none. */
     void (*bi_attention)(const bnn_stream *stream, const bnn_attention *s, const uint64_t *q,
                          const uint64_t *k, const uint64_t *v, const int32_t *mask,
                          const uint64_t *keep, float *context, uint64_t *a, uint64_t *window,
