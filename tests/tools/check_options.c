@@ -287,8 +287,8 @@ START_TEST(version_and_man) {
         ".SH \"EXIT STATUS\"\n",
         "\\fB\\-\\-resume\\fR [\\fIDIR\\fR]\n",
         "\\fB\\-\\-config\\fR \\fIFILE\\fR\n",
-        "\\fBbnn\\-eval\\fR(1),\n\\fBbnn\\-export\\fR(1),\n\\fBbnn\\-predict\\fR(1),\n"
-        "\\fBbnn\\-report\\fR(1),\n\\fBbnn\\-sweep\\fR(1)\n"};
+        "\\fBbnn\\-eval\\fR(1),\n\\fBbnn\\-export\\fR(1),\n\\fBbnn\\-predict\\fR(1),\n",
+        "\\fBbnn\\-predict\\fR(1),\n\\fBbnn\\-report\\fR(1),\n\\fBbnn\\-sweep\\fR(1)\n"};
     for (size_t i = 0; i < sizeof there / sizeof there[0]; i++)
         ck_assert_msg(strstr(printed, there[i]) != NULL, "no '%s' in\n%s", there[i], printed);
     for (size_t i = 0; i < program.option_count; i++) {
