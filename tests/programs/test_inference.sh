@@ -108,10 +108,10 @@ check 'other rows' "$bench" conv --arch resnet20 --image-size 8 --batch-size 1 -
     --json conv.json
 wrong 'other rows' "conv.json: row 1: 'format' is missing .*bnn-bench infer" conv.json
 wrong 'a result over a file' 'json' board laptop.json --json board/pi4/bnn.json
-wrong 'an option of another command' '--output goes with run and compare, not with inference' board \
+wrong 'an option of another command' '--output goes with run, compare and bibench, not with inference' board \
     --output x.html
-wrong 'corruptions' '--corruption goes with run, compare and robustness' board --corruption fog
-expect_fail 'an option of inference' '--count-undeployable goes with inference, not with robustness' \
+wrong 'corruptions' '--corruption goes with run, compare, robustness and bibench' board --corruption fog
+expect_fail 'an option of inference' '--count-undeployable goes with inference and bibench, not with robustness' \
     "$report" robustness trained --count-undeployable
 expect_fail 'a command like none' 'did you mean inference' "$report" inferense board
 expect_late_fail 'no JSON can be written' 'nowhere/x.json' "$report" inference laptop.json \
