@@ -21,6 +21,9 @@ static inline double bnn_overlap(const float *a, const float *b) {
 /* Box `index` of an image, or NULL where there is none. */
 static inline const float *bnn_box_at(const bnn_boxes *boxes, size_t image, size_t index) {
     size_t columns = (size_t)boxes->columns;
+    if (boxes->at == NULL) {
+        return NULL;
+    }
     const float *at = boxes->at + ((boxes->shared ? 0 : image * boxes->count) + index) * columns;
     return columns == 4 ? at : at[0] >= 0.0f ? at + 1 : NULL;
 }

@@ -57,6 +57,7 @@ static bnn_t full_layer(const bnn_build *b, bnn_t x, int kernel, int dilation, i
 static void backbone(const bnn_build *b, const bnn_arch *arch, bnn_t x, bnn_t map[2]) {
     static const int convs[STAGES] = {2, 2, 3, 3, 3}, widths[STAGES] = {64, 128, 256, 512, 512};
     int number = 0;
+    map[0] = BNN_NONE;
     for (int stage = 0; stage < STAGES; stage++) {
         const int last = stage == STAGES - 1;
         for (int i = 0; i < convs[stage]; i++) {

@@ -137,19 +137,20 @@ static const double *summarized(const bnn_spec *spec, const bnn_score *score, su
     if (memo->count && memo->listed == score->listed) {
         return memo->value;
     }
+    double *value = malloc(count * sizeof *value);
     free(memo->value);
-    *memo = (bnn_score_memo){.value = malloc(count * sizeof *memo->value)};
+    *memo = (bnn_score_memo){.value = value};
     listed l = take(score);
-    for (size_t i = 0; memo->value && i < count; i++) {
-        memo->value[i] = NAN;
+    for (size_t i = 0; value && i < count; i++) {
+        value[i] = NAN;
     }
-    if (memo->value && l.truth) {
-        of(&l, spec->classes, memo->value, memo->value + BNN_MAX_METRICS);
+    if (value && l.truth) {
+        of(&l, spec->classes, value, value + BNN_MAX_METRICS);
         memo->count = count;
         memo->listed = score->listed;
     }
     free(l.truth);
-    return memo->value;
+    return value;
 }
 
 static double value_of(const bnn_spec *spec, const bnn_score *score, summary *of, int number) {
