@@ -22,14 +22,15 @@ CC=clang cmake -S . -B build-tsan -DCMAKE_BUILD_TYPE=RelWithDebInfo -DBNN_SANITI
     -DBNN_CUDA=OFF >/dev/null
 # shellcheck disable=SC2086 # words
 cmake --build build-tsan -j"$jobs" --target $threaded
-ctest --test-dir build-test --output-on-failure -j"$jobs" -E '^golden_detectors$'
+slow='^(golden_detectors|check_cuda_training)$' # with sanitizers they would take a quarter of an hour
+ctest --test-dir build-test --output-on-failure -j"$jobs" -E "$slow"
 ctest --test-dir build-tsan --output-on-failure -R "^($(echo "$threaded" | tr ' ' '|'))\$"
 status=0
 tests/rules/check_tidy.sh build-clang || status=$?
 [ $status = 0 ] || [ $status = 77 ] || exit $status
 tests/fuzz/run.sh 2
 tests/fuzz/coverage.sh
-ctest --test-dir build-clang --output-on-failure -R '^golden_detectors$' # too slow with sanitizers
+ctest --test-dir build-clang --output-on-failure -j"$jobs" -R "$slow"
 skipped=0
 for isa in generic avx2 avx512 avx512_vpopcntdq amx; do
     case $isa in
