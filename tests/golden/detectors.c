@@ -55,48 +55,21 @@ static const bnn_st_tensor *need(net_case *c, const char *name, bnn_st_dtype dty
 
 static void compare(net_case *c, const char *name, const float *got) {
     const bnn_st_tensor *want = need(c, name, BNN_ST_F32, SIZE_MAX);
-    double worst = 0.0, largest = 1e-30;
-    for (size_t i = 0; want && i < want->count; i++) {
-        float w;
-        memcpy(&w, (const char *)want->data + 4 * i, 4);
-        double d = fabs((double)got[i] - (double)w);
-        worst = d > worst || isnan(d) ? d : worst;
-        largest = fmax(largest, fabs((double)w));
+    double error = want ? golden_relative_max(want, got) : 0.0;
+    if (!(error <= golden_tolerance(c->file, name, 1e-5))) {
+        fail(c, name, "relative error", error);
     }
-    if (!(worst / largest <= golden_tolerance(c->file, name, 1e-5))) {
-        fail(c, name, "relative error", worst / largest);
-    }
-}
-
-typedef struct norms {
-    double norm, sum;
-} norms;
-
-static norms norms_of(const float *x, size_t n) {
-    norms r = {0.0, 0.0};
-    for (size_t i = 0; i < n; i++) {
-        r.norm += (double)x[i] * (double)x[i];
-        r.sum += (double)x[i];
-    }
-    r.norm = sqrt(r.norm);
-    return r;
 }
 
 static void compare_norms(net_case *c, const char *name, const float *x, size_t count,
                           double tolerance, double floor) {
     const bnn_st_tensor *want = need(c, name, BNN_ST_F32, 2);
-    norms got = norms_of(x, count);
-    float pair[2];
     if (!want || want->count != 2) {
         return;
     }
-    memcpy(pair, want->data, sizeof pair);
-    double norm = fmax((double)pair[0], 1e-30);
-    double error = fabs(got.norm - (double)pair[0]) / norm;
-    double of_sum =
-        fabs(got.sum - (double)pair[1]) / fmax(fabs((double)pair[1]), norm * sqrt((double)count));
-    if ((double)pair[0] >= floor && !(fmax(error, of_sum) <= tolerance)) {
-        fail(c, name, "relative error", fmax(error, of_sum));
+    double error = golden_norm_error(want, x, count, floor);
+    if (!(error <= tolerance)) {
+        fail(c, name, "relative error", error);
     }
 }
 
@@ -115,7 +88,7 @@ static void compare_gradients(net_case *c, int noise) {
             }
             const float *gradient = learned ? bnn_param_grad(c->params, p) : NULL;
             if (gradient && pass == 0 && noise) {
-                floor = fmax(floor, 1e-4 * norms_of(gradient, p->count).norm);
+                floor = fmax(floor, 1e-4 * golden_norm(gradient, p->count));
             } else if (gradient && pass == 1) {
                 compare_norms(c, name, gradient, p->count, golden_tolerance(c->file, name, 1e-3),
                               floor);

@@ -34,5 +34,12 @@ int golden_tells_noise(const bnn_st_file *file);
 /* The tolerance of `what`: `base`, or ten times the noise that the file tells of it; INFINITY where
  * that is more than a tenth, which is not compared. */
 double golden_tolerance(const bnn_st_file *file, const char *what, double base);
+/* The largest difference from a tensor of F32, by its largest value. */
+double golden_relative_max(const bnn_st_tensor *want, const float *got);
+double golden_norm(const float *x, size_t count);
+/* Of a gradient or a map, of which a file has two numbers: the error of its 2-norm, or if that is
+ * larger, of its sum against the largest sum that norm allows; 0 where the norm is below `floor`.
+ */
+double golden_norm_error(const bnn_st_tensor *want, const float *x, size_t count, double floor);
 
 #endif

@@ -90,25 +90,13 @@ static void make_labels(net_case *c) {
     }
 }
 
-static double relative_max(const bnn_st_tensor *want, const float *got) {
-    double worst = 0.0, largest = 0.0;
-    for (size_t i = 0; i < want->count; i++) {
-        float w;
-        memcpy(&w, (const char *)want->data + 4 * i, 4);
-        double d = fabs((double)got[i] - (double)w);
-        worst = d > worst || isnan(d) ? d : worst;
-        largest = fmax(largest, fabs((double)w));
-    }
-    return worst / fmax(largest, 1e-30);
-}
-
 static void compare(net_case *c, const char *name, const float *got, double tolerance) {
     const bnn_st_tensor *want = bnn_st_find(c->file, name);
     if (!want || want->dtype != BNN_ST_F32) {
         fail(c, name, "missing", 0.0);
         return;
     }
-    double error = relative_max(want, got);
+    double error = golden_relative_max(want, got);
     if (!(error <= tolerance)) {
         fail(c, name, "relative error", error);
     }
@@ -136,26 +124,12 @@ static void evaluate(net_case *c, const char *name, double tolerance) {
     }
 }
 
-typedef struct norms {
-    double norm, sum;
-} norms;
-
-static norms norms_of(const float *x, size_t n) {
-    norms r = {0.0, 0.0};
-    for (size_t i = 0; i < n; i++) {
-        r.norm += (double)x[i] * (double)x[i];
-        r.sum += (double)x[i];
-    }
-    r.norm = sqrt(r.norm);
-    return r;
-}
-
 static double largest_gradient(const net_case *c) {
     double largest = 0.0;
     for (size_t i = 0; i < c->params->count; i++) {
         const bnn_param *p = c->params->list[i];
         if (p->trainable) {
-            largest = fmax(largest, norms_of(bnn_param_grad(c->params, p), p->count).norm);
+            largest = fmax(largest, golden_norm(bnn_param_grad(c->params, p), p->count));
         }
     }
     return largest;
@@ -217,8 +191,8 @@ static int has_batch_norm(const net_case *c) {
     return 0;
 }
 
-/* Each parameter's gradient: its 2-norm, and its sum against the largest sum that norm allows. In
- * front of batch norms what is far below the network's largest is rounding noise. */
+/* Each parameter's gradient. In front of batch norms what is far below the network's largest is
+ * rounding noise. */
 static void compare_gradients(net_case *c) {
     double largest = has_batch_norm(c) ? largest_gradient(c) : 0.0;
     for (size_t i = 0; i < c->params->count; i++) {
@@ -234,18 +208,10 @@ static void compare_gradients(net_case *c) {
             fail(c, name, "missing", 0.0);
             continue;
         }
-        float pair[2];
-        memcpy(pair, want->data, sizeof pair);
-        norms got = norms_of(bnn_param_grad(c->params, p), p->count);
-        if ((double)pair[0] < 1e-4 * largest) {
-            continue;
-        }
-        double norm = fmax((double)pair[0], 1e-30);
-        double norm_error = fabs(got.norm - (double)pair[0]) / norm;
-        double sum_error = fabs(got.sum - (double)pair[1]) /
-                           fmax(fabs((double)pair[1]), norm * sqrt((double)p->count));
-        if (!(norm_error <= tolerance) || !(sum_error <= tolerance)) {
-            fail(c, name, "relative error", fmax(norm_error, sum_error));
+        double error =
+            golden_norm_error(want, bnn_param_grad(c->params, p), p->count, 1e-4 * largest);
+        if (!(error <= tolerance)) {
+            fail(c, name, "relative error", error);
         }
     }
 }
