@@ -14,6 +14,9 @@
 #include "engine/device.h"
 #include "tests/cpu/kernel_tables.h"
 
+/* The tests of all families (all.c), whatever tables the walk finds. */
+void add_kernel_tests(TCase *tcase);
+
 /* Each adds its file's tests. */
 void add_product_tests(TCase *tcase);
 void add_attention_tests(TCase *tcase);
