@@ -284,24 +284,14 @@ typedef struct command {
 static const command commands[] = {{"run", RUN, open_runs, run_page},
                                    {"compare", COMPARE, open_runs, compare_page},
                                    {"robustness", ROBUSTNESS, open_runs, run_robustness},
-                                   {"inference", INFERENCE, open_files, run_inference},
-                                   {"bibench", BIBENCH, open_sweep, sweep_page}};
+                                   {"bibench", BIBENCH, open_sweep, sweep_page},
+                                   {"inference", INFERENCE, open_files, run_inference}};
 
 enum { COMMANDS = sizeof commands / sizeof *commands };
 
 static const command *find_command(const char *name, bnn_error *err) {
-    const char *names[COMMANDS + 1] = {NULL};
-    for (size_t i = 0; i < COMMANDS; i++) {
-        names[i] = commands[i].name;
-        if (strcmp(name, names[i]) == 0) {
-            return &commands[i];
-        }
-    }
-    const char *near = bnn_nearest_name(name, names);
-    bnn_fail(err, BNN_ERR_ARGUMENT,
-             "%.80s: must be run, compare, robustness, bibench or inference%s%s%s", name,
-             near ? " (did you mean " : "", near ? near : "", near ? "?)" : "");
-    return NULL;
+    const int found = bnn_command_find(name, commands, sizeof *commands, COMMANDS, err);
+    return found < 0 ? NULL : &commands[found];
 }
 
 /* An option that would do nothing was meant otherwise. */

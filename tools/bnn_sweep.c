@@ -280,17 +280,8 @@ static const command commands[] = {
 enum { COMMANDS = sizeof commands / sizeof *commands };
 
 static const command *find_command(const char *name, bnn_error *err) {
-    const char *names[COMMANDS + 1] = {NULL};
-    for (size_t i = 0; i < COMMANDS; i++) {
-        names[i] = commands[i].name;
-        if (strcmp(name, names[i]) == 0) {
-            return &commands[i];
-        }
-    }
-    const char *near = bnn_nearest_name(name, names);
-    bnn_fail(err, BNN_ERR_ARGUMENT, "%.80s: must be plan, run or status%s%s%s", name,
-             near ? " (did you mean " : "", near ? near : "", near ? "?)" : "");
-    return NULL;
+    const int found = bnn_command_find(name, commands, sizeof *commands, COMMANDS, err);
+    return found < 0 ? NULL : &commands[found];
 }
 
 /* An option that would do nothing was meant otherwise. */

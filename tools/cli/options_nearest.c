@@ -3,8 +3,10 @@
  * About one mistake in three letters is forgiven; behind that, an abbreviation ("batch" for
  * "batch-size") is still near. */
 #include <ctype.h>
+#include <stdio.h>
 #include <string.h>
 
+#include "engine/base/text.h"
 #include "tools/cli/options_internal.h"
 
 enum { LONGEST = 63, ABBREVIATION = 3, FAR = 1000 };
@@ -67,4 +69,28 @@ const char *bnn_nearest_name(const char *name, const char *const *names) {
     for (; *names; names++)
         bnn_nearest_offer(&nearest, *names);
     return nearest.best;
+}
+
+/* Appends to list[bytes]. */
+static void append(char *list, size_t bytes, const char *separator, const char *name) {
+    const size_t used = strlen(list);
+    snprintf(list + used, bytes - used, "%s%s", separator, name);
+}
+
+int bnn_command_find(const char *name, const void *table, size_t size, size_t count,
+                     bnn_error *err) {
+    enum { MOST = 16 };
+    const char *names[MOST + 1] = {NULL};
+    char list[256] = "";
+    for (size_t i = 0; i < count && i < MOST; i++) {
+        memcpy(&names[i], (const char *)table + i * size, sizeof names[i]);
+        append(list, sizeof list, i == 0 ? "" : i + 1 == count ? " or " : ", ", names[i]);
+    }
+    const int found = bnn_name_find(names, name);
+    if (found < 0) {
+        const char *near = bnn_nearest_name(name, names);
+        bnn_fail(err, BNN_ERR_ARGUMENT, "%.80s: must be %s%s%s%s", name, list,
+                 near ? " (did you mean " : "", near ? near : "", near ? "?)" : "");
+    }
+    return found;
 }

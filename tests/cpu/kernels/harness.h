@@ -36,8 +36,8 @@ void add_box_tests(TCase *tcase);
 
 enum { GUARD = 64, MOST = 4096, THREADS = 3 };
 
-/* As ck_assert, but where it holds nothing is called (fixtures/mark_point.c): there is one per value,
- * and they would take a fifth of the time. */
+/* As ck_assert, but where it holds nothing is called (fixtures/mark_point.c): there is one per
+ * value, and they would take a fifth of the time. */
 #define REQUIRE(ok) require((ok) ? 1 : 0, __LINE__, #ok)
 
 static inline void require(int ok, int line, const char *what) {
