@@ -29,7 +29,9 @@ static void repair(uint8_t *bytes, size_t size) {
 int LLVMFuzzerTestOneInput(const uint8_t *input, size_t size) {
     uint8_t *bytes = malloc(size + 1);
     bnn_insist(bytes != NULL);
-    memcpy(bytes, input, size);
+    if (size) { /* an empty input has no address */
+        memcpy(bytes, input, size);
+    }
     for (int repaired = 0; repaired < 2; repaired++) {
         const size_t kept = bnn_events_kept(bytes, size, 5, 2);
         bnn_insist(kept <= size);
