@@ -262,6 +262,18 @@ static const char *name_of(evaluation *e, const char *name) {
                             (int)strcspn(name, e->now.task->by_point ? ":\n" : "\n"), name);
 }
 
+/* Thousandths, so that a page is as small as a picture needs it; 0: memory is out. */
+static int take_curve(evaluation *e, int class) {
+    const double *curve = e->now.task->curve(&e->model.spec, &e->score, class);
+    int16_t *kept = bnn_arena_alloc(e->arena, BNN_CURVE_POINTS * sizeof *kept);
+    const int known = curve && kept && !isnan(curve[0]);
+    for (int i = 0; known && i < BNN_CURVE_POINTS; i++) {
+        kept[i] = (int16_t)lround(1000.0 * curve[i]);
+    }
+    e->now.classes[class].curve = known ? kept : NULL;
+    return curve && kept;
+}
+
 static bnn_code take_classes(evaluation *e, bnn_error *err) {
     bnn_results *r = &e->now;
     const bnn_spec *spec = &e->model.spec;
@@ -277,6 +289,10 @@ static bnn_code take_classes(evaluation *e, bnn_error *err) {
             bnn_results_as_written(r->task->group(spec, &e->score, (int)c, &name, &samples));
         r->classes[c].samples = (int64_t)samples;
         r->classes[c].name = name_of(e, name);
+        r->classes[c].curve = NULL;
+        if (r->task->curve && r->classes[c].samples && !take_curve(e, (int)c)) {
+            return bnn_fail(err, BNN_ERR_MEMORY, "out of memory for the results");
+        }
         if (!r->classes[c].name) {
             return bnn_fail(err, BNN_ERR_MEMORY, "out of memory for the results");
         }

@@ -131,12 +131,15 @@ bnn_listed_boxes bnn_boxes_listed(const bnn_score *score) {
     return l;
 }
 
-/* Numbers of a score: its metrics, then the AP of each class; NAN where memory is out. */
-typedef void summary(const bnn_listed_boxes *l, int classes, double *metric, double *ap);
+/* Numbers of a score: its metrics, then the AP of each class, then its curve; NAN where memory is
+ * out. */
+typedef void summary(const bnn_listed_boxes *l, int classes, double *metric, double *ap,
+                     double *curve);
 
 /* Computed once for what is listed. */
 static const double *summarized(const bnn_spec *spec, const bnn_score *score, summary *of) {
-    const size_t count = BNN_MAX_METRICS + (size_t)spec->classes;
+    const size_t curves = BNN_MAX_METRICS + (size_t)spec->classes;
+    const size_t count = curves + (size_t)spec->classes * BNN_CURVE_POINTS;
     bnn_score_memo *memo = score->memo;
     if (memo->count && memo->listed == score->listed) {
         return memo->value;
@@ -149,7 +152,7 @@ static const double *summarized(const bnn_spec *spec, const bnn_score *score, su
         value[i] = NAN;
     }
     if (value && l.truth) {
-        of(&l, spec->classes, value, value + BNN_MAX_METRICS);
+        of(&l, spec->classes, value, value + BNN_MAX_METRICS, value + curves);
         memo->count = count;
         memo->listed = score->listed;
     }
@@ -160,6 +163,12 @@ static const double *summarized(const bnn_spec *spec, const bnn_score *score, su
 static double value_of(const bnn_spec *spec, const bnn_score *score, summary *of, int number) {
     const double *all = score->training ? NULL : summarized(spec, score, of);
     return all ? 100.0 * all[number] : NAN;
+}
+
+static const double *curve_of(const bnn_spec *spec, const bnn_score *score, summary *of,
+                              int class) {
+    const double *all = score->training ? NULL : summarized(spec, score, of);
+    return all ? all + BNN_MAX_METRICS + spec->classes + class * BNN_CURVE_POINTS : NULL;
 }
 
 static size_t sums(const bnn_spec *spec) {
@@ -191,12 +200,14 @@ static double group_of(const bnn_spec *spec, const bnn_score *score, summary *of
 /* ---- as PASCAL VOC scores ---- */
 
 /* The classic one: eleven points of recall, boxes of pixels; and the area of later years. */
-static void summarize_voc(const bnn_listed_boxes *l, int classes, double *metric, double *ap) {
+static void summarize_voc(const bnn_listed_boxes *l, int classes, double *metric, double *ap,
+                          double *curve) {
     bnn_voc_rule rule = {.iou = 0.5, .plus_one = 1};
     bnn_error err;
-    bnn_voc_ap(l->truth, l->truths, l->found, l->founds, classes, rule, ap, &metric[1], &err);
+    bnn_voc_ap(l->truth, l->truths, l->found, l->founds, classes, rule, ap, &metric[1], NULL, &err);
     rule.eleven = 1;
-    bnn_voc_ap(l->truth, l->truths, l->found, l->founds, classes, rule, ap, &metric[0], &err);
+    bnn_voc_ap(l->truth, l->truths, l->found, l->founds, classes, rule, ap, &metric[0], curve,
+               &err);
 }
 
 static double voc_value(const bnn_spec *spec, const bnn_score *score, int metric) {
@@ -206,6 +217,10 @@ static double voc_value(const bnn_spec *spec, const bnn_score *score, int metric
 static double voc_group(const bnn_spec *spec, const bnn_score *score, int class, const char **name,
                         double *samples) {
     return group_of(spec, score, summarize_voc, class, name, samples);
+}
+
+static const double *voc_curve(const bnn_spec *spec, const bnn_score *score, int class) {
+    return curve_of(spec, score, summarize_voc, class);
 }
 
 static const bnn_metric voc_metrics[] = {
@@ -230,8 +245,12 @@ static const bnn_metric voc_metrics[] = {
                {"box_ignore", BNN_I32, {1, 1, BNN_MAX_BOXES, 1}}},                                 \
     .boxes = 1, .loss = bnn_detect_loss, .sums = sums, .add = add, .groups = groups
 
-const bnn_task bnn_task_detect = {BOXES, .name = "detect", .metrics = voc_metrics,
-                                  .value = voc_value, .group = voc_group};
+const bnn_task bnn_task_detect = {BOXES,
+                                  .name = "detect",
+                                  .metrics = voc_metrics,
+                                  .value = voc_value,
+                                  .group = voc_group,
+                                  .curve = voc_curve};
 
 /* ---- as COCO scores ---- */
 
@@ -239,10 +258,12 @@ static const int coco_numbers[] = {BNN_COCO_AP,       BNN_COCO_AP50,      BNN_CO
                                    BNN_COCO_AP_SMALL, BNN_COCO_AP_MEDIUM, BNN_COCO_AP_LARGE,
                                    BNN_COCO_AR100};
 
-static void summarize_coco(const bnn_listed_boxes *l, int classes, double *metric, double *ap) {
+static void summarize_coco(const bnn_listed_boxes *l, int classes, double *metric, double *ap,
+                           double *curve) {
     double stats[BNN_COCO_STATS];
     bnn_error err;
-    if (bnn_coco_ap(l->truth, l->truths, l->found, l->founds, classes, stats, ap, &err) == BNN_OK) {
+    if (bnn_coco_ap(l->truth, l->truths, l->found, l->founds, classes, stats, ap, curve, &err) ==
+        BNN_OK) {
         for (size_t i = 0; i < sizeof coco_numbers / sizeof *coco_numbers; i++) {
             metric[i] = stats[coco_numbers[i]];
         }
@@ -258,6 +279,10 @@ static double coco_group(const bnn_spec *spec, const bnn_score *score, int class
     return group_of(spec, score, summarize_coco, class, name, samples);
 }
 
+static const double *coco_curve(const bnn_spec *spec, const bnn_score *score, int class) {
+    return curve_of(spec, score, summarize_coco, class);
+}
+
 #define COCO(k, l, t)                                                                              \
     { .key = k, .label = l, .name = l, .title = t, .unit = "%", .digits = 2 }
 static const bnn_metric coco_metrics[] = {
@@ -271,5 +296,9 @@ static const bnn_metric coco_metrics[] = {
     {0},
 };
 
-const bnn_task bnn_task_detect_coco = {BOXES, .name = "detect_coco", .metrics = coco_metrics,
-                                       .value = coco_value, .group = coco_group};
+const bnn_task bnn_task_detect_coco = {BOXES,
+                                       .name = "detect_coco",
+                                       .metrics = coco_metrics,
+                                       .value = coco_value,
+                                       .group = coco_group,
+                                       .curve = coco_curve};

@@ -34,8 +34,12 @@ detector() { # NAME OPTIONS...
     grep '"2012_000001"' of-packed.json | tr -d ' ,]' >some
     tr -d ' ,]' <found.json | grep 2012 >others
     same "$name: the same boxes of a data set" some others
+    matches "$name: a curve" '"precision_by_recall": "[0-9]+( [0-9]+){100}"' run/results.json
+    matches "$name: an example" '"boxes": "[-0-9 ]*"' run/results.json
     check "$name: report" "$report" run run --output page.html
     matches "$name: report" 'mean average precision' page.html
+    matches "$name: report: a curve" '>person, AP [0-9.]+ %<' page.html
+    matches "$name: report: an example" '<figcaption>[0-9]+ found, 1 there</figcaption>' page.html
     expect_fail "$name: another format" 'finds boxes, which the format onnx has no place for' \
         "$pack" run --format onnx --output run.onnx
     rm -rf run
