@@ -58,6 +58,7 @@ typedef struct bnn_net {
     int fields;
     bnn_t input[BNN_MAX_FIELDS]; /* where each goes */
     bnn_t output;                /* of a detector in training: the terms of its loss */
+    bnn_t terms;                 /* of a loss of several, one behind the other; else BNN_NONE */
     bnn_t loss;                  /* BNN_NONE in evaluation */
     bnn_t task_loss, penalty;    /* its terms; no penalty: BNN_NONE. Under a teacher the task's loss
                                     is none of them, but told */

@@ -114,6 +114,7 @@ static const bnn_arch ssd300_vgg16 = {.name = "ssd300_vgg16",
                                       .task = &bnn_task_detect,
                                       .build = bnn_build_ssd,
                                       .detections = 200,
+                                      .losses = {"confidence", "localization"},
                                       .side = 300};
 static const bnn_arch ssd300_vgg16_plain = {.name = "ssd300_vgg16_plain",
                                             .title = "SSD300 as it was published",
@@ -121,20 +122,22 @@ static const bnn_arch ssd300_vgg16_plain = {.name = "ssd300_vgg16_plain",
                                             .task = &bnn_task_detect,
                                             .build = bnn_build_ssd,
                                             .detections = 200,
+                                            .losses = {"confidence", "localization"},
                                             .without_batch_norm = 1,
                                             .side = 300};
-static const bnn_arch faster_rcnn_resnet18 = {.name = "faster_rcnn_resnet18",
-                                              .title =
-                                                  "Faster R-CNN on ResNet-18 (Ren et al. 2015)",
-                                              .inputs = {"image"},
-                                              .task = &bnn_task_detect,
-                                              .build = bnn_build_faster_rcnn,
-                                              .blocks = {2, 2, 2, 2},
-                                              .width = 64,
-                                              .detections = 100,
-                                              .rpn_samples = 256,
-                                              .roi_samples = 512,
-                                              .proposals = {{12000, 2000}, {6000, 1000}}};
+static const bnn_arch faster_rcnn_resnet18 = {
+    .name = "faster_rcnn_resnet18",
+    .title = "Faster R-CNN on ResNet-18 (Ren et al. 2015)",
+    .inputs = {"image"},
+    .task = &bnn_task_detect,
+    .build = bnn_build_faster_rcnn,
+    .blocks = {2, 2, 2, 2},
+    .width = 64,
+    .detections = 100,
+    .losses = {"rpn_class", "rpn_box", "class", "box"},
+    .rpn_samples = 256,
+    .roi_samples = 512,
+    .proposals = {{12000, 2000}, {6000, 1000}}};
 
 const bnn_arch *const bnn_archs[] = {
     &resnet18,   &resnet34,         &resnet20,           &vgg_small,

@@ -25,6 +25,9 @@ typedef struct bnn_arch {
      * published, without batch norms. */
     int detections, without_batch_norm;
     int side; /* of the square that images are stretched to; 0: they keep their proportions */
+    /* Of a loss of several terms what they are called, in the order of bnn_output.term; no name: it
+     * has one. */
+    const char *losses[BNN_MAX_TERMS + 1];
     /* Of two stages: of how many boxes a sample each learns; of the best so many proposals so many
      * stay, in training and in evaluation. */
     int rpn_samples, roi_samples;

@@ -103,8 +103,8 @@ static bnn_code record_changes(bnn_trainer *t, bnn_error *err) {
 static bnn_code reopen_run(bnn_trainer *t, bnn_error *err) {
     bnn_code code = bnn_trainer_load(t, t->set->resume, err);
     if (code == BNN_OK) {
-        code =
-            bnn_run_reopen(&t->run, t->set->output, t->task, t->state.epoch, t->state.steps, err);
+        code = bnn_run_reopen(&t->run, t->set->output, t->task, t->spec.arch->losses,
+                              t->state.epoch, t->state.steps, err);
     }
     if (code == BNN_OK && (t->set->extended || t->data_changed)) {
         code = record_changes(t, err);
@@ -127,8 +127,8 @@ static bnn_code open_run(bnn_trainer *t, bnn_error *err) {
         return code == BNN_OK ? open_events(t, err) : code;
     }
     if ((code = start_values(t, err)) != BNN_OK ||
-        (code = bnn_run_create(&t->run, t->set->output, t->task, t->set->config, t->set->overwrite,
-                               err))) {
+        (code = bnn_run_create(&t->run, t->set->output, t->task, t->spec.arch->losses,
+                               t->set->config, t->set->overwrite, err))) {
         return code;
     }
     /* From its first moment on, a run can be resumed. */
