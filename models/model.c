@@ -102,6 +102,7 @@ bnn_code bnn_net_build(const bnn_spec *spec, const bnn_device *device, bnn_param
                        .phase = spec->phase,
                        .pool = spec->pool,
                        .ties = spec->ties,
+                       .small_boxes = spec->small_boxes,
                        .dropout = spec->dropout};
     net->fields = bnn_spec_fields(spec, net->field, &inputs);
     for (int i = 0; i < inputs; i++) {

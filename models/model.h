@@ -22,6 +22,7 @@ struct bnn_spec {
     bnn_distill distill;                  /* in training: what a teacher shows */
     float dropout;                        /* in training, of a network that drops values; 0: none */
     bnn_ties ties;                        /* of a binary network with attention */
+    int small_boxes;                      /* of a detector: its anchors are for such as COCO's */
     bnn_pool pool;                        /* of points, where the architecture has such a layer */
     /* How images were prepared; travels with the model. What they were normalized with, on the
      * 0..255 scale; and the picture that stands in the middle of the input, with black around: of

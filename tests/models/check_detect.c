@@ -251,6 +251,22 @@ START_TEST(test_terms) {
 }
 END_TEST
 
+/* ---- anchors ---- */
+
+/* mmdetection's for COCO: the reference cases are of VOC. */
+START_TEST(test_small_anchors) {
+    static const float least[] = {21, 45, 99, 153, 207, 261}, most[] = {45, 99, 153, 207, 261, 315};
+    for (int l = 0; l < BNN_SSD_LEVELS; l++) {
+        const bnn_anchors a = bnn_ssd_anchors(l, 1), usual = bnn_ssd_anchors(l, 0);
+        ck_assert(a.count == usual.count && a.stride == usual.stride);
+        ck_assert(a.width[0] == least[l] && a.height[0] == least[l]);
+        ck_assert(fabsf(a.width[1] - sqrtf(least[l] * most[l])) < 1e-4f);
+        ck_assert(fabsf(a.width[2] * a.height[2] - least[l] * least[l]) < 1e-2f);
+        ck_assert(usual.width[0] > a.width[0]);
+    }
+}
+END_TEST
+
 /* ---- what does not fit ---- */
 
 START_TEST(test_refusals) {
@@ -278,6 +294,7 @@ int main(void) {
     tcase_add_loop_test(tcase, test_deployment, 0, NETS);
     tcase_add_test(tcase, test_score);
     tcase_add_test(tcase, test_terms);
+    tcase_add_test(tcase, test_small_anchors);
     tcase_add_test(tcase, test_refusals);
     suite_add_tcase(suite, tcase);
     SRunner *runner = srunner_create(suite);

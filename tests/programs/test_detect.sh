@@ -25,6 +25,7 @@ detector() { # NAME LOSSES OPTIONS...
     matches "$name: a class" '^  person +1 boxes' .out
     matches "$name: a class without boxes" '^  cow +0 boxes +-$' .out
     check "$name: pack" "$pack" run --output run.bnn
+    equal "$name: anchors" "$("$helper" metadata run.bnn anchors)" voc
     check "$name: evaluate what is packed" "$evaluate" run.bnn --data-dir VOCdevkit \
         --limit-test 2 --predictions of-packed --detections of-packed.json
     same "$name: the same boxes" of-run of-packed
@@ -88,6 +89,8 @@ done
 check 'COCO: train' "$train" --arch faster_rcnn_resnet18 --algo bnn --canvas 32 --data coco \
     --data-dir coco --batch-size 2 --epochs 1 --output run
 check 'COCO: pack' "$pack" run --output run.bnn
+equal 'COCO: anchors' "$("$helper" metadata run/best.safetensors anchors)" coco
+equal 'COCO: anchors of what is packed' "$("$helper" metadata run.bnn anchors)" coco
 check 'COCO: evaluate' "$evaluate" run.bnn --data-dir coco --detections all.json
 check 'COCO: predict' "$predict" run coco/val2017/*.jpg --json found.json --least-score 0.1 \
     --output pictures
