@@ -115,6 +115,7 @@ static const bnn_arch ssd300_vgg16 = {.name = "ssd300_vgg16",
                                       .build = bnn_build_ssd,
                                       .detections = 200,
                                       .losses = {"confidence", "localization"},
+                                      .stem = {{"backbone.", ""}},
                                       .side = 300};
 static const bnn_arch ssd300_vgg16_plain = {.name = "ssd300_vgg16_plain",
                                             .title = "SSD300 as it was published",
@@ -123,6 +124,7 @@ static const bnn_arch ssd300_vgg16_plain = {.name = "ssd300_vgg16_plain",
                                             .build = bnn_build_ssd,
                                             .detections = 200,
                                             .losses = {"confidence", "localization"},
+                                            .stem = {{"backbone.", ""}},
                                             .without_batch_norm = 1,
                                             .side = 300};
 static const bnn_arch faster_rcnn_resnet18 = {
@@ -135,6 +137,7 @@ static const bnn_arch faster_rcnn_resnet18 = {
     .width = 64,
     .detections = 100,
     .losses = {"rpn_class", "rpn_box", "class", "box"},
+    .stem = {{"backbone.", ""}, {"roi_head.shared_head.", ""}},
     .rpn_samples = 256,
     .roi_samples = 512,
     .proposals = {{12000, 2000}, {6000, 1000}}};
