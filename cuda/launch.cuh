@@ -45,6 +45,8 @@ extern "C" {
 void *bnn_cuda_queue(const bnn_stream *stream);
 /* Device memory of a stream, of BNN_CUDA_SCRATCH bytes, for kernels that have no workspace. */
 void *bnn_cuda_scratch(const bnn_stream *stream);
+/* How exact products of floats are to be (table.c). */
+bnn_precision bnn_cuda_precision(const bnn_stream *stream);
 }
 
 enum { BNN_CUDA_SCRATCH = 4096 };
