@@ -211,9 +211,10 @@ static const struct {
     bnn_code (*run)(bnn_error *);
 } commands[] = {{"list", list}, {"fetch", fetch}, {"check", check}};
 
+enum { COMMANDS = sizeof commands / sizeof *commands };
+
 static bnn_code work(bnn_error *err) {
-    const int found = bnn_command_find(operands[0], commands, sizeof *commands,
-                                       sizeof commands / sizeof *commands, err);
+    const int found = bnn_command_find(operands[0], commands, sizeof *commands, COMMANDS, err);
     bnn_code code = found < 0 ? err->code : BNN_OK;
     if (code == BNN_OK && table_file) {
         code = bnn_sources_read(table_file, &extra, err);
@@ -225,5 +226,13 @@ static bnn_code work(bnn_error *err) {
 }
 
 int main(int argc, char **argv) {
+    static const char *names[100];
+    for (size_t i = 0; i < bnn_source_count && i + 1 < sizeof names / sizeof *names; i++) {
+        names[i] = bnn_sources[i].name;
+    }
+    program.operand_names = names;
+    program.commands = commands;
+    program.command_size = sizeof *commands;
+    program.command_count = COMMANDS;
     return bnn_start(&program, argc, argv, work);
 }

@@ -45,11 +45,12 @@ dpkg-deb -x "$deb" root
 tar -xzf "$tgz"
 unpacked=$(find . -maxdepth 1 -type d -name 'bnn-*')
 for file in bin/bnn-train include/bnn.h share/bnn/plans/quick.json share/doc/bnn/README.md \
-    share/doc/bnn/copyright; do
+    share/doc/bnn/copyright share/bash-completion/completions/bnn-train; do
     [ -s "root/usr/$file" ] || fail "the Debian package has no $file"
     [ -s "$unpacked/$file" ] || fail "the archive has no $file"
 done
-(cd root/usr && find . -type f | sort) >of_deb
+[ -s root/usr/share/zsh/vendor-completions/_bnn-train ] || fail "Debian's zsh finds no completion"
+(cd root/usr && find . -type f | sed 's,vendor-completions,site-functions,' | sort) >of_deb
 (cd "$unpacked" && find . -type f | sort) >of_tgz
 diff of_deb of_tgz || fail "one package has (<) and the other (>)"
 
