@@ -258,4 +258,5 @@ __attribute__((visibility("default")))
 const bnn_cuda_entry bnn_cuda_library = {.version = BNN_VERSION,
                                          .kernels_bytes = sizeof(bnn_kernels),
                                          .device_ops_bytes = sizeof(bnn_device_ops),
-                                         .open = open_gpu};
+                                         .open = open_gpu,
+                                         .multiply = bnn_cuda_multiply};

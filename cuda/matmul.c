@@ -39,3 +39,34 @@ void bnn_cuda_matmul(const bnn_stream *stream, int transposed, size_t m, size_t 
     }
     q->blas_error = q->blas_error == CUBLAS_STATUS_SUCCESS ? status : q->blas_error;
 }
+
+/* ---- for comparisons ---- */
+
+bnn_code bnn_cuda_multiply(const bnn_stream *stream, const bnn_cublas_product *product,
+                           const void *a, const void *b, void *c, bnn_error *err) {
+    static const int32_t whole[2] = {1, 0};
+    static const float real[2] = {1.0f, 0.0f};
+    static const struct {
+        cudaDataType_t operand, result;
+        cublasComputeType_t compute;
+        const void *one, *zero;
+    } kinds[] = {
+        [BNN_CUBLAS_INT8] = {CUDA_R_8I, CUDA_R_32I, CUBLAS_COMPUTE_32I, &whole[0], &whole[1]},
+        [BNN_CUBLAS_FP16] = {CUDA_R_16F, CUDA_R_16F, CUBLAS_COMPUTE_32F, &real[0], &real[1]},
+        [BNN_CUBLAS_TF32] = {CUDA_R_32F, CUDA_R_32F, CUBLAS_COMPUTE_32F_FAST_TF32, &real[0],
+                             &real[1]}};
+    bnn_cuda_queue *q = bnn_cuda_queue_of(stream);
+    const int64_t m = (int64_t)product->m, n = (int64_t)product->n, k = (int64_t)product->k;
+    cublasStatus_t status = open_blas(q);
+    if (status == CUBLAS_STATUS_SUCCESS) {
+        status =
+            cublasGemmEx_64(q->blas, CUBLAS_OP_T, CUBLAS_OP_N, n, m, k, kinds[product->kind].one, b,
+                            kinds[product->kind].operand, k, a, kinds[product->kind].operand, k,
+                            kinds[product->kind].zero, c, kinds[product->kind].result, n,
+                            kinds[product->kind].compute, CUBLAS_GEMM_DEFAULT);
+    }
+    return status == CUBLAS_STATUS_SUCCESS
+               ? BNN_OK
+               : bnn_fail(err, BNN_ERR_UNSUPPORTED, "cuBLAS has no product of %zu x %zu x %zu: %s",
+                          product->m, product->n, product->k, cublasGetStatusString(status));
+}

@@ -5,7 +5,7 @@
 #include <cublas_v2.h>
 #include <cuda_runtime_api.h>
 
-#include "engine/device.h"
+#include "cuda/cuda.h"
 
 /* Errors come later than the calls; the first of either kind is kept, and `finish` tells it. */
 typedef struct bnn_cuda_queue {
@@ -18,5 +18,9 @@ typedef struct bnn_cuda_queue {
 
 /* Of a stream, whose GPU the calling thread has chosen when this returns. */
 bnn_cuda_queue *bnn_cuda_queue_of(const bnn_stream *stream);
+
+/* matmul.c: bnn_cublas_multiply. */
+bnn_code bnn_cuda_multiply(const bnn_stream *stream, const bnn_cublas_product *product,
+                           const void *a, const void *b, void *c, bnn_error *err);
 
 #endif
