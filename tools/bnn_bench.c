@@ -69,7 +69,8 @@ static bnn_option options[] = {
     {"threads", BNN_OPTION_INT, &threads, "N", "Processors to use, on either side.",
      .default_text = "all for train, otherwise 1", .min = 1, .max = 1024},
     {"device", BNN_OPTION_STRING, &where.device, "NAME",
-     "With train and infer: where our side runs, cpu, cuda or cuda:I.", .default_text = NULL},
+     "Where our side runs, cpu, cuda or cuda:I; gemm compares products of a GPU with cuBLAS.",
+     .default_text = NULL},
     {"precision", BNN_OPTION_STRING, &where.precision, "NAME", BNN_PRECISION_HELP,
      .choices = bnn_precision_names},
     {"repeat", BNN_OPTION_INT, &repeat, "N",
@@ -310,9 +311,9 @@ static bnn_code name_device(const command *c, bnn_bench *bench, char *name, size
         snprintf(name, bytes, "%s", bench->device.kernels->name);
         return BNN_OK;
     }
-    if (!(c->bit & (TRAIN | INFER)) || scaling) {
-        return bnn_fail(err, BNN_ERR_ARGUMENT, "--device %.80s goes with train and infer%s",
-                        where.device, scaling ? ", without --scaling" : "");
+    if (!(c->bit & NETWORKS) || scaling) {
+        return bnn_fail(err, BNN_ERR_ARGUMENT, "--device %.80s says nothing %s", where.device,
+                        scaling ? "with --scaling" : "to data");
     }
     bnn_code code = bnn_worker_start(&work, &worker, err);
     snprintf(name, bytes, "%s", code == BNN_OK ? bnn_worker_version(worker) : "");
