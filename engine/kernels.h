@@ -621,6 +621,9 @@ typedef struct bnn_kernels {
     void (*adam_step)(const bnn_stream *stream, size_t n, float *w, const float *g, float *m,
                       float *v, float lr, float beta1, float beta2, float eps, float weight_decay,
                       int decoupled, uint64_t step);
+    /* An exponential moving average: a += weight * (w - a). */
+    void (*average_step)(const bnn_stream *stream, size_t n, const float *w, float weight,
+                         float *a);
 } bnn_kernels;
 
 /* The CPU's table. `isa`: "generic", "avx2", "avx512", "avx512_vpopcntdq", "amx", "neon", or NULL

@@ -29,7 +29,7 @@ static int64_t epochs = 0, batch_size = 0, warmup_epochs = -1, seed = 1, threads
 static int64_t limit_train = 0, limit_test = 0, image_size = 0, canvas = 0, points = 0, length = 0;
 static int64_t accumulate = 1, checkpoint_every = 0, patience = 0;
 static const char *frozen;
-static double clip_norm = 0.0, clip_grad_norm = 0.0;
+static double clip_norm = 0.0, clip_grad_norm = 0.0, ema = 0.0;
 static double lr = -1.0, momentum = -1.0, weight_decay = -1.0, dropout = -1.0;
 static const char *distill = "logits";
 static bool nesterov, init_partial, overwrite, list, dry_run, profile, accept_changed_data,
@@ -112,6 +112,11 @@ static bnn_option options[] = {
     {"clip-grad-norm", BNN_OPTION_REAL, &clip_grad_norm, "X",
      "Scale all gradients of a step down together where their 2-norm is larger; 0: leave them.",
      .min = 0, .max = 1e9, .from_config = 2},
+    {"ema", BNN_OPTION_REAL, &ema, "DECAY",
+     "Evaluate and save, instead of the last step's parameters, their exponential moving average: "
+     "after each step DECAY of it stays, as 0.999. What becomes a bit is averaged before. An "
+     "algorithm with phases averages each one anew; 0: no average.",
+     .min = 0, .max = 0.9999999, .from_config = 2},
     {"dropout", BNN_OPTION_REAL, &dropout, "X",
      "Of networks of text: the part of the values that a step leaves out.",
      .default_text = "the recipe's: 0.1", .min = 0, .max = 0.99, .from_config = 2},
@@ -277,6 +282,7 @@ static bnn_code settings_from_options(bnn_train_settings *s, bnn_error *err) {
     s->nesterov = nesterov;
     s->clip_norm = clip_norm;
     s->clip_grad_norm = clip_grad_norm;
+    s->ema = ema;
     s->freeze = frozen;
     s->schedule = (bnn_lr_schedule){
         .kind = (bnn_lr_schedule_kind)bnn_name_find(bnn_lr_schedule_names, scheduler),
@@ -320,12 +326,13 @@ static void note_schedule(const bnn_lr_schedule *s) {
 
 static void note_options(const bnn_train_settings *s) {
     static const char *const planned[] = {
-        "device",        "dry-run",    "algo",      "arch",           "data",         "image-size",
-        "batch-size",    "optimizer",  "lr",        "momentum",       "nesterov",     "scheduler",
-        "milestones",    "accumulate", "clip-norm", "clip-grad-norm", "freeze",       "pool",
-        "words",         "category",   "points",    "epochs",         "weight-decay", "resume",
-        "warmup-epochs", "threads",    "vocab",     "length",         "test-genres",  "years",
-        "canvas",        "json",       NULL};
+        "device",         "dry-run",    "algo",         "arch",        "data",
+        "image-size",     "batch-size", "optimizer",    "lr",          "momentum",
+        "nesterov",       "scheduler",  "milestones",   "accumulate",  "clip-norm",
+        "clip-grad-norm", "freeze",     "pool",         "words",       "category",
+        "points",         "epochs",     "weight-decay", "resume",      "warmup-epochs",
+        "threads",        "vocab",      "length",       "test-genres", "years",
+        "canvas",         "json",       "ema",          NULL};
     note_schedule(&s->schedule);
     if (strcmp(optimizer, "sgd") != 0) {
         bnn_options_note(&program, "momentum", "says nothing without --optimizer sgd");

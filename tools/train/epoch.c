@@ -51,37 +51,6 @@ static size_t samples_ahead(const bnn_trainer *t) {
     return left < most ? left : most;
 }
 
-/* A gradient adds to the step's, and that of its last batch moves the parameter. */
-void bnn_trainer_update(void *self, const bnn_stream *stream, const bnn_param *param, float *grad) {
-    bnn_trainer *t = self;
-    size_t first = param->offset, count = param->count;
-    if (t->sum) {
-        stream->device.kernels->copy(stream, count, grad, t->sum + first, !t->first_batch);
-        grad = t->sum + first;
-    }
-    if (t->last_batch && t->set->clip_grad_norm == 0.0) {
-        double start = bnn_now();
-        bnn_optimizer_move(&t->optimizer, stream, first, count, bnn_param_memory(t->params, param),
-                           grad);
-        t->moving += bnn_now() - start;
-    }
-}
-
-/* All gradients of a step, as long as they may be together; then what they move. */
-static void move_together(bnn_trainer *t, const bnn_stream *stream) {
-    double start = bnn_now();
-    stream->device.kernels->clip_norm(stream, t->params->value_count, (float)t->set->clip_grad_norm,
-                                      t->sum);
-    for (size_t i = 0; i < t->params->count; i++) {
-        const bnn_param *p = t->params->list[i];
-        if (p->trainable && !p->frozen) {
-            bnn_optimizer_move(&t->optimizer, stream, p->offset, p->count,
-                               bnn_param_memory(t->params, p), t->sum + p->offset);
-        }
-    }
-    t->moving += bnn_now() - start;
-}
-
 /* Forward and backward of one batch, which has this number in the whole training; its gradients are
  * its part of the step's. */
 static bnn_code run_batch(bnn_trainer *t, const bnn_batch *batch, uint64_t number, size_t of_step,
@@ -104,8 +73,8 @@ static bnn_code run_batch(bnn_trainer *t, const bnn_batch *batch, uint64_t numbe
             bnn_optimizer_begin(&t->optimizer);
         }
         bnn_graph_backward_weighted(net->graph, (float)((double)batch->n / (double)of_step));
-        if (t->last_batch && t->set->clip_grad_norm > 0.0) {
-            move_together(t, stream);
+        if (t->last_batch) {
+            bnn_trainer_end_step(t, stream);
         }
         stream->device.ops->follow(update, stream);
     }
@@ -299,7 +268,7 @@ bnn_code bnn_trainer_finish_epoch(bnn_trainer *t, bnn_error *err) {
     const bnn_metric *metric = &t->task->metrics[0];
     char training[160];
     int stopped;
-    bnn_code code = bnn_params_to_host(t->params, &t->optimizer.stream, err); /* are folded */
+    bnn_code code = bnn_trainer_shown_to_host(t, err); /* is folded */
     if (code != BNN_OK) {
         return code;
     }

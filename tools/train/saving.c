@@ -16,7 +16,9 @@ bnn_code bnn_trainer_save(bnn_trainer *t, const char *name, bnn_error *err) {
     if (code == BNN_OK && (code = bnn_trainer_to_host(t, err)) == BNN_OK) {
         size_t n =
             bnn_train_state_meta(&t->state, t->set->optimizer->name, t->set->args, arena, meta);
-        code = bnn_checkpoint_save(path, &t->spec, t->params, &t->optimizer, meta, n, err);
+        code =
+            bnn_checkpoint_save(path, &t->spec, t->shown, t->shown != t->params ? t->params : NULL,
+                                &t->optimizer, meta, n, err);
     }
     if (code == BNN_ERR_NUMERIC) {
         bnn_fail_in(err, code, "after step %llu (epoch %u)", (unsigned long long)t->state.steps,
@@ -63,6 +65,17 @@ static bnn_code check_data(bnn_trainer *t, const char *path, bnn_error *err) {
     return BNN_OK;
 }
 
+/* Both sets of values, where there are averages. They have begun, unless nothing has been done yet
+ * since they start anew, which is found out when the epoch is entered. */
+static bnn_code read_params(bnn_trainer *t, const bnn_weights *weights, bnn_error *err) {
+    bnn_code code = bnn_weights_read_params(weights, t->shown, err);
+    if (code == BNN_OK && t->shown != t->params) {
+        t->average[0].begun = t->average[1].begun = 1;
+        code = bnn_checkpoint_read_trained(weights, t->params, err);
+    }
+    return code;
+}
+
 bnn_code bnn_trainer_load(bnn_trainer *t, const char *path, bnn_error *err) {
     bnn_st_file *file;
     bnn_spec spec;
@@ -75,7 +88,7 @@ bnn_code bnn_trainer_load(bnn_trainer *t, const char *path, bnn_error *err) {
         !(code = check_data(t, path, err)) &&
         !(code = bnn_spec_read(path, file, NULL, &spec, err)) &&
         !(code = check_same_network(t, path, &spec, err)) &&
-        !(code = bnn_weights_read_params(&weights, t->params, err)) &&
+        !(code = read_params(t, &weights, err)) &&
         !(code = bnn_checkpoint_read_optimizer(&weights, t->params, &t->optimizer, err)) &&
         !(code = bnn_trainer_to_device(t, err))) {
         t->optimizer.steps = t->state.steps;

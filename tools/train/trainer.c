@@ -75,7 +75,10 @@ static bnn_code start_values(bnn_trainer *t, bnn_error *err) {
     bnn_params_initialize(t->params, t->set->seed);
     bnn_code code = t->set->init_from ? bnn_init_from_file(t->set, t->params, err) : BNN_OK;
     bnn_apply_schedule(t->spec.binarizer, t->params, 0, t->schedule.epochs);
-    return code == BNN_OK ? bnn_trainer_to_device(t, err) : code;
+    if (code == BNN_OK && (code = bnn_trainer_to_device(t, err)) == BNN_OK) {
+        bnn_trainer_average_restart(t);
+    }
+    return code;
 }
 
 static bnn_code log_session(const bnn_trainer *t, bnn_error *err) {
@@ -178,7 +181,8 @@ static bnn_code set_up(bnn_trainer *t, bnn_error *err) {
     if ((code = bnn_trainer_build_nets(t, err)) != BNN_OK ||
         (code = bnn_params_check_frozen(t->params, err)) != BNN_OK ||
         (code = bnn_optimizer_init(&t->optimizer, set->optimizer, &set->device,
-                                   t->params->value_count, err)) != BNN_OK) {
+                                   t->params->value_count, err)) != BNN_OK ||
+        (code = bnn_trainer_average_create(t, err)) != BNN_OK) {
         return code;
     }
     const bnn_device *device = &set->device;
@@ -212,7 +216,7 @@ static bnn_code set_up(bnn_trainer *t, bnn_error *err) {
     if ((code = open_run(t, err)) != BNN_OK) {
         return code;
     }
-    return bnn_predictor_create(&t->spec, &set->device, t->params, NULL, NULL, &t->predictor, err);
+    return bnn_predictor_create(&t->spec, &set->device, t->shown, NULL, NULL, &t->predictor, err);
 }
 
 bnn_code bnn_train(const bnn_train_settings *settings, bnn_train_result *result, bnn_error *err) {
@@ -238,6 +242,7 @@ bnn_code bnn_train(const bnn_train_settings *settings, bnn_train_result *result,
     bnn_events_close(&t.events);
     bnn_run_close(&t.run);
     bnn_optimizer_free(&t.optimizer);
+    bnn_trainer_average_free(&t);
     bnn_trainer_free_nets(&t);
     settings->device.ops->release(&settings->device, BNN_MEMORY_DEVICE, t.sum);
     settings->device.ops->release(&settings->device, BNN_MEMORY_HOST, t.output);
@@ -263,8 +268,11 @@ bnn_code bnn_train_plan(const bnn_train_settings *settings, bnn_params *params, 
             slots++;
         }
         slots += (size_t)gathers(settings); /* the sum of the gradients */
-        *bytes = (params->value_count * (1 + slots) + params->buffer_count) * sizeof(float) +
-                 bnn_graph_bytes(net->graph);
+        const size_t averages = settings->ema > 0.0;
+        *bytes =
+            (params->value_count * (1 + slots + averages) + params->buffer_count * (1 + averages)) *
+                sizeof(float) +
+            bnn_graph_bytes(net->graph);
     }
     return code;
 }

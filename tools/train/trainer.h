@@ -22,6 +22,7 @@ typedef struct bnn_train_settings {
     int nesterov;
     double clip_norm;         /* of a tensor's gradient, at most; 0: as it is */
     double clip_grad_norm;    /* of all gradients together, likewise */
+    double ema;               /* decay of the average that is shown instead; 0: none */
     const char *freeze;       /* modules that stay as they are (bnn_params_freeze), or NULL */
     bnn_lr_schedule schedule; /* warm-up in steps is the trainer's to set */
     int warmup_epochs;

@@ -1,11 +1,12 @@
 /* The inside of a training, for its files: trainer.c sets it up and counts the epochs, nets.c
  * builds its graphs, saving.c writes and reads its checkpoints, epoch.c runs the steps of an epoch
- * and what follows them. */
+ * and what follows them, moving.c does what they do to the parameters, average.c averages these. */
 #ifndef BNN_TOOLS_TRAIN_TRAINER_PRIVATE_H
 #define BNN_TOOLS_TRAIN_TRAINER_PRIVATE_H
 
 #include "models/predictor.h"
 #include "models/teacher.h"
+#include "optim/average.h"
 #include "tools/run/events.h"
 #include "tools/train/train_state.h"
 #include "tools/train/trainer.h"
@@ -25,6 +26,9 @@ typedef struct bnn_trainer {
     float *sum;
     float *output; /* of a batch, for the host */
     bnn_optimizer optimizer;
+    bnn_average average[2];      /* with --ema: of the parameters, and of the buffers */
+    bnn_params averaged;         /* `params` with these for values */
+    bnn_params *shown;           /* what is evaluated, and saved as the network: one of both */
     int first_batch, last_batch; /* of its step, the one that runs */
     double moving;               /* seconds that the optimizer takes of a step */
     bnn_lr_schedule schedule;
@@ -58,10 +62,25 @@ bnn_code bnn_trainer_save(bnn_trainer *t, const char *name, bnn_error *err);
 bnn_code bnn_trainer_save_last(bnn_trainer *t, bnn_error *err);
 bnn_code bnn_trainer_load(bnn_trainer *t, const char *path, bnn_error *err);
 
-/* epoch.c: what becomes of a gradient (engine/params.h). */
+/* moving.c: what becomes of a gradient (engine/params.h). */
 void bnn_trainer_update(void *trainer, const bnn_stream *stream, const bnn_param *param,
                         float *grad);
-/* Steps to the end of the epoch, or a signal. */
+/* Behind the backward of a step's last batch. */
+void bnn_trainer_end_step(bnn_trainer *t, const bnn_stream *stream);
+
+/* average.c: once the parameters are allocated; without --ema nothing is averaged. Free it in any
+ * case. */
+bnn_code bnn_trainer_average_create(bnn_trainer *t, bnn_error *err);
+void bnn_trainer_average_free(bnn_trainer *t);
+/* Averages are the present values, and begin with the next step. */
+void bnn_trainer_average_restart(bnn_trainer *t);
+/* All parameters of a step have moved. */
+void bnn_trainer_average_step(bnn_trainer *t, const bnn_stream *stream);
+/* The values of what is shown, to the host's mirror or from it. */
+bnn_code bnn_trainer_shown_to_host(const bnn_trainer *t, bnn_error *err);
+bnn_code bnn_trainer_shown_to_device(const bnn_trainer *t, bnn_error *err);
+
+/* epoch.c: steps to the end of the epoch, or a signal. */
 bnn_code bnn_trainer_run_epoch(bnn_trainer *t, bnn_error *err);
 /* Evaluates, logs, saves. A signal during the evaluation leaves it to be done again. */
 bnn_code bnn_trainer_finish_epoch(bnn_trainer *t, bnn_error *err);

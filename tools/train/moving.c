@@ -1,0 +1,48 @@
+/* What becomes of gradients: they add up to a step's, which moves the parameters, and averages
+ * follow. */
+#include "tools/cli/progress.h"
+#include "tools/train/trainer_private.h"
+
+static void move(bnn_trainer *t, const bnn_stream *stream, const bnn_param *param, float *grad) {
+    double start = bnn_now();
+    float *value = bnn_param_memory(t->params, param);
+    bnn_optimizer_move(&t->optimizer, stream, param->offset, param->count, value, grad);
+    if (t->set->ema > 0.0) {
+        bnn_average_move(&t->average[0], stream, param->offset, param->count, value);
+    }
+    t->moving += bnn_now() - start;
+}
+
+/* A gradient adds to the step's, and that of its last batch moves the parameter. */
+void bnn_trainer_update(void *self, const bnn_stream *stream, const bnn_param *param, float *grad) {
+    bnn_trainer *t = self;
+    size_t first = param->offset, count = param->count;
+    if (t->sum) {
+        stream->device.kernels->copy(stream, count, grad, t->sum + first, !t->first_batch);
+        grad = t->sum + first;
+    }
+    if (t->last_batch && t->set->clip_grad_norm == 0.0) {
+        move(t, stream, param, grad);
+    }
+}
+
+/* All gradients of a step, as long as they may be together; then what they move. */
+static void move_together(bnn_trainer *t, const bnn_stream *stream) {
+    double start = bnn_now();
+    stream->device.kernels->clip_norm(stream, t->params->value_count, (float)t->set->clip_grad_norm,
+                                      t->sum);
+    t->moving += bnn_now() - start;
+    for (size_t i = 0; i < t->params->count; i++) {
+        const bnn_param *p = t->params->list[i];
+        if (p->trainable && !p->frozen) {
+            move(t, stream, p, t->sum + p->offset);
+        }
+    }
+}
+
+void bnn_trainer_end_step(bnn_trainer *t, const bnn_stream *stream) {
+    if (t->set->clip_grad_norm > 0.0) {
+        move_together(t, stream);
+    }
+    bnn_trainer_average_step(t, stream);
+}
