@@ -310,6 +310,10 @@ typedef struct bnn_kernels {
     /* (block) Sums of g, and of g * (x - centre) where x is given; centre[c] may be NULL, for 0. */
     void (*channel_sums)(const bnn_stream *stream, size_t rows, size_t c, const float *g,
                          bnn_numbers x, const double *centre, int reset, void *sums);
+    /* All pieces become one, in the place of the first: of moments, and of sums about one centre.
+     */
+    void (*merge_moments)(const bnn_stream *stream, size_t c, size_t pieces, void *sums);
+    void (*merge_sums)(const bnn_stream *stream, size_t c, size_t pieces, void *sums);
     /* sum[c] and dot[c] of channel_sums without centre; either may be NULL. */
     void (*channel_sums_finish)(const bnn_stream *stream, size_t c, size_t pieces, const void *sums,
                                 float *sum, float *dot, int acc);

@@ -13,6 +13,19 @@ static void move(bnn_trainer *t, const bnn_stream *stream, const bnn_param *para
     t->moving += bnn_now() - start;
 }
 
+/* What the buckets hold that are done by now, unless all gradients are clipped before. */
+static void move_buckets(bnn_trainer *t, const bnn_stream *stream, size_t done) {
+    for (; t->buckets_done < done; t->buckets_done++) {
+        const bnn_bucket *b = &t->buckets[t->buckets_done];
+        for (size_t i = b->first; i < b->end && t->set->clip_grad_norm == 0.0; i++) {
+            const bnn_param *p = t->params->list[i];
+            if (p->trainable) {
+                move(t, stream, p, t->sum + p->offset);
+            }
+        }
+    }
+}
+
 /* A gradient adds to the step's, and that of its last batch moves the parameter. */
 void bnn_trainer_update(void *self, const bnn_stream *stream, const bnn_param *param, float *grad) {
     bnn_trainer *t = self;
@@ -21,8 +34,22 @@ void bnn_trainer_update(void *self, const bnn_stream *stream, const bnn_param *p
         stream->device.kernels->copy(stream, count, grad, t->sum + first, !t->first_batch);
         grad = t->sum + first;
     }
-    if (t->last_batch && t->set->clip_grad_norm == 0.0) {
+    if (t->last_batch && bnn_trainer_shared(t)) {
+        move_buckets(t, stream, bnn_trainer_gradient_ready(t, param));
+    } else if (t->last_batch && t->set->clip_grad_norm == 0.0) {
         move(t, stream, param, grad);
+    }
+}
+
+void bnn_trainer_no_gradients(bnn_trainer *t, const bnn_stream *stream) {
+    if (t->first_batch) {
+        stream->device.kernels->fill(stream, t->params->value_count, 0.0f, t->sum);
+    }
+    for (size_t i = t->params->count; i-- > 0 && t->last_batch;) {
+        const bnn_param *p = t->params->list[i];
+        if (p->trainable && !p->frozen) {
+            move_buckets(t, stream, bnn_trainer_gradient_ready(t, p));
+        }
     }
 }
 
@@ -41,6 +68,10 @@ static void move_together(bnn_trainer *t, const bnn_stream *stream) {
 }
 
 void bnn_trainer_end_step(bnn_trainer *t, const bnn_stream *stream) {
+    while (t->buckets_done < t->bucket_count) {
+        move_buckets(t, stream, bnn_trainer_wait_bucket(t));
+    }
+    t->buckets_begun = t->buckets_done = 0;
     if (t->set->clip_grad_norm > 0.0) {
         move_together(t, stream);
     }

@@ -24,8 +24,7 @@ static bnn_code bind_net(bnn_trainer *t, bnn_graph *graph, bnn_error *err) {
 bnn_code bnn_trainer_build_nets(bnn_trainer *t, bnn_error *err) {
     const bnn_device *device = &t->set->device;
     bnn_trainer_free_nets(t);
-    bnn_code code =
-        bnn_net_build(&t->spec, device, t->params, (int)t->set->batch_size, 1, &t->full, err);
+    bnn_code code = bnn_net_build(&t->spec, device, t->params, (int)t->full_size, 1, &t->full, err);
     if (code == BNN_OK && t->tail_size) {
         code = bnn_net_build(&t->spec, device, t->params, (int)t->tail_size, 1, &t->tail, err);
     }
