@@ -8,8 +8,9 @@
 
 /* "format" in the metadata of the two kinds of files. */
 #define BNN_CHECKPOINT_FORMAT "bnn-checkpoint-1"
-#define BNN_PACKED_FORMAT "bnn-packed-3"
-#define BNN_PACKED_1_FORMAT "bnn-packed-1" /* is read, not written */
+#define BNN_PACKED_FORMAT "bnn-packed-4"
+#define BNN_PACKED_3_FORMAT "bnn-packed-3" /* these are read, not written */
+#define BNN_PACKED_1_FORMAT "bnn-packed-1"
 
 /* One more metadata entry. */
 typedef struct bnn_meta {
