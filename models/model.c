@@ -97,6 +97,9 @@ bnn_code bnn_net_build(const bnn_spec *spec, const bnn_device *device, bnn_param
     if (!g) {
         return bnn_fail(err, BNN_ERR_MEMORY, "out of memory for the graph");
     }
+    if (training) {
+        bnn_graph_share_statistics(g, spec->statistics);
+    }
     bnn_build build = {.graph = g,
                        .binarizer = spec->binarizer,
                        .phase = spec->phase,

@@ -21,6 +21,7 @@ struct bnn_spec {
     int phase;                            /* of the binarizer's schedule */
     bnn_distill distill;                  /* in training: what a teacher shows */
     float dropout;                        /* in training, of a network that drops values; 0: none */
+    const bnn_comm *statistics;           /* in training: of whose batches, or NULL (graph.h) */
     bnn_ties ties;                        /* of a binary network with attention */
     int small_boxes;                      /* of a detector: its anchors are for such as COCO's */
     bnn_pool pool;                        /* of points, where the architecture has such a layer */

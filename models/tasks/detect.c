@@ -243,7 +243,7 @@ static const bnn_metric voc_metrics[] = {
     .target = {{"boxes", BNN_F32, {1, 1, BNN_MAX_BOXES, 4}},                                       \
                {"box_class", BNN_I32, {1, 1, BNN_MAX_BOXES, 1}},                                   \
                {"box_ignore", BNN_I32, {1, 1, BNN_MAX_BOXES, 1}}},                                 \
-    .boxes = 1, .loss = bnn_detect_loss, .sums = sums, .add = add, .groups = groups
+    .boxes = 1, .listed = 1, .loss = bnn_detect_loss, .sums = sums, .add = add, .groups = groups
 
 const bnn_task bnn_task_detect = {BOXES,
                                   .name = "detect",

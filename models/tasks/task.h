@@ -55,6 +55,7 @@ typedef struct bnn_task {
     int real_target;           /* it is a real number, F32 */
     int by_point;              /* of the input's rows, each has a target; not one a sample */
     int boxes;                 /* any number of boxes are to be found */
+    int listed;                /* scores have lists, so samples are scored in one place */
     const bnn_metric *metrics; /* the main one first; ends with a key that is NULL */
     /* The mean loss, to be minimized. `output` is what the architecture's builder gave; a loss of
      * several terms leaves these there. */
