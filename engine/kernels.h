@@ -319,6 +319,10 @@ typedef struct bnn_kernels {
     /* (block) Sums of g, and of g * (x - centre) where x is given; centre[c] may be NULL, for 0. */
     void (*channel_sums)(const bnn_stream *stream, size_t rows, size_t c, const float *g,
                          bnn_numbers x, const double *centre, int reset, void *sums);
+    /* All pieces become one, in the place of the first: of moments, and of sums about one centre.
+     */
+    void (*merge_moments)(const bnn_stream *stream, size_t c, size_t pieces, void *sums);
+    void (*merge_sums)(const bnn_stream *stream, size_t c, size_t pieces, void *sums);
     /* sum[c] and dot[c] of channel_sums without centre; either may be NULL. */
     void (*channel_sums_finish)(const bnn_stream *stream, size_t c, size_t pieces, const void *sums,
                                 float *sum, float *dot, int acc);
@@ -630,6 +634,9 @@ typedef struct bnn_kernels {
     void (*adam_step)(const bnn_stream *stream, size_t n, float *w, const float *g, float *m,
                       float *v, float lr, float beta1, float beta2, float eps, float weight_decay,
                       int decoupled, uint64_t step);
+    /* An exponential moving average: a += weight * (w - a). */
+    void (*average_step)(const bnn_stream *stream, size_t n, const float *w, float weight,
+                         float *a);
 } bnn_kernels;
 
 /* The CPU's table. `isa`: "generic", "avx2", "avx512", "avx512_vpopcntdq", "amx", "neon", or NULL

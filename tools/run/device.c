@@ -1,6 +1,9 @@
 #include "tools/run/device.h"
 
+#include <omp.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "cuda/cuda.h"
 
@@ -57,4 +60,15 @@ bnn_code bnn_device_chosen(const bnn_device_choice *choice, int threads, bnn_dev
 
 int bnn_device_host_threads(const bnn_device *device, int threads) {
     return device->ops->host ? device->threads : threads < 1 ? bnn_cpu_threads() : threads;
+}
+
+int bnn_device_threads_beside(int beside) {
+    const int threads = bnn_cpu_threads(), bound = omp_get_num_procs();
+    const long online = sysconf(_SC_NPROCESSORS_ONLN);
+    if (beside <= 1 || getenv("OMP_NUM_THREADS")) {
+        return threads;
+    }
+    /* Bound ones may share their processors, too. */
+    const int all = online > bound ? (int)online : threads, own = all / beside;
+    return own < 1 ? 1 : own < threads ? own : threads;
 }

@@ -25,6 +25,10 @@ typedef struct bnn_device_choice {
 bnn_code bnn_device_chosen(const bnn_device_choice *choice, int threads, bnn_device *device,
                            bnn_error *err);
 
+/* How many threads a process has by default where `beside` of the same work, this one among them,
+ * are on this machine: bnn_cpu_threads() divided, unless each is bound to processors of its own. */
+int bnn_device_threads_beside(int beside);
+
 /* Threads of the host beside it, such as those that load data: `threads`, or with < 1 the CPU's. */
 int bnn_device_host_threads(const bnn_device *device, int threads);
 
