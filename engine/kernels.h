@@ -29,6 +29,15 @@ static inline size_t bnn_words(size_t bits) {
 typedef struct bnn_device bnn_device;
 typedef struct bnn_stream bnn_stream;
 
+/* How exact products of floats are on a device that has faster ones for less; at least as exact as
+ * the format of that name, of 23, 10 or 7 bits behind the point. Sums are of floats at any, and
+ * products of bits exact. The CPU has the first alone. */
+typedef enum bnn_precision {
+    BNN_PRECISION_FP32,
+    BNN_PRECISION_TF32,
+    BNN_PRECISION_BF16
+} bnn_precision;
+
 /* A convolution, or with h = kh = 1 a 1-D one, or with h = w = kh = kw = 1 a linear layer. */
 typedef struct bnn_conv {
     int n, h, w, c; /* input [n,h,w,c] */

@@ -23,7 +23,7 @@
 #include "tools/run/run_folder.h"
 #include "tools/cli/start.h"
 
-static const char *device_name = "cpu";
+static bnn_device_choice where = {"cpu", "usual"};
 static const char *arch, *algo, *data, *data_dir, *vocab, *test_genres, *years, *corruptions,
     *corruption, *frost_dir, *json_file, *predictions, *save_inputs, *save_outputs;
 static const char main_corruptions[] = "main";
@@ -72,7 +72,9 @@ static bnn_option options[] = {
      .min = 1, .max = 65536},
     {"threads", BNN_OPTION_INT, &threads, "N", "Processors to use; results do not depend on it.",
      .default_text = "all", .min = 1, .max = 1024},
-    {"device", BNN_OPTION_STRING, &device_name, "NAME", BNN_DEVICE_HELP, .default_text = NULL},
+    {"device", BNN_OPTION_STRING, &where.device, "NAME", BNN_DEVICE_HELP, .default_text = NULL},
+    {"precision", BNN_OPTION_STRING, &where.precision, "NAME", BNN_PRECISION_HELP,
+     .choices = bnn_precision_names},
     {"json", BNN_OPTION_STRING, &json_file, "FILE",
      "Write all numbers as JSON; - for standard output. With corruptions the file is written after "
      "each severity, and the same command goes on where it was stopped.",
@@ -434,7 +436,7 @@ static bnn_code prepare(evaluation *e, bnn_error *err) {
 
 static bnn_code open_all(evaluation *e, bnn_error *err) {
     bnn_device device;
-    bnn_code code = bnn_device_named(device_name, (int)threads, &device, err);
+    bnn_code code = bnn_device_chosen(&where, (int)threads, &device, err);
     if (code != BNN_OK) {
         return code;
     }

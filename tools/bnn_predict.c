@@ -21,7 +21,7 @@
 
 enum { MOST_FILES = 10000, MOST_TOP = 100 };
 
-static const char *device_name = "cpu";
+static bnn_device_choice where = {"cpu", "usual"};
 static const char *json_file, *category, *sentence, *second;
 static int64_t top = 5, threads = 0;
 static bnn_given given;
@@ -42,7 +42,9 @@ static bnn_option options[] = {
      .default_text = NULL},
     {"threads", BNN_OPTION_INT, &threads, "N", "Processors to use; results do not depend on it.",
      .default_text = "all", .min = 1, .max = 1024},
-    {"device", BNN_OPTION_STRING, &device_name, "NAME", BNN_DEVICE_HELP, .default_text = NULL},
+    {"device", BNN_OPTION_STRING, &where.device, "NAME", BNN_DEVICE_HELP, .default_text = NULL},
+    {"precision", BNN_OPTION_STRING, &where.precision, "NAME", BNN_PRECISION_HELP,
+     .choices = bnn_precision_names},
     {"arch", BNN_OPTION_STRING, &given.arch, "NAME",
      "Network, of a MODEL that another tool wrote: its metadata do not name it.",
      .default_text = NULL, .choices = bnn_arch_names},
@@ -430,7 +432,7 @@ static bnn_code predict(const bnn_found_model *found, bnn_error *err) {
     static prediction p;
     bnn_outputs outputs = {0};
     bnn_device device;
-    bnn_code code = bnn_device_named(device_name, (int)threads, &device, err);
+    bnn_code code = bnn_device_chosen(&where, (int)threads, &device, err);
     bnn_outputs_read(&outputs, "MODEL", found->path);
     bnn_outputs_run_of(&outputs, found->path);
     for (size_t i = 1; operands[i]; i++) {

@@ -21,7 +21,7 @@
 #include "tools/train/trainer.h"
 
 /* Values below an option's least mean "not chosen": the data set's recipe decides. */
-static const char *device_name = "cpu";
+static bnn_device_choice where = {"cpu", "usual"};
 static const char *algo = "reactnet", *arch = "resnet18", *data = "fashion_mnist", *data_dir;
 
 static const char *words, *category, *test_genres, *years, *vocab, *pool = "usual", *ties = "own";
@@ -153,7 +153,9 @@ static bnn_option options[] = {
      .default_text = "all", .min = 1, .max = 1e9, .from_config = 2},
     {"threads", BNN_OPTION_INT, &threads, "N", "Processors to use; results do not depend on it.",
      .default_text = "all", .min = 1, .max = 1024, .from_config = 1},
-    {"device", BNN_OPTION_STRING, &device_name, "NAME", BNN_DEVICE_HELP, .from_config = 1},
+    {"device", BNN_OPTION_STRING, &where.device, "NAME", BNN_DEVICE_HELP, .from_config = 1},
+    {"precision", BNN_OPTION_STRING, &where.precision, "NAME", BNN_PRECISION_HELP,
+     .choices = bnn_precision_names, .from_config = 1},
     {"init-from", BNN_OPTION_STRING, &init_from, "FILE|DIR",
      "Start from another network's weights, as BiBench starts from a float twin: every tensor "
      "whose name and shape agree is taken, whatever prefix its tool put in front of the names. "
@@ -266,7 +268,7 @@ static bnn_code settings_from_options(bnn_train_settings *s, bnn_error *err) {
         return bnn_fail(err, BNN_ERR_ARGUMENT, "--init-partial says nothing without --init-from");
     }
     const int own_threads = threads ? (int)threads : bnn_device_threads_beside(comm.beside);
-    bnn_code code = bnn_device_named(device_name, own_threads, &s->device, err);
+    bnn_code code = bnn_device_chosen(&where, own_threads, &s->device, err);
     if (code != BNN_OK) {
         return code;
     }
@@ -336,13 +338,12 @@ static void note_schedule(const bnn_lr_schedule *s) {
 
 static void note_options(const bnn_train_settings *s) {
     static const char *const planned[] = {
-        "device",         "dry-run",    "algo",         "arch",        "data",
-        "image-size",     "batch-size", "optimizer",    "lr",          "momentum",
-        "nesterov",       "scheduler",  "milestones",   "accumulate",  "clip-norm",
-        "clip-grad-norm", "freeze",     "pool",         "words",       "category",
-        "points",         "epochs",     "weight-decay", "resume",      "warmup-epochs",
-        "threads",        "vocab",      "length",       "test-genres", "years",
-        "canvas",         "json",       "ema",          "sync-bn",     NULL};
+        "device",     "precision",     "dry-run",    "algo",      "arch",           "data",
+        "image-size", "batch-size",    "optimizer",  "lr",        "momentum",       "nesterov",
+        "scheduler",  "milestones",    "accumulate", "clip-norm", "clip-grad-norm", "freeze",
+        "pool",       "words",         "category",   "points",    "epochs",         "weight-decay",
+        "resume",     "warmup-epochs", "threads",    "vocab",     "length",         "test-genres",
+        "years",      "canvas",        "json",       "ema",       "sync-bn",        NULL};
     note_schedule(&s->schedule);
     if (strcmp(optimizer, "sgd") != 0) {
         bnn_options_note(&program, "momentum", "says nothing without --optimizer sgd");
