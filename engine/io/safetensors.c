@@ -150,16 +150,16 @@ static size_t strings_of_tree(json_t *value) {
 
 /* jansson takes any white space around the object; the format takes none in front and only spaces
  * as padding behind. */
-static bnn_code load_json(const char *name, const char *text, size_t length, json_t **root,
-                          bnn_error *err) {
+static bnn_code load_json(const char *name, const char *what, const char *text, size_t length,
+                          json_t **root, bnn_error *err) {
     while (length > 0 && text[length - 1] == ' ') {
         length--;
     }
     if (length < 2 || text[0] != '{' || text[length - 1] != '}') {
         return bnn_fail(err, BNN_ERR_FORMAT,
-                        "%s: the header is not a JSON object padded with spaces; probably not a "
+                        "%s: the %s is not a JSON object padded with spaces; probably not a "
                         "safetensors file",
-                        name);
+                        name, what);
     }
     json_error_t problem;
     *root = json_loadb(text, length, JSON_REJECT_DUPLICATES, &problem);
@@ -169,11 +169,11 @@ static bnn_code load_json(const char *name, const char *text, size_t length, jso
     }
     /* Where memory ends early, jansson says nothing at all. */
     if (*root || !problem.text[0] || json_error_code(&problem) == json_error_out_of_memory) {
-        return bnn_fail(err, BNN_ERR_MEMORY, "%s: out of memory reading the header", name);
+        return bnn_fail(err, BNN_ERR_MEMORY, "%s: out of memory reading the %s", name, what);
     }
     return bnn_fail(err, BNN_ERR_FORMAT,
-                    "%s: the header is not usable JSON at byte %d: %.200s; the file is damaged",
-                    name, problem.position, problem.text);
+                    "%s: the %s is not usable JSON at byte %d: %.200s; the file is damaged", name,
+                    what, problem.position, problem.text);
 }
 
 static bnn_code check_metadata(const source *src, json_t *metadata) {
@@ -367,6 +367,20 @@ static bnn_code read_tensors(const source *src, bnn_st_file *file) {
     return code;
 }
 
+static bnn_code read_compressed(const source *src, bnn_st_file *file) {
+    const bnn_st_tensor *tensor = bnn_st_find(file, BNN_ST_COMPRESSED);
+    char *text = NULL;
+    size_t length = 0;
+    bnn_code code = tensor ? bnn_st_inflate(src->name, tensor, &text, &length, src->err) : BNN_OK;
+    if (text) {
+        code =
+            load_json(src->name, "compressed metadata", text, length, &file->compressed, src->err);
+        code = code == BNN_OK ? check_metadata(src, file->compressed) : code;
+    }
+    free(text);
+    return code;
+}
+
 bnn_code bnn_st_parse(const char *name, const void *bytes, size_t size, bnn_st_file **out,
                       bnn_error *err) {
     size_t length = 0;
@@ -381,11 +395,11 @@ bnn_code bnn_st_parse(const char *name, const void *bytes, size_t size, bnn_st_f
     }
     const unsigned char *header = (const unsigned char *)bytes + LENGTH_BYTES;
     const source src = {name, header + length, size - LENGTH_BYTES - length, err};
-    code = load_json(name, (const char *)header, length, &file->root, err);
+    code = load_json(name, "header", (const char *)header, length, &file->root, err);
     if (code == BNN_ERR_FORMAT) {
         code = bnn_st_other_format(name, bytes, size, err);
-    } else if (code == BNN_OK) {
-        code = read_tensors(&src, file);
+    } else if (code == BNN_OK && !(code = read_tensors(&src, file))) {
+        code = read_compressed(&src, file);
     }
     if (code != BNN_OK) {
         bnn_st_close(file);

@@ -1,6 +1,10 @@
 /* safetensors files: an 8-byte little-endian header length, a JSON header, raw little-endian data.
  * Every byte is hostile until checked: header length against the file's size, shapes against
- * overflow, offsets against bounds, gaps and overlaps, names against duplicates. */
+ * overflow, offsets against bounds, gaps and overlaps, names against duplicates.
+ *
+ * In a file of ours metadata may be compressed, which the format itself does not know: the tensor
+ * BNN_ST_COMPRESSED, of U8, is the length of a text in four bytes, little-endian, and a zlib stream
+ * of the text, which is what __metadata__ would be, a JSON object of strings. */
 #ifndef BNN_ENGINE_IO_SAFETENSORS_H
 #define BNN_ENGINE_IO_SAFETENSORS_H
 
@@ -11,6 +15,7 @@
 #include "engine/base/status.h"
 
 #define BNN_ST_MAX_DIMS 8
+#define BNN_ST_COMPRESSED "__metadata__.zlib"
 
 typedef enum bnn_st_dtype {
     BNN_ST_F32,
@@ -68,10 +73,11 @@ const bnn_st_tensor *bnn_st_find(const bnn_st_file *file, const char *name); /* 
  * caller's. */
 size_t bnn_st_bytes(const bnn_st_file *file);
 uint32_t bnn_st_checksum(const bnn_st_file *file);
-/* A value of __metadata__, or NULL. */
+/* A value of __metadata__, or if it is not there of the compressed metadata, or NULL. */
 const char *bnn_st_metadata(const bnn_st_file *file, const char *key);
 /* The CRC-32 of what the file says: of each entry of __metadata__ but `key`'s, as it stands there,
- * the key and the value, each with a NUL behind; then of all data. */
+ * the key and the value, each with a NUL behind; then of all data, compressed metadata as they are.
+ */
 uint32_t bnn_st_contents(const bnn_st_file *file, const char *key);
 
 /* Writing: declare everything, then write. Pointers must stay valid until bnn_st_write returns. */
@@ -80,6 +86,9 @@ bnn_st_writer *bnn_st_writer_create(void); /* NULL when memory is out */
 void bnn_st_writer_free(bnn_st_writer *writer);
 bnn_code bnn_st_add_metadata(bnn_st_writer *writer, const char *key, const char *value,
                              bnn_error *err);
+/* What was added so far becomes compressed metadata, a tensor that is added here; at most once.
+ * What is added later is readable for everyone. */
+bnn_code bnn_st_compress_metadata(bnn_st_writer *writer, bnn_error *err);
 /* The name is copied, the data is not. Tensors keep the order of their adding. */
 bnn_code bnn_st_add_tensor(bnn_st_writer *writer, const char *name, bnn_st_dtype dtype, int ndim,
                            const int64_t *shape, const void *data, bnn_error *err);

@@ -23,6 +23,7 @@ struct bnn_st_file {
     const bnn_st_tensor **by_name;
     bnn_map map;         /* read, not mapped; empty when the caller owns the bytes */
     json_t *root;        /* a safetensors file's header, or NULL */
+    json_t *compressed;  /* and its compressed metadata, or NULL */
     bnn_arena *arena;    /* what no file holds as it is, or NULL */
     bnn_st_file **parts; /* files whose tensors these are, or NULL */
     size_t part_count;
@@ -36,6 +37,12 @@ bnn_code bnn_st_index(const char *name, bnn_st_file *file, bnn_error *err);
 /* count = the product of the shape, bytes = count * item; 0 when either does not fit. Dimensions
  * of 0 do not excuse the others from fitting: somebody may compute strides from them. */
 int bnn_st_size(int ndim, const int64_t *shape, size_t item, size_t *count, size_t *bytes);
+
+/* The text that a tensor of BNN_ST_COMPRESSED holds, malloc'd (safetensors_zlib.c). */
+bnn_code bnn_st_inflate(const char *name, const bnn_st_tensor *tensor, char **text, size_t *length,
+                        bnn_error *err);
+/* Such a tensor's data, malloc'd; NULL when memory is out. */
+unsigned char *bnn_st_deflate(const char *text, size_t length, size_t *bytes);
 
 /* bnn_st_contents' part of the metadata, a JSON object of strings or NULL. */
 uint32_t bnn_st_metadata_contents(json_t *metadata, const char *key);

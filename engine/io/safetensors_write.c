@@ -20,7 +20,8 @@ struct bnn_st_writer {
     json_t *tensors;  /* name -> description, offsets included */
     piece *pieces;
     size_t count, room;
-    size_t data_bytes; /* so far */
+    size_t data_bytes;         /* so far */
+    unsigned char *compressed; /* metadata, or NULL */
 };
 
 bnn_st_writer *bnn_st_writer_create(void) {
@@ -43,6 +44,7 @@ void bnn_st_writer_free(bnn_st_writer *writer) {
     json_decref(writer->metadata);
     json_decref(writer->tensors);
     free(writer->pieces);
+    free(writer->compressed);
     free(writer);
 }
 
@@ -150,6 +152,30 @@ static char *dump(const json_t *root, size_t *length) {
         text = NULL;
     }
     return text;
+}
+
+bnn_code bnn_st_compress_metadata(bnn_st_writer *writer, bnn_error *err) {
+    size_t length, bytes = 0;
+    char *text = dump(writer->metadata, &length);
+    if (text && length > MAX_HEADER_BYTES) {
+        free(text);
+        return bnn_fail(err, BNN_ERR_ARGUMENT,
+                        "safetensors: metadata of %zu bytes are more than is read again (%d)",
+                        length, MAX_HEADER_BYTES);
+    }
+    unsigned char *data = text ? bnn_st_deflate(text, length, &bytes) : NULL;
+    const int64_t shape[1] = {(int64_t)bytes};
+    free(text);
+    bnn_code code =
+        data ? bnn_st_add_tensor(writer, BNN_ST_COMPRESSED, BNN_ST_U8, 1, shape, data, err)
+             : bnn_fail(err, BNN_ERR_MEMORY, "safetensors: out of memory for the metadata");
+    if (code != BNN_OK) {
+        free(data);
+        return code;
+    }
+    writer->compressed = data;
+    json_object_clear(writer->metadata);
+    return BNN_OK;
 }
 
 /* The header as text, metadata first; NULL when memory is out. */

@@ -113,6 +113,7 @@ void bnn_st_close(bnn_st_file *file) {
     }
     free(file->parts);
     json_decref(file->root);
+    json_decref(file->compressed);
     free(file->tensors);
     free(file->by_name);
     bnn_arena_free(file->arena);
@@ -171,7 +172,8 @@ const char *bnn_st_metadata(const bnn_st_file *file, const char *key) {
     while (file->part_count == 1) {
         file = file->parts[0];
     }
-    return json_string_value(json_object_get(json_object_get(file->root, METADATA_KEY), key));
+    const json_t *value = json_object_get(json_object_get(file->root, METADATA_KEY), key);
+    return json_string_value(value ? value : json_object_get(file->compressed, key));
 }
 
 uint32_t bnn_st_metadata_contents(json_t *metadata, const char *key) {

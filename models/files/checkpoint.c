@@ -60,6 +60,9 @@ size_t bnn_spec_meta(const bnn_spec *spec, bnn_arena *arena, bnn_meta meta[BNN_S
         meta[n++] = (bnn_meta){"vocab", spec->vocab};
     }
     meta[n++] = (bnn_meta){"class_names", spec->class_names ? spec->class_names : ""};
+    if (spec->class_ids && *spec->class_ids) {
+        meta[n++] = (bnn_meta){"class_ids", spec->class_ids};
+    }
     return n;
 }
 
@@ -232,10 +235,12 @@ bnn_code bnn_spec_read(const char *path, const bnn_st_file *file, const bnn_spec
     spec->ties = (bnn_ties)ties_number;
     const char *variant = bnn_st_metadata(file, "variant");
     const char *names = bnn_st_metadata(file, "class_names");
+    const char *ids = bnn_st_metadata(file, "class_ids");
     const char *vocab = bnn_st_metadata(file, "vocab");
     spec->dataset = data ? data : spec->dataset;
     spec->variant = variant ? variant : spec->variant;
     spec->class_names = names ? names : spec->class_names;
+    spec->class_ids = ids ? ids : "";
     spec->vocab = vocab ? vocab : "";
     spec->variant = spec->variant ? spec->variant : "";
     spec->class_names = spec->class_names ? spec->class_names : "";

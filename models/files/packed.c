@@ -10,9 +10,9 @@
 #include "models/files/packed_private.h"
 
 const bnn_packed_type bnn_packed_types[BNN_PACKED_TYPES] = {
-    {'i', {[1] = "thresholds", [3] = "i"}, BNN_I32, BNN_ST_I32},
-    {'f', {[1] = "floats", [3] = "f"}, BNN_F32, BNN_ST_F32},
-    {'b', {[1] = "bits", [3] = "b"}, BNN_B1, BNN_ST_U8},
+    {'i', {[1] = "thresholds", [3] = "i"}, BNN_I32, BNN_ST_I32, BNN_ST_I16},
+    {'f', {[1] = "floats", [3] = "f"}, BNN_F32, BNN_ST_F32, BNN_ST_F16},
+    {'b', {[1] = "bits", [3] = "b"}, BNN_B1, BNN_ST_U8, BNN_ST_U8},
 };
 
 const bnn_packed_type *bnn_packed_type_of(bnn_dtype dtype) {
@@ -42,12 +42,13 @@ bnn_model_kind bnn_model_kind_of(const bnn_st_file *file) {
     }
     return strcmp(format, BNN_CHECKPOINT_FORMAT) == 0 ? BNN_MODEL_CHECKPOINT
            : strcmp(format, BNN_PACKED_FORMAT) == 0   ? BNN_MODEL_PACKED
+           : strcmp(format, BNN_PACKED_3_FORMAT) == 0 ? BNN_MODEL_PACKED
            : strcmp(format, BNN_PACKED_1_FORMAT) == 0 ? BNN_MODEL_PACKED_1
                                                       : BNN_MODEL_UNKNOWN;
 }
 
 int bnn_packed_stored(const bnn_packed_type *type, bnn_st_dtype dtype) {
-    return dtype == type->stored || (type->dtype == BNN_F32 && dtype == BNN_ST_F16);
+    return dtype == type->stored || dtype == type->narrow;
 }
 
 size_t bnn_packed_items(bnn_dtype dtype, size_t values) {
@@ -83,6 +84,12 @@ static void halves_to_floats(size_t count, const unsigned char *bytes, float *va
     }
 }
 
+static void shorts_to_ints(size_t count, const unsigned char *bytes, int32_t *values) {
+    for (size_t i = 0; i < count; i++) {
+        values[i] = (int16_t)(bytes[2 * i] | bytes[2 * i + 1] << 8);
+    }
+}
+
 bnn_code bnn_packed_set(const char *path, const bnn_st_tensor *tensor, const unsigned char *from,
                         const bnn_graph *graph, bnn_t constant, bnn_error *err) {
     bnn_dtype dtype = bnn_dtype_of(graph, constant);
@@ -96,6 +103,8 @@ bnn_code bnn_packed_set(const char *path, const bnn_st_tensor *tensor, const uns
         bytes_to_bits(shape, from, values);
     } else if (tensor->dtype == BNN_ST_F16) {
         halves_to_floats(bnn_shape_count(shape), from, values);
+    } else if (tensor->dtype == BNN_ST_I16) {
+        shorts_to_ints(bnn_shape_count(shape), from, values);
     } else {
         memcpy(values, from, bnn_tensor_bytes(dtype, shape));
     }

@@ -1,23 +1,26 @@
 /* Packed models: one safetensors file that holds a folded network and needs nothing else to run it.
  *
  * Its tensors are the constants of one type each, in the order in which the network first mentions
- * them: "f" (F32, or F16 where that says them all exactly), "i" (I32: thresholds, 2t + flip) and
- * "b" (U8: bits, value i of a constant in bit i%8 of byte i/8, in memory order [O,KH,KW,C]; each
- * constant begins with a byte). The metadata's "network" is text:
+ * them: "f" (F32, or F16 where that says them all exactly), "i" (I32, or likewise I16: thresholds,
+ * 2t + flip) and "b" (U8: bits, value i of a constant in bit i%8 of byte i/8, in memory order
+ * [O,KH,KW,C]; each constant begins with a byte). The metadata are compressed (safetensors.h), but
+ * what says the format and the checksum; older files have them as they are, and they are read both
+ * ways. Their "network" is text:
  *
  *   in NAME TENSOR...; OP OPERAND... FIELD=VALUE...; ...; out NUMBER...
  *
  * without blanks behind ";". Inputs, constants and what nodes make have numbers, 0, 1, 2..., in the
- * order of their appearance. An OPERAND is the NUMBER of a tensor before it, a constant that
- * appears here, as TENSOR:NAME, or "-", where there is none; those at the end are left out. NAMEs
- * are for people, and for who looks for a layer: "conv1.weight", "conv1.threshold". A TENSOR is a
- * type and a shape: "f16" for F32 [1,1,1,16], "b64,3,3,16" for bits, "i16" for I32. Nodes
- * stand in the order of computing; fields that are left out have the values that their op's form
- * says (op.h, bnn_form). What a node makes, its op says. Shapes are those for one image: for a
- * batch, the inputs' N and the fields that go with it (BNN_FIELD_BATCH) are so many times larger,
- * and whatever follows from them.
+ * order of their appearance. An OPERAND is a tensor before it, a constant that appears here, as
+ * TENSOR:NAME, or "-", where there is none; those at the end are left out. A tensor before it is
+ * "^1", the last that appeared, "^2", the one before (so like layers are like texts, which compress
+ * well), or its NUMBER, as older files have it. NAMEs are for people, and for who looks for a
+ * layer: "conv1.weight", "conv1.threshold". A TENSOR is a type and a shape: "f16" for F32
+ * [1,1,1,16], "b64,3,3,16" for bits, "i16" for I32. Nodes stand in the order of computing; fields
+ * that are left out have the values that their op's form says (op.h, bnn_form). What a node makes,
+ * its op says. Shapes are those for one image: for a batch, the inputs' N and the fields that go
+ * with it (BNN_FIELD_BATCH) are so many times larger, and whatever follows from them.
  *
- *   in image f1,32,32,3;conv 0 f16,3,3,3:conv1.weight - - f16:conv1.factor f16:conv1.shift pad_h=1
+ *   in image f1,32,32,3;conv ^1 f16,3,3,3:conv1.weight - - f16:conv1.factor f16:conv1.shift pad_h=1
  *
  * "checksum" is bnn_st_contents of the file in eight hexadecimal digits; a file may lack it.
  *

@@ -13,14 +13,14 @@ typedef struct bnn_packed_type {
     char letter;
     const char *slices[4]; /* by version: the tensor with all constants of the type */
     bnn_dtype dtype;
-    bnn_st_dtype stored;
+    bnn_st_dtype stored, narrow; /* the latter where it says all values exactly */
 } bnn_packed_type;
 #define BNN_PACKED_TYPES 3
 extern const bnn_packed_type bnn_packed_types[BNN_PACKED_TYPES];
 /* NULL where there is none. */
 const bnn_packed_type *bnn_packed_type_of(bnn_dtype dtype);
 
-/* Whether a tensor of the file may hold this type's constants: floats may be halves. */
+/* Whether a tensor of the file may hold this type's constants. */
 int bnn_packed_stored(const bnn_packed_type *type, bnn_st_dtype dtype);
 /* Items of the file's type that so many values take. */
 size_t bnn_packed_items(bnn_dtype dtype, size_t values);

@@ -88,10 +88,16 @@ static bnn_code take_constant(reader *r, char *word, const bnn_packed_type **typ
     return BNN_OK;
 }
 
+/* "7", from the beginning, or "^1", the last one. */
 static bnn_t find(const reader *r, const char *word) {
+    const int back = word[0] == '^';
     int64_t number;
-    return take_whole(&word, &number) && !*word && (size_t)number < r->made_count ? r->made[number]
-                                                                                  : BNN_NONE;
+    word += back;
+    if (!take_whole(&word, &number) || *word || (back && number == 0)) {
+        return BNN_NONE;
+    }
+    number = back ? (int64_t)r->made_count - number : number;
+    return number >= 0 && (size_t)number < r->made_count ? r->made[number] : BNN_NONE;
 }
 
 static bnn_code add(reader *r, bnn_t t) {
@@ -137,7 +143,7 @@ static bnn_code read_operand(reader *r, char *word, bnn_t *t) {
     bnn_shape shape;
     char number[32];
     *t = strcmp(word, "-") == 0 ? BNN_NONE : find(r, word);
-    if (*t >= 0 || is_digit(word[0]) || word[0] == '-') {
+    if (*t >= 0 || is_digit(word[0]) || word[0] == '-' || word[0] == '^') {
         return BNN_OK;
     }
     snprintf(number, sizeof number, "constant %zu", r->constants);

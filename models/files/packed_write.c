@@ -81,7 +81,7 @@ static bnn_code put_operand(writer *w, bnn_t t, const char *op, bnn_error *err) 
         return BNN_OK;
     }
     if (w->number[t] > 0) {
-        put(&w->text, " %d", w->number[t] - 1);
+        put(&w->text, " ^%d", w->numbers - w->number[t] + 1);
         return BNN_OK;
     }
     const bnn_constant *constant = bnn_inference_constant_of(w->network, t);
@@ -181,6 +181,30 @@ static bnn_code copy_constant(const bnn_graph *g, bnn_arena *arena, const bnn_co
     return BNN_OK;
 }
 
+static int shorts_are(size_t count, const int32_t *values) {
+    size_t i = 0;
+    while (i < count && values[i] == (int16_t)values[i]) {
+        i++;
+    }
+    return i == count;
+}
+
+/* Whether the type's narrow form says all values exactly; then they are there, too. */
+static int narrow_down(const bnn_packed_type *type, size_t count, const void *values,
+                       uint16_t *narrow) {
+    if (type->dtype == BNN_F32 && bnn_half_are(count, values)) {
+        bnn_half_list(count, values, narrow);
+        return 1;
+    }
+    if (type->dtype != BNN_I32 || !shorts_are(count, values)) {
+        return 0;
+    }
+    for (size_t i = 0; i < count; i++) {
+        narrow[i] = (uint16_t)((const int32_t *)values)[i];
+    }
+    return 1;
+}
+
 /* The constants of one type, in `arena`; none are no tensor. */
 static bnn_code add_slices(bnn_st_writer *file, bnn_arena *arena, writer *w,
                            const bnn_packed_type *type, bnn_error *err) {
@@ -206,16 +230,13 @@ static bnn_code add_slices(bnn_st_writer *file, bnn_arena *arena, writer *w,
     if (code != BNN_OK || items == 0) {
         return code;
     }
-    const float *floats = (const float *)(const void *)data;
-    if (type->dtype != BNN_F32 || !bnn_half_are(items, floats)) {
-        return bnn_st_add_tensor(file, type->slices[3], type->stored, 1, shape, data, err);
-    }
-    uint16_t *halves = bnn_arena_alloc(arena, items * sizeof *halves);
-    if (!halves) {
+    uint16_t *narrow = bnn_arena_alloc(arena, items * sizeof *narrow);
+    if (!narrow) {
         return no_memory(err);
     }
-    bnn_half_list(items, floats, halves);
-    return bnn_st_add_tensor(file, type->slices[3], BNN_ST_F16, 1, shape, halves, err);
+    return narrow_down(type, items, data, narrow)
+               ? bnn_st_add_tensor(file, type->slices[3], type->narrow, 1, shape, narrow, err)
+               : bnn_st_add_tensor(file, type->slices[3], type->stored, 1, shape, data, err);
 }
 
 static bnn_code add_all(bnn_st_writer *file, bnn_arena *arena, const bnn_spec *spec,
@@ -225,7 +246,7 @@ static bnn_code add_all(bnn_st_writer *file, bnn_arena *arena, const bnn_spec *s
     w.number = bnn_arena_alloc(arena, bnn_graph_tensor_count(network->graph) * sizeof *w.number);
     w.order = bnn_arena_alloc(arena, network->constant_count * sizeof *w.order);
     bnn_code code = w.text.data && w.number && w.order ? BNN_OK : no_memory(err);
-    if (code == BNN_OK && !(code = bnn_st_add_metadata(file, "format", BNN_PACKED_FORMAT, err)) &&
+    if (code == BNN_OK &&
         !(code = bnn_meta_add(file, meta, bnn_spec_meta(spec, arena, meta), err)) &&
         !(code = put_network(&w, err))) {
         code = bnn_st_add_metadata(file, BNN_PACKED_NETWORK, w.text.data, err);
@@ -233,7 +254,8 @@ static bnn_code add_all(bnn_st_writer *file, bnn_arena *arena, const bnn_spec *s
     for (int k = 0; code == BNN_OK && k < BNN_PACKED_TYPES; k++) {
         code = add_slices(file, arena, &w, &bnn_packed_types[k], err);
     }
-    if (code == BNN_OK) {
+    if (code == BNN_OK && !(code = bnn_st_compress_metadata(file, err)) &&
+        !(code = bnn_st_add_metadata(file, "format", BNN_PACKED_FORMAT, err))) {
         char sum[9];
         snprintf(sum, sizeof sum, "%08x", bnn_st_writer_contents(file, BNN_PACKED_CHECKSUM));
         code = bnn_st_add_metadata(file, BNN_PACKED_CHECKSUM, sum, err);

@@ -76,6 +76,9 @@ typedef struct bnn_task {
     int (*groups)(const bnn_spec *spec);
     double (*group)(const bnn_spec *spec, const bnn_score *score, int group, const char **name,
                     double *samples);
+    /* Of a group BNN_CURVE_POINTS values: what precision is left at a recall of 0, .01 ... 1
+     * (average_precision.h); NULL where memory is out. The hook is NULL if there are no curves. */
+    const double *(*curve)(const bnn_spec *spec, const bnn_score *score, int group);
     int grouped;   /* the number of the metric that `group` tells of each */
     int confusion; /* sums from this number on are [classes][classes], label by prediction; or 0 */
 } bnn_task;

@@ -86,7 +86,7 @@ START_TEST(claim) {
 END_TEST
 
 START_TEST(other_format) {
-    bnn_error err = error_of("bnn-packed-4", "resnet20", "3x32x32", "10", "0");
+    bnn_error err = error_of("bnn-packed-9", "resnet20", "3x32x32", "10", "0");
     ck_assert_msg(strstr(err.text, "neither a checkpoint nor a packed model") != NULL, "%s",
                   err.text);
 }

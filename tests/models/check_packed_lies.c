@@ -28,6 +28,10 @@ START_TEST(every_word) {
                                         "5",
                                         "42",
                                         "43",
+                                        "^0",
+                                        "^1",
+                                        "^43",
+                                        "^",
                                         "999999999",
                                         "9999999999",
                                         "f8",
@@ -110,18 +114,23 @@ static const struct {
     {"in input f1,4,4,3", "in input x1,4,4,3", "input 0 is no name, type and shape"},
     {"in input f1,4,4,3", "in input f1,4,4,3 a", "its inputs are not names, types and shapes"},
     {"in input f1,4,4,3", "in input f536870912,4,4,3", "node 1: abs_mean: 1 rows of a [5368"},
-    {"conv 0 f8", "convolution 0 f8", "node 0: no op of inference is called 'convolution'"},
-    {"conv 0 f8", "cross_entropy 0 f8", "node 0: no op of inference is called 'cross_entropy'"},
-    {"conv 0 f8", "conv 1 f8", "node 0: its input 0, '1', is missing"},
-    {"conv 0 f8", "conv -1 f8", "node 0: its input 0, '-1', is missing"},
-    {"abs_mean 3", "abs_mean -", "node 1: its input 0, '-', is missing"},
-    {"conv 0 f8,3,3,3", "conv 0 f8,3,3,", "constant 0, 'f8,3,3,', has no type and shape"},
-    {"conv 0 f8,3,3,3", "conv 0 f8,3,3,9999999999", "constant 0, 'f8,3,3,9999999999', has no type"},
-    {"conv 0 f8,3,3,3", "conv 0 f536870912,536870912,64,1", "has no type and shape"},
-    {"conv 0 f8,3,3,3", "conv 0 f294",
+    {"conv ^1 f8", "convolution ^1 f8", "node 0: no op of inference is called 'convolution'"},
+    {"conv ^1 f8", "cross_entropy ^1 f8", "node 0: no op of inference is called 'cross_entropy'"},
+    {"conv ^1 f8", "conv 1 f8", "node 0: its input 0, '1', is missing"},
+    {"conv ^1 f8", "conv -1 f8", "node 0: its input 0, '-1', is missing"},
+    {"conv ^1 f8", "conv ^2 f8", "node 0: its input 0, '^2', is missing"},
+    {"conv ^1 f8", "conv ^0 f8", "node 0: its input 0, '^0', is missing"},
+    {"conv ^1 f8", "conv ^ f8", "node 0: its input 0, '^', is missing"},
+    {"conv ^1 f8", "conv ^-1 f8", "node 0: its input 0, '^-1', is missing"},
+    {"abs_mean ^1", "abs_mean -", "node 1: its input 0, '-', is missing"},
+    {"conv ^1 f8,3,3,3", "conv ^1 f8,3,3,", "constant 0, 'f8,3,3,', has no type and shape"},
+    {"conv ^1 f8,3,3,3", "conv ^1 f8,3,3,9999999999",
+     "constant 0, 'f8,3,3,9999999999', has no type"},
+    {"conv ^1 f8,3,3,3", "conv ^1 f536870912,536870912,64,1", "has no type and shape"},
+    {"conv ^1 f8,3,3,3", "conv ^1 f294",
      "constant 0, 'f294', is longer than what is left of tensor 'f'"},
-    {"conv 5 b8", "conv 3 b8", "node 3: conv: one operand is bits, the other float"},
-    {"affine 22 -", "affine 22 7", "node 10: its input 1 is of a type it does not take"},
+    {"conv ^1 b8", "conv ^3 b8", "node 3: conv: one operand is bits, the other float"},
+    {"affine ^1 -", "affine ^1 7", "node 10: its input 1 is of a type it does not take"},
     {" pad_h=1", " - - - - - - pad_h=1", "node 0 has more than 9 inputs"},
     {"pad_h=1", "pad_h=-1", "node 0: conv: stride 1x1, dilation 1x1, padding -1x1"},
     {"pad_h=1", "pad_h=300000000", "does not fit an image of 4x4"},
@@ -133,12 +142,12 @@ static const struct {
     {"lo=-1", "lo=nan", "node 0: its 'lo' is no number for that"},
     {"lo=-1", "lo=1e99", "node 0: its 'lo' is no number for that"},
     {"lo=-1", "lo=", "node 0: its 'lo' is no number for that"},
-    {"abs_mean 3", "abs_mean 3 rows=3", "node 1: abs_mean: 3 rows of a [1,4,4,8]"},
-    {"abs_mean 3", "abs_mean 3 rows=0", "node 1: abs_mean: 0 rows of a [1,4,4,8]"},
-    {"abs_mean 3", "abs_mean", "node 1: its input 0, '-', is missing"},
-    {"add 24 25", "add 24  25", "constant 12, '', has no type and shape"},
-    {"conv 40 f3", "conv 39 f3", "node 26: conv: 8 input channels, 3 filters of 16"},
-    {"threshold 14 i8", "threshold 14 7", "the file holds more than its constants"},
+    {"abs_mean ^1", "abs_mean ^1 rows=3", "node 1: abs_mean: 3 rows of a [1,4,4,8]"},
+    {"abs_mean ^1", "abs_mean ^1 rows=0", "node 1: abs_mean: 0 rows of a [1,4,4,8]"},
+    {"abs_mean ^1", "abs_mean", "node 1: its input 0, '-', is missing"},
+    {"add ^2 ^1", "add ^2  ^1", "constant 12, '', has no type and shape"},
+    {"conv ^1 f3", "conv ^2 f3", "node 26: conv: 8 input channels, 3 filters of 16"},
+    {"threshold ^1 i8", "threshold ^1 7", "the file holds more than its constants"},
 };
 
 START_TEST(lie) {
@@ -174,7 +183,7 @@ START_TEST(damage) {
     }
     json_object_del(metadata, "format"); /* known by what it holds */
     ck_assert_ptr_null(outcome_of(&p));
-    json_object_set_new(metadata, "format", json_string("bnn-packed-3"));
+    json_object_set_new(metadata, "format", json_string("bnn-packed-4"));
     for (size_t i = 0; i < p.bytes; i++) {
         p.data[i] = 0xff;
     }
@@ -186,7 +195,7 @@ START_TEST(damage) {
     bnn_inference r;
     ck_assert_int_eq(bnn_st_open(path, &file, &err), BNN_OK);
     bnn_st_close(file);
-    const char *empty = "{\"__metadata__\":{\"format\":\"bnn-packed-3\"}}";
+    const char *empty = "{\"__metadata__\":{\"format\":\"bnn-packed-4\"}}";
     unsigned char bytes[64] = {(unsigned char)strlen(empty)};
     memcpy(bytes + 8, empty, strlen(empty));
     ck_assert_int_eq(bnn_st_parse("model.bnn", bytes, 8 + strlen(empty), &file, &err), BNN_OK);

@@ -17,6 +17,7 @@ typedef struct content {
     bnn_st_tensor tensor[MOST];
     size_t tensors;
     bnn_meta meta[64];
+    int sum; /* whether a checksum is wanted */
     size_t metas;
 } content;
 
@@ -38,10 +39,11 @@ static const char *copy(content *c, const char *text) {
 }
 
 /* Entries that may be there; a safetensors file does not list them. */
-static const char *const keys[] = {
-    "format",  "arch",       "algo",      "input", "classes",     "phase",   "mean",
-    "std",     "data",       "epoch",     "step",  "steps",       "score",   "best",
-    "variant", "best_phase", "optimizer", "args",  "class_names", "network", NULL};
+static const char *const keys[] = {"format",     "arch",      "algo",  "input",       "classes",
+                                   "phase",      "mean",      "std",   "data",        "epoch",
+                                   "step",       "steps",     "score", "best",        "variant",
+                                   "best_phase", "optimizer", "args",  "class_names", "network",
+                                   "picture",    "pool",      "ties",  "task",        NULL};
 
 static void load(content *c, const char *path) {
     bnn_error err = {0};
@@ -50,6 +52,9 @@ static void load(content *c, const char *path) {
         die(err.text);
     }
     for (size_t i = 0; i < bnn_st_count(file) && i < MOST; i++) {
+        if (strcmp(bnn_st_at(file, i)->name, BNN_ST_COMPRESSED) == 0) {
+            continue;
+        }
         bnn_st_tensor *t = &c->tensor[c->tensors++];
         *t = *bnn_st_at(file, i);
         t->name = copy(c, t->name);
@@ -74,6 +79,11 @@ static int save(const content *c, const char *path) {
     for (size_t i = 0; code == BNN_OK && i < c->tensors; i++) {
         const bnn_st_tensor *t = &c->tensor[i];
         code = bnn_st_add_tensor(writer, t->name, t->dtype, t->ndim, t->shape, t->data, &err);
+    }
+    if (code == BNN_OK && c->sum) {
+        char sum[9];
+        snprintf(sum, sizeof sum, "%08x", bnn_st_writer_contents(writer, "checksum"));
+        code = bnn_st_add_metadata(writer, "checksum", sum, &err);
     }
     if (code == BNN_OK) {
         code = bnn_st_write(writer, path, &err);
@@ -217,6 +227,8 @@ static void change(content *c, const char *what, const char *name, const char *v
         retype_all(c, name, strcmp(what, "round") == 0);
     } else if (strcmp(what, "no-metadata") == 0) {
         c->metas = 0;
+    } else if (strcmp(what, "sum") == 0) {
+        c->sum = 1;
     } else if (strcmp(what, "metadata") == 0) {
         set_metadata(c, name, value);
     } else if (strcmp(what, "value") == 0) {

@@ -100,7 +100,7 @@ expect_fail() { # NAME REGEX COMMAND...: refused at once, with nothing printed o
     fi
 }
 
-progress='^ *[a-z].* +[0-9]+% [0-9]+/[0-9]+ [a-z]+ [0-9.]+/s '
+progress='^ *[a-z].* +[0-9]+% [0-9]+/[0-9]+ [a-zA-Z]+ [0-9.]+/s '
 
 expect_late_fail() { # NAME REGEX COMMAND...: the same, after some work, so with lines of progress
     test_name=$1

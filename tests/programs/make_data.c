@@ -576,8 +576,14 @@ static int break_checkpoint(const char *path, const char *out) {
     return EXIT_SUCCESS;
 }
 
+/* Metadata that are not compressed can be altered. */
 static int break_packed(const char *path, const char *out) {
-    model m = open_model(path, out);
+    char plain[512], sum[] = "sum", *changes[] = {sum};
+    snprintf(plain, sizeof plain, "%s.plain", path);
+    if (alter_weights(path, plain, changes, 1) != EXIT_SUCCESS) {
+        return EXIT_FAILURE;
+    }
+    model m = open_model(plain, out);
     break_header(&m);
     break_tensors(&m, "f");
     write_renamed(&m, "bits-missing", "b");

@@ -39,6 +39,7 @@ may_include() {
         tools/run/*) echo "tools/run/" ;;
         tools/train/*) echo "tools/run/ tools/train/" ;;
         tools/corrupt/*) echo "tools/run/ tools/train/ tools/corrupt/" ;;
+        tools/fetch/*) echo "tools/fetch/" ;;
         tools/tracks/*) echo "tools/tracks/" ;;
         tools/sweep/*) echo "tools/run/ tools/train/ tools/tracks/ tools/sweep/" ;;
         tools/report/*) echo "tools/run/ tools/corrupt/ tools/tracks/ tools/sweep/ tools/report/" ;;
