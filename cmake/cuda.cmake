@@ -34,9 +34,14 @@ if(BNN_CUDA AND NOT BNN_STATIC AND NOT BNN_LIBFUZZER AND NOT CMAKE_CROSSCOMPILIN
     endforeach()
     enable_language(CUDA)
     find_package(CUDAToolkit REQUIRED)
-    set(BNN_HAS_CUDA TRUE)
-  elseif(NOT BNN_CUDA STREQUAL AUTO)
-    message(FATAL_ERROR "BNN_CUDA=${BNN_CUDA}, but there is no nvcc; set CMAKE_CUDA_COMPILER")
+    if(TARGET CUDA::cublas)
+      set(BNN_HAS_CUDA TRUE)
+    else()
+      message(STATUS "This CUDA toolkit has no cuBLAS")
+    endif()
+  endif()
+  if(NOT BNN_HAS_CUDA AND NOT BNN_CUDA STREQUAL AUTO)
+    message(FATAL_ERROR "BNN_CUDA=${BNN_CUDA}, but nvcc or cuBLAS is missing; set CMAKE_CUDA_COMPILER")
   endif()
 elseif(BNN_CUDA AND NOT BNN_CUDA STREQUAL AUTO)
   message(FATAL_ERROR "BNN_CUDA=${BNN_CUDA} does not go with BNN_STATIC, fuzzing or cross-compiling")
@@ -47,7 +52,7 @@ endif()
 
 if(BNN_HAS_CUDA)
   file(GLOB BNN_CUDA_KERNELS CONFIGURE_DEPENDS cuda/*.cu)
-  add_library(bnn_cuda MODULE ${BNN_CUDA_KERNELS} cuda/device.c cuda/table.c engine/base/status.c
+  add_library(bnn_cuda MODULE ${BNN_CUDA_KERNELS} cuda/device.c cuda/matmul.c cuda/table.c engine/base/status.c
     engine/base/text.c)
   # Floats are never contracted behind our back, and division and roots are IEEE's, as on the CPU.
   target_compile_options(bnn_cuda PRIVATE $<$<COMPILE_LANGUAGE:CUDA>:-std=c++20 --extended-lambda
@@ -57,8 +62,10 @@ if(BNN_HAS_CUDA)
     BNN_VERSION="${PROJECT_VERSION}")
   target_compile_options(bnn_cuda PRIVATE $<$<COMPILE_LANGUAGE:C>:-Wall -Wextra -Wconversion -Wshadow
     -Wstrict-prototypes -Wmissing-prototypes -Wno-sign-conversion -Werror>)
-  target_link_libraries(bnn_cuda PRIVATE CUDA::cudart_static m)
-  set_target_properties(bnn_cuda PROPERTIES OUTPUT_NAME bnn-cuda C_VISIBILITY_PRESET hidden
+  target_link_libraries(bnn_cuda PRIVATE CUDA::cudart_static CUDA::cublas m)
+  # The toolkit is often where the system does not look for libraries.
+  set_target_properties(bnn_cuda PROPERTIES BUILD_RPATH "${CUDAToolkit_LIBRARY_DIR}"
+    INSTALL_RPATH "${CUDAToolkit_LIBRARY_DIR}" OUTPUT_NAME bnn-cuda C_VISIBILITY_PRESET hidden
     CUDA_VISIBILITY_PRESET hidden
     LINKER_LANGUAGE CUDA)
   install(TARGETS bnn_cuda LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR})

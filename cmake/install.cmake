@@ -9,6 +9,8 @@ install(TARGETS bnn EXPORT bnnStatic ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR}
 install(FILES models/bnn.h DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
 install(FILES ${BNN_BENCH_SCRIPTS} ${BNN_EXPORT_SCRIPTS} DESTINATION ${CMAKE_INSTALL_DATADIR}/bnn)
 install(FILES ${BNN_PLANS} DESTINATION ${CMAKE_INSTALL_DATADIR}/bnn/plans)
+install(FILES README.md DESTINATION ${CMAKE_INSTALL_DOCDIR})
+install(FILES LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR} RENAME copyright)
 
 # The programs write their own manual, so that it cannot fall behind their options. A program for
 # another machine can only be asked through an emulator.
@@ -27,6 +29,32 @@ else()
   endforeach()
   add_custom_target(man ALL DEPENDS ${pages})
   install(FILES ${pages} DESTINATION ${CMAKE_INSTALL_MANDIR}/man1)
+  # What shells complete, likewise.
+  foreach(name IN LISTS BNN_PROGRAM_TARGETS)
+    foreach(shell bash zsh)
+      set(script ${CMAKE_BINARY_DIR}/completion/${shell}/${name})
+      if(shell STREQUAL zsh)
+        set(script ${CMAKE_BINARY_DIR}/completion/zsh/_${name})
+      endif()
+      add_custom_command(OUTPUT ${script}
+        COMMAND ${CMAKE_COMMAND} -E make_directory ${CMAKE_BINARY_DIR}/completion/${shell}
+        COMMAND ${name} --completion ${shell} > ${script}.new
+        COMMAND ${CMAKE_COMMAND} -E rename ${script}.new ${script}
+        DEPENDS ${name} COMMENT "Writing completion of ${name} for ${shell}" VERBATIM)
+      list(APPEND completions_${shell} ${script})
+    endforeach()
+  endforeach()
+  add_custom_target(completion ALL DEPENDS ${completions_bash} ${completions_zsh})
+  install(FILES ${completions_bash}
+    DESTINATION ${CMAKE_INSTALL_DATADIR}/bash-completion/completions)
+  # Debian's zsh looks for what packages bring, below /usr, in a folder of its own.
+  install(CODE [[
+    set(BNN_ZSH_FOLDER site-functions)
+    if("${CMAKE_INSTALL_PREFIX}" MATCHES "(^|/)usr$")
+      set(BNN_ZSH_FOLDER vendor-completions)
+    endif()]])
+  install(FILES ${completions_zsh}
+    DESTINATION "${CMAKE_INSTALL_DATADIR}/zsh/\${BNN_ZSH_FOLDER}")
 endif()
 
 set(package_dir ${CMAKE_INSTALL_LIBDIR}/cmake/bnn)

@@ -27,10 +27,23 @@ static size_t conv_prepared_bytes(const bnn_stream *, const bnn_conv *, int) {
 static void conv_prepare(const bnn_stream *, const bnn_conv *, const bnn_operand *, void *,
                          void *) {}
 
+/* A linear layer, or a convolution that is one a pixel: its gradients are products of matrices. Its
+ * forward is not given away, as what becomes of a sample must not depend on how many there are. */
+static int is_linear(const bnn_conv *s) {
+    return s->groups == 1 && s->kh == 1 && s->kw == 1 && s->stride_h == 1 && s->stride_w == 1 &&
+           s->pad_h == 0 && s->pad_w == 0;
+}
+
+static size_t rows_of(const bnn_conv *s) {
+    return (size_t)s->n * (size_t)s->h * (size_t)s->w;
+}
+
 static void conv_backward_x(const bnn_stream *stream, const bnn_conv *s, const float *gy,
                             const bnn_operand *w, float *gx, int acc, void *) {
     if (w->b1 != NULL && bnn_cuda_mixed_fits(s)) {
         bnn_cuda_mixed_x(stream, s, gy, w, gx, acc);
+    } else if (w->b1 == NULL && is_linear(s)) {
+        bnn_cuda_matmul(stream, 0, rows_of(s), (size_t)s->c, (size_t)s->o, gy, w->f32, gx, acc);
     } else {
         bnn_cuda_float_x(stream, s, gy, w, gx, acc);
     }
@@ -40,6 +53,8 @@ static void conv_backward_w(const bnn_stream *stream, const bnn_conv *s, const f
                             const bnn_operand *x, float *gw, int acc, void *ws) {
     if (x->b1 != NULL && bnn_cuda_mixed_fits(s)) {
         bnn_cuda_mixed_w(stream, s, gy, x, gw, acc, ws);
+    } else if (x->b1 == NULL && is_linear(s)) {
+        bnn_cuda_matmul(stream, 1, (size_t)s->o, (size_t)s->c, rows_of(s), gy, x->f32, gw, acc);
     } else {
         bnn_cuda_float_w(stream, s, gy, x, gw, acc, ws);
     }

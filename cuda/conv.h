@@ -26,6 +26,10 @@ void bnn_cuda_float_x(const bnn_stream *stream, const bnn_conv *s, const float *
                       const bnn_operand *w, float *gx, int acc);
 void bnn_cuda_float_w(const bnn_stream *stream, const bnn_conv *s, const float *gy,
                       const bnn_operand *x, float *gw, int acc, void *ws);
+/* c[m][n] = or += a b, a is [m][k], or [k][m] if it is transposed;
+ * b is [k][n]. A row's sums may be in an order that depends on m. */
+void bnn_cuda_matmul(const bnn_stream *stream, int transposed, size_t m, size_t n, size_t k,
+                     const float *a, const float *b, float *c, int acc);
 #ifdef __cplusplus
 }
 #endif

@@ -1,15 +1,15 @@
 /* Products of floats, of which an operand may be bits: +-1 and their factors, made floats on the
- * way into shared memory. The forward and both gradients are one tiled product over different
- * readers, each of which knows where its operand's rows and the reduction lie; nothing is copied
- * into a matrix of patches. A sum's order depends on nothing but the shape. */
-#include "cuda/conv.cuh"
+ * way into shared memory. Multiplied and added one by one, or as pieces on tensor cores where less
+ * than a float's precision is asked for. A sum's order depends on nothing but the shape, and a
+ * forward's not on how many samples there are. */
 #include "cuda/conv.h"
+#include "cuda/conv_operands.cuh"
+#include "cuda/tile_bf16.cuh"
 
 enum {
-    TILE = 64,
-    STEP = 16,
-    EDGE = 4,  /* results of a thread: EDGE by EDGE */
-    RUN = 256, /* terms that are added one after another, before they join a sum of such sums */
+    DEPTH = 16, /* terms at a time */
+    EDGE = 4,   /* results of a thread: EDGE by EDGE */
+    RUN = 256,  /* terms that are added one after another, before they join a sum of such sums */
 };
 
 #ifdef __CUDACC__
@@ -18,156 +18,12 @@ enum {
 #define multiply_add(a, b, c) ((a) * (b) + (c)) /* as good, and no call */
 #endif
 
-/* ---- readers: `row` is what they need to know of row i in a group, value(row, k) its k-th ---- */
+/* ---- the product, one term after another ---- */
 
-/* Windows of the input: k is a tap's channel. */
-struct input_windows {
-    conv_sizes v;
-    bnn_operand x;
-    struct row {
-        window at;
-        size_t first;
-        int there;
-    };
-    BNN_INSIDE size_t rows() const { return v.pixels; }
-    BNN_INSIDE row row_at(size_t group, size_t i) const {
-        row r = {window_of(v, i < v.pixels ? i : 0), group * v.cg, i < v.pixels};
-        return r;
-    }
-    BNN_INSIDE float value(const row &r, size_t k) const {
-        int64_t at = r.there ? tap_row(v, r.at, k / v.cg) : -1;
-        return at < 0 ? 0.0f : operand_at(x, v.c, (size_t)at, r.first + k % v.cg);
-    }
-};
-
-/* Filters: k is a tap's channel. */
-struct filters {
-    conv_sizes v;
-    bnn_operand w;
-    struct row {
-        size_t o;
-        int there;
-    };
-    BNN_INSIDE size_t rows() const { return v.og; }
-    BNN_INSIDE row row_at(size_t group, size_t i) const {
-        row r = {group * v.og + i, i < v.og};
-        return r;
-    }
-    BNN_INSIDE float value(const row &r, size_t k) const {
-        return r.there ? operand_at(w, v.cg, r.o * v.taps + k / v.cg, k % v.cg) : 0.0f;
-    }
-};
-
-/* For the input's gradient: what saw an input pixel; k is a tap's filter. */
-struct seen_gradients {
-    conv_sizes v;
-    const float *gy;
-    struct row {
-        window at;
-        size_t first;
-        int there;
-    };
-    BNN_INSIDE size_t rows() const { return v.inputs; }
-    BNN_INSIDE row row_at(size_t group, size_t i) const {
-        row r = {source_of(v, i < v.inputs ? i : 0), group * v.og, i < v.inputs};
-        return r;
-    }
-    BNN_INSIDE float value(const row &r, size_t k) const {
-        int64_t at = r.there ? seen_by(v, r.at, k / v.og) : -1;
-        return at < 0 ? 0.0f : gy[(size_t)at * v.o + r.first + k % v.og];
-    }
-};
-
-/* Channels of the filters: k is a tap's filter. */
-struct filter_channels {
-    conv_sizes v;
-    bnn_operand w;
-    struct row {
-        size_t first, c;
-        int there;
-    };
-    BNN_INSIDE size_t rows() const { return v.cg; }
-    BNN_INSIDE row row_at(size_t group, size_t i) const {
-        row r = {group * v.og, i, i < v.cg};
-        return r;
-    }
-    BNN_INSIDE float value(const row &r, size_t k) const {
-        size_t filter = (r.first + k % v.og) * v.taps + k / v.og;
-        return r.there ? operand_at(w, v.cg, filter, r.c) : 0.0f;
-    }
-};
-
-/* For the filters' gradient: a filter's results; k is a pixel. */
-struct filter_results {
-    conv_sizes v;
-    const float *gy;
-    struct row {
-        size_t o;
-        int there;
-    };
-    BNN_INSIDE size_t rows() const { return v.og; }
-    BNN_INSIDE row row_at(size_t group, size_t i) const {
-        row r = {group * v.og + i, i < v.og};
-        return r;
-    }
-    BNN_INSIDE float value(const row &r, size_t k) const {
-        return r.there ? gy[k * v.o + r.o] : 0.0f;
-    }
-};
-
-/* A tap's channel in all windows; k is a pixel. */
-struct tap_values {
-    conv_sizes v;
-    bnn_operand x;
-    struct row {
-        size_t tap, c;
-        int there;
-    };
-    BNN_INSIDE size_t rows() const { return v.depth; }
-    BNN_INSIDE row row_at(size_t group, size_t i) const {
-        row r = {i / v.cg, group * v.cg + i % v.cg, i < v.depth};
-        return r;
-    }
-    BNN_INSIDE float value(const row &r, size_t k) const {
-        int64_t at = r.there ? tap_row(v, window_of(v, k), r.tap) : -1;
-        return at < 0 ? 0.0f : operand_at(x, v.c, (size_t)at, r.c);
-    }
-};
-
-/* ---- ends: put(group, split, i, j, sum) ---- */
-
-struct forward_end {
-    conv_sizes v;
-    conv_end to;
-    BNN_INSIDE void put_sum(size_t group, size_t, size_t i, size_t j, float sum) const {
-        put_float(to, v, i, group * v.og + j, sum);
-    }
-};
-
-struct input_end {
-    conv_sizes v;
-    float *gx;
-    int acc;
-    BNN_INSIDE void put_sum(size_t group, size_t, size_t i, size_t j, float sum) const {
-        put(gx, i * v.c + group * v.cg + j, sum, acc);
-    }
-};
-
-/* Split after split. */
-struct filter_end {
-    conv_sizes v;
-    float *gw;
-    BNN_INSIDE void put_sum(size_t group, size_t split, size_t i, size_t j, float sum) const {
-        gw[(split * v.o + group * v.og + i) * v.depth + j] = sum;
-    }
-};
-
-/* ---- the product ---- */
-
-template <class A, class B, class E> struct float_tiles {
+template <class A, class B, class E> struct plain_tiles {
     static constexpr int THREADS = BLOCK;
     struct shared {
-        float a[STEP][TILE], b[STEP][TILE];
+        float a[DEPTH][TILE], b[DEPTH][TILE];
     };
     A a;
     B b;
@@ -190,17 +46,17 @@ template <class A, class B, class E> struct float_tiles {
                 part[thread][i / EDGE][i % EDGE] = sum[thread][i / EDGE][i % EDGE] = 0.0f;
             }
         });
-        for (; k < last; k += STEP) {
+        for (; k < last; k += DEPTH) {
             t.each([&](int thread) {
                 size_t line = (size_t)thread % TILE;
-                for (size_t i = (size_t)thread / TILE; i < STEP; i += THREADS / TILE) {
+                for (size_t i = (size_t)thread / TILE; i < DEPTH; i += THREADS / TILE) {
                     m.a[i][line] = k + i < last ? a.value(a_row[thread], k + i) : 0.0f;
                     m.b[i][line] = k + i < last ? b.value(b_row[thread], k + i) : 0.0f;
                 }
             });
-            joined += STEP;
+            joined += DEPTH;
             t.each([&](int thread) { add_step(m, thread, part[thread]); });
-            if (joined % RUN == 0 || k + STEP >= last) {
+            if (joined % RUN == 0 || k + DEPTH >= last) {
                 t.each([&](int thread) { join(part[thread], sum[thread]); });
             }
         }
@@ -217,7 +73,7 @@ template <class A, class B, class E> struct float_tiles {
 
     BNN_INSIDE static void add_step(const shared &m, int thread, float (&part)[EDGE][EDGE]) {
         int row = thread / 16 * EDGE, column = thread % 16 * EDGE;
-        for (int i = 0; i < STEP; i++) {
+        for (int i = 0; i < DEPTH; i++) {
             for (int r = 0; r < EDGE; r++) {
                 for (int c = 0; c < EDGE; c++) {
                     part[r][c] = multiply_add(m.a[i][row + r], m.b[i][column + c], part[r][c]);
@@ -234,12 +90,87 @@ template <class A, class B, class E> struct float_tiles {
     }
 };
 
+/* ---- the product, on tensor cores ---- */
+
+template <class A, class B, class E, int PIECES> struct tensor_tiles {
+    static constexpr int THREADS = TEAM;
+    struct shared {
+        tile_pieces<PIECES> a, b;
+        float sum[TILE][TILE];
+    };
+    A a;
+    B b;
+    E end;
+    size_t length, splits;          /* of the reduction, which is cut */
+    size_t row_tiles, column_tiles; /* of a's rows, of b's */
+
+    /* Terms [k, k + STEP) of a row that ends at `last`, by the threads that have it. */
+    template <class R>
+    BNN_INSIDE static void load(const R &reader, const typename R::row &row, int thread, size_t k,
+                                size_t last, tile_pieces<PIECES> &to) {
+        for (int pair = thread / TILE; pair < STEP / 2; pair += THREADS / TILE) {
+            size_t term = k + 2 * (size_t)pair;
+            to.put(thread % TILE, pair, term < last ? reader.value(row, term) : 0.0f,
+                   term + 1 < last ? reader.value(row, term + 1) : 0.0f);
+        }
+    }
+
+    BNN_INSIDE void operator()(team<THREADS> t, shared &m, size_t item) const {
+        size_t first = item % row_tiles * TILE, rest = item / row_tiles;
+        size_t second = rest % column_tiles * TILE;
+        size_t split = rest / column_tiles % splits, group = rest / column_tiles / splits;
+        size_t k = length * split / splits, last = length * (split + 1) / splits, steps = 0;
+        own<tile_sums, THREADS> part, sum;
+        own<typename A::row, THREADS> a_row;
+        own<typename B::row, THREADS> b_row;
+        t.each([&](int thread) {
+            a_row[thread] = a.row_at(group, first + (size_t)thread % TILE);
+            b_row[thread] = b.row_at(group, second + (size_t)thread % TILE);
+            sum[thread].clear();
+            part[thread].clear();
+        });
+        for (; k < last; k += STEP) {
+            t.each([&](int thread) {
+                load(a, a_row[thread], thread, k, last, m.a);
+                load(b, b_row[thread], thread, k, last, m.b);
+            });
+            each_warp(t, [&](int warp) {
+                multiply_step<PIECES, PIECES>(
+                    m.a, [&](int piece, int term, int c) { return m.b.pair[piece][c][term / 2]; },
+                    warp, part);
+            });
+            if (++steps % JOIN == 0) {
+                t.each([&](int thread) { sum[thread].take(part[thread]); });
+            }
+        }
+        t.each([&](int thread) { sum[thread].take(part[thread]); });
+        t.each([&](int thread) { sum[thread].lay(thread, m.sum); });
+        t.each([&](int thread) {
+            for (int i = thread; i < TILE * TILE; i += THREADS) {
+                size_t r = first + (size_t)(i / TILE), c = second + (size_t)(i % TILE);
+                if (r < a.rows() && c < b.rows()) {
+                    end.put_sum(group, split, r, c, m.sum[i / TILE][i % TILE]);
+                }
+            }
+        });
+    }
+};
+
 template <class A, class B, class E>
 static void product(const bnn_stream *stream, const conv_sizes &v, size_t rows, size_t columns,
                     size_t length, size_t splits, A a, B b, E end) {
-    size_t row_tiles = (rows + TILE - 1) / TILE, column_tiles = (columns + TILE - 1) / TILE;
-    teams(stream, row_tiles * column_tiles * splits * v.groups,
-          float_tiles<A, B, E>{a, b, end, length, splits, row_tiles, column_tiles});
+    size_t across = (rows + TILE - 1) / TILE, down = (columns + TILE - 1) / TILE;
+    size_t count = across * down * splits * v.groups;
+    switch (bnn_cuda_precision(stream)) {
+    case BNN_PRECISION_BF16:
+        return teams(stream, count,
+                     tensor_tiles<A, B, E, 1>{a, b, end, length, splits, across, down});
+    case BNN_PRECISION_TF32:
+        return teams(stream, count,
+                     tensor_tiles<A, B, E, 2>{a, b, end, length, splits, across, down});
+    case BNN_PRECISION_FP32:
+        return teams(stream, count, plain_tiles<A, B, E>{a, b, end, length, splits, across, down});
+    }
 }
 
 /* Of thin groups: a result (of some split) is a thread's. */

@@ -1,53 +1,13 @@
-/* Floats times bits, the gradients of products of bits. +-1 is a bf16; a float is the sum of three,
- * each the rounding of what is left, so tensor cores multiply exactly and add in float. The bits
- * stay words until a lane makes its fragment of them; the factors of bits are multiplied into the
- * floats. A team has 64 rows and the 64 channels of a word, and goes through the reduction in runs
- * that have one tap each, so what is read are neighbours. */
+/* Floats times bits, the gradients of products of bits. +-1 is a bf16, so a product of a float's
+ * pieces (tile_bf16.cuh) is exact, and tensor cores add in float. The bits stay words until a lane
+ * makes its fragment of them; the factors of bits are multiplied into the floats. A team has 64
+ * rows and the 64 channels of a word, and goes through the reduction in runs that have one tap
+ * each, so what is read are neighbours. */
 #include "cuda/conv.cuh"
 #include "cuda/conv.h"
-#include "cuda/mma.cuh"
+#include "cuda/tile_bf16.cuh"
 
-enum {
-    TILE = 64,
-    STEP = 32, /* terms at a time: two products of 16 */
-    PIECES = 3,
-    LINE =
-        STEP / 2 + 4, /* registers (pairs) from row to row, so that lanes do not meet in a bank */
-    HALF = TILE / 2,  /* rows and columns of a warp, of which there are two by two */
-    ROWS = HALF / MMA_M,
-    COLUMNS = HALF / MMA_N,
-    JOIN = 8,           /* steps until a sum joins the sum of such sums */
-    LEAST_PIXELS = 512, /* of a split of the filters' gradient */
-};
-
-BNN_GPU uint32_t bits_of(float v) {
-#ifdef __CUDA_ARCH__
-    return __float_as_uint(v);
-#else
-    uint32_t bits = 0;
-    __builtin_memcpy(&bits, &v, sizeof bits);
-    return bits;
-#endif
-}
-
-BNN_GPU float of_bits(uint32_t bits) {
-#ifdef __CUDA_ARCH__
-    return __uint_as_float(bits);
-#else
-    float v = 0.0f;
-    __builtin_memcpy(&v, &bits, sizeof v);
-    return v;
-#endif
-}
-
-/* v as a bf16, to nearest even; what is not finite stays so. */
-BNN_GPU uint32_t rounded(float v) {
-    uint32_t bits = bits_of(v);
-    if ((bits & 0x7f800000u) == 0x7f800000u) {
-        return bits >> 16 | ((bits & 0x007fffffu) != 0 ? 0x40u : 0u);
-    }
-    return (bits + 0x7fffu + (bits >> 16 & 1u)) >> 16;
-}
+enum { LEAST_PIXELS = 512 }; /* of a split of the filters' gradient */
 
 /* ---- what is multiplied ---- */
 
@@ -113,10 +73,10 @@ struct filter_gradient {
 
 /* ---- the product ---- */
 
-template <class P> struct mixed_tiles {
-    static constexpr int THREADS = 128;
+template <class P, int PIECES> struct mixed_tiles {
+    static constexpr int THREADS = TEAM;
     struct shared {
-        uint32_t a[PIECES][TILE][LINE]; /* pairs of bf16 */
+        tile_pieces<PIECES> a;
         uint64_t word[STEP];
         float factor[STEP];
         const float *from[TILE]; /* of the rows, in a run */
@@ -150,64 +110,16 @@ template <class P> struct mixed_tiles {
                     v[j] = from == NULL || term >= last || f == 0.0f ? 0.0f
                                                                      : f * from[term * p.stride()];
                 }
-                for (int piece = 0; piece < PIECES; piece++) {
-                    uint32_t low = rounded(v[0]), high = rounded(v[1]);
-                    m.a[piece][row][pair] = high << 16 | low;
-                    v[0] -= of_bits(low << 16);
-                    v[1] -= of_bits(high << 16);
-                }
+                m.a.put(row, pair, v[0], v[1]);
             }
         });
     }
 
-    /* A pair of +-1 in column c: terms k and k + 1. */
+    /* A pair of +-1 in column c, which are one piece: terms k and k + 1. */
     BNN_INSIDE static uint32_t signs(const shared &m, int k, int c) {
         uint32_t low = m.word[k] >> c & 1 ? 0x3f80u : 0xbf80u;
         uint32_t high = m.word[k + 1] >> c & 1 ? 0x3f80u : 0xbf80u;
         return high << 16 | low;
-    }
-
-    BNN_INSIDE static void multiply(const shared &m, int warp,
-                                    own<float[ROWS * COLUMNS][MMA_RESULTS], THREADS> &sum) {
-        int first_row = warp / 2 * HALF, first_column = warp % 2 * HALF;
-        for (int k = 0; k < STEP; k += 16) {
-            BNN_UNROLL
-            for (int i = 0; i < ROWS * COLUMNS; i++) {
-                int row = first_row + i / COLUMNS * MMA_M;
-                int column = first_column + i % COLUMNS * MMA_N;
-                BNN_UNROLL
-                for (int piece = PIECES - 1; piece >= 0; piece--) { /* the small ones first */
-                    mma_bf16(
-                        [&](int lane, int r) {
-                            return m
-                                .a[piece][row + lane / 4 + r % 2 * 8][k / 2 + lane % 4 + r / 2 * 4];
-                        },
-                        [&](int lane, int r) {
-                            return signs(m, k + lane % 4 * 2 + r * 8, column + lane / 4);
-                        },
-                        [&](int lane) -> float(&)[MMA_RESULTS] {
-                            return sum[warp * WARP + lane][i];
-                        });
-                }
-            }
-        }
-    }
-
-    BNN_INSIDE static void clear(float (&sum)[ROWS * COLUMNS][MMA_RESULTS]) {
-        BNN_UNROLL
-        for (int i = 0; i < ROWS * COLUMNS * MMA_RESULTS; i++) {
-            sum[i / MMA_RESULTS][i % MMA_RESULTS] = 0.0f;
-        }
-    }
-
-    /* A tensor core cuts off what it adds: after some terms its sum joins one that is rounded. */
-    BNN_INSIDE static void join(float (&part)[ROWS * COLUMNS][MMA_RESULTS],
-                                float (&sum)[ROWS * COLUMNS][MMA_RESULTS]) {
-        BNN_UNROLL
-        for (int i = 0; i < ROWS * COLUMNS * MMA_RESULTS; i++) {
-            sum[i / MMA_RESULTS][i % MMA_RESULTS] += part[i / MMA_RESULTS][i % MMA_RESULTS];
-        }
-        clear(part);
     }
 
     BNN_INSIDE void operator()(team<THREADS> t, shared &m, size_t item) const {
@@ -216,10 +128,10 @@ template <class P> struct mixed_tiles {
         size_t split = rest / words / taps % splits, group = rest / words / taps / splits;
         const size_t at[4] = {group, tap, word, split};
         size_t begin = p.terms() * split / splits, last = p.terms() * (split + 1) / splits;
-        own<float[ROWS * COLUMNS][MMA_RESULTS], THREADS> part, sum;
+        own<tile_sums, THREADS> part, sum;
         t.each([&](int thread) {
-            clear(sum[thread]);
-            clear(part[thread]);
+            sum[thread].clear();
+            part[thread].clear();
         });
         size_t steps = 0;
         for (size_t run = 0; run < p.runs(); run++) {
@@ -230,23 +142,17 @@ template <class P> struct mixed_tiles {
             });
             for (size_t k = begin; k < last; k += STEP) {
                 load(t, m, at, run, k, last);
-                each_warp(t, [&](int warp) { multiply(m, warp, part); });
+                each_warp(t, [&](int warp) {
+                    multiply_step<PIECES, 1>(
+                        m.a, [&](int, int term, int c) { return signs(m, term, c); }, warp, part);
+                });
                 if (++steps % JOIN == 0) {
-                    t.each([&](int thread) { join(part[thread], sum[thread]); });
+                    t.each([&](int thread) { sum[thread].take(part[thread]); });
                 }
             }
         }
-        t.each([&](int thread) { join(part[thread], sum[thread]); });
-        t.each([&](int thread) {
-            int first_row = thread / WARP / 2 * HALF, first_column = thread / WARP % 2 * HALF;
-            BNN_UNROLL
-            for (int i = 0; i < ROWS * COLUMNS * MMA_RESULTS; i++) {
-                int f = i / MMA_RESULTS, r = i % MMA_RESULTS, lane = thread % WARP;
-                int row = first_row + f / COLUMNS * MMA_M + mma_row(lane, r);
-                int column = first_column + f % COLUMNS * MMA_N + mma_column(lane, r);
-                m.sum[row][column] = sum[thread][f][r];
-            }
-        });
+        t.each([&](int thread) { sum[thread].take(part[thread]); });
+        t.each([&](int thread) { sum[thread].lay(thread, m.sum); });
         t.each([&](int thread) {
             for (int i = thread; i < TILE * TILE; i += THREADS) {
                 size_t row = first + (size_t)(i / TILE), c = word * 64 + (size_t)(i % TILE);
@@ -257,6 +163,20 @@ template <class P> struct mixed_tiles {
         });
     }
 };
+
+/* As many pieces as the device's precision asks for. */
+template <class P>
+static void product(const bnn_stream *stream, size_t teams_of_all, P p, size_t rows, size_t words,
+                    size_t taps, size_t splits) {
+    switch (bnn_cuda_precision(stream)) {
+    case BNN_PRECISION_BF16:
+        return teams(stream, teams_of_all, mixed_tiles<P, 1>{p, rows, words, taps, splits});
+    case BNN_PRECISION_TF32:
+        return teams(stream, teams_of_all, mixed_tiles<P, 2>{p, rows, words, taps, splits});
+    case BNN_PRECISION_FP32:
+        return teams(stream, teams_of_all, mixed_tiles<P, 3>{p, rows, words, taps, splits});
+    }
+}
 
 /* ---- the two of them ---- */
 
@@ -270,7 +190,7 @@ void bnn_cuda_mixed_x(const bnn_stream *stream, const bnn_conv *s, const float *
     conv_sizes v = sizes_of(s);
     size_t rows = (v.inputs + TILE - 1) / TILE, words = bnn_words(v.cg);
     input_gradient p = {v, gy, *w, gx, acc};
-    teams(stream, rows * words * v.groups, mixed_tiles<input_gradient>{p, rows, words, 1, 1});
+    product(stream, rows * words * v.groups, p, rows, words, 1, 1);
 }
 
 /* The reduction runs over all pixels: it is cut, so that teams are many. */
@@ -291,7 +211,6 @@ void bnn_cuda_mixed_w(const bnn_stream *stream, const bnn_conv *s, const float *
     conv_sizes v = sizes_of(s);
     size_t rows = (v.og + TILE - 1) / TILE, words = bnn_words(v.cg), splits = splits_of(v);
     filter_gradient p = {v, gy, *x, (float *)ws, splits};
-    teams(stream, rows * words * v.taps * splits * v.groups,
-          mixed_tiles<filter_gradient>{p, rows, words, v.taps, splits});
+    product(stream, rows * words * v.taps * splits * v.groups, p, rows, words, v.taps, splits);
     add_splits(stream, splits, v.o * v.depth, (const float *)ws, gw, acc);
 }

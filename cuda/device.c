@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "cuda/library.h"
+#include "cuda/queue.h"
 #include "cuda/table.h"
 
 enum { MOST_DEVICES = 64, SCRATCH = 4096 };
@@ -18,13 +19,7 @@ typedef struct gpu {
     bnn_device_ops ops;
 } gpu;
 
-typedef struct queue {
-    cudaStream_t stream;
-    void *scratch;
-    cudaError_t error; /* the first of this stream */
-} queue;
-
-void *bnn_cuda_queue(const bnn_stream *stream);
+void *bnn_cuda_stream(const bnn_stream *stream);
 void *bnn_cuda_scratch(const bnn_stream *stream);
 
 /* CUDA's calls are for the GPU that the calling thread has chosen. */
@@ -32,23 +27,23 @@ static void choose(const bnn_device *device) {
     (void)cudaSetDevice(((const gpu *)device->own)->index);
 }
 
-static queue *queue_of(const bnn_stream *stream) {
+bnn_cuda_queue *bnn_cuda_queue_of(const bnn_stream *stream) {
     choose(&stream->device);
     return stream->queue;
 }
 
-static void keep_error(queue *q, cudaError_t error) {
+static void keep_error(bnn_cuda_queue *q, cudaError_t error) {
     q->error = q->error == cudaSuccess ? error : q->error;
 }
 
-void *bnn_cuda_queue(const bnn_stream *stream) {
-    queue *q = queue_of(stream);
+void *bnn_cuda_stream(const bnn_stream *stream) {
+    bnn_cuda_queue *q = bnn_cuda_queue_of(stream);
     keep_error(q, cudaPeekAtLastError()); /* of the launch before */
     return q->stream;
 }
 
 void *bnn_cuda_scratch(const bnn_stream *stream) {
-    return queue_of(stream)->scratch;
+    return bnn_cuda_queue_of(stream)->scratch;
 }
 
 /* ---- memory ---- */
@@ -99,15 +94,18 @@ static void room(const bnn_device *device, size_t *left, size_t *all) {
 /* ---- streams ---- */
 
 static void close_stream(bnn_stream *stream) {
-    queue *q = queue_of(stream);
+    bnn_cuda_queue *q = bnn_cuda_queue_of(stream);
     (void)cudaStreamSynchronize(q->stream);
+    if (q->blas) {
+        (void)cublasDestroy(q->blas);
+    }
     (void)cudaStreamDestroy(q->stream);
     (void)cudaFree(q->scratch);
     free(q);
 }
 
 static int open_stream(bnn_stream *stream) {
-    queue *q = calloc(1, sizeof *q);
+    bnn_cuda_queue *q = calloc(1, sizeof *q);
     if (!q) {
         return 0;
     }
@@ -128,7 +126,7 @@ static int open_stream(bnn_stream *stream) {
 
 static void transfer(const bnn_stream *stream, void *to, const void *from, size_t bytes,
                      enum cudaMemcpyKind kind) {
-    queue *q = queue_of(stream);
+    bnn_cuda_queue *q = bnn_cuda_queue_of(stream);
     if (bytes > 0 && to != from) {
         keep_error(q, cudaMemcpyAsync(to, from, bytes, kind, q->stream));
     }
@@ -147,7 +145,7 @@ static void copy(const bnn_stream *stream, void *to, const void *from, size_t by
 }
 
 static void follow(const bnn_stream *stream, const bnn_stream *other) {
-    queue *q = queue_of(stream), *before = queue_of(other);
+    bnn_cuda_queue *q = bnn_cuda_queue_of(stream), *before = bnn_cuda_queue_of(other);
     cudaEvent_t event;
     cudaError_t error = cudaEventCreateWithFlags(&event, cudaEventDisableTiming);
     if (error == cudaSuccess) {
@@ -159,13 +157,19 @@ static void follow(const bnn_stream *stream, const bnn_stream *other) {
 }
 
 static bnn_code finish(const bnn_stream *stream, bnn_error *err) {
-    queue *q = queue_of(stream);
+    bnn_cuda_queue *q = bnn_cuda_queue_of(stream);
     keep_error(q, cudaStreamSynchronize(q->stream));
     keep_error(q, cudaGetLastError());
-    if (q->error == cudaSuccess) {
-        return BNN_OK;
-    }
     const gpu *own = stream->device.own;
+    if (q->error == cudaSuccess) {
+        return q->blas_error == CUBLAS_STATUS_SUCCESS
+                   ? BNN_OK
+                   : bnn_fail(err,
+                              q->blas_error == CUBLAS_STATUS_ALLOC_FAILED ? BNN_ERR_MEMORY
+                                                                          : BNN_ERR_IO,
+                              "GPU %d failed: a product of matrices by cuBLAS: %s", own->index,
+                              cublasGetStatusString(q->blas_error));
+    }
     return bnn_fail(err, q->error == cudaErrorMemoryAllocation ? BNN_ERR_MEMORY : BNN_ERR_IO,
                     "GPU %d failed: %s (%s)", own->index, cudaGetErrorString(q->error),
                     cudaGetErrorName(q->error));
@@ -254,4 +258,5 @@ __attribute__((visibility("default")))
 const bnn_cuda_entry bnn_cuda_library = {.version = BNN_VERSION,
                                          .kernels_bytes = sizeof(bnn_kernels),
                                          .device_ops_bytes = sizeof(bnn_device_ops),
-                                         .open = open_gpu};
+                                         .open = open_gpu,
+                                         .multiply = bnn_cuda_multiply};

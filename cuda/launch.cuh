@@ -42,9 +42,11 @@ extern "C" {
 #endif
 
 /* A stream's queue on the GPU (device.c). */
-void *bnn_cuda_queue(const bnn_stream *stream);
+void *bnn_cuda_stream(const bnn_stream *stream);
 /* Device memory of a stream, of BNN_CUDA_SCRATCH bytes, for kernels that have no workspace. */
 void *bnn_cuda_scratch(const bnn_stream *stream);
+/* How exact products of floats are to be (table.c). */
+bnn_precision bnn_cuda_precision(const bnn_stream *stream);
 }
 
 enum { BNN_CUDA_SCRATCH = 4096 };
@@ -60,7 +62,7 @@ static inline unsigned grid_of(size_t blocks) {
 }
 
 static inline cudaStream_t queue_of(const bnn_stream *stream) {
-    return (cudaStream_t)bnn_cuda_queue(stream);
+    return (cudaStream_t)bnn_cuda_stream(stream);
 }
 
 /* ---- f(i), i < n ---- */

@@ -3,14 +3,15 @@
 #ifndef BNN_CUDA_LIBRARY_H
 #define BNN_CUDA_LIBRARY_H
 
-#include "engine/base/status.h"
-#include "engine/device.h"
+#include "cuda/cuda.h"
 
 typedef struct bnn_cuda_entry {
     const char *version;                    /* BNN_VERSION */
     size_t kernels_bytes, device_ops_bytes; /* sizes of the tables it was built with */
     /* `enter` and `leave` are those of `host`. */
     bnn_code (*open)(int index, const bnn_device_ops *host, bnn_device *device, bnn_error *err);
+    bnn_code (*multiply)(const bnn_stream *stream, const bnn_cublas_product *product, const void *a,
+                         const void *b, void *c, bnn_error *err); /* bnn_cublas_multiply */
 } bnn_cuda_entry;
 
 #define BNN_CUDA_ENTRY "bnn_cuda_library"

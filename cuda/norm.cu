@@ -144,6 +144,48 @@ BNN_GPU double whole_moments(size_t c, size_t pieces, const void *sums, size_t j
     return count;
 }
 
+/* Sums of a whole piece lie in its first part. */
+BNN_GPU void set_whole(piece_sums p, size_t c, size_t j, double s, double q) {
+    for (size_t i = 0; i < PARTS; i++) {
+        p.s[i * c + j] = i == 0 ? s : 0.0;
+        p.q[i * c + j] = i == 0 ? q : 0.0;
+    }
+}
+
+/* Behind those that read the first piece's. */
+static void merge_counts(const bnn_stream *stream, size_t c, size_t pieces, void *sums) {
+    each(stream, 1, [=] BNN_EACH(size_t) {
+        for (size_t i = 1; i < pieces; i++) {
+            *sums_at(sums, c, 0).count += *sums_at(sums, c, i).count;
+        }
+    });
+}
+
+static void merge_moments(const bnn_stream *stream, size_t c, size_t pieces, void *sums) {
+    each(stream, c, [=] BNN_EACH(size_t j) {
+        piece_sums p = sums_at(sums, c, 0);
+        double mean, squares, count = whole_moments(c, pieces, sums, j, &mean, &squares);
+        p.pivot[j] = (float)mean;
+        double apart = mean - (double)p.pivot[j];
+        set_whole(p, c, j, count * apart, squares + count * apart * apart);
+    });
+    merge_counts(stream, c, pieces, sums);
+}
+
+static void merge_sums(const bnn_stream *stream, size_t c, size_t pieces, void *sums) {
+    each(stream, c, [=] BNN_EACH(size_t j) {
+        double s = 0.0, q = 0.0;
+        for (size_t i = 0; i < pieces; i++) {
+            double part_s, part_q;
+            whole_part(sums_at(sums, c, i), c, j, &part_s, &part_q);
+            s += part_s;
+            q += part_q;
+        }
+        set_whole(sums_at(sums, c, 0), c, j, s, q);
+    });
+    merge_counts(stream, c, pieces, sums);
+}
+
 /* What batch_norm reads of a state: factor and shift, each as a float and what the float leaves. */
 BNN_GPU void set_line(double *state, size_t c, size_t j, double a, double b) {
     float *at = (float *)(void *)state;
@@ -245,6 +287,8 @@ void bnn_cuda_norm(bnn_kernels *k) {
     k->sums_bytes = sums_bytes;
     k->channel_moments = channel_moments;
     k->channel_sums = channel_sums;
+    k->merge_moments = merge_moments;
+    k->merge_sums = merge_sums;
     k->channel_sums_finish = channel_sums_finish;
     k->prelu_sums = prelu_sums;
     k->prelu_finish = prelu_finish;

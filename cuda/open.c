@@ -82,3 +82,10 @@ bnn_code bnn_cuda_device(int index, bnn_device *device, bnn_error *err) {
     }
     return found->open(index, cpu.ops, device, err);
 }
+
+bnn_code bnn_cublas_multiply(const bnn_stream *stream, const bnn_cublas_product *product,
+                             const void *a, const void *b, void *c, bnn_error *err) {
+    const bnn_cuda_entry *found;
+    bnn_code code = find_entry(&found, err);
+    return code == BNN_OK ? found->multiply(stream, product, a, b, c, err) : code;
+}

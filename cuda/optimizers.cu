@@ -80,8 +80,14 @@ static void adam_step(const bnn_stream *stream, size_t n, float *w, const float 
     });
 }
 
+static void average_step(const bnn_stream *stream, size_t n, const float *w, float weight,
+                         float *a) {
+    each(stream, n, [=] BNN_EACH(size_t i) { a[i] += weight * (w[i] - a[i]); });
+}
+
 void bnn_cuda_optimizers(bnn_kernels *k) {
     k->clip_norm = clip_norm;
     k->sgd_step = sgd_step;
     k->adam_step = adam_step;
+    k->average_step = average_step;
 }

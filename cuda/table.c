@@ -13,6 +13,10 @@ static void for_each(const bnn_stream *stream, size_t count,
     }
 }
 
+bnn_precision bnn_cuda_precision(const bnn_stream *stream) {
+    return stream->device.precision;
+}
+
 void bnn_cuda_table(bnn_kernels *table, const char *name) {
     memset(table, 0, sizeof *table);
     table->name = name;

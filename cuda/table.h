@@ -23,6 +23,9 @@ void bnn_cuda_match(bnn_kernels *table);
 void bnn_cuda_optimizers(bnn_kernels *table);
 void bnn_cuda_conv(bnn_kernels *table);
 
+/* How exact products of floats are to be on a stream. */
+bnn_precision bnn_cuda_precision(const bnn_stream *stream);
+
 /* All of them. `name` is the table's. */
 void bnn_cuda_table(bnn_kernels *table, const char *name);
 #ifdef __cplusplus

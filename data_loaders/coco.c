@@ -17,6 +17,7 @@ typedef struct coco {
     bnn_boxed_set boxes;
     bnn_coco_category *category;
     const char **names; /* of the categories */
+    int64_t *ids;
 } coco;
 
 static bnn_code coco_plan(bnn_dataset *dataset, const bnn_dataset_options *options,
@@ -39,13 +40,16 @@ static bnn_code name_classes(coco *d, bnn_coco *c, const char *path, bnn_error *
     d->category = c->category;
     c->category = NULL;
     d->names = reallocarray(NULL, c->categories, sizeof *d->names);
-    if (!d->names) {
+    d->ids = reallocarray(NULL, c->categories, sizeof *d->ids);
+    if (!d->names || !d->ids) {
         return bnn_fail(err, BNN_ERR_MEMORY, "out of memory for the classes");
     }
     for (size_t i = 0; i < c->categories; i++) {
         d->names[i] = d->category[i].name;
+        d->ids[i] = d->category[i].id;
     }
     d->boxes.base.class_names = d->names;
+    d->boxes.base.class_ids = d->ids;
     d->boxes.base.classes = (int)c->categories;
     return BNN_OK;
 }
@@ -84,7 +88,7 @@ static bnn_code add_images(coco *d, const bnn_coco *c, const char *split, bnn_er
         }
         const int there = bnn_data_has(b->root, path, S_IFREG);
         b->base.skipped += !there;
-        code = there ? bnn_boxed_add_photo(b, path, err) : BNN_OK;
+        code = there ? bnn_boxed_add_photo(b, path, c->image[i].id, err) : BNN_OK;
         for (; at < c->annotations && c->annotation[at].image == c->image[i].id; at++) {
             code = there && code == BNN_OK ? add_object(d, &c->annotation[at], err) : code;
         }
@@ -133,6 +137,7 @@ static void coco_close(bnn_dataset *dataset) {
     bnn_boxed_close(dataset);
     free(d->category);
     free(d->names);
+    free(d->ids);
 }
 
 const bnn_dataset_info bnn_dataset_coco = {

@@ -135,6 +135,7 @@ void bnn_data_describe_as(bnn_dataset *view, const bnn_dataset *of) {
     view->fields = of->fields;
     view->classes = of->classes;
     view->class_names = of->class_names;
+    view->class_ids = of->class_ids;
     bnn_dataset_normalize(view, of->mean, of->std);
 }
 

@@ -103,11 +103,12 @@ struct bnn_dataset {
     int fields;
     int classes; /* likewise */
     const char *const *class_names;
-    size_t count;       /* samples; the first of: */
-    size_t total;       /* in the files */
-    size_t skipped;     /* files that were named but are not there, or cannot be used */
-    const char *remark; /* what else whoever uses the split must be told, or NULL */
-    bnn_file_id *file;  /* that it reads */
+    const int64_t *class_ids; /* [classes]: as the files number them; NULL: from 1 on */
+    size_t count;             /* samples; the first of: */
+    size_t total;             /* in the files */
+    size_t skipped;           /* files that were named but are not there, or cannot be used */
+    const char *remark;       /* what else whoever uses the split must be told, or NULL */
+    bnn_file_id *file;        /* that it reads */
     size_t files, file_capacity;
     /* Of images: the row's, or bnn_dataset_normalize's. */
     float mean[3], std[3];
@@ -124,6 +125,9 @@ struct bnn_dataset {
      * From several threads at once. NULL: this data set cannot. */
     bnn_code (*pixels)(const bnn_dataset *dataset, size_t index, uint8_t *bytes, int32_t *label,
                        bnn_error *err);
+    /* What the files call sample `index`: its number, or if *number is negative then, its name, of
+     * a path; valid as long as the set is open. NULL: this data set cannot. */
+    const char *(*identify)(const bnn_dataset *dataset, size_t index, int64_t *number);
     /* The class of sample `index` < total. NULL: this data set cannot. */
     int32_t (*label)(const bnn_dataset *dataset, size_t index);
     /* See bnn_dataset_checksum. NULL: this data set cannot. */

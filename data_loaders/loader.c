@@ -50,9 +50,23 @@ typedef struct chunk {
     uint32_t epoch;
 } chunk;
 
+size_t bnn_loader_share(const bnn_loader *loader, size_t step, size_t *first, size_t *whole) {
+    const bnn_loader_options *o = &loader->options;
+    const size_t left = loader->dataset->count - step * o->batch_size;
+    *whole = left < o->batch_size ? left : o->batch_size;
+    return bnn_part_of(*whole, o->part, o->parts, first);
+}
+
+/* How many samples are loaded for a step, of the whole batch those from *first on. */
+static size_t batch_part(const bnn_loader *loader, size_t step, size_t *first) {
+    size_t whole, own = bnn_loader_share(loader, step, first, &whole);
+    *first = *first < whole ? *first : whole - 1;
+    return own > 0 ? own : 1;
+}
+
 static size_t batch_count(const bnn_loader *loader, size_t step) {
-    size_t left = loader->dataset->count - step * loader->options.batch_size;
-    return left < loader->options.batch_size ? left : loader->options.batch_size;
+    size_t first;
+    return batch_part(loader, step, &first);
 }
 
 /* ---- workers ---- */
@@ -86,8 +100,10 @@ static size_t fill(const bnn_loader *loader, const chunk *c, bnn_error *err) {
     const bnn_dataset *dataset = loader->dataset;
     const slot *s = &loader->slots[c->step % loader->slot_count];
     const bnn_draw draw = {loader->options.seed, c->epoch};
+    size_t first;
+    batch_part(loader, c->step, &first);
     for (size_t i = c->first; i < c->first + c->n; i++) {
-        size_t index = c->step * loader->options.batch_size + i;
+        size_t index = c->step * loader->options.batch_size + first + i;
         void *out[BNN_MAX_FIELDS];
         if (loader->order) {
             index = loader->order[index];
@@ -171,12 +187,12 @@ static int allocate(bnn_loader *loader) {
             return 0;
         }
     }
+    size_t first, most = batch_part(loader, 0, &first); /* the last batch is no larger */
     for (size_t i = 0; i < loader->slot_count; i++) {
         for (int f = 0; f < loader->dataset->fields; f++) {
             size_t bytes = bnn_field_bytes(&loader->dataset->field[f]);
-            loader->slots[i].data[f] = __builtin_mul_overflow(options->batch_size, bytes, &bytes)
-                                           ? NULL
-                                           : bnn_alloc_aligned(bytes);
+            loader->slots[i].data[f] =
+                __builtin_mul_overflow(most, bytes, &bytes) ? NULL : bnn_alloc_aligned(bytes);
             if (!loader->slots[i].data[f]) {
                 return 0;
             }
@@ -222,6 +238,7 @@ bnn_code bnn_loader_create(const bnn_dataset *dataset, const bnn_loader_options 
     }
     loader->dataset = dataset;
     loader->options = *options;
+    loader->options.parts = options->parts ? options->parts : 1;
     loader->steps = (dataset->count - 1) / options->batch_size + 1;
     loader->slot_count = (size_t)options->prefetch + 1;
     if (loader->slot_count > loader->steps) {

@@ -5,6 +5,7 @@
 
 #include "data_loaders/dataset.h"
 #include "engine/base/status.h"
+#include "engine/comm.h"
 
 typedef struct bnn_loader bnn_loader;
 
@@ -15,6 +16,9 @@ typedef struct bnn_loader_options {
     uint64_t seed;
     int threads;  /* >= 1 */
     int prefetch; /* batches ahead, >= 1 */
+    /* Of each batch this part of so many alone is loaded (engine/comm.h); where it is empty, one of
+     * the batch's samples, which is not the loader's own. 0: all of it. */
+    int part, parts;
 } bnn_loader_options;
 
 /* The dataset must outlive the loader. */
@@ -22,6 +26,9 @@ bnn_code bnn_loader_create(const bnn_dataset *dataset, const bnn_loader_options 
                            bnn_loader **out, bnn_error *err);
 void bnn_loader_free(bnn_loader *loader);          /* NULL is fine; joins the threads */
 size_t bnn_loader_steps(const bnn_loader *loader); /* batches an epoch */
+/* How many samples of the batch `step` are the loader's own, from *first on; *whole: of all parts.
+ */
+size_t bnn_loader_share(const bnn_loader *loader, size_t step, size_t *first, size_t *whole);
 /* Begins `epoch` at batch `first_step`; drops what was prefetched of another epoch. */
 bnn_code bnn_loader_start(bnn_loader *loader, uint32_t epoch, size_t first_step, bnn_error *err);
 /* The next batch, valid until the next call; batch->n is 0 at the epoch's end. A sample that failed

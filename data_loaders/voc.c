@@ -67,7 +67,7 @@ static bnn_code add(bnn_boxed_set *b, const char *year, const char *id, bnn_erro
         return BNN_OK;
     }
     bnn_code code = bnn_data_join(path, b->root, xml, err);
-    if (code == BNN_OK && !(code = bnn_boxed_add_photo(b, photo, err)) &&
+    if (code == BNN_OK && !(code = bnn_boxed_add_photo(b, photo, -1, err)) &&
         !(code = bnn_map_read(path, &map, err))) {
         code = bnn_voc_parse(path, (const char *)map.data, map.size, class_names, CLASSES, b, err);
         bnn_map_close(&map);

@@ -50,7 +50,8 @@ struct bnn_device {
     const bnn_kernels *kernels;
     const bnn_device_ops *ops;
     int threads; /* of every parallel region, at most; 1 to BNN_MAX_THREADS */
-    void *own;   /* the ops' */
+    bnn_precision precision;
+    void *own; /* the ops' */
 };
 
 /* The first argument of every kernel. Work given to one stream is done in that order; kernels may

@@ -32,14 +32,15 @@ bnn_code bnn_graph_get(const bnn_graph *graph, bnn_t t, void *host, bnn_error *e
     return stream->device.ops->finish(stream, err);
 }
 
-void bnn_graph_set_random(bnn_graph *graph, uint64_t seed, uint64_t batch) {
+void bnn_graph_set_random(bnn_graph *graph, uint64_t seed, uint64_t batch, uint64_t sample) {
     graph->seed = seed;
     graph->batch = batch;
+    graph->sample = sample;
 }
 
-/* Site and batch are mixed to one stream (splitmix64's finalizer; Steele et al. 2014). */
+/* Site, batch and sample are mixed to one stream (splitmix64's finalizer; Steele et al. 2014). */
 bnn_random bnn_graph_random(const bnn_graph *graph, uint64_t site) {
-    uint64_t z = site + graph->batch * 0x9E3779B97F4A7C15u;
+    uint64_t z = site + graph->batch * 0x9E3779B97F4A7C15u + graph->sample * 0xD1B54A32D192ED03u;
     z = (z ^ z >> 30) * 0xBF58476D1CE4E5B9u;
     z = (z ^ z >> 27) * 0x94D049BB133111EBu;
     return (bnn_random){graph->seed, z ^ z >> 31};

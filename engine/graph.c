@@ -71,6 +71,14 @@ void bnn_graph_free(bnn_graph *graph) {
     free(graph);
 }
 
+void bnn_graph_share_statistics(bnn_graph *graph, const bnn_comm *comm) {
+    graph->statistics = comm;
+}
+
+const bnn_comm *bnn_graph_statistics(const bnn_graph *graph) {
+    return graph->statistics && graph->statistics->size > 1 ? graph->statistics : NULL;
+}
+
 bnn_t bnn_graph_fail(bnn_graph *graph, bnn_code code, const char *format, ...) {
     if (graph->error.code == BNN_OK) {
         va_list args;

@@ -14,6 +14,7 @@
 #ifndef BNN_ENGINE_GRAPH_H
 #define BNN_ENGINE_GRAPH_H
 
+#include "engine/comm.h"
 #include "engine/op.h"
 #include "engine/params.h"
 
@@ -22,6 +23,10 @@ void bnn_graph_free(bnn_graph *graph); /* NULL is fine */
 /* Whether parameters added from now on want gradients; at first they do if `training`. (A layer's
  * gradient in evaluation mode is a thing of tests.) */
 void bnn_graph_set_gradients(bnn_graph *graph, int on);
+
+/* Batch norms added from now on have statistics of all ranks' batches, which run at the same time;
+ * `comm` outlives the graph. Of a device whose memory is the host's. */
+void bnn_graph_share_statistics(bnn_graph *graph, const bnn_comm *comm);
 
 /* An input; the caller gives its values with bnn_graph_set before each run. `name` is copied. */
 bnn_t bnn_graph_input(bnn_graph *graph, const char *name, bnn_dtype dtype, bnn_shape shape);
@@ -59,8 +64,9 @@ bnn_code bnn_graph_get(const bnn_graph *graph, bnn_t t, void *host, bnn_error *e
 void bnn_graph_set(bnn_graph *graph, bnn_t input, const void *data);
 void bnn_graph_forward(bnn_graph *graph);
 /* What random numbers of the following runs (dropout) are a function of, beside the place they are
- * drawn for: a seed, and which batch of the whole training it is. At first both are 0. */
-void bnn_graph_set_random(bnn_graph *graph, uint64_t seed, uint64_t batch);
+ * drawn for: a seed, which batch of the whole training it is, and which of that batch's samples is
+ * the graph's first, where others see the rest. At first all are 0. */
+void bnn_graph_set_random(bnn_graph *graph, uint64_t seed, uint64_t batch, uint64_t sample);
 /* Runs backward from the root, whose gradient is 1 (a loss of one value), or else whatever the
  * caller wrote to bnn_grad(graph, root). Parameters' gradients are handed over on the way. */
 void bnn_graph_backward(bnn_graph *graph);

@@ -97,7 +97,8 @@ struct bnn_graph {
     bnn_node *nodes;
     size_t node_count, node_capacity;
     bnn_t root;
-    uint64_t seed, batch; /* bnn_graph_set_random */
+    uint64_t seed, batch, sample; /* bnn_graph_set_random */
+    const bnn_comm *statistics;   /* bnn_graph_share_statistics, or NULL */
     bnn_action *actions;
     size_t action_count, action_capacity;
     bnn_step *steps;

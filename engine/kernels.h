@@ -29,6 +29,15 @@ static inline size_t bnn_words(size_t bits) {
 typedef struct bnn_device bnn_device;
 typedef struct bnn_stream bnn_stream;
 
+/* How exact products of floats are on a device that has faster ones for less; at least as exact as
+ * the format of that name, of 23, 10 or 7 bits behind the point. Sums are of floats at any, and
+ * products of bits exact. The CPU has the first alone. */
+typedef enum bnn_precision {
+    BNN_PRECISION_FP32,
+    BNN_PRECISION_TF32,
+    BNN_PRECISION_BF16
+} bnn_precision;
+
 /* A convolution, or with h = kh = 1 a 1-D one, or with h = w = kh = kw = 1 a linear layer. */
 typedef struct bnn_conv {
     int n, h, w, c; /* input [n,h,w,c] */
@@ -310,6 +319,10 @@ typedef struct bnn_kernels {
     /* (block) Sums of g, and of g * (x - centre) where x is given; centre[c] may be NULL, for 0. */
     void (*channel_sums)(const bnn_stream *stream, size_t rows, size_t c, const float *g,
                          bnn_numbers x, const double *centre, int reset, void *sums);
+    /* All pieces become one, in the place of the first: of moments, and of sums about one centre.
+     */
+    void (*merge_moments)(const bnn_stream *stream, size_t c, size_t pieces, void *sums);
+    void (*merge_sums)(const bnn_stream *stream, size_t c, size_t pieces, void *sums);
     /* sum[c] and dot[c] of channel_sums without centre; either may be NULL. */
     void (*channel_sums_finish)(const bnn_stream *stream, size_t c, size_t pieces, const void *sums,
                                 float *sum, float *dot, int acc);
@@ -621,6 +634,9 @@ typedef struct bnn_kernels {
     void (*adam_step)(const bnn_stream *stream, size_t n, float *w, const float *g, float *m,
                       float *v, float lr, float beta1, float beta2, float eps, float weight_decay,
                       int decoupled, uint64_t step);
+    /* An exponential moving average: a += weight * (w - a). */
+    void (*average_step)(const bnn_stream *stream, size_t n, const float *w, float weight,
+                         float *a);
 } bnn_kernels;
 
 /* The CPU's table. `isa`: "generic", "avx2", "avx512", "avx512_vpopcntdq", "amx", "neon", or NULL

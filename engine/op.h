@@ -157,6 +157,8 @@ bnn_role bnn_role_of(const bnn_graph *graph, bnn_t t);
 /* Will anything ask this graph for a gradient of `t`? */
 int bnn_wants_grad(const bnn_graph *graph, bnn_t t);
 int bnn_graph_training(const bnn_graph *graph);
+/* The ranks that batch norms have statistics of (graph.h), or NULL: of this graph's batch alone. */
+const struct bnn_comm *bnn_graph_statistics(const bnn_graph *graph);
 /* The deferred scale of `t`, or BNN_NONE. */
 bnn_t bnn_deferred_scale(const bnn_graph *graph, bnn_t t);
 /* `t`, or times its deferred scale: for results that are read from outside. */

@@ -1,9 +1,11 @@
 /* Batch normalization, of an exact integer times a deferred scale too (op.h). In training it keeps
  * its input and four numbers a channel; in inference, or where it is fixed, it is a per-channel
  * affine, and says so to the folding. */
+#include "engine/comm.h"
 #include "layers/ops.h"
 
 #include <math.h>
+#include <string.h>
 
 enum { X, WEIGHT, BIAS, RUNNING_MEAN, RUNNING_VAR, X_SCALE };
 enum { Y, STATE };
@@ -26,6 +28,28 @@ static void *sums_of(const bnn_graph *g, const bnn_node *node, void *ws, size_t 
     size_t c = (size_t)bnn_shape_of(g, node->in[X]).c;
     return (char *)ws + coefficient_bytes(c) +
            piece * bnn_graph_kernels(g)->sums_bytes(bnn_graph_stream(g), c);
+}
+
+/* The pieces that there is room for. */
+static size_t pieces_of(const bnn_graph *g) {
+    const bnn_comm *comm = bnn_graph_statistics(g);
+    return comm && comm->size > BNN_PIECES ? (size_t)comm->size : BNN_PIECES;
+}
+
+/* Where ranks share statistics, their sums take the place of the pieces that this one's are, in
+ * their order. */
+static size_t share(const bnn_graph *g, const bnn_node *node, void *ws, size_t pieces,
+                    void (*merge)(const bnn_stream *, size_t, size_t, void *)) {
+    const bnn_comm *comm = bnn_graph_statistics(g);
+    if (!comm) {
+        return pieces;
+    }
+    size_t c = (size_t)bnn_shape_of(g, node->in[X]).c;
+    size_t bytes = bnn_graph_kernels(g)->sums_bytes(bnn_graph_stream(g), c);
+    merge(bnn_graph_stream(g), c, pieces, sums_of(g, node, ws, 0));
+    memmove(sums_of(g, node, ws, (size_t)comm->rank), sums_of(g, node, ws, 0), bytes);
+    comm->gather(comm, sums_of(g, node, ws, 0), bytes);
+    return (size_t)comm->size;
 }
 
 static bnn_code infer(bnn_graph *g, bnn_node *node) {
@@ -51,7 +75,7 @@ static bnn_code infer(bnn_graph *g, bnn_node *node) {
     /* Sums of pieces; in front, for the backward, four coefficients a channel. */
     node->workspace =
         coefficient_bytes((size_t)s.c) +
-        BNN_PIECES * bnn_graph_kernels(g)->sums_bytes(bnn_graph_stream(g), (size_t)s.c);
+        pieces_of(g) * bnn_graph_kernels(g)->sums_bytes(bnn_graph_stream(g), (size_t)s.c);
     return BNN_OK;
 }
 
@@ -90,6 +114,7 @@ static void finish(const bnn_graph *g, const bnn_node *node, size_t pieces) {
     float *mean = bnn_f32(g, node->in[RUNNING_MEAN]), *var = bnn_f32(g, node->in[RUNNING_VAR]);
     double *state = bnn_f64(g, node->out[STATE]);
     if (by_batch(g, node)) {
+        pieces = share(g, node, node->ws, pieces, k->merge_moments);
         k->batch_norm_finish(bnn_graph_stream(g), c, pieces, sums_of(g, node, node->ws, 0), scale,
                              weight, bias, attr->eps, attr->momentum, mean, var, state);
     } else {
@@ -114,19 +139,28 @@ static void backward_reduce(const bnn_block *b, const bnn_node *node) {
         sums_of(b->graph, node, node->ws_backward, b->piece));
 }
 
+/* The parameters' gradients are this graph's share of all ranks', which add theirs; what the
+ * input's are made of is the sum. */
 static void backward_finish(const bnn_graph *g, const bnn_node *node, size_t pieces) {
+    const bnn_kernels *k = bnn_graph_kernels(g);
+    const bnn_stream *stream = bnn_graph_stream(g);
+    const size_t c = (size_t)bnn_shape_of(g, node->in[X]).c;
+    const float *weight = bnn_f32(g, node->in[WEIGHT]), *scale = bnn_f32(g, node->in[X_SCALE]);
+    void *ws = node->ws_backward;
     if (!by_batch(g, node)) {
-        bnn_graph_kernels(g)->batch_norm_fixed_backward(
-            bnn_graph_stream(g), (size_t)bnn_shape_of(g, node->in[X]).c,
-            bnn_f32(g, node->in[WEIGHT]), ((const batch_norm_attr *)node->attr)->eps,
-            bnn_f32(g, node->in[RUNNING_VAR]), node->ws_backward);
+        k->batch_norm_fixed_backward(stream, c, weight, ((const batch_norm_attr *)node->attr)->eps,
+                                     bnn_f32(g, node->in[RUNNING_VAR]), ws);
         return;
     }
-    bnn_graph_kernels(g)->batch_norm_backward_finish(
-        bnn_graph_stream(g), (size_t)bnn_shape_of(g, node->in[X]).c, pieces,
-        sums_of(g, node, node->ws_backward, 0), bnn_f32(g, node->in[X_SCALE]),
-        bnn_f32(g, node->in[WEIGHT]), bnn_f64(g, node->out[STATE]), bnn_grad(g, node->in[WEIGHT]),
-        bnn_grad(g, node->in[BIAS]), node->acc[WEIGHT], node->ws_backward);
+    const double *state = bnn_f64(g, node->out[STATE]);
+    k->batch_norm_backward_finish(stream, c, pieces, sums_of(g, node, ws, 0), scale, weight, state,
+                                  bnn_grad(g, node->in[WEIGHT]), bnn_grad(g, node->in[BIAS]),
+                                  node->acc[WEIGHT], ws);
+    if (bnn_graph_statistics(g)) {
+        pieces = share(g, node, ws, pieces, k->merge_sums);
+        k->batch_norm_backward_finish(stream, c, pieces, sums_of(g, node, ws, 0), scale, weight,
+                                      state, NULL, NULL, 0, ws);
+    }
 }
 
 static void backward_map(const bnn_block *b, const bnn_node *node) {

@@ -36,13 +36,27 @@ int bnn_spec_fields(const bnn_spec *spec, bnn_field field[BNN_MAX_FIELDS], int *
     return n;
 }
 
-const char *bnn_class_name(const bnn_spec *spec, int class) {
-    const char *name = spec->class_names ? spec->class_names : "";
-    for (; class > 0 && *name; class --) {
-        name += strcspn(name, "\n");
-        name += *name == '\n';
+static const char *line_of(const char *lines, int number) {
+    const char *line = lines ? lines : "";
+    for (; number > 0 && *line; number--) {
+        line += strcspn(line, "\n");
+        line += *line == '\n';
     }
-    return name;
+    return line;
+}
+
+const char *bnn_class_name(const bnn_spec *spec, int class) {
+    return line_of(spec->class_names, class);
+}
+
+int64_t bnn_class_id(const bnn_spec *spec, int class) {
+    const char *line = line_of(spec->class_ids, class);
+    int64_t id = 0;
+    int digits = 0;
+    for (; *line >= '0' && *line <= '9' && digits < 18; digits++) {
+        id = 10 * id + (*line++ - '0');
+    }
+    return digits && (!*line || *line == '\n') ? id : (int64_t) class + 1;
 }
 
 size_t bnn_spec_outputs(const bnn_spec *spec) {
@@ -78,6 +92,9 @@ bnn_code bnn_net_build(const bnn_spec *spec, const bnn_device *device, bnn_param
     *net = (bnn_net){.graph = g, .loss = BNN_NONE, .task_loss = BNN_NONE, .penalty = BNN_NONE};
     if (!g) {
         return bnn_fail(err, BNN_ERR_MEMORY, "out of memory for the graph");
+    }
+    if (training) {
+        bnn_graph_share_statistics(g, spec->statistics);
     }
     bnn_build build = {.graph = g,
                        .binarizer = spec->binarizer,

@@ -21,6 +21,7 @@ struct bnn_spec {
     int phase;                            /* of the binarizer's schedule */
     bnn_distill distill;                  /* in training: what a teacher shows */
     float dropout;                        /* in training, of a network that drops values; 0: none */
+    const bnn_comm *statistics;           /* in training: of whose batches, or NULL (graph.h) */
     bnn_ties ties;                        /* of a binary network with attention */
     bnn_pool pool;                        /* of points, where the architecture has such a layer */
     /* How images were prepared; travels with the model. What they were normalized with, on the
@@ -31,6 +32,7 @@ struct bnn_spec {
     const char *dataset;     /* its name, or "" */
     const char *variant;     /* which of its sets (data_loaders/dataset.h), or "" */
     const char *class_names; /* a line each, or "" */
+    const char *class_ids;   /* their numbers in the files of the data, likewise; or "" */
     const char *vocab;       /* of texts: the vocabulary's file, a token a line, or "" */
 };
 
@@ -45,6 +47,8 @@ int bnn_spec_fields(const bnn_spec *spec, bnn_field field[BNN_MAX_FIELDS], int *
 /* Where the name of a class begins in spec->class_names; it ends at its line's end. "" if there is
  * none. */
 const char *bnn_class_name(const bnn_spec *spec, int class);
+/* The number of a class in the files of its data: spec->class_ids', else from 1 on. */
+int64_t bnn_class_id(const bnn_spec *spec, int class);
 /* Values of the main output for one sample. */
 size_t bnn_spec_outputs(const bnn_spec *spec);
 

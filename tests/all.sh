@@ -7,8 +7,10 @@ set -eu
 cd "$(dirname "$0")/.."
 tools/packages.sh gcc g++ clang clang-format clang-tidy libomp-dev libc6-dev make cmake pkg-config \
     zlib1g-dev libjpeg62-turbo-dev libpng-dev libjansson-dev libstb-dev libsndfile1-dev \
-    libkissfft-dev libutf8proc-dev libexpat1-dev libyajl-dev protobuf-c-compiler libprotobuf-c-dev check \
-    dataset-fashion-mnist shellcheck libxml2-utils locales libclang-rt-14-dev llvm-14
+    libkissfft-dev libutf8proc-dev libexpat1-dev libyajl-dev protobuf-c-compiler libprotobuf-c-dev \
+    libcurl4-openssl-dev libarchive-dev libssl-dev check \
+    dpkg-dev file python3 zsh dataset-fashion-mnist shellcheck libxml2-utils locales libclang-rt-14-dev llvm-14 \
+    libopenmpi-dev openmpi-bin
 jobs=$(nproc)
 cmake -S . -B build-test -DCMAKE_BUILD_TYPE=RelWithDebInfo -DBNN_SANITIZE=ON -DBNN_CUDA=OFF \
     >/dev/null

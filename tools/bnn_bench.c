@@ -16,7 +16,7 @@ static const char *arch = "resnet18", *algo, *filter, *json_file, *compare, *dat
                   *data_dir;
 static int64_t batch_size = 0, image_size = 0, points = 0, tokens = 0, classes = 0, threads = 0,
                repeat = 7;
-static const char *device_name = "cpu";
+static bnn_device_choice where = {"cpu", "usual"};
 static bool scaling, with_data;
 static const char *operands[2];
 
@@ -68,8 +68,11 @@ static bnn_option options[] = {
      .default_text = "where the system keeps Fashion-MNIST; others must be given"},
     {"threads", BNN_OPTION_INT, &threads, "N", "Processors to use, on either side.",
      .default_text = "all for train, otherwise 1", .min = 1, .max = 1024},
-    {"device", BNN_OPTION_STRING, &device_name, "NAME",
-     "With train and infer: where our side runs, cpu, cuda or cuda:I.", .default_text = NULL},
+    {"device", BNN_OPTION_STRING, &where.device, "NAME",
+     "Where our side runs, cpu, cuda or cuda:I; gemm compares products of a GPU with cuBLAS.",
+     .default_text = NULL},
+    {"precision", BNN_OPTION_STRING, &where.precision, "NAME", BNN_PRECISION_HELP,
+     .choices = bnn_precision_names},
     {"repeat", BNN_OPTION_INT, &repeat, "N",
      "Turns of each side; the median and the fastest are shown.", .min = 1, .max = 1000},
     {"case", BNN_OPTION_STRING, &filter, "TEXT", "Only cases whose names contain TEXT.",
@@ -292,7 +295,7 @@ static bnn_code choose_algorithms(const command *c, bnn_bench *bench, bnn_error 
 
 static bnn_code open_device(void *self, char *version, bnn_error *err) {
     bnn_bench *bench = self;
-    bnn_code code = bnn_bench_device(bench->device_name, &bench->device, err);
+    bnn_code code = bnn_bench_device(bench->where, &bench->device, err);
     if (code == BNN_OK) {
         snprintf(version, BNN_VERSION_BYTES, "%s", bench->device.kernels->name);
     }
@@ -304,13 +307,13 @@ static bnn_code name_device(const command *c, bnn_bench *bench, char *name, size
                             bnn_error *err) {
     bnn_worker *worker = NULL;
     bnn_work work = {.set_up = open_device, .self = bench};
-    if (!bench->device_name) {
+    if (!bench->where) {
         snprintf(name, bytes, "%s", bench->device.kernels->name);
         return BNN_OK;
     }
-    if (!(c->bit & (TRAIN | INFER)) || scaling) {
-        return bnn_fail(err, BNN_ERR_ARGUMENT, "--device %.80s goes with train and infer%s",
-                        device_name, scaling ? ", without --scaling" : "");
+    if (!(c->bit & NETWORKS) || scaling) {
+        return bnn_fail(err, BNN_ERR_ARGUMENT, "--device %.80s says nothing %s", where.device,
+                        scaling ? "with --scaling" : "to data");
     }
     bnn_code code = bnn_worker_start(&work, &worker, err);
     snprintf(name, bytes, "%s", code == BNN_OK ? bnn_worker_version(worker) : "");
@@ -342,8 +345,8 @@ static bnn_code prepare(const command *c, bnn_bench *bench, bnn_error *err) {
                         "--scaling needs two threads or more, and --threads is 1%s",
                         threads ? "" : ", as many as there are processors");
     }
-    if (strcmp(device_name, "cpu") != 0) {
-        bench->device_name = device_name;
+    if (strcmp(where.device, "cpu") != 0 || strcmp(where.precision, "usual") != 0) {
+        bench->where = &where;
     }
     bnn_code code = name_device(c, bench, kernels, sizeof kernels, err);
     if (code != BNN_OK) {
@@ -416,5 +419,8 @@ static bnn_code work(bnn_error *err) {
 }
 
 int main(int argc, char **argv) {
+    program.commands = commands;
+    program.command_size = sizeof *commands;
+    program.command_count = COMMANDS;
     return bnn_start(&program, argc, argv, work);
 }

@@ -11,6 +11,7 @@
 #include "engine/base/stream.h"
 #include "tools/corrupt/corruption_table.h"
 #include "tools/train/evaluate.h"
+#include "tools/run/coco_results.h"
 #include "tools/run/data_spec.h"
 #include "tools/run/device.h"
 #include "tools/run/find_model.h"
@@ -23,9 +24,9 @@
 #include "tools/run/run_folder.h"
 #include "tools/cli/start.h"
 
-static const char *device_name = "cpu";
+static bnn_device_choice where = {"cpu", "usual"};
 static const char *arch, *algo, *data, *data_dir, *vocab, *test_genres, *years, *corruptions,
-    *corruption, *frost_dir, *json_file, *predictions, *save_inputs, *save_outputs;
+    *corruption, *frost_dir, *json_file, *predictions, *detections, *save_inputs, *save_outputs;
 static const char main_corruptions[] = "main";
 static int64_t batch_size = 100, threads = 0, limit_test = 0, severity = 0, seed = 0;
 static bool quiet, overwrite;
@@ -72,7 +73,9 @@ static bnn_option options[] = {
      .min = 1, .max = 65536},
     {"threads", BNN_OPTION_INT, &threads, "N", "Processors to use; results do not depend on it.",
      .default_text = "all", .min = 1, .max = 1024},
-    {"device", BNN_OPTION_STRING, &device_name, "NAME", BNN_DEVICE_HELP, .default_text = NULL},
+    {"device", BNN_OPTION_STRING, &where.device, "NAME", BNN_DEVICE_HELP, .default_text = NULL},
+    {"precision", BNN_OPTION_STRING, &where.precision, "NAME", BNN_PRECISION_HELP,
+     .choices = bnn_precision_names},
     {"json", BNN_OPTION_STRING, &json_file, "FILE",
      "Write all numbers as JSON; - for standard output. With corruptions the file is written after "
      "each severity, and the same command goes on where it was stopped.",
@@ -83,6 +86,11 @@ static bnn_option options[] = {
      "Write the predicted class of each test sample, one index a line (of clouds whose parts are "
      "found, one for each point, among the parts of the cloud's category; of a regression the "
      "value); - for standard output.",
+     .default_text = NULL},
+    {"detections", BNN_OPTION_STRING, &detections, "FILE",
+     "Of networks that find boxes: write all of them in COCO's format of results, as pycocotools "
+     "reads it (image_id, category_id, bbox, score; in pixels of the photograph); - for standard "
+     "output.",
      .default_text = NULL},
     {"save-inputs", BNN_OPTION_STRING, &save_inputs, "FILE.npy",
      "Write what the network sees of each test sample, normalized, as float32 [samples,H,W,C]; of "
@@ -256,6 +264,18 @@ static const char *name_of(evaluation *e, const char *name) {
                             (int)strcspn(name, e->now.task->by_point ? ":\n" : "\n"), name);
 }
 
+/* Thousandths, so that a page is as small as a picture needs it; 0: memory is out. */
+static int take_curve(evaluation *e, int class) {
+    const double *curve = e->now.task->curve(&e->model.spec, &e->score, class);
+    int16_t *kept = bnn_arena_alloc(e->arena, BNN_CURVE_POINTS * sizeof *kept);
+    const int known = curve && kept && !isnan(curve[0]);
+    for (int i = 0; known && i < BNN_CURVE_POINTS; i++) {
+        kept[i] = (int16_t)lround(1000.0 * curve[i]);
+    }
+    e->now.classes[class].curve = known ? kept : NULL;
+    return curve && kept;
+}
+
 static bnn_code take_classes(evaluation *e, bnn_error *err) {
     bnn_results *r = &e->now;
     const bnn_spec *spec = &e->model.spec;
@@ -271,6 +291,10 @@ static bnn_code take_classes(evaluation *e, bnn_error *err) {
             bnn_results_as_written(r->task->group(spec, &e->score, (int)c, &name, &samples));
         r->classes[c].samples = (int64_t)samples;
         r->classes[c].name = name_of(e, name);
+        r->classes[c].curve = NULL;
+        if (r->task->curve && r->classes[c].samples && !take_curve(e, (int)c)) {
+            return bnn_fail(err, BNN_ERR_MEMORY, "out of memory for the results");
+        }
         if (!r->classes[c].name) {
             return bnn_fail(err, BNN_ERR_MEMORY, "out of memory for the results");
         }
@@ -304,6 +328,7 @@ static bnn_code check_outputs(evaluation *e, bnn_error *err) {
     bnn_outputs_run_of(&e->outputs, e->found.path);
     bnn_outputs_result(&e->outputs, "--json", &json_file);
     bnn_outputs_result(&e->outputs, "--predictions", &predictions);
+    bnn_outputs_result(&e->outputs, "--detections", &detections);
     bnn_outputs_result(&e->outputs, "--save-inputs", &save_inputs);
     bnn_outputs_result(&e->outputs, "--save-outputs", &save_outputs);
     bnn_code code = bnn_outputs_check(&e->outputs, err);
@@ -347,6 +372,10 @@ static bnn_code open_data(evaluation *e, bnn_error *err) {
                                     .view = bnn_view_of(spec, e->info)};
     bnn_dataset_options chosen;
     bnn_code code = bnn_arch_fits(spec->arch, e->info, err);
+    if (code == BNN_OK && detections && !spec->task->boxes) {
+        code = bnn_fail(err, BNN_ERR_ARGUMENT,
+                        "--detections says nothing to %s, which finds no boxes", e->model.path);
+    }
     if (code == BNN_OK && bnn_task_find(e->info->task) != spec->task) {
         fprintf(
             stderr,
@@ -434,7 +463,7 @@ static bnn_code prepare(evaluation *e, bnn_error *err) {
 
 static bnn_code open_all(evaluation *e, bnn_error *err) {
     bnn_device device;
-    bnn_code code = bnn_device_named(device_name, (int)threads, &device, err);
+    bnn_code code = bnn_device_chosen(&where, (int)threads, &device, err);
     if (code != BNN_OK) {
         return code;
     }
@@ -512,6 +541,9 @@ static bnn_code evaluate(evaluation *e, bnn_error *err) {
     }
     if (predictions && (code = bnn_predictions_write(predictions, e->how.prediction, e->how.value,
                                                      e->score.samples, e->rows, err)) != BNN_OK) {
+        return code;
+    }
+    if (detections && (code = bnn_coco_results_write(detections, spec, e->test, &e->score, err))) {
         return code;
     }
     return json_file ? bnn_results_write(json_file, &e->now, err) : BNN_OK;

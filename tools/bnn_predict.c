@@ -13,6 +13,7 @@
 #include "tools/cli/names.h"
 #include "tools/cli/start.h"
 #include "tools/cli/utf8.h"
+#include "tools/predict/boxes.h"
 #include "tools/predict/sample.h"
 #include "tools/run/device.h"
 #include "tools/run/find_model.h"
@@ -21,9 +22,10 @@
 
 enum { MOST_FILES = 10000, MOST_TOP = 100 };
 
-static const char *device_name = "cpu";
-static const char *json_file, *category, *sentence, *second;
+static bnn_device_choice where = {"cpu", "usual"};
+static const char *json_file, *output, *category, *sentence, *second;
 static int64_t top = 5, threads = 0;
+static double least_score = 0.0;
 static bnn_given given;
 static const char *operands[1 + MOST_FILES + 1]; /* the last is NULL */
 
@@ -37,12 +39,22 @@ static bnn_option options[] = {
      "Of networks of text: a sentence, in place of a FILE.", .default_text = NULL},
     {"second", BNN_OPTION_STRING, &second, "TEXT", "With --text: the second one of a pair.",
      .default_text = NULL},
+    {"least-score", BNN_OPTION_REAL, &least_score, "PERCENT",
+     "Of networks that find boxes: leave out those that are less sure.", .min = 0, .max = 100},
+    {"output", BNN_OPTION_STRING, &output, "PATH",
+     "Of networks that find boxes: draw them, with their classes and scores, into the photograph, "
+     "and write that as the PNG file PATH; of several FILEs, or if PATH is a folder, as "
+     "PATH/FILE.png.",
+     .default_text = NULL},
     {"json", BNN_OPTION_STRING, &json_file, "FILE",
-     "Write them as JSON, with the part of each point; - for standard output.",
+     "Write them as JSON, with the part of each point; boxes in COCO's format of results, all of "
+     "them unless --top is given; - for standard output.",
      .default_text = NULL},
     {"threads", BNN_OPTION_INT, &threads, "N", "Processors to use; results do not depend on it.",
      .default_text = "all", .min = 1, .max = 1024},
-    {"device", BNN_OPTION_STRING, &device_name, "NAME", BNN_DEVICE_HELP, .default_text = NULL},
+    {"device", BNN_OPTION_STRING, &where.device, "NAME", BNN_DEVICE_HELP, .default_text = NULL},
+    {"precision", BNN_OPTION_STRING, &where.precision, "NAME", BNN_PRECISION_HELP,
+     .choices = bnn_precision_names},
     {"arch", BNN_OPTION_STRING, &given.arch, "NAME",
      "Network, of a MODEL that another tool wrote: its metadata do not name it.",
      .default_text = NULL, .choices = bnn_arch_names},
@@ -73,6 +85,8 @@ static bnn_program program = {
     .examples = "bnn-predict runs/reactnet-resnet20-fashion_mnist shirt.png shoe.jpg\n"
                 "bnn-predict model.bnn *.wav --top 3 --json -\n"
                 "bnn-predict runs/bnn-pointnet_partseg-shapenet_part chair.ply --category Chair\n"
+                "bnn-predict runs/bnn-ssd300_vgg16-voc street.jpg --least-score 30 --output "
+                "found.png\n"
                 "bnn-predict runs/bnn-bert_tiny4-glue_mrpc --text 'He sat.' --second 'He was "
                 "seated.'",
     .options = options,
@@ -87,6 +101,8 @@ typedef struct prediction {
     bnn_predictor *predictor;
     bnn_sample sample;
     float *output;         /* of it */
+    bnn_file_boxes boxes;  /* in the last one */
+    bnn_pictures pictures; /* of them, if there are to be any */
     size_t line;           /* of the file, that the sample is; 0: all of it */
     int first, parts;      /* the classes that count */
     bnn_atomic_file *json; /* or NULL */
@@ -219,31 +235,28 @@ static json_t *tell_parts(prediction *p, const char *path) {
 
 /* Boxes in pixels of the photograph, the surest first. */
 static json_t *tell_boxes(prediction *p, const char *path) {
-    json_t *list = json_array();
-    const float *frame = p->sample.frame;
+    const bnn_spec *spec = &p->model.spec;
+    bnn_boxes_take(&p->boxes, spec, p->output, p->sample.frame, least_score / 100.0);
     print_name(p, path);
-    for (int k = 0; k < p->model.spec.arch->detections && k < (int)top; k++) {
-        const float *found = p->output + (size_t)k * BNN_DETECTION;
-        double box[4];
-        if (found[5] < 0.0f) {
-            break;
-        }
-        for (int i = 0; i < 4; i++) {
-            const double part = (double)frame[i % 2 ? 0 : 1], own = (double)frame[i % 2 ? 2 : 3];
-            box[i] = ((double)found[i] < part ? (double)found[i] : part) * own / part;
-        }
-        print_class(p, (int)found[5], k == 0);
-        printf(" %.1f%% [%.0f %.0f %.0f %.0f]", 100.0 * (double)found[4], box[0], box[1], box[2],
-               box[3]);
-        json_t *item = class_json(p, (int)found[5], "score", json_real((double)found[4]));
-        json_object_set_new(item, "box", json_pack("[f, f, f, f]", box[0], box[1], box[2], box[3]));
-        json_array_append_new(list, item);
+    for (size_t k = 0; k < p->boxes.count && k < (size_t)top; k++) {
+        const bnn_found_box *f = &p->boxes.box[k];
+        print_class(p, f->class, k == 0);
+        printf(" %.1f%% [%.0f %.0f %.0f %.0f]", 100.0 * f->score, f->box[0], f->box[1], f->box[2],
+               f->box[3]);
     }
-    printf(json_array_size(list) ? "\n" : " nothing\n");
-    return named(p, path, "boxes", list);
+    printf(p->boxes.count ? "\n" : " nothing\n");
+    return bnn_boxes_json(&p->boxes, spec, path,
+                          bnn_options_given(&program, "top") ? (size_t)top : p->boxes.count);
 }
 
-/* An array of JSON, a line a file: a cloud has thousands of points, and is not kept. */
+/* An item of the array, on a line of its own. */
+static void write_item(prediction *p, const json_t *item) {
+    fputs(p->told++ ? ",\n" : "\n", bnn_atomic_stream(p->json));
+    /* commit sees a stream's error and says more */
+    (void)json_dumpf(item, bnn_atomic_stream(p->json), JSON_REAL_PRECISION(9));
+}
+
+/* An array of JSON, a line a file, or a box: a cloud has thousands of points, and is not kept. */
 static bnn_code tell(prediction *p, const char *path, bnn_error *err) {
     const bnn_task *task = p->model.spec.task;
     json_t *item = (task->by_point      ? tell_parts
@@ -253,10 +266,11 @@ static bnn_code tell(prediction *p, const char *path, bnn_error *err) {
     if (!item) {
         return bnn_fail(err, BNN_ERR_MEMORY, "out of memory for the results");
     }
-    if (p->json) {
-        fputs(p->told++ ? ",\n" : "\n", bnn_atomic_stream(p->json));
-        /* commit sees a stream's error and says more */
-        (void)json_dumpf(item, bnn_atomic_stream(p->json), JSON_REAL_PRECISION(7));
+    for (size_t i = 0; p->json && i < json_array_size(item); i++) {
+        write_item(p, json_array_get(item, i));
+    }
+    if (p->json && !json_is_array(item)) {
+        write_item(p, item);
     }
     json_decref(item);
     return BNN_OK;
@@ -312,8 +326,11 @@ static bnn_code predict_file(prediction *p, const char *path, bnn_error *err) {
     }
     if (bnn_sample_is_text(&p->sample)) {
         code = predict_lines(p, path, (const char *)map.data, map.size, err);
-    } else if (!(code = bnn_sample_of_file(&p->sample, path, &map, err))) {
-        code = run(p, path, err);
+    } else if (!(code = bnn_sample_of_file(&p->sample, path, &map, err)) &&
+               !(code = run(p, path, err)) && p->pictures.output) {
+        char picture[4300];
+        bnn_pictures_path(&p->pictures, path, picture);
+        code = bnn_boxes_draw(&p->boxes, &p->model.spec, path, &map, (size_t)top, picture, err);
     }
     bnn_map_close(&map);
     return code;
@@ -417,6 +434,13 @@ static bnn_code check_samples(const prediction *p, bnn_error *err) {
         return bnn_fail(err, BNN_ERR_ARGUMENT, "--%s says nothing to %s, which sees no text",
                         sentence ? "text" : "second", p->model.path);
     }
+    const char *of_boxes = output                                       ? "output"
+                           : bnn_options_given(&program, "least-score") ? "least-score"
+                                                                        : NULL;
+    if (of_boxes && !p->model.spec.task->boxes) {
+        return bnn_fail(err, BNN_ERR_ARGUMENT, "--%s says nothing to %s, which finds no boxes",
+                        of_boxes, p->model.path);
+    }
     if (!sentence && (second || !operands[1])) {
         return bnn_fail(err, BNN_ERR_ARGUMENT, "%s",
                         second    ? "--second goes with --text"
@@ -430,21 +454,23 @@ static bnn_code predict(const bnn_found_model *found, bnn_error *err) {
     static prediction p;
     bnn_outputs outputs = {0};
     bnn_device device;
-    bnn_code code = bnn_device_named(device_name, (int)threads, &device, err);
+    bnn_code code = bnn_device_chosen(&where, (int)threads, &device, err);
     bnn_outputs_read(&outputs, "MODEL", found->path);
     bnn_outputs_run_of(&outputs, found->path);
     for (size_t i = 1; operands[i]; i++) {
         bnn_outputs_read(&outputs, "FILE", operands[i]);
     }
     bnn_outputs_result(&outputs, "--json", &json_file);
+    bnn_pictures_plan(&p.pictures, operands + 1, &output, &outputs);
     if (code == BNN_OK && !(code = bnn_given_open(&given, found->path, &device, &p.model, err)) &&
         !(code = bnn_outputs_check(&outputs, err)) &&
         !(code = bnn_loaded_predictor(&p.model, &p.predictor, err)) &&
         !(code = choose_category(&p, err)) &&
         !(code = bnn_sample_create(&p.sample, &p.model, err)) && !(code = check_samples(&p, err))) {
         p.output = malloc(bnn_spec_outputs(&p.model.spec) * sizeof *p.output);
-        code = p.output ? write_all(&p, err)
+        code = p.output ? bnn_pictures_make(&p.pictures, err)
                         : bnn_fail(err, BNN_ERR_MEMORY, "out of memory for a prediction");
+        code = code == BNN_OK ? write_all(&p, err) : code;
         tell_unlike(&p);
     }
     if (code == BNN_OK && p.failed) {

@@ -322,5 +322,8 @@ static bnn_code work(bnn_error *err) {
 }
 
 int main(int argc, char **argv) {
+    program.commands = commands;
+    program.command_size = sizeof *commands;
+    program.command_count = COMMANDS;
     return bnn_start(&program, argc, argv, work);
 }

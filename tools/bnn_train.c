@@ -6,9 +6,11 @@
 #include <unistd.h>
 
 #include "engine/base/text.h"
+#include "ranks/ranks.h"
 #include "tools/cli/interrupt.h"
 #include "tools/cli/json_file.h"
 #include "tools/cli/names.h"
+#include "tools/cli/quiet.h"
 #include "tools/run/data_spec.h"
 #include "tools/run/device.h"
 #include "tools/run/outputs.h"
@@ -19,7 +21,7 @@
 #include "tools/train/trainer.h"
 
 /* Values below an option's least mean "not chosen": the data set's recipe decides. */
-static const char *device_name = "cpu";
+static bnn_device_choice where = {"cpu", "usual"};
 static const char *algo = "reactnet", *arch = "resnet18", *data = "fashion_mnist", *data_dir;
 
 static const char *words, *category, *test_genres, *years, *vocab, *pool = "usual", *ties = "own";
@@ -29,10 +31,11 @@ static int64_t epochs = 0, batch_size = 0, warmup_epochs = -1, seed = 1, threads
 static int64_t limit_train = 0, limit_test = 0, image_size = 0, canvas = 0, points = 0, length = 0;
 static int64_t accumulate = 1, checkpoint_every = 0, patience = 0;
 static const char *frozen;
-static double clip_norm = 0.0, clip_grad_norm = 0.0;
+static double clip_norm = 0.0, clip_grad_norm = 0.0, ema = 0.0;
 static double lr = -1.0, momentum = -1.0, weight_decay = -1.0, dropout = -1.0;
 static const char *distill = "logits";
-static bool nesterov, init_partial, overwrite, list, dry_run, profile, accept_changed_data,
+static bnn_comm comm; /* of the ranks, under mpirun */
+static bool sync_bn, nesterov, init_partial, overwrite, list, dry_run, profile, accept_changed_data,
     tensorboard;
 static char data_path[PATH_MAX], vocab_path[PATH_MAX], init_path[PATH_MAX],
     teacher_path[PATH_MAX]; /* as recorded */
@@ -83,9 +86,13 @@ static bnn_option options[] = {
          "the recipe's: 60 for fashion_mnist and mnist, 3 to 50 for texts, 200 to 400 for "
          "others",
      .min = 1, .max = 100000, .from_config = 2, .may_grow = 1},
-    {"batch-size", BNN_OPTION_INT, &batch_size, "N", "Samples a step.",
+    {"batch-size", BNN_OPTION_INT, &batch_size, "N",
+     "Samples a step; under mpirun, of all ranks together.",
      .default_text = "the recipe's: 128; 96 or 256 for clouds and sound, 16 or 32 for texts",
      .min = 1, .max = 65536, .from_config = 2},
+    {"sync-bn", BNN_OPTION_FLAG, &sync_bn, NULL,
+     "Under mpirun: batch norms have statistics of the whole batch, not of a rank's part of it.",
+     .from_config = 2},
     {"accumulate", BNN_OPTION_INT, &accumulate, "N",
      "Batches whose gradients are added up for one step: the step of a batch N times as large, in "
      "the memory of one (but for the statistics of batch norms, which stay each batch's own).",
@@ -112,6 +119,11 @@ static bnn_option options[] = {
     {"clip-grad-norm", BNN_OPTION_REAL, &clip_grad_norm, "X",
      "Scale all gradients of a step down together where their 2-norm is larger; 0: leave them.",
      .min = 0, .max = 1e9, .from_config = 2},
+    {"ema", BNN_OPTION_REAL, &ema, "DECAY",
+     "Evaluate and save, instead of the last step's parameters, their exponential moving average: "
+     "after each step DECAY of it stays, as 0.999. What becomes a bit is averaged before. An "
+     "algorithm with phases averages each one anew; 0: no average.",
+     .min = 0, .max = 0.9999999, .from_config = 2},
     {"dropout", BNN_OPTION_REAL, &dropout, "X",
      "Of networks of text: the part of the values that a step leaves out.",
      .default_text = "the recipe's: 0.1", .min = 0, .max = 0.99, .from_config = 2},
@@ -141,7 +153,9 @@ static bnn_option options[] = {
      .default_text = "all", .min = 1, .max = 1e9, .from_config = 2},
     {"threads", BNN_OPTION_INT, &threads, "N", "Processors to use; results do not depend on it.",
      .default_text = "all", .min = 1, .max = 1024, .from_config = 1},
-    {"device", BNN_OPTION_STRING, &device_name, "NAME", BNN_DEVICE_HELP, .from_config = 1},
+    {"device", BNN_OPTION_STRING, &where.device, "NAME", BNN_DEVICE_HELP, .from_config = 1},
+    {"precision", BNN_OPTION_STRING, &where.precision, "NAME", BNN_PRECISION_HELP,
+     .choices = bnn_precision_names, .from_config = 1},
     {"init-from", BNN_OPTION_STRING, &init_from, "FILE|DIR",
      "Start from another network's weights, as BiBench starts from a float twin: every tensor "
      "whose name and shape agree is taken, whatever prefix its tool put in front of the names. "
@@ -253,11 +267,14 @@ static bnn_code settings_from_options(bnn_train_settings *s, bnn_error *err) {
     if (init_partial && !init_from) {
         return bnn_fail(err, BNN_ERR_ARGUMENT, "--init-partial says nothing without --init-from");
     }
-    bnn_code code = bnn_device_named(device_name, (int)threads, &s->device, err);
+    const int own_threads = threads ? (int)threads : bnn_device_threads_beside(comm.beside);
+    bnn_code code = bnn_device_chosen(&where, own_threads, &s->device, err);
     if (code != BNN_OK) {
         return code;
     }
-    s->loader_threads = bnn_device_host_threads(&s->device, (int)threads);
+    s->loader_threads = bnn_device_host_threads(&s->device, own_threads);
+    s->comm = &comm;
+    s->sync_bn = sync_bn;
     code = bnn_spec_find(&s->spec, arch, algo, err);
     if (code != BNN_OK) {
         return code;
@@ -277,6 +294,7 @@ static bnn_code settings_from_options(bnn_train_settings *s, bnn_error *err) {
     s->nesterov = nesterov;
     s->clip_norm = clip_norm;
     s->clip_grad_norm = clip_grad_norm;
+    s->ema = ema;
     s->freeze = frozen;
     s->schedule = (bnn_lr_schedule){
         .kind = (bnn_lr_schedule_kind)bnn_name_find(bnn_lr_schedule_names, scheduler),
@@ -320,12 +338,12 @@ static void note_schedule(const bnn_lr_schedule *s) {
 
 static void note_options(const bnn_train_settings *s) {
     static const char *const planned[] = {
-        "device",        "dry-run",    "algo",      "arch",           "data",         "image-size",
-        "batch-size",    "optimizer",  "lr",        "momentum",       "nesterov",     "scheduler",
-        "milestones",    "accumulate", "clip-norm", "clip-grad-norm", "freeze",       "pool",
-        "words",         "category",   "points",    "epochs",         "weight-decay", "resume",
-        "warmup-epochs", "threads",    "vocab",     "length",         "test-genres",  "years",
-        "canvas",        "json",       NULL};
+        "device",     "precision",     "dry-run",    "algo",      "arch",           "data",
+        "image-size", "batch-size",    "optimizer",  "lr",        "momentum",       "nesterov",
+        "scheduler",  "milestones",    "accumulate", "clip-norm", "clip-grad-norm", "freeze",
+        "pool",       "words",         "category",   "points",    "epochs",         "weight-decay",
+        "resume",     "warmup-epochs", "threads",    "vocab",     "length",         "test-genres",
+        "years",      "canvas",        "json",       "ema",       "sync-bn",        NULL};
     note_schedule(&s->schedule);
     if (strcmp(optimizer, "sgd") != 0) {
         bnn_options_note(&program, "momentum", "says nothing without --optimizer sgd");
@@ -338,6 +356,10 @@ static void note_options(const bnn_train_settings *s) {
     } else {
         bnn_options_note(&program, "image-size", "says nothing without --dry-run");
         bnn_options_note(&program, "json", "says nothing without --dry-run");
+    }
+    if (comm.size == 1) {
+        bnn_options_note(&program, "sync-bn",
+                         "says nothing to one process: mpirun -np N bnn-train");
     }
     if (!teacher) {
         bnn_options_note(&program, "distill", "says nothing without --teacher");
@@ -532,8 +554,9 @@ static bnn_code train(bnn_train_settings *s, bnn_error *err) {
         s->test = test_set;
         s->args = args;
         s->config = config;
-        code = bnn_train(s, &result, err);
     }
+    code = bnn_comm_agree(&comm, code, err);
+    code = code == BNN_OK ? bnn_train(s, &result, err) : code;
     bnn_outputs_free(&outputs);
     bnn_dataset_close(train_set);
     bnn_dataset_close(test_set);
@@ -557,13 +580,13 @@ static bnn_code find_run(char checkpoint[4200], char folder[4096], int64_t *grow
                         "--resume goes on with a run, and --overwrite replaces it: leave one out");
     }
     bnn_code code = bnn_resume_find(resume, output, checkpoint, folder, err);
-    if (code == BNN_OK && !dry_run && access(checkpoint, F_OK) == 0) {
+    if (code == BNN_OK && !dry_run && comm.rank == 0 && access(checkpoint, F_OK) == 0) {
         code = bnn_run_lock(&lock, folder, err);
     }
     return code == BNN_OK ? bnn_resume_options(&program, checkpoint, folder, grown, err) : code;
 }
 
-static bnn_code work(bnn_error *err) {
+static bnn_code work_beside(bnn_error *err) {
     bnn_code code;
     char checkpoint[4200], folder[4096];
     bnn_train_settings settings = {0};
@@ -595,6 +618,19 @@ static bnn_code work(bnn_error *err) {
     return dry_run ? print_plan(&settings, err) : train(&settings, err);
 }
 
+/* Whatever ends a rank, the others hear of it. */
+static bnn_code work(bnn_error *err) {
+    bnn_code code = bnn_ranks_open(&comm, err);
+    if (code == BNN_OK) {
+        code = bnn_comm_agree(&comm, work_beside(err), err);
+    }
+    bnn_ranks_close(&comm);
+    return code;
+}
+
 int main(int argc, char **argv) {
+    if (bnn_ranks_started_as() > 0) {
+        bnn_be_quiet();
+    }
     return bnn_start(&program, argc, argv, work);
 }

@@ -82,6 +82,10 @@ else
 fi
 
 # ---- speed ----
+step bench_gemm 90 "$build/bnn-bench" gemm --device cuda --case "gemm binary" --repeat 3 \
+    --json "$report/bench_gemm.json"
+step bench_square 60 "$build/bnn-bench" gemm --device cuda --case "gemm square" --repeat 3 \
+    --json "$report/bench_square.json"
 step bench_train 60 "$build/bnn-bench" train --device cuda --arch resnet18 --batch-size 128 \
     --algo bnn,reactnet --repeat 3 --json "$report/bench_train.json"
 step bench_infer 30 "$build/bnn-bench" infer --device cuda --arch resnet18 --batch-size 64 \

@@ -59,7 +59,7 @@ static void *grown(void *list, size_t count, size_t *room, size_t bytes) {
     return all;
 }
 
-bnn_code bnn_boxed_add_photo(bnn_boxed_set *b, const char *path, bnn_error *err) {
+bnn_code bnn_boxed_add_photo(bnn_boxed_set *b, const char *path, int64_t number, bnn_error *err) {
     const size_t length = strlen(path) + 1;
     bnn_boxed *photo = grown(b->photo, b->photos, &b->photo_room, sizeof *photo);
     b->photo = photo ? photo : b->photo;
@@ -74,7 +74,7 @@ bnn_code bnn_boxed_add_photo(bnn_boxed_set *b, const char *path, bnn_error *err)
         return bnn_fail(err, BNN_ERR_MEMORY, "out of memory for the list of images");
     }
     memcpy(b->paths + b->path_bytes, path, length);
-    b->photo[b->photos++] = (bnn_boxed){b->path_bytes, b->objects, 0};
+    b->photo[b->photos++] = (bnn_boxed){number, b->path_bytes, b->objects, 0};
     b->path_bytes += length;
     return BNN_OK;
 }
@@ -322,6 +322,12 @@ bnn_code bnn_boxed_see(const bnn_dataset *planned, const char *name, const unsig
     return code;
 }
 
+static const char *boxes_identify(const bnn_dataset *dataset, size_t index, int64_t *number) {
+    const bnn_boxed_set *b = (const bnn_boxed_set *)dataset;
+    *number = b->photo[index].number;
+    return b->paths + b->photo[index].path;
+}
+
 /* Of the names of the photographs, and their objects. */
 static uint32_t boxes_checksum(const bnn_dataset *dataset) {
     const bnn_boxed_set *b = (const bnn_boxed_set *)dataset;
@@ -360,6 +366,7 @@ bnn_code bnn_boxed_finish(bnn_boxed_set *b, const char *cure, bnn_error *err) {
     b->base.remark = used ? b->remark : NULL;
     b->base.count = b->photos;
     b->base.sample = boxes_sample;
+    b->base.identify = boxes_identify;
     b->base.checksum = boxes_checksum;
     return BNN_OK;
 }

@@ -19,8 +19,9 @@ typedef struct bnn_object {
     int32_t class, ignore;
 } bnn_object;
 
-/* One photograph: where in `paths` its file's begins, and its objects. */
+/* One photograph: its number (-1: none), where in `paths` its file's begins, and its objects. */
 typedef struct bnn_boxed {
+    int64_t number;
     size_t path, first, count;
 } bnn_boxed;
 
@@ -49,8 +50,9 @@ extern const bnn_field bnn_fields_of_boxes[BNN_BOX_FIELDS];
 /* For a row's `plan`: fields and normalization by options->view, or by the row's own. */
 bnn_code bnn_boxed_plan(bnn_dataset *dataset, const bnn_dataset_options *options, bnn_view usual,
                         bnn_error *err);
-/* The next photograph, whose file is root/path. */
-bnn_code bnn_boxed_add_photo(bnn_boxed_set *boxes, const char *path, bnn_error *err);
+/* The next photograph, whose file is root/path; its number in the set's files, or -1. */
+bnn_code bnn_boxed_add_photo(bnn_boxed_set *boxes, const char *path, int64_t number,
+                             bnn_error *err);
 /* An object of it. One without a place (reversed, empty, not finite) is counted only. */
 bnn_code bnn_boxed_add_object(bnn_boxed_set *boxes, const bnn_object *object, bnn_error *err);
 /* Its last object has been added. */

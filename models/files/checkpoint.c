@@ -8,6 +8,8 @@
 #include "engine/base/arena.h"
 #include "engine/base/text.h"
 
+#define TRAINED "trained" /* the slot of what is averaged */
+
 /* Other samples are prepared in one way only. */
 static int sees_images(const bnn_arch *arch) {
     return !arch || strcmp(arch->inputs[0], "image") == 0;
@@ -58,6 +60,9 @@ size_t bnn_spec_meta(const bnn_spec *spec, bnn_arena *arena, bnn_meta meta[BNN_S
         meta[n++] = (bnn_meta){"vocab", spec->vocab};
     }
     meta[n++] = (bnn_meta){"class_names", spec->class_names ? spec->class_names : ""};
+    if (spec->class_ids && *spec->class_ids) {
+        meta[n++] = (bnn_meta){"class_ids", spec->class_ids};
+    }
     return n;
 }
 
@@ -230,10 +235,12 @@ bnn_code bnn_spec_read(const char *path, const bnn_st_file *file, const bnn_spec
     spec->ties = (bnn_ties)ties_number;
     const char *variant = bnn_st_metadata(file, "variant");
     const char *names = bnn_st_metadata(file, "class_names");
+    const char *ids = bnn_st_metadata(file, "class_ids");
     const char *vocab = bnn_st_metadata(file, "vocab");
     spec->dataset = data ? data : spec->dataset;
     spec->variant = variant ? variant : spec->variant;
     spec->class_names = names ? names : spec->class_names;
+    spec->class_ids = ids ? ids : "";
     spec->vocab = vocab ? vocab : "";
     spec->variant = spec->variant ? spec->variant : "";
     spec->class_names = spec->class_names ? spec->class_names : "";
@@ -286,7 +293,15 @@ static bnn_code add_tensor(bnn_st_writer *writer, const bnn_param *param, const 
     return bnn_st_add_tensor(writer, name, BNN_ST_F32, param->ndim, param->shape, file, err);
 }
 
-static bnn_code add_all(bnn_st_writer *writer, const bnn_params *params,
+/* What a training keeps of a parameter beside its value. */
+static bnn_code add_state(bnn_st_writer *writer, const bnn_param *param, const char *slot,
+                          const float *memory, bnn_arena *arena, float **copy, bnn_error *err) {
+    const char *name = bnn_arena_format(arena, "optimizer.%s.%s", param->name, slot);
+    return name ? add_tensor(writer, param, name, memory, copy, err)
+                : bnn_fail(err, BNN_ERR_MEMORY, "out of memory for saving");
+}
+
+static bnn_code add_all(bnn_st_writer *writer, const bnn_params *params, const bnn_params *trained,
                         const bnn_optimizer *optimizer, bnn_arena *arena, float **copies,
                         bnn_error *err) {
     bnn_code code = BNN_OK;
@@ -299,13 +314,14 @@ static bnn_code add_all(bnn_st_writer *writer, const bnn_params *params,
         for (size_t i = 0; code == BNN_OK && i < params->count; i++) {
             const bnn_param *p = params->list[i];
             if (p->trainable) {
-                const char *name =
-                    bnn_arena_format(arena, "optimizer.%s.%s", p->name, optimizer->kind->slots[s]);
-                code = name ? add_tensor(writer, p, name, optimizer->host[s] + p->offset,
-                                         &copies[n++], err)
-                            : bnn_fail(err, BNN_ERR_MEMORY, "out of memory for saving");
+                code = add_state(writer, p, optimizer->kind->slots[s],
+                                 optimizer->host[s] + p->offset, arena, &copies[n++], err);
             }
         }
+    }
+    for (size_t i = 0; trained && code == BNN_OK && i < params->count; i++) {
+        const bnn_param *p = params->list[i];
+        code = add_state(writer, p, TRAINED, bnn_param_data(trained, p), arena, &copies[n++], err);
     }
     return code;
 }
@@ -321,22 +337,22 @@ bnn_code bnn_meta_add(bnn_st_writer *writer, const bnn_meta *meta, size_t count,
 }
 
 bnn_code bnn_checkpoint_save(const char *path, const bnn_spec *spec, const bnn_params *params,
-                             const bnn_optimizer *optimizer, const bnn_meta *meta,
-                             size_t meta_count, bnn_error *err) {
+                             const bnn_params *trained, const bnn_optimizer *optimizer,
+                             const bnn_meta *meta, size_t meta_count, bnn_error *err) {
     bnn_meta of_spec[BNN_SPEC_META], kind = {"format", BNN_CHECKPOINT_FORMAT};
     bnn_arena *arena = bnn_arena_create();
     bnn_st_writer *writer = bnn_st_writer_create();
-    float **copies = calloc(params->count * (1 + BNN_MAX_SLOTS) + 1, sizeof *copies);
+    float **copies = calloc(params->count * (2 + BNN_MAX_SLOTS) + 1, sizeof *copies);
     bnn_code code = arena && writer && copies
                         ? BNN_OK
                         : bnn_fail(err, BNN_ERR_MEMORY, "%s: out of memory for saving", path);
     if (code == BNN_OK && !(code = bnn_meta_add(writer, &kind, 1, err)) &&
         !(code = bnn_meta_add(writer, of_spec, bnn_spec_meta(spec, arena, of_spec), err)) &&
         !(code = bnn_meta_add(writer, meta, meta_count, err)) &&
-        !(code = add_all(writer, params, optimizer, arena, copies, err))) {
+        !(code = add_all(writer, params, trained, optimizer, arena, copies, err))) {
         code = bnn_st_write(writer, path, err);
     }
-    for (size_t i = 0; copies && i < params->count * (1 + BNN_MAX_SLOTS); i++) {
+    for (size_t i = 0; copies && i < params->count * (2 + BNN_MAX_SLOTS); i++) {
         free(copies[i]);
     }
     free(copies);
@@ -347,18 +363,34 @@ bnn_code bnn_checkpoint_save(const char *path, const bnn_spec *spec, const bnn_p
 
 /* ---- reading ---- */
 
+static bnn_code read_state(const bnn_weights *weights, const bnn_param *param, const char *slot,
+                           float *memory, bnn_error *err) {
+    char name[320];
+    snprintf(name, sizeof name, "optimizer.%s.%s", param->name, slot);
+    return bnn_weights_read(weights, name, param, memory, err);
+}
+
 bnn_code bnn_checkpoint_read_optimizer(const bnn_weights *weights, const bnn_params *params,
                                        bnn_optimizer *optimizer, bnn_error *err) {
     bnn_code code = BNN_OK;
     for (int s = 0; optimizer->kind->slots[s]; s++) {
         for (size_t i = 0; code == BNN_OK && i < params->count; i++) {
             const bnn_param *p = params->list[i];
-            char name[320];
-            snprintf(name, sizeof name, "optimizer.%s.%s", p->name, optimizer->kind->slots[s]);
             if (p->trainable) {
-                code = bnn_weights_read(weights, name, p, optimizer->host[s] + p->offset, err);
+                code = read_state(weights, p, optimizer->kind->slots[s],
+                                  optimizer->host[s] + p->offset, err);
             }
         }
+    }
+    return code;
+}
+
+bnn_code bnn_checkpoint_read_trained(const bnn_weights *weights, bnn_params *trained,
+                                     bnn_error *err) {
+    bnn_code code = BNN_OK;
+    for (size_t i = 0; code == BNN_OK && i < trained->count; i++) {
+        const bnn_param *p = trained->list[i];
+        code = read_state(weights, p, TRAINED, bnn_param_data(trained, p), err);
     }
     return code;
 }

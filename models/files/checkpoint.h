@@ -17,10 +17,12 @@ typedef struct bnn_meta {
     const char *key, *value;
 } bnn_meta;
 
-/* Writes everything (atomic). `optimizer` may be NULL. `meta` is added to what describes `spec`. */
+/* Writes everything (atomic). `optimizer` may be NULL. `meta` is added to what describes `spec`.
+ * `trained`: where `params` are averages, the values that the training goes on with, as
+ * optimizer.<parameter>.trained; else NULL. */
 bnn_code bnn_checkpoint_save(const char *path, const bnn_spec *spec, const bnn_params *params,
-                             const bnn_optimizer *optimizer, const bnn_meta *meta,
-                             size_t meta_count, bnn_error *err);
+                             const bnn_params *trained, const bnn_optimizer *optimizer,
+                             const bnn_meta *meta, size_t meta_count, bnn_error *err);
 
 /* What stands in for entries that the metadata lacks, as in files that other tools wrote. */
 typedef struct bnn_spec_given {
@@ -33,7 +35,7 @@ typedef struct bnn_spec_given {
 bnn_code bnn_spec_read(const char *path, const bnn_st_file *file, const bnn_spec_given *given,
                        bnn_spec *spec, bnn_error *err);
 /* ... and its metadata entries, for writing: at most BNN_SPEC_META of them, texts in `arena`. */
-#define BNN_SPEC_META 15
+#define BNN_SPEC_META 16
 size_t bnn_spec_meta(const bnn_spec *spec, bnn_arena *arena, bnn_meta meta[BNN_SPEC_META]);
 /* A value that is NULL, as an arena out of memory leaves it, is an error. */
 bnn_code bnn_meta_add(bnn_st_writer *writer, const bnn_meta *meta, size_t count, bnn_error *err);
@@ -41,5 +43,8 @@ bnn_code bnn_meta_add(bnn_st_writer *writer, const bnn_meta *meta, size_t count,
 /* The optimizer's state, which only a run's own file holds. */
 bnn_code bnn_checkpoint_read_optimizer(const bnn_weights *weights, const bnn_params *params,
                                        bnn_optimizer *optimizer, bnn_error *err);
+/* What such a file holds beside averages. */
+bnn_code bnn_checkpoint_read_trained(const bnn_weights *weights, bnn_params *trained,
+                                     bnn_error *err);
 
 #endif

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { AREAS = 4, THRESHOLDS = 10, RECALLS = 101, LIMITS = 3, MOST_FOUND = 100 };
+enum { AREAS = 4, THRESHOLDS = 10, RECALLS = BNN_CURVE_POINTS, LIMITS = 3, MOST_FOUND = 100 };
 
 /* Of a class and an image: boxes by falling score, ground truths as their measure takes them. */
 typedef struct item {
@@ -204,6 +204,18 @@ static void draw_curve(judge *j, int area, int threshold, size_t limit) {
     }
 }
 
+/* What is left of precision at recalls of 0, .01 ... 1; without any ground truth, NAN. */
+static void sample_curve(const judge *j, size_t positives, double *out) {
+    size_t p = 0;
+    for (int r = 0; out && r < RECALLS; r++) {
+        const double recall = r == RECALLS - 1 ? 1.0 : r * 0.01;
+        while (p < j->points && j->hits[p] / (double)positives < recall) {
+            p++;
+        }
+        out[r] = positives == 0 ? NAN : p < j->points ? j->precision[p] : 0.0;
+    }
+}
+
 /* ---- VOC ---- */
 
 static void voc_group(judge *j, const group *g, const void *given) {
@@ -255,7 +267,7 @@ static double eleven_points(const judge *j, size_t positives) {
 
 bnn_code bnn_voc_ap(const bnn_true_box *truth, size_t truths, const bnn_found_box *found,
                     size_t founds, int classes, bnn_voc_rule rule, double *ap, double *mean,
-                    bnn_error *err) {
+                    double *curve, bnn_error *err) {
     judge j;
     bnn_code code = judge_create(&j, truth, truths, found, founds, classes, 1, err);
     if (code != BNN_OK) {
@@ -277,6 +289,7 @@ bnn_code bnn_voc_ap(const bnn_true_box *truth, size_t truths, const bnn_found_bo
             sum += ap[class];
             having++;
         }
+        sample_curve(&j, positives, curve ? curve + (size_t) class * RECALLS : NULL);
     }
     *mean = having ? sum / having : 0.0;
     judge_free(&j);
@@ -377,16 +390,11 @@ static void coco_group(judge *j, const group *whole, const void *rule) {
     }
 }
 
-/* Mean precision at recalls of 0, .01 ... 1. */
-static double coco_precision(const judge *j, size_t positives) {
+/* Mean precision of a curve. */
+static double coco_precision(const double *curve) {
     double sum = 0.0;
-    size_t p = 0;
     for (int r = 0; r < RECALLS; r++) {
-        const double recall = r == RECALLS - 1 ? 1.0 : r * 0.01;
-        while (p < j->points && j->hits[p] / (double)positives < recall) {
-            p++;
-        }
-        sum += p < j->points ? j->precision[p] : 0.0;
+        sum += curve[r];
     }
     return sum / RECALLS;
 }
@@ -397,9 +405,12 @@ typedef struct coco_sums {
     int classes[AREAS];
 } coco_sums;
 
-/* The AP of a class whose boxes have been judged, among all areas. */
-static double coco_class(judge *j, const size_t *positives, coco_sums *sums) {
-    double ap = NAN;
+/* The AP of a class whose boxes have been judged, among all areas, and its curve. */
+static double coco_class(judge *j, const size_t *positives, coco_sums *sums, double *curve) {
+    double ap = NAN, sampled[RECALLS];
+    for (int r = 0; curve && r < RECALLS; r++) {
+        curve[r] = NAN;
+    }
     for (int a = 0; a < AREAS; a++) {
         double sum = 0.0;
         if (positives[a] == 0) {
@@ -412,7 +423,11 @@ static double coco_class(judge *j, const size_t *positives, coco_sums *sums) {
                 const double hits = j->points ? j->hits[j->points - 1] : 0.0;
                 sums->recall[a][m] += hits / (double)positives[a];
             }
-            const double precision = coco_precision(j, positives[a]); /* of the last, the most */
+            sample_curve(j, positives[a], sampled); /* of the last, the most */
+            const double precision = coco_precision(sampled);
+            if (curve && a == 0 && t == 0) {
+                memcpy(curve, sampled, sizeof sampled);
+            }
             sums->precision[a][t] += precision;
             sum += precision;
         }
@@ -442,7 +457,8 @@ static void coco_means(const coco_sums *s, double *stats) {
 }
 
 bnn_code bnn_coco_ap(const bnn_true_box *truth, size_t truths, const bnn_found_box *found,
-                     size_t founds, int classes, double *stats, double *ap, bnn_error *err) {
+                     size_t founds, int classes, double *stats, double *ap, double *curve,
+                     bnn_error *err) {
     judge j;
     bnn_code code = judge_create(&j, truth, truths, found, founds, classes, 0, err);
     if (code != BNN_OK) {
@@ -458,7 +474,8 @@ bnn_code bnn_coco_ap(const bnn_true_box *truth, size_t truths, const bnn_found_b
             }
         }
         judge_class(&j, class, &f, &t, coco_group, NULL);
-        ap[class] = coco_class(&j, positives, &sums);
+        ap[class] =
+            coco_class(&j, positives, &sums, curve ? curve + (size_t) class * RECALLS : NULL);
     }
     coco_means(&sums, stats);
     judge_free(&j);

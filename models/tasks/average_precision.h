@@ -34,13 +34,18 @@ typedef struct bnn_voc_rule {
     int plus_one; /* pixel coordinates are of pixels, not of their borders: 10 to 10 is one wide */
 } bnn_voc_rule;
 
-/* ap[classes], and the mean over those that have ground truth (0 if none has). Boxes are taken by
+/* Points of a curve: what precision is left at a recall of 0, .01, ... 1, of boxes that overlap by
+ * at least a half (VOC: by rule.iou); NAN in all points of a class without ground truth. */
+enum { BNN_CURVE_POINTS = 101 };
+
+/* ap[classes], and the mean over those that have ground truth (0 if none has); the curves,
+ * curve[classes][BNN_CURVE_POINTS] or NULL. Boxes are taken by
  * falling score, each for the ground truth of its class that it overlaps most, one that is not
  * difficult before one that is: right if that is not taken yet, wrong if it is, neither if it is
  * difficult. */
 bnn_code bnn_voc_ap(const bnn_true_box *truth, size_t truths, const bnn_found_box *found,
                     size_t founds, int classes, bnn_voc_rule rule, double *ap, double *mean,
-                    bnn_error *err);
+                    double *curve, bnn_error *err);
 
 /* In the order in which pycocotools prints them: precision over IoUs of .5 to .95, at .5, at .75;
  * of small, medium, large; recall of 1, 10 and 100 boxes an image; of small, medium, large. */
@@ -60,9 +65,10 @@ enum {
     BNN_COCO_STATS
 };
 
-/* stats[BNN_COCO_STATS], and the AP of each class, ap[classes]. Images are taken by number, which
- * must rise as COCO's ids do. */
+/* stats[BNN_COCO_STATS], the AP of each class, ap[classes], and the curves as above. Images are
+ * taken by number, which must rise as COCO's ids do. */
 bnn_code bnn_coco_ap(const bnn_true_box *truth, size_t truths, const bnn_found_box *found,
-                     size_t founds, int classes, double *stats, double *ap, bnn_error *err);
+                     size_t founds, int classes, double *stats, double *ap, double *curve,
+                     bnn_error *err);
 
 #endif

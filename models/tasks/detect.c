@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "models/model.h"
-#include "models/tasks/average_precision.h"
+#include "models/tasks/detect.h"
 #include "models/tasks/tables.h"
 
 bnn_t bnn_detect_loss(const bnn_build *b, bnn_output *output, const bnn_t *target) {
@@ -27,8 +27,7 @@ bnn_t bnn_detect_loss(const bnn_build *b, bnn_output *output, const bnn_t *targe
 /* A line of the list: a box that is there (area from 0 on), or was found (area -1). */
 enum { IMAGE, CLASS, IGNORE_OR_SCORE, AREA, BOX, LINE = BOX + 4 };
 
-/* Of pixels of the input to those of the picture: its part of the input, and its own size. */
-static void to_picture(const float frame[4], const float *box, double out[4]) {
+void bnn_box_in_picture(const float frame[4], const float *box, double out[4]) {
     for (int k = 0; k < 4; k++) {
         const double part = (double)frame[k % 2 ? 0 : 1], own = (double)frame[k % 2 ? 2 : 3];
         const double at = (double)box[k] > part ? part : (double)box[k];
@@ -52,7 +51,7 @@ static bnn_code list_truths(const bnn_batch *batch, size_t i, const float frame[
         if (class[k] < 0) {
             continue;
         }
-        to_picture(frame, box + 4 * k, line + BOX);
+        bnn_box_in_picture(frame, box + 4 * k, line + BOX);
         line[IGNORE_OR_SCORE] = ignore ? ignore[k] : 0;
         line[AREA] =
             area ? (double)area[k] : (line[BOX + 2] - line[BOX]) * (line[BOX + 3] - line[BOX + 1]);
@@ -62,15 +61,27 @@ static bnn_code list_truths(const bnn_batch *batch, size_t i, const float frame[
     return code;
 }
 
-static bnn_code list_found(int count, const float *found, const float frame[4], bnn_score *score,
-                           bnn_error *err) {
+size_t bnn_boxes_found(const bnn_spec *spec, const float *output, const float frame[4],
+                       bnn_found_box *out) {
+    size_t count = 0;
+    for (; count < (size_t)spec->arch->detections && output[5] >= 0.0f; output += BNN_DETECTION) {
+        out[count] = (bnn_found_box){.score = (double)output[4], .class = (int32_t)output[5]};
+        bnn_box_in_picture(frame, output, out[count++].box);
+    }
+    return count;
+}
+
+static bnn_code list_found(const bnn_spec *spec, const float *output, const float frame[4],
+                           bnn_score *score, bnn_error *err) {
+    bnn_found_box found[BNN_MAX_BOXES_FOUND];
+    const size_t count = bnn_boxes_found(spec, output, frame, found);
     bnn_code code = BNN_OK;
-    for (int k = 0; code == BNN_OK && k < count && found[5] >= 0.0f; k++, found += BNN_DETECTION) {
+    for (size_t k = 0; code == BNN_OK && k < count; k++) {
         double line[LINE] = {[IMAGE] = (double)score->samples,
-                             [CLASS] = (double)found[5],
-                             [IGNORE_OR_SCORE] = (double)found[4],
+                             [CLASS] = found[k].class,
+                             [IGNORE_OR_SCORE] = found[k].score,
                              [AREA] = -1.0};
-        to_picture(frame, found, line + BOX);
+        memcpy(line + BOX, found[k].box, sizeof found[k].box);
         code = bnn_score_append(score, line, LINE, err);
     }
     return code;
@@ -78,7 +89,7 @@ static bnn_code list_found(int count, const float *found, const float frame[4], 
 
 static bnn_code add(const bnn_spec *spec, const bnn_batch *batch, const float *output,
                     int with_loss, bnn_score *score, bnn_error *err) {
-    const int count = spec->arch->detections;
+    const size_t values = (size_t)spec->arch->detections * BNN_DETECTION;
     bnn_code code = BNN_OK;
     (void)with_loss;
     for (size_t i = 0; code == BNN_OK && i < batch->n; i++) {
@@ -87,7 +98,7 @@ static bnn_code add(const bnn_spec *spec, const bnn_batch *batch, const float *o
         const float *frame = field_of(batch, "frame", i);
         frame = frame ? frame : whole;
         if (!score->training && !(code = list_truths(batch, i, frame, score, err))) {
-            code = list_found(count, output + i * (size_t)count * BNN_DETECTION, frame, score, err);
+            code = list_found(spec, output + i * values, frame, score, err);
         }
         score->samples++;
     }
@@ -97,16 +108,9 @@ static bnn_code add(const bnn_spec *spec, const bnn_batch *batch, const float *o
 
 /* ---- what it comes to ---- */
 
-typedef struct listed {
-    bnn_true_box *truth;
-    bnn_found_box *found;
-    size_t truths, founds;
-} listed;
-
-/* Both kinds of a list, in one piece of memory; NULL in `truth` where it is out. */
-static listed take(const bnn_score *score) {
+bnn_listed_boxes bnn_boxes_listed(const bnn_score *score) {
     const size_t lines = score->listed / LINE;
-    listed l = {.truth = malloc((lines + 1) * (sizeof *l.truth + sizeof *l.found))};
+    bnn_listed_boxes l = {.truth = malloc((lines + 1) * (sizeof *l.truth + sizeof *l.found))};
     l.found = l.truth ? (bnn_found_box *)(void *)(l.truth + lines + 1) : NULL;
     for (size_t i = 0; l.truth && i < lines; i++) {
         const double *line = score->list + i * LINE;
@@ -127,12 +131,15 @@ static listed take(const bnn_score *score) {
     return l;
 }
 
-/* Numbers of a score: its metrics, then the AP of each class; NAN where memory is out. */
-typedef void summary(const listed *l, int classes, double *metric, double *ap);
+/* Numbers of a score: its metrics, then the AP of each class, then its curve; NAN where memory is
+ * out. */
+typedef void summary(const bnn_listed_boxes *l, int classes, double *metric, double *ap,
+                     double *curve);
 
 /* Computed once for what is listed. */
 static const double *summarized(const bnn_spec *spec, const bnn_score *score, summary *of) {
-    const size_t count = BNN_MAX_METRICS + (size_t)spec->classes;
+    const size_t curves = BNN_MAX_METRICS + (size_t)spec->classes;
+    const size_t count = curves + (size_t)spec->classes * BNN_CURVE_POINTS;
     bnn_score_memo *memo = score->memo;
     if (memo->count && memo->listed == score->listed) {
         return memo->value;
@@ -140,12 +147,12 @@ static const double *summarized(const bnn_spec *spec, const bnn_score *score, su
     double *value = malloc(count * sizeof *value);
     free(memo->value);
     *memo = (bnn_score_memo){.value = value};
-    listed l = take(score);
+    bnn_listed_boxes l = bnn_boxes_listed(score);
     for (size_t i = 0; value && i < count; i++) {
         value[i] = NAN;
     }
     if (value && l.truth) {
-        of(&l, spec->classes, value, value + BNN_MAX_METRICS);
+        of(&l, spec->classes, value, value + BNN_MAX_METRICS, value + curves);
         memo->count = count;
         memo->listed = score->listed;
     }
@@ -156,6 +163,12 @@ static const double *summarized(const bnn_spec *spec, const bnn_score *score, su
 static double value_of(const bnn_spec *spec, const bnn_score *score, summary *of, int number) {
     const double *all = score->training ? NULL : summarized(spec, score, of);
     return all ? 100.0 * all[number] : NAN;
+}
+
+static const double *curve_of(const bnn_spec *spec, const bnn_score *score, summary *of,
+                              int class) {
+    const double *all = score->training ? NULL : summarized(spec, score, of);
+    return all ? all + BNN_MAX_METRICS + spec->classes + class * BNN_CURVE_POINTS : NULL;
 }
 
 static size_t sums(const bnn_spec *spec) {
@@ -187,12 +200,14 @@ static double group_of(const bnn_spec *spec, const bnn_score *score, summary *of
 /* ---- as PASCAL VOC scores ---- */
 
 /* The classic one: eleven points of recall, boxes of pixels; and the area of later years. */
-static void summarize_voc(const listed *l, int classes, double *metric, double *ap) {
+static void summarize_voc(const bnn_listed_boxes *l, int classes, double *metric, double *ap,
+                          double *curve) {
     bnn_voc_rule rule = {.iou = 0.5, .plus_one = 1};
     bnn_error err;
-    bnn_voc_ap(l->truth, l->truths, l->found, l->founds, classes, rule, ap, &metric[1], &err);
+    bnn_voc_ap(l->truth, l->truths, l->found, l->founds, classes, rule, ap, &metric[1], NULL, &err);
     rule.eleven = 1;
-    bnn_voc_ap(l->truth, l->truths, l->found, l->founds, classes, rule, ap, &metric[0], &err);
+    bnn_voc_ap(l->truth, l->truths, l->found, l->founds, classes, rule, ap, &metric[0], curve,
+               &err);
 }
 
 static double voc_value(const bnn_spec *spec, const bnn_score *score, int metric) {
@@ -202,6 +217,10 @@ static double voc_value(const bnn_spec *spec, const bnn_score *score, int metric
 static double voc_group(const bnn_spec *spec, const bnn_score *score, int class, const char **name,
                         double *samples) {
     return group_of(spec, score, summarize_voc, class, name, samples);
+}
+
+static const double *voc_curve(const bnn_spec *spec, const bnn_score *score, int class) {
+    return curve_of(spec, score, summarize_voc, class);
 }
 
 static const bnn_metric voc_metrics[] = {
@@ -224,10 +243,14 @@ static const bnn_metric voc_metrics[] = {
     .target = {{"boxes", BNN_F32, {1, 1, BNN_MAX_BOXES, 4}},                                       \
                {"box_class", BNN_I32, {1, 1, BNN_MAX_BOXES, 1}},                                   \
                {"box_ignore", BNN_I32, {1, 1, BNN_MAX_BOXES, 1}}},                                 \
-    .boxes = 1, .loss = bnn_detect_loss, .sums = sums, .add = add, .groups = groups
+    .boxes = 1, .listed = 1, .loss = bnn_detect_loss, .sums = sums, .add = add, .groups = groups
 
-const bnn_task bnn_task_detect = {BOXES, .name = "detect", .metrics = voc_metrics,
-                                  .value = voc_value, .group = voc_group};
+const bnn_task bnn_task_detect = {BOXES,
+                                  .name = "detect",
+                                  .metrics = voc_metrics,
+                                  .value = voc_value,
+                                  .group = voc_group,
+                                  .curve = voc_curve};
 
 /* ---- as COCO scores ---- */
 
@@ -235,10 +258,12 @@ static const int coco_numbers[] = {BNN_COCO_AP,       BNN_COCO_AP50,      BNN_CO
                                    BNN_COCO_AP_SMALL, BNN_COCO_AP_MEDIUM, BNN_COCO_AP_LARGE,
                                    BNN_COCO_AR100};
 
-static void summarize_coco(const listed *l, int classes, double *metric, double *ap) {
+static void summarize_coco(const bnn_listed_boxes *l, int classes, double *metric, double *ap,
+                           double *curve) {
     double stats[BNN_COCO_STATS];
     bnn_error err;
-    if (bnn_coco_ap(l->truth, l->truths, l->found, l->founds, classes, stats, ap, &err) == BNN_OK) {
+    if (bnn_coco_ap(l->truth, l->truths, l->found, l->founds, classes, stats, ap, curve, &err) ==
+        BNN_OK) {
         for (size_t i = 0; i < sizeof coco_numbers / sizeof *coco_numbers; i++) {
             metric[i] = stats[coco_numbers[i]];
         }
@@ -254,6 +279,10 @@ static double coco_group(const bnn_spec *spec, const bnn_score *score, int class
     return group_of(spec, score, summarize_coco, class, name, samples);
 }
 
+static const double *coco_curve(const bnn_spec *spec, const bnn_score *score, int class) {
+    return curve_of(spec, score, summarize_coco, class);
+}
+
 #define COCO(k, l, t)                                                                              \
     { .key = k, .label = l, .name = l, .title = t, .unit = "%", .digits = 2 }
 static const bnn_metric coco_metrics[] = {
@@ -267,5 +296,9 @@ static const bnn_metric coco_metrics[] = {
     {0},
 };
 
-const bnn_task bnn_task_detect_coco = {BOXES, .name = "detect_coco", .metrics = coco_metrics,
-                                       .value = coco_value, .group = coco_group};
+const bnn_task bnn_task_detect_coco = {BOXES,
+                                       .name = "detect_coco",
+                                       .metrics = coco_metrics,
+                                       .value = coco_value,
+                                       .group = coco_group,
+                                       .curve = coco_curve};

@@ -54,6 +54,7 @@ typedef struct bnn_task {
     int real_target;           /* it is a real number, F32 */
     int by_point;              /* of the input's rows, each has a target; not one a sample */
     int boxes;                 /* any number of boxes are to be found */
+    int listed;                /* scores have lists, so samples are scored in one place */
     const bnn_metric *metrics; /* the main one first; ends with a key that is NULL */
     /* The mean loss, to be minimized. `output` is what the architecture's builder gave; a loss of
      * several terms leaves these there. */
@@ -75,6 +76,9 @@ typedef struct bnn_task {
     int (*groups)(const bnn_spec *spec);
     double (*group)(const bnn_spec *spec, const bnn_score *score, int group, const char **name,
                     double *samples);
+    /* Of a group BNN_CURVE_POINTS values: what precision is left at a recall of 0, .01 ... 1
+     * (average_precision.h); NULL where memory is out. The hook is NULL if there are no curves. */
+    const double *(*curve)(const bnn_spec *spec, const bnn_score *score, int group);
     int grouped;   /* the number of the metric that `group` tells of each */
     int confusion; /* sums from this number on are [classes][classes], label by prediction; or 0 */
 } bnn_task;

@@ -23,7 +23,7 @@ quiet "$cmake" --install "$build" --prefix "$work/first"
 mv first moved
 prefix=$work/moved
 for file in bin/bnn-train bin/bnn-eval bin/bnn-export bin/bnn-corrupt bin/bnn-bench include/bnn.h \
-    share/bnn/torch_step.py share/bnn/data_torch.py share/bnn/onnx_infer.py share/bnn/twins.py share/bnn/worker.py \
+    share/bnn/torch_step.py share/bnn/data_torch.py share/bnn/onnx_infer.py share/bnn/twins.py share/bnn/detectors.py share/bnn/worker.py \
     share/bnn/check_lce.py share/bnn/check_dab.py share/bnn/check_onnx.py; do
     [ -s "$prefix/$file" ] || fail "$file is not installed"
 done

@@ -110,10 +110,28 @@ END_TEST
 
 static void forwards(void) {
     test_device_order(0);
+    precision_now = BNN_PRECISION_FP32;
 }
 
 static void backwards(void) {
     test_device_order(1);
+}
+
+static void as_tf32(void) {
+    precision_now = BNN_PRECISION_TF32;
+}
+
+static void as_bf16(void) {
+    precision_now = BNN_PRECISION_BF16;
+}
+
+/* Products of less than a float's precision. */
+static void add_products(Suite *suite, const char *name, void (*set)(void)) {
+    TCase *tcase = tcase_create(name);
+    tcase_add_checked_fixture(tcase, set, forwards);
+    tcase_set_timeout(tcase, 240);
+    add_product_tests(tcase);
+    suite_add_tcase(suite, tcase);
 }
 
 int main(void) {
@@ -133,6 +151,8 @@ int main(void) {
         tcase_add_test(tcase, test_many_suppressed);
         suite_add_tcase(suite, tcase);
     }
+    add_products(suite, "tf32", as_tf32);
+    add_products(suite, "bf16", as_bf16);
     SRunner *runner = srunner_create(suite);
     srunner_set_fork_status(runner, test_device_forks());
     srunner_run_all(runner, CK_NORMAL);

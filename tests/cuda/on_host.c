@@ -1,6 +1,7 @@
 /* cuda/ compiled for the host: what it needs beside its files (cuda/launch.cuh). */
 #include <stdlib.h>
 
+#include "cuda/conv.h"
 #include "cuda/table.h"
 #include "tests/cuda/test_device.h"
 #include "tests/fixtures/far_device.h"
@@ -8,10 +9,10 @@
 extern int bnn_cuda_backwards;
 int bnn_cuda_backwards;
 
-void *bnn_cuda_queue(const bnn_stream *stream);
+void *bnn_cuda_stream(const bnn_stream *stream);
 void *bnn_cuda_scratch(const bnn_stream *stream);
 
-void *bnn_cuda_queue(const bnn_stream *stream) {
+void *bnn_cuda_stream(const bnn_stream *stream) {
     return stream->queue;
 }
 
@@ -20,6 +21,19 @@ void *bnn_cuda_scratch(const bnn_stream *stream) {
     static _Thread_local double scratch[4096 / sizeof(double)];
     (void)stream;
     return scratch;
+}
+
+/* Where a GPU has cuBLAS. */
+void bnn_cuda_matmul(const bnn_stream *stream, int transposed, size_t m, size_t n, size_t k,
+                     const float *a, const float *b, float *c, int acc) {
+    (void)stream;
+    for (size_t i = 0; i < m * n; i++) {
+        double sum = 0.0;
+        for (size_t j = 0; j < k; j++) {
+            sum += (double)a[transposed ? j * m + i / n : i / n * k + j] * (double)b[j * n + i % n];
+        }
+        c[i] = (float)(acc ? (double)c[i] + sum : sum);
+    }
 }
 
 int test_device_open(const char **why) {

@@ -118,6 +118,9 @@ START_TEST(voc_sets) {
     bnn_dataset_close(d);
     d = open_as(&bnn_dataset_voc, BNN_SPLIT_TEST, (bnn_dataset_options){0});
     ck_assert(d->count == 2 && d->skipped == 0 && bnn_dataset_checksum(d) != sum);
+    int64_t number = 0;
+    ck_assert_str_eq(d->identify(d, 1, &number), "VOC2007/JPEGImages/000002.jpg");
+    ck_assert(number == -1 && !d->class_ids);
     bnn_dataset_close(d);
     d = open_as(&bnn_dataset_voc, BNN_SPLIT_TEST, (bnn_dataset_options){.variant = "2012"});
     ck_assert(d->count == 1 && !d->remark); /* tested are those without objects, too */
@@ -340,6 +343,10 @@ START_TEST(coco_sets) {
     near(s.box[0], 10 * 6.665, 20.5 * 6.67, 40 * 6.665, 60.5 * 6.67);
     ck_assert(s.class[0] == 1 && s.area[0] == 12.5f && !s.ignore[0]);
     ck_assert(s.class[1] == 0 && s.area[1] == 7.0f && s.ignore[1]);
+    int64_t number = 0;
+    ck_assert(d->class_ids[0] == 3 && d->class_ids[1] == 18);
+    ck_assert_ptr_nonnull(d->identify(d, 1, &number));
+    ck_assert_int_eq(number, 20);
     const struct stat json = file_of("annotations/instances_val2017.json");
     ck_assert(bnn_dataset_reads(d, json.st_dev, json.st_ino));
     bnn_dataset_close(d);

@@ -127,6 +127,44 @@ START_TEST(loader_order) {
 }
 END_TEST
 
+/* Of each batch the parts are, one behind the other, what a single loader has, in any number; where
+ * there are fewer samples than parts some have none, not the first. */
+START_TEST(loader_parts) {
+    enum { SAMPLES = 47, BATCH = 9 };
+    static const int parts[] = {1, 2, 3, 5, 9};
+    int32_t whole[SAMPLES];
+    bnn_dataset d = tiny_dataset(SAMPLES);
+    bnn_error err = {0};
+    bnn_loader_options o = {
+        .batch_size = BATCH, .shuffle = 1, .augment = 1, .seed = 3, .threads = 2, .prefetch = 2};
+    bnn_loader *single = make_loader(&d, o);
+    walk(single, &d, &o, 4, 0, whole);
+    bnn_loader_free(single);
+    o.parts = parts[_i];
+    size_t seen = 0;
+    for (o.part = 0; o.part < o.parts; o.part++) {
+        bnn_loader *loader = make_loader(&d, o);
+        bnn_batch batch;
+        ck_assert_uint_eq(bnn_loader_steps(loader), (SAMPLES - 1) / BATCH + 1);
+        ck_assert_int_eq(bnn_loader_start(loader, 4, 1, &err), BNN_OK); /* not from the first */
+        for (size_t step = 1; next_batch(loader, &batch); step++) {
+            size_t first, all, own = bnn_loader_share(loader, step, &first, &all);
+            ck_assert_uint_eq(all, step == SAMPLES / BATCH ? SAMPLES % BATCH : BATCH);
+            ck_assert(own > 0 || (o.part > 0 && all < (size_t)o.parts));
+            ck_assert_uint_eq(batch.n, own > 0 ? own : 1);
+            ck_assert_uint_le(own, (BATCH - 1) / (size_t)o.parts + 1);
+            for (size_t i = 0; i < own; i++) {
+                ck_assert_int_eq(((const int32_t *)batch.data[1])[i],
+                                 whole[step * BATCH + first + i]);
+            }
+            seen += own;
+        }
+        bnn_loader_free(loader);
+    }
+    ck_assert_uint_eq(seen, SAMPLES - BATCH);
+}
+END_TEST
+
 /* Any number of threads and of batches ahead gives what one thread gives, from any step on. */
 START_TEST(loader_determinism) {
     static int32_t expected[COUNT], got[COUNT];
@@ -295,6 +333,7 @@ int main(void) {
     tcase_set_timeout(loader, 120);
     suite_add_tcase(suite, loader);
     tcase_add_test(loader, loader_order);
+    tcase_add_loop_test(loader, loader_parts, 0, 5);
     tcase_add_loop_test(loader, loader_determinism, 0, 4);
     tcase_add_test(loader, loader_restart_while_busy);
     tcase_add_test(loader, loader_keeps_batch);

@@ -58,6 +58,9 @@ tools/run/run_record.c !bnn_.*_read|map_file|bnn_metrics_column|no_memory
 tools/run/run_folder.c copy_.*|parse_.*|read_line
 tools/train/train_state.c !
 tools/cli/utf8.c !
+tools/fetch/table_file.c !bnn_sources_read
+tools/fetch/sums.c !
+tools/fetch/path.c bnn_safe_path|bnn_path_inside
 EOF
 
 binaries=

@@ -25,7 +25,7 @@ static void draw(const bnn_metrics *m, bnn_arena *arena) {
     FILE *out = open_memstream(&text, &bytes);
     bnn_insist(out != NULL);
     const bnn_chart_line line = {"train", x, y, m->count, 0};
-    bnn_chart_lines(out, "loss", "epoch", "loss", &line, 1);
+    bnn_chart_lines(out, "loss", "epoch", "loss", NULL, &line, 1);
     fclose(out);
     bnn_insist(!strstr(text, "nan") && !strstr(text, "inf"));
     free(text);

@@ -8,7 +8,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     static const char *const names[] = {"dog", "person", "car"};
     bnn_boxed_set boxes = {.photos = 0};
     bnn_error err = {0};
-    bnn_insist(bnn_boxed_add_photo(&boxes, "photo", &err) == BNN_OK);
+    bnn_insist(bnn_boxed_add_photo(&boxes, "photo", -1, &err) == BNN_OK);
     bnn_code code = bnn_voc_parse("input", (const char *)data, size, names, 3, &boxes, &err);
     if (bnn_accepted(code, &err)) {
         bnn_insist(boxes.photo[0].count == boxes.objects && boxes.objects <= BNN_MOST_BOXES);

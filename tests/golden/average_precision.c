@@ -101,7 +101,7 @@ static void run_voc(box_case *c) {
         double ap[MOST_CLASSES], mean;
         char name[32];
         c->passed &= bnn_voc_ap(c->truth, c->truths, c->found, c->founds, c->classes, rule, ap,
-                                &mean, NULL) == BNN_OK;
+                                &mean, NULL, NULL) == BNN_OK;
         snprintf(name, sizeof name, "%s%s", rule.eleven ? "ap11" : "ap_area",
                  rule.plus_one ? "_plus1" : "");
         compare(c, name, ap, (size_t)c->classes);
@@ -115,7 +115,7 @@ static void run_coco(box_case *c) {
     double stats[BNN_COCO_STATS], ap[MOST_CLASSES];
     number_categories(c);
     c->passed &= c->passed && bnn_coco_ap(c->truth, c->truths, c->found, c->founds, c->classes,
-                                          stats, ap, NULL) == BNN_OK;
+                                          stats, ap, NULL, NULL) == BNN_OK;
     if (c->passed) {
         compare(c, "stats", stats, BNN_COCO_STATS);
         compare(c, "category_ap", ap, (size_t)c->classes);

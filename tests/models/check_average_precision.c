@@ -27,11 +27,16 @@ START_TEST(voc) {
     const bnn_found_box found[] = {seen(1, 0, 1, 1, 10, .2), seen(0, 0, 0, 0, 10, .9),
                                    seen(0, 0, 50, 50, 10, .5)};
     double ap[2], mean;
-    ck_assert(bnn_voc_ap(truth, 2, found, 3, 2, area_rule, ap, &mean, NULL) == BNN_OK);
+    double curve[2][BNN_CURVE_POINTS];
+    ck_assert(bnn_voc_ap(truth, 2, found, 3, 2, area_rule, ap, &mean, curve[0], NULL) == BNN_OK);
     near(ap[0], 0.5 + 0.5 * 2.0 / 3.0);
     ck_assert(isnan(ap[1]));
+    for (int r = 0; r < BNN_CURVE_POINTS; r++) {
+        near(curve[0][r], r <= 50 ? 1.0 : 2.0 / 3.0);
+        ck_assert(isnan(curve[1][r]));
+    }
     near(mean, ap[0]);
-    ck_assert(bnn_voc_ap(truth, 2, found, 3, 2, eleven_rule, ap, &mean, NULL) == BNN_OK);
+    ck_assert(bnn_voc_ap(truth, 2, found, 3, 2, eleven_rule, ap, &mean, NULL, NULL) == BNN_OK);
     near(ap[0], (6.0 + 5.0 * 2.0 / 3.0) / 11.0); /* 0 to .5, .6 to 1 */
 }
 END_TEST
@@ -43,13 +48,13 @@ START_TEST(voc_difficult) {
                                    seen(0, 0, 0, 0, 10, .7), seen(0, 0, 0, 0, 10, .6)};
     double ap, mean;
     truth[1].ignore = 1;
-    ck_assert(bnn_voc_ap(truth, 2, found, 4, 1, area_rule, &ap, &mean, NULL) == BNN_OK);
+    ck_assert(bnn_voc_ap(truth, 2, found, 4, 1, area_rule, &ap, &mean, NULL, NULL) == BNN_OK);
     near(ap, 1.0);
     truth[0].ignore = 1;
-    ck_assert(bnn_voc_ap(truth, 2, found, 4, 1, area_rule, &ap, &mean, NULL) == BNN_OK);
+    ck_assert(bnn_voc_ap(truth, 2, found, 4, 1, area_rule, &ap, &mean, NULL, NULL) == BNN_OK);
     ck_assert(isnan(ap) && mean == 0.0);
     truth[0].ignore = truth[1].ignore = 0;
-    ck_assert(bnn_voc_ap(truth, 2, found, 4, 1, area_rule, &ap, &mean, NULL) == BNN_OK);
+    ck_assert(bnn_voc_ap(truth, 2, found, 4, 1, area_rule, &ap, &mean, NULL, NULL) == BNN_OK);
     near(ap, 0.5 + 0.5 * 2.0 / 3.0);
 }
 END_TEST
@@ -60,10 +65,10 @@ START_TEST(voc_plus_one) {
     const bnn_found_box found = {{0, 9, 10, 10}, 1.0, 0, 0};
     bnn_voc_rule rule = {0.6, 0, 0};
     double ap, mean;
-    ck_assert(bnn_voc_ap(&truth, 1, &found, 1, 1, rule, &ap, &mean, NULL) == BNN_OK);
+    ck_assert(bnn_voc_ap(&truth, 1, &found, 1, 1, rule, &ap, &mean, NULL, NULL) == BNN_OK);
     near(ap, 0.0);
     rule.plus_one = 1;
-    ck_assert(bnn_voc_ap(&truth, 1, &found, 1, 1, rule, &ap, &mean, NULL) == BNN_OK);
+    ck_assert(bnn_voc_ap(&truth, 1, &found, 1, 1, rule, &ap, &mean, NULL, NULL) == BNN_OK);
     near(ap, 1.0);
 }
 END_TEST
@@ -73,7 +78,12 @@ START_TEST(coco) {
     const bnn_found_box found[] = {seen(0, 1, 0, 0, 10, .9), seen(1, 1, 0, 0, 200, .8),
                                    seen(2, 1, 0, 0, 90, .7)};
     double stats[BNN_COCO_STATS], ap[2];
-    ck_assert(bnn_coco_ap(truth, 2, found, 3, 2, stats, ap, NULL) == BNN_OK);
+    double curve[2][BNN_CURVE_POINTS];
+    ck_assert(bnn_coco_ap(truth, 2, found, 3, 2, stats, ap, curve[0], NULL) == BNN_OK);
+    for (int r = 0; r < BNN_CURVE_POINTS; r++) {
+        near(curve[1][r], r <= 50 ? 1.0 : 2.0 / 3.0);
+        ck_assert(isnan(curve[0][r]));
+    }
     /* An overlap of .81 is enough up to .8: seven thresholds of ten. Precision 1 at the recalls 0
      * to .5, 51 of them, then 2/3 for 50. */
     const double both = (51.0 + 50.0 * 2.0 / 3.0) / 101.0, one = 51.0 / 101.0;
@@ -100,12 +110,12 @@ START_TEST(coco_crowd) {
                                    seen(0, 0, 2000, 0, 10, .7)};
     double stats[BNN_COCO_STATS], ap;
     truth[0].ignore = 1;
-    ck_assert(bnn_coco_ap(truth, 2, found, 3, 1, stats, &ap, NULL) == BNN_OK);
+    ck_assert(bnn_coco_ap(truth, 2, found, 3, 1, stats, &ap, NULL, NULL) == BNN_OK);
     near(stats[BNN_COCO_AP], 1.0);
     near(stats[BNN_COCO_AR1], 0.0); /* the only box of the image that is looked at is the crowd's */
     near(stats[BNN_COCO_AR10], 1.0);
     truth[0].ignore = 0;
-    ck_assert(bnn_coco_ap(truth, 2, found, 3, 1, stats, &ap, NULL) == BNN_OK);
+    ck_assert(bnn_coco_ap(truth, 2, found, 3, 1, stats, &ap, NULL, NULL) == BNN_OK);
     ck_assert(stats[BNN_COCO_AP] < 0.5);
 }
 END_TEST
@@ -118,10 +128,10 @@ START_TEST(coco_many) {
     for (int i = 0; i < 101; i++) {
         found[i] = seen(0, 0, i == 100 ? 0 : 500 + 20 * i, 0, 10, 1.0 - i / 200.0);
     }
-    ck_assert(bnn_coco_ap(&truth, 1, found, 101, 1, stats, &ap, NULL) == BNN_OK);
+    ck_assert(bnn_coco_ap(&truth, 1, found, 101, 1, stats, &ap, NULL, NULL) == BNN_OK);
     near(stats[BNN_COCO_AR100], 0.0);
     found[100].score = 2.0;
-    ck_assert(bnn_coco_ap(&truth, 1, found, 101, 1, stats, &ap, NULL) == BNN_OK);
+    ck_assert(bnn_coco_ap(&truth, 1, found, 101, 1, stats, &ap, NULL, NULL) == BNN_OK);
     near(stats[BNN_COCO_AP], 1.0);
     near(stats[BNN_COCO_AR1], 1.0);
 }
@@ -136,13 +146,15 @@ START_TEST(edges) {
     double stats[BNN_COCO_STATS], ap, mean;
     for (int none = 0; none < 2; none++) {
         const size_t truths = none ? 0 : 3;
-        ck_assert(bnn_voc_ap(truth, truths, found, 4, 1, area_rule, &ap, &mean, NULL) == BNN_OK);
+        ck_assert(bnn_voc_ap(truth, truths, found, 4, 1, area_rule, &ap, &mean, NULL, NULL) ==
+                  BNN_OK);
         ck_assert(none ? isnan(ap) && mean == 0.0 : ap == 1.0);
-        ck_assert(bnn_coco_ap(truth, truths, found, 4, 1, stats, &ap, NULL) == BNN_OK);
+        ck_assert(bnn_coco_ap(truth, truths, found, 4, 1, stats, &ap, NULL, NULL) == BNN_OK);
         ck_assert(none ? isnan(stats[0]) && isnan(ap) : fabs(stats[0] - 1.0) < 1e-12);
-        ck_assert(bnn_voc_ap(truth, truths, NULL, 0, 1, area_rule, &ap, &mean, NULL) == BNN_OK);
+        ck_assert(bnn_voc_ap(truth, truths, NULL, 0, 1, area_rule, &ap, &mean, NULL, NULL) ==
+                  BNN_OK);
         ck_assert(none ? isnan(ap) : ap == 0.0);
-        ck_assert(bnn_coco_ap(truth, truths, NULL, 0, 1, stats, &ap, NULL) == BNN_OK);
+        ck_assert(bnn_coco_ap(truth, truths, NULL, 0, 1, stats, &ap, NULL, NULL) == BNN_OK);
         ck_assert(none ? isnan(stats[BNN_COCO_AR1]) : stats[BNN_COCO_AR1] == 0.0);
     }
 }

@@ -170,7 +170,7 @@ static bnn_code train(bnn_params *params, bnn_net *net, bnn_optimizer *optimizer
     bnn_graph_forward(net->graph);
     bnn_graph_backward(net->graph);
     bnn_optimizer_step(optimizer, params->values, params->grads);
-    if ((code = bnn_checkpoint_save(written, &spec, params, optimizer, NULL, 0, err)) ||
+    if ((code = bnn_checkpoint_save(written, &spec, params, NULL, optimizer, NULL, 0, err)) ||
         (code = bnn_st_open(written, &file, err))) {
         return code;
     }

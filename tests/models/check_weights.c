@@ -208,7 +208,7 @@ START_TEST(every_pair_starts_from_its_twin) {
     for (size_t i = 0; i < floats->value_count; i++) {
         floats->values[i] = (float)(i % 61);
     }
-    ck_ok(bnn_checkpoint_save(path, &twin, floats, NULL, NULL, 0, &err), err);
+    ck_ok(bnn_checkpoint_save(path, &twin, floats, NULL, NULL, NULL, 0, &err), err);
     for (int a = 0; bnn_binarizers[a]; a++) {
         bnn_spec spec = spec_of(arch, bnn_binarizers[a]->name);
         bnn_params *params = params_of(&spec);
@@ -298,7 +298,7 @@ START_TEST(no_file_of_what_diverged) {
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         bnn_error err = {0};
         *values_of(params, cases[i].name) = cases[i].value;
-        ck_assert_int_eq(bnn_checkpoint_save(path, &spec, params, NULL, NULL, 0, &err),
+        ck_assert_int_eq(bnn_checkpoint_save(path, &spec, params, NULL, NULL, NULL, 0, &err),
                          BNN_ERR_NUMERIC);
         ck_assert_msg(strstr(err.text, cases[i].name) && strstr(err.text, "has diverged"), "%s",
                       err.text);

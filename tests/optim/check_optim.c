@@ -5,6 +5,7 @@
 
 #include <limits.h>
 
+#include "optim/average.h"
 #include "optim/optimizer.h"
 #include "optim/lr_schedule.h"
 
@@ -151,6 +152,33 @@ START_TEST(test_registry) {
 }
 END_TEST
 
+/* Part by part; the first step copies. */
+START_TEST(test_average) {
+    enum { N = 700, CUT = 301 };
+    const double decay = 0.9;
+    bnn_rng rng = bnn_rng_start(7, 1);
+    bnn_error err = {0};
+    bnn_average average;
+    float w[N];
+    double want[N];
+    ck_ok(bnn_average_init(&average, test_device(), N, decay, &err), err);
+    for (int step = 0; step < STEPS; step++) {
+        fill_random(&rng, SHIFTED, N, w);
+        bnn_average_move(&average, test_stream(), CUT, N - CUT, w + CUT);
+        bnn_average_move(&average, test_stream(), 0, CUT, w);
+        average.begun = 1;
+        ck_ok(bnn_average_to_host(&average, test_stream(), &err), err);
+        for (size_t i = 0; i < N; i++) {
+            want[i] = step ? decay * want[i] + (1.0 - decay) * (double)w[i] : (double)w[i];
+            ck_assert_msg(fabs((double)average.host[i] - want[i]) <= 1e-6 * (1.0 + fabs(want[i])),
+                          "step %d: %.9g, not %.9g", step, (double)average.host[i], want[i]);
+        }
+    }
+    bnn_average_free(&average);
+    ck_assert_ptr_null(average.memory);
+}
+END_TEST
+
 /* ---- schedules ---- */
 
 static void expect(const bnn_lr_schedule *s, int epoch, uint64_t step, double want) {
@@ -249,6 +277,7 @@ int main(void) {
     tcase_set_timeout(tcase, 60);
     tcase_add_loop_test(tcase, test_optimizers, 0, sizeof all / sizeof *all);
     tcase_add_loop_test(tcase, test_parts, 0, sizeof all / sizeof *all);
+    tcase_add_test(tcase, test_average);
     tcase_add_test(tcase, test_registry);
     tcase_add_test(tcase, test_cosine);
     tcase_add_test(tcase, test_step);

@@ -26,7 +26,7 @@ static bnn_code start(const bnn_spec *spec, const char *weights, const char *out
     if (code == BNN_OK) {
         printf("took %zu of %zu tensors, %zu have no place\n", result.taken, params->count,
                result.unused);
-        code = bnn_checkpoint_save(out, spec, params, NULL, NULL, 0, err);
+        code = bnn_checkpoint_save(out, spec, params, NULL, NULL, NULL, 0, err);
     }
     return code;
 }

@@ -100,7 +100,7 @@ expect_fail() { # NAME REGEX COMMAND...: refused at once, with nothing printed o
     fi
 }
 
-progress='^ *[a-z].* +[0-9]+% [0-9]+/[0-9]+ [a-z]+ [0-9.]+/s '
+progress='^ *[a-z].* +[0-9]+% [0-9]+/[0-9]+ [a-zA-Z]+ [0-9.]+/s '
 
 expect_late_fail() { # NAME REGEX COMMAND...: the same, after some work, so with lines of progress
     test_name=$1
@@ -116,6 +116,32 @@ run() { # NAME OUTPUT OPTIONS...: trains the small run into the folder
     shift 2
     # shellcheck disable=SC2086 # words
     check "$test_name" "$train" $small "$@" --output "$test_folder"
+}
+
+# A tone of a quarter of a second, as a WAV file of 8 bits.
+word() { # FILE HERTZ SEED
+    {
+        # 4000 samples at 16 kHz: what follows RIFF and its length is 4036 bytes.
+        printf 'RIFF\304\017\0\0WAVEfmt \020\0\0\0\001\0\001\0\200\076\0\0\200\076\0\0\001\0\010\0'
+        printf 'data\240\017\0\0'
+        LC_ALL=C awk -v hertz="$2" -v seed="$3" 'BEGIN {
+            srand(seed)
+            for (i = 0; i < 4000; i++) {
+                printf "%c", int(128 + 90 * sin(6.2831853 * hertz * i / 16000) + 9 * rand())
+            }
+        }'
+    } >"$1"
+}
+
+make_words() { # low and high tones for speech_commands, in the folder words
+    mkdir -p words/low words/high words/_background_noise_
+    : >words/validation_list.txt
+    for i in 1 2 3 4 5 6 7 8 9; do
+        word words/low/speaker${i}_nohash_0.wav 300 "$i"
+        word words/high/speaker${i}_nohash_0.wav 3000 "5$i"
+    done
+    printf 'low/speaker8_nohash_0.wav\nlow/speaker9_nohash_0.wav\n' >words/testing_list.txt
+    printf 'high/speaker8_nohash_0.wav\nhigh/speaker9_nohash_0.wav\n' >>words/testing_list.txt
 }
 
 json() { # FILE PATH [DIGITS]

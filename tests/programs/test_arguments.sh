@@ -50,6 +50,8 @@ for value in -1 inf nan 1e30 0x1p3 one '' 1e400; do
         expect_fail "--$option '$value'" "--$option .*must be" "$train" --dry-run "--$option=$value"
     done
 done
+expect_fail 'less than fp32 on the CPU' '--precision bf16 is for GPUs' "$train" --dry-run \
+    --precision bf16
 expect_fail 'a negative seed' '--seed -1: must be' "$train" --dry-run --seed -1
 expect_fail 'absurd warm-up' '--warmup-epochs 1001: must be' "$train" --dry-run --warmup-epochs 1001
 for value in 5,4 0 -1 1,,2 a 1,2,x 1000000; do

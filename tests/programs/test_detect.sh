@@ -7,6 +7,8 @@ predict=$1/bnn-predict
 "$helper" boxes . 3 || exit 1
 data='--data voc --years 2012 --data-dir VOCdevkit'
 
+photos=VOCdevkit/VOC2012/JPEGImages
+
 detector() { # NAME OPTIONS...
     name=$1
     shift
@@ -20,14 +22,24 @@ detector() { # NAME OPTIONS...
     matches "$name: a class without boxes" '^  cow +0 boxes +-$' .out
     check "$name: pack" "$pack" run --output run.bnn
     check "$name: evaluate what is packed" "$evaluate" run.bnn --data-dir VOCdevkit \
-        --limit-test 2 --predictions of-packed
+        --limit-test 2 --predictions of-packed --detections of-packed.json
     same "$name: the same boxes" of-run of-packed
-    check "$name: predict" "$predict" run.bnn VOCdevkit/VOC2012/JPEGImages/2012_000001.jpg \
-        --top 2 --json found.json
-    matches "$name: boxes" '"box": \[[-0-9.]+, [-0-9.]+, [-0-9.]+, [-0-9.]+\]|"boxes": \[\]' \
-        found.json
+    check "$name: predict" "$predict" run.bnn $photos/2012_000001.jpg --json found.json --output .
+    check "$name: predict of a checkpoint" "$predict" run $photos/2012_000001.jpg \
+        --json of-run.json --output of-run.png
+    same "$name: the same boxes of a file" found.json of-run.json
+    same "$name: the same picture" 2012_000001.png of-run.png
+    equal "$name: as large as the photograph" "$(od -An -tu1 -j16 -N8 of-run.png | tr -s ' ')" \
+        ' 0 0 0 230 0 0 0 200'
+    grep '"2012_000001"' of-packed.json | tr -d ' ,]' >some
+    tr -d ' ,]' <found.json | grep 2012 >others
+    same "$name: the same boxes of a data set" some others
+    matches "$name: a curve" '"precision_by_recall": "[0-9]+( [0-9]+){100}"' run/results.json
+    matches "$name: an example" '"boxes": "[-0-9 ]*"' run/results.json
     check "$name: report" "$report" run run --output page.html
     matches "$name: report" 'mean average precision' page.html
+    matches "$name: report: a curve" '>person, AP [0-9.]+ %<' page.html
+    matches "$name: report: an example" '<figcaption>[0-9]+ found, 1 there</figcaption>' page.html
     expect_fail "$name: another format" 'finds boxes, which the format onnx has no place for' \
         "$pack" run --format onnx --output run.onnx
     rm -rf run
@@ -36,7 +48,51 @@ detector() { # NAME OPTIONS...
 detector 'SSD' --arch ssd300_vgg16 --algo reactnet # any threads: check_detect.c
 detector 'Faster R-CNN' --arch faster_rcnn_resnet18 --algo bnn --canvas 32
 
+# ---- COCO: its own numbers of images and classes, in all forms of a network ----
+mkdir -p coco/annotations coco/train2017 coco/val2017 pictures
+box() { # IMAGE CATEGORY
+    echo "{\"id\": $1$2, \"image_id\": $1, \"category_id\": $2, \"bbox\": [10, 20, 90, 100],
+        \"area\": 9000, \"iscrowd\": 0}"
+}
+for split in train val; do
+    cp $photos/2012_000001.jpg coco/${split}2017/000000000007.jpg
+    cp $photos/2012_000003.jpg coco/${split}2017/other.jpg
+    cat >coco/annotations/instances_${split}2017.json <<EOF
+{"images": [{"id": 7, "file_name": "000000000007.jpg"}, {"id": 21, "file_name": "other.jpg"}],
+ "categories": [{"id": 3, "name": "car"}, {"id": 90, "name": "toothbrush"}],
+ "annotations": [$(box 7 3), $(box 21 90)]}
+EOF
+done
+check 'COCO: train' "$train" --arch faster_rcnn_resnet18 --algo bnn --canvas 32 --data coco \
+    --data-dir coco --batch-size 2 --epochs 1 --output run
+check 'COCO: pack' "$pack" run --output run.bnn
+check 'COCO: evaluate' "$evaluate" run.bnn --data-dir coco --detections all.json
+check 'COCO: predict' "$predict" run coco/val2017/*.jpg --json found.json --least-score 0.1 \
+    --output pictures
+matches 'COCO: a found box' \
+    '^\{"image_id":(7|21),"category_id":(3|90),"bbox":\[[^]]*\],"score":0\.[0-9]*\},?$' all.json
+matches 'COCO: a found box of a file' \
+    '^\{"image_id": (7|"other"), "category_id": (3|90), "bbox": ' found.json
+equal 'COCO: pictures' "$(ls pictures)" "000000000007.png
+other.png"
+check 'COCO: one box' "$predict" run coco/val2017/other.jpg --top 1 --json one.json
+equal 'COCO: one box' "$(grep -c image_id one.json)" 1
+check 'COCO: none is sure' "$predict" run coco/val2017/other.jpg --least-score 100 --json none.json
+matches 'COCO: none is sure' 'other.jpg: nothing$' .out
+equal 'COCO: none is sure' "$(tr -d '\n' <none.json)" '[]'
+expect_fail 'one picture of two files' 'are the same; choose another place' "$predict" run \
+    coco/train2017/other.jpg coco/val2017/other.jpg --output pictures
+expect_fail 'over the photograph' 'would be written over, but it is read' "$predict" run \
+    coco/val2017/other.jpg --output coco/val2017/other.jpg
+
 # ---- what goes wrong ----
+run 'a classifier' images
+expect_fail 'no boxes to draw' '--output says nothing to .*finds no boxes' "$predict" images \
+    $photos/2012_000001.jpg --output picture.png
+expect_fail 'no boxes to be sure of' '--least-score says nothing to .*finds no boxes' "$predict" \
+    images $photos/2012_000001.jpg --least-score 5
+expect_fail 'no boxes to write' '--detections says nothing to .*finds no boxes' "$evaluate" images \
+    --detections boxes.json
 # shellcheck disable=SC2086 # words
 expect_fail 'a classifier' '--arch resnet18 is for classify' "$train" --arch resnet18 $data \
     --output run

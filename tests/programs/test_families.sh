@@ -27,27 +27,7 @@ for i in 01 02 03 04 05 06 07 08 09 10 11 12; do
 done
 
 # ---- words: low and high tones, as WAV files of 8 bits ----
-word() { # FILE HERTZ SEED
-    {
-        # 4000 samples at 16 kHz: what follows RIFF and its length is 4036 bytes.
-        printf 'RIFF\304\017\0\0WAVEfmt \020\0\0\0\001\0\001\0\200\076\0\0\200\076\0\0\001\0\010\0'
-        printf 'data\240\017\0\0'
-        LC_ALL=C awk -v hertz="$2" -v seed="$3" 'BEGIN {
-            srand(seed)
-            for (i = 0; i < 4000; i++) {
-                printf "%c", int(128 + 90 * sin(6.2831853 * hertz * i / 16000) + 9 * rand())
-            }
-        }'
-    } >"$1"
-}
-mkdir -p words/low words/high words/_background_noise_
-: >words/validation_list.txt
-for i in 1 2 3 4 5 6 7 8 9; do
-    word words/low/speaker${i}_nohash_0.wav 300 "$i"
-    word words/high/speaker${i}_nohash_0.wav 3000 "5$i"
-done
-printf 'low/speaker8_nohash_0.wav\nlow/speaker9_nohash_0.wav\n' >words/testing_list.txt
-printf 'high/speaker8_nohash_0.wav\nhigh/speaker9_nohash_0.wav\n' >>words/testing_list.txt
+make_words
 
 family() { # NAME ARCH SAMPLES DATA_OPTIONS...
     name=$1 arch=$2 samples=$3

@@ -1,5 +1,5 @@
 /* The statistics, the workers and the report of bnn-bench. Nothing here looks at how long anything
- * took. */
+ * took, but for what sleeps at least as long. */
 #include <check.h>
 #include <jansson.h>
 #include <math.h>
@@ -110,6 +110,33 @@ START_TEST(worker_counts_runs) {
     ck_assert_str_eq(err.text, "run 8 is the last");
     ck_assert_int_ne(bnn_worker_repeat(worker, 1, 0.0, &done, &err), BNN_OK); /* gone */
     bnn_worker_stop(worker);
+}
+END_TEST
+
+/* Runs that only begin something take 5 ms each, when they are waited for. */
+static bnn_code job_wait(void *self, bnn_error *err) {
+    static int seen;
+    job *j = self;
+    (void)err;
+    usleep(5000u * (unsigned)(j->runs - seen));
+    seen = j->runs;
+    return BNN_OK;
+}
+
+START_TEST(worker_waits_for_what_runs_begin) {
+    job j = {0};
+    bnn_work work = work_of(&j);
+    bnn_repetition done;
+    bnn_worker *w;
+    work.wait = job_wait;
+    ck_assert(bnn_worker_start(&work, &w, NULL) == BNN_OK);
+    ck_assert(bnn_worker_repeat(w, 3, 0.0, &done, NULL) == BNN_OK);
+    ck_assert_int_eq(done.runs, 3);
+    ck_assert_double_ge(done.seconds, 0.005); /* a run's own part is no more than its beginning */
+    ck_assert(bnn_worker_repeat(w, 1, 0.05, &done, NULL) == BNN_OK);
+    ck_assert_int_le(done.runs, 11); /* and not as many as could be begun in that time */
+    ck_assert_double_ge(done.seconds, 0.005);
+    bnn_worker_stop(w);
 }
 END_TEST
 
@@ -266,6 +293,7 @@ int main(void) {
     tcase_add_test(statistics, geometric_mean_of_ratios);
     tcase_add_test(workers, worker_serves);
     tcase_add_test(workers, worker_counts_runs);
+    tcase_add_test(workers, worker_waits_for_what_runs_begin);
     tcase_add_test(workers, workers_have_their_own_memory);
     tcase_add_test(workers, worker_cannot_begin);
     tcase_add_test(workers, program_as_worker);

@@ -262,6 +262,67 @@ START_TEST(attention) {
 }
 END_TEST
 
+/* ---- boxes -------------------------------------------------------------------------------- */
+enum { SIDE = 300, FOUND = 200 };
+
+static float picture[SIDE * SIDE * 3], there[BNN_MAX_BOXES * 4], detections[FOUND * BNN_DETECTION];
+static int32_t there_class[BNN_MAX_BOXES];
+
+/* One box of this class, another of class 2; found: `found` boxes of falling score. */
+static bnn_code offer_boxes(bnn_examples *e, int32_t class, int found, const float frame[4]) {
+    static const bnn_field fields[] = {{"image", BNN_F32, {1, SIDE, SIDE, 3}},
+                                       {"boxes", BNN_F32, {1, 1, BNN_MAX_BOXES, 4}},
+                                       {"box_class", BNN_I32, {1, 1, BNN_MAX_BOXES, 1}},
+                                       {"frame", BNN_F32, {1, 1, 1, 4}}};
+    bnn_spec spec = {
+        .classes = 3, .std = {1, 1, 1}, .class_names = "a\nb\nc", .height = SIDE, .width = SIDE};
+    ck_assert_int_eq(bnn_spec_find(&spec, "ssd300_vgg16", "fp32", &err), BNN_OK);
+    for (int i = 0; i < SIDE * SIDE * 3; i++) {
+        picture[i] = (float)(i / 3 % SIDE % 256);
+    }
+    memcpy(there, (const float[8]){0, 20, 50, 100, 50, 20, 100, 100}, 8 * sizeof *there);
+    for (int i = 0; i < BNN_MAX_BOXES; i++) {
+        there_class[i] = i == 0 ? class : i == 1 && class >= 0 ? 2 : -1;
+    }
+    for (int i = 0; i < FOUND; i++) {
+        const float one[] = {10, 0, 30, 120, 1.0f - 0.06f * (float)i, (float)(i % 2)};
+        memcpy(detections + i * BNN_DETECTION, one, sizeof one);
+        detections[i * BNN_DETECTION + 5] = i < found ? one[5] : -1;
+    }
+    const bnn_batch batch = {
+        .n = 1, .field_count = 4, .field = fields, .data = {picture, there, there_class, frame}};
+    return bnn_examples_offer(e, &spec, &batch, 0, detections, &err);
+}
+
+/* What the picture takes of the input is kept, of it every second pixel, and of what is found the
+ * surest. */
+START_TEST(scenes) {
+    static const float frame[] = {100, 200, 500, 1000};
+    bnn_examples e = {.arena = arena};
+    ck_assert_int_eq(offer_boxes(&e, -1, 3, frame), BNN_OK); /* there is nothing */
+    ck_assert_uint_eq(e.count, 0);
+    ck_assert_int_eq(offer_boxes(&e, 1, 3, frame), BNN_OK);
+    ck_assert_int_eq(offer_boxes(&e, 1, 3, frame), BNN_OK); /* the same kind */
+    ck_assert_int_eq(offer_boxes(&e, 0, 40, frame), BNN_OK);
+    ck_assert_int_eq(offer_boxes(&e, 2, 0, frame), BNN_OK);
+    ck_assert_uint_eq(e.count, 3);
+    const bnn_example *x = e.example;
+    ck_assert(x->height == 50 && x->width == 100 && x->channels == 3 && x->labels == 0);
+    ck_assert(x->value[3] == 2 && x->value[3 * 100 + 3 * 7] == 14);
+    ck_assert(x->boxes == 5 && x->classes == 3 && x[1].boxes == BNN_EXAMPLE_FOUND + 2);
+    ck_assert(x[2].boxes == 2 && x[2].classes == 1);
+    const bnn_example_box *b = x->box;
+    ck_assert(b[0].score == 1000 && b[1].score == 940 && b[2].score == 880 && b[3].score == -1);
+    ck_assert(b[0].at[0] == 50 && b[0].at[1] == 0 && b[0].at[2] == 150 && b[0].at[3] == 1000);
+    ck_assert(b[3].at[0] == 0 && b[3].at[1] == 200 && b[3].at[2] == 250 && b[3].at[3] == 1000);
+    ck_assert_str_eq(x->name[b[3].class], "b");
+    ck_assert_str_eq(x->name[b[4].class], "c");
+    ck_assert_str_eq(x->name[b[0].class], "a");
+    /* Never those that are unlikely. */
+    ck_assert_int_ge(x[1].box[BNN_EXAMPLE_FOUND - 1].score, 100);
+}
+END_TEST
+
 /* ---- the file ----------------------------------------------------------------------------- */
 #define EXAMPLE(FIELD, SHAPE, VALUES, CLASSES, TRUTH, PREDICTED)                                   \
     "{\"field\":\"" FIELD "\",\"shape\":[" SHAPE "],\"values\":\"" VALUES                          \
@@ -316,6 +377,22 @@ START_TEST(round_trip_of_texts) {
 }
 END_TEST
 
+#define SCENE(SHAPE, BOXES, TRUTH)                                                                 \
+    "{\"field\":\"image\",\"shape\":[" SHAPE "],\"boxes\":" BOXES                                  \
+    ",\"values\":\"0 255 1\",\"classes\":[\"a\",\"b\"],\"truth\":\"" TRUTH                         \
+    "\",\"predicted\":\"\"}"
+
+START_TEST(round_trip_of_scenes) {
+    static const char text[] =
+        "[" SCENE("1,1,3", "\"1 500 0 0 10 1000 0 -1 1 2 3 4\"", "") "," IMAGE_1 "]";
+    bnn_examples e;
+    ck_assert_int_eq(read_text(text, &e), BNN_OK);
+    ck_assert(e.example[0].boxes == 2 && e.example[0].labels == 0 && !e.example[1].box);
+    ck_assert(e.example[0].box[1].score == -1 && e.example[0].box[1].at[3] == 4);
+    expect_again(&e, text);
+}
+END_TEST
+
 #define NUMBERS                                                                                    \
     "[{\"field\":\"mel\",\"shape\":[1,1,1],\"values\":[0],\"classes\":[\"a\"],\"truth\":0,"        \
     "\"predicted\":0}]"
@@ -365,6 +442,16 @@ static const char *const damaged[] = {
     "[" TEXT("0,2,1", "\"a\",2", "") "]",
     "[" TEXT("2,2,1", "\"a\",\"b\"", "0 0 0 1001") "]",
     "[" TEXT("2,2,1", "\"a\",\"b\"", "0 0 0 -1") "]",
+    "[" SCENE("1,1,3", "3", "") "]",
+    "[" SCENE("1,1,3", "\"\"", "") "]",
+    "[" SCENE("1,1,3", "\"1 500 0 0 10\"", "") "]",
+    "[" SCENE("1,1,3", "\"2 500 0 0 10 10\"", "") "]",
+    "[" SCENE("1,1,3", "\"-1 500 0 0 10 10\"", "") "]",
+    "[" SCENE("1,1,3", "\"0 1001 0 0 10 10\"", "") "]",
+    "[" SCENE("1,1,3", "\"0 0 20 0 10 10\"", "") "]",
+    "[" SCENE("1,1,3", "\"0 0 0 0 10 -1\"", "") "]",
+    "[" SCENE("1,1,3", "\"0 0 0 0 10 10\"", "0") "]",
+    "[" SCENE("129,1,3", "\"0 0 0 0 10 10\"", "") "]",
 };
 
 START_TEST(refused) {
@@ -383,6 +470,8 @@ int main(void) {
     tcase_add_test(cases, parts);
     tcase_add_test(cases, tokens);
     tcase_add_test(cases, scores);
+    tcase_add_test(cases, scenes);
+    tcase_add_test(cases, round_trip_of_scenes);
     tcase_add_test(cases, attention);
     tcase_add_test(cases, round_trip);
     tcase_add_test(cases, round_trip_of_texts);

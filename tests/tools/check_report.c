@@ -197,7 +197,7 @@ static const char *chart_of(const double *x, const double *y, size_t n, size_t l
     for (size_t i = 0; i < lines; i++) {
         line[i] = (bnn_chart_line){"<n>", x, y, n, i};
     }
-    bnn_chart_lines(out, "<t>", "<x>", "<d>", line, lines);
+    bnn_chart_lines(out, "<t>", "<x>", "<d>", NULL, line, lines);
     fclose(out);
     return text;
 }

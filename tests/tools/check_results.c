@@ -18,7 +18,7 @@ enum { ROWS = 2 };
 
 /* 7 images of 2 classes; fog and snow, of severities 2 and 4, and one cell is missing. */
 static void fill(bnn_results *r) {
-    static bnn_class_result classes[] = {{"cat <&>", 3, 33.3333333}, {"dog", 4, 100}};
+    static bnn_class_result classes[] = {{"cat <&>", 3, 33.3333333, NULL}, {"dog", 4, 100, NULL}};
     *r = (bnn_results){
         .model = "m.bnn",
         .checksum = "01234567",
@@ -133,6 +133,8 @@ START_TEST(of_another_task) {
     damage("confusion.1.0", "-1", "confusion");
     damage("confusion.1.0", "0.5", "confusion");
     damage("task", "\"juggle\"", "an unknown task");
+    damage("classes.0.precision_by_recall", "\"1000 999\"", "the precision of a class");
+    damage("classes.0.precision_by_recall", "[]", "the precision of a class");
     damage("mean_class", NULL, "mean_class");
     now.task = bnn_task_find("classify");
     now.confusion = NULL;
@@ -174,7 +176,7 @@ START_TEST(with_examples) {
     bnn_results read;
     now.examples.count = 1;
     now.examples.example[0] =
-        (bnn_example){"points", 1, 1, 3, value, 1, truth, predicted, 2, names, NULL};
+        (bnn_example){"points", 1, 1, 3, value, 1, truth, predicted, 2, names, NULL, 0, NULL};
     ck_assert_int_eq(bnn_results_write(path, &now, &err), BNN_OK);
     ck_assert_msg(bnn_results_read(path, &read, &err) == BNN_OK, "%s", err.text);
     ck_assert_uint_eq(read.examples.count, 1);
@@ -264,7 +266,7 @@ END_TEST
 /* A class without images has no accuracy; files of older programs say 0. */
 START_TEST(class_without_images) {
     static const char *const texts[] = {"\"top1\": null", "\"top1\": 0", "\"top1\": 0.0"};
-    bnn_class_result classes[] = {{"cat", 0, NAN}, {"dog", 7, 57.1428571}};
+    bnn_class_result classes[] = {{"cat", 0, NAN, NULL}, {"dog", 7, 57.1428571, NULL}};
     now.classes = classes;
     ck_assert_int_eq(bnn_results_write(path, &now, &err), BNN_OK);
     char *first = strdup(text_of(path));

@@ -1,5 +1,6 @@
 /* What a step of training moves, and how far: modules that are frozen stay as they are and change
- * nothing for the others, and no tensor's gradient is longer than it may be. */
+ * nothing for the others, and no tensor's gradient is longer than it may be. And what the network
+ * is where the steps are averaged. */
 #include <check.h>
 #include <math.h>
 #include <stdio.h>
@@ -16,6 +17,7 @@ enum { BATCH = 4, SIDE = 16 };
 static char folder[] = "/tmp/bnn-check-trainer-XXXXXX";
 
 static bnn_device device;
+static double ema; /* of what is trained from now on */
 
 static bnn_spec spec_of(const char *algorithm) {
     return made_up_spec("deep_fsmn", algorithm, SIDE, SIDE, 1);
@@ -36,6 +38,7 @@ static bnn_code train(const char *algorithm, const char *freeze, double clip_nor
                               .accumulate = 1,
                               .seed = 1,
                               .freeze = freeze,
+                              .ema = ema,
                               .clip_norm = clip_norm,
                               .clip_grad_norm = clip_grad_norm,
                               .args = "{}",
@@ -250,6 +253,43 @@ START_TEST(short_together) {
 }
 END_TEST
 
+static bnn_loaded averaged(const char *algorithm, double decay, size_t steps) {
+    ema = decay;
+    bnn_loaded model = trained(algorithm, NULL, 0.0, steps);
+    ema = 0.0;
+    return model;
+}
+
+/* After one step the average is what that step came to, w1; after two, decay w1 + (1 - decay) w2,
+ * of parameters and of what batch norms have seen. */
+START_TEST(average) {
+    const char *algorithm = algorithms[_i];
+    bnn_loaded one = trained(algorithm, NULL, 0.0, 1), two = trained(algorithm, NULL, 0.0, 2);
+    bnn_loaded first = averaged(algorithm, 0.75, 1);
+    bnn_loaded half = averaged(algorithm, 0.5, 2), quarter = averaged(algorithm, 0.25, 2);
+    size_t apart = 0;
+    for (size_t i = 0; i < one.params->count; i++) {
+        const bnn_param *p = one.params->list[i];
+        const float *w = values(two.params, p);
+        const float *a = values(half.params, p), *b = values(quarter.params, p);
+        ck_assert_msg(same(first.params, one.params, p), "%s %s", algorithm, p->name);
+        for (size_t k = 0; k < p->count; k++) {
+            /* Both lie on the line from w2 to w1, the one twice as far. */
+            double far = (double)a[k] - (double)w[k], near = (double)b[k] - (double)w[k];
+            ck_assert_msg(fabs(far - 2.0 * near) <= 1e-6 * (1.0 + fabs((double)w[k])),
+                          "%s %s: %g and %g from %g", algorithm, p->name, far, near, (double)w[k]);
+            apart += fabs(near) > 1e-4;
+        }
+    }
+    ck_assert_uint_ge(apart, 100);
+    bnn_loaded_close(&one);
+    bnn_loaded_close(&two);
+    bnn_loaded_close(&first);
+    bnn_loaded_close(&half);
+    bnn_loaded_close(&quarter);
+}
+END_TEST
+
 /* What a network is trained on beside its task is no part of the loss that is told. */
 START_TEST(told_loss) {
     char path[80], line[200];
@@ -325,6 +365,7 @@ int main(void) {
     tcase_add_test(tcase, frozen_wrongly);
     tcase_add_loop_test(tcase, short_steps, 0, count);
     tcase_add_loop_test(tcase, short_together, 0, count);
+    tcase_add_loop_test(tcase, average, 0, count);
     tcase_add_test(tcase, told_loss);
     suite_add_tcase(suite, tcase);
     SRunner *runner = srunner_create(suite);

@@ -23,8 +23,8 @@
 #define MAX_SIDES (1 + sizeof((bnn_baselines *)NULL)->list / sizeof(bnn_baseline))
 #define MAX_TOLD 16
 
-bnn_code bnn_bench_device(const char *name, bnn_device *device, bnn_error *err) {
-    return name ? bnn_device_named(name, 1, device, err) : BNN_OK;
+bnn_code bnn_bench_device(const bnn_device_choice *where, bnn_device *device, bnn_error *err) {
+    return where ? bnn_device_chosen(where, 1, device, err) : BNN_OK;
 }
 
 int bnn_bench_wants(const bnn_bench *bench, const char *name) {

@@ -8,6 +8,7 @@
 #include "tools/bench/energy.h"
 #include "tools/bench/report.h"
 #include "tools/bench/worker.h"
+#include "tools/run/device.h"
 
 #define BNN_BENCH_ALGORITHMS 16
 #define BNN_BENCH_ENGINES 2
@@ -16,8 +17,8 @@
 typedef struct bnn_engine bnn_engine;
 
 typedef struct bnn_bench {
-    bnn_device device;       /* the CPU */
-    const char *device_name; /* where our side runs (tools/run/device.h); NULL: on that */
+    bnn_device device;              /* the CPU */
+    const bnn_device_choice *where; /* our side runs (tools/run/device.h); NULL: on that */
     bnn_bench_report *report;
     int repeat;
     const char *filter; /* only cases that contain this text; NULL: all */
@@ -53,9 +54,9 @@ typedef struct bnn_baselines {
     const char *best; /* what a row against the best of them is called; NULL: there is none */
 } bnn_baselines;
 
-/* In a worker: the device of that name, or `device` stays what it is. A GPU is not opened before,
- * as what CUDA has begun in a process does not live on in its children. */
-bnn_code bnn_bench_device(const char *name, bnn_device *device, bnn_error *err);
+/* In a worker: the device that is chosen; with NULL `device` stays what it is. A GPU is not opened
+ * before, as what CUDA has begun in a process does not live on in its children. */
+bnn_code bnn_bench_device(const bnn_device_choice *where, bnn_device *device, bnn_error *err);
 
 /* Is a case of this name wanted? */
 int bnn_bench_wants(const bnn_bench *bench, const char *name);

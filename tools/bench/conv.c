@@ -10,7 +10,7 @@
 #include "tools/cli/interrupt.h"
 
 typedef struct layer_work {
-    const bnn_device *device;
+    const bnn_bench *bench;
     const bnn_binarizer *binarizer; /* NULL: float */
     int phase;
     bnn_conv s;
@@ -42,8 +42,13 @@ static bnn_code set_up(void *self, char *version, bnn_error *err) {
     layer_work *l = self;
     const bnn_conv *s = &l->s;
     (void)version;
+    bnn_device device = l->bench->device;
+    bnn_code code = bnn_bench_device(l->bench->where, &device, err);
+    if (code != BNN_OK) {
+        return code;
+    }
     bnn_params *params = bnn_params_create();
-    bnn_graph *g = params ? bnn_graph_create(l->device, params, 0) : NULL;
+    bnn_graph *g = params ? bnn_graph_create(&device, params, 0) : NULL;
     if (!g) {
         return bnn_fail(err, BNN_ERR_MEMORY, "out of memory for a layer");
     }
@@ -61,6 +66,11 @@ static bnn_code run(void *self, bnn_error *err) {
     return BNN_OK;
 }
 
+static bnn_code wait(void *self, bnn_error *err) {
+    const bnn_stream *stream = bnn_graph_stream(bnn_fold_graph(((layer_work *)self)->fold));
+    return stream->device.ops->finish(stream, err);
+}
+
 static bnn_code measure(const bnn_bench *bench, const bnn_spec *spec, const bnn_conv *shape,
                         bnn_error *err) {
     char text[64];
@@ -71,10 +81,12 @@ static bnn_code measure(const bnn_bench *bench, const bnn_spec *spec, const bnn_
         return BNN_OK;
     }
     layer_work binary = {
-        .device = &bench->device, .binarizer = spec->binarizer, .phase = spec->phase, .s = *shape};
-    layer_work plain = {.device = &bench->device, .s = *shape};
-    bnn_work work = {.set_up = set_up, .run = run, .self = &binary};
-    bnn_work twin = {.set_up = set_up, .run = run, .self = &plain};
+        .bench = bench, .binarizer = spec->binarizer, .phase = spec->phase, .s = *shape};
+    layer_work plain = {.bench = bench, .s = *shape};
+    bnn_work work = {
+        .set_up = set_up, .run = run, .wait = bench->where ? wait : NULL, .self = &binary};
+    bnn_work twin = work;
+    twin.self = &plain;
     return bnn_bench_pair(bench, &row, &work, BNN_FLOAT_ALGORITHM, &twin, 1, err);
 }
 

@@ -132,7 +132,7 @@ static bnn_code set_up(void *self, char *version, bnn_error *err) {
     bnn_code code;
     (void)version;
     own = d->subject->bench->device;
-    if ((code = bnn_bench_device(d->subject->bench->device_name, &own, err)) != BNN_OK) {
+    if ((code = bnn_bench_device(d->subject->bench->where, &own, err)) != BNN_OK) {
         return code;
     }
     if (d->twin) {

@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Inference of a float network in ONNX Runtime and in OpenVINO, as a worker of bnn-bench, which
 starts this for infer --compare and says when to run. The network is the float twin as bnn-export
-writes it, an ONNX file in the folder of the run; both multiply its affines into its filters.
+writes it, an ONNX file in the folder of the run; both multiply its affines into its filters. Of
+detectors it ends where suppression begins, so that nobody's way to suppress boxes is measured.
 Precisions: fp32, and int8 as each engine's own tools quantize after training. Arguments: see
 worker.py.
 """
@@ -37,12 +38,17 @@ def is_text(s):
     return s.arch.startswith("bert")
 
 
-def export_text(s, path):
-    """Networks of text bnn-export does not write as ONNX; PyTorch does."""
+def is_detector(s):
+    return s.arch.startswith(("ssd", "faster_rcnn"))
+
+
+def export_by_torch(s, path):
+    """Networks of text and detectors bnn-export does not write as ONNX; PyTorch does."""
     torch, _, _ = worker.load("torch", "onnx", "onnxscript")
     import twins
     net = twins.build(s.arch, s.shape, s.classes, s.parameters).eval()
-    torch.onnx.export(net, net.sample(s.batch), path, input_names=["ids", "segment", "mask"],
+    names = ["ids", "segment", "mask"] if is_text(s) else ["input"]
+    torch.onnx.export(net, twins.sample(net, s.batch, s.shape), path, input_names=names,
                       dynamo=True, external_data=False, verbose=False)
 
 
@@ -127,9 +133,9 @@ def main():
     s = worker.subject()
     quantize, int8, session = ENGINES[s.engine]
     path = os.path.join(s.folder, "twin.onnx")
-    if is_text(s):
+    if is_text(s) or is_detector(s):
         path = scratch("twin.onnx")
-        worker.apart(export_text, s, path)
+        worker.apart(export_by_torch, s, path)
     if not os.path.exists(path):
         worker.end("absent", "this bnn-bench was built without ONNX, so it has no network for other "
                    "engines; install protobuf-c-compiler and libprotobuf-c-dev, and build it again")

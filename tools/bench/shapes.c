@@ -76,6 +76,19 @@ static bnn_conv same_size(int n, int h, int w, int c, int o, int kh, int kw, int
                       .groups = groups};
 }
 
+/* Nobody chose a size. */
+static int unsized(const bnn_bench *bench) {
+    return !bench->image_size && !bench->batch_size && !bench->points && !bench->length;
+}
+
+size_t bnn_bench_square_shapes(const bnn_bench *bench, bnn_conv out[BNN_BENCH_SHAPES]) {
+    size_t count = 0;
+    for (int side = 1024; side <= 8192 && unsized(bench); side *= 2) {
+        out[count++] = same_size(side, 1, 1, side, side, 1, 1, 1, 1);
+    }
+    return count;
+}
+
 size_t bnn_bench_small_shapes(const bnn_bench *bench, bnn_conv out[BNN_BENCH_SHAPES]) {
     const bnn_conv shapes[] = {
         /* Linear layers: of one sample, of few, and with few outputs. */
@@ -101,7 +114,7 @@ size_t bnn_bench_small_shapes(const bnn_bench *bench, bnn_conv out[BNN_BENCH_SHA
         same_size(1, 1, 32, 256, 128, 1, 1, 1, 1),
         same_size(1, 1, 8, 128, 256, 1, 1, 1, 1),
     };
-    if (bench->image_size || bench->batch_size || bench->points || bench->length) {
+    if (!unsized(bench)) {
         return 0;
     }
     memcpy(out, shapes, sizeof shapes);

@@ -24,6 +24,9 @@ bnn_code bnn_bench_shapes(const bnn_bench *bench, bnn_bench_setting setting,
  */
 size_t bnn_bench_small_shapes(const bnn_bench *bench, bnn_conv out[BNN_BENCH_SHAPES]);
 
+/* If no size was chosen: large square products, for GPUs. The same limit. Returns how many. */
+size_t bnn_bench_square_shapes(const bnn_bench *bench, bnn_conv out[BNN_BENCH_SHAPES]);
+
 /* "3x3 64->128 /2 at 32x32 batch 64": kernel, channels, stride, input; "linear 512->10 batch 64".
  */
 void bnn_bench_shape_text(const bnn_conv *s, char *text, size_t size);

@@ -77,7 +77,7 @@ static void update(void *self, const bnn_stream *stream, const bnn_param *param,
 static bnn_code set_up(void *self, char *version, bnn_error *err) {
     bnn_step_config *c = self;
     (void)version;
-    bnn_code code = bnn_bench_device(c->device_name, &c->device, err);
+    bnn_code code = bnn_bench_device(c->where, &c->device, err);
     if (code != BNN_OK) {
         return code;
     }

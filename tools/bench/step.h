@@ -4,13 +4,14 @@
 
 #include "models/model.h"
 #include "tools/bench/worker.h"
+#include "tools/run/device.h"
 
 /* What a step is of. Fill it, and keep it while the work is used; what the worker makes of it stays
  * in the worker. */
 typedef struct bnn_step_config {
     bnn_spec spec; /* its phase is the one that is measured */
     bnn_device device;
-    const char *device_name; /* as in bnn_bench */
+    const bnn_device_choice *where; /* as in bnn_bench */
     size_t batch_size;
     const char *data, *data_dir; /* a data set that the loader feeds from; NULL: one random batch */
 } bnn_step_config;

@@ -17,13 +17,19 @@ def make_step(s):
     net = net.to(memory_format=layout)
     optimizer = torch.optim.Adam(net.parameters(), lr=1e-3)
     x = [part.contiguous(memory_format=layout) for part in twins.sample(net, s.batch, s.shape)]
-    with torch.no_grad():
-        rows = net(*x).shape[2:]  # of a sample: none, or its points
-    y = torch.randint(s.classes, (s.batch, *rows))
+    if hasattr(net, "targets"):
+        y, loss = net.targets(s.batch), net.loss
+    else:
+        with torch.no_grad():
+            rows = net(*x).shape[2:]  # of a sample: none, or its points
+        y = torch.randint(s.classes, (s.batch, *rows))
+
+        def loss(y, *x):
+            return F.cross_entropy(net(*x), y) + getattr(net, "penalty", 0.0)
 
     def loss_of():
         with torch.autocast("cpu", dtype=torch.bfloat16, enabled=s.precision == "bf16"):
-            return F.cross_entropy(net(*x), y) + getattr(net, "penalty", 0.0)
+            return loss(y, *x)
 
     def step():
         optimizer.zero_grad()

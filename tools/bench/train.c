@@ -26,7 +26,7 @@ static void name_case(const bnn_spec *spec, const char *suffix, bnn_bench_row *r
 static bnn_code configure(const bnn_bench *bench, const char *algorithm, bnn_step_config *c,
                           bnn_error *err) {
     *c = (bnn_step_config){.device = bench->device,
-                           .device_name = bench->device_name,
+                           .where = bench->where,
                            .batch_size = (size_t)(bench->batch_size ? bench->batch_size : 64)};
     bnn_code code = bnn_bench_spec(bench, algorithm, &c->spec, err);
     if (code == BNN_OK && bench->data) {
@@ -50,7 +50,7 @@ static bnn_code start_measures(const bnn_bench *bench, measures *m, bnn_error *e
     bnn_step_config config;
     bnn_code code = configure(bench, BNN_FLOAT_ALGORITHM, &config, err);
     bnn_work work = bnn_step_work(&config);
-    if (code == BNN_OK && !bench->device_name) {
+    if (code == BNN_OK && !bench->where) {
         code = bnn_bench_memory_speed(bench, &m->memory_speed, err);
     }
     if (code == BNN_OK &&

@@ -5,6 +5,8 @@ import torch
 import torch.nn as nn
 import torch.nn.functional as F
 
+import worker
+
 DROPOUT = 0.1  # of networks of text
 VOCABULARY = 30522
 
@@ -275,6 +277,16 @@ def bert(*sizes):
     return lambda shape, classes: Bert(*sizes, shape, classes)
 
 
+# ---- boxes ----
+
+def detector(arch):
+    def build_detector(shape, classes):
+        worker.load("torchvision")
+        import detectors  # which builds on this file
+        return detectors.NETWORKS[arch](shape, classes)
+    return build_detector
+
+
 NETWORKS = {
     "resnet18": lambda shape, classes: resnet([2, 2, 2, 2], 64, shape, classes),
     "resnet34": lambda shape, classes: resnet([3, 4, 6, 3], 64, shape, classes),
@@ -289,6 +301,9 @@ NETWORKS = {
     "bert_tiny6": bert(6, 768, 12, 3072),
     "bert_mini6": bert(6, 384, 12, 1536),
     "bert_base": bert(12, 768, 12, 3072),
+    "ssd300_vgg16": detector("ssd300_vgg16"),
+    "ssd300_vgg16_plain": detector("ssd300_vgg16_plain"),
+    "faster_rcnn_resnet18": detector("faster_rcnn_resnet18"),
 }
 
 

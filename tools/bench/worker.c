@@ -13,6 +13,8 @@
 
 #include "tools/cli/progress.h"
 
+#define MOST_RUNS 10000
+
 struct bnn_worker {
     pid_t pid;
     int fd;
@@ -42,17 +44,45 @@ static size_t peak_bytes(void) {
     return kib * 1024;
 }
 
+/* So many runs, to their end. */
+static bnn_code run_all(const bnn_work *work, int runs, double *seconds, bnn_error *err) {
+    double start = bnn_now();
+    bnn_code code = BNN_OK;
+    for (int i = 0; i < runs && code == BNN_OK; i++) {
+        code = work->run(work->self, err);
+    }
+    code = code == BNN_OK && work->wait ? work->wait(work->self, err) : code;
+    *seconds = bnn_now() - start;
+    return code;
+}
+
+/* Runs that only begin something say nothing about how long it takes: their number is chosen
+ * before, by one that is waited for. */
+static bnn_code choose_runs(const bnn_work *work, int least_runs, double least_seconds, int *runs,
+                            bnn_error *err) {
+    double seconds;
+    *runs = least_runs;
+    bnn_code code = run_all(work, 1, &seconds, err);
+    if (code == BNN_OK && least_seconds > seconds * least_runs) {
+        double wanted = least_seconds / seconds;
+        *runs = wanted < MOST_RUNS ? (int)wanted + 1 : MOST_RUNS;
+    }
+    return code;
+}
+
 static bnn_code repeat(const bnn_work *work, int least_runs, double least_seconds,
                        bnn_repetition *out, bnn_error *err) {
-    double start = bnn_now(), passed;
-    int runs = 0;
+    double passed = 0.0;
+    int runs = 0, step = 1;
+    bnn_code code = work->wait ? choose_runs(work, least_runs, least_seconds, &step, err) : BNN_OK;
     do {
-        bnn_code code = work->run(work->self, err);
-        if (code != BNN_OK) {
+        double seconds;
+        if (code != BNN_OK || (code = run_all(work, step, &seconds, err)) != BNN_OK) {
             return code;
         }
-        passed = bnn_now() - start;
-    } while (++runs < least_runs || passed < least_seconds);
+        passed += seconds;
+        runs += step;
+    } while (runs < least_runs || (passed < least_seconds && !work->wait));
     *out = (bnn_repetition){passed / runs, runs, peak_bytes()};
     return BNN_OK;
 }

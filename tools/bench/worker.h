@@ -24,6 +24,9 @@ typedef struct bnn_work {
      * BNN_ERR_UNSUPPORTED: what it needs is not installed. */
     bnn_code (*set_up)(void *self, char *version, bnn_error *err);
     bnn_code (*run)(void *self, bnn_error *err);
+    /* Where a run only begins what a device does: returns when all that was begun is done; or NULL.
+     */
+    bnn_code (*wait)(void *self, bnn_error *err);
     /* Or instead of both: starts a program that is the worker. */
     bnn_code (*start)(void *self, bnn_worker **out, bnn_error *err);
     void *self;

@@ -37,6 +37,10 @@ int bnn_interrupted(void) {
     return stop;
 }
 
+void bnn_interrupt_share(void) {
+    stop = 1;
+}
+
 void bnn_interrupt_forget(void) {
     stop = 0;
 }

@@ -16,6 +16,8 @@ void bnn_interrupt_forbid_kills(void);
 void bnn_interrupt_catch(void);
 /* Has one come? */
 int bnn_interrupted(void);
+/* One has come to another rank of the same work. */
+void bnn_interrupt_share(void);
 /* Whatever has come, all was done before it could stop anything. */
 void bnn_interrupt_forget(void);
 

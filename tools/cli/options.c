@@ -370,7 +370,7 @@ void bnn_options_note_others(const bnn_program *program, const char *const *but,
 
 /* ---- the whole ---- */
 
-/* Prints what --help, --version or --man ask for; 0 if none of them is there. */
+/* Prints what --help, --version, --man or --completion ask for; 0 if none of them is there. */
 static int answer(const bnn_program *program, int argc, char **argv) {
     for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++) {
         if (!strcmp(argv[i], "--help") || !strcmp(argv[i], "-h"))
@@ -379,7 +379,8 @@ static int answer(const bnn_program *program, int argc, char **argv) {
             printf("%s %s\n", program->name, BNN_VERSION);
         else if (!strcmp(argv[i], "--man"))
             bnn_options_print_man(program, stdout);
-        else
+        else if (strcmp(argv[i], "--completion") || i + 1 == argc ||
+                 !bnn_options_print_completion(program, argv[i + 1], stdout))
             continue;
         return 1;
     }

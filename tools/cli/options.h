@@ -48,12 +48,18 @@ typedef struct bnn_program {
     size_t option_count;
     const char **operands; /* filled by the parser; room for max_operands */
     int min_operands, max_operands, operand_count;
+    /* For completion: the first operand's table, as of bnn_command_find, and names that others have
+     * (NULL-terminated; NULL: they are files). */
+    const void *commands;
+    size_t command_size, command_count;
+    const char *const *operand_names;
 } bnn_program;
 
 typedef enum bnn_parse_result { BNN_PARSE_RUN, BNN_PARSE_DONE, BNN_PARSE_ERROR } bnn_parse_result;
 
 /* Parses argv: --name value and --name=value, -x value and -xvalue of a letter, -h/--help,
- * --version, --man (the man page in roff on stdout), and --config FILE (a JSON object of option
+ * --version, --man (the man page in roff on stdout), --completion SHELL (bash or zsh; a script on
+ * stdout; not shown), and --config FILE (a JSON object of option
  * names; the command line wins). DONE: help or such was printed. ERROR: one line is on stderr
  * ("bnn-train: unknown option --algoo (did you mean
  * --algo?); see bnn-train --help"). Strings from a configuration file live as long as the program.

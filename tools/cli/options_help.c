@@ -9,8 +9,9 @@
 enum { WIDTH = 80, WIDEST_LEFT = 30 };
 
 /* The programs that refer to each other in SEE ALSO. */
-static const char *const siblings[] = {"bnn-bench",   "bnn-corrupt", "bnn-eval",  "bnn-export",
-                                       "bnn-predict", "bnn-report",  "bnn-sweep", "bnn-train"};
+static const char *const siblings[] = {"bnn-bench",  "bnn-corrupt", "bnn-data",
+                                       "bnn-eval",   "bnn-export",  "bnn-predict",
+                                       "bnn-report", "bnn-sweep",   "bnn-train"};
 
 /* ---- what both print ---- */
 

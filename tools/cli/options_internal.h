@@ -51,5 +51,7 @@ void bnn_options_forget_strings(void);
 
 void bnn_options_print_help(const bnn_program *program, FILE *out);
 void bnn_options_print_man(const bnn_program *program, FILE *out);
+/* For bash or zsh; 0: no shell that is known. */
+int bnn_options_print_completion(const bnn_program *program, const char *shell, FILE *out);
 
 #endif

@@ -1,10 +1,9 @@
 #include "tools/corrupt/contact_sheet.h"
 
-#include <png.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "engine/base/file.h"
+#include "tools/cli/png_file.h"
 
 enum { IMAGES = 4, ENLARGED = 2, GAP = 2, COLUMNS = 1 + BNN_SEVERITIES };
 
@@ -48,25 +47,6 @@ static bnn_code fill(const sheet *s, const bnn_corruptor *corruptor, const bnn_d
     return code;
 }
 
-static bnn_code write_png(const char *path, const sheet *s, bnn_error *err) {
-    bnn_atomic_file *file;
-    bnn_code code = bnn_atomic_open(path, &file, err);
-    if (code != BNN_OK) {
-        return code;
-    }
-    png_image image;
-    memset(&image, 0, sizeof image);
-    image.version = PNG_IMAGE_VERSION;
-    image.width = (png_uint_32)s->width;
-    image.height = (png_uint_32)s->height;
-    image.format = PNG_FORMAT_RGB;
-    if (!png_image_write_to_stdio(&image, bnn_atomic_stream(file), 0, s->data, 0, NULL)) {
-        bnn_atomic_abandon(file);
-        return bnn_fail(err, BNN_ERR_IO, "%s: cannot be written (%s)", path, image.message);
-    }
-    return bnn_atomic_commit(file, err);
-}
-
 bnn_code bnn_contact_sheet(const char *path, const bnn_corruptor *corruptor,
                            const bnn_dataset *clean, const bnn_corruption_list *list,
                            bnn_error *err) {
@@ -84,7 +64,7 @@ bnn_code bnn_contact_sheet(const char *path, const bnn_corruptor *corruptor,
         memset(s.data, 255, bytes);
         code = fill(&s, corruptor, clean, list, image, err);
         if (code == BNN_OK) {
-            code = write_png(path, &s, err);
+            code = bnn_png_write(path, s.height, s.width, s.data, err);
         }
     }
     free(s.data);

@@ -198,8 +198,10 @@ void bnn_chart_begin(FILE *out, int width, int height, const char *description) 
 }
 
 void bnn_chart_lines(FILE *out, const char *title, const char *x_label, const char *description,
-                     const bnn_chart_line *lines, size_t count) {
-    const frame f = fit_all(lines, count);
+                     const double *range, const bnn_chart_line *lines, size_t count) {
+    const frame f = range ? (frame){bnn_axis_fit(range[0], range[1], 8, 1),
+                                    bnn_axis_fit(range[2], range[3], 5, 0)}
+                          : fit_all(lines, count);
     fputs("<figure>", out);
     bnn_chart_begin(out, WIDTH, HEIGHT, description);
     fprintf(out, "<text class=\"t\" x=\"%d\" y=\"16\">", 4);

@@ -16,9 +16,10 @@ typedef struct bnn_chart_line {
     size_t style; /* any number; they repeat after BNN_CHART_STYLES */
 } bnn_chart_line;
 
-/* A figure. `description` is for those who cannot see it. */
+/* A figure. `description` is for those who cannot see it. range: from where to where x goes, then
+ * y; NULL: as the lines do. */
 void bnn_chart_lines(FILE *out, const char *title, const char *x_label, const char *description,
-                     const bnn_chart_line *lines, size_t count);
+                     const double *range, const bnn_chart_line *lines, size_t count);
 
 /* BiBench's picture: an axis for each track, from the middle (0) to the rim (1), a line for each
  * algorithm; NAN: not known, drawn as 0. */

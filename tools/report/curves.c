@@ -63,7 +63,7 @@ static int draw_one(FILE *out, bnn_arena *arena, const bnn_report_run *run) {
         const size_t last = run->metrics.count - 1;
         snprintf(text, sizeof text, "%.80s by epoch; after the last: training %.4g, test %.4g",
                  s->title, lines[0].y[last], lines[1].y[last]);
-        bnn_chart_lines(out, s->title, "epoch", text, lines, 2);
+        bnn_chart_lines(out, s->title, "epoch", text, NULL, lines, 2);
     }
     return 1;
 }
@@ -81,7 +81,7 @@ static int draw_column(FILE *out, bnn_arena *arena, const bnn_report_run *runs, 
     }
     snprintf(text, sizeof text, "%.20s %.80s", when, title);
     if (lines) {
-        bnn_chart_lines(out, text, "epoch", text, lines, count);
+        bnn_chart_lines(out, text, "epoch", text, NULL, lines, count);
     }
     return lines != NULL;
 }

@@ -77,7 +77,7 @@ static void draw_colour(FILE *out, const int *colour, int height, int width, int
 /* A spectrogram has its low tones below. */
 static void draw_pixels(FILE *out, const bnn_example *x, int most) {
     enum { COLOURS = 1 << 12 };
-    static int colour[BNN_EXAMPLE_SIDE * BNN_EXAMPLE_SIDE];
+    static int colour[BNN_EXAMPLE_SCENE * BNN_EXAMPLE_SCENE];
     static unsigned char used[COLOURS];
     const int sound = strcmp(x->field, "mel") == 0;
     memset(used, 0, sizeof used);
@@ -105,6 +105,59 @@ static void draw_picture(FILE *out, const bnn_example *x) {
     draw_pixels(out, x, 255);
     fputs("</g></svg>", out);
     caption(out, x);
+}
+
+/* ---- pictures in which boxes are found ---- */
+/* Those found, or those that are there, each with its class, in its class's style. */
+static void draw_boxes(FILE *out, const bnn_example *x, int found, double width, double height) {
+    for (int i = x->boxes; i-- > 0;) { /* the surest on top */
+        const bnn_example_box *b = &x->box[i];
+        const double left = b->at[0] * width / 1000.0, top = b->at[1] * height / 1000.0;
+        if ((b->score >= 0) != found) {
+            continue;
+        }
+        fprintf(out,
+                "<path class=\"l c%d\" fill=\"none\" d=\"M%.1f %.1fH%.1fV%.1fH%.1fz\"/><text "
+                "style=\"fill:#fff;stroke:#000;stroke-width:2.5;paint-order:stroke\" x=\"%.1f\" "
+                "y=\"%.1f\">",
+                b->class % BNN_CHART_STYLES, left, top, b->at[2] * width / 1000.0,
+                b->at[3] * height / 1000.0, left, left + 3, top + 13);
+        bnn_html_text(out, x->name[b->class]);
+        if (found) {
+            fprintf(out, " %.0f%%", b->score / 10.0);
+        }
+        fputs("</text>\n", out);
+    }
+}
+
+/* Side by side: the pixels are drawn once, and shown twice. */
+static void draw_scene(FILE *out, const bnn_example *x, size_t number) {
+    const double scale = (double)PANEL / (x->height > x->width ? x->height : x->width);
+    const double width = x->width * scale, height = x->height * scale;
+    int found = 0;
+    fputs("<figure>", out);
+    begin_svg(out, (int)(2.0 * width + EDGE), (int)height + TITLE,
+              "a test sample: boxes that were found, and those that are there");
+    for (int there = 0; there < 2; there++) {
+        fprintf(out, "<text class=\"t\" x=\"%.1f\" y=\"15\">%s</text>\n", there * (width + EDGE),
+                there ? "true" : "found");
+        fprintf(out, "<g transform=\"translate(%.1f %d)\">\n", there * (width + EDGE), TITLE);
+        if (there) {
+            fprintf(out, "<use href=\"#scene%zu\"/>\n", number);
+        } else {
+            fprintf(out, "<g id=\"scene%zu\" class=\"pixels\" transform=\"scale(%.4f)\">\n", number,
+                    scale);
+            draw_pixels(out, x, 255);
+            fputs("</g>\n", out);
+        }
+        draw_boxes(out, x, !there, width, height);
+        fputs("</g>\n", out);
+    }
+    for (int i = 0; i < x->boxes; i++) {
+        found += x->box[i].score >= 0;
+    }
+    fprintf(out, "</svg><figcaption>%d found, %d there</figcaption></figure>\n", found,
+            x->boxes - found);
 }
 
 /* ---- texts -------------------------------------------------------------------------------- */
@@ -268,6 +321,11 @@ static int is_text(const bnn_example *x) {
 }
 
 static const char *note_of(const bnn_example *x) {
+    if (x->box) {
+        return "Test samples: the first ones with something of another class in the first place. "
+               "Of "
+               "what was found, the surest boxes: at most ten, of at least 10 %.";
+    }
     return is_text(x)
                ? "Test samples: the first ones of the classes that come first (of scores: whole "
                  "numbers), and the first one that is not recognized, if there is one; of longer "
@@ -287,11 +345,13 @@ bnn_code bnn_report_examples(FILE *out, const bnn_results *r, bnn_error *err) {
     }
     if (e->count) {
         bnn_html_section(out, "Examples", note_of(&e->example[0]));
-        const int large = r->task->by_point || is_text(&e->example[0]);
+        const int large = r->task->by_point || is_text(&e->example[0]) || e->example[0].box;
         fprintf(out, "<div class=\"%s\">\n", large ? "charts" : "shots");
         for (size_t i = 0; i < e->count; i++) {
             if (strcmp(e->example[i].field, "points") == 0) {
                 draw_cloud(out, &e->example[i], dots);
+            } else if (e->example[i].box) {
+                draw_scene(out, &e->example[i], i);
             } else if (is_text(&e->example[i])) {
                 draw_text(out, &e->example[i]);
             } else {

@@ -7,6 +7,8 @@
 /* Sections. */
 bnn_code bnn_report_curves(FILE *out, const bnn_report_run *runs, size_t count, bnn_error *err);
 bnn_code bnn_report_examples(FILE *out, const bnn_results *r, bnn_error *err); /* or nothing */
+/* Of networks that find boxes: precision by recall of each class; or nothing. */
+void bnn_report_precision(FILE *out, const bnn_results *r);
 void bnn_report_heat_map(FILE *out, const bnn_report_run *run);
 void bnn_report_corruption_means(FILE *out, const bnn_report_run *runs, size_t count);
 void bnn_report_robustness(FILE *out, const bnn_robustness *r, const char *why_not);

@@ -182,6 +182,7 @@ bnn_code bnn_report_page_run(FILE *out, const bnn_report_run *run, const bnn_rob
         if (run->results.confusion) {
             confusion(out, &run->results);
         }
+        bnn_report_precision(out, &run->results);
         code = code == BNN_OK ? bnn_report_examples(out, &run->results, err) : code;
     } else {
         not_evaluated(out, run);

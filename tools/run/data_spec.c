@@ -90,24 +90,31 @@ void bnn_spec_of_info(bnn_spec *spec, const bnn_dataset_info *info) {
 
 bnn_code bnn_spec_of_dataset(bnn_spec *spec, const bnn_dataset *dataset,
                              const bnn_dataset_options *options, bnn_arena *arena, bnn_error *err) {
-    size_t bytes = 1;
+    size_t bytes = 1, id_bytes = 1;
     for (int c = 0; c < dataset->classes; c++) {
         bytes += strlen(dataset->class_names[c]) + 1;
+        id_bytes += dataset->class_ids ? 24 : 0;
     }
     char *names = bnn_arena_alloc(arena, bytes), *at = names;
+    char *ids = bnn_arena_alloc(arena, id_bytes), *id_at = ids;
     char *variant = bnn_arena_format(arena, "%s", options->variant ? options->variant : "");
     char *vocab = bnn_arena_format(arena, "%.*s", (int)dataset->vocab_bytes,
                                    dataset->vocab ? (const char *)dataset->vocab : "");
-    if (!names || !variant || !vocab) {
+    if (!names || !ids || !variant || !vocab) {
         return bnn_fail(err, BNN_ERR_MEMORY, "out of memory for what a model says of its data");
     }
     for (int c = 0; c < dataset->classes; c++) {
         at += sprintf(at, "%s%s", c ? "\n" : "", dataset->class_names[c]);
+        if (dataset->class_ids) {
+            id_at += sprintf(id_at, "%s%lld", c ? "\n" : "", (long long)dataset->class_ids[c]);
+        }
     }
+    *id_at = '\0';
     describe(spec, dataset->info, &dataset->field[0], dataset->classes);
     memcpy(spec->mean, dataset->mean, sizeof spec->mean);
     memcpy(spec->std, dataset->std, sizeof spec->std);
     spec->class_names = names;
+    spec->class_ids = ids;
     spec->variant = variant;
     spec->vocab = vocab;
     return BNN_OK;

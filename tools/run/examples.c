@@ -7,6 +7,8 @@
 
 #include "engine/base/text.h"
 #include "models/attention.h"
+#include "tools/run/example_boxes.h"
+#include "tools/run/numbers.h"
 
 enum { LONGEST_NAME = 256 };
 
@@ -187,6 +189,67 @@ static bnn_code keep_text(bnn_examples *e, bnn_example *x, const candidate *s, b
     return code;
 }
 
+/* ---- pictures in which boxes are found ---- */
+static int keep_names(bnn_example *x, const bnn_spec *spec, const bnn_scene *s, bnn_arena *arena) {
+    x->box = bnn_arena_alloc(arena, (size_t)s->boxes * sizeof *x->box);
+    for (int c = 0; x->box && c < s->classes; c++) {
+        x->name[c] = name_of(arena, spec, s->class[c]);
+        if (!x->name[c]) {
+            return 0;
+        }
+    }
+    x->boxes = s->boxes;
+    return x->box != NULL;
+}
+
+/* Of the input, what the picture takes of it. */
+static bnn_code keep_scene(bnn_examples *e, const bnn_spec *spec, const bnn_field *field,
+                           const float *input, const bnn_scene *s, bnn_error *err) {
+    bnn_example *x = &e->example[e->count];
+    const int height = (int)s->frame[0] < field->shape.h ? (int)s->frame[0] : field->shape.h;
+    const int width = (int)s->frame[1] < field->shape.w ? (int)s->frame[1] : field->shape.w;
+    const int longer = height > width ? height : width;
+    const int step = (longer + BNN_EXAMPLE_SCENE - 1) / BNN_EXAMPLE_SCENE;
+    *x = (bnn_example){.field = known_field(field->name),
+                       .height = (height + step - 1) / step,
+                       .width = (width + step - 1) / step,
+                       .channels = 3,
+                       .classes = s->classes};
+    if (!allocate(x, e->arena) || !keep_names(x, spec, s, e->arena)) {
+        return fail_memory(err);
+    }
+    keep_values(x, spec, &field->shape, step, input);
+    memcpy(x->box, s->box, (size_t)s->boxes * sizeof *x->box);
+    e->count++;
+    return BNN_OK;
+}
+
+/* The first that has something of a class that was not the first there before. */
+static bnn_code offer_scene(bnn_examples *e, const bnn_spec *spec, const bnn_batch *batch, size_t i,
+                            const float *output, bnn_error *err) {
+    const int input = bnn_field_find(batch->field, batch->field_count, spec->arch->inputs[0]);
+    bnn_scene s;
+    if (input < 0 || e->count == BNN_EXAMPLES || batch->field[input].shape.c != 3 ||
+        !bnn_scene_take(&s, spec, batch, i, output)) {
+        return BNN_OK;
+    }
+    int first = s.boxes;
+    while (first > 0 && s.box[first - 1].score < 0) {
+        first--; /* those that are there stand last */
+    }
+    const int32_t kind = s.class[s.box[first].class];
+    for (int k = 0; k < e->kinds; k++) {
+        if (e->kind[k] == kind) {
+            return BNN_OK;
+        }
+    }
+    const bnn_field *field = &batch->field[input];
+    e->kind[e->kinds++] = kind;
+    return keep_scene(e, spec, field,
+                      (const float *)batch->data[input] + i * bnn_shape_count(field->shape), &s,
+                      err);
+}
+
 static bnn_code keep(bnn_examples *e, const candidate *s, int wrong, bnn_error *err) {
     bnn_example *x = &e->example[e->count];
     const int text = s->field->dtype == BNN_I32;
@@ -223,8 +286,10 @@ bnn_code bnn_examples_offer(bnn_examples *e, const bnn_spec *spec, const bnn_bat
     const bnn_task *task = spec->task;
     const int input = bnn_field_find(batch->field, batch->field_count, spec->arch->inputs[0]);
     const int target = bnn_field_find(batch->field, batch->field_count, task->target[0].name);
-    if (task->boxes || input < 0 || target < 0 || !batch->data[target] ||
-        !known_field(spec->arch->inputs[0])) {
+    if (task->boxes) {
+        return offer_scene(e, spec, batch, i, output, err);
+    }
+    if (input < 0 || target < 0 || !batch->data[target] || !known_field(spec->arch->inputs[0])) {
         return BNN_OK;
     }
     const bnn_field *field = &batch->field[input];
@@ -263,18 +328,6 @@ bnn_code bnn_examples_offer(bnn_examples *e, const bnn_spec *spec, const bnn_bat
 }
 
 /* ---- the file ----------------------------------------------------------------------------- */
-/* Whole numbers with a blank between them: a line of the file, where an array would be thousands.
- * Exactly one of the two is given. */
-static json_t *numbers_json(const int16_t *small, const int32_t *large, size_t count) {
-    char *text = calloc(count + 1, 12), *at = text;
-    for (size_t i = 0; text && i < count; i++) {
-        at += sprintf(at, "%s%d", i ? " " : "", small ? small[i] : large ? (int)large[i] : 0);
-    }
-    json_t *json = text ? json_string(text) : NULL;
-    free(text);
-    return json;
-}
-
 static json_t *strings_json(const char *const *string, int count) {
     json_t *list = json_array();
     for (int i = 0; i < count; i++) {
@@ -287,11 +340,12 @@ static json_t *example_json(const bnn_example *x) {
     const size_t values = (size_t)x->height * (size_t)x->width * (size_t)x->channels;
     const size_t labels = (size_t)x->labels;
     return json_pack(
-        "{s:s, s:[i, i, i], s:o*, s:o, s:o, s:o, s:o}", "field", x->field, "shape", x->height,
+        "{s:s, s:[i, i, i], s:o*, s:o*, s:o, s:o, s:o, s:o}", "field", x->field, "shape", x->height,
         x->width, x->channels, "tokens", x->token ? strings_json(x->token, x->width) : NULL,
-        "values", numbers_json(x->value, NULL, values), "classes",
-        strings_json(x->name, x->classes), "truth", numbers_json(NULL, x->truth, labels),
-        "predicted", numbers_json(NULL, x->predicted, labels));
+        "boxes", x->box ? bnn_example_boxes_json(x) : NULL, "values",
+        bnn_numbers_json(x->value, NULL, values), "classes", strings_json(x->name, x->classes),
+        "truth", bnn_numbers_json(NULL, x->truth, labels), "predicted",
+        bnn_numbers_json(NULL, x->predicted, labels));
 }
 
 json_t *bnn_examples_json(const bnn_examples *e) {
@@ -303,32 +357,6 @@ json_t *bnn_examples_json(const bnn_examples *e) {
         }
     }
     return list;
-}
-
-/* Exactly so many numbers, of so many digits; 0: it is not that. */
-static int read_numbers(const json_t *json, int least, int most, size_t count, int16_t *small,
-                        int32_t *large) {
-    const char *at = json_string_value(json);
-    for (size_t i = 0; at && i < count; i++) {
-        if (i && *at++ != ' ') {
-            return 0;
-        }
-        const int sign = *at == '-' ? -1 : 1;
-        int value = 0, digits = 0;
-        for (at += *at == '-'; *at >= '0' && *at <= '9' && digits < 4; digits++) {
-            value = value * 10 + (*at++ - '0');
-        }
-        value *= sign;
-        if (!digits || value < least || value > most) {
-            return 0;
-        }
-        if (small) {
-            small[i] = (int16_t)value;
-        } else {
-            large[i] = value;
-        }
-    }
-    return at && !*at;
 }
 
 static int read_strings(const json_t *list, bnn_arena *arena, int count, const char **out) {
@@ -353,9 +381,9 @@ static int side(const json_t *shape, size_t i, int least, int most) {
 }
 
 /* The shape, which must be one of its field's. */
-static int read_shape(const json_t *shape, bnn_example *x) {
+static int read_shape(const json_t *shape, int scene, bnn_example *x) {
     const int points = strcmp(x->field, "points") == 0, text = is_text(x);
-    const int most = text ? BNN_EXAMPLE_TOKENS : BNN_EXAMPLE_SIDE;
+    const int most = text ? BNN_EXAMPLE_TOKENS : scene ? BNN_EXAMPLE_SCENE : BNN_EXAMPLE_SIDE;
     x->height = side(shape, 0, text ? 0 : 1, points ? 1 : most);
     x->width = side(shape, 1, 1, points ? BNN_EXAMPLE_POINTS : most);
     x->channels = side(shape, 2, 1, 3);
@@ -371,23 +399,32 @@ static bnn_code read_example(const json_t *json, bnn_arena *arena, bnn_example *
     if (!x->field || classes == 0 || classes > BNN_EXAMPLE_CLASSES) {
         return BNN_ERR_FORMAT;
     }
-    if (!read_shape(json_object_get(json, "shape"), x)) {
+    const json_t *boxes = json_object_get(json, "boxes");
+    if (!read_shape(json_object_get(json, "shape"), boxes != NULL, x) ||
+        (boxes && strcmp(x->field, "image") != 0)) {
         return BNN_ERR_FORMAT;
     }
     const int points = strcmp(x->field, "points") == 0;
     x->classes = (int)classes;
-    x->labels =
-        points && strchr(json_is_string(truth) ? json_string_value(truth) : "", ' ') ? x->width : 1;
+    x->labels = boxes ? 0
+                : points && strchr(json_is_string(truth) ? json_string_value(truth) : "", ' ')
+                    ? x->width
+                    : 1;
     if (!allocate(x, arena)) {
         return BNN_ERR_MEMORY;
     }
+    bnn_code code = boxes ? bnn_example_boxes_read(boxes, arena, x) : BNN_OK;
+    if (code != BNN_OK) {
+        return code;
+    }
     const size_t values = (size_t)x->height * (size_t)x->width * (size_t)x->channels;
     const size_t labels = (size_t)x->labels;
-    return read_numbers(json_object_get(json, "values"), points ? -BNN_EXAMPLE_LARGEST : 0,
-                        points || is_text(x) ? BNN_EXAMPLE_LARGEST : 255, values, x->value, NULL) &&
-                   read_numbers(truth, 0, x->classes - 1, labels, NULL, x->truth) &&
-                   read_numbers(json_object_get(json, "predicted"), 0, x->classes - 1, labels, NULL,
-                                x->predicted) &&
+    return bnn_numbers_read(json_object_get(json, "values"), points ? -BNN_EXAMPLE_LARGEST : 0,
+                            points || is_text(x) ? BNN_EXAMPLE_LARGEST : 255, values, x->value,
+                            NULL) &&
+                   bnn_numbers_read(truth, 0, x->classes - 1, labels, NULL, x->truth) &&
+                   bnn_numbers_read(json_object_get(json, "predicted"), 0, x->classes - 1, labels,
+                                    NULL, x->predicted) &&
                    read_strings(names, arena, x->classes, x->name) &&
                    (!is_text(x) ||
                     read_strings(json_object_get(json, "tokens"), arena, x->width, x->token))

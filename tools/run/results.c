@@ -8,6 +8,7 @@
 
 #include "engine/base/file.h"
 #include "tools/cli/utf8.h"
+#include "tools/run/numbers.h"
 
 #define FORMAT "bnn-results-1"
 #define MOST_IMAGES 100000000
@@ -124,10 +125,12 @@ static json_t *classes_json(const bnn_results *r) {
     json_t *classes = json_array();
     for (size_t c = 0; c < r->class_count; c++) {
         const bnn_class_result *of = &r->classes[c];
-        json_array_append_new(classes,
-                              json_pack("{s:s, s:I, s:o}", "class", of->name, "samples",
-                                        (json_int_t)of->samples,
-                                        r->task->metrics[r->task->grouped].key, number(of->value)));
+        json_array_append_new(
+            classes,
+            json_pack("{s:s, s:I, s:o, s:o*}", "class", of->name, "samples",
+                      (json_int_t)of->samples, r->task->metrics[r->task->grouped].key,
+                      number(of->value), "precision_by_recall",
+                      of->curve ? bnn_numbers_json(of->curve, NULL, BNN_CURVE_POINTS) : NULL));
     }
     return classes;
 }
@@ -270,6 +273,20 @@ static int64_t samples(reader *r, const json_t *object, int64_t least) {
     return count(r, object, key, least);
 }
 
+/* Older files have none. */
+static void read_curve(reader *r, const json_t *json, bnn_class_result *class) {
+    class->curve = NULL;
+    if (!json) {
+        return;
+    }
+    class->curve = bnn_arena_alloc(r->arena, BNN_CURVE_POINTS * sizeof *class->curve);
+    if (!class->curve) {
+        bnn_fail(r->err, BNN_ERR_MEMORY, "%s: out of memory", r->name);
+    } else if (!bnn_numbers_read(json, 0, 1000, BNN_CURVE_POINTS, class->curve, NULL)) {
+        damaged(r, "the precision of a class");
+    }
+}
+
 static void read_classes(reader *r, const json_t *list, bnn_results *out) {
     size_t n = json_array_size(list);
     if (n > MOST_CLASSES || (n > 0) != (out->task->groups != NULL)) {
@@ -294,6 +311,7 @@ static void read_classes(reader *r, const json_t *list, bnn_results *out) {
         if (isnan(class->value) != (class->samples == 0)) {
             damaged(r, "a class without samples, or without a score");
         }
+        read_curve(r, json_object_get(item, "precision_by_recall"), class);
     }
 }
 

@@ -10,6 +10,7 @@
 
 #include "data_loaders/corruption/corruption.h"
 #include "engine/base/arena.h"
+#include "models/tasks/average_precision.h"
 #include "models/tasks/task.h"
 #include "tools/run/examples.h"
 
@@ -22,6 +23,8 @@ typedef struct bnn_class_result {
     const char *name;
     int64_t samples;
     double value; /* percent; NAN where there are no samples */
+    /* [BNN_CURVE_POINTS], precision by recall in thousandths (models/tasks/task.h), or NULL */
+    int16_t *curve;
 } bnn_class_result;
 
 /* One corruption, a row of cells. */

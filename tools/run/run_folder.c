@@ -399,17 +399,20 @@ bnn_code bnn_run_log_step(bnn_run_folder *run, uint64_t step, uint64_t epoch, do
 }
 
 bnn_code bnn_run_log_session(const bnn_run_folder *run, uint64_t step, const char *isa, int threads,
-                             const bnn_run_data *data, bnn_error *err) {
-    char cpu[96];
+                             int ranks, const bnn_run_data *data, bnn_error *err) {
+    char cpu[96], several[32] = "";
     FILE *log;
     bnn_code code = open_log(run, sessions, "a", &log, err);
     if (code)
         return code;
     bnn_machine_cpu(cpu, sizeof cpu);
-    int failed = fprintf(log,
-                         "{\"step\":%llu,\"isa\":\"%s\",\"threads\":%d,\"cpu\":\"%s\","
-                         "\"train_data\":\"%s\",\"test_data\":\"%s\"}\n",
-                         (unsigned long long)step, isa, threads, cpu, data->train, data->test) < 0;
+    if (ranks > 1)
+        snprintf(several, sizeof several, "\"ranks\":%d,", ranks);
+    int failed =
+        fprintf(log,
+                "{\"step\":%llu,\"isa\":\"%s\",\"threads\":%d,%s\"cpu\":\"%s\","
+                "\"train_data\":\"%s\",\"test_data\":\"%s\"}\n",
+                (unsigned long long)step, isa, threads, several, cpu, data->train, data->test) < 0;
     failed |= fclose(log) != 0;
     return failed ? fail_file(run, sessions, "write", err) : BNN_OK;
 }

@@ -66,9 +66,10 @@ bnn_code bnn_run_log_step(bnn_run_folder *run, uint64_t step, uint64_t epoch, do
                           const double metrics[BNN_MAX_METRICS], double lr, double seconds,
                           const char *samples, double per_second, bnn_error *err);
 /* Appends to sessions.jsonl: from step `step` on the run goes on this machine, with these kernels,
- * threads and data. {"step":..,"isa":..,"threads":..,"cpu":..,"train_data":..,"test_data":..} */
+ * threads and data; of several ranks there is their number, too.
+ * {"step":..,"isa":..,"threads":..,"ranks":..,"cpu":..,"train_data":..,"test_data":..} */
 bnn_code bnn_run_log_session(const bnn_run_folder *run, uint64_t step, const char *isa, int threads,
-                             const bnn_run_data *data, bnn_error *err);
+                             int ranks, const bnn_run_data *data, bnn_error *err);
 /* Brings the logs to the disk. Called before a checkpoint is written, so that no log lags behind
  * the checkpoint a killed run is resumed from. */
 bnn_code bnn_run_flush(bnn_run_folder *run, bnn_error *err);

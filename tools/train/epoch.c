@@ -15,7 +15,7 @@
  * penalty beside it is minimized, not told. */
 static bnn_code count_batch(bnn_trainer *t, const bnn_net *net, const bnn_batch *batch,
                             double *loss, bnn_error *err) {
-    bnn_score *epoch = &t->state.score, *step = &t->step;
+    bnn_score *step = &t->step;
     float value = NAN, minimized = NAN;
     bnn_code code = bnn_graph_get(net->graph, net->output, t->output, err);
     if (code != BNN_OK ||
@@ -25,20 +25,20 @@ static bnn_code count_batch(bnn_trainer *t, const bnn_net *net, const bnn_batch 
     }
     code = t->task->add(&t->spec, batch, t->output, 0, step, err);
     *loss = (double)value;
-    epoch->loss += *loss * (double)batch->n;
     step->loss += *loss * (double)batch->n;
     return code == BNN_OK && !isfinite(minimized)
                ? bnn_fail(err, BNN_ERR_NUMERIC,
                           "the loss is not finite at step %llu (epoch %u); training stopped, the "
                           "last good checkpoint is kept in %s; try a lower --lr, or --clip-norm 5",
                           (unsigned long long)t->state.steps, (unsigned)t->state.epoch + 1,
-                          t->run.path)
+                          t->set->output)
                : code;
 }
 
 static void count_step(bnn_trainer *t) {
     bnn_score *epoch = &t->state.score, *step = &t->step;
     epoch->samples += step->samples;
+    epoch->loss += step->loss;
     for (size_t i = 0; i < epoch->count; i++) {
         epoch->sum[i] += step->sum[i];
     }
@@ -51,42 +51,11 @@ static size_t samples_ahead(const bnn_trainer *t) {
     return left < most ? left : most;
 }
 
-/* A gradient adds to the step's, and that of its last batch moves the parameter. */
-void bnn_trainer_update(void *self, const bnn_stream *stream, const bnn_param *param, float *grad) {
-    bnn_trainer *t = self;
-    size_t first = param->offset, count = param->count;
-    if (t->sum) {
-        stream->device.kernels->copy(stream, count, grad, t->sum + first, !t->first_batch);
-        grad = t->sum + first;
-    }
-    if (t->last_batch && t->set->clip_grad_norm == 0.0) {
-        double start = bnn_now();
-        bnn_optimizer_move(&t->optimizer, stream, first, count, bnn_param_memory(t->params, param),
-                           grad);
-        t->moving += bnn_now() - start;
-    }
-}
-
-/* All gradients of a step, as long as they may be together; then what they move. */
-static void move_together(bnn_trainer *t, const bnn_stream *stream) {
-    double start = bnn_now();
-    stream->device.kernels->clip_norm(stream, t->params->value_count, (float)t->set->clip_grad_norm,
-                                      t->sum);
-    for (size_t i = 0; i < t->params->count; i++) {
-        const bnn_param *p = t->params->list[i];
-        if (p->trainable && !p->frozen) {
-            bnn_optimizer_move(&t->optimizer, stream, p->offset, p->count,
-                               bnn_param_memory(t->params, p), t->sum + p->offset);
-        }
-    }
-    t->moving += bnn_now() - start;
-}
-
-/* Forward and backward of one batch, which has this number in the whole training; its gradients are
- * its part of the step's. */
-static bnn_code run_batch(bnn_trainer *t, const bnn_batch *batch, uint64_t number, size_t of_step,
-                          double *loss, bnn_error *err) {
-    const bnn_net *net = batch->n == t->set->batch_size ? &t->full : &t->tail;
+/* Forward and backward of one batch, which has this number in the whole training, and begins with
+ * the sample `first` of all ranks'; its gradients are its part of the step's. */
+static bnn_code run_batch(bnn_trainer *t, const bnn_batch *batch, uint64_t number, size_t first,
+                          size_t of_step, double *loss, bnn_error *err) {
+    const bnn_net *net = batch->n == t->full_size ? &t->full : &t->tail;
     bnn_code code = bnn_net_feed(net, batch, err);
     if (code == BNN_OK && t->teacher) {
         code = bnn_teacher_show(t->teacher, batch, net, err);
@@ -96,20 +65,34 @@ static bnn_code run_batch(bnn_trainer *t, const bnn_batch *batch, uint64_t numbe
     }
     const bnn_stream *stream = bnn_graph_stream(net->graph), *update = &t->optimizer.stream;
     stream->device.ops->follow(stream, update);
-    bnn_graph_set_random(net->graph, t->set->seed, number);
+    bnn_graph_set_random(net->graph, t->set->seed, number, first);
     bnn_graph_forward(net->graph);
     code = count_batch(t, net, batch, loss, err);
-    if (code == BNN_OK) {
+    /* Others cannot know yet, and wait for this rank's gradients. */
+    if (code == BNN_OK || (code == BNN_ERR_NUMERIC && bnn_trainer_shared(t))) {
         if (t->last_batch) {
             bnn_optimizer_begin(&t->optimizer);
         }
         bnn_graph_backward_weighted(net->graph, (float)((double)batch->n / (double)of_step));
-        if (t->last_batch && t->set->clip_grad_norm > 0.0) {
-            move_together(t, stream);
+        if (t->last_batch) {
+            bnn_trainer_end_step(t, stream);
         }
         stream->device.ops->follow(update, stream);
     }
     return code;
+}
+
+/* A batch that is the other ranks' alone. */
+static bnn_code skip_batch(bnn_trainer *t) {
+    const bnn_stream *stream = &t->optimizer.stream;
+    if (t->last_batch) {
+        bnn_optimizer_begin(&t->optimizer);
+    }
+    bnn_trainer_no_gradients(t, stream);
+    if (t->last_batch) {
+        bnn_trainer_end_step(t, stream);
+    }
+    return BNN_OK;
 }
 
 /* The gradients of the next batches, at most so many as make a step. *batches is 0 at the end of
@@ -117,7 +100,8 @@ static bnn_code run_batch(bnn_trainer *t, const bnn_batch *batch, uint64_t numbe
 static bnn_code run_batches(bnn_trainer *t, size_t *batches, double *loss, bnn_error *err) {
     const size_t of_step = samples_ahead(t);
     const uint64_t first = ((uint64_t)t->state.epoch << 32) + t->state.step;
-    size_t left = of_step;
+    size_t left = of_step, first_sample, whole;
+    bnn_code result = BNN_OK;
     bnn_score_reset(&t->step);
     for (*batches = 0; *batches < t->set->accumulate; ++*batches) {
         bnn_batch batch;
@@ -125,15 +109,19 @@ static bnn_code run_batches(bnn_trainer *t, size_t *batches, double *loss, bnn_e
         if (code != BNN_OK || !batch.n) {
             return code;
         }
-        left -= batch.n;
+        const size_t own =
+            bnn_loader_share(t->loader, t->state.step + *batches, &first_sample, &whole);
+        left -= whole;
         t->first_batch = *batches == 0;
         t->last_batch = left == 0;
-        code = run_batch(t, &batch, first + *batches, of_step, loss, err);
-        if (code != BNN_OK) {
+        code = own ? run_batch(t, &batch, first + *batches, first_sample, of_step, loss, err)
+                   : skip_batch(t);
+        result = result == BNN_OK ? code : result;
+        if (code != BNN_OK && !(code == BNN_ERR_NUMERIC && bnn_trainer_shared(t))) {
             return code;
         }
     }
-    return BNN_OK;
+    return result;
 }
 
 /* "train/acc" and such, of the metrics that are told, behind what stands in the list. */
@@ -175,10 +163,13 @@ static bnn_code train_step(bnn_trainer *t, size_t *batches, bnn_error *err) {
     t->optimizer.lr = bnn_lr_at(&t->schedule, (int)s->epoch, s->steps);
     t->moving = 0.0;
     bnn_code code = run_batches(t, batches, &loss, err);
-    if (code != BNN_OK || !*batches) {
+    if (code == BNN_OK && !*batches) { /* for all at once */
         return code;
     }
-    loss = *batches > 1 ? t->step.loss / (double)t->step.samples : loss;
+    if ((code = bnn_trainer_share_step(t, code, err)) != BNN_OK) {
+        return code;
+    }
+    loss = *batches > 1 || bnn_trainer_shared(t) ? t->step.loss / (double)t->step.samples : loss;
     for (int i = 0; t->task->metrics[i].key; i++) {
         metrics[i] = t->task->metrics[i].training ? t->task->value(&t->spec, &t->step, i) : NAN;
     }
@@ -194,9 +185,12 @@ static bnn_code train_step(bnn_trainer *t, size_t *batches, bnn_error *err) {
     }
     t->seconds += seconds;
     t->timed++;
-    code = bnn_run_log_step(&t->run, s->steps, s->epoch, loss, metrics, t->optimizer.lr, seconds,
-                            t->set->train->info->samples, (double)t->step.samples / seconds, err);
-    code = code == BNN_OK ? tell_step(t, loss, metrics, seconds, err) : code;
+    if (bnn_trainer_writes(t)) {
+        code =
+            bnn_run_log_step(&t->run, s->steps, s->epoch, loss, metrics, t->optimizer.lr, seconds,
+                             t->set->train->info->samples, (double)t->step.samples / seconds, err);
+        code = code == BNN_OK ? tell_step(t, loss, metrics, seconds, err) : code;
+    }
     s->step += *batches;
     s->steps++;
     return code;
@@ -227,7 +221,7 @@ bnn_code bnn_trainer_run_epoch(bnn_trainer *t, bnn_error *err) {
     }
     bnn_progress_start(&progress, label, t->set->train->count, t->set->train->info->samples,
                        s->score.samples);
-    while (!bnn_interrupted()) {
+    while (!bnn_trainer_stopped(t)) {
         code = train_step(t, &batches, err);
         if (code != BNN_OK || !batches) {
             break;
@@ -293,20 +287,26 @@ static void note_explosion(bnn_trainer *t, uint32_t epoch, double loss) {
 bnn_code bnn_trainer_finish_epoch(bnn_trainer *t, bnn_error *err) {
     bnn_train_state *s = &t->state;
     bnn_epoch_scores scores = {0};
+    const int shared = !t->task->listed; /* or else rank 0 evaluates */
     bnn_evaluation how = {.batch_size = t->set->batch_size,
                           .loader_threads = bnn_train_threads(t->set),
-                          .label = "  test"};
+                          .label = "  test",
+                          .part = shared ? t->comm->rank : 0,
+                          .parts = shared ? t->comm->size : 1};
     const bnn_metric *metric = &t->task->metrics[0];
     char training[160];
-    int stopped;
-    bnn_code code = bnn_params_to_host(t->params, &t->optimizer.stream, err); /* are folded */
+    int stopped = 0;
+    bnn_code code = bnn_trainer_shown_to_host(t, err); /* is folded */
     if (code != BNN_OK) {
         return code;
     }
+    bnn_trainer_share_buffers(t);
     bnn_predictor_refresh(t->predictor, t->spec.phase);
     bnn_score_reset(&t->test);
-    code = bnn_evaluate(t->predictor, &t->spec, t->set->test, &how, &t->test, &stopped, err);
-    if (code != BNN_OK) {
+    if (shared || bnn_trainer_writes(t)) {
+        code = bnn_evaluate(t->predictor, &t->spec, t->set->test, &how, &t->test, &stopped, err);
+    }
+    if ((code = bnn_trainer_share_test(t, &stopped, code, err)) != BNN_OK) {
         return bnn_fail_in(err, code, "after step %llu (epoch %u)", (unsigned long long)s->steps,
                            (unsigned)s->epoch + 1);
     }
@@ -314,6 +314,9 @@ bnn_code bnn_trainer_finish_epoch(bnn_trainer *t, bnn_error *err) {
         return BNN_OK;
     }
     take_scores(t, &scores);
+    if (bnn_trainer_shared(t)) {
+        t->comm->broadcast(t->comm, 0, &scores, sizeof scores);
+    }
     describe_training(t, training);
     uint32_t epoch = s->epoch;
     int best = is_best(t, scores.test[0]);
@@ -338,7 +341,9 @@ bnn_code bnn_trainer_finish_epoch(bnn_trainer *t, bnn_error *err) {
     if (best && (code = bnn_trainer_save(t, "best.safetensors", err)) != BNN_OK) {
         return code;
     }
-    code = bnn_run_log_epoch(&t->run, epoch, &scores, err);
-    code = code == BNN_OK ? tell_epoch(t, epoch, &scores, err) : code;
+    if (bnn_trainer_writes(t)) {
+        code = bnn_run_log_epoch(&t->run, epoch, &scores, err);
+        code = code == BNN_OK ? tell_epoch(t, epoch, &scores, err) : code;
+    }
     return code == BNN_OK ? bnn_trainer_save_last(t, err) : code;
 }

@@ -84,7 +84,9 @@ static void show(evaluation *e, size_t before) {
             snprintf(note, sizeof note, "%s %.*f%s", task->metrics[0].name, task->metrics[0].digits,
                      task->value(e->spec, e->score, 0), task->metrics[0].unit);
         }
-        bnn_progress_update(&e->progress, e->score->samples, note);
+        const size_t seen = e->score->samples * (size_t)(e->how->parts ? e->how->parts : 1);
+        bnn_progress_update(&e->progress, seen < e->progress.total ? seen : e->progress.total,
+                            note);
     }
     if (e->how->whole) {
         bnn_progress_update(e->how->whole, before + e->score->samples, e->how->note);
@@ -94,9 +96,14 @@ static void show(evaluation *e, size_t before) {
 static bnn_code run(evaluation *e, bnn_loader *loader, int *stopped, bnn_error *err) {
     bnn_batch batch = {.n = 1};
     const size_t before = e->how->whole ? e->how->whole->done : 0;
+    size_t first, whole;
     bnn_code code = bnn_loader_start(loader, 0, 0, err);
-    while (code == BNN_OK && !*stopped && (code = bnn_loader_next(loader, &batch, err)) == BNN_OK &&
-           batch.n) {
+    for (size_t step = 0; code == BNN_OK && !*stopped &&
+                          (code = bnn_loader_next(loader, &batch, err)) == BNN_OK && batch.n;
+         step++) {
+        if (!bnn_loader_share(loader, step, &first, &whole)) {
+            continue; /* of a last batch that has fewer samples than parts */
+        }
         code = bnn_predictor_run(e->predictor, &batch, e->output, err);
         if (code == BNN_OK) {
             code = add_batch(e, &batch, err);
@@ -112,8 +119,11 @@ bnn_code bnn_evaluate(bnn_predictor *predictor, const bnn_spec *spec, const bnn_
     size_t batch_size = how->batch_size < dataset->count ? how->batch_size : dataset->count;
     const size_t most = MOST_BYTES / bnn_field_bytes(&dataset->field[0]);
     batch_size = batch_size < most ? batch_size : most > 0 ? most : 1;
-    bnn_loader_options options = {
-        .batch_size = batch_size, .threads = how->loader_threads, .prefetch = 2};
+    bnn_loader_options options = {.batch_size = batch_size,
+                                  .threads = how->loader_threads,
+                                  .prefetch = 2,
+                                  .part = how->part,
+                                  .parts = how->parts};
     evaluation e = {.predictor = predictor,
                     .spec = spec,
                     .how = how,

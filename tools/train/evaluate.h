@@ -21,6 +21,9 @@ typedef struct bnn_evaluation {
     float *value;           /* [samples], where targets are real: what is said of each, or NULL */
     bnn_examples *examples; /* which some of the samples become, or NULL */
     bnn_sample_files files; /* what the network sees and makes of each sample */
+    /* Of each batch this rank's part alone (data_loaders/loader.h); for nothing that tells of
+     * single samples. 0: all of it. */
+    int part, parts;
 } bnn_evaluation;
 
 /* Adds the data set's samples to `score`, which is empty at first; the loss is their sum. An output

@@ -24,8 +24,7 @@ static bnn_code bind_net(bnn_trainer *t, bnn_graph *graph, bnn_error *err) {
 bnn_code bnn_trainer_build_nets(bnn_trainer *t, bnn_error *err) {
     const bnn_device *device = &t->set->device;
     bnn_trainer_free_nets(t);
-    bnn_code code =
-        bnn_net_build(&t->spec, device, t->params, (int)t->set->batch_size, 1, &t->full, err);
+    bnn_code code = bnn_net_build(&t->spec, device, t->params, (int)t->full_size, 1, &t->full, err);
     if (code == BNN_OK && t->tail_size) {
         code = bnn_net_build(&t->spec, device, t->params, (int)t->tail_size, 1, &t->tail, err);
     }
@@ -52,23 +51,38 @@ bnn_code bnn_trainer_build_nets(bnn_trainer *t, bnn_error *err) {
 
 bnn_code bnn_trainer_to_host(const bnn_trainer *t, bnn_error *err) {
     bnn_code code = bnn_params_to_host(t->params, &t->optimizer.stream, err);
+    code = code == BNN_OK ? bnn_trainer_shown_to_host(t, err) : code;
     return code == BNN_OK ? bnn_optimizer_to_host(&t->optimizer, err) : code;
 }
 
 bnn_code bnn_trainer_to_device(const bnn_trainer *t, bnn_error *err) {
     bnn_code code = bnn_params_to_device(t->params, err);
+    code = code == BNN_OK ? bnn_trainer_shown_to_device(t, err) : code;
     return code == BNN_OK ? bnn_optimizer_to_device(&t->optimizer, err) : code;
 }
 
-/* Puts the binarizer's schedule into effect; graphs change where its phase does. */
+/* Writes the schedule's values of `epoch` into both sets of buffers; returns the phase. */
+static int apply_schedule(bnn_trainer *t, int epoch) {
+    if (t->shown != t->params) {
+        bnn_apply_schedule(t->spec.binarizer, t->shown, epoch, t->schedule.epochs);
+    }
+    return bnn_apply_schedule(t->spec.binarizer, t->params, epoch, t->schedule.epochs);
+}
+
+/* Puts the binarizer's schedule into effect; graphs change where its phase does. Then averages
+ * start anew, too: what they were of was another function of the parameters. */
 bnn_code bnn_trainer_enter_epoch(bnn_trainer *t, bnn_error *err) {
-    bnn_code code = bnn_params_to_host(t->params, &t->optimizer.stream, err);
+    const int epoch = (int)t->state.epoch;
+    bnn_code code = bnn_trainer_to_host(t, err);
     if (code != BNN_OK) {
         return code;
     }
-    int phase =
-        bnn_apply_schedule(t->spec.binarizer, t->params, (int)t->state.epoch, t->schedule.epochs);
-    code = bnn_params_to_device(t->params, err);
+    const int before = apply_schedule(t, epoch > 0 ? epoch - 1 : 0);
+    const int phase = apply_schedule(t, epoch);
+    code = bnn_trainer_to_device(t, err);
+    if (code == BNN_OK && t->state.step == 0 && (epoch == 0 || phase != before)) {
+        bnn_trainer_average_restart(t);
+    }
     if (code != BNN_OK || phase == t->spec.phase) {
         return code;
     }

@@ -30,6 +30,9 @@ size_t bnn_train_state_meta(const bnn_train_state *s, const char *optimizer, con
     if (*s->data.teacher) {
         meta[n++] = (bnn_meta){"teacher", s->data.teacher};
     }
+    if (s->ranks > 1) {
+        meta[n++] = (bnn_meta){"ranks", bnn_arena_format(arena, "%u", (unsigned)s->ranks)};
+    }
     meta[n++] = (bnn_meta){"optimizer", optimizer};
     meta[n++] = (bnn_meta){"args", args};
     return n;
@@ -114,10 +117,12 @@ bnn_code bnn_train_state_read(const char *path, const bnn_st_file *file, bnn_tra
     double steps = count(file, "steps", 0), best_phase = count(file, "best_phase", 0);
     /* Older files do not have it, and nobody asked for it then. */
     double waited = bnn_st_metadata(file, "waited") ? count(file, "waited", 0) : 0.0;
+    double ranks = bnn_st_metadata(file, "ranks") ? count(file, "ranks", 0) : 1.0;
     bnn_score score = s->score;
     double best = NAN;
-    if (epoch < 0 || epoch > 1e9 || step < 0 || steps < 0 || best_phase < 0 || best_phase > 100 ||
-        waited < 0 || waited > 1e9 || !read_score(file, &score) || !read_best(file, &best)) {
+    if (ranks < 1 || ranks > 1e9 || epoch < 0 || epoch > 1e9 || step < 0 || steps < 0 ||
+        best_phase < 0 || best_phase > 100 || waited < 0 || waited > 1e9 ||
+        !read_score(file, &score) || !read_best(file, &best)) {
         return bnn_fail(err, BNN_ERR_FORMAT, "%s: its training state is damaged", path);
     }
     *s = (bnn_train_state){.epoch = (uint32_t)epoch,
@@ -126,7 +131,8 @@ bnn_code bnn_train_state_read(const char *path, const bnn_st_file *file, bnn_tra
                            .score = score,
                            .best = best,
                            .best_phase = (int)best_phase,
-                           .waited = (uint32_t)waited};
+                           .waited = (uint32_t)waited,
+                           .ranks = (uint32_t)ranks};
     bnn_run_data_read(file, &s->data);
     return BNN_OK;
 }

@@ -19,9 +19,10 @@ typedef struct bnn_train_state {
     int best_phase;
     uint32_t waited; /* epochs since the best */
     bnn_run_data data;
+    uint32_t ranks; /* that trained it last; nothing else depends on their number */
 } bnn_train_state;
 
-#define BNN_TRAIN_STATE_META 12
+#define BNN_TRAIN_STATE_META 13
 
 /* Entries for bnn_checkpoint_save; `args` are the run's defining arguments (JSON). */
 size_t bnn_train_state_meta(const bnn_train_state *state, const char *optimizer, const char *args,

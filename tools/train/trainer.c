@@ -6,14 +6,18 @@
 #include <unistd.h>
 
 #include "engine/base/arena.h"
-#include "tools/cli/interrupt.h"
+#include "tools/cli/quiet.h"
 #include "tools/run/find_model.h"
 #include "tools/train/init_from.h"
 #include "tools/train/trainer_private.h"
 
+static int ranks_of(const bnn_train_settings *set) {
+    return set->comm ? set->comm->size : 1;
+}
+
 /* Are the gradients of a step kept until it has them all? */
 static int gathers(const bnn_train_settings *set) {
-    return set->accumulate > 1 || set->clip_grad_norm > 0.0;
+    return set->accumulate > 1 || set->clip_grad_norm > 0.0 || ranks_of(set) > 1;
 }
 
 static int is_finished(const bnn_trainer *t) {
@@ -25,7 +29,7 @@ static int is_finished(const bnn_trainer *t) {
 static bnn_code train_all(bnn_trainer *t, bnn_train_result *result, bnn_error *err) {
     bnn_train_state *s = &t->state;
     bnn_code code = BNN_OK;
-    while (code == BNN_OK && !is_finished(t) && !bnn_interrupted()) {
+    while (code == BNN_OK && !is_finished(t) && !bnn_trainer_stopped(t)) {
         code = bnn_trainer_enter_epoch(t, err);
         if (code == BNN_OK && s->step < bnn_loader_steps(t->loader)) {
             code = bnn_trainer_run_epoch(t, err);
@@ -35,7 +39,7 @@ static bnn_code train_all(bnn_trainer *t, bnn_train_result *result, bnn_error *e
             code = bnn_trainer_finish_epoch(t, err);
         }
     }
-    if (code == BNN_OK && !is_finished(t) && bnn_interrupted()) {
+    if (code == BNN_OK && !is_finished(t) && bnn_trainer_stopped(t)) {
         result->interrupted = 1;
         code = bnn_trainer_save_last(t, err);
     }
@@ -57,12 +61,22 @@ bnn_loader_options bnn_train_loader_options(size_t batch_size, uint64_t seed, in
                                 .prefetch = 3};
 }
 
+/* A rank without a sample of an epoch's last batch has no graph for it. */
+static void set_sizes(bnn_trainer *t) {
+    size_t first, whole;
+    t->full_size = bnn_loader_share(t->loader, 0, &first, &whole);
+    t->tail_size = bnn_loader_share(t->loader, bnn_loader_steps(t->loader) - 1, &first, &whole);
+    t->tail_size = t->tail_size == t->full_size ? 0 : t->tail_size;
+}
+
 static bnn_code create_loader(bnn_trainer *t, bnn_error *err) {
     bnn_loader_options options =
         bnn_train_loader_options(t->set->batch_size, t->set->seed, bnn_train_threads(t->set));
-    t->tail_size = t->set->train->count % t->set->batch_size;
+    options.part = t->comm->rank;
+    options.parts = t->comm->size;
     bnn_code code = bnn_loader_create(t->set->train, &options, &t->loader, err);
     if (code == BNN_OK) {
+        set_sizes(t);
         t->steps = (bnn_loader_steps(t->loader) - 1) / t->set->accumulate + 1;
         t->schedule.warmup_steps = (double)t->set->warmup_epochs * (double)t->steps;
         t->schedule.steps = (uint64_t)t->schedule.epochs * t->steps;
@@ -75,12 +89,17 @@ static bnn_code start_values(bnn_trainer *t, bnn_error *err) {
     bnn_params_initialize(t->params, t->set->seed);
     bnn_code code = t->set->init_from ? bnn_init_from_file(t->set, t->params, err) : BNN_OK;
     bnn_apply_schedule(t->spec.binarizer, t->params, 0, t->schedule.epochs);
-    return code == BNN_OK ? bnn_trainer_to_device(t, err) : code;
+    if (code == BNN_OK && (code = bnn_trainer_to_device(t, err)) == BNN_OK) {
+        bnn_trainer_average_restart(t);
+    }
+    return code;
 }
 
 static bnn_code log_session(const bnn_trainer *t, bnn_error *err) {
-    return bnn_run_log_session(&t->run, t->state.steps, t->set->device.kernels->name,
-                               bnn_train_threads(t->set), &t->data, err);
+    return !bnn_trainer_writes(t)
+               ? BNN_OK
+               : bnn_run_log_session(&t->run, t->state.steps, t->set->device.kernels->name,
+                                     bnn_train_threads(t->set), t->comm->size, &t->data, err);
 }
 
 /* All that records the arguments and the data gets the new ones, as if the run had been started
@@ -88,10 +107,13 @@ static bnn_code log_session(const bnn_trainer *t, bnn_error *err) {
 static bnn_code record_changes(bnn_trainer *t, bnn_error *err) {
     char best[4200];
     bnn_code code = bnn_run_file(&t->run, "best.safetensors", best, sizeof best, err);
-    if (code != BNN_OK || (code = bnn_run_configure(&t->run, t->set->config, err)) != BNN_OK) {
+    if (code == BNN_OK && bnn_trainer_writes(t)) {
+        code = bnn_run_configure(&t->run, t->set->config, err);
+    }
+    if ((code = bnn_comm_agree(t->comm, code, err)) != BNN_OK) {
         return code;
     }
-    if (access(best, F_OK) == 0 &&
+    if (bnn_comm_any(t->comm, bnn_trainer_writes(t) && access(best, F_OK) == 0) &&
         ((code = bnn_trainer_load(t, best, err)) != BNN_OK ||
          (code = bnn_trainer_save(t, "best.safetensors", err)) != BNN_OK ||
          (code = bnn_trainer_load(t, t->set->resume, err)) != BNN_OK)) {
@@ -100,13 +122,22 @@ static bnn_code record_changes(bnn_trainer *t, bnn_error *err) {
     return bnn_trainer_save_last(t, err);
 }
 
+/* The others read there, and leave it as it is. */
+static void visit_run(bnn_trainer *t) {
+    snprintf(t->run.path, sizeof t->run.path, "%s", t->set->output);
+}
+
 static bnn_code reopen_run(bnn_trainer *t, bnn_error *err) {
-    bnn_code code = bnn_trainer_load(t, t->set->resume, err);
-    if (code == BNN_OK) {
+    /* All have read it before anything in it is changed. */
+    bnn_code code = bnn_comm_agree(t->comm, bnn_trainer_load(t, t->set->resume, err), err);
+    if (code == BNN_OK && bnn_trainer_writes(t)) {
         code =
             bnn_run_reopen(&t->run, t->set->output, t->task, t->state.epoch, t->state.steps, err);
+    } else {
+        visit_run(t);
     }
-    if (code == BNN_OK && (t->set->extended || t->data_changed)) {
+    if ((code = bnn_comm_agree(t->comm, code, err)) == BNN_OK &&
+        (t->set->extended || t->data_changed)) {
         code = record_changes(t, err);
     }
     return code == BNN_OK ? log_session(t, err) : code;
@@ -115,9 +146,18 @@ static bnn_code reopen_run(bnn_trainer *t, bnn_error *err) {
 static bnn_code open_events(bnn_trainer *t, bnn_error *err) {
     char path[4200];
     bnn_code code = bnn_run_file(&t->run, BNN_EVENTS_FILE, path, sizeof path, err);
-    return code == BNN_OK && t->set->tensorboard
+    return code == BNN_OK && t->set->tensorboard && bnn_trainer_writes(t)
                ? bnn_events_open(&t->events, path, t->state.steps, t->state.epoch, err)
                : code;
+}
+
+static bnn_code create_run(bnn_trainer *t, bnn_error *err) {
+    if (bnn_trainer_writes(t)) {
+        return bnn_run_create(&t->run, t->set->output, t->task, t->set->config, t->set->overwrite,
+                              err);
+    }
+    visit_run(t);
+    return BNN_OK;
 }
 
 static bnn_code open_run(bnn_trainer *t, bnn_error *err) {
@@ -126,15 +166,12 @@ static bnn_code open_run(bnn_trainer *t, bnn_error *err) {
         code = reopen_run(t, err);
         return code == BNN_OK ? open_events(t, err) : code;
     }
-    if ((code = start_values(t, err)) != BNN_OK ||
-        (code = bnn_run_create(&t->run, t->set->output, t->task, t->set->config, t->set->overwrite,
-                               err))) {
+    if ((code = start_values(t, err)) != BNN_OK || (code = create_run(t, err)) != BNN_OK ||
+        (code = open_events(t, err)) != BNN_OK) {
         return code;
     }
     /* From its first moment on, a run can be resumed. */
-    if ((code = open_events(t, err)) == BNN_OK) {
-        code = bnn_trainer_save_last(t, err);
-    }
+    code = bnn_trainer_save_last(t, err);
     return code == BNN_OK ? log_session(t, err) : code;
 }
 
@@ -157,7 +194,8 @@ static bnn_code open_teacher(bnn_trainer *t, bnn_error *err) {
 
 static bnn_code set_up(bnn_trainer *t, bnn_error *err) {
     const bnn_train_settings *set = t->set;
-    bnn_code code = create_loader(t, err);
+    bnn_code code = bnn_trainer_check_sizes(t, err);
+    code = code == BNN_OK ? create_loader(t, err) : code;
     if (code == BNN_OK && set->teacher) {
         code = open_teacher(t, err);
     }
@@ -178,7 +216,8 @@ static bnn_code set_up(bnn_trainer *t, bnn_error *err) {
     if ((code = bnn_trainer_build_nets(t, err)) != BNN_OK ||
         (code = bnn_params_check_frozen(t->params, err)) != BNN_OK ||
         (code = bnn_optimizer_init(&t->optimizer, set->optimizer, &set->device,
-                                   t->params->value_count, err)) != BNN_OK) {
+                                   t->params->value_count, err)) != BNN_OK ||
+        (code = bnn_trainer_average_create(t, err)) != BNN_OK) {
         return code;
     }
     const bnn_device *device = &set->device;
@@ -204,15 +243,22 @@ static bnn_code set_up(bnn_trainer *t, bnn_error *err) {
     }
     t->state.best = NAN;
     t->state.data = t->data;
+    t->state.ranks = (uint32_t)t->comm->size;
     if ((code = bnn_score_create(t->task, &t->spec, 1, &t->state.score, err)) != BNN_OK ||
         (code = bnn_score_create(t->task, &t->spec, 1, &t->step, err)) != BNN_OK ||
         (code = bnn_score_create(t->task, &t->spec, 0, &t->test, err)) != BNN_OK) {
         return code;
     }
-    if ((code = open_run(t, err)) != BNN_OK) {
+    t->record = calloc(t->step.count + 8, sizeof *t->record);
+    if (!t->record) {
+        return bnn_fail(err, BNN_ERR_MEMORY, "out of memory for the score of a step");
+    }
+    if ((code = bnn_trainer_make_buckets(t, err)) != BNN_OK ||
+        (code = bnn_comm_agree(t->comm, code, err)) != BNN_OK ||
+        (code = bnn_trainer_check_alike(t, err)) != BNN_OK || (code = open_run(t, err)) != BNN_OK) {
         return code;
     }
-    return bnn_predictor_create(&t->spec, &set->device, t->params, NULL, NULL, &t->predictor, err);
+    return bnn_predictor_create(&t->spec, &set->device, t->shown, NULL, NULL, &t->predictor, err);
 }
 
 bnn_code bnn_train(const bnn_train_settings *settings, bnn_train_result *result, bnn_error *err) {
@@ -222,11 +268,18 @@ bnn_code bnn_train(const bnn_train_settings *settings, bnn_train_result *result,
                      .data = settings->data,
                      .schedule = settings->schedule};
     *result = (bnn_train_result){0};
-    bnn_code code = set_up(&t, err);
+    t.alone = bnn_comm_alone();
+    t.comm = settings->comm ? settings->comm : &t.alone;
+    t.spec.statistics = settings->sync_bn ? t.comm : NULL;
+    bnn_code code = bnn_comm_agree(t.comm, set_up(&t, err), err);
     if (code == BNN_OK) {
         result->was_finished = is_finished(&t);
         code = train_all(&t, result, err);
         result->gave_up = is_finished(&t) && t.state.epoch < (uint32_t)t.schedule.epochs;
+    }
+    if (code != BNN_OK && bnn_trainer_shared(&t) && !t.comm->failed) {
+        bnn_say("bnn-train", err->text); /* the others wait for this rank, and know nothing */
+        t.comm->abort(t.comm);
     }
     result->best = t.state.best;
     result->steps = t.state.steps;
@@ -238,7 +291,10 @@ bnn_code bnn_train(const bnn_train_settings *settings, bnn_train_result *result,
     bnn_events_close(&t.events);
     bnn_run_close(&t.run);
     bnn_optimizer_free(&t.optimizer);
+    bnn_trainer_average_free(&t);
     bnn_trainer_free_nets(&t);
+    bnn_trainer_free_buckets(&t);
+    free(t.record);
     settings->device.ops->release(&settings->device, BNN_MEMORY_DEVICE, t.sum);
     settings->device.ops->release(&settings->device, BNN_MEMORY_HOST, t.output);
     result->profile = t.profile;
@@ -251,20 +307,24 @@ bnn_code bnn_train(const bnn_train_settings *settings, bnn_train_result *result,
 
 bnn_code bnn_train_plan(const bnn_train_settings *settings, bnn_params *params, bnn_net *net,
                         size_t *bytes, bnn_error *err) {
+    const size_t own = (settings->batch_size - 1) / (size_t)ranks_of(settings) + 1;
     bnn_spec spec = settings->spec;
     spec.phase = bnn_apply_schedule(spec.binarizer, params, 0, settings->schedule.epochs);
     bnn_code code = settings->freeze ? bnn_params_freeze(params, settings->freeze, err) : BNN_OK;
     if (code == BNN_OK &&
-        !(code = bnn_net_build(&spec, &settings->device, params, (int)settings->batch_size, 1, net,
-                               err)) &&
+        !(code = bnn_net_build(&spec, &settings->device, params, (int)own, 1, net, err)) &&
         !(code = bnn_params_check_frozen(params, err))) {
         size_t slots = 0;
         while (settings->optimizer->slots[slots]) {
             slots++;
         }
         slots += (size_t)gathers(settings); /* the sum of the gradients */
-        *bytes = (params->value_count * (1 + slots) + params->buffer_count) * sizeof(float) +
-                 bnn_graph_bytes(net->graph);
+        slots += ranks_of(settings) > 1;    /* and the parts of it that other ranks have */
+        const size_t averages = settings->ema > 0.0;
+        *bytes =
+            (params->value_count * (1 + slots + averages) + params->buffer_count * (1 + averages)) *
+                sizeof(float) +
+            bnn_graph_bytes(net->graph);
     }
     return code;
 }

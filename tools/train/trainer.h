@@ -4,6 +4,7 @@
 #define BNN_TOOLS_TRAIN_TRAINER_H
 
 #include "data_loaders/loader.h"
+#include "engine/comm.h"
 #include "models/model.h"
 #include "optim/optimizer.h"
 #include "optim/lr_schedule.h"
@@ -22,10 +23,13 @@ typedef struct bnn_train_settings {
     int nesterov;
     double clip_norm;         /* of a tensor's gradient, at most; 0: as it is */
     double clip_grad_norm;    /* of all gradients together, likewise */
+    double ema;               /* decay of the average that is shown instead; 0: none */
     const char *freeze;       /* modules that stay as they are (bnn_params_freeze), or NULL */
     bnn_lr_schedule schedule; /* warm-up in steps is the trainer's to set */
     int warmup_epochs;
-    size_t batch_size;
+    bnn_comm *comm;    /* the ranks that train together; NULL: this process alone */
+    int sync_bn;       /* batch norms have statistics of all ranks' samples */
+    size_t batch_size; /* of all ranks together */
     size_t accumulate; /* batches whose gradients are added up for one step, at least 1 */
     uint64_t seed;
     const char *init_from;     /* or NULL */

@@ -1,6 +1,8 @@
 /* The list of all families of kernels: what one device's table is tested by, every other's is. */
 #include "tests/cpu/kernels/harness.h"
 
+bnn_precision precision_now;
+
 void add_kernel_tests(TCase *tcase) {
     add_product_tests(tcase);
     add_attention_tests(tcase);

@@ -135,11 +135,14 @@ static inline int bit(const uint64_t *bits, size_t i) {
 
 /* A stream of the device of a table, with as many threads as are to be tested now. */
 static int threads_now = 1;
+extern bnn_precision precision_now; /* of products of floats (all.c) */
 
 static inline const bnn_stream *on(const bnn_kernels *k) {
     static bnn_stream stream;
-    if (stream.device.kernels != k || stream.device.threads != threads_now) {
+    if (stream.device.kernels != k || stream.device.threads != threads_now ||
+        stream.device.precision != precision_now) {
         bnn_device device = table_device(k, threads_now);
+        device.precision = precision_now;
         bnn_stream_end(&stream);
         ck_assert(bnn_stream_start(&stream, &device));
     }

@@ -103,6 +103,7 @@ typedef struct norm_run {
     double *state;
     float *coefficient;
     char *sums;
+    int merged; /* the pieces become one before */
 } norm_run;
 
 static bnn_numbers numbers_at(bnn_numbers x, size_t at) {
@@ -115,6 +116,10 @@ static void norm_forward(const norm_run *r, float *run_mean, float *run_var, flo
     while (next(&w)) {
         r->k->channel_moments(on(r->k), w.n, t->c, numbers_at(r->x, w.first * t->c), w.reset,
                               r->sums + w.piece * r->k->sums_bytes(on(r->k), t->c));
+    }
+    if (r->merged) {
+        r->k->merge_moments(on(r->k), t->c, w.pieces, r->sums);
+        w.pieces = 1;
     }
     r->k->batch_norm_finish(on(r->k), t->c, w.pieces, r->sums, t->scale, t->weight, t->bias, 1e-5f,
                             0.1f, run_mean, run_var, r->state);
@@ -132,6 +137,10 @@ static void norm_backward(const norm_run *r, const float *g, float *gx, int gx_a
         size_t at = w.first * t->c;
         r->k->channel_sums(on(r->k), w.n, t->c, g + at, numbers_at(r->x, at), r->state + 2 * t->c,
                            w.reset, r->sums + w.piece * r->k->sums_bytes(on(r->k), t->c));
+    }
+    if (r->merged) {
+        r->k->merge_sums(on(r->k), t->c, w.pieces, r->sums);
+        w.pieces = 1;
     }
     r->k->batch_norm_backward_finish(on(r->k), t->c, w.pieces, r->sums, t->scale, t->weight,
                                      r->state, gweight, gbias, acc, r->coefficient);
@@ -199,14 +208,15 @@ START_TEST(test_batch_norm) {
         float shift = s % 2 ? 100.0f : 0.0f; /* a mean that outweighs the deviation */
         norm_case t = norm_reference(rows, c, shift, (double)1e-5f, s % 4 > 1);
         for (const bnn_kernels *k = next_table(NULL); k != NULL; k = next_table(k)) {
-            for (int cut = 0; cut < CUTS; cut++) {
+            for (int cut = 0; cut < 2 * CUTS; cut++) {
                 norm_run r = {k,
                               &t,
-                              cuts[cut],
+                              cuts[cut / 2],
                               {.f32 = t.x},
                               get(4 * c * 8),
                               get_floats(4 * c),
-                              get(32 * k->sums_bytes(on(k), c))};
+                              get(32 * k->sums_bytes(on(k), c)),
+                              cut % 2};
                 check_norm(&r, rows < 3 ? 1e-2 : s % 2 ? 1e-4 : 1e-5);
             }
         }
@@ -242,7 +252,8 @@ START_TEST(test_batch_norm_integers) {
                               {.f32 = t.x},
                               get(4 * c * 8),
                               get_floats(4 * c),
-                              get(32 * k->sums_bytes(on(k), c))};
+                              get(32 * k->sums_bytes(on(k), c)),
+                              0};
                 r.x = i16 ? (bnn_numbers){.i16 = x} : r.x;
                 float *all = get_floats(2 * n + 4 * c), *params = all + 2 * n;
                 memset(params, 0, 4 * c * 4);

@@ -100,8 +100,40 @@ START_TEST(test_clip_norm) {
 }
 END_TEST
 
+/* Three values of a parameter: the last counts 1 - decay, each before it decay times less. */
+START_TEST(test_average) {
+    static const size_t sizes[] = {1, 5, 1003, 70001};
+    size_t mark = buffer_count;
+    for (size_t s = 0; s < sizeof sizes / sizeof *sizes; s++) {
+        size_t n = sizes[s];
+        float *w[3] = {random_floats(n), random_floats(n), random_floats(n)}, *first = NULL;
+        double *want = get(n * 8), decay = 0.9;
+        for (size_t i = 0; i < n; i++) {
+            want[i] = decay * decay * (double)w[0][i] + decay * (1.0 - decay) * (double)w[1][i] +
+                      (1.0 - decay) * (double)w[2][i];
+        }
+        for (const bnn_kernels *k = next_table(NULL); k != NULL; k = next_table(k)) {
+            first = NULL;
+            for (threads_now = 1; threads_now <= THREADS; threads_now++) {
+                float *a = duplicate(n, w[0]);
+                k->average_step(on(k), n, w[1], (float)(1.0 - decay), a);
+                k->average_step(on(k), n, w[2], (float)(1.0 - decay), a);
+                assert_near(n, a, want, 1e-6, "average_step");
+                if (first != NULL) {
+                    assert_same(n * 4, a, first, "average_step with more threads");
+                }
+                first = a;
+            }
+            threads_now = 1;
+        }
+    }
+    release(mark);
+}
+END_TEST
+
 void add_optimizer_tests(TCase *tcase) {
     tcase_add_test(tcase, test_sgd);
     tcase_add_test(tcase, test_adam);
     tcase_add_test(tcase, test_clip_norm);
+    tcase_add_test(tcase, test_average);
 }
