@@ -10,6 +10,7 @@ install(FILES models/bnn.h DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
 install(FILES ${BNN_BENCH_SCRIPTS} ${BNN_EXPORT_SCRIPTS} DESTINATION ${CMAKE_INSTALL_DATADIR}/bnn)
 install(FILES ${BNN_PLANS} DESTINATION ${CMAKE_INSTALL_DATADIR}/bnn/plans)
 install(FILES README.md DESTINATION ${CMAKE_INSTALL_DOCDIR})
+install(DIRECTORY docs DESTINATION ${CMAKE_INSTALL_DOCDIR})
 install(FILES LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR} RENAME copyright)
 
 # The programs write their own manual, so that it cannot fall behind their options. A program for
