@@ -172,14 +172,20 @@ one_line() { # NAME REGEX N OPTIONS...
         fail "$test_name: status $test_status, expected one line with '$test_regex'" said
     fi
 }
+if [ "$(nproc)" -gt 1 ] && mpirun -q --allow-run-as-root --bind-to core -np 2 true; then
+    # shellcheck disable=SC2086 # words
+    check 'bound' mpirun -q --allow-run-as-root --bind-to core -np 2 "$train" $small --algo bnn \
+        --epochs 1 --threads 2 --output bound
+    matches 'bound' 'mpirun has bound the rank to 1 processor, which 2 threads share' .err
+fi
 one_line 'a batch too small' 'batch-size 2 is what all ranks take together' 3 --batch-size 2 --output no
 one_line 'a last batch too small' 'last batch has 1 images for 2 ranks' 2 --batch-size 13 --sync-bn \
     --output no
 one_line 'an option' 'epochs 0: must be' 2 --epochs 0 --output no
 one_line 'no data' 'nowhere' 2 --data-dir nowhere --output no
 one_line 'a run that is there' 'already holds a run' 2 --output alone
-one_line 'a loss that is not finite' 'loss is not finite at step' 2 --lr 1000 --weight-decay 10 \
-    --output no --epochs 9
+one_line 'a loss that is not finite' 'step [0-9]+ .epoch [0-9]+.*--lr' 2 --lr 1000 --weight-decay 10 \
+    --batch-size 4 --epochs 9 --output no
 [ ! -e no ] || rm -rf no
 check 'planned' ranks 2 "$train" --dry-run --arch resnet20
 equal 'planned: once' "$(grep -c '^peak memory' .out)" 1
