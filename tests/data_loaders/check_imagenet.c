@@ -145,7 +145,12 @@ START_TEST(any_threads) {
     bnn_dataset *d = open_set(BNN_SPLIT_TRAIN, 0);
     static float first[6 * VALUES];
     for (int threads = 1; threads <= 3; threads++) {
-        const bnn_loader_options options = {6, 1, 1, 9, threads, 1};
+        const bnn_loader_options options = {.batch_size = 6,
+                                            .shuffle = 1,
+                                            .augment = 1,
+                                            .seed = 9,
+                                            .threads = threads,
+                                            .prefetch = 1};
         bnn_loader *loader;
         bnn_batch batch;
         ck_assert(bnn_loader_create(d, &options, &loader, &err) == BNN_OK);
