@@ -68,12 +68,6 @@ static size_t input_values(const bnn_model *model) {
 static bnn_code open_model(bnn_model *model, const char *path, const bnn_device *device,
                            bnn_error *err) {
     bnn_code code = bnn_loaded_open(path, device, &model->loaded, err);
-    const bnn_arch *arch = model->loaded.spec.arch;
-    if (code == BNN_OK && (arch->inputs[1] || arch->input_dtype != BNN_F32)) {
-        code = bnn_fail(err, BNN_ERR_UNSUPPORTED,
-                        "%s: a %s sees '%s', and libbnn runs what sees floats; use bnn-eval", path,
-                        arch->name, arch->inputs[0]);
-    }
     if (code == BNN_OK) {
         code = bnn_loaded_predictor(&model->loaded, &model->predictor, err);
     }
@@ -147,7 +141,8 @@ void bnn_model_describe_sized(const bnn_model *model, bnn_model_info *info, size
                                 .binary_weights = l->binary_weights,
                                 .file_bytes = l->file_bytes,
                                 .instruction_set = l->device.kernels->name,
-                                .threads = l->device.threads};
+                                .threads = l->device.threads,
+                                .vocabulary = l->spec.vocab ? l->spec.vocab : ""};
     memset(info, 0, bytes);
     memcpy(info, &all, bytes < sizeof all ? bytes : sizeof all);
 }
@@ -179,34 +174,86 @@ static size_t first_not_finite(const float *input, size_t n, size_t values) {
     return n;
 }
 
-/* Of floats or pixels, the other is NULL. */
-static bnn_code check_call(const bnn_model *model, size_t n, const float *input,
-                           const uint8_t *pixels, const float *output, bnn_error *err) {
+/* What a model is given: one of these. */
+typedef struct given {
+    const float *floats;
+    const uint8_t *pixels;
+    const int32_t *tokens[BNN_MAX_INPUTS]; /* in the order of the network's inputs */
+} given;
+
+enum { IDS, SEGMENT, MASK, TEXT_INPUTS };
+static const char *const text_inputs[] = {[IDS] = "ids", [SEGMENT] = "segment", [MASK] = "mask"};
+
+static int sees_text(const bnn_model *model) {
+    int same = 0;
+    while (same < TEXT_INPUTS && model->loaded.spec.arch->inputs[same] &&
+           strcmp(model->loaded.spec.arch->inputs[same], text_inputs[same]) == 0) {
+        same++;
+    }
+    return same == TEXT_INPUTS;
+}
+
+/* Segments and masks are 0 or 1. */
+static bnn_code check_tokens(const bnn_model *model, size_t n, const given *from, bnn_error *err) {
+    const size_t values = input_values(model);
+    for (int f = 0; f < TEXT_INPUTS; f++) {
+        const int32_t most = f == IDS ? model->loaded.spec.arch->vocabulary : 2;
+        for (size_t i = 0; i < n * values; i++) {
+            if (from->tokens[f][i] < 0 || from->tokens[f][i] >= most) {
+                return bnn_fail(err, BNN_ERR_ARGUMENT,
+                                "sample %zu: its '%s' hold %d, and are to be 0 to %d", i / values,
+                                text_inputs[f], (int)from->tokens[f][i], (int)most - 1);
+            }
+        }
+    }
+    return BNN_OK;
+}
+
+static bnn_code check_call(const bnn_model *model, size_t n, const given *from, const float *output,
+                           bnn_error *err) {
     const size_t values = input_values(model), outputs = bnn_spec_outputs(&model->loaded.spec);
-    if (n && (!output || (!input && !pixels))) {
+    const int text = sees_text(model);
+    const int there = text ? from->tokens[IDS] && from->tokens[SEGMENT] && from->tokens[MASK]
+                           : from->floats || from->pixels;
+    if (n && (!output || !there)) {
         return bnn_fail(err, BNN_ERR_ARGUMENT, "the %s of %zu samples: a pointer is NULL",
                         output ? "input" : "output", n);
     }
     if (n > PTRDIFF_MAX / sizeof(float) / (values > outputs ? values : outputs)) {
         return bnn_fail(err, BNN_ERR_ARGUMENT, "%zu samples are more than memory can hold", n);
     }
-    size_t odd = input ? first_not_finite(input, n, values) : n;
-    return odd < n ? bnn_fail(err, BNN_ERR_NUMERIC,
-                              "the input's sample %zu holds a value that is not finite", odd)
-                   : BNN_OK;
+    size_t odd = from->floats ? first_not_finite(from->floats, n, values) : n;
+    if (odd < n) {
+        return bnn_fail(err, BNN_ERR_NUMERIC,
+                        "the input's sample %zu holds a value that is not finite", odd);
+    }
+    return text && n ? check_tokens(model, n, from, err) : BNN_OK;
 }
 
-/* Of floats or pixels, the other is NULL. A second thread is turned away rather than kept waiting:
- * in a child of fork() the first may not exist. */
-static int run(bnn_model *model, size_t n, const float *input, const uint8_t *pixels, float *output,
-               char *error) {
+/* Where samples from number `i` on are. */
+static void feed(const bnn_model *model, const given *from, size_t i, bnn_batch *batch) {
+    const size_t values = input_values(model);
+    if (from->pixels) {
+        batch->data[0] = normalize(model, batch->n, from->pixels + i * values);
+    } else if (from->floats) {
+        batch->data[0] = from->floats + i * values;
+    } else {
+        for (int f = 0; f < TEXT_INPUTS; f++) {
+            batch->data[f] = from->tokens[f] + i * values;
+        }
+    }
+}
+
+/* A second thread is turned away rather than kept waiting: in a child of fork() the first may not
+ * exist. */
+static int run(bnn_model *model, size_t n, const given *from, float *output, char *error) {
     bnn_error err = {0};
     const bnn_spec *s = &model->loaded.spec;
-    size_t values = input_values(model), outputs = bnn_spec_outputs(s);
+    size_t outputs = bnn_spec_outputs(s);
     bnn_field field[BNN_MAX_FIELDS];
     bnn_batch batch = {.field = field};
     bnn_spec_fields(s, field, &batch.field_count);
-    bnn_code code = check_call(model, n, input, pixels, output, &err);
+    bnn_code code = check_call(model, n, from, output, &err);
     if (code != BNN_OK) {
         return report(error, &err);
     }
@@ -216,10 +263,8 @@ static int run(bnn_model *model, size_t n, const float *input, const uint8_t *pi
     }
     model->loaded.device.ops->enter(&model->loaded.device);
     for (size_t i = 0; code == BNN_OK && i < n; i += model->chunk) {
-        size_t count = n - i < model->chunk ? n - i : model->chunk;
-        const float *x = input ? input + i * values : normalize(model, count, pixels + i * values);
-        batch.n = count;
-        batch.data[0] = x;
+        batch.n = n - i < model->chunk ? n - i : model->chunk;
+        feed(model, from, i, &batch);
         code = bnn_predictor_run(model->predictor, &batch, output + i * outputs, &err);
     }
     model->loaded.device.ops->leave(&model->loaded.device);
@@ -227,23 +272,38 @@ static int run(bnn_model *model, size_t n, const float *input, const uint8_t *pi
     return code == BNN_OK ? 0 : report(error, &err);
 }
 
-int bnn_model_run(bnn_model *model, size_t n, const float *input, float *output, char *error) {
-    return model ? run(model, n, input, NULL, output, error)
-                 : refuse(error, BNN_ERR_ARGUMENT, no_model);
-}
-
-int bnn_model_run_pixels(bnn_model *model, size_t n, const uint8_t *pixels, float *output,
-                         char *error) {
+/* Whether the model sees that. */
+static int refuse_kind(const bnn_model *model, int fits, const char *what, char *error) {
     bnn_error err = {0};
     if (!model) {
         return refuse(error, BNN_ERR_ARGUMENT, no_model);
     }
-    if (strcmp(model->loaded.spec.arch->inputs[0], "image") != 0) {
-        bnn_fail(&err, BNN_ERR_ARGUMENT, "the model sees %s, not images; give it floats",
-                 model->loaded.spec.arch->inputs[0]);
+    if (!fits) {
+        bnn_fail(&err, BNN_ERR_ARGUMENT, "the model sees %s, not %s; give it %s",
+                 sees_text(model) ? "texts" : model->loaded.spec.arch->inputs[0], what,
+                 sees_text(model) ? "tokens (bnn_model_run_tokens)" : "floats (bnn_model_run)");
         return report(error, &err);
     }
-    return run(model, n, NULL, pixels, output, error);
+    return 0;
+}
+
+int bnn_model_run(bnn_model *model, size_t n, const float *input, float *output, char *error) {
+    int refused = refuse_kind(model, model && !sees_text(model), "floats", error);
+    return refused ? refused : run(model, n, &(given){.floats = input}, output, error);
+}
+
+int bnn_model_run_pixels(bnn_model *model, size_t n, const uint8_t *pixels, float *output,
+                         char *error) {
+    int fits = model && strcmp(model->loaded.spec.arch->inputs[0], "image") == 0;
+    int refused = refuse_kind(model, fits, "images", error);
+    return refused ? refused : run(model, n, &(given){.pixels = pixels}, output, error);
+}
+
+int bnn_model_run_tokens(bnn_model *model, size_t n, const int32_t *ids, const int32_t *segment,
+                         const int32_t *mask, float *output, char *error) {
+    const given from = {.tokens = {[IDS] = ids, [SEGMENT] = segment, [MASK] = mask}};
+    int refused = refuse_kind(model, model && sees_text(model), "texts", error);
+    return refused ? refused : run(model, n, &from, output, error);
 }
 
 const char *bnn_model_class_name(const bnn_model *model, int class_index) {

@@ -41,15 +41,15 @@ extern "C" {
 
 /* Of this header. A program checks that the library it meets at run time is not older:
  * bnn_version() >= BNN_API_VERSION. */
-#define BNN_API_VERSION 2
+#define BNN_API_VERSION 3
 
 typedef struct bnn_model bnn_model;
 
 /* What a model is. Texts live as long as the model. */
 typedef struct bnn_model_info {
     const char *architecture, *algorithm, *dataset;
-    int height, width,
-        channels; /* of one input; a cloud is 1 high and has as many points as wide */
+    int height, width, channels; /* of one input; a cloud is 1 high and has as many points as wide,
+                                    a text tokens */
     int classes;
     int packed;            /* 1-bit weights and thresholds; 0: a checkpoint, folded when loaded */
     size_t binary_weights; /* weights that are one bit */
@@ -57,8 +57,9 @@ typedef struct bnn_model_info {
     const char *instruction_set; /* "cpu avx2" */
     int threads;                 /* that it works with, at most */
     const char *task;            /* what it was trained for: "classify" */
-    const char *input;           /* what it sees: "image", "points", "mel" */
+    const char *input;           /* what it sees: "image", "points", "mel", "ids" */
     size_t outputs;              /* floats it gives for one sample: classes, or classes a point */
+    const char *vocabulary; /* of a text's tokens, one a line, the first is number 0; else "" */
 } bnn_model_info;
 
 int bnn_version(void);
@@ -88,6 +89,13 @@ int bnn_model_run(bnn_model *model, size_t n, const float *input, float *output,
 /* The same for images of bytes 0..255, interleaved (RGBRGB...), which it normalizes itself. */
 int bnn_model_run_pixels(bnn_model *model, size_t n, const uint8_t *pixels, float *output,
                          char *error);
+
+/* The same for texts of `width` tokens, what is shorter filled up: int32 [n][width] each of their
+ * numbers in the vocabulary, of the sentence they belong to (0, of a pair's second 1), and of
+ * whether they are a token (1) or fill up (0). A number that is none of these is an error, which
+ * names its sample. WordPiece is not the library's: bnn-predict knows it. */
+int bnn_model_run_tokens(bnn_model *model, size_t n, const int32_t *ids, const int32_t *segment,
+                         const int32_t *mask, float *output, char *error);
 
 /* Threads of the models that are loaded from now on, in any thread; those that are loaded keep
  * theirs. n < 1, as at first: all processors that this process may use (OMP_NUM_THREADS,

@@ -21,6 +21,9 @@ static unsigned values_of(const bnn_op *op) {
     } of_several[] = {{&bnn_conv_op, 1u | 1u << 2},
                       {&bnn_add_op, 1u | 1u << 1},
                       {&bnn_batch_product_op, 1u | 1u << 1},
+                      {&bnn_embedding_op, 1u << 1},
+                      {&bnn_attention_op, 1u | 1u << 1 | 1u << 2 | 1u << 3},
+                      {&bnn_bi_attention_op, 1u | 1u << 1 | 1u << 2 | 1u << 3},
                       {&bnn_concat_op, ~0u}};
     for (size_t i = 0; i < sizeof of_several / sizeof *of_several; i++) {
         if (of_several[i].op == op) {
@@ -46,8 +49,8 @@ static bnn_code check_operands(const bnn_translation *t, const bnn_node *node) {
     return BNN_OK;
 }
 
-bnn_code bnn_translation_start(const bnn_export_request *request, bnn_export_report *report,
-                               bnn_translation *t, bnn_error *err) {
+bnn_code bnn_translation_start(const bnn_export_request *request, int integers,
+                               bnn_export_report *report, bnn_translation *t, bnn_error *err) {
     *report = (bnn_export_report){0};
     *t = (bnn_translation){
         .request = request, .report = report, .arena = bnn_arena_create(), .err = err};
@@ -56,10 +59,10 @@ bnn_code bnn_translation_start(const bnn_export_request *request, bnn_export_rep
                                        &t->plain, err)
                  : bnn_translation_no_memory(t);
     t->graph = t->plain.graph;
-    if (code == BNN_OK &&
+    if (code == BNN_OK && !integers &&
         (t->plain.input_count != 1 || bnn_dtype_of(t->graph, t->plain.inputs[0]) != BNN_F32)) {
         code = bnn_fail(err, BNN_ERR_UNSUPPORTED,
-                        "a %s sees more than floats, which only the format packed knows",
+                        "a %s sees more than floats, which only the formats packed and onnx know",
                         request->spec->arch->name);
     }
     for (size_t i = 0; code == BNN_OK && i < bnn_graph_node_count(t->graph); i++) {

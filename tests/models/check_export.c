@@ -121,7 +121,7 @@ static void start(translated *x) {
     x->spec = tiny_spec();
     tiny_network(&x->network, &device, 1);
     x->request = (bnn_export_request){.spec = &x->spec, .network = &x->network};
-    bnn_code code = bnn_translation_start(&x->request, &x->report, &x->t, &x->err);
+    bnn_code code = bnn_translation_start(&x->request, 0, &x->report, &x->t, &x->err);
     ck_assert_msg(code == BNN_OK, "%s", x->err.text);
 }
 
@@ -252,7 +252,8 @@ START_TEST(operands) {
         CK_CODE(bnn_graph_compile(r.graph, BNN_NONE, &err));
         CK_CODE(bnn_graph_bind(r.graph, NULL, &err));
         const bnn_export_request request = {.spec = &spec, .network = &r};
-        ck_assert_int_eq(bnn_translation_start(&request, &report, &t, &err), BNN_ERR_UNSUPPORTED);
+        ck_assert_int_eq(bnn_translation_start(&request, 0, &report, &t, &err),
+                         BNN_ERR_UNSUPPORTED);
         ck_assert_ptr_nonnull(strstr(err.text, constant ? "a: operand 2 of add is a constant"
                                                         : "operand 2 of prelu is no constant"));
         bnn_translation_free(&t);

@@ -431,7 +431,7 @@ START_TEST(memory) {
     const bnn_export_request request = {.spec = &d.spec, .network = d.network};
     bnn_translation t;
     bnn_c_plan plan;
-    CK_CODE(bnn_translation_start(&request, &report, &t, &err));
+    CK_CODE(bnn_translation_start(&request, 0, &report, &t, &err));
     CK_CODE(bnn_c_plan_make(&t, strcmp(d.spec.arch->inputs[0], "image") == 0, &plan));
     const size_t bytes = bnn_c_work_bytes(&plan);
     check_places(&plan);

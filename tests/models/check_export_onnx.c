@@ -1,6 +1,8 @@
 /* ONNX: every kind of network computes the same, for any batch; what a file says of itself, and how
  * it says what is binary. */
+#include "tests/fixtures/expect_error.h"
 #include "tests/fixtures/onnx_fixture.h"
+#include "tests/fixtures/text_network.h"
 
 /* ---- every kind of network ---- */
 
@@ -64,6 +66,48 @@ START_TEST(every_op) {
     tiny_images(image, SAMPLES);
     ck_assert_float_le(difference(&spec, &network, SAMPLES, image), 1e-4f);
     bnn_inference_free(&network);
+}
+END_TEST
+
+/* Every op of text; tokens, of which some are none, are integers, a row a sample. */
+START_TEST(text) {
+    static ox_run run;
+    bnn_error err = {0};
+    bnn_spec spec = tiny_spec();
+    bnn_device device = one_thread();
+    bnn_inference one, all;
+    const int64_t dims[] = {3, TOKENS};
+    ox in[] = {ox_new(2, dims), ox_new(2, dims)};
+    int32_t number[2][SPOKEN];
+    in[0].narrow = in[1].narrow = 1;
+    for (int i = 0; i < SPOKEN; i++) {
+        number[0][i] = i * 7 % WORDS;
+        number[1][i] = i % 5 != 2;
+        in[0].v[i] = (float)number[0][i];
+        in[1].v[i] = (float)number[1][i];
+    }
+    text_network(&one, &device, 1);
+    export_ok(&spec, &one);
+    text_network(&all, &device, 3);
+    bnn_graph_set(all.graph, all.inputs[0], number[0]);
+    bnn_graph_set(all.graph, all.inputs[1], number[1]);
+    bnn_graph_forward(all.graph);
+    const float *wanted = bnn_f32(all.graph, all.outputs[0]);
+    const ox y = ox_compute_all(&run, path, 2, in);
+    ck_assert_int_eq(ox_count(&y), (int64_t)SPOKEN * WORD);
+    for (int64_t i = 0; i < ox_count(&y); i++) {
+        ck_assert(y.v[i] == wanted[i]); /* sums of signs */
+    }
+    ox_free(&run);
+    bnn_inference_free(&all);
+    const bnn_export_format *const others[] = {&bnn_export_lce, &bnn_export_dabnn, &bnn_export_c};
+    for (size_t i = 0; i < sizeof others / sizeof others[0]; i++) {
+        const bnn_export_request request = {.spec = &spec, .network = &one};
+        bnn_export_report report;
+        expect_error(others[i]->write(&request, path, &report, &err), BNN_ERR_UNSUPPORTED, &err,
+                     "sees more than floats, which only the formats packed and onnx know", NULL);
+    }
+    bnn_inference_free(&one);
 }
 END_TEST
 
@@ -300,6 +344,7 @@ int main(void) {
     tcase_set_timeout(c, 300);
     tcase_add_loop_test(c, computes_the_same, 0, (int)(sizeof archs / sizeof *archs));
     tcase_add_test(c, every_op);
+    tcase_add_test(c, text);
     tcase_add_test(c, header);
     tcase_add_test(c, metadata);
     tcase_add_test(c, binary_products);

@@ -217,10 +217,11 @@ START_TEST(too_large) {
     bnn_onnx o;
     tiny_network(&network, &device, 1);
     const bnn_export_request request = {.spec = &spec, .network = &network};
-    CK_CODE(bnn_translation_start(&request, &report, &t, &err));
+    CK_CODE(bnn_translation_start(&request, 0, &report, &t, &err));
     bnn_onnx_start(&o, &t);
     bnn_onnx_int8s(&o, "weight", 1, dims, &some);
-    ck_assert_int_eq(bnn_onnx_write(&o, path, 1, dims, 1, dims), BNN_ERR_UNSUPPORTED);
+    const bnn_onnx_port port = {"x", 0, 1, {1}};
+    ck_assert_int_eq(bnn_onnx_write(&o, path, 1, &port, &port), BNN_ERR_UNSUPPORTED);
     ck_assert_ptr_nonnull(strstr(err.text, "bytes would be too large for its readers"));
     bnn_translation_free(&t);
     bnn_inference_free(&network);
@@ -242,7 +243,7 @@ START_TEST(shared_halves) {
     bnn_onnx o;
     tiny_network(&network, &device, 1);
     const bnn_export_request request = {.spec = &spec, .network = &network, .float16 = 1};
-    CK_CODE(bnn_translation_start(&request, &report, &t, &err));
+    CK_CODE(bnn_translation_start(&request, 0, &report, &t, &err));
     bnn_onnx_start(&o, &t);
     const char *name = bnn_onnx_floats(&o, "a", 1, dims, values);
     ck_assert_str_eq(bnn_onnx_floats(&o, "a", 1, dims, same), name);

@@ -3,6 +3,7 @@
 #include "layers/fold/fold.h"
 #include "tests/fixtures/archs.h"
 #include "tests/fixtures/packed_fixture.h"
+#include "tests/fixtures/text_network.h"
 
 static char folder[] = "/tmp/bnn-check-packed-XXXXXX", path[64], other[64];
 static bnn_device device;
@@ -179,43 +180,6 @@ static void same_files(const char *a, const char *b) {
     ck_assert(memcmp(bytes[0], bytes[1], size[0]) == 0);
 }
 
-/* Tokens by their ids, and a mask beside them. */
-enum { TOKENS = 7, WORD = 12, WORDS = 20, SPOKEN = 3 * TOKENS };
-
-/* A table of floats or bits, with a factor a row. */
-static bnn_t tiny_table(bnn_inference *r, const char *name, const char *scale, int rows,
-                        bnn_t ids) {
-    bnn_shape shape = {rows, 1, 1, WORD};
-    bnn_value table = bnn_plain(bnn_inference_constant(r, scale ? BNN_B1 : BNN_F32, shape, name));
-    if (scale) {
-        table.scale = bnn_inference_constant(r, BNN_F32, bnn_vector(rows), scale);
-    }
-    return bnn_op_embedding(r->graph, table, ids, scale == NULL, -1);
-}
-
-static void text_network(bnn_inference *r, int batch) {
-    bnn_error err = {0};
-    CK_CODE(bnn_inference_start(r, &device, 2, 1, &err));
-    bnn_graph *g = r->graph;
-    r->input_count = 2, r->output_count = 1;
-    bnn_t ids = r->inputs[0] = bnn_graph_input(g, "ids", BNN_I32, (bnn_shape){batch, 1, TOKENS, 1});
-    bnn_t mask = r->inputs[1] =
-        bnn_graph_input(g, "mask", BNN_I32, (bnn_shape){batch, 1, TOKENS, 1});
-    bnn_t x = bnn_op_add(g, tiny_table(r, "words.weight", "words.scale", WORDS, ids),
-                         tiny_table(r, "positions.weight", NULL, TOKENS + 2, ids));
-    x = bnn_op_layer_norm(g, x, bnn_inference_constant(r, BNN_F32, bnn_vector(WORD), "norm.weight"),
-                          bnn_inference_constant(r, BNN_F32, bnn_vector(WORD), "norm.bias"),
-                          1e-12f);
-    bnn_t v = tiny_product(r, "value.weight", bnn_plain(x), 0, WORD, 1, &bnn_conv_plain);
-    v = bnn_op_attention(g, x, x, v, mask, 2, 0.0f, 0);
-    v = bnn_op_tanh(g, bnn_op_gelu(g, v));
-    r->outputs[0] = bnn_op_bi_attention(g, x, x, v, mask, 3, BNN_NONE, 0.0f, 0.5f);
-    bnn_graph_keep(g, r->outputs[0]);
-    CK_CODE(bnn_graph_compile(g, BNN_NONE, &err));
-    CK_CODE(bnn_graph_bind(g, NULL, &err));
-    tiny_fill(r);
-}
-
 /* Two stages of a detector, whose boxes are what is in between and what comes out. */
 enum { FOUND = 6, SEEN = 5, CELLS = 6 };
 
@@ -335,7 +299,7 @@ START_TEST(text) {
         ids[i] = i * 7 % WORDS;
         mask[i] = i % 5 != 2;
     }
-    text_network(&made, 1);
+    text_network(&made, &device, 1);
     tiny_network(&images, &device, 1);
     detector_network(&boxes, 1);
     check_ops_met(made.graph, images.graph, boxes.graph);
@@ -343,7 +307,7 @@ START_TEST(text) {
     bnn_inference_free(&boxes);
     CK_CODE(bnn_packed_save(path, &spec, &made, &bytes, &err));
     bnn_inference_free(&made);
-    text_network(&made, 3);
+    text_network(&made, &device, 3);
     read_network(path, 3, &read);
     const bnn_inference *both[] = {&made, &read};
     for (int i = 0; i < 2; i++) {

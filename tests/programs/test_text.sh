@@ -2,6 +2,7 @@
 # Networks of text as their users meet them: trained on GLUE's tables, taught, packed, evaluated, and
 # asked about sentences; the vocabulary travels with the model.
 # shellcheck disable=SC2086 # words
+checker=$(cd "$(dirname "$0")/../../tools/export" && pwd)/check_onnx.py
 # shellcheck source=tests/programs/lib.sh
 . "$(dirname "$0")/lib.sh"
 predict=$1/bnn-predict
@@ -49,6 +50,23 @@ check 'packed' "$evaluate" bnn.bnn --data-dir glue --quiet --predictions packed 
 same 'packed: predictions' checkpoint packed
 same 'packed: outputs' checkpoint.npy packed.npy
 equal 'predictions' "$(count_lines packed)" 24
+
+# ---- other engines ----
+for format in lce dabnn c; do
+    expect_fail "--format $format" 'sees more than floats, which only the formats packed and onnx know' \
+        "$pack" bnn.bnn --format $format --output no.c
+done
+engine=${BNN_PYTHON:-python3}
+if "$pack" --help | tr -s ' \n' ' ' | grep -q 'ONNX, which this program was built without'; then
+    echo 'SKIPPED: ONNX (built without it)'
+elif check 'ONNX' "$pack" bnn.bnn --format onnx --output bnn.onnx &&
+    ! "$engine" -c 'import onnxruntime, numpy' 2>/dev/null; then
+    echo "SKIPPED: exported texts in an engine ($engine lacks onnxruntime or numpy)"
+else
+    check 'ONNX: the same' "$engine" "$checker" bnn.onnx ids.npy packed.npy \
+        --tolerance 1e-4
+    equal 'ONNX: at each level' "$(grep -c ': ok: 24 of 24' .out)" 4
+fi
 
 # ---- the page ----
 check 'a report' "$report" run bnn --output page.html

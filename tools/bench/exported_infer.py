@@ -46,9 +46,13 @@ def onnxruntime(model, threads):
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     session = runtime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
-    x = sample(numpy, [n if isinstance(n, int) else 1 for n in session.get_inputs()[0].shape])
-    name = session.get_inputs()[0].name
-    return "ONNX Runtime " + runtime.__version__, lambda: session.run(None, {name: x})
+    x = {}
+    for i in session.get_inputs():
+        shape = [n if isinstance(n, int) else 1 for n in i.shape]
+        # Of text, tokens that all vocabularies have, of segment 1, of which none is masked.
+        x[i.name] = (numpy.ones(shape, "int32") if i.type == "tensor(int32)" else
+                     sample(numpy, shape))
+    return "ONNX Runtime " + runtime.__version__, lambda: session.run(None, x)
 
 
 def version(package):

@@ -28,7 +28,8 @@ def arguments():
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("model", metavar="MODEL.onnx")
     parser.add_argument("inputs", metavar="INPUTS.npy",
-                        help="normalized samples, float32 [samples,H,W,C]")
+                        help="normalized samples, float32 [samples,H,W,C], or of text int32 "
+                        "[samples,inputs,1,T,1]")
     parser.add_argument("outputs", metavar="OUTPUTS.npy", help="what is expected of each")
     parser.add_argument("--tolerance", type=float, metavar="T",
                         help="all outputs may differ so much, times the largest one if that is "
@@ -41,7 +42,7 @@ def arguments():
 
 
 def onnxruntime_engines(a):
-    """Of each level a name, the rank of the input and a function."""
+    """Of each level a name, the rank of the inputs and a function of a list of them."""
     import onnxruntime
     onnxruntime.set_default_logger_severity(3)
     level = onnxruntime.GraphOptimizationLevel
@@ -51,9 +52,10 @@ def onnxruntime_engines(a):
         options.graph_optimization_level = value
         options.intra_op_num_threads = a.threads
         session = onnxruntime.InferenceSession(a.model, options, ["CPUExecutionProvider"])
+        names = [i.name for i in session.get_inputs()]
         yield ("ONNX Runtime %s, optimization %s" % (onnxruntime.__version__, name),
                len(session.get_inputs()[0].shape),
-               lambda x, run=session.run: run(["logits"], {"input": x})[0])
+               lambda x, run=session.run, names=names: run(["logits"], dict(zip(names, x)))[0])
 
 
 def openvino_engines(a):
@@ -62,13 +64,17 @@ def openvino_engines(a):
     options = {"INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": a.threads}
     model = openvino.Core().compile_model(a.model, "CPU", options)
     yield ("OpenVINO " + openvino.__version__.split("-")[0], len(model.input(0).partial_shape),
-           lambda x: model({"input": x})[0])
+           lambda x: model(dict(enumerate(x)))[0])
 
 
 def as_model_has_it(numpy, inputs, rank):
-    """[N,H,W,C] as [N,C,H,W], or as [N,C,points] where the model has points."""
+    """A list of inputs: [N,H,W,C] as [N,C,H,W], or as [N,C,points] where the model has points; of
+    text [N,inputs,1,T,1] as several of [N,T]."""
+    if inputs.ndim == 5:
+        return [numpy.ascontiguousarray(x) for x in
+                numpy.moveaxis(inputs.reshape(len(inputs), inputs.shape[1], -1), 1, 0)]
     x = numpy.moveaxis(inputs, -1, 1)
-    return numpy.ascontiguousarray(x if x.ndim == rank else x.reshape(len(x), x.shape[1], -1))
+    return [numpy.ascontiguousarray(x if x.ndim == rank else x.reshape(len(x), x.shape[1], -1))]
 
 
 def compare(numpy, name, got, want, tolerance):
@@ -85,14 +91,15 @@ def compare(numpy, name, got, want, tolerance):
 def run(a):
     import numpy
     inputs, want = numpy.load(a.inputs), numpy.load(a.outputs)
-    if inputs.ndim != 4 or len(inputs) != len(want) or not len(want):
+    if inputs.ndim not in (4, 5) or len(inputs) != len(want) or not len(want):
         give_up("%s: %s samples, but %s has %s outputs; both are of one bnn-eval" %
                 (a.inputs, list(inputs.shape), a.outputs, list(want.shape)))
     good = True
     for engines in [onnxruntime_engines] + ([openvino_engines] if a.openvino else []):
         for name, rank, compute in engines(a):
             x = as_model_has_it(numpy, inputs, rank)
-            got = [compute(x[i:i + a.batch_size]) for i in range(0, len(x), a.batch_size)]
+            got = [compute([of[i:i + a.batch_size] for of in x])
+                   for i in range(0, len(inputs), a.batch_size)]
             good &= compare(numpy, name, numpy.concatenate(got), want, a.tolerance)
     return 0 if good else 1
 

@@ -288,7 +288,7 @@ static bnn_code write(const bnn_export_request *request, const char *path,
                       bnn_export_report *report, bnn_error *err) {
     bnn_translation t;
     source s = {.t = &t};
-    bnn_code code = bnn_translation_start(request, report, &t, err);
+    bnn_code code = bnn_translation_start(request, 0, report, &t, err);
     if (!code && !(code = prepare(&s, path)) && !(code = write_files(&s, path))) {
         report->bytes = bnn_c_constant_bytes(&s.w);
         bnn_translation_note(&t,

@@ -402,7 +402,7 @@ static bnn_code write(const bnn_export_request *request, const char *path,
                       bnn_export_report *report, bnn_error *err) {
     bnn_dab_walk w = {0};
     bnn_flat file;
-    bnn_code code = bnn_translation_start(request, report, &w.t, err);
+    bnn_code code = bnn_translation_start(request, 0, report, &w.t, err);
     bnn_flat_start(&file, NULL);
     if (code == BNN_OK) {
         w.dab = bnn_dab_start(w.t.arena);

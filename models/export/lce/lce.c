@@ -124,7 +124,8 @@ static bnn_code write_lce(const bnn_export_request *request, const char *path,
     bnn_flat f;
     bnn_code code;
     bnn_flat_start(&f, "TFL3");
-    if (!(code = bnn_translation_start(request, report, &l.t, err)) && !(code = put_network(&l)) &&
+    if (!(code = bnn_translation_start(request, 0, report, &l.t, err)) &&
+        !(code = put_network(&l)) &&
         !(code = bnn_tfl_write(&l.model, bnn_translation_description(&l.t), &f, err)) &&
         !(code = bnn_translation_write(&l.t, path, f.data, f.size))) {
         tell(&l, &l.as_floats,

@@ -188,6 +188,12 @@ const char *bnn_onnx_int8s(bnn_onnx *o, const char *name, size_t rank, const int
                                  dims, values));
 }
 
+const char *bnn_onnx_bytes(bnn_onnx *o, const char *name, size_t rank, const int64_t *dims,
+                           const int8_t *values) {
+    return name_of(
+        constant(o, name, ONNX__TENSOR_PROTO__DATA_TYPE__INT8, sizeof *values, rank, dims, values));
+}
+
 const char *bnn_onnx_number(bnn_onnx *o, float value) {
     static const int64_t none[1];
     const char *name = text(o, bnn_arena_format(o->t->arena, "number_%.9g", (double)value));
@@ -287,37 +293,48 @@ const char *bnn_onnx_get(bnn_onnx *o, bnn_t tensor) {
 
 /* ---- the file ---- */
 
-/* Messages of what a file has once; they live while it is packed. */
+/* The messages that describe an input or the output. */
 typedef struct shaped {
-    Onnx__ValueInfoProto info, *list[1];
+    Onnx__ValueInfoProto info;
     Onnx__TypeProto type;
     Onnx__TypeProto__Tensor tensor;
     Onnx__TensorShapeProto shape;
-    Onnx__TensorShapeProto__Dimension dim[1 + MAX_RANK], *dims[1 + MAX_RANK];
+    Onnx__TensorShapeProto__Dimension dim[1 + BNN_ONNX_RANK], *dims[1 + BNN_ONNX_RANK];
 } shaped;
 
-/* Floats of this shape, for any batch. */
-static void shape(shaped *s, char *name, size_t rank, const int64_t *dims) {
+/* Of any batch. */
+static void shape(bnn_onnx *o, shaped *s, const bnn_onnx_port *port) {
     onnx__value_info_proto__init(&s->info);
     onnx__type_proto__init(&s->type);
     onnx__type_proto__tensor__init(&s->tensor);
     onnx__tensor_shape_proto__init(&s->shape);
-    for (size_t i = 0; i <= rank; i++) {
+    for (size_t i = 0; i <= port->rank; i++) {
         onnx__tensor_shape_proto__dimension__init(&s->dim[i]);
-        s->dim[i].dim_value = i ? dims[i - 1] : 0;
+        s->dim[i].dim_value = i ? port->dims[i - 1] : 0;
         s->dim[i].has_dim_value = i > 0;
         s->dim[i].dim_param = i ? NULL : "N";
         s->dims[i] = &s->dim[i];
     }
-    s->shape.n_dim = rank + 1;
+    s->shape.n_dim = port->rank + 1;
     s->shape.dim = s->dims;
-    s->tensor.elem_type = ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT;
+    s->tensor.elem_type = port->integers ? ONNX__TENSOR_PROTO__DATA_TYPE__INT32
+                                         : ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT;
     s->tensor.has_elem_type = 1;
     s->tensor.shape = &s->shape;
     s->type.tensor_type = &s->tensor;
-    s->info.name = name;
+    s->info.name = text(o, bnn_arena_format(o->t->arena, "%s", port->name));
     s->info.type = &s->type;
-    s->list[0] = &s->info;
+}
+
+/* They live while the file is packed. */
+static Onnx__ValueInfoProto **shapes(bnn_onnx *o, size_t count, const bnn_onnx_port *ports) {
+    shaped *s = room(o, count, sizeof *s);
+    Onnx__ValueInfoProto **list = room(o, count, sizeof *list);
+    for (size_t i = 0; i < count && !o->failed; i++) {
+        shape(o, &s[i], &ports[i]);
+        list[i] = &s[i].info;
+    }
+    return list;
 }
 
 /* The lists as arrays. */
@@ -371,26 +388,24 @@ static bnn_code pack(bnn_onnx *o, const Onnx__ModelProto *model, const char *pat
     return code;
 }
 
-bnn_code bnn_onnx_write(bnn_onnx *o, const char *path, size_t in_rank, const int64_t *in_dims,
-                        size_t out_rank, const int64_t *out_dims) {
+bnn_code bnn_onnx_write(bnn_onnx *o, const char *path, size_t count, const bnn_onnx_port *in,
+                        const bnn_onnx_port *out) {
     Onnx__ModelProto model = ONNX__MODEL_PROTO__INIT;
     Onnx__GraphProto graph = ONNX__GRAPH_PROTO__INIT;
     Onnx__OperatorSetIdProto ops = ONNX__OPERATOR_SET_ID_PROTO__INIT, *all_ops[] = {&ops};
-    shaped in, out;
-    shape(&in, "input", in_rank, in_dims);
-    shape(&out, "logits", out_rank, out_dims);
     gather(o, &graph);
     describe(o, &model);
+    graph.input = shapes(o, count, in);
+    graph.output = shapes(o, 1, out);
     if (!o->failed) {
-        o->last_node->proto.output[0] = "logits";
+        o->last_node->proto.output[0] = graph.output[0]->name;
     }
     ops.domain = "";
     ops.version = 13;
     ops.has_version = 1;
     graph.name = "bnn";
-    graph.n_input = graph.n_output = 1;
-    graph.input = in.list;
-    graph.output = out.list;
+    graph.n_input = count;
+    graph.n_output = 1;
     model.ir_version = 7;
     model.has_ir_version = 1;
     model.producer_name = "bnn";

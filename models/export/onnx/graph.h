@@ -50,6 +50,9 @@ const char *bnn_onnx_floats(bnn_onnx *o, const char *name, size_t rank, const in
                             const float *values);
 const char *bnn_onnx_int8s(bnn_onnx *o, const char *name, size_t rank, const int64_t *dims,
                            const int8_t *values);
+/* Bytes that stay bytes: who reads them makes floats of what it takes. */
+const char *bnn_onnx_bytes(bnn_onnx *o, const char *name, size_t rank, const int64_t *dims,
+                           const int8_t *values);
 const char *bnn_onnx_number(bnn_onnx *o, float value);
 const char *bnn_onnx_list(bnn_onnx *o, size_t count, const int64_t *values); /* a shape, axes */
 /* A value a channel, of a tensor of that form. */
@@ -73,8 +76,17 @@ bnn_onnx_value bnn_onnx_any(const bnn_onnx *o, bnn_t tensor);
 const char *bnn_onnx_reshape(bnn_onnx *o, const char *x, size_t rank, const int64_t *dims);
 const char *bnn_onnx_transpose(bnn_onnx *o, const char *x, size_t rank, const int64_t *order);
 
-/* The whole model, whose result is the last node's; `dims` of input and output follow the batch. */
-bnn_code bnn_onnx_write(bnn_onnx *o, const char *path, size_t in_rank, const int64_t *in_dims,
-                        size_t out_rank, const int64_t *out_dims);
+/* An input or the output; its `dims` follow the batch. */
+enum { BNN_ONNX_RANK = 3 };
+typedef struct bnn_onnx_port {
+    const char *name;
+    int integers; /* of 32 bits, not floats */
+    size_t rank;
+    int64_t dims[BNN_ONNX_RANK];
+} bnn_onnx_port;
+
+/* The whole model, whose result is the last node's. */
+bnn_code bnn_onnx_write(bnn_onnx *o, const char *path, size_t count, const bnn_onnx_port *in,
+                        const bnn_onnx_port *out);
 
 #endif

@@ -24,7 +24,13 @@ static const struct {
              {&bnn_move_op, bnn_onnx_move},
              {&bnn_concat_op, bnn_onnx_concat},
              {&bnn_diagonal_op, bnn_onnx_diagonal},
-             {&bnn_batch_product_op, bnn_onnx_batch_product}};
+             {&bnn_batch_product_op, bnn_onnx_batch_product},
+             {&bnn_embedding_op, bnn_onnx_embedding},
+             {&bnn_layer_norm_op, bnn_onnx_layer_norm},
+             {&bnn_gelu_op, bnn_onnx_gelu},
+             {&bnn_tanh_op, bnn_onnx_tanh},
+             {&bnn_attention_op, bnn_onnx_attention},
+             {&bnn_bi_attention_op, bnn_onnx_bi_attention}};
 
 const char *bnn_onnx_name(const bnn_onnx *o, bnn_t constant) {
     const bnn_constant *c = bnn_inference_constant_of(&o->t->plain, constant);
@@ -32,37 +38,55 @@ const char *bnn_onnx_name(const bnn_onnx *o, bnn_t constant) {
 }
 
 /* Points and frames of one row come as PyTorch has them, [N,C,points]. */
-static size_t put_input(bnn_onnx *o, int64_t dims[3]) {
+static bnn_onnx_port put_floats(bnn_onnx *o, bnn_t input) {
     static const int64_t row[] = {2};
-    const bnn_t input = o->t->plain.inputs[0];
     const bnn_shape s = bnn_shape_of(o->t->graph, input);
     const char *x = "input";
     const int points = strcmp(o->t->request->spec->arch->inputs[0], "points") == 0;
-    dims[0] = s.c;
-    dims[1] = points ? s.w : s.h;
-    dims[2] = s.w;
     if (points) {
         x = BNN_ONNX_OP(o, "Unsqueeze", x, bnn_onnx_list(o, 1, row));
     }
     bnn_onnx_put(o, input, x, (bnn_onnx_form){0, 1});
-    return points ? 2 : 3;
+    return (bnn_onnx_port){"input", 0, points ? 2 : 3, {s.c, points ? s.w : s.h, s.w}};
+}
+
+/* One of the inputs of a network of text: a number a token, [N,T]. */
+static bnn_onnx_port put_integers(bnn_onnx *o, bnn_t input) {
+    const char *name = bnn_graph_name_of(o->t->graph, input);
+    bnn_onnx_put(o, input, name, (bnn_onnx_form){0, 1});
+    return (bnn_onnx_port){name, 1, 1, {bnn_shape_of(o->t->graph, input).w}};
+}
+
+/* A file's network may be one that no builder makes. */
+static bnn_code put_inputs(bnn_onnx *o, bnn_onnx_port in[BNN_MAX_INPUTS]) {
+    const bnn_inference *plain = &o->t->plain;
+    const int integers = bnn_dtype_of(plain->graph, plain->inputs[0]) == BNN_I32;
+    int fits = plain->input_count == 1 || (integers && plain->input_count <= BNN_MAX_INPUTS);
+    for (int i = 0; fits && i < plain->input_count; i++) {
+        const bnn_shape s = bnn_shape_of(plain->graph, plain->inputs[i]);
+        fits = bnn_dtype_of(plain->graph, plain->inputs[i]) == (integers ? BNN_I32 : BNN_F32) &&
+               (!integers || (s.h == 1 && s.c == 1));
+        in[i] = (integers ? put_integers : put_floats)(o, plain->inputs[i]);
+    }
+    return fits ? BNN_OK
+                : bnn_fail(o->t->err, BNN_ERR_UNSUPPORTED,
+                           "the network's inputs are neither one of floats nor numbers of tokens, "
+                           "so it is none that was trained here; use the format packed");
 }
 
 /* A row of logits a sample, or [N,points,classes]. */
-static size_t put_output(bnn_onnx *o, int64_t dims[2]) {
+static bnn_onnx_port put_output(bnn_onnx *o) {
     const bnn_t output = o->t->plain.outputs[0];
     const bnn_shape s = bnn_shape_of(o->t->graph, output);
     const char *y = bnn_onnx_get(o, output);
-    const int points = !bnn_onnx_form_of(o, output).flat;
-    dims[0] = points ? s.h * s.w : s.c;
-    dims[1] = s.c;
+    const int points = !bnn_onnx_form_of(o, output).flat, pixels = s.h * s.w;
     if (points) {
         y = bnn_onnx_transpose(o, y, 4, (const int64_t[]){0, 2, 3, 1});
-        bnn_onnx_reshape(o, y, 3, (const int64_t[]){0, dims[0], s.c});
+        bnn_onnx_reshape(o, y, 3, (const int64_t[]){0, pixels, s.c});
     } else {
         BNN_ONNX_OP(o, "Identity", y);
     }
-    return points ? 2 : 1;
+    return (bnn_onnx_port){"logits", 0, points ? 2 : 1, {points ? pixels : s.c, s.c}};
 }
 
 static bnn_code translate(bnn_onnx *o, const bnn_node *node) {
@@ -79,17 +103,17 @@ static bnn_code write(const bnn_export_request *request, const char *path,
                       bnn_export_report *report, bnn_error *err) {
     bnn_translation t;
     bnn_onnx o;
-    int64_t in[3], out[2];
-    bnn_code code = bnn_translation_start(request, report, &t, err);
+    bnn_onnx_port in[BNN_MAX_INPUTS];
+    bnn_code code = bnn_translation_start(request, 1, report, &t, err);
     if (code == BNN_OK) {
         bnn_onnx_start(&o, &t);
-        const size_t in_rank = put_input(&o, in);
+        code = put_inputs(&o, in);
         for (size_t i = 0; code == BNN_OK && i < bnn_graph_node_count(t.graph); i++) {
             code = translate(&o, bnn_graph_node(t.graph, i));
         }
         if (code == BNN_OK) {
-            const size_t out_rank = put_output(&o, out);
-            code = bnn_onnx_write(&o, path, in_rank, in, out_rank, out);
+            const bnn_onnx_port out = put_output(&o);
+            code = bnn_onnx_write(&o, path, (size_t)t.plain.input_count, in, &out);
         }
     }
     bnn_translation_free(&t);

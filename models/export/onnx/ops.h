@@ -16,6 +16,10 @@ bnn_onnx_translate bnn_onnx_affine, bnn_onnx_add, bnn_onnx_clamp, bnn_onnx_sign,
 bnn_onnx_translate bnn_onnx_max_pool, bnn_onnx_global_avg_pool, bnn_onnx_global_max_pool,
     bnn_onnx_reshape_node, bnn_onnx_move, bnn_onnx_concat, bnn_onnx_diagonal;
 
+/* text.c: tokens, [N,C,1,T] */
+bnn_onnx_translate bnn_onnx_embedding, bnn_onnx_layer_norm, bnn_onnx_gelu, bnn_onnx_tanh,
+    bnn_onnx_attention, bnn_onnx_bi_attention;
+
 /* What a constant is called in the file the network comes from. */
 const char *bnn_onnx_name(const bnn_onnx *o, bnn_t constant);
 
