@@ -58,11 +58,8 @@ of_steps="--arch faster_rcnn_resnet18 --algo reactnet --canvas 32 $data --batch-
     --checkpoint-every 1"
 # shellcheck disable=SC2086 # words
 check 'without a stop' "$train" $of_steps --output whole
-a_step_is_saved() {
-    [ -e part/last.safetensors ] && [ "$("$helper" metadata part/last.safetensors steps)" -gt 0 ]
-}
 # shellcheck disable=SC2086 # words
-freeze a_step_is_saved "$train" $of_steps --output part
+freeze 'grep -qs step.:0 part/steps.jsonl' "$train" $of_steps --output part
 thaw INT
 equal 'interrupted' "$ended" 130
 [ "$(count_lines part/steps.jsonl)" -lt 3 ] || fail 'interrupted: behind an epoch' part/steps.jsonl
