@@ -146,6 +146,7 @@ const bnn_dataset_info bnn_dataset_coco = {
     .default_dir = NULL,
     .task = "detect_coco",
     .samples = "images",
+    .small_boxes = 1,
     .field = bnn_fields_of_boxes,
     .fields = BNN_BOX_FIELDS,
     .classes = CLASSES,

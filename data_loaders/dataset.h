@@ -47,6 +47,7 @@ typedef struct bnn_dataset_info {
     const char *task;        /* the name of what is to be learned (models/tasks/task.h) */
     const char *samples;     /* what a sample is called: "images" */
     int pairs;               /* of texts: a sample is two of them */
+    int small_boxes;         /* of photographs with boxes: many are far smaller than VOC's */
     const char *variant;     /* the option that names a part or a choice of the set, or NULL */
     const bnn_field *field;  /* of a sample; first what a network sees */
     int fields;

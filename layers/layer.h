@@ -28,6 +28,7 @@ typedef struct bnn_build {
     float dropout; /* in training the probability to drop a value, where a network drops any */
     int frozen;    /* parameters that are added stay as they are */
     int fixed_batch_norm; /* batch norms run as in evaluation, their parameters stay as they are */
+    int small_boxes;      /* anchors begin smaller than for VOC's boxes, where a network has such */
     int without_dice;     /* what is drawn is taken in even steps instead (tests) */
 } bnn_build;
 

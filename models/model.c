@@ -89,7 +89,11 @@ bnn_code bnn_net_build(const bnn_spec *spec, const bnn_device *device, bnn_param
                        int batch, int training, bnn_net *net, bnn_error *err) {
     bnn_graph *g = bnn_graph_create(device, params, training);
     int inputs;
-    *net = (bnn_net){.graph = g, .loss = BNN_NONE, .task_loss = BNN_NONE, .penalty = BNN_NONE};
+    *net = (bnn_net){.graph = g,
+                     .loss = BNN_NONE,
+                     .task_loss = BNN_NONE,
+                     .penalty = BNN_NONE,
+                     .terms = BNN_NONE};
     if (!g) {
         return bnn_fail(err, BNN_ERR_MEMORY, "out of memory for the graph");
     }
@@ -101,6 +105,7 @@ bnn_code bnn_net_build(const bnn_spec *spec, const bnn_device *device, bnn_param
                        .phase = spec->phase,
                        .pool = spec->pool,
                        .ties = spec->ties,
+                       .small_boxes = spec->small_boxes,
                        .dropout = spec->dropout};
     net->fields = bnn_spec_fields(spec, net->field, &inputs);
     for (int i = 0; i < inputs; i++) {
@@ -116,7 +121,11 @@ bnn_code bnn_net_build(const bnn_spec *spec, const bnn_device *device, bnn_param
     if (training) {
         net->loss = net->task_loss = spec->task->loss(&build, &output, net->input + inputs);
     }
-    net->output = output.losses ? bnn_op_concat(g, output.terms, output.term) : output.main;
+    if (output.terms > 0) {
+        net->terms = bnn_op_concat(g, output.terms, output.term);
+        bnn_graph_keep(g, net->terms);
+    }
+    net->output = output.main >= 0 ? output.main : net->terms;
     net->shown = output;
     bnn_graph_keep(g, net->output);
     if (training) {

@@ -23,6 +23,7 @@ struct bnn_spec {
     float dropout;                        /* in training, of a network that drops values; 0: none */
     const bnn_comm *statistics;           /* in training: of whose batches, or NULL (graph.h) */
     bnn_ties ties;                        /* of a binary network with attention */
+    int small_boxes;                      /* of a detector: its anchors are for such as COCO's */
     bnn_pool pool;                        /* of points, where the architecture has such a layer */
     /* How images were prepared; travels with the model. What they were normalized with, on the
      * 0..255 scale; and the picture that stands in the middle of the input, with black around: of
@@ -59,6 +60,7 @@ typedef struct bnn_net {
     int fields;
     bnn_t input[BNN_MAX_FIELDS]; /* where each goes */
     bnn_t output;                /* of a detector in training: the terms of its loss */
+    bnn_t terms;                 /* of a loss of several, one behind the other; else BNN_NONE */
     bnn_t loss;                  /* BNN_NONE in evaluation */
     bnn_t task_loss, penalty;    /* its terms; no penalty: BNN_NONE. Under a teacher the task's loss
                                     is none of them, but told */

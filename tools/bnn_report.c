@@ -14,6 +14,7 @@
 #include "tools/report/bibench.h"
 #include "tools/report/devices.h"
 #include "tools/report/page.h"
+#include "tools/report/sweep_page.h"
 #include "tools/cli/start.h"
 
 static const char *output, *json_file, *twin, *corruption = "main", *tables;
@@ -230,17 +231,6 @@ static bnn_code compare_page(report *r, bnn_error *err) {
 
 /* ---- bibench ---- */
 
-/* How the page leads to the runs, which lie in the sweep. */
-static const char *link_base(const char *sweep, char base[PATH_MAX + 2]) {
-    char room[PATH_MAX];
-    if (!bnn_options_given(&program, "output")) {
-        return "";
-    }
-    const int beside = !strchr(output, '/') && sweep[0] != '/';
-    snprintf(base, PATH_MAX + 2, "%s/", beside ? sweep : bnn_recorded_path(sweep, room));
-    return base;
-}
-
 static bnn_code open_sweep(report *r, bnn_error *err) {
     char base[PATH_MAX + 2];
     r->bibench.options =
@@ -251,9 +241,12 @@ static bnn_code open_sweep(report *r, bnn_error *err) {
                               .scalings = multiply_scales,
                               .count_undeployable = count_undeployable};
     bnn_code code = bnn_corruption_list_parse(corruption, &r->bibench.options.corruptions, err);
-    return code == BNN_OK
-               ? bnn_bibench_read(&r->bibench, operands[1], link_base(operands[1], base), err)
-               : code;
+    return code == BNN_OK ? bnn_bibench_read(&r->bibench, operands[1],
+                                             bnn_options_given(&program, "output")
+                                                 ? bnn_page_link_base(output, operands[1], base)
+                                                 : "",
+                                             err)
+                          : code;
 }
 
 static bnn_code sweep_page(report *r, bnn_error *err) {

@@ -12,17 +12,18 @@
 #include "tools/cli/json_file.h"
 #include "tools/cli/lock.h"
 #include "tools/cli/start.h"
+#include "tools/report/sweep_page.h"
 #include "tools/run/outputs.h"
 #include "tools/sweep/sweep.h"
 
-static const char *output, *data_dir, *cell, *backend = "local", *json_file;
-static int64_t jobs = 1, threads = 0, limit = 0;
+static const char *output, *data_dir, *cell, *backend = "local", *json_file, *html;
+static int64_t jobs = 1, threads = 0, limit = 0, every = 0;
 static bool retry, no_measure;
 static const char *operands[2];
 
 static const char *const backends[] = {"local", "make", "slurm", NULL};
 
-enum { PLAN = 1, RUN = 2, STATUS = 4 };
+enum { PLAN = 1, RUN = 2, STATUS = 4, PAGE_SECONDS = 30 };
 
 static bnn_option options[] = {
     {"output", BNN_OPTION_STRING, &output, "DIR", "Folder of the sweep.",
@@ -49,6 +50,12 @@ static bnn_option options[] = {
      .default_text = NULL},
     {"json", BNN_OPTION_STRING, &json_file, "FILE",
      "With plan and status: the table as JSON; - for standard output.", .default_text = NULL},
+    {"html", BNN_OPTION_STRING, &html, "FILE",
+     "With status: the table as a page, which a browser reads again by itself while cells run.",
+     .default_text = NULL},
+    {"every", BNN_OPTION_INT, &every, "SECONDS",
+     "With status: again and again, until no cell waits or runs.", .default_text = "once", .min = 1,
+     .max = 86400},
 };
 
 /* Which commands an option is for. */
@@ -65,7 +72,9 @@ static const struct {
             {"cell", RUN, "run"},
             {"backend", RUN, "run"},
             {"no-measure", PLAN, "plan"},
-            {"json", PLAN | STATUS, "plan and status"}};
+            {"json", PLAN | STATUS, "plan and status"},
+            {"html", STATUS, "status"},
+            {"every", STATUS, "status"}};
 
 static bnn_program program = {
     .name = "bnn-sweep",
@@ -81,7 +90,8 @@ static bnn_program program = {
         "measured from a few real steps of each kind. run works on them, --jobs at a time; stop it "
         "at any moment, or kill it: the same command goes on where it was, and a cell is done "
         "once, even if several work on one folder. A cell that fails is left, with its log.txt, "
-        "for --retry. status prints what has become of them. bnn-report bibench SWEEP makes the "
+        "for --retry. status prints what has become of them, with --html also as a page. "
+        "bnn-report bibench SWEEP makes the "
         "six tables of BiBench of it.\n"
         "A plan: {\"groups\": [{\"name\": \"first\", \"algos\": [\"fp32\", \"bnn\"], \"archs\": "
         "[\"resnet*\"], \"data\": [\"cifar10\"], \"seeds\": [1, 2], \"options\": {\"epochs\": 10}, "
@@ -94,6 +104,7 @@ static bnn_program program = {
     .examples = "bnn-sweep plan quick --data-dir cifar10=cifar-10-batches-bin\n"
                 "bnn-sweep run quick --data-dir cifar10=cifar-10-batches-bin -j 2\n"
                 "bnn-sweep status sweeps/quick\n"
+                "bnn-sweep status sweeps/quick --html status.html --every 30\n"
                 "bnn-sweep run my-plan.json --output /scratch/sweep --backend slurm\n"
                 "bnn-report bibench sweeps/quick",
     .options = options,
@@ -222,14 +233,50 @@ static bnn_code plan(bnn_sweep *sweep, bnn_error *err) {
     return write_json(json, code, err);
 }
 
-static bnn_code status(bnn_sweep *sweep, bnn_error *err) {
+/* Does any cell still wait or run? */
+static int goes_on(const json_t *json) {
+    const json_t *cells = json_object_get(json, "cells");
+    for (size_t i = 0; i < json_array_size(cells); i++) {
+        const char *state = json_string_value(json_object_get(json_array_get(cells, i), "state"));
+        if (state && (strcmp(state, "runs") == 0 || strcmp(state, "waits") == 0)) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
+static bnn_code status_once(bnn_sweep *sweep, int *more, bnn_error *err) {
     json_t *json = NULL;
+    bnn_code code = bnn_sweep_status(sweep, stdout, &json, err);
+    if (code == BNN_OK && html) {
+        code =
+            json ? bnn_sweep_page(json, sweep->folder, html, every ? (int)every : PAGE_SECONDS, err)
+                 : bnn_fail(err, BNN_ERR_MEMORY, "out of memory");
+    }
+    *more = goes_on(json);
+    return write_json(json, code, err);
+}
+
+static bnn_code status(bnn_sweep *sweep, bnn_error *err) {
+    const struct timespec pause = {(time_t)every, 0};
+    int more = 1;
+    bnn_code code = BNN_OK;
     if (!*sweep->folder) {
         return bnn_fail(err, BNN_ERR_ARGUMENT, "%s: status is of a sweep's folder, not of a plan",
                         operands[1]);
     }
-    bnn_code code = bnn_sweep_status(sweep, stdout, &json, err);
-    return write_json(json, code, err);
+    for (;;) {
+        code = status_once(sweep, &more, err);
+        if (code != BNN_OK || !every || !more || bnn_interrupted()) {
+            return code;
+        }
+        fflush(stdout);
+        nanosleep(&pause, NULL); /* a signal ends it */
+        if (bnn_interrupted()) {
+            return BNN_OK;
+        }
+        fputs(isatty(STDOUT_FILENO) ? "\033[H\033[J" : "\n", stdout);
+    }
 }
 
 /* One at a time, who cleans up what killed ones were writing; others need a moment only. */
@@ -299,6 +346,7 @@ static bnn_code check_outputs(bnn_error *err) {
     bnn_outputs outputs = {0};
     bnn_outputs_read(&outputs, "PLAN", is_folder(operands[1]) ? NULL : operands[1]);
     bnn_outputs_result(&outputs, "--json", &json_file);
+    bnn_outputs_result(&outputs, "--html", &html);
     bnn_code code = bnn_outputs_check(&outputs, err);
     bnn_outputs_free(&outputs);
     return code;

@@ -28,6 +28,9 @@ static bnn_shape picture_of(const bnn_spec *spec) {
                : (bnn_shape){1, spec->height, spec->width, spec->channels};
 }
 
+/* For which boxes a detector's anchors are. */
+static const char *const anchor_names[] = {"voc", "coco", NULL};
+
 size_t bnn_spec_meta(const bnn_spec *spec, bnn_arena *arena, bnn_meta meta[BNN_SPEC_META]) {
     size_t n = 0;
     meta[n++] = (bnn_meta){"arch", spec->arch->name};
@@ -51,6 +54,9 @@ size_t bnn_spec_meta(const bnn_spec *spec, bnn_arena *arena, bnn_meta meta[BNN_S
     meta[n++] = (bnn_meta){"pool", bnn_pool_names[spec->pool]};
     if (spec->arch->heads && spec->binarizer) {
         meta[n++] = (bnn_meta){"ties", bnn_ties_names[spec->ties]};
+    }
+    if (spec->arch->detections) {
+        meta[n++] = (bnn_meta){"anchors", anchor_names[spec->small_boxes != 0]};
     }
     meta[n++] = (bnn_meta){"variant", spec->variant ? spec->variant : ""};
     if (spec->task != spec->arch->task) {
@@ -194,6 +200,32 @@ static bnn_code check_text(const char *path, const bnn_spec *spec, bnn_error *er
                           path, tokens, spec->arch->name, spec->arch->vocabulary);
 }
 
+/* What an entry chooses of these names; without one, `out` stays as it is. */
+static bnn_code read_choice(const char *path, const bnn_st_file *file, const char *key,
+                            const char *const *names, int *out, bnn_error *err) {
+    const char *text = bnn_st_metadata(file, key);
+    const int number = text ? bnn_name_find(names, text) : *out;
+    if (number < 0) {
+        return bnn_fail(err, BNN_ERR_FORMAT, "%s: metadata '%s' is '%.64s'; the file is damaged",
+                        path, key, text);
+    }
+    *out = number;
+    return BNN_OK;
+}
+
+static bnn_code read_choices(const char *path, const bnn_st_file *file, bnn_spec *spec,
+                             bnn_error *err) {
+    int pool = BNN_POOL_USUAL, ties = BNN_TIES_PLUS;
+    bnn_code code = read_choice(path, file, "pool", bnn_pool_names, &pool, err);
+    code = code == BNN_OK ? read_choice(path, file, "ties", bnn_ties_names, &ties, err) : code;
+    code = code == BNN_OK
+               ? read_choice(path, file, "anchors", anchor_names, &spec->small_boxes, err)
+               : code;
+    spec->pool = (bnn_pool)pool;
+    spec->ties = (bnn_ties)ties;
+    return code;
+}
+
 bnn_code bnn_spec_read(const char *path, const bnn_st_file *file, const bnn_spec_given *given,
                        bnn_spec *spec, bnn_error *err) {
     const char *arch = bnn_st_metadata(file, "arch"), *algo = bnn_st_metadata(file, "algo");
@@ -223,16 +255,9 @@ bnn_code bnn_spec_read(const char *path, const bnn_st_file *file, const bnn_spec
     }
     int phases = spec->binarizer ? spec->binarizer->phases : 1;
     int input[3] = {spec->channels, spec->height, spec->width};
-    const char *pool = bnn_st_metadata(file, "pool");
-    const char *ties = bnn_st_metadata(file, "ties");
-    const int pool_number = pool ? bnn_name_find(bnn_pool_names, pool) : BNN_POOL_USUAL;
-    const int ties_number = ties ? bnn_name_find(bnn_ties_names, ties) : BNN_TIES_PLUS;
-    if (pool_number < 0 || ties_number < 0) {
-        return bnn_fail(err, BNN_ERR_FORMAT, "%s: metadata '%s' is '%.64s'; the file is damaged",
-                        path, pool_number < 0 ? "pool" : "ties", pool_number < 0 ? pool : ties);
+    if ((code = read_choices(path, file, spec, err)) != BNN_OK) {
+        return code;
     }
-    spec->pool = (bnn_pool)pool_number;
-    spec->ties = (bnn_ties)ties_number;
     const char *variant = bnn_st_metadata(file, "variant");
     const char *names = bnn_st_metadata(file, "class_names");
     const char *ids = bnn_st_metadata(file, "class_ids");

@@ -35,7 +35,7 @@ typedef struct bnn_spec_given {
 bnn_code bnn_spec_read(const char *path, const bnn_st_file *file, const bnn_spec_given *given,
                        bnn_spec *spec, bnn_error *err);
 /* ... and its metadata entries, for writing: at most BNN_SPEC_META of them, texts in `arena`. */
-#define BNN_SPEC_META 16
+#define BNN_SPEC_META 17
 size_t bnn_spec_meta(const bnn_spec *spec, bnn_arena *arena, bnn_meta meta[BNN_SPEC_META]);
 /* A value that is NULL, as an arena out of memory leaves it, is an error. */
 bnn_code bnn_meta_add(bnn_st_writer *writer, const bnn_meta *meta, size_t count, bnn_error *err);

@@ -4,6 +4,7 @@
  * adds to it is in no float file. */
 #include "models/files/init_from.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "models/files/packed.h"
@@ -21,8 +22,49 @@ typedef struct taking {
     bnn_params *twin, *params;
     bnn_arena *arena;
     bnn_init_result *result;
+    int classifier;       /* the file is one's, the network begins as a part of one */
     amount wanted, taken; /* of what the twin has, too */
 } taking;
+
+typedef struct other_name {
+    char s[512];
+} other_name;
+
+/* What a classifier calls it, or "". */
+static other_name name_in_classifier(const bnn_spec *spec, const char *name) {
+    other_name other = {""};
+    for (int i = 0; spec->arch->stem[i][0]; i++) {
+        const char *own = spec->arch->stem[i][0];
+        const size_t length = strlen(own);
+        if (strncmp(name, own, length) == 0) {
+            snprintf(other.s, sizeof other.s, "%s%.*s", spec->arch->stem[i][1],
+                     (int)sizeof other.s / 2, name + length);
+        }
+    }
+    return other;
+}
+
+/* What it is called in the file, if it is there. */
+static other_name name_of(const taking *t, const bnn_param *p) {
+    other_name name;
+    snprintf(name.s, sizeof name.s, "%.*s", (int)sizeof name.s - 1, p->name);
+    return t->classifier ? name_in_classifier(t->spec, p->name) : name;
+}
+
+/* Nothing that a classifier does not have is in the file, but something by its name for it. */
+static int is_classifier(const taking *t) {
+    size_t named = 0;
+    for (size_t i = 0; i < t->params->count && t->spec->arch->stem[0][0]; i++) {
+        const bnn_param *p = t->params->list[i];
+        const other_name other = name_in_classifier(t->spec, p->name);
+        char why[BNN_WHY_BYTES];
+        if (!*other.s && bnn_weights_find(&t->weights, p->name, p, why)) {
+            return 0;
+        }
+        named += *other.s && bnn_weights_find(&t->weights, other.s, p, why);
+    }
+    return named > 0;
+}
 
 static void count(amount *a, const bnn_param *param) {
     a->tensors++;
@@ -53,12 +95,24 @@ static int is_state(const char *name) {
            (length >= tail && strcmp(name + length - tail, counter) == 0);
 }
 
+/* Whether a parameter is called so by a classifier. */
+static int is_of_classifier(const taking *t, const char *bare) {
+    for (size_t i = 0; t->classifier && i < t->params->count; i++) {
+        if (strcmp(name_in_classifier(t->spec, t->params->list[i]->name).s, bare) == 0) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
 static size_t count_unused(const taking *t) {
     size_t unused = 0;
     for (size_t i = 0; i < bnn_st_count(t->weights.file); i++) {
         const char *name = bnn_st_at(t->weights.file, i)->name;
-        unused += !bnn_weights_param(&t->weights, t->params, name) &&
-                  !is_state(bnn_weights_bare(&t->weights, name));
+        const char *bare = bnn_weights_bare(&t->weights, name);
+        unused += !(t->classifier ? is_of_classifier(t, bare)
+                                  : bnn_weights_param(&t->weights, t->params, name) != NULL) &&
+                  !is_state(bare);
     }
     return unused;
 }
@@ -80,8 +134,13 @@ static bnn_code take(taking *t, int of_twin, bnn_error *err) {
         if ((bnn_params_find(t->twin, p->name) != NULL) != of_twin) {
             continue;
         }
-        int found = bnn_weights_find(&t->weights, p->name, p, why) != NULL;
-        code = found ? bnn_weights_read(&t->weights, p->name, p, bnn_param_data(t->params, p), err)
+        const other_name name = name_of(t, p);
+        if (!*name.s) { /* a classifier has none */
+            t->result->fresh++;
+            continue;
+        }
+        int found = bnn_weights_find(&t->weights, name.s, p, why) != NULL;
+        code = found ? bnn_weights_read(&t->weights, name.s, p, bnn_param_data(t->params, p), err)
                      : note(t, p, why, of_twin, err);
         t->result->taken += found != 0;
         if (of_twin) {
@@ -121,6 +180,7 @@ static bnn_code take_all(taking *t, int partial, bnn_error *err) {
     if (!t->result->notes) {
         return bnn_fail(err, BNN_ERR_MEMORY, "%s: out of memory", t->weights.path);
     }
+    t->classifier = is_classifier(t);
     if (!(code = take(t, 1, err)) && !(code = take(t, 0, err))) {
         t->result->unused = count_unused(t);
         code = judge(t, partial, err);

@@ -24,7 +24,13 @@ typedef struct bnn_arch {
     /* Of detectors: how many detections a sample has (0: it is none), and whether it is as it was
      * published, without batch norms. */
     int detections, without_batch_norm;
+    /* Where a classifier, with whose weights it may start (init_from.h), has other names:
+     * parameters that begin with [0] here begin with [1] there. The last is NULL. */
+    const char *stem[3][2];
     int side; /* of the square that images are stretched to; 0: they keep their proportions */
+    /* Of a loss of several terms what they are called, in the order of bnn_output.term; no name: it
+     * has one. */
+    const char *losses[BNN_MAX_TERMS + 1];
     /* Of two stages: of how many boxes a sample each learns; of the best so many proposals so many
      * stay, in training and in evaluation. */
     int rpn_samples, roi_samples;

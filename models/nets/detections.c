@@ -6,10 +6,11 @@
 const float bnn_rpn_std[4] = {1.0f, 1.0f, 1.0f, 1.0f};
 const float bnn_box_std[4] = {0.1f, 0.1f, 0.2f, 0.2f};
 
-bnn_anchors bnn_ssd_anchors(int level) {
+bnn_anchors bnn_ssd_anchors(int level, int small) {
     static const float stride[BNN_SSD_LEVELS] = {8.0f, 16.0f, 32.0f, 64.0f, 100.0f, 300.0f};
-    static const double size[BNN_SSD_LEVELS + 1] = {30, 60, 111, 162, 213, 264, 315};
-    const double least = size[level], next = size[level + 1];
+    static const double sizes[2][BNN_SSD_LEVELS + 1] = {{30, 60, 111, 162, 213, 264, 315},
+                                                        {21, 45, 99, 153, 207, 261, 315}};
+    const double least = sizes[small != 0][level], next = sizes[small != 0][level + 1];
     const int most_ratio = level >= 1 && level <= 3 ? 3 : 2;
     bnn_anchors a = {.stride = stride[level], .offset = 0.5f, .count = 2};
     a.width[0] = a.height[0] = (float)least;

@@ -8,8 +8,9 @@
 
 /* ---- SSD of 300 x 300 pixels (Liu et al., ECCV 2016) ---- */
 enum { BNN_SSD_LEVELS = 6 };
-/* Anchors of a level, as for VOC. */
-bnn_anchors bnn_ssd_anchors(int level);
+/* Anchors of a level: from 10 % of the picture's side on as for VOC, or from 7 % as for COCO, whose
+ * boxes are smaller. */
+bnn_anchors bnn_ssd_anchors(int level, int small);
 /* From logits [N,1,P,classes + 1], the background last, and deltas [N,1,P,4]; of each level, so
  * many of P behind each other, the best `most` pairs of box and class. */
 bnn_t bnn_ssd_detections(bnn_graph *g, bnn_t logits, bnn_t deltas, bnn_t anchors,

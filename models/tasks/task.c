@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "models/model.h"
 #include "models/tasks/tables.h"
 
 const bnn_task *const bnn_tasks[] = {&bnn_task_classify,
@@ -44,6 +45,9 @@ bnn_code bnn_score_create(const bnn_task *task, const bnn_spec *spec, int traini
                           bnn_score *score, bnn_error *err) {
     *score = (bnn_score){.count = training ? task->training_sums : task->sums(spec),
                          .training = training};
+    for (; training && spec->arch && spec->arch->losses[score->terms]; score->terms++) {
+        score->count++;
+    }
     score->sum = calloc(score->count + 1, sizeof *score->sum);
     score->memo = calloc(1, sizeof *score->memo);
     return score->sum && score->memo
@@ -74,6 +78,17 @@ void bnn_score_reset(bnn_score *score) {
         score->memo->count = 0;
     }
     memset(score->sum, 0, score->count * sizeof *score->sum);
+}
+
+void bnn_score_add_terms(bnn_score *score, const float *term, size_t samples) {
+    for (int i = 0; i < score->terms; i++) {
+        score->sum[score->count - (size_t)score->terms + (size_t)i] +=
+            (double)term[i] * (double)samples;
+    }
+}
+
+double bnn_score_term(const bnn_score *score, int term) {
+    return score->sum[score->count - (size_t)score->terms + (size_t)term] / (double)score->samples;
 }
 
 void bnn_score_free(bnn_score *score) {

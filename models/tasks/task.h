@@ -40,6 +40,7 @@ typedef struct bnn_score {
     double loss; /* sum over the samples */
     size_t count;
     double *sum;  /* [count] */
+    int terms;    /* of the loss, where it has several: the last so many sums */
     int training; /* of what training follows only: nothing is listed */
     double *list; /* [listed], the task's own */
     size_t listed, list_capacity;
@@ -93,6 +94,9 @@ int bnn_metric_better(const bnn_metric *metric, double value, double than);
 bnn_code bnn_score_create(const bnn_task *task, const bnn_spec *spec, int training,
                           bnn_score *score, bnn_error *err);
 void bnn_score_reset(bnn_score *score);
+/* Adds the terms of the mean loss of so many samples; the mean of one over all samples. */
+void bnn_score_add_terms(bnn_score *score, const float *term, size_t samples);
+double bnn_score_term(const bnn_score *score, int term);
 /* Lists numbers; what is listed stays as it is if memory is out. */
 bnn_code bnn_score_append(bnn_score *score, const double *values, size_t count, bnn_error *err);
 void bnn_score_free(bnn_score *score);

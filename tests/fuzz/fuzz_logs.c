@@ -38,8 +38,8 @@ static int begins(const void *whole, size_t size, text part) {
 static void reopen(void) {
     bnn_error err = {0};
     bnn_run_folder run;
-    bnn_insist(bnn_run_reopen(&run, bnn_scratch_folder(), bnn_task_find("classify"), LIMIT, LIMIT,
-                              &err) == BNN_OK);
+    bnn_insist(bnn_run_reopen(&run, bnn_scratch_folder(), bnn_task_find("classify"), NULL, LIMIT,
+                              LIMIT, &err) == BNN_OK);
     bnn_run_close(&run);
 }
 

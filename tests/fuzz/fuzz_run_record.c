@@ -39,8 +39,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size) {
     bnn_step_seconds seconds;
     bnn_arena *arena = bnn_arena_create();
     bnn_insist(arena != NULL);
-    if (bnn_accepted(bnn_metrics_parse("m.csv", text, size, bnn_tasks[0], arena, &metrics, &err),
-                     &err)) {
+    if (bnn_accepted(
+            bnn_metrics_parse("m.csv", text, size, bnn_tasks[0], NULL, arena, &metrics, &err),
+            &err)) {
         draw(&metrics, arena);
     }
     if (bnn_accepted(bnn_step_seconds_parse("s.jsonl", text, size, &seconds, &err), &err)) {

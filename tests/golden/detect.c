@@ -137,7 +137,7 @@ static void anchors(detect_case *c) {
     if (strcmp(golden_text(c->file, "kind", ""), "ssd300") == 0) {
         bnn_t level[BNN_SSD_LEVELS];
         for (int l = 0; l < BNN_SSD_LEVELS; l++) {
-            bnn_anchors a = bnn_ssd_anchors(l);
+            bnn_anchors a = bnn_ssd_anchors(l, 0);
             level[l] = bnn_op_anchors(c->graph, map_of(c, side[l], side[l]), &a);
         }
         all = bnn_op_concat(c->graph, BNN_SSD_LEVELS, level);

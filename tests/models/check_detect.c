@@ -232,6 +232,41 @@ START_TEST(test_score) {
 }
 END_TEST
 
+/* Of a loss of several terms each is told by its mean over the samples. */
+START_TEST(test_terms) {
+    const bnn_spec spec = {
+        .arch = bnn_arch_find("ssd300_vgg16"), .task = &bnn_task_detect, .classes = CLASSES};
+    bnn_error err = {0};
+    bnn_score score;
+    CK_CODE(bnn_score_create(spec.task, &spec, 1, &score, &err));
+    ck_assert(score.terms == 2 && score.count == 2);
+    bnn_score_add_terms(&score, (const float[]){1.0f, 4.0f}, 3);
+    bnn_score_add_terms(&score, (const float[]){2.0f, 0.0f}, 1);
+    score.samples = 4;
+    ck_assert(bnn_score_term(&score, 0) == 1.25 && bnn_score_term(&score, 1) == 3.0);
+    bnn_score_free(&score);
+    CK_CODE(bnn_score_create(spec.task, &spec, 0, &score, &err));
+    ck_assert_int_eq(score.terms, 0); /* an evaluation has no loss */
+    bnn_score_free(&score);
+}
+END_TEST
+
+/* ---- anchors ---- */
+
+/* mmdetection's for COCO: the reference cases are of VOC. */
+START_TEST(test_small_anchors) {
+    static const float least[] = {21, 45, 99, 153, 207, 261}, most[] = {45, 99, 153, 207, 261, 315};
+    for (int l = 0; l < BNN_SSD_LEVELS; l++) {
+        const bnn_anchors a = bnn_ssd_anchors(l, 1), usual = bnn_ssd_anchors(l, 0);
+        ck_assert(a.count == usual.count && a.stride == usual.stride);
+        ck_assert(a.width[0] == least[l] && a.height[0] == least[l]);
+        ck_assert(fabsf(a.width[1] - sqrtf(least[l] * most[l])) < 1e-4f);
+        ck_assert(fabsf(a.width[2] * a.height[2] - least[l] * least[l]) < 1e-2f);
+        ck_assert(usual.width[0] > a.width[0]);
+    }
+}
+END_TEST
+
 /* ---- what does not fit ---- */
 
 START_TEST(test_refusals) {
@@ -258,6 +293,8 @@ int main(void) {
     tcase_add_loop_test(tcase, test_training, 0, NETS);
     tcase_add_loop_test(tcase, test_deployment, 0, NETS);
     tcase_add_test(tcase, test_score);
+    tcase_add_test(tcase, test_terms);
+    tcase_add_test(tcase, test_small_anchors);
     tcase_add_test(tcase, test_refusals);
     suite_add_tcase(suite, tcase);
     SRunner *runner = srunner_create(suite);

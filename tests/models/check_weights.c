@@ -284,6 +284,82 @@ START_TEST(a_prefix_is_found) {
 }
 END_TEST
 
+static void expect_same(const bnn_params *a, const char *name, const bnn_params *b,
+                        const char *other) {
+    ck_assert_mem_eq(values_of(a, name), values_of(b, other),
+                     bnn_params_find(a, name)->count * sizeof(float));
+}
+
+/* A ResNet's stages by their names there, the fourth as what looks at each region. */
+START_TEST(a_detector_starts_from_a_resnet) {
+    static const char *const behind[][2] = {{"", NULL}, {"module.", NULL}};
+    bnn_error err = {0};
+    bnn_init_result result;
+    bnn_spec classifier = spec_of("resnet18", BNN_FLOAT_ALGORITHM);
+    classifier.height = classifier.width = 224;
+    bnn_params *floats = params_of(&classifier);
+    bnn_params_initialize(floats, 3);
+    for (int i = 0; i < 2; i++) {
+        bnn_spec spec = spec_of("faster_rcnn_resnet18", i ? "reactnet" : BNN_FLOAT_ALGORITHM);
+        bnn_params *params = params_of(&spec);
+        write_copies(floats, behind[i]);
+        ck_ok(init(&spec, 0, params, &result, &err), err);
+        ck_assert_uint_eq(result.taken, floats->count - 2);
+        ck_assert_uint_eq(result.unused, 2); /* fc.weight, fc.bias */
+        ck_assert_uint_eq(result.fresh, 10);
+        ck_assert_uint_eq(result.note_count, params->count - result.taken - result.fresh);
+        ck_assert(i || result.note_count == 0);
+        expect_same(params, "backbone.conv1.weight", floats, "conv1.weight");
+        expect_same(params, "backbone.layer3.1.bn2.running_var", floats,
+                    "layer3.1.bn2.running_var");
+        expect_same(params, "roi_head.shared_head.layer4.0.downsample.0.weight", floats,
+                    "layer4.0.downsample.0.weight");
+        bnn_params_free(params);
+    }
+    bnn_params_free(floats);
+}
+END_TEST
+
+/* The convolutions of a VGG, as torchvision calls them; its dense layers have another form. */
+START_TEST(a_detector_starts_from_a_vgg) {
+    bnn_error err = {0};
+    bnn_init_result result;
+    bnn_spec spec = spec_of(_i ? "ssd300_vgg16" : "ssd300_vgg16_plain", BNN_FLOAT_ALGORITHM);
+    bnn_params *params = params_of(&spec), *first = params_of(&spec);
+    bnn_st_writer *writer = bnn_st_writer_create();
+    const int64_t dense[] = {2, 3};
+    float *values = calloc(params->value_count, sizeof *values);
+    const int full = _i ? 44 : 31; /* from there on SSD's own */
+    size_t written = 0;
+    bnn_params_initialize(params, 3);
+    memcpy(first->values, params->values, params->value_count * sizeof *params->values);
+    for (size_t i = 0; i < params->count; i++) {
+        const bnn_param *p = params->list[i];
+        int number;
+        if (sscanf(p->name, "backbone.features.%d", &number) == 1 && number < full) {
+            ck_ok(bnn_st_add_tensor(writer, p->name + strlen("backbone."), BNN_ST_F32, p->ndim,
+                                    p->shape, values, &err),
+                  err);
+            written++;
+        }
+    }
+    ck_ok(bnn_st_add_tensor(writer, "classifier.0.weight", BNN_ST_F32, 2, dense, values, &err),
+          err);
+    ck_ok(bnn_st_write(writer, path, &err), err);
+    ck_ok(init(&spec, 0, params, &result, &err), err);
+    ck_assert_uint_eq(result.taken, written);
+    ck_assert_uint_eq(result.note_count, 4); /* the two dense layers */
+    ck_assert_uint_eq(result.unused, 1);
+    ck_assert_uint_eq(result.taken + result.note_count + result.fresh, params->count);
+    ck_assert(values_of(params, "backbone.features.0.weight")[0] == 0.0f);
+    expect_same(params, "neck.l2_norm.weight", first, "neck.l2_norm.weight");
+    bnn_st_writer_free(writer);
+    free(values);
+    bnn_params_free(params);
+    bnn_params_free(first);
+}
+END_TEST
+
 /* What cannot be read is not written either. */
 START_TEST(no_file_of_what_diverged) {
     static const struct {
@@ -349,6 +425,8 @@ int main(void) {
     tcase_set_timeout(networks, 300);
     tcase_add_loop_test(networks, every_pair_starts_from_its_twin, 0, archs);
     tcase_add_loop_test(networks, a_prefix_is_found, 0, sizeof prefixes / sizeof prefixes[0]);
+    tcase_add_test(networks, a_detector_starts_from_a_resnet);
+    tcase_add_loop_test(networks, a_detector_starts_from_a_vgg, 0, 2);
     tcase_add_test(networks, no_file_of_what_diverged);
     tcase_add_test(networks, long_prefixes);
     suite_add_tcase(suite, numbers);

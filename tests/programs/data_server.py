@@ -60,6 +60,7 @@ ARCHIVES = {
     "good": GOOD,
     "zipped": zip_of({"set/a": "first", "set/sub/b": "second", "__MACOSX/c": "the Mac's"}),
     "badsum": GOOD,
+    "huge": GOOD,
     "short": GOOD,
     "long": GOOD,
     "parent": tar_of(A, member("set/../../evil", b"evil")),
@@ -96,6 +97,8 @@ def make(folder):
             entry["bytes"] += 1
         elif name == "long":
             entry["bytes"] -= 1
+        elif name == "huge":
+            one["unpacked"] = 1 << 50
         elif name == "bomb":
             one["unpacked"] = 1000000
         elif name == "many":

@@ -9,18 +9,23 @@ data='--data voc --years 2012 --data-dir VOCdevkit'
 
 photos=VOCdevkit/VOC2012/JPEGImages
 
-detector() { # NAME OPTIONS...
+detector() { # NAME LOSSES OPTIONS...
     name=$1
-    shift
+    losses=$2
+    shift 2
     # shellcheck disable=SC2086 # words
     check "$name: train" "$train" "$@" $data --batch-size 2 --epochs 1 --limit-train 2 \
         --limit-test 2 --output run
-    matches "$name: no loss of tests" '^0,[^,]*,[^,]*,,' run/metrics.csv
+    matches "$name: no loss of tests" '^0,([^,]+,)+,[^,]*,[^,]*,' run/metrics.csv
+    terms=$(sed -n '1s/test_loss.*//;1s/.*train_loss,//;1s/train_loss_//g;1p' run/metrics.csv)
+    equal "$name: terms of the loss" "$terms" "$losses"
+    matches "$name: terms of the loss" "train loss [0-9.]+ \(${losses%%,*} [0-9.]+, " .out
     check "$name: evaluate" "$evaluate" run --limit-test 2 --predictions of-run
     matches "$name: images and metrics" 'test: 2 images  mAP [0-9.]+%  mAP \(area\) [0-9.]+%' .out
     matches "$name: a class" '^  person +1 boxes' .out
     matches "$name: a class without boxes" '^  cow +0 boxes +-$' .out
     check "$name: pack" "$pack" run --output run.bnn
+    equal "$name: anchors" "$("$helper" metadata run.bnn anchors)" voc
     check "$name: evaluate what is packed" "$evaluate" run.bnn --data-dir VOCdevkit \
         --limit-test 2 --predictions of-packed --detections of-packed.json
     same "$name: the same boxes" of-run of-packed
@@ -45,8 +50,23 @@ detector() { # NAME OPTIONS...
     rm -rf run
 }
 
-detector 'SSD' --arch ssd300_vgg16 --algo reactnet # any threads: check_detect.c
-detector 'Faster R-CNN' --arch faster_rcnn_resnet18 --algo bnn --canvas 32
+detector 'SSD' 'confidence,localization,' --arch ssd300_vgg16 --algo reactnet # any threads: check_detect.c
+detector 'Faster R-CNN' 'rpn_class,rpn_box,class,box,' --arch faster_rcnn_resnet18 --algo bnn --canvas 32
+
+# ---- interrupted, and resumed: as if it had never stopped ----
+of_steps="--arch faster_rcnn_resnet18 --algo reactnet --canvas 32 $data --batch-size 1 --epochs 2
+    --checkpoint-every 1"
+# shellcheck disable=SC2086 # words
+check 'without a stop' "$train" $of_steps --output whole
+# shellcheck disable=SC2086 # words
+freeze 'grep -qs step.:0 part/steps.jsonl' "$train" $of_steps --output part
+thaw INT
+equal 'interrupted' "$ended" 130
+[ "$(count_lines part/steps.jsonl)" -lt 3 ] || fail 'interrupted: behind an epoch' part/steps.jsonl
+check 'resumed' "$train" --resume part
+for file in last.safetensors best.safetensors metrics.csv; do
+    same "resumed: $file" "part/$file" "whole/$file"
+done
 
 # ---- COCO: its own numbers of images and classes, in all forms of a network ----
 mkdir -p coco/annotations coco/train2017 coco/val2017 pictures
@@ -66,6 +86,8 @@ done
 check 'COCO: train' "$train" --arch faster_rcnn_resnet18 --algo bnn --canvas 32 --data coco \
     --data-dir coco --batch-size 2 --epochs 1 --output run
 check 'COCO: pack' "$pack" run --output run.bnn
+equal 'COCO: anchors' "$("$helper" metadata run/best.safetensors anchors)" coco
+equal 'COCO: anchors of what is packed' "$("$helper" metadata run.bnn anchors)" coco
 check 'COCO: evaluate' "$evaluate" run.bnn --data-dir coco --detections all.json
 check 'COCO: predict' "$predict" run coco/val2017/*.jpg --json found.json --least-score 0.1 \
     --output pictures

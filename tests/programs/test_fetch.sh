@@ -143,6 +143,7 @@ check "and is whole" "$data" check good --table served/table.json
 rm -rf data
 refused "404" 'answers HTTP 404' plain/nowhere good
 refused "503" 'answers HTTP 503' busy good
+refused "no room" 'huge: [0-9]+ TB are needed, and .* has .* left' plain huge
 refused "no server" 'repeat the command to go on' plain good --mirror http://127.0.0.1:1
 refused "another protocol" 'rotocol' plain good --mirror "file://$work/served"
 refused "wrong checksum" 'its SHA-256 is .*, published is 0000' plain badsum

@@ -52,6 +52,19 @@ close() { # NAME FOLDER FOLDER
     } END { exit bad || NR < 2 }' >.apart || fail "$1: the losses are" .apart
 }
 
+one_line() { # NAME REGEX N OPTIONS...: all end, and one says why
+    test_name=$1
+    test_regex=$2
+    test_number=$3
+    shift 3
+    ranks "$test_number" "$train" "$@" >.out 2>.err
+    test_status=$?
+    grep -v -e '%' -e 'note:' -e 'warning:' .err >said
+    checks=$((checks + 1))
+    if [ $test_status -eq 0 ] || [ "$(count_lines said)" -ne 1 ] || ! grep -Eq "$test_regex" said; then
+        fail "$test_name: status $test_status, expected one line with '$test_regex'" said
+    fi
+}
 # ---- the same bits again, at any number of threads; each epoch ends with a smaller batch ----
 small="$small --optimizer sgd --lr 0.01"
 for algo in fp32 reactnet; do
@@ -96,6 +109,10 @@ for algo in fp32 dorefa; do # which has no batch norm, so there is nothing in co
     [ $algo != fp32 ] || close 'fsmn' sound sound2
     rm -rf sound sound2
 done
+# What one rank alone meets within a step.
+: >words/low/speaker3_nohash_0.wav
+# shellcheck disable=SC2086 # words
+one_line 'a damaged sample' 'speaker3_nohash_0.wav: the file is empty' 2 $words --algo fp32 --output sound
 
 # ---- a signal to any rank stops all at the same step; a rank that dies ends all ----
 rank_of() { # FOLDER NUMBER: its process
@@ -158,28 +175,29 @@ for folder in from-one from-two; do
 done
 
 # ---- what cannot be: one line, whatever the number of ranks ----
-one_line() { # NAME REGEX N OPTIONS...
-    test_name=$1
-    test_regex=$2
-    test_number=$3
+if [ "$(nproc)" -gt 1 ] && mpirun -q --allow-run-as-root --bind-to core -np 2 true; then
+    # shellcheck disable=SC2086 # words
+    check 'bound' mpirun -q --allow-run-as-root --bind-to core -np 2 "$train" $small --algo bnn \
+        --epochs 1 --threads 2 --output bound
+    matches 'bound' 'mpirun has bound the rank to 1 processor, which 2 threads share' .err
+fi
+cannot() { # NAME REGEX N OPTIONS...: of the small run
+    test_cannot=$1
+    test_why=$2
+    test_of=$3
     shift 3
     # shellcheck disable=SC2086 # words
-    ranks "$test_number" "$train" $small --algo fp32 "$@" >.out 2>.err
-    test_status=$?
-    grep -v -e '%' -e 'note:' -e 'warning:' .err >said
-    checks=$((checks + 1))
-    if [ $test_status -eq 0 ] || [ "$(count_lines said)" -ne 1 ] || ! grep -Eq "$test_regex" said; then
-        fail "$test_name: status $test_status, expected one line with '$test_regex'" said
-    fi
+    one_line "$test_cannot" "$test_why" "$test_of" $small --algo fp32 "$@"
 }
-one_line 'a batch too small' 'batch-size 2 is what all ranks take together' 3 --batch-size 2 --output no
-one_line 'a last batch too small' 'last batch has 1 images for 2 ranks' 2 --batch-size 13 --sync-bn \
+cannot 'a batch too small' 'batch-size 2 is what all ranks take together' 3 --batch-size 2 \
     --output no
-one_line 'an option' 'epochs 0: must be' 2 --epochs 0 --output no
-one_line 'no data' 'nowhere' 2 --data-dir nowhere --output no
-one_line 'a run that is there' 'already holds a run' 2 --output alone
-one_line 'a loss that is not finite' 'loss is not finite at step' 2 --lr 1000 --weight-decay 10 \
-    --output no --epochs 9
+cannot 'a last batch too small' 'last batch has 1 images for 2 ranks' 2 --batch-size 13 --sync-bn \
+    --output no
+cannot 'an option' 'epochs 0: must be' 2 --epochs 0 --output no
+cannot 'no data' 'nowhere' 2 --data-dir nowhere --output no
+cannot 'a run that is there' 'already holds a run' 2 --output alone
+cannot 'a loss that is not finite' 'step [0-9]+ .epoch [0-9]+.*--lr' 2 --lr 1000 --weight-decay 10 \
+    --batch-size 4 --epochs 9 --output no
 [ ! -e no ] || rm -rf no
 check 'planned' ranks 2 "$train" --dry-run --arch resnet20
 equal 'planned: once' "$(grep -c '^peak memory' .out)" 1

@@ -211,6 +211,21 @@ check 'limited' "$sweep" run small.json --output limited $data --limit 8 --cell 
     b/xnor-resnet20-cifar10-sgd-s1
 equal 'limited' "$(json limited/b/xnor-resnet20-cifar10-sgd-s1/run/config.json limit-train 0)" 8
 
+# ---- the table as a page ----
+check 'a page' "$sweep" status slow --html status.html
+matches 'a page: a cell, and where it lies' '<a href="slow/f/bnn-resnet20-cifar10-slow-s1/">' status.html
+matches 'a page: why it failed' 'its 0.02 minutes are over' status.html
+checks=$((checks + 1))
+! grep -q 'http-equiv="refresh"' status.html || fail 'a page of what is over looks again'
+check 'a page in the folder of the sweep' "$sweep" status limited --html limited/status.html
+matches 'a page: looks again' '<meta http-equiv="refresh" content="30"/>' limited/status.html
+check 'again and again, until it is over' "$sweep" status slow --html status.html --every 1
+if command -v xmllint >/dev/null; then
+    check 'a page: XML' xmllint --noout --nonet status.html limited/status.html
+fi
+expect_fail 'a page of a plan' '--html goes with status, not with plan' "$sweep" plan small.json \
+    --html plan.html
+
 # ---- several at one sweep: each cell once ----
 # shellcheck disable=SC2086
 "$sweep" run small.json --output common $data --jobs 2 >one.out 2>&1 &

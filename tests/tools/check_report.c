@@ -69,7 +69,7 @@ END_TEST
 
 /* ---- metrics.csv ---- */
 static bnn_code parse_metrics(const char *csv, bnn_metrics *out) {
-    return bnn_metrics_parse("m.csv", csv, strlen(csv), bnn_tasks[0], arena, out, &err);
+    return bnn_metrics_parse("m.csv", csv, strlen(csv), bnn_tasks[0], NULL, arena, out, &err);
 }
 
 START_TEST(metrics) {
@@ -89,9 +89,16 @@ START_TEST(metrics) {
                          "test_class_miou,test_accuracy,best_instance_miou\n0,1,2,3,4,5,6,7,8\n";
     ck_assert_int_eq(parse_metrics(other, &m), BNN_ERR_FORMAT);
     ck_assert_int_eq(bnn_metrics_parse("m.csv", other, sizeof other - 1, bnn_task_find("segment"),
-                                       arena, &m, &err),
+                                       NULL, arena, &m, &err),
                      BNN_OK);
     ck_assert(m.count == 1 && m.columns == 9 && m.value[8] == 8);
+    static const char *const losses[] = {"confidence", "localization", NULL};
+    const char terms[] = "epoch,lr,train_loss,train_loss_confidence,train_loss_localization,"
+                         "test_loss,test_map,test_map_area,best_map\n0,1,2,3,4,5,6,7,8\n";
+    ck_assert_int_eq(bnn_metrics_parse("m.csv", terms, sizeof terms - 1, bnn_task_find("detect"),
+                                       losses, arena, &m, &err),
+                     BNN_OK);
+    ck_assert_int_eq(bnn_metrics_column(&m, "train_loss_localization"), 4);
     ck_assert_int_eq(parse_metrics(HEADER, &m), BNN_OK);
     ck_assert_uint_eq(m.count, 0);
 }
@@ -127,7 +134,7 @@ START_TEST(damaged_metrics) {
     ck_assert_ptr_nonnull(strstr(err.text, "line 3"));
     ck_assert_int_eq(parse_metrics("", &m), BNN_ERR_FORMAT);
     ck_assert_int_eq(parse_metrics(COLUMNS, &m), BNN_ERR_FORMAT);
-    ck_assert_int_eq(bnn_metrics_parse("m.csv", NULL, 0, bnn_tasks[0], arena, &m, &err),
+    ck_assert_int_eq(bnn_metrics_parse("m.csv", NULL, 0, bnn_tasks[0], NULL, arena, &m, &err),
                      BNN_ERR_FORMAT);
     static char longest[2000];
     memset(longest, '1', sizeof longest - 1);
@@ -135,8 +142,9 @@ START_TEST(damaged_metrics) {
     longest[sizeof longest - 2] = '\n';
     ck_assert_int_eq(parse_metrics(longest, &m), BNN_ERR_FORMAT);
     static const char zero[] = HEADER "0,1,2,3,4,5,6,7\0\n";
-    ck_assert_int_eq(bnn_metrics_parse("m", zero, sizeof zero - 1, bnn_tasks[0], arena, &m, &err),
-                     BNN_ERR_FORMAT);
+    ck_assert_int_eq(
+        bnn_metrics_parse("m", zero, sizeof zero - 1, bnn_tasks[0], NULL, arena, &m, &err),
+        BNN_ERR_FORMAT);
 }
 END_TEST
 

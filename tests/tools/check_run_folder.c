@@ -37,8 +37,8 @@ static bnn_code log_epoch(uint64_t epoch, double lr, double train_loss, double t
 static bnn_code log_step(uint64_t step, uint64_t epoch, double loss, double top1, double lr,
                          double seconds, double per_second) {
     const double metrics[BNN_MAX_METRICS] = {top1, NAN};
-    return bnn_run_log_step(&run, step, epoch, loss, metrics, lr, seconds, "images", per_second,
-                            &err);
+    return bnn_run_log_step(&run, step, epoch, loss, NULL, metrics, lr, seconds, "images",
+                            per_second, &err);
 }
 
 static void make_folder(void) {
@@ -81,7 +81,7 @@ static const char *get(const char *name) {
 }
 
 static void reopen(uint64_t epochs, uint64_t steps) {
-    bnn_code code = bnn_run_reopen(&run, folder, task(), epochs, steps, &err);
+    bnn_code code = bnn_run_reopen(&run, folder, task(), NULL, epochs, steps, &err);
     ck_assert_msg(!code, "%s", err.text);
 }
 
@@ -104,7 +104,7 @@ static void log_some(uint64_t first_epoch, uint64_t end_epoch) {
 START_TEST(new_run) {
     char deep[128];
     snprintf(deep, sizeof deep, "%s/a/b//", folder);
-    ck_assert_int_eq(bnn_run_create(&run, deep, task(), "{\"lr\": 1}\n", 0, &err), BNN_OK);
+    ck_assert_int_eq(bnn_run_create(&run, deep, task(), NULL, "{\"lr\": 1}\n", 0, &err), BNN_OK);
     ck_assert_int_eq(log_epoch(0, 0.1, 1.0 / 3, 12.5, NAN, NAN, NAN, NAN), BNN_OK);
     ck_assert_str_eq(get("a/b/metrics.csv"), HEADER "0,0.1,0.333333333,12.5,,,,\n");
     ck_assert_int_eq(log_epoch(1, 1e-5, 2, 13, 1.5, 40, 80.25, 40), BNN_OK);
@@ -137,50 +137,51 @@ START_TEST(old_run_is_kept) {
     put("last.safetensors", "precious");
     put("best.safetensors", "precious");
     put("metrics.csv", "old");
-    check_error(bnn_run_create(&run, folder, task(), "{}\n", 0, &err), "--resume");
+    check_error(bnn_run_create(&run, folder, task(), NULL, "{}\n", 0, &err), "--resume");
     check_error(err.code, "--overwrite");
     ck_assert_str_eq(get("last.safetensors"), "precious");
     ck_assert_str_eq(get("metrics.csv"), "old");
     ck_assert_int_ne(access(in_folder("config.json"), F_OK), 0);
-    ck_assert_int_eq(bnn_run_create(&run, folder, task(), "{}\n", 1, &err), BNN_OK);
+    ck_assert_int_eq(bnn_run_create(&run, folder, task(), NULL, "{}\n", 1, &err), BNN_OK);
     bnn_run_close(&run);
     ck_assert_str_eq(get("metrics.csv"), HEADER);
     ck_assert_int_ne(access(in_folder("last.safetensors"), F_OK), 0);
     ck_assert_int_ne(access(in_folder("best.safetensors"), F_OK), 0);
     /* Logs without a checkpoint are of a run that cannot be resumed. */
-    ck_assert_int_eq(bnn_run_create(&run, folder, task(), "{}\n", 0, &err), BNN_OK);
+    ck_assert_int_eq(bnn_run_create(&run, folder, task(), NULL, "{}\n", 0, &err), BNN_OK);
     bnn_run_close(&run);
 }
 END_TEST
 
 START_TEST(unusable_folders) {
-    check_error(bnn_run_create(&run, "", task(), "{}", 0, &err), "empty");
+    check_error(bnn_run_create(&run, "", task(), NULL, "{}", 0, &err), "empty");
     char longest[5000];
     memset(longest, 'x', sizeof longest);
     longest[sizeof longest - 1] = '\0';
-    check_error(bnn_run_create(&run, longest, task(), "{}", 0, &err), "too long");
-    check_error(bnn_run_reopen(&run, longest, task(), 0, 0, &err), "too long");
+    check_error(bnn_run_create(&run, longest, task(), NULL, "{}", 0, &err), "too long");
+    check_error(bnn_run_reopen(&run, longest, task(), NULL, 0, 0, &err), "too long");
     longest[4090] = '\0';
-    ck_assert_int_ne(bnn_run_create(&run, longest, task(), "{}", 0, &err), BNN_OK);
+    ck_assert_int_ne(bnn_run_create(&run, longest, task(), NULL, "{}", 0, &err), BNN_OK);
     put("file", "x");
-    check_error(bnn_run_create(&run, in_folder("file"), task(), "{}", 0, &err), folder);
-    check_error(bnn_run_reopen(&run, in_folder("nowhere"), task(), 0, 0, &err),
+    check_error(bnn_run_create(&run, in_folder("file"), task(), NULL, "{}", 0, &err), folder);
+    check_error(bnn_run_reopen(&run, in_folder("nowhere"), task(), NULL, 0, 0, &err),
                 "nowhere: cannot open the run's folder: No such file or directory");
     ck_assert_int_eq(mkdir(in_folder("metrics.csv"), 0777), 0);
-    check_error(bnn_run_create(&run, folder, task(), "{}", 0, &err), "metrics.csv: cannot open");
+    check_error(bnn_run_create(&run, folder, task(), NULL, "{}", 0, &err),
+                "metrics.csv: cannot open");
     ck_assert_ptr_null(run.metrics);
-    check_error(bnn_run_reopen(&run, folder, task(), 0, 0, &err), "metrics.csv");
-    check_error(bnn_run_create(&run, "/proc/self", task(), "{}", 0, &err), "/proc/self");
+    check_error(bnn_run_reopen(&run, folder, task(), NULL, 0, 0, &err), "metrics.csv");
+    check_error(bnn_run_create(&run, "/proc/self", task(), NULL, "{}", 0, &err), "/proc/self");
     if (geteuid() == 0)
         return; /* root writes anywhere */
     ck_assert_int_eq(mkdir(in_folder("locked"), 0500), 0);
-    check_error(bnn_run_create(&run, in_folder("locked"), task(), "{}", 0, &err),
+    check_error(bnn_run_create(&run, in_folder("locked"), task(), NULL, "{}", 0, &err),
                 "Permission denied");
 }
 END_TEST
 
 START_TEST(write_failures) {
-    ck_assert_int_eq(bnn_run_create(&run, folder, task(), "{}", 0, &err), BNN_OK);
+    ck_assert_int_eq(bnn_run_create(&run, folder, task(), NULL, "{}", 0, &err), BNN_OK);
     fclose(run.metrics);
     fclose(run.steps);
     run.metrics = fopen("/dev/full", "w");
@@ -200,7 +201,7 @@ START_TEST(write_failures) {
     bnn_run_close(&run);
     put("last.safetensors", "p");
     limit_files(1);
-    bnn_code refused = bnn_run_create(&run, folder, task(), "{...........}", 1, &err);
+    bnn_code refused = bnn_run_create(&run, folder, task(), NULL, "{...........}", 1, &err);
     limit_files(RLIM_INFINITY);
     check_error(refused, "config.json");
     ck_assert_str_eq(get("last.safetensors"), "p");
@@ -209,7 +210,7 @@ START_TEST(write_failures) {
 END_TEST
 
 START_TEST(steps_are_flushed) {
-    ck_assert_int_eq(bnn_run_create(&run, folder, task(), "{}", 0, &err), BNN_OK);
+    ck_assert_int_eq(bnn_run_create(&run, folder, task(), NULL, "{}", 0, &err), BNN_OK);
     for (uint64_t i = 0; i < 100; i++)
         ck_assert_int_eq(log_step(i, 0, 1, 2, 3, 4, 5), BNN_OK);
     ck_assert_ptr_nonnull(strstr(get("steps.jsonl"), "{\"step\":99,"));
@@ -224,7 +225,7 @@ END_TEST
 /* Stopped anywhere and resumed from an earlier epoch, the logs are the uninterrupted run's. */
 START_TEST(resumed_equals_uninterrupted) {
     static char metrics[1 << 14], steps[1 << 14];
-    ck_assert_int_eq(bnn_run_create(&run, folder, task(), "{}", 0, &err), BNN_OK);
+    ck_assert_int_eq(bnn_run_create(&run, folder, task(), NULL, "{}", 0, &err), BNN_OK);
     log_some(0, 6);
     bnn_run_close(&run);
     strcpy(metrics, get("metrics.csv"));
@@ -353,7 +354,7 @@ START_TEST(failed_cut_keeps_the_log) {
     static const char rows[] = HEADER "0,1,1,1,1,1,1,1\n1,1,1,1,1,1,1,1\n";
     put("metrics.csv", rows);
     limit_files(20);
-    bnn_code refused = bnn_run_reopen(&run, folder, task(), 1, 0, &err);
+    bnn_code refused = bnn_run_reopen(&run, folder, task(), NULL, 1, 0, &err);
     limit_files(RLIM_INFINITY);
     check_error(refused, "metrics.csv");
     ck_assert_ptr_null(run.metrics);

@@ -48,7 +48,7 @@ static void check_size(checking *c, const char *path, uint64_t bytes, int any_if
 
 static bnn_code digest_file(const char *path, int md5, bnn_digests *out, bnn_error *err) {
     static unsigned char chunk[CHUNK];
-    bnn_digest *digest;
+    bnn_digest *digest = NULL;
     size_t got;
     FILE *file = fopen(path, "rbe");
     bnn_code code =

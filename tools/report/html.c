@@ -94,17 +94,24 @@ static const char style[] =
     "@media (max-width:560px){main{padding:18px 12px 36px}section{padding:14px 12px}"
     "th,td{padding:4px 6px}h1{font-size:22px}table{font-size:13px}td.h{min-width:0}}\n";
 
-void bnn_html_begin(FILE *out, const char *title, const char *subtitle) {
+void bnn_html_begin_again(FILE *out, const char *title, const char *subtitle, int seconds) {
     fputs("<!DOCTYPE html>\n<html xmlns=\"http://www.w3.org/1999/xhtml\" lang=\"en\">\n<head>\n"
           "<meta charset=\"utf-8\"/>\n"
           "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\"/>\n",
           out);
+    if (seconds > 0) {
+        fprintf(out, "<meta http-equiv=\"refresh\" content=\"%d\"/>\n", seconds);
+    }
     bnn_html_element(out, "title", title);
     fprintf(out, "\n<style>\n%s</style>\n</head>\n<body>\n<main>\n", style);
     bnn_html_element(out, "h1", title);
     fputs("\n<p class=\"sub\">", out);
     bnn_html_text(out, subtitle);
     fputs("</p>\n", out);
+}
+
+void bnn_html_begin(FILE *out, const char *title, const char *subtitle) {
+    bnn_html_begin_again(out, title, subtitle, 0);
 }
 
 void bnn_html_end(FILE *out) {
@@ -157,4 +164,12 @@ void bnn_html_number_cell(FILE *out, double value, int digits) {
     } else {
         fprintf(out, "<td>%.*f</td>", digits, value);
     }
+}
+
+void bnn_html_link(FILE *out, const char *to, const char *text) {
+    fputs("<a href=\"", out);
+    bnn_html_text(out, to);
+    fputs("\">", out);
+    bnn_html_text(out, text);
+    fputs("</a>", out);
 }

@@ -10,12 +10,16 @@
 void bnn_html_text(FILE *out, const char *text);
 /* Up to the page's heading. */
 void bnn_html_begin(FILE *out, const char *title, const char *subtitle);
+/* Of a page that changes: a browser reads it again after so many seconds; 0: it does not. */
+void bnn_html_begin_again(FILE *out, const char *title, const char *subtitle, int seconds);
 void bnn_html_end(FILE *out);
 /* <section> with a heading; `note` (or NULL) under it. */
 void bnn_html_section(FILE *out, const char *heading, const char *note);
 void bnn_html_section_end(FILE *out);
 /* <tag>text</tag>, escaped. */
 void bnn_html_element(FILE *out, const char *tag, const char *text);
+/* <a href="to">text</a>, escaped. */
+void bnn_html_link(FILE *out, const char *to, const char *text);
 
 /* A cell of a heat map: the value is printed, and shaded by its place between `low` and `high`.
  * NAN: a dash. */

@@ -64,7 +64,9 @@ bnn_code bnn_report_run_open(const char *path, bnn_report_run *run, bnn_error *e
     const bnn_dataset_info *data = code == BNN_OK ? bnn_dataset_find(run->config.data) : NULL;
     run->task = data ? bnn_task_find(data->task) : bnn_tasks[0];
     if (code == BNN_OK && is_there(run, "metrics.csv")) {
-        code = bnn_metrics_read(path, run->task, run->arena, &run->metrics, err);
+        const bnn_arch *arch = bnn_arch_find(run->config.arch);
+        code = bnn_metrics_read(path, run->task, arch ? arch->losses : NULL, run->arena,
+                                &run->metrics, err);
     }
     if (code == BNN_OK && is_there(run, "steps.jsonl")) {
         code = bnn_step_seconds_read(path, &run->step, err);

@@ -25,14 +25,6 @@ bnn_track_row *bnn_track_table_add(bnn_track_table *t, const char *first, const 
 }
 
 /* ---- HTML ---------------------------------------------------------------------------------- */
-static void put_link(FILE *out, const char *to, const char *text) {
-    fputs("<a href=\"", out);
-    bnn_html_text(out, to);
-    fputs("\">", out);
-    bnn_html_text(out, text);
-    fputs("</a>", out);
-}
-
 /* The number leads to its run; of several, each has its own link, too. */
 static void put_value(FILE *out, const bnn_track_value *v, int digits) {
     char text[48];
@@ -43,14 +35,14 @@ static void put_value(FILE *out, const bnn_track_value *v, int digits) {
     snprintf(text, sizeof text, "%.*f", digits, v->value);
     fputs("<td>", out);
     if (v->links) {
-        put_link(out, v->link[0], text);
+        bnn_html_link(out, v->link[0], text);
     } else {
         fputs(text, out);
     }
     for (size_t i = 0; i < v->links && v->links > 1; i++) {
         snprintf(text, sizeof text, "%zu", i + 1);
         fputs(i ? " " : " <small>", out);
-        put_link(out, v->link[i], text);
+        bnn_html_link(out, v->link[i], text);
     }
     fputs(v->links > 1 ? "</small></td>" : "</td>", out);
 }

@@ -82,6 +82,7 @@ static void describe(bnn_spec *spec, const bnn_dataset_info *info, const bnn_fie
     memcpy(spec->mean, info->mean, sizeof spec->mean);
     memcpy(spec->std, info->std, sizeof spec->std);
     spec->picture = info->picture;
+    spec->small_boxes = info->small_boxes;
 }
 
 void bnn_spec_of_info(bnn_spec *spec, const bnn_dataset_info *info) {

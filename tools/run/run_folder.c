@@ -44,9 +44,12 @@ static bnn_code fail_file(const bnn_run_folder *run, const char *name, const cha
                     cause == ENOSPC ? "; make room, then start again or --resume" : "");
 }
 
+static const char *const no_losses[] = {NULL};
+
 static bnn_code set_path(bnn_run_folder *run, const char *path, const bnn_task *task,
-                         bnn_error *err) {
-    *run = (bnn_run_folder){.task = task, .flushed = bnn_now()};
+                         const char *const *losses, bnn_error *err) {
+    *run =
+        (bnn_run_folder){.task = task, .losses = losses ? losses : no_losses, .flushed = bnn_now()};
     size_t length = strlen(path);
     while (length > 1 && path[length - 1] == '/')
         length--;
@@ -94,9 +97,12 @@ static size_t columns_of(const char *header) {
     return columns;
 }
 
-void bnn_metrics_header(const bnn_task *task, char header[BNN_METRICS_HEADER_BYTES]) {
+void bnn_metrics_header(const bnn_task *task, const char *const *losses,
+                        char header[BNN_METRICS_HEADER_BYTES]) {
     const bnn_metric *m = task->metrics;
     size_t used = (size_t)sprintf(header, "epoch,lr,train_loss");
+    for (; losses && *losses; losses++)
+        used += (size_t)sprintf(header + used, ",train_loss_%s", *losses);
     for (int i = 0; m[i].key; i++)
         used += m[i].training ? (size_t)sprintf(header + used, ",train_%s", m[i].key) : 0;
     used += (size_t)sprintf(header + used, ",test_loss");
@@ -177,15 +183,16 @@ static bnn_code begin(bnn_run_folder *run, const char *config_json, bnn_error *e
     if (!code)
         code = remove_file(run, BNN_EVENTS_FILE, err);
     char header[BNN_METRICS_HEADER_BYTES];
-    bnn_metrics_header(run->task, header);
+    bnn_metrics_header(run->task, run->losses, header);
     if (!code && (fprintf(run->metrics, "%s\n", header) < 0 || fflush(run->metrics)))
         code = fail_file(run, "metrics.csv", "write", err);
     return code;
 }
 
 bnn_code bnn_run_create(bnn_run_folder *run, const char *path, const bnn_task *task,
-                        const char *config_json, int overwrite, bnn_error *err) {
-    bnn_code code = set_path(run, path, task, err);
+                        const char *const *losses, const char *config_json, int overwrite,
+                        bnn_error *err) {
+    bnn_code code = set_path(run, path, task, losses, err);
     if (!code)
         code = bnn_make_folder(run->path, err);
     if (!code)
@@ -307,16 +314,17 @@ static bnn_code cut_log(const bnn_run_folder *run, const log_kind *kind, uint64_
 }
 
 bnn_code bnn_run_reopen(bnn_run_folder *run, const char *path, const bnn_task *task,
-                        uint64_t epochs, uint64_t steps, bnn_error *err) {
+                        const char *const *losses, uint64_t epochs, uint64_t steps,
+                        bnn_error *err) {
     struct stat info;
-    bnn_code code = set_path(run, path, task, err);
+    bnn_code code = set_path(run, path, task, losses, err);
     if (code)
         return code;
     if (stat(run->path, &info))
         return bnn_fail(err, BNN_ERR_IO, "%s: cannot open the run's folder: %s", run->path,
                         strerror(errno));
     char header[BNN_METRICS_HEADER_BYTES];
-    bnn_metrics_header(task, header);
+    bnn_metrics_header(task, losses, header);
     const log_kind metrics_log = {"metrics.csv", header, columns_of(header), parse_metrics};
     const log_kind steps_log = {"steps.jsonl", NULL, 0, parse_step};
     code = clean(run, err);
@@ -347,6 +355,8 @@ bnn_code bnn_run_log_epoch(bnn_run_folder *run, uint64_t epoch, const bnn_epoch_
     fprintf(run->metrics, "%" PRIu64, epoch);
     put_column(run->metrics, scores->lr);
     put_column(run->metrics, scores->train_loss);
+    for (int i = 0; run->losses[i]; i++)
+        put_column(run->metrics, scores->terms[i]);
     for (int i = 0; m[i].key; i++)
         if (m[i].training)
             put_column(run->metrics, scores->train[i]);
@@ -370,16 +380,21 @@ static void put_member(FILE *out, const char *name, double value) {
 }
 
 bnn_code bnn_run_log_step(bnn_run_folder *run, uint64_t step, uint64_t epoch, double loss,
-                          const double metrics[BNN_MAX_METRICS], double lr, double seconds,
-                          const char *samples, double per_second, bnn_error *err) {
+                          const double terms[BNN_MAX_TERMS], const double metrics[BNN_MAX_METRICS],
+                          double lr, double seconds, const char *samples, double per_second,
+                          bnn_error *err) {
     const bnn_metric *m = run->task->metrics;
-    char speed[64];
+    char speed[64], name[64];
     FILE *out = run->steps;
     if (!out)
         return bnn_fail(err, BNN_ERR_ARGUMENT, "%s/steps.jsonl is not open", run->path);
     errno = 0;
     fprintf(out, "{\"step\":%" PRIu64 ",\"epoch\":%" PRIu64, step, epoch);
     put_member(out, "loss", loss);
+    for (int i = 0; run->losses[i]; i++) {
+        snprintf(name, sizeof name, "loss_%s", run->losses[i]);
+        put_member(out, name, terms[i]);
+    }
     for (int i = 0; m[i].key; i++)
         if (m[i].training)
             put_member(out, m[i].key, metrics[i]);

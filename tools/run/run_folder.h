@@ -16,6 +16,7 @@
 /* What one epoch came to; the metrics in the task's order. */
 typedef struct bnn_epoch_scores {
     double lr, train_loss, test_loss, best;
+    double terms[BNN_MAX_TERMS];   /* of the training's loss, where it has several */
     double train[BNN_MAX_METRICS]; /* of those that are followed in training */
     double test[BNN_MAX_METRICS];
 } bnn_epoch_scores;
@@ -23,6 +24,7 @@ typedef struct bnn_epoch_scores {
 typedef struct bnn_run_folder {
     char path[4096];
     const bnn_task *task;
+    const char *const *losses; /* what the terms of its loss are called, NULL behind the last */
     FILE *metrics, *steps;
     int unflushed; /* lines of steps.jsonl still in memory, and since when */
     double flushed;
@@ -43,28 +45,32 @@ bnn_code bnn_run_file(const bnn_run_folder *run, const char *name, char *out, si
  * a run (last.safetensors), with a message that names --resume and --overwrite, unless
  * `overwrite`. Locks it, and checks that it can be written to, before any training. */
 bnn_code bnn_run_create(bnn_run_folder *run, const char *path, const bnn_task *task,
-                        const char *config_json, int overwrite, bnn_error *err);
+                        const char *const *losses, const char *config_json, int overwrite,
+                        bnn_error *err);
 /* Opens the logs of an existing folder, which the caller has locked, to append, first cutting
  * metrics.csv to its header and the rows of epochs < `epochs`, and steps.jsonl to the lines of
  * steps < `steps` (its "step" field counts from 0). The logs end at the first line that is damaged
  * or does not follow the one before it; missing logs are started anew. */
 bnn_code bnn_run_reopen(bnn_run_folder *run, const char *path, const bnn_task *task,
-                        uint64_t epochs, uint64_t steps, bnn_error *err);
+                        const char *const *losses, uint64_t epochs, uint64_t steps, bnn_error *err);
 /* Writes config.json (atomic) anew. */
 bnn_code bnn_run_configure(const bnn_run_folder *run, const char *config_json, bnn_error *err);
-/* The first line of metrics.csv: epoch,lr,train_loss,train_METRIC...,test_loss,test_METRIC...,
- * best_METRIC of the main one. */
+/* The first line of metrics.csv: epoch,lr,train_loss,train_loss_TERM...,train_METRIC...,test_loss,
+ * test_METRIC...,best_METRIC of the main one. `losses`, here and above: the names of its loss's
+ * terms (bnn_arch), or NULL. */
 #define BNN_METRICS_HEADER_BYTES 512
-void bnn_metrics_header(const bnn_task *task, char header[BNN_METRICS_HEADER_BYTES]);
+void bnn_metrics_header(const bnn_task *task, const char *const *losses,
+                        char header[BNN_METRICS_HEADER_BYTES]);
 /* One row; `epoch` counts from 0 and is the first column. Flushed. No times here: the file of a
  * resumed run equals that of an uninterrupted one byte for byte. */
 bnn_code bnn_run_log_epoch(bnn_run_folder *run, uint64_t epoch, const bnn_epoch_scores *scores,
                            bnn_error *err);
-/* {"step":..,"epoch":..,"loss":..,METRIC:..,"lr":..,"seconds":..,"SAMPLES_per_second":..}; of the
- * metrics those that are followed in training. */
+/* {"step":..,"epoch":..,"loss":..,"loss_TERM":..,METRIC:..,"lr":..,"seconds":..,"SAMPLES_per_second":..};
+ * of the metrics those that are followed in training. */
 bnn_code bnn_run_log_step(bnn_run_folder *run, uint64_t step, uint64_t epoch, double loss,
-                          const double metrics[BNN_MAX_METRICS], double lr, double seconds,
-                          const char *samples, double per_second, bnn_error *err);
+                          const double terms[BNN_MAX_TERMS], const double metrics[BNN_MAX_METRICS],
+                          double lr, double seconds, const char *samples, double per_second,
+                          bnn_error *err);
 /* Appends to sessions.jsonl: from step `step` on the run goes on this machine, with these kernels,
  * threads and data; of several ranks there is their number, too.
  * {"step":..,"isa":..,"threads":..,"ranks":..,"cpu":..,"train_data":..,"test_data":..} */

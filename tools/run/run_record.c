@@ -144,10 +144,8 @@ static int parse_row(char *line, size_t columns, double before, double *out) {
 }
 
 /* The first line is that of the task; its names become the columns'. Returns its length, or 0. */
-static size_t parse_header(const char *csv, size_t bytes, const bnn_task *task, bnn_arena *arena,
+static size_t parse_header(const char *csv, size_t bytes, const char *header, bnn_arena *arena,
                            bnn_metrics *out) {
-    char header[BNN_METRICS_HEADER_BYTES];
-    bnn_metrics_header(task, header);
     const size_t length = strlen(header);
     char *names = bnn_arena_format(arena, "%s", header), *save;
     const char **column = bnn_arena_alloc(arena, (length / 2 + 1) * sizeof *column);
@@ -180,12 +178,13 @@ static size_t count_lines(const char *text, size_t bytes) {
 }
 
 bnn_code bnn_metrics_parse(const char *name, const char *csv, size_t bytes, const bnn_task *task,
-                           bnn_arena *arena, bnn_metrics *out, bnn_error *err) {
+                           const char *const *losses, bnn_arena *arena, bnn_metrics *out,
+                           bnn_error *err) {
     *out = (bnn_metrics){0};
-    const size_t header = parse_header(csv, bytes, task, arena, out);
+    char expected[BNN_METRICS_HEADER_BYTES];
+    bnn_metrics_header(task, losses, expected);
+    const size_t header = parse_header(csv, bytes, expected, arena, out);
     if (!header) {
-        char expected[BNN_METRICS_HEADER_BYTES];
-        bnn_metrics_header(task, expected);
         return bnn_fail(err, BNN_ERR_FORMAT, "%s: its first line is not \"%s\"", name, expected);
     }
     const size_t lines = count_lines(csv + header, bytes - header);
@@ -217,13 +216,14 @@ bnn_code bnn_metrics_parse(const char *name, const char *csv, size_t bytes, cons
     return BNN_OK;
 }
 
-bnn_code bnn_metrics_read(const char *folder, const bnn_task *task, bnn_arena *arena,
-                          bnn_metrics *out, bnn_error *err) {
+bnn_code bnn_metrics_read(const char *folder, const bnn_task *task, const char *const *losses,
+                          bnn_arena *arena, bnn_metrics *out, bnn_error *err) {
     char path[4200];
     bnn_map map;
     bnn_code code = map_file(folder, "metrics.csv", path, &map, err);
     if (code == BNN_OK) {
-        code = bnn_metrics_parse(path, (const char *)map.data, map.size, task, arena, out, err);
+        code = bnn_metrics_parse(path, (const char *)map.data, map.size, task, losses, arena, out,
+                                 err);
         bnn_map_close(&map);
     }
     return code;

@@ -34,9 +34,10 @@ bnn_code bnn_run_config_read(const char *folder, bnn_arena *arena, bnn_run_confi
 /* The first line must be that of the run's task. A last line without its end, as a kill leaves it,
  * is passed over. */
 bnn_code bnn_metrics_parse(const char *name, const char *csv, size_t bytes, const bnn_task *task,
-                           bnn_arena *arena, bnn_metrics *out, bnn_error *err);
-bnn_code bnn_metrics_read(const char *folder, const bnn_task *task, bnn_arena *arena,
-                          bnn_metrics *out, bnn_error *err);
+                           const char *const *losses, bnn_arena *arena, bnn_metrics *out,
+                           bnn_error *err);
+bnn_code bnn_metrics_read(const char *folder, const bnn_task *task, const char *const *losses,
+                          bnn_arena *arena, bnn_metrics *out, bnn_error *err);
 /* The steps' seconds in steps.jsonl; NAN where there is none. */
 typedef struct bnn_step_seconds {
     double median, total;

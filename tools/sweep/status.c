@@ -61,7 +61,9 @@ static void epochs_of(const bnn_sweep *sweep, const bnn_cell *cell, int64_t *don
     if (arena && bnn_cell_path(sweep->folder, cell, "run", path, &why) == BNN_OK &&
         bnn_run_config_read(path, arena, &config, &why) == BNN_OK) {
         *all = config.epochs > 0 ? config.epochs : 0;
-        if (bnn_metrics_read(path, bnn_task_find(data->task), arena, &metrics, &why) == BNN_OK) {
+        const bnn_arch *arch = bnn_arch_find(cell->arch);
+        if (bnn_metrics_read(path, bnn_task_find(data->task), arch ? arch->losses : NULL, arena,
+                             &metrics, &why) == BNN_OK) {
             *done = (int64_t)metrics.count;
         }
     }

@@ -9,7 +9,7 @@
 /* Values of a bucket, at least: of fewer a sum takes its time for nothing; and on many ranks a
  * share of it is one message, which should not be too short either. */
 #define LEAST_VALUES ((size_t)1 << 18)
-#define LEAST_SHARE ((size_t)1 << 14)
+#define LEAST_SHARE ((size_t)1 << 12)
 
 static size_t values_of(const bnn_trainer *t, const bnn_bucket *b, size_t *offset) {
     const bnn_param *first = t->params->list[b->first], *last = t->params->list[b->end - 1];

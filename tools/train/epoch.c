@@ -24,6 +24,11 @@ static bnn_code count_batch(bnn_trainer *t, const bnn_net *net, const bnn_batch 
         return code;
     }
     code = t->task->add(&t->spec, batch, t->output, 0, step, err);
+    if (code == BNN_OK && step->terms) {
+        float term[BNN_MAX_TERMS];
+        code = bnn_graph_get(net->graph, net->terms, term, err);
+        bnn_score_add_terms(step, term, batch->n);
+    }
     *loss = (double)value;
     step->loss += *loss * (double)batch->n;
     return code == BNN_OK && !isfinite(minimized)
@@ -124,6 +129,13 @@ static bnn_code run_batches(bnn_trainer *t, size_t *batches, double *loss, bnn_e
     return result;
 }
 
+/* The mean of each term of the loss, NAN where it has no such. */
+static void take_terms(const bnn_score *score, double terms[BNN_MAX_TERMS]) {
+    for (int i = 0; i < BNN_MAX_TERMS; i++) {
+        terms[i] = i < score->terms ? bnn_score_term(score, i) : NAN;
+    }
+}
+
 /* "train/acc" and such, of the metrics that are told, behind what stands in the list. */
 static size_t name_metrics(const bnn_task *task, const char *of, int training,
                            const double value[BNN_MAX_METRICS], char tag[][48], bnn_scalar *list,
@@ -137,12 +149,17 @@ static size_t name_metrics(const bnn_task *task, const char *of, int training,
     return count;
 }
 
-static bnn_code tell_step(bnn_trainer *t, double loss, const double metrics[BNN_MAX_METRICS],
-                          double seconds, bnn_error *err) {
-    char tag[BNN_MAX_METRICS][48];
-    bnn_scalar list[3 + BNN_MAX_METRICS] = {
+static bnn_code tell_step(bnn_trainer *t, double loss, const double terms[BNN_MAX_TERMS],
+                          const double metrics[BNN_MAX_METRICS], double seconds, bnn_error *err) {
+    char tag[BNN_MAX_METRICS][48], term[BNN_MAX_TERMS][48];
+    bnn_scalar list[3 + BNN_MAX_TERMS + BNN_MAX_METRICS] = {
         {"train/loss", loss}, {"lr", t->optimizer.lr}, {"seconds", seconds}};
-    const size_t count = name_metrics(t->task, "train", 1, metrics, tag, list, 3);
+    size_t count = 3;
+    for (int i = 0; t->spec.arch->losses[i]; i++) {
+        snprintf(term[i], sizeof term[i], "train/loss_%.30s", t->spec.arch->losses[i]);
+        list[count++] = (bnn_scalar){term[i], terms[i]};
+    }
+    count = name_metrics(t->task, "train", 1, metrics, tag, list, count);
     return t->events.file ? bnn_events_add(&t->events, t->state.steps, list, count, err) : BNN_OK;
 }
 
@@ -159,7 +176,7 @@ static bnn_code tell_epoch(bnn_trainer *t, uint32_t epoch, const bnn_epoch_score
 
 static bnn_code train_step(bnn_trainer *t, size_t *batches, bnn_error *err) {
     bnn_train_state *s = &t->state;
-    double start = bnn_now(), loss = NAN, metrics[BNN_MAX_METRICS];
+    double start = bnn_now(), loss = NAN, metrics[BNN_MAX_METRICS], terms[BNN_MAX_TERMS];
     t->optimizer.lr = bnn_lr_at(&t->schedule, (int)s->epoch, s->steps);
     t->moving = 0.0;
     bnn_code code = run_batches(t, batches, &loss, err);
@@ -173,6 +190,7 @@ static bnn_code train_step(bnn_trainer *t, size_t *batches, bnn_error *err) {
     for (int i = 0; t->task->metrics[i].key; i++) {
         metrics[i] = t->task->metrics[i].training ? t->task->value(&t->spec, &t->step, i) : NAN;
     }
+    take_terms(&t->step, terms);
     count_step(t);
     double seconds = bnn_now() - start;
     if (t->set->profile) { /* the gradient is read; values and state are read and written */
@@ -186,21 +204,28 @@ static bnn_code train_step(bnn_trainer *t, size_t *batches, bnn_error *err) {
     t->seconds += seconds;
     t->timed++;
     if (bnn_trainer_writes(t)) {
-        code =
-            bnn_run_log_step(&t->run, s->steps, s->epoch, loss, metrics, t->optimizer.lr, seconds,
-                             t->set->train->info->samples, (double)t->step.samples / seconds, err);
-        code = code == BNN_OK ? tell_step(t, loss, metrics, seconds, err) : code;
+        code = bnn_run_log_step(&t->run, s->steps, s->epoch, loss, terms, metrics, t->optimizer.lr,
+                                seconds, t->set->train->info->samples,
+                                (double)t->step.samples / seconds, err);
+        code = code == BNN_OK ? tell_step(t, loss, terms, metrics, seconds, err) : code;
     }
     s->step += *batches;
     s->steps++;
     return code;
 }
 
-/* "loss 0.1234 acc 56.78%" of the epoch so far, into text[160]. */
-static void describe_training(const bnn_trainer *t, char text[160]) {
+enum { DESCRIPTION = 320 };
+
+/* "loss 0.1234 acc 56.78%" of the epoch so far, with the terms of a loss that has several. */
+static void describe_training(const bnn_trainer *t, char text[DESCRIPTION]) {
     const bnn_score *score = &t->state.score;
     size_t used = (size_t)snprintf(text, 40, "loss %.4f", score->loss / (double)score->samples);
-    for (int i = 0; t->task->metrics[i].key && used < 120; i++) {
+    for (int i = 0; i < score->terms; i++) {
+        used += (size_t)snprintf(text + used, 48, "%s%.16s %.4f%s", i ? ", " : " (",
+                                 t->spec.arch->losses[i], bnn_score_term(score, i),
+                                 i + 1 < score->terms ? "" : ")");
+    }
+    for (int i = 0; t->task->metrics[i].key && used < DESCRIPTION - 40; i++) {
         const bnn_metric *m = &t->task->metrics[i];
         if (m->training) {
             used += (size_t)snprintf(text + used, 40, " %.16s %.*f%.4s", m->label, m->digits,
@@ -213,7 +238,7 @@ bnn_code bnn_trainer_run_epoch(bnn_trainer *t, bnn_error *err) {
     bnn_train_state *s = &t->state;
     bnn_progress progress;
     size_t batches = 1;
-    char label[48], note[160] = "";
+    char label[48], note[DESCRIPTION] = "";
     snprintf(label, sizeof label, "epoch %u/%d", (unsigned)s->epoch + 1, t->schedule.epochs);
     bnn_code code = bnn_loader_start(t->loader, s->epoch, s->step, err);
     if (code != BNN_OK) {
@@ -250,6 +275,7 @@ static void take_scores(const bnn_trainer *t, bnn_epoch_scores *scores) {
     scores->lr = t->optimizer.lr;
     scores->train_loss = train->loss / (double)train->samples;
     scores->test_loss = test->loss / (double)test->samples;
+    take_terms(train, scores->terms);
     for (int i = 0; t->task->metrics[i].key; i++) {
         scores->train[i] = t->task->metrics[i].training ? t->task->value(&t->spec, train, i) : NAN;
         scores->test[i] = t->task->value(&t->spec, test, i);
@@ -294,7 +320,7 @@ bnn_code bnn_trainer_finish_epoch(bnn_trainer *t, bnn_error *err) {
                           .part = shared ? t->comm->rank : 0,
                           .parts = shared ? t->comm->size : 1};
     const bnn_metric *metric = &t->task->metrics[0];
-    char training[160];
+    char training[DESCRIPTION];
     int stopped = 0;
     bnn_code code = bnn_trainer_shown_to_host(t, err); /* is folded */
     if (code != BNN_OK) {

@@ -14,6 +14,12 @@ static void print(const bnn_init_result *r, const char *file) {
     if (r->note_count > MOST_NOTES) {
         fprintf(stderr, "bnn-train: note: and %zu more\n", r->note_count - MOST_NOTES);
     }
+    if (r->fresh) {
+        fprintf(stderr,
+                "bnn-train: note: %s is of a classifier, which this network begins as: the other "
+                "%zu tensors of the network start anew\n",
+                file, r->fresh);
+    }
     if (r->unused) {
         fprintf(stderr, "bnn-train: note: %zu tensors of %s have no place in this network\n",
                 r->unused, file);

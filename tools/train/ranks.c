@@ -1,4 +1,5 @@
 /* What the ranks of a training agree about. */
+#include <omp.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -56,11 +57,17 @@ static bnn_code check_alike(const bnn_trainer *t, bnn_error *err) {
 
 static void note_ranks(const bnn_trainer *t) {
     const size_t ranks = (size_t)t->comm->size, batch = t->set->batch_size;
-    const int even = batch % ranks == 0;
+    const int threads = t->set->device.threads, bound = omp_get_num_procs();
     fprintf(stderr,
             "bnn-train: note: %zu ranks of %d thread%s; of each batch of %zu %s a rank has %s%zu\n",
-            ranks, t->set->device.threads, t->set->device.threads > 1 ? "s" : "", batch,
-            t->set->train->info->samples, even ? "" : "up to ", (batch - 1) / ranks + 1);
+            ranks, threads, threads > 1 ? "s" : "", batch, t->set->train->info->samples,
+            batch % ranks == 0 ? "" : "up to ", (batch - 1) / ranks + 1);
+    if (threads > bound) {
+        fprintf(stderr,
+                "bnn-train: note: mpirun has bound the rank to %d processor%s, which %d threads "
+                "share; give it --bind-to none, or --map-by slot:PE=%d\n",
+                bound, bound > 1 ? "s" : "", threads, threads);
+    }
 }
 
 bnn_code bnn_trainer_check_alike(const bnn_trainer *t, bnn_error *err) {

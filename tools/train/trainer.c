@@ -131,8 +131,8 @@ static bnn_code reopen_run(bnn_trainer *t, bnn_error *err) {
     /* All have read it before anything in it is changed. */
     bnn_code code = bnn_comm_agree(t->comm, bnn_trainer_load(t, t->set->resume, err), err);
     if (code == BNN_OK && bnn_trainer_writes(t)) {
-        code =
-            bnn_run_reopen(&t->run, t->set->output, t->task, t->state.epoch, t->state.steps, err);
+        code = bnn_run_reopen(&t->run, t->set->output, t->task, t->spec.arch->losses,
+                              t->state.epoch, t->state.steps, err);
     } else {
         visit_run(t);
     }
@@ -153,8 +153,8 @@ static bnn_code open_events(bnn_trainer *t, bnn_error *err) {
 
 static bnn_code create_run(bnn_trainer *t, bnn_error *err) {
     if (bnn_trainer_writes(t)) {
-        return bnn_run_create(&t->run, t->set->output, t->task, t->set->config, t->set->overwrite,
-                              err);
+        return bnn_run_create(&t->run, t->set->output, t->task, t->spec.arch->losses,
+                              t->set->config, t->set->overwrite, err);
     }
     visit_run(t);
     return BNN_OK;
