@@ -13,12 +13,13 @@
  * order of their appearance. An OPERAND is a tensor before it, a constant that appears here, as
  * TENSOR:NAME, or "-", where there is none; those at the end are left out. A tensor before it is
  * "^1", the last that appeared, "^2", the one before (so like layers are like texts, which compress
- * well), or its NUMBER, as older files have it. NAMEs are for people, and for who looks for a
- * layer: "conv1.weight", "conv1.threshold". A TENSOR is a type and a shape: "f16" for F32
- * [1,1,1,16], "b64,3,3,16" for bits, "i16" for I32. Nodes stand in the order of computing; fields
- * that are left out have the values that their op's form says (op.h, bnn_form). What a node makes,
- * its op says. Shapes are those for one image: for a batch, the inputs' N and the fields that go
- * with it (BNN_FIELD_BATCH) are so many times larger, and whatever follows from them.
+ * well), or its NUMBER, as older files have it. Vectors of the same values are one constant. NAMEs
+ * are for people, and for who looks for a layer: "conv1.weight", "conv1.threshold". A TENSOR is a
+ * type and a shape: "f16" for F32 [1,1,1,16], "b64,3,3,16" for bits, "i16" for I32. Nodes stand in
+ * the order of computing; fields that are left out have the values that their op's form says (op.h,
+ * bnn_form). What a node makes, its op says. Shapes are those for one image: for a batch, the
+ * inputs' N and the fields that go with it (BNN_FIELD_BATCH) are so many times larger, and whatever
+ * follows from them.
  *
  *   in image f1,32,32,3;conv ^1 f16,3,3,3:conv1.weight - - f16:conv1.factor f16:conv1.shift pad_h=1
  *

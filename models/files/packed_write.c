@@ -41,7 +41,9 @@ typedef struct writer {
     int *number; /* of each tensor of the graph, by its appearance in the text; 0: not yet, else +1
                   */
     const bnn_constant **order; /* the constants, by their appearance */
+    void **vector;              /* values of those that are vectors, or NULL */
     size_t order_count;
+    bnn_arena *arena;
     int numbers;
     text text;
 } writer;
@@ -75,7 +77,71 @@ static bnn_code put_tensor(writer *w, bnn_t t, const char *name, bnn_error *err)
     return BNN_OK;
 }
 
-static bnn_code put_operand(writer *w, bnn_t t, const char *op, bnn_error *err) {
+/* A constant's values, if it is a vector of numbers. */
+static bnn_code read_vector(const writer *w, bnn_t t, void **values, bnn_error *err) {
+    const bnn_graph *g = w->network->graph;
+    const bnn_shape s = bnn_shape_of(g, t);
+    *values = NULL;
+    if (bnn_dtype_of(g, t) == BNN_B1 || bnn_shape_rows(s) != 1) {
+        return BNN_OK;
+    }
+    *values = bnn_arena_alloc(w->arena, bnn_tensor_bytes(bnn_dtype_of(g, t), s));
+    return *values ? bnn_graph_get(g, t, *values, err) : no_memory(err);
+}
+
+/* A vector that was written already, with the same values; BNN_NONE where there is none. */
+static bnn_t find_same(const writer *w, bnn_t t, const void *values) {
+    const bnn_graph *g = w->network->graph;
+    const bnn_shape s = bnn_shape_of(g, t);
+    const size_t bytes = bnn_tensor_bytes(bnn_dtype_of(g, t), s);
+    for (size_t i = 0; values && i < w->order_count; i++) {
+        const bnn_t other = w->order[i]->t;
+        if (w->vector[i] && bnn_dtype_of(g, other) == bnn_dtype_of(g, t) &&
+            bnn_shape_equal(bnn_shape_of(g, other), s) &&
+            memcmp(w->vector[i], values, bytes) == 0) {
+            return other;
+        }
+    }
+    return BNN_NONE;
+}
+
+static int are_ones(const float *values, size_t count) {
+    size_t i = 0;
+    while (i < count && values[i] == 1.0f) {
+        i++;
+    }
+    return i == count;
+}
+
+/* What is met for the first time: a constant, unless it changes nothing, or was met as another. */
+static bnn_code put_constant(writer *w, bnn_t t, const char *op, int but_ones, bnn_error *err) {
+    const bnn_constant *constant = bnn_inference_constant_of(w->network, t);
+    void *values = NULL;
+    bnn_code code = constant ? read_vector(w, t, &values, err) : unstorable(op, err);
+    if (code != BNN_OK) {
+        return code;
+    }
+    if (but_ones && values &&
+        are_ones(values, bnn_shape_count(bnn_shape_of(w->network->graph, t)))) {
+        put(&w->text, " -");
+        return BNN_OK;
+    }
+    const bnn_t same = find_same(w, t, values);
+    if (same >= 0) {
+        w->number[t] = w->number[same];
+        put(&w->text, " ^%d", w->numbers - w->number[t] + 1);
+        return BNN_OK;
+    }
+    w->vector[w->order_count] = values;
+    w->order[w->order_count++] = constant;
+    code = is_word(constant->name) ? put_tensor(w, t, constant->name, err)
+                                   : unstorable(constant->name, err);
+    put(&w->text, ":%s", constant->name);
+    return code;
+}
+
+static bnn_code put_operand(writer *w, const bnn_node *node, int k, bnn_error *err) {
+    const bnn_t t = node->in[k];
     if (t < 0) {
         put(&w->text, " -");
         return BNN_OK;
@@ -84,15 +150,7 @@ static bnn_code put_operand(writer *w, bnn_t t, const char *op, bnn_error *err) 
         put(&w->text, " ^%d", w->numbers - w->number[t] + 1);
         return BNN_OK;
     }
-    const bnn_constant *constant = bnn_inference_constant_of(w->network, t);
-    if (!constant) {
-        return unstorable(op, err);
-    }
-    w->order[w->order_count++] = constant;
-    bnn_code code = is_word(constant->name) ? put_tensor(w, t, constant->name, err)
-                                            : unstorable(constant->name, err);
-    put(&w->text, ":%s", constant->name);
-    return code;
+    return put_constant(w, t, node->op->name, (int)(node->op->form->ones >> k & 1), err);
 }
 
 static void put_fields(text *t, const bnn_node *node) {
@@ -129,7 +187,7 @@ static bnn_code put_node(writer *w, const bnn_node *node, bnn_error *err) {
     }
     put(&w->text, ";%s", node->op->name);
     for (int k = 0; code == BNN_OK && k < given; k++) {
-        code = put_operand(w, node->in[k], node->op->name, err);
+        code = put_operand(w, node, k, err);
     }
     put_fields(&w->text, node);
     for (int k = 0; k < node->out_count; k++) {
@@ -242,10 +300,12 @@ static bnn_code add_slices(bnn_st_writer *file, bnn_arena *arena, writer *w,
 static bnn_code add_all(bnn_st_writer *file, bnn_arena *arena, const bnn_spec *spec,
                         const bnn_inference *network, bnn_error *err) {
     bnn_meta meta[BNN_SPEC_META];
-    writer w = {.network = network, .text = {.data = calloc(1, 4096), .room = 4096}};
+    writer w = {
+        .network = network, .arena = arena, .text = {.data = calloc(1, 4096), .room = 4096}};
     w.number = bnn_arena_alloc(arena, bnn_graph_tensor_count(network->graph) * sizeof *w.number);
     w.order = bnn_arena_alloc(arena, network->constant_count * sizeof *w.order);
-    bnn_code code = w.text.data && w.number && w.order ? BNN_OK : no_memory(err);
+    w.vector = bnn_arena_alloc(arena, network->constant_count * sizeof *w.vector);
+    bnn_code code = w.text.data && w.number && w.order && w.vector ? BNN_OK : no_memory(err);
     if (code == BNN_OK &&
         !(code = bnn_meta_add(file, meta, bnn_spec_meta(spec, arena, meta), err)) &&
         !(code = put_network(&w, err))) {

@@ -64,7 +64,7 @@ START_TEST(every_op) {
     float image[SAMPLES * TINY_PIXELS];
     tiny_network(&network, &device, 1);
     tiny_images(image, SAMPLES);
-    ck_assert_float_le(difference(&spec, &network, SAMPLES, image), 1e-4f);
+    ck_assert_float_le(difference(&spec, &network, SAMPLES, image), 5e-4f); /* of hundreds */
     bnn_inference_free(&network);
 }
 END_TEST

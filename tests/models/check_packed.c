@@ -397,7 +397,8 @@ static void check_model(const char *arch, const char *algo) {
     CK_CODE(bnn_fold_evaluate(one, &err));
     CK_CODE(bnn_packed_save(path, &spec, bnn_fold_result(one), &bytes, &err));
     read_network(path, BATCH, &read);
-    ck_assert_uint_eq(read.constant_count, bnn_fold_result(one)->constant_count);
+    /* Initial values are often the same. */
+    ck_assert_uint_le(read.constant_count, bnn_fold_result(one)->constant_count);
     ck_assert_uint_eq(bnn_graph_node_count(read.graph), bnn_graph_node_count(bnn_fold_graph(one)));
     run_inputs(&read, x, z);
     size_t outputs = BATCH * bnn_spec_outputs(&spec);
@@ -451,6 +452,41 @@ START_TEST(names) {
     bnn_loaded_close(&model);
     bnn_inference_free(&made);
     throw_away(&p);
+}
+END_TEST
+
+static bnn_t constant_called(const bnn_inference *r, const char *name) {
+    for (size_t i = 0; i < r->constant_count; i++) {
+        if (strcmp(r->constants[i].name, name) == 0) {
+            return r->constants[i].t;
+        }
+    }
+    ck_abort_msg("no constant is called %s", name);
+}
+
+/* Factors of 1 are not written, and vectors of the same values once; what is computed stays. */
+START_TEST(same_vectors) {
+    bnn_error err = {0};
+    bnn_inference made, read;
+    bnn_spec spec = tiny_spec();
+    float x[TINY_PIXELS], y[TINY_CLASSES], z[TINY_CLASSES];
+    size_t bytes;
+    tiny_images(x, 1);
+    tiny_network(&made, &device, 1);
+    for (int i = 0; i < TINY_WIDE; i++) {
+        bnn_f32(made.graph, constant_called(&made, "stem.factor"))[i] = 1.0f; /* two read it */
+        bnn_i32(made.graph, constant_called(&made, "one.threshold"))[i] = 70000 + i;
+        bnn_i32(made.graph, constant_called(&made, "three.threshold"))[i] = 70000 + i;
+    }
+    CK_CODE(bnn_packed_save(path, &spec, &made, &bytes, &err));
+    read_network(path, 1, &read);
+    ck_assert_uint_eq(read.constant_count, made.constant_count - 2);
+    run_network(&made, x, y);
+    run_network(&read, x, z);
+    ck_assert(memcmp(y, z, sizeof y) == 0);
+    ck_assert_int_eq(bnn_i32(read.graph, constant_called(&read, "one.threshold"))[3], 70003);
+    bnn_inference_free(&made);
+    bnn_inference_free(&read);
 }
 END_TEST
 
@@ -512,6 +548,7 @@ int main(void) {
     tcase_add_test(tcase, detector);
     tcase_add_loop_test(tcase, every_algorithm, 0, algorithms);
     tcase_add_test(tcase, names);
+    tcase_add_test(tcase, same_vectors);
     tcase_add_test(tcase, other_name);
     tcase_add_test(tcase, unstorable);
     tcase_set_timeout(tcase, 300);

@@ -5,7 +5,7 @@
 
 bnn_code bnn_fetch_usable(bnn_error *err) {
     return bnn_fail(err, BNN_ERR_UNSUPPORTED,
-                    "bnn-data was built without %s, so it neither fetches nor computes checksums",
+                    "this was built without %s, so it neither fetches nor computes checksums",
                     BNN_FETCH_WITHOUT);
 }
 
