@@ -5,7 +5,8 @@
 # the packed model. A cell is NETWORK/ALGORITHM/FORMAT; --only takes those that the pattern names
 # ('resnet*/bnn/*'). What was trained, and what came of a cell, stays in the folder WORK, so that an
 # interrupted run goes on, and one with other samples adds what is missing; --print makes nothing new.
-# DATA has a folder of each data set's name (or a link), with what --data-dir takes.
+# DATA has a folder of each data set's name (or a link), with what --data-dir takes; in glue_cola's is
+# a vocab.txt, too.
 #
 # The table, in Markdown, counts the algorithms whose predictions are all the same; "with --emulate"
 # where that is asked for, "refused" with the reasons below; what is not equal is listed, too.
@@ -44,7 +45,8 @@ pointnet modelnet40 --batch-size 8 --limit-train 96
 pointnet_vanilla modelnet40 --batch-size 8 --limit-train 96
 pointnet_partseg shapenet_part --batch-size 4 --limit-train 16 --points 1024
 fsmn speech_commands --batch-size 16 --limit-train 240
-deep_fsmn speech_commands --batch-size 16 --limit-train 240'
+deep_fsmn speech_commands --batch-size 16 --limit-train 240
+bert_tiny4 glue_cola --batch-size 8 --limit-train 64 --length 32 --lr 1e-3'
 
 # ---- engines: in the cell's folder, FILE; print how many are of the same class, and the difference
 
@@ -200,10 +202,9 @@ END {
         row = "| `" nets[i] "` |"
         for (f = 1; f <= count; f++) {
             key = nets[i] SUBSEP format[f]
-            text = ""
-            if (equal[key, "exact"]) text = equal[key, "exact"]
-            if (equal[key, "emulated"]) text = add(text, equal[key, "emulated"] " with `--emulate`")
-            if (text != "") text = text " × " least[key]
+            emulated = equal[key, "emulated"]
+            text = equal[key, "exact"] + emulated ? (equal[key, "exact"] + emulated) " × " least[key] : ""
+            if (emulated) text = text " (" emulated " with `--emulate`)"
             if (refused[key]) text = add(text, refused[key] " refused")
             row = row " " text " |"
         }

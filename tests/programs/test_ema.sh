@@ -35,7 +35,7 @@ for algo in fp32 reactnet recu fda; do
 done
 
 # ---- stopped after any step, also in front of another phase ----
-for step in 2 5 9 10 11 14; do
+for step in 2 9 10 14; do
     rm -rf part
     # shellcheck disable=SC2086 # words
     freeze "grep -qs step.:$step, part/steps.jsonl" "$train" $small --algo fda --epochs 3 \
