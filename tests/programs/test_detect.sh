@@ -54,8 +54,8 @@ detector 'SSD' 'confidence,localization,' --arch ssd300_vgg16 --algo reactnet # 
 detector 'Faster R-CNN' 'rpn_class,rpn_box,class,box,' --arch faster_rcnn_resnet18 --algo bnn --canvas 32
 
 # ---- interrupted, and resumed: as if it had never stopped ----
-of_steps="--arch faster_rcnn_resnet18 --algo reactnet --canvas 32 $data --batch-size 1 --epochs 2
-    --checkpoint-every 1"
+of_steps="--arch faster_rcnn_resnet18 --algo reactnet --canvas 32 $data --batch-size 1 --epochs 1
+    --limit-test 1 --checkpoint-every 1"
 # shellcheck disable=SC2086 # words
 check 'without a stop' "$train" $of_steps --output whole
 # shellcheck disable=SC2086 # words
