@@ -16,7 +16,7 @@ awk -v list="$work/files" '
     /^{/ { entry = "" }
     { entry = entry $0 "\n" }
     /^  "file": / { file = $0; sub(/^  "file": "/, "", file); sub(/",?$/, "", file) }
-    /^}/ && file !~ /\.cu$/ && !(file in seen) { # nvcc's options are not clang's
+    /^}/ && file !~ /\.cu$/ && !(file in seen) { # clang does not know the options of nvcc
         seen[file] = 1
         sub(/},?\n$/, "}", entry)
         printf "%s%s", (count++ ? ",\n" : "[\n"), entry

@@ -69,7 +69,8 @@ def quantize_for_onnxruntime(s, twin, path):
         def get_next(self):
             return next(self.batches, None)
 
-    quant_pre_process(twin, path + ".pre")
+    # Of detectors PyTorch has said all shapes; what infers them symbolically fails at some.
+    quant_pre_process(twin, path + ".pre", skip_symbolic_shape=is_detector(s))
     quantization.quantize_static(
         path + ".pre", path, Reader(), quant_format=quantization.QuantFormat.QDQ, per_channel=True,
         activation_type=quantization.QuantType.QUInt8, weight_type=quantization.QuantType.QInt8)
