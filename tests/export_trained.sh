@@ -175,7 +175,7 @@ function add(list, word) { return list == "" ? word : list ", " word }
     if ($4 == "refused") {
         refused[key]++
         reason = $0
-        sub(/^[^:]*: ([^ ]*: )?/, "", reason)
+        sub(/^[^ ]* [^ ]* [^ ]* refused ([^ :]*: )?/, "", reason)
         if (!told[$3 reason]++) reasons[++r] = "- `" $3 "`, " $1 " `" $2 "`: " reason
     } else if ($4 == "exact" || $4 == "emulated") {
         if ($5 == $6) {
