@@ -6,11 +6,11 @@
 #include <unistd.h>
 
 #include "engine/base/text.h"
-#include "ranks/ranks.h"
 #include "tools/cli/interrupt.h"
 #include "tools/cli/json_file.h"
 #include "tools/cli/names.h"
 #include "tools/cli/quiet.h"
+#include "tools/ranks/ranks.h"
 #include "tools/run/data_spec.h"
 #include "tools/run/device.h"
 #include "tools/run/outputs.h"

@@ -69,6 +69,17 @@ static void run(char **word, int count) {
     free(refused.text);
 }
 
+/* As the commands of a program, whose table has nothing but names. */
+static void look_up(const char *name) {
+    bnn_error err = {0};
+    size_t count = 0;
+    while (algorithms[count]) {
+        count++;
+    }
+    const int at = bnn_command_find(name, algorithms, sizeof *algorithms, count, &err);
+    bnn_insist(at < 0 ? err.text[0] != '\0' : strcmp(algorithms[at], name) == 0);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size) {
     static char name[] = "bnn-fuzz";
     char *word[MOST_WORDS + 1] = {name}, *text = malloc(size + 1);
@@ -86,6 +97,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size) {
     }
     if (!names_a_file(word, count)) {
         run(word, count);
+    }
+    if (count > 1) {
+        look_up(word[1]);
     }
     free(text);
     return 0;

@@ -9,7 +9,7 @@ cd "${1:-$(dirname "$0")/../..}"
 found=$(mktemp) symbols=$(mktemp)
 trap 'rm -f "$found" "$symbols"' EXIT
 
-rooms="engine cpu layers optim ranks data_loaders models tools tests"
+rooms="engine cpu layers optim data_loaders models tools tests"
 [ ! -d cuda ] || rooms="$rooms cuda" # empty so far, and git keeps no empty folder
 # shellcheck disable=SC2086 # a list
 sources() {
@@ -29,11 +29,11 @@ may_include() {
     cuda/*) echo "engine/base/ engine/device.h engine/kernels.h engine/ste.h engine/boxes.h engine/exp.h engine/sincos.h cuda/" ;;
     layers/*) echo "engine/ layers/" ;;
     optim/*) echo "engine/base/ engine/device.h engine/kernels.h optim/" ;;
-    ranks/*) echo "engine/base/ engine/comm.h ranks/" ;;
     data_loaders/*) echo "engine/base/ engine/comm.h engine/io/ data_loaders/" ;;
     models/*) echo "engine/ layers/ optim/ models/" ;;
+    tools/ranks/*) echo "engine/base/ engine/comm.h tools/ranks/" ;;
     tools/*)
-        echo "engine/ cpu/ cuda/ layers/ optim/ ranks/ data_loaders/ models/ tools/cli/"
+        echo "engine/ cpu/ cuda/ layers/ optim/ data_loaders/ models/ tools/cli/"
         case $1 in
         tools/cli/*) ;;
         tools/run/*) echo "tools/run/" ;;
@@ -58,7 +58,7 @@ check_includes() {
         while read -r line quote path; do
             case "$quote ${path%%/*}" in
             "< engine" | "< cpu" | "< cuda" | "< layers" | "< optim" | "< data_loaders" | \
-                "< models" | "< ranks" | "< tools" | "< tests" | '"'*) ;;
+                "< models" | "< tools" | "< tests" | '"'*) ;;
             *) continue ;;
             esac
             allowed=no
@@ -85,7 +85,6 @@ may_call() {
     cuda*) echo "engine/base cpu cuda" ;;
     layers*) echo "engine layers" ;;
     optim) echo "engine/base optim" ;;
-    ranks) echo "engine engine/base ranks" ;;
     data_loaders*) echo "engine/base engine/io data_loaders" ;;
     models*) echo "engine cpu layers optim models" ;;
     esac

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 
 #include "engine/base/text.h"
-#include "ranks/ranks.h"
+#include "tools/ranks/ranks.h"
 
 /* Open MPI's mpirun; MPICH's, Intel's and MVAPICH's; srun, if it speaks with its tasks: without
  * that, they are processes on their own. */

@@ -1,6 +1,6 @@
 /* The ranks this process is started among, by mpirun or srun: the only room that knows MPI. */
-#ifndef BNN_RANKS_RANKS_H
-#define BNN_RANKS_RANKS_H
+#ifndef BNN_TOOLS_RANKS_RANKS_H
+#define BNN_TOOLS_RANKS_RANKS_H
 
 #include "engine/comm.h"
 

@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "engine/base/arena.h"
-#include "ranks/ranks.h"
+#include "tools/ranks/ranks.h"
 
 /* Operations of one communicator must begin in the same order everywhere, and when a sum goes on to
  * its results depends on time: so there is one for each. */

@@ -1,5 +1,5 @@
 /* Built without MPI. */
-#include "ranks/ranks.h"
+#include "tools/ranks/ranks.h"
 
 bnn_code bnn_ranks_open(bnn_comm *comm, bnn_error *err) {
     const int ranks = bnn_ranks_started();
