@@ -272,38 +272,35 @@ static int run(bnn_model *model, size_t n, const given *from, float *output, cha
     return code == BNN_OK ? 0 : report(error, &err);
 }
 
-/* Whether the model sees that. */
-static int refuse_kind(const bnn_model *model, int fits, const char *what, char *error) {
+/* The model sees something else, or there is none. */
+static int refuse_kind(const bnn_model *model, const char *what, char *error) {
     bnn_error err = {0};
     if (!model) {
         return refuse(error, BNN_ERR_ARGUMENT, no_model);
     }
-    if (!fits) {
-        bnn_fail(&err, BNN_ERR_ARGUMENT, "the model sees %s, not %s; give it %s",
-                 sees_text(model) ? "texts" : model->loaded.spec.arch->inputs[0], what,
-                 sees_text(model) ? "tokens (bnn_model_run_tokens)" : "floats (bnn_model_run)");
-        return report(error, &err);
-    }
-    return 0;
+    bnn_fail(&err, BNN_ERR_ARGUMENT, "the model sees %s, not %s; give it %s",
+             sees_text(model) ? "texts" : model->loaded.spec.arch->inputs[0], what,
+             sees_text(model) ? "tokens (bnn_model_run_tokens)" : "floats (bnn_model_run)");
+    return report(error, &err);
 }
 
 int bnn_model_run(bnn_model *model, size_t n, const float *input, float *output, char *error) {
-    int refused = refuse_kind(model, model && !sees_text(model), "floats", error);
-    return refused ? refused : run(model, n, &(given){.floats = input}, output, error);
+    return model && !sees_text(model) ? run(model, n, &(given){.floats = input}, output, error)
+                                      : refuse_kind(model, "floats", error);
 }
 
 int bnn_model_run_pixels(bnn_model *model, size_t n, const uint8_t *pixels, float *output,
                          char *error) {
-    int fits = model && strcmp(model->loaded.spec.arch->inputs[0], "image") == 0;
-    int refused = refuse_kind(model, fits, "images", error);
-    return refused ? refused : run(model, n, &(given){.pixels = pixels}, output, error);
+    return model && strcmp(model->loaded.spec.arch->inputs[0], "image") == 0
+               ? run(model, n, &(given){.pixels = pixels}, output, error)
+               : refuse_kind(model, "images", error);
 }
 
 int bnn_model_run_tokens(bnn_model *model, size_t n, const int32_t *ids, const int32_t *segment,
                          const int32_t *mask, float *output, char *error) {
     const given from = {.tokens = {[IDS] = ids, [SEGMENT] = segment, [MASK] = mask}};
-    int refused = refuse_kind(model, model && sees_text(model), "texts", error);
-    return refused ? refused : run(model, n, &from, output, error);
+    return model && sees_text(model) ? run(model, n, &from, output, error)
+                                     : refuse_kind(model, "texts", error);
 }
 
 const char *bnn_model_class_name(const bnn_model *model, int class_index) {

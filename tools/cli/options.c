@@ -373,15 +373,16 @@ void bnn_options_note_others(const bnn_program *program, const char *const *but,
 /* Prints what --help, --version, --man or --completion ask for; 0 if none of them is there. */
 static int answer(const bnn_program *program, int argc, char **argv) {
     for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++) {
-        if (!strcmp(argv[i], "--help") || !strcmp(argv[i], "-h"))
+        if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0) {
             bnn_options_print_help(program, stdout);
-        else if (!strcmp(argv[i], "--version"))
+        } else if (strcmp(argv[i], "--version") == 0) {
             printf("%s %s\n", program->name, BNN_VERSION);
-        else if (!strcmp(argv[i], "--man"))
+        } else if (strcmp(argv[i], "--man") == 0) {
             bnn_options_print_man(program, stdout);
-        else if (strcmp(argv[i], "--completion") || i + 1 == argc ||
-                 !bnn_options_print_completion(program, argv[i + 1], stdout))
+        } else if (strcmp(argv[i], "--completion") != 0 || i + 1 == argc ||
+                   !bnn_options_print_completion(program, argv[i + 1], stdout)) {
             continue;
+        }
         return 1;
     }
     return 0;
