@@ -4,7 +4,8 @@
 set -eu
 cd "$(dirname "$0")/.."
 tools/packages.sh gcc libc6-dev make cmake pkg-config zlib1g-dev libjpeg62-turbo-dev \
-    libpng-dev libjansson-dev libstb-dev protobuf-c-compiler libprotobuf-c-dev dataset-fashion-mnist
+    libpng-dev libjansson-dev libstb-dev protobuf-c-compiler libprotobuf-c-dev \
+    libcurl4-openssl-dev libarchive-dev libssl-dev dataset-fashion-mnist
 cmake -S . -B build -DCMAKE_BUILD_TYPE=Release -DBNN_TESTS=OFF >/dev/null
 cmake --build build -j"$(nproc)" >/dev/null
 run=runs/demo
