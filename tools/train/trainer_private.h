@@ -26,9 +26,7 @@ typedef struct bnn_trainer {
     bnn_sum *sums;       /* theirs */
     size_t bucket_count, buckets_begun, buckets_done;
     size_t full_size; /* samples of a whole batch that are this rank's */
-    size_t own;       /* of the batch that runs; 0: the others' alone */
     int stop;         /* a signal has come to any rank */
-    int diverged;     /* this rank's loss is not finite */
     double *record;   /* of a step, for the others */
     bnn_spec spec;
     const bnn_task *task;
