@@ -5,15 +5,11 @@
  * (a + b - 2 p). A tap in the padding is a word of zeros, which counts nothing. */
 #include "cuda/conv.cuh"
 #include "cuda/conv.h"
-#include "cuda/mma.cuh"
+#include "cuda/tile.cuh"
 
 enum {
-    TILE = 64,
     STEP = 8,            /* words at a time: two products of 256 bits */
     LINE = 2 * STEP + 4, /* registers from row to row, so that lanes do not meet in a bank */
-    HALF = TILE / 2,     /* rows and columns of a warp, of which there are two by two */
-    ROWS = HALF / MMA_M,
-    COLUMNS = HALF / MMA_N,
 };
 
 /* Taps of a window that lie in the image. */
@@ -51,7 +47,7 @@ static void count_filters(const bnn_stream *stream, const conv_sizes &v, const u
 }
 
 struct bit_tiles {
-    static constexpr int THREADS = 128;
+    static constexpr int THREADS = TEAM;
     struct shared {
         uint32_t x[TILE][LINE], w[TILE][LINE];
         int ones[TILE]; /* of the windows */
@@ -107,15 +103,12 @@ struct bit_tiles {
     BNN_INSIDE void operator()(team<THREADS> t, shared &m, size_t item) const {
         size_t pixel = item % row_tiles * TILE, rest = item / row_tiles;
         size_t filter = rest % column_tiles * TILE, group = rest / column_tiles;
-        own<int[ROWS * COLUMNS][MMA_RESULTS], THREADS> both;
+        own<int[FRAGMENTS][MMA_RESULTS], THREADS> both;
         own<window, THREADS> at;
         t.each([&](int thread) {
             size_t own_pixel = pixel + (size_t)thread % TILE;
             at[thread] = window_of(v, own_pixel < v.pixels ? own_pixel : 0);
-            BNN_UNROLL
-            for (int i = 0; i < ROWS * COLUMNS * MMA_RESULTS; i++) {
-                both[thread][i / MMA_RESULTS][i % MMA_RESULTS] = 0;
-            }
+            clear_fragments(both[thread]);
             if (thread < TILE) {
                 m.ones[thread] = 0;
             }
@@ -124,16 +117,7 @@ struct bit_tiles {
             t.each([&](int thread) { load(thread, m, at[thread], group, pixel, filter, k); });
             each_warp(t, [&](int warp) { multiply(m, warp, both); });
         }
-        t.each([&](int thread) {
-            int first_row = thread / WARP / 2 * HALF, first_column = thread / WARP % 2 * HALF;
-            BNN_UNROLL
-            for (int i = 0; i < ROWS * COLUMNS * MMA_RESULTS; i++) {
-                int f = i / MMA_RESULTS, r = i % MMA_RESULTS, lane = thread % WARP;
-                int row = first_row + f / COLUMNS * MMA_M + mma_row(lane, r);
-                int column = first_column + f % COLUMNS * MMA_N + mma_column(lane, r);
-                m.both[row][column] = both[thread][f][r];
-            }
-        });
+        t.each([&](int thread) { lay_fragments(thread, both[thread], m.both); });
         t.each([&](int thread) { /* neighbours are filters, which lie side by side */
                                  for (int i = thread; i < TILE * TILE; i += THREADS) {
                                      put_result(m, group, pixel, filter, i / TILE, i % TILE);
@@ -143,10 +127,10 @@ struct bit_tiles {
 
     /* The even warps also count the +1 of their windows, a lane a window. */
     BNN_INSIDE void multiply(shared &m, int warp,
-                             own<int[ROWS * COLUMNS][MMA_RESULTS], THREADS> &both) const {
+                             own<int[FRAGMENTS][MMA_RESULTS], THREADS> &both) const {
         int first_row = warp / 2 * HALF, first_column = warp % 2 * HALF;
         BNN_UNROLL
-        for (int i = 0; i < ROWS * COLUMNS; i++) {
+        for (int i = 0; i < FRAGMENTS; i++) {
             int row = first_row + i / COLUMNS * MMA_M, column = first_column + i % COLUMNS * MMA_N;
             for (int k = 0; k < 2 * STEP; k += 8) {
                 mma_bits(

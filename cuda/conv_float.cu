@@ -126,8 +126,8 @@ template <class A, class B, class E, int PIECES> struct tensor_tiles {
         t.each([&](int thread) {
             a_row[thread] = a.row_at(group, first + (size_t)thread % TILE);
             b_row[thread] = b.row_at(group, second + (size_t)thread % TILE);
-            sum[thread].clear();
-            part[thread].clear();
+            clear_fragments(sum[thread].of);
+            clear_fragments(part[thread].of);
         });
         for (; k < last; k += STEP) {
             t.each([&](int thread) {
@@ -143,14 +143,10 @@ template <class A, class B, class E, int PIECES> struct tensor_tiles {
                 t.each([&](int thread) { sum[thread].take(part[thread]); });
             }
         }
-        t.each([&](int thread) { sum[thread].take(part[thread]); });
-        t.each([&](int thread) { sum[thread].lay(thread, m.sum); });
-        t.each([&](int thread) {
-            for (int i = thread; i < TILE * TILE; i += THREADS) {
-                size_t r = first + (size_t)(i / TILE), c = second + (size_t)(i % TILE);
-                if (r < a.rows() && c < b.rows()) {
-                    end.put_sum(group, split, r, c, m.sum[i / TILE][i % TILE]);
-                }
+        put_tile(t, part, sum, m.sum, [&](size_t i, size_t j, float v) {
+            size_t r = first + i, c = second + j;
+            if (r < a.rows() && c < b.rows()) {
+                end.put_sum(group, split, r, c, v);
             }
         });
     }

@@ -130,8 +130,8 @@ template <class P, int PIECES> struct mixed_tiles {
         size_t begin = p.terms() * split / splits, last = p.terms() * (split + 1) / splits;
         own<tile_sums, THREADS> part, sum;
         t.each([&](int thread) {
-            sum[thread].clear();
-            part[thread].clear();
+            clear_fragments(sum[thread].of);
+            clear_fragments(part[thread].of);
         });
         size_t steps = 0;
         for (size_t run = 0; run < p.runs(); run++) {
@@ -151,14 +151,10 @@ template <class P, int PIECES> struct mixed_tiles {
                 }
             }
         }
-        t.each([&](int thread) { sum[thread].take(part[thread]); });
-        t.each([&](int thread) { sum[thread].lay(thread, m.sum); });
-        t.each([&](int thread) {
-            for (int i = thread; i < TILE * TILE; i += THREADS) {
-                size_t row = first + (size_t)(i / TILE), c = word * 64 + (size_t)(i % TILE);
-                if (row < p.rows() && c < p.v.cg) {
-                    p.put_sum(group, tap, split, row, c, m.sum[i / TILE][i % TILE]);
-                }
+        put_tile(t, part, sum, m.sum, [&](size_t i, size_t j, float v) {
+            size_t row = first + i, c = word * 64 + j;
+            if (row < p.rows() && c < p.v.cg) {
+                p.put_sum(group, tap, split, row, c, v);
             }
         });
     }

@@ -8,15 +8,29 @@
 
 /* ---- readers: `row` is what they need to know of row i in a group, value(row, k) its k-th ---- */
 
+/* A window and its first channel; there is none where `there` is 0. */
+struct window_row {
+    window at;
+    size_t first;
+    int there;
+};
+
+/* A filter, likewise. */
+struct filter_row {
+    size_t o;
+    int there;
+};
+
+BNN_GPU filter_row filter_row_at(const conv_sizes &v, size_t group, size_t i) {
+    filter_row r = {group * v.og + i, i < v.og};
+    return r;
+}
+
 /* Windows of the input: k is a tap's channel. */
 struct input_windows {
     conv_sizes v;
     bnn_operand x;
-    struct row {
-        window at;
-        size_t first;
-        int there;
-    };
+    typedef window_row row;
     BNN_INSIDE size_t rows() const { return v.pixels; }
     BNN_INSIDE row row_at(size_t group, size_t i) const {
         row r = {window_of(v, i < v.pixels ? i : 0), group * v.cg, i < v.pixels};
@@ -32,15 +46,9 @@ struct input_windows {
 struct filters {
     conv_sizes v;
     bnn_operand w;
-    struct row {
-        size_t o;
-        int there;
-    };
+    typedef filter_row row;
     BNN_INSIDE size_t rows() const { return v.og; }
-    BNN_INSIDE row row_at(size_t group, size_t i) const {
-        row r = {group * v.og + i, i < v.og};
-        return r;
-    }
+    BNN_INSIDE row row_at(size_t group, size_t i) const { return filter_row_at(v, group, i); }
     BNN_INSIDE float value(const row &r, size_t k) const {
         return r.there ? operand_at(w, v.cg, r.o * v.taps + k / v.cg, k % v.cg) : 0.0f;
     }
@@ -50,11 +58,7 @@ struct filters {
 struct seen_gradients {
     conv_sizes v;
     const float *gy;
-    struct row {
-        window at;
-        size_t first;
-        int there;
-    };
+    typedef window_row row;
     BNN_INSIDE size_t rows() const { return v.inputs; }
     BNN_INSIDE row row_at(size_t group, size_t i) const {
         row r = {source_of(v, i < v.inputs ? i : 0), group * v.og, i < v.inputs};
@@ -89,15 +93,9 @@ struct filter_channels {
 struct filter_results {
     conv_sizes v;
     const float *gy;
-    struct row {
-        size_t o;
-        int there;
-    };
+    typedef filter_row row;
     BNN_INSIDE size_t rows() const { return v.og; }
-    BNN_INSIDE row row_at(size_t group, size_t i) const {
-        row r = {group * v.og + i, i < v.og};
-        return r;
-    }
+    BNN_INSIDE row row_at(size_t group, size_t i) const { return filter_row_at(v, group, i); }
     BNN_INSIDE float value(const row &r, size_t k) const {
         return r.there ? gy[k * v.o + r.o] : 0.0f;
     }

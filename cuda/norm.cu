@@ -86,16 +86,22 @@ static void prelu_sums(const bnn_stream *stream, size_t rows, size_t c, const fl
         });
 }
 
+/* A channel's sums over all pieces. */
+BNN_GPU void whole_sums(size_t c, size_t pieces, const void *sums, size_t j, double *s, double *q) {
+    *s = *q = 0.0;
+    for (size_t i = 0; i < pieces; i++) {
+        double part_s, part_q;
+        whole_part(sums_at(sums, c, i), c, j, &part_s, &part_q);
+        *s += part_s;
+        *q += part_q;
+    }
+}
+
 static void channel_sums_finish(const bnn_stream *stream, size_t c, size_t pieces, const void *sums,
                                 float *sum, float *dot, int acc) {
     each(stream, c, [=] BNN_EACH(size_t j) {
-        double s = 0.0, q = 0.0;
-        for (size_t i = 0; i < pieces; i++) {
-            double part_s, part_q;
-            whole_part(sums_at(sums, c, i), c, j, &part_s, &part_q);
-            s += part_s;
-            q += part_q;
-        }
+        double s, q;
+        whole_sums(c, pieces, sums, j, &s, &q);
         if (sum != NULL) {
             sum[j] = (acc ? sum[j] : 0.0f) + (float)s;
         }
@@ -112,12 +118,8 @@ static void prelu_finish(const bnn_stream *stream, size_t c, size_t pieces, cons
     each(stream, slopes == 1 ? 1 : c, [=] BNN_EACH(size_t at) {
         double whole = 0.0;
         for (size_t j = at; j < at + each_has; j++) {
-            double q = 0.0;
-            for (size_t i = 0; i < pieces; i++) {
-                double s, part;
-                whole_part(sums_at(sums, c, i), c, j, &s, &part);
-                q += part;
-            }
+            double s, q;
+            whole_sums(c, pieces, sums, j, &s, &q);
             whole += q;
         }
         gslope[at] = (acc ? gslope[at] : 0.0f) + (float)whole;
@@ -174,13 +176,8 @@ static void merge_moments(const bnn_stream *stream, size_t c, size_t pieces, voi
 
 static void merge_sums(const bnn_stream *stream, size_t c, size_t pieces, void *sums) {
     each(stream, c, [=] BNN_EACH(size_t j) {
-        double s = 0.0, q = 0.0;
-        for (size_t i = 0; i < pieces; i++) {
-            double part_s, part_q;
-            whole_part(sums_at(sums, c, i), c, j, &part_s, &part_q);
-            s += part_s;
-            q += part_q;
-        }
+        double s, q;
+        whole_sums(c, pieces, sums, j, &s, &q);
         set_whole(sums_at(sums, c, 0), c, j, s, q);
     });
     merge_counts(stream, c, pieces, sums);

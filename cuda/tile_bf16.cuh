@@ -1,23 +1,17 @@
-/* A tile of a product on tensor cores: 64 rows by 64 columns, of which each warp of a team of four
- * has a quarter. A bf16 has 8 bits of a float's 24; a float is the sum of as many bf16 as are
- * wanted, its pieces, each the rounding of what the ones before left. Products of pieces that are
- * too small to count are left out, so one piece gives a product of bf16, two one that is finer than
- * TF32 (16 bits for 11), and three a float's. */
+/* Floats in a tile of tensor cores. A bf16 has 8 bits of a float's 24; a float is the sum of as
+ * many bf16 as are wanted, its pieces, each the rounding of what the ones before left. Products of
+ * pieces that are too small to count are left out, so one piece gives a product of bf16, two one
+ * that is finer than TF32 (16 bits for 11), and three a float's. */
 #ifndef BNN_CUDA_TILE_BF16_CUH
 #define BNN_CUDA_TILE_BF16_CUH
 
-#include "cuda/mma.cuh"
+#include "cuda/tile.cuh"
 
 enum {
-    TEAM = 128,
-    TILE = 64,
     STEP = 32, /* terms at a time: two products of 16 */
     LINE =
         STEP / 2 + 4, /* registers (pairs) from row to row, so that lanes do not meet in a bank */
-    HALF = TILE / 2,  /* rows and columns of a warp, of which there are two by two */
-    ROWS = HALF / MMA_M,
-    COLUMNS = HALF / MMA_N,
-    JOIN = 8, /* steps until a sum joins the sum of such sums */
+    JOIN = 8,         /* steps until a sum joins the sum of such sums */
 };
 
 BNN_GPU uint32_t bits_of(float v) {
@@ -64,36 +58,17 @@ template <int PIECES> struct tile_pieces {
     }
 };
 
-/* Results of a thread: its lane's share of the warp's fragments. */
+/* Results of a thread. */
 struct tile_sums {
-    float of[ROWS * COLUMNS][MMA_RESULTS];
-
-    BNN_INSIDE void clear() {
-        BNN_UNROLL
-        for (int i = 0; i < ROWS * COLUMNS * MMA_RESULTS; i++) {
-            of[i / MMA_RESULTS][i % MMA_RESULTS] = 0.0f;
-        }
-    }
+    float of[FRAGMENTS][MMA_RESULTS];
 
     /* A tensor core cuts off what it adds: after some terms its sum joins one that is rounded. */
     BNN_INSIDE void take(tile_sums &part) {
         BNN_UNROLL
-        for (int i = 0; i < ROWS * COLUMNS * MMA_RESULTS; i++) {
+        for (int i = 0; i < FRAGMENTS * MMA_RESULTS; i++) {
             of[i / MMA_RESULTS][i % MMA_RESULTS] += part.of[i / MMA_RESULTS][i % MMA_RESULTS];
         }
-        part.clear();
-    }
-
-    /* To their places in the tile. */
-    BNN_INSIDE void lay(int thread, float (&tile)[TILE][TILE]) const {
-        int first_row = thread / WARP / 2 * HALF, first_column = thread / WARP % 2 * HALF;
-        BNN_UNROLL
-        for (int i = 0; i < ROWS * COLUMNS * MMA_RESULTS; i++) {
-            int f = i / MMA_RESULTS, r = i % MMA_RESULTS, lane = thread % WARP;
-            int row = first_row + f / COLUMNS * MMA_M + mma_row(lane, r);
-            int column = first_column + f % COLUMNS * MMA_N + mma_column(lane, r);
-            tile[row][column] = of[f][r];
-        }
+        clear_fragments(part.of);
     }
 };
 
@@ -103,7 +78,7 @@ BNN_GPU void multiply_step(const tile_pieces<PIECES> &a, B b, int warp, own<tile
     int first_row = warp / 2 * HALF, first_column = warp % 2 * HALF;
     for (int k = 0; k < STEP; k += 16) {
         BNN_UNROLL
-        for (int i = 0; i < ROWS * COLUMNS; i++) {
+        for (int i = 0; i < FRAGMENTS; i++) {
             int row = first_row + i / COLUMNS * MMA_M;
             int column = first_column + i % COLUMNS * MMA_N;
             BNN_UNROLL
@@ -125,6 +100,20 @@ BNN_GPU void multiply_step(const tile_pieces<PIECES> &a, B b, int warp, own<tile
             }
         }
     }
+}
+
+/* The end of a product: put(row, column, sum) of all of the tile, neighbours of a row by
+ * neighbouring threads. */
+template <class F>
+BNN_GPU void put_tile(const team<TEAM> &t, own<tile_sums, TEAM> &part, own<tile_sums, TEAM> &sum,
+                      float (&tile)[TILE][TILE], F put) {
+    t.each([&](int thread) { sum[thread].take(part[thread]); });
+    t.each([&](int thread) { lay_fragments(thread, sum[thread].of, tile); });
+    t.each([&](int thread) {
+        for (int i = thread; i < TILE * TILE; i += TEAM) {
+            put((size_t)(i / TILE), (size_t)(i % TILE), tile[i / TILE][i % TILE]);
+        }
+    });
 }
 
 #endif
