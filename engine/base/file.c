@@ -3,11 +3,13 @@
  * atomic only within one file system), is synced, and only then renamed; a stream alone is written
  * as it is. Reading is by mmap of regular files alone, so that a fifo cannot hang us and a device
  * cannot feed us for ever. */
+#define _XOPEN_SOURCE 700 /* nftw */
 #include "engine/base/file.h"
 
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <ftw.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -390,4 +392,17 @@ bnn_code bnn_make_folder(const char *path, bnn_error *err) {
     }
     free(part);
     return code;
+}
+
+static int remove_one(const char *path, const struct stat *status, int type, struct FTW *walk) {
+    (void)status;
+    (void)type;
+    (void)walk;
+    return remove(path);
+}
+
+bnn_code bnn_remove_tree(const char *path, bnn_error *err) {
+    return nftw(path, remove_one, 32, FTW_DEPTH | FTW_PHYS | FTW_MOUNT) == 0 || errno == ENOENT
+               ? BNN_OK
+               : bnn_fail_errno(err, path, "remove", errno);
 }

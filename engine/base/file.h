@@ -47,5 +47,7 @@ void bnn_atomic_clean(const char *path);
 
 /* mkdir -p, mode 0777 & ~umask. */
 bnn_code bnn_make_folder(const char *path, bnn_error *err);
+/* A folder and all in it, links not followed. No folder is no error. */
+bnn_code bnn_remove_tree(const char *path, bnn_error *err);
 
 #endif

@@ -1,7 +1,6 @@
 /* A packed network against its float twin, here and in other frameworks, sample by sample and by
  * the batch. A network that nobody has trained takes as long as a trained one, so neither data nor
  * a trained model are needed. */
-#include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -327,18 +326,6 @@ static bnn_code make_folder(session *in, bnn_error *err) {
                : bnn_fail(err, BNN_ERR_IO, "%s: cannot be made: %s", in->folder, strerror(errno));
 }
 
-static void remove_folder(const session *in) {
-    DIR *entries = opendir(in->folder);
-    const struct dirent *entry;
-    while (entries && (entry = readdir(entries))) {
-        unlinkat(dirfd(entries), entry->d_name, 0); /* not . and .., which are folders */
-    }
-    if (entries) {
-        closedir(entries);
-    }
-    rmdir(in->folder);
-}
-
 static bnn_code measure_all(session *in, bnn_error *err) {
     const bnn_bench *bench = in->bench;
     /* What is exported is for one sample. */
@@ -371,7 +358,7 @@ bnn_code bnn_bench_infer(const bnn_bench *bench, bnn_error *err) {
         return code;
     }
     code = measure_all(&in, err);
-    remove_folder(&in);
+    bnn_remove_tree(in.folder, NULL);
     if (!with.energy && code == BNN_OK && !bnn_interrupted() &&
         bnn_bench_report_count(bench->report)) {
         bnn_bench_note(&why);

@@ -1,8 +1,5 @@
-#define _XOPEN_SOURCE 700 /* nftw */
 #include "tools/fetch/path.h"
 
-#include <errno.h>
-#include <ftw.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -51,17 +48,4 @@ bnn_code bnn_path_join(char out[BNN_FETCH_PATH], const char *folder, const char 
     return length < BNN_FETCH_PATH
                ? BNN_OK
                : bnn_fail(err, BNN_ERR_ARGUMENT, "%s: the path is too long", folder);
-}
-
-static int remove_one(const char *path, const struct stat *status, int type, struct FTW *walk) {
-    (void)status;
-    (void)type;
-    (void)walk;
-    return remove(path);
-}
-
-bnn_code bnn_remove_tree(const char *path, bnn_error *err) {
-    return nftw(path, remove_one, 32, FTW_DEPTH | FTW_PHYS | FTW_MOUNT) == 0 || errno == ENOENT
-               ? BNN_OK
-               : bnn_fail_errno(err, path, "remove", errno);
 }

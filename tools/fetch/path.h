@@ -17,7 +17,5 @@ const char *bnn_path_inside(const char *path, const char *inside);
 /* FOLDER/NAME; an error if that is too long. */
 bnn_code bnn_path_join(char out[BNN_FETCH_PATH], const char *folder, const char *name,
                        bnn_error *err);
-/* A folder and all in it, links not followed. No folder is no error. */
-bnn_code bnn_remove_tree(const char *path, bnn_error *err);
 
 #endif

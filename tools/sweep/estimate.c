@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "data_loaders/corruption/corruption.h"
+#include "engine/base/file.h"
 #include "models/model.h"
 #include "tools/cli/interrupt.h"
 #include "tools/cli/json_file.h"
@@ -134,23 +135,6 @@ static int from_finished(const bnn_sweep *sweep, kind *k) {
 }
 
 /* ---- from a few steps ---------------------------------------------------------------------- */
-static void remove_probe(const char *folder) {
-    char path[PROBE_BYTES];
-    const char *const levels[] = {"run", ""};
-    for (int i = 0; i < 2; i++) {
-        snprintf(path, sizeof path, "%.400s/%s", folder, levels[i]);
-        DIR *entries = opendir(path);
-        const struct dirent *entry;
-        while (entries && (entry = readdir(entries))) {
-            unlinkat(dirfd(entries), entry->d_name, 0); /* not . and .., which are folders */
-        }
-        if (entries) {
-            closedir(entries);
-        }
-        rmdir(path);
-    }
-}
-
 /* Steps are written when some have been made, or a second is over. */
 static int has_steps(const char *run) {
     char path[PROBE_BYTES];
@@ -230,7 +214,7 @@ static bnn_code probe(const bnn_sweep *sweep, kind *k, bnn_error *err) {
             k->bytes = stat(last, &info) == 0 ? 2.0 * (double)info.st_size : NAN;
         }
     }
-    remove_probe(folder);
+    bnn_remove_tree(folder, NULL); /* what is left is in nobody's way */
     bnn_arena_free(command.arena);
     return code;
 }
