@@ -261,12 +261,18 @@ bnn_code bnn_bench_parameters(const bnn_spec *spec, const bnn_device *device, si
     return code;
 }
 
-float *bnn_bench_floats(size_t count, uint64_t seed) {
+void bnn_bench_fill(float *x, size_t count, uint64_t seed) {
     enum { PERIOD = 65521 }; /* a prime: no row of a power of two repeats the last */
-    float *x = bnn_alloc_aligned(count * sizeof *x);
     bnn_rng rng = bnn_rng_start(seed, bnn_hash_name("bench"));
-    for (size_t i = 0; x && i < count; i++) {
+    for (size_t i = 0; i < count; i++) {
         x[i] = i < PERIOD ? 2.0f * bnn_rng_uniform(&rng) - 1.0f : x[i - PERIOD];
+    }
+}
+
+float *bnn_bench_floats(size_t count, uint64_t seed) {
+    float *x = bnn_alloc_aligned(count * sizeof *x);
+    if (x) {
+        bnn_bench_fill(x, count, seed);
     }
     return x;
 }

@@ -90,7 +90,9 @@ bnn_code bnn_bench_spec(const bnn_bench *bench, const char *algorithm, bnn_spec 
 bnn_code bnn_bench_parameters(const bnn_spec *spec, const bnn_device *device, size_t *count,
                               bnn_error *err);
 
-/* `count` values in [-1, 1), none of them special; NULL when memory is out. */
+/* `count` values in [-1, 1), none of them special; in memory of their own, NULL when that is out.
+ */
+void bnn_bench_fill(float *x, size_t count, uint64_t seed);
 float *bnn_bench_floats(size_t count, uint64_t seed);
 
 #endif

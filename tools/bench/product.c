@@ -64,15 +64,15 @@ static void *take(own_product *p, size_t bytes) {
     return p->device.ops->alloc(&p->device, BNN_MEMORY_DEVICE, bytes);
 }
 
-/* On the device. */
+/* On the device; a GPU's mirror lives as long as the worker. */
 static float *floats(own_product *p, size_t count, uint64_t seed) {
-    float *there = take(p, count * sizeof *there), *here = bnn_bench_floats(count, seed);
-    if (there && here) {
-        p->device.ops->put(&p->stream, there, here, count * sizeof *here);
+    float *there = NULL, *here = NULL;
+    if (!bnn_mirror_take(&p->device, count, &there, &here)) {
+        return NULL;
     }
-    bnn_code code = p->device.ops->finish(&p->stream, NULL);
-    free(here);
-    return here && code == BNN_OK ? there : NULL;
+    bnn_bench_fill(here, count, seed);
+    bnn_mirror_put(&p->stream, there, here, count);
+    return there;
 }
 
 static bnn_code wait(void *self, bnn_error *err) {
