@@ -47,30 +47,8 @@ if grep -rlF -e "$work/first" -e "$build/" "$lib/pkgconfig" "$lib/cmake"; then
     fail "the files above name a folder that a user does not have"
 fi
 
-byte() {
-    printf '%b' "\\0$(printf '%03o' "$1")"
-}
-
-# Pictures of class c are all 25 c: 28x28 bytes behind an IDX header, labels 0 1 ... 9 0 1 ...
-make_data() { # NAME COUNT
-    {
-        printf '\0\0\010\03\0\0\0'
-        byte "$2"
-        printf '\0\0\0\034\0\0\0\034'
-    } >"data/$1-images-idx3-ubyte"
-    {
-        printf '\0\0\010\01\0\0\0'
-        byte "$2"
-    } >"data/$1-labels-idx1-ubyte"
-    i=0
-    while [ "$i" -lt "$2" ]; do
-        class=$((i % 10))
-        byte "$class" >>"data/$1-labels-idx1-ubyte"
-        head -c 784 /dev/zero | tr '\0' "$(printf '\\%03o' $((25 * class)))" \
-            >>"data/$1-images-idx3-ubyte"
-        i=$((i + 1))
-    done
-}
+# shellcheck source=tests/fixtures/grey_pictures.sh
+. "$here/../fixtures/grey_pictures.sh"
 mkdir data
 make_data train 64
 make_data t10k 16

@@ -65,17 +65,8 @@ for name in train eval export; do
 done
 cp "$helpers"/docs/bnn-* "$work/bin"
 END_OF_CMAKE
-# Runs all tasks of the array, one after the other, which a cluster does at the same time.
-cat >"$work/bin/sbatch" <<'END_OF_SBATCH'
-#!/bin/sh
-for script in "$@"; do :; done
-last=$(sed -n 's/^#SBATCH --array=1-\([0-9]*\).*/\1/p' "$script")
-for task in $(seq "$last"); do
-    SLURM_ARRAY_TASK_ID=$task SLURM_CPUS_PER_TASK=1 sh "$script" >>sbatch.out 2>&1 || exit 1
-done
-echo "$((40 + last));cluster"
-END_OF_SBATCH
-chmod +x "$work/bin/cmake" "$work/bin/sbatch"
+cp "$here/../fixtures/sbatch" "$work/bin"
+chmod +x "$work/bin/cmake"
 PATH=$work/bin:$programs:$PATH
 export PATH
 

@@ -5,6 +5,7 @@
 # asks for.
 set -eu
 build=$1 cpack=$2
+here=$(cd "$(dirname "$0")" && pwd)
 if ! command -v dpkg-deb >/dev/null || ! command -v dpkg-shlibdeps >/dev/null; then
     echo "SKIPPED: no dpkg-deb or dpkg-shlibdeps (package dpkg-dev)"
     exit 77
@@ -54,29 +55,8 @@ done
 (cd "$unpacked" && find . -type f | sort) >of_tgz
 diff of_deb of_tgz || fail "one package has (<) and the other (>)"
 
-# Pictures of class c are all 25 c.
-byte() {
-    printf '%b' "\\0$(printf '%03o' "$1")"
-}
-make_data() { # NAME COUNT
-    {
-        printf '\0\0\010\03\0\0\0'
-        byte "$2"
-        printf '\0\0\0\034\0\0\0\034'
-    } >"$work/data/$1-images-idx3-ubyte"
-    {
-        printf '\0\0\010\01\0\0\0'
-        byte "$2"
-    } >"$work/data/$1-labels-idx1-ubyte"
-    i=0
-    while [ "$i" -lt "$2" ]; do
-        class=$((i % 10))
-        byte "$class" >>"$work/data/$1-labels-idx1-ubyte"
-        head -c 784 /dev/zero | tr '\0' "$(printf '\\%03o' $((25 * class)))" \
-            >>"$work/data/$1-images-idx3-ubyte"
-        i=$((i + 1))
-    done
-}
+# shellcheck source=tests/fixtures/grey_pictures.sh
+. "$here/../fixtures/grey_pictures.sh"
 mkdir data
 make_data train 64
 make_data t10k 16

@@ -1,8 +1,9 @@
 #!/bin/sh
 # bnn-sweep: plans and their cells, work that is killed at any moment and goes on, failures that are
 # kept, and the schedulers that others bring.
+here=$(cd "$(dirname "$0")" && pwd)
 # shellcheck source=tests/programs/lib.sh
-. "$(dirname "$0")/lib.sh"
+. "$here/lib.sh"
 
 sweep=$1/bnn-sweep
 export BNN_ISA=generic # results are compared; what is measured does not matter
@@ -251,18 +252,7 @@ fi
 
 # ---- Slurm, as far as it can be had without it ----
 mkdir bin
-cat >bin/sbatch <<'EOF'
-#!/bin/sh
-# Runs all tasks of the array, one after the other.
-echo "$@" >>sbatch.log
-for script in "$@"; do :; done
-last=$(sed -n 's/^#SBATCH --array=1-//p' "$script")
-for task in $(seq "$last"); do
-    SLURM_ARRAY_TASK_ID=$task SLURM_CPUS_PER_TASK=1 sh "$script" >>sbatch.out 2>&1 || exit 1
-done
-echo "$((40 + last));cluster"
-EOF
-chmod +x bin/sbatch
+cp "$here/../fixtures/sbatch" bin
 # shellcheck disable=SC2086
 check 'Slurm: no sbatch' env PATH=/usr/bin:/bin "$sweep" run small.json --output slurm $data \
     --backend slurm
