@@ -239,12 +239,24 @@ static const char *layer_of(const bnn_translation *t, const char *constant) {
     return name ? name : constant;
 }
 
+/* Packed files hold vectors of the same values once: such a one has the name of its first layer. */
+static int is_shared(const bnn_translation *t, bnn_t constant) {
+    int readers = 0;
+    for (size_t i = 0; i < bnn_graph_node_count(t->graph) && readers < 2; i++) {
+        const bnn_node *node = bnn_graph_node(t->graph, i);
+        for (int k = 0; k < node->in_count; k++) {
+            readers += node->in[k] == constant;
+        }
+    }
+    return readers > 1;
+}
+
 const char *bnn_translation_layer(const bnn_translation *t, const bnn_node *node) {
     while (node) {
         for (int k = 1; k <= node->in_count; k++) { /* the first is what the layer is applied to */
-            const bnn_constant *c =
-                bnn_inference_constant_of(&t->plain, node->in[k % node->in_count]);
-            if (c) {
+            const bnn_t operand = node->in[k % node->in_count];
+            const bnn_constant *c = bnn_inference_constant_of(&t->plain, operand);
+            if (c && !is_shared(t, operand)) {
                 return layer_of(t, c->name);
             }
         }

@@ -64,7 +64,7 @@ bnn_code bnn_translation_check_terms(const bnn_translation *t, const bnn_node *c
 int bnn_translation_int(const bnn_node *node, const char *field);
 float bnn_translation_float(const bnn_node *node, const char *field);
 
-/* The nearest layer's name: of a constant that the node or one in front of it reads. */
+/* The nearest layer's name: of a constant that only the node, or one in front of it, reads. */
 const char *bnn_translation_layer(const bnn_translation *t, const bnn_node *node);
 /* "LAYER: why; cure", BNN_ERR_UNSUPPORTED. */
 bnn_code bnn_translation_refuse(const bnn_translation *t, const bnn_node *node, const char *format,

@@ -74,7 +74,7 @@ cannot 'layer1.0.conv1: xnor scales by the mean' resnet20 xnor 3x16x16 --emulate
 cannot 'layer1.0.conv1: xnorpp scales each pixel' resnet20 xnorpp 3x16x16 --emulate
 cannot 'feat.stn.fc3: multiplies activations .* pointnet_vanilla' pointnet bnn 6x1x64
 cannot 'enc_layers.0.conv1d: moves values' fsmn bnn 1x32x32
-cannot 'front_end.5: moves values' deep_fsmn bnn 1x32x32
+cannot 'front_end.3: moves values' deep_fsmn bnn 1x32x32
 cannot '60 points do not fill a square.* 49 or 64 points' pointnet_vanilla bnn 6x1x60
 cannot 'images of 16x32 are not square' resnet20 bnn 3x16x32
 cannot '3x3 kernel for 64 channels wants even sizes, .* 30x30 .* 15x15' resnet18 bnn 3x30x30
