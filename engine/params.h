@@ -37,6 +37,8 @@ typedef struct bnn_param {
     int trainable;    /* parameter, or else buffer */
     int frozen; /* a parameter that stays as it is: the network's own, or bnn_params_freeze's */
     int binary; /* a latent weight: 1 bit where it is deployed */
+    /* LAYER.NAME holds a learned factor for each filter of LAYER.weight, whose signs are used. */
+    int filter_scale;
     bnn_init init;
     size_t count;
     size_t offset; /* floats from the start of its flat buffer */

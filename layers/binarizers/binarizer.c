@@ -20,23 +20,34 @@ const bnn_binarizer *bnn_binarizer_find(const char *name) {
     return NULL;
 }
 
+static bnn_t vector(const bnn_binary_layer *layer, const char *suffix, int at, bnn_param *desc) {
+    char name[256];
+    const int c = desc->memory.c;
+    snprintf(name, sizeof name, "%s.%s", layer->name, suffix);
+    desc->name = name;
+    desc->outer = desc->channels = desc->space = 1;
+    desc->inner = (size_t)c;
+    for (int i = 0; i < BNN_MAX_DIMS; i++) {
+        desc->shape[i] = i == at ? c : 1;
+    }
+    desc->frozen = layer->build->frozen;
+    return bnn_graph_param(layer->build->graph, desc);
+}
+
 bnn_t bnn_layer_vector(const bnn_binary_layer *layer, const char *suffix, int c, int ndim, int at,
                        int trainable, bnn_init init) {
-    char name[256];
-    snprintf(name, sizeof name, "%s.%s", layer->name, suffix);
-    bnn_param desc = {.name = name,
-                      .ndim = ndim,
-                      .shape = {1, 1, 1, 1},
-                      .outer = 1,
-                      .channels = 1,
-                      .space = 1,
-                      .inner = (size_t)c,
-                      .memory = bnn_vector(c),
-                      .trainable = trainable,
-                      .frozen = layer->build->frozen,
+    bnn_param desc = {.ndim = ndim, .memory = bnn_vector(c), .trainable = trainable, .init = init};
+    return vector(layer, suffix, at, &desc);
+}
+
+bnn_t bnn_layer_scale(const bnn_binary_layer *layer, const char *suffix, int ndim, int at,
+                      bnn_init init) {
+    bnn_param desc = {.ndim = ndim,
+                      .memory = bnn_vector(layer->filter.n),
+                      .trainable = 1,
+                      .filter_scale = 1,
                       .init = init};
-    desc.shape[at] = c;
-    return bnn_graph_param(layer->build->graph, &desc);
+    return vector(layer, suffix, at, &desc);
 }
 
 bnn_value bnn_plain_sign(const bnn_binary_layer *layer, bnn_t x, bnn_ste_kind kind) {

@@ -61,6 +61,11 @@ const bnn_binarizer *bnn_binarizer_find(const char *name); /* or NULL */
  * with the values at dimension `at`. */
 bnn_t bnn_layer_vector(const bnn_binary_layer *layer, const char *suffix, int c, int ndim, int at,
                        int trainable, bnn_init init);
+/* A trainable one with a factor for each filter. Its first values are `init`'s, or where training
+ * starts from another network's weights, each filter's mean |w|, with which signs come nearest to
+ * them (XNOR-Net: Rastegari et al. 2016, equation 6). */
+bnn_t bnn_layer_scale(const bnn_binary_layer *layer, const char *suffix, int ndim, int at,
+                      bnn_init init);
 /* Sign with no scale. */
 bnn_value bnn_plain_sign(const bnn_binary_layer *layer, bnn_t x, bnn_ste_kind kind);
 /* alpha_o sign(w), alpha_o = mean |w_o|, clip surrogate; in_grad: alpha_o multiplies the gradient

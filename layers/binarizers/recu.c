@@ -30,13 +30,11 @@ static bnn_value weight(const bnn_binary_layer *layer, bnn_t w) {
 static bnn_t output(const bnn_binary_layer *layer, bnn_t y) {
     bnn_graph *g = layer->build->graph;
     bnn_init uniform = {BNN_INIT_UNIFORM, 0.0f, 1.0f};
-    int out = layer->filter.n;
     if (layer->kind == BNN_LINEAR) {
-        bnn_t alpha = bnn_layer_vector(layer, "alpha", out, 3, 2, 1, uniform);
+        bnn_t alpha = bnn_layer_scale(layer, "alpha", 3, 2, uniform);
         return bnn_add_bias(layer, bnn_op_affine(g, y, alpha, BNN_NONE));
     }
-    bnn_t alpha =
-        bnn_layer_vector(layer, "alpha", out, layer->kind == BNN_CONV2D ? 3 : 2, 0, 1, uniform);
+    bnn_t alpha = bnn_layer_scale(layer, "alpha", layer->kind == BNN_CONV2D ? 3 : 2, 0, uniform);
     return bnn_op_affine(g, bnn_add_bias(layer, y), alpha, BNN_NONE);
 }
 

@@ -18,15 +18,14 @@ static bnn_t output(const bnn_binary_layer *layer, bnn_t y) {
     bnn_graph *g = layer->build->graph;
     bnn_init one = {BNN_INIT_CONSTANT, 1.0f, 0.0f};
     bnn_shape s = bnn_shape_of(g, y);
-    int out = layer->filter.n;
     if (layer->kind == BNN_LINEAR) {
-        y = bnn_op_affine(g, y, bnn_layer_vector(layer, "o_scale", out, 3, 2, 1, one), BNN_NONE);
+        y = bnn_op_affine(g, y, bnn_layer_scale(layer, "o_scale", 3, 2, one), BNN_NONE);
     } else if (layer->kind == BNN_CONV1D) {
-        bnn_t o = bnn_layer_vector(layer, "o_scale", out, 3, 1, 1, one);
+        bnn_t o = bnn_layer_scale(layer, "o_scale", 3, 1, one);
         bnn_t l = bnn_layer_vector(layer, "l_scale", length(s.w), 3, 2, 1, one);
         y = bnn_op_outer_scale(g, y, o, BNN_NONE, l);
     } else {
-        bnn_t o = bnn_layer_vector(layer, "o_scale", out, 4, 1, 1, one);
+        bnn_t o = bnn_layer_scale(layer, "o_scale", 4, 1, one);
         bnn_t h = bnn_layer_vector(layer, "h_scale", length(s.h), 4, 2, 1, one);
         bnn_t w = bnn_layer_vector(layer, "w_scale", length(s.w), 4, 3, 1, one);
         y = bnn_op_outer_scale(g, y, o, h, w);

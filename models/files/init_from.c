@@ -4,6 +4,7 @@
  * adds to it is in no float file. */
 #include "models/files/init_from.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -173,6 +174,33 @@ static bnn_code judge(const taking *t, int partial, bnn_error *err) {
     return BNN_OK;
 }
 
+/* The factors of filters that were taken, and came without any. */
+static void scale_filters(const taking *t) {
+    for (size_t i = 0; i < t->params->count; i++) {
+        const bnn_param *scale = t->params->list[i];
+        const char *dot = strrchr(scale->name, '.');
+        char name[512], why[BNN_WHY_BYTES];
+        if (!scale->filter_scale || !dot ||
+            bnn_weights_find(&t->weights, name_of(t, scale).s, scale, why)) {
+            continue;
+        }
+        snprintf(name, sizeof name, "%.*s.weight", (int)(dot - scale->name), scale->name);
+        const bnn_param *weight = bnn_params_find(t->params, name);
+        if (!weight || !bnn_weights_find(&t->weights, name_of(t, weight).s, weight, why)) {
+            continue;
+        }
+        const float *w = bnn_param_data(t->params, weight);
+        const size_t terms = weight->count / scale->count;
+        for (size_t f = 0; f < scale->count; f++) {
+            double sum = 0.0;
+            for (size_t k = 0; k < terms; k++) {
+                sum += fabs((double)w[f * terms + k]);
+            }
+            bnn_param_data(t->params, scale)[f] = (float)(sum / (double)terms);
+        }
+    }
+}
+
 /* What matters first, so that it is named first. */
 static bnn_code take_all(taking *t, int partial, bnn_error *err) {
     bnn_code code;
@@ -182,6 +210,7 @@ static bnn_code take_all(taking *t, int partial, bnn_error *err) {
     }
     t->classifier = is_classifier(t);
     if (!(code = take(t, 1, err)) && !(code = take(t, 0, err))) {
+        scale_filters(t);
         t->result->unused = count_unused(t);
         code = judge(t, partial, err);
     }

@@ -5,6 +5,7 @@
 #include "tests/fixtures/graph_fixture.h"
 
 #include <float.h>
+#include <math.h>
 #include <unistd.h>
 
 #include "models/files/checkpoint.h"
@@ -195,8 +196,35 @@ static size_t shared(const bnn_params *a, const bnn_params *b) {
     return count;
 }
 
+/* What scales filters is their mean |w| now; the number of such parameters. */
+static size_t expect_scaled_filters(const bnn_params *params) {
+    size_t count = 0;
+    for (size_t i = 0; i < params->count; i++) {
+        const bnn_param *scale = params->list[i];
+        char name[256];
+        if (!scale->filter_scale) {
+            continue;
+        }
+        count++;
+        snprintf(name, sizeof name, "%.*s.weight", (int)(strrchr(scale->name, '.') - scale->name),
+                 scale->name);
+        const bnn_param *weight = bnn_params_find(params, name);
+        const float *w = bnn_param_data(params, weight);
+        const size_t terms = weight->count / scale->count;
+        for (size_t f = 0; f < scale->count; f++) {
+            double sum = 0.0;
+            for (size_t k = f * terms; k < (f + 1) * terms; k++) {
+                sum += fabs(w[k]);
+            }
+            const double mean = sum / (double)terms;
+            ck_assert_double_eq_tol(bnn_param_data(params, scale)[f], mean, 1e-6 * mean);
+        }
+    }
+    return count;
+}
+
 /* Everything of the twin is taken that there is a place for (some algorithms' convolutions have no
- * bias), and nothing is refused, whatever an algorithm adds. */
+ * bias), and nothing is refused, whatever an algorithm adds; learned factors begin as they suit. */
 START_TEST(every_pair_starts_from_its_twin) {
     const char *arch = bnn_archs[_i]->name;
     bnn_error err = {0};
@@ -206,7 +234,7 @@ START_TEST(every_pair_starts_from_its_twin) {
     bnn_spec twin = spec_of(arch, BNN_FLOAT_ALGORITHM);
     bnn_params *floats = params_of(&twin);
     for (size_t i = 0; i < floats->value_count; i++) {
-        floats->values[i] = (float)(i % 61);
+        floats->values[i] = (float)(i % 61) - 7.0f;
     }
     ck_ok(bnn_checkpoint_save(path, &twin, floats, NULL, NULL, NULL, 0, &err), err);
     for (int a = 0; bnn_binarizers[a]; a++) {
@@ -227,6 +255,9 @@ START_TEST(every_pair_starts_from_its_twin) {
             ck_assert_mem_eq(values_of(params, param->name), bnn_param_data(floats, param),
                              param->count * sizeof(float));
         }
+        const int learned = strcmp(bnn_binarizers[a]->name, "recu") == 0 ||
+                            strcmp(bnn_binarizers[a]->name, "xnorpp") == 0;
+        ck_assert_int_eq(expect_scaled_filters(params) > 0, learned);
         bnn_params_free(params);
     }
     bnn_params_free(floats);
@@ -269,7 +300,7 @@ static const char *const prefixes[][3] = {
 
 START_TEST(a_prefix_is_found) {
     bnn_error err = {0};
-    bnn_spec spec = spec_of("resnet20", "bnn");
+    bnn_spec spec = spec_of("resnet20", "recu");
     bnn_params *wanted = params_of(&spec), *params = params_of(&spec);
     bnn_init_result result;
     bnn_params_initialize(wanted, 3);
