@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "data_loaders/augment.h"
+#include "data_loaders/groups.h"
 #include "engine/base/arena.h"
 #include "engine/base/rng.h"
 #include "engine/base/text.h"
@@ -27,8 +28,9 @@ struct bnn_loader {
     const bnn_dataset *dataset;
     bnn_loader_options options;
     size_t steps;
-    uint32_t *order; /* [count]; NULL without shuffling. Written only while no worker is busy */
-    slot *slots;     /* [slot_count]; step s lives in slot s % slot_count */
+    uint32_t *order;   /* [count]; NULL without shuffling. Written only while no worker is busy */
+    bnn_groups groups; /* if they are wanted: which batch a step takes of this order */
+    slot *slots;       /* [slot_count]; step s lives in slot s % slot_count */
     size_t slot_count;
     pthread_t *threads;
     int thread_count; /* started */
@@ -103,7 +105,8 @@ static size_t fill(const bnn_loader *loader, const chunk *c, bnn_error *err) {
     size_t first;
     batch_part(loader, c->step, &first);
     for (size_t i = c->first; i < c->first + c->n; i++) {
-        size_t index = c->step * loader->options.batch_size + first + i;
+        size_t index =
+            bnn_groups_batch(&loader->groups, c->step) * loader->options.batch_size + first + i;
         void *out[BNN_MAX_FIELDS];
         if (loader->order) {
             index = loader->order[index];
@@ -186,6 +189,10 @@ static int allocate(bnn_loader *loader) {
         if (!loader->order) {
             return 0;
         }
+    }
+    if (options->shuffle && options->group_by_length && loader->dataset->length &&
+        !bnn_groups_create(&loader->groups, loader->dataset, options->batch_size)) {
+        return 0;
     }
     size_t first, most = batch_part(loader, 0, &first); /* the last batch is no larger */
     for (size_t i = 0; i < loader->slot_count; i++) {
@@ -283,6 +290,7 @@ void bnn_loader_free(bnn_loader *loader) {
             free(loader->slots[i].data[f]);
         }
     }
+    bnn_groups_free(&loader->groups);
     free(loader->slots);
     free(loader->order);
     free(loader->threads);
@@ -312,6 +320,7 @@ bnn_code bnn_loader_start(bnn_loader *loader, uint32_t epoch, size_t first_step,
         bnn_rng rng =
             bnn_rng_start(loader->options.seed, bnn_data_stream("data.shuffle", epoch, 0));
         bnn_rng_permutation(&rng, (uint32_t)loader->dataset->count, loader->order);
+        bnn_groups_arrange(&loader->groups, &rng, loader->order);
     }
     loader->epoch = epoch;
     loader->next_step = loader->oldest = loader->claim_step = first_step;
@@ -349,5 +358,6 @@ bnn_code bnn_loader_next(bnn_loader *loader, bnn_batch *batch, bnn_error *err) {
     for (int f = 0; f < dataset->fields; f++) {
         batch->data[f] = s->data[f];
     }
+    bnn_groups_cut(&loader->groups, batch, s->data);
     return BNN_OK;
 }

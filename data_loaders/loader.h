@@ -13,6 +13,10 @@ typedef struct bnn_loader_options {
     size_t batch_size;
     int shuffle; /* a new permutation each epoch */
     int augment;
+    /* With `shuffle`, where samples differ in length: those of a batch are of like length, and the
+     * batch is cut where the longest of them ends, its fields' width a multiple of
+     * bnn_length_step. */
+    int group_by_length;
     uint64_t seed;
     int threads;  /* >= 1 */
     int prefetch; /* batches ahead, >= 1 */
@@ -20,6 +24,9 @@ typedef struct bnn_loader_options {
      * the batch's samples, which is not the loader's own. 0: all of it. */
     int part, parts;
 } bnn_loader_options;
+
+/* Lengths that batches of samples of `most` tokens are cut to: few, since each has a graph. */
+int bnn_length_step(int most);
 
 /* The dataset must outlive the loader. */
 bnn_code bnn_loader_create(const bnn_dataset *dataset, const bnn_loader_options *options,

@@ -5,9 +5,10 @@
 
 #include "layers/fold/fold.h"
 
-/* The teacher for one number of samples. */
+/* The teacher for one number of samples of one size. */
 typedef struct plan {
-    int batch; /* 0: empty */
+    int batch; /* 0: it is being built */
+    int height, width;
     bnn_net net;
     bnn_fold *fold;
     float *shown[BNN_MAX_SHOWN]; /* of the last batch */
@@ -20,8 +21,9 @@ struct bnn_teacher {
     bnn_params *params;
     bnn_device device;
     bnn_distill kind;
-    int layers;    /* of the student */
-    plan plans[2]; /* whole batches, and an epoch's last */
+    int layers; /* of the student */
+    plan *plans;
+    size_t count, capacity;
 };
 
 static void free_plan(plan *p) {
@@ -30,13 +32,14 @@ static void free_plan(plan *p) {
     }
     bnn_fold_free(p->fold);
     bnn_graph_free(p->net.graph);
-    *p = (plan){0};
 }
 
 void bnn_teacher_free(bnn_teacher *t) {
     if (t) {
-        free_plan(&t->plans[0]);
-        free_plan(&t->plans[1]);
+        for (size_t i = 0; i < t->count; i++) {
+            free_plan(&t->plans[i]);
+        }
+        free(t->plans);
         bnn_loaded_close(&t->model);
         free(t);
     }
@@ -152,10 +155,33 @@ uint32_t bnn_teacher_checksum(const bnn_teacher *t) {
     return (uint32_t)bnn_st_checksum(t->model.file);
 }
 
-static bnn_code build(bnn_teacher *t, int batch, plan *p, bnn_error *err) {
+/* Room for one more, which is empty. */
+static bnn_code add(bnn_teacher *t, bnn_error *err) {
+    if (t->count == t->capacity) {
+        const size_t capacity = t->capacity ? 2 * t->capacity : 2;
+        plan *plans = realloc(t->plans, capacity * sizeof *plans);
+        if (!plans) {
+            return bnn_fail(err, BNN_ERR_MEMORY, "out of memory for the teacher");
+        }
+        t->plans = plans;
+        t->capacity = capacity;
+    }
+    t->plans[t->count++] = (plan){0};
+    return BNN_OK;
+}
+
+static bnn_code build(bnn_teacher *t, const bnn_batch *batch, bnn_error *err) {
+    const bnn_shape size = batch->field[0].shape;
     bnn_t shown[BNN_MAX_SHOWN];
-    free_plan(p);
-    bnn_code code = bnn_net_build(&t->spec, &t->device, t->params, batch, 0, &p->net, err);
+    bnn_spec spec = t->spec;
+    spec.height = size.h;
+    spec.width = size.w;
+    bnn_code code = add(t, err);
+    if (code != BNN_OK) {
+        return code;
+    }
+    plan *p = &t->plans[t->count - 1];
+    code = bnn_net_build(&spec, &t->device, t->params, (int)batch->n, 0, &p->net, err);
     if (code != BNN_OK) {
         return code;
     }
@@ -173,19 +199,30 @@ static bnn_code build(bnn_teacher *t, int batch, plan *p, bnn_error *err) {
             return bnn_fail(err, BNN_ERR_MEMORY, "out of memory for what the teacher shows");
         }
     }
-    p->batch = batch;
+    p->batch = (int)batch->n;
+    p->height = size.h;
+    p->width = size.w;
     return BNN_OK;
+}
+
+/* The plan for a batch, if there is one. */
+static plan *plan_for(const bnn_teacher *t, const bnn_batch *batch) {
+    const bnn_shape size = batch->field[0].shape;
+    for (size_t i = 0; i < t->count; i++) {
+        plan *p = &t->plans[i];
+        if (p->batch == (int)batch->n && p->height == size.h && p->width == size.w) {
+            return p;
+        }
+    }
+    return NULL;
 }
 
 bnn_code bnn_teacher_show(bnn_teacher *t, const bnn_batch *batch, const bnn_net *student,
                           bnn_error *err) {
-    plan *p = t->plans[1].batch == (int)batch->n ? &t->plans[1] : &t->plans[0];
-    bnn_code code = BNN_OK;
-    if (p->batch != (int)batch->n) {
-        p = t->plans[0].batch ? &t->plans[1] : &t->plans[0];
-        code = build(t, (int)batch->n, p, err);
-    }
-    const bnn_inference *network = code == BNN_OK ? bnn_fold_result(p->fold) : NULL;
+    plan *p = plan_for(t, batch);
+    bnn_code code = p ? BNN_OK : build(t, batch, err);
+    p = code == BNN_OK ? plan_for(t, batch) : NULL;
+    const bnn_inference *network = p ? bnn_fold_result(p->fold) : NULL;
     for (int i = 0; code == BNN_OK && i < network->input_count; i++) {
         const void *data = NULL;
         code = bnn_batch_data(batch, &p->net.field[i], &data, err);

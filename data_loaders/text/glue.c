@@ -64,6 +64,11 @@ static bnn_code glue_sample(const bnn_dataset *dataset, size_t index, const bnn_
     return code;
 }
 
+static uint32_t glue_length(const bnn_dataset *dataset, size_t index) {
+    const bnn_glue_row *row = &((const glue *)dataset)->rows.row[index];
+    return row->first_size + row->second_size;
+}
+
 static int32_t glue_label(const bnn_dataset *dataset, size_t index) {
     return ((const glue *)dataset)->rows.row[index].label;
 }
@@ -164,6 +169,7 @@ static bnn_code glue_open(bnn_dataset *dataset, const char *dir, bnn_split split
     glue *d = (glue *)dataset;
     char folder[BNN_DATA_PATH_MAX];
     d->base.sample = glue_sample;
+    d->base.length = glue_length;
     d->base.label = d->field[TARGET].dtype == BNN_I32 ? glue_label : NULL;
     d->base.checksum = glue_checksum;
     bnn_code code = bnn_wordpiece_usable(err);

@@ -306,6 +306,95 @@ static void on_signal(int number) {
 }
 
 /* A signal to the process goes to a thread that does not block it: never a worker. */
+/* ---- samples of many lengths: sample i is so many tokens long, which are i + 1 ---- */
+enum { LONGEST = 90 };
+static const bnn_field text_fields[] = {{"ids", BNN_I32, {1, 1, LONGEST, 1}},
+                                        {"mask", BNN_I32, {1, 1, LONGEST, 1}},
+                                        {"class", BNN_I32, {1, 1, 1, 1}}};
+static const bnn_dataset_info text_info = {
+    .name = "text", .samples = "texts", .field = text_fields, .fields = 3, .classes = 10};
+
+static uint32_t text_length(const bnn_dataset *dataset, size_t index) {
+    (void)dataset;
+    return (uint32_t)(index * index % 97 % (LONGEST + 1));
+}
+
+static bnn_code text_sample(const bnn_dataset *dataset, size_t index, const bnn_draw *draw,
+                            void *const *out, bnn_error *err) {
+    const uint32_t length = text_length(dataset, index);
+    (void)draw;
+    (void)err;
+    for (uint32_t t = 0; t < LONGEST; t++) {
+        ((int32_t *)out[0])[t] = t < length ? (int32_t)index + 1 : 0;
+        ((int32_t *)out[1])[t] = t < length;
+    }
+    *(int32_t *)out[2] = (int32_t)index;
+    return BNN_OK;
+}
+
+/* What a batch holds, whose fields are `width` wide; its samples go to order[]. */
+static int expect_text_batch(const bnn_dataset *d, const bnn_batch *batch, int32_t *order) {
+    const int width = batch->field[0].shape.w;
+    int longest = 0;
+    ck_assert_int_eq(batch->field[1].shape.w, width);
+    ck_assert_int_eq(batch->field[2].shape.w, 1);
+    for (size_t i = 0; i < batch->n; i++) {
+        const int32_t index = order[i] = ((const int32_t *)batch->data[2])[i];
+        const int length = (int)text_length(d, (size_t)index);
+        for (int t = 0; t < width; t++) {
+            const size_t at = i * (size_t)width + (size_t)t;
+            ck_assert_int_eq(((const int32_t *)batch->data[0])[at], t < length ? index + 1 : 0);
+            ck_assert_int_eq(((const int32_t *)batch->data[1])[at], t < length);
+        }
+        longest = length > longest ? length : longest;
+    }
+    ck_assert_int_ge(width, longest);
+    return width;
+}
+
+static int walk_texts(const bnn_dataset *d, bnn_loader_options o, size_t first, int32_t *order) {
+    bnn_loader *loader = make_loader(d, o);
+    bnn_error err = {0};
+    bnn_batch batch;
+    int widths = 0;
+    ck_assert_int_eq(bnn_loader_start(loader, 3, first, &err), BNN_OK);
+    for (size_t seen = first * o.batch_size; next_batch(loader, &batch); seen += batch.n) {
+        widths += expect_text_batch(d, &batch, order + seen);
+    }
+    bnn_loader_free(loader);
+    return widths;
+}
+
+START_TEST(loader_groups_lengths) {
+    static int32_t order[COUNT], threaded[COUNT], resumed[COUNT], padded[COUNT];
+    bnn_dataset d = {.info = &text_info,
+                     .field = text_fields,
+                     .fields = 3,
+                     .count = COUNT,
+                     .sample = text_sample,
+                     .length = text_length};
+    bnn_loader_options o = {.batch_size = 8,
+                            .shuffle = 1,
+                            .group_by_length = 1,
+                            .seed = 4,
+                            .threads = 1,
+                            .prefetch = 2};
+    ck_assert_int_eq(bnn_length_step(LONGEST), 32);
+    ck_assert_int_eq(bnn_length_step(12), 16);
+    const int cut = walk_texts(&d, o, 0, order);
+    expect_permutation(order, COUNT);
+    o.threads = 3;
+    walk_texts(&d, o, 0, threaded);
+    ck_assert_mem_eq(order, threaded, BYTES);
+    walk_texts(&d, o, 50, resumed);
+    ck_assert_mem_eq(order + 400, resumed + 400, (COUNT - 400) * sizeof *order);
+    o.group_by_length = 0;
+    const int all = walk_texts(&d, o, 0, padded);
+    ck_assert_int_eq(all, (COUNT + 7) / 8 * LONGEST);
+    ck_assert_int_lt(cut, all * 3 / 4); /* lengths are even from 0 to 90 */
+}
+END_TEST
+
 START_TEST(loader_signals) {
     bnn_dataset d = tiny_dataset(COUNT);
     bnn_loader_options o = {.batch_size = 10, .threads = 3, .prefetch = 2};
@@ -339,6 +428,7 @@ int main(void) {
     tcase_add_test(loader, loader_keeps_batch);
     tcase_add_test(loader, loader_meets_damage);
     tcase_add_test(loader, loader_errors);
+    tcase_add_test(loader, loader_groups_lengths);
     tcase_add_test(loader, loader_signals);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);

@@ -124,6 +124,34 @@ matches 'acceptability: by class' 'Matthews' cola.html
 expect_fail 'a schedule that follows the length' '--epochs differs from the run.s own 1, which --scheduler' \
     "$train" --resume cola --epochs 2
 
+# ---- sentences of many lengths: a batch is as long as its longest ----
+mkdir -p long/SST-2
+cp glue/vocab.txt long
+for split in train dev; do
+    awk 'BEGIN {
+        print "sentence\tlabel"
+        for (i = 0; i < 28; i++) {
+            s = "the " (i % 2 ? "cat" : "dog")
+            for (k = 0; k < i * i % 41; k++) s = s (i % 3 ? " good" : " bad")
+            print s "\t" i % 2
+        }
+    }' >long/SST-2/$split.tsv
+done
+long="--arch bert_tiny4 --data glue_sst2 --data-dir long --length 40 --batch-size 4 --epochs 2"
+check 'lengths: fp32' "$train" $long --algo fp32 --output teach
+student="$long --algo recu --teacher teach --distill dmd"
+check 'lengths' "$train" $student --output lengths
+check 'lengths: one thread' "$train" $student --output one --threads 1
+same 'lengths: one thread' lengths/last.safetensors one/last.safetensors
+freeze 'grep -qs step.:3 part/steps.jsonl' "$train" $student --output part
+thaw INT
+equal 'lengths: stopped' $ended 130
+check 'lengths: resumed' "$train" --resume part
+same 'lengths: resumed' lengths/last.safetensors part/last.safetensors
+check 'filled up' "$train" $student --output filled --pad-to-length
+refuse 'filled up: it matters' cmp lengths/metrics.csv filled/metrics.csv
+rm -r one part filled
+
 # ---- what does not fit ----
 expect_fail 'another question' 'it was trained on glue_rte, not on glue_sst2' "$train" $small \
     --data glue_sst2 --algo bnn --output none --teacher fp32/best.safetensors

@@ -60,8 +60,9 @@ static size_t samples_ahead(const bnn_trainer *t) {
  * the sample `first` of all ranks'; its gradients are its part of the step's. */
 static bnn_code run_batch(bnn_trainer *t, const bnn_batch *batch, uint64_t number, size_t first,
                           size_t of_step, double *loss, bnn_error *err) {
-    const bnn_net *net = batch->n == t->full_size ? &t->full : &t->tail;
-    bnn_code code = bnn_net_feed(net, batch, err);
+    const bnn_net *net;
+    bnn_code code = bnn_trainer_net(t, batch, &net, err);
+    code = code == BNN_OK ? bnn_net_feed(net, batch, err) : code;
     if (code == BNN_OK && t->teacher) {
         code = bnn_teacher_show(t->teacher, batch, net, err);
     }

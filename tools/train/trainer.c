@@ -61,22 +61,14 @@ bnn_loader_options bnn_train_loader_options(size_t batch_size, uint64_t seed, in
                                 .prefetch = 3};
 }
 
-/* A rank without a sample of an epoch's last batch has no graph for it. */
-static void set_sizes(bnn_trainer *t) {
-    size_t first, whole;
-    t->full_size = bnn_loader_share(t->loader, 0, &first, &whole);
-    t->tail_size = bnn_loader_share(t->loader, bnn_loader_steps(t->loader) - 1, &first, &whole);
-    t->tail_size = t->tail_size == t->full_size ? 0 : t->tail_size;
-}
-
 static bnn_code create_loader(bnn_trainer *t, bnn_error *err) {
     bnn_loader_options options =
         bnn_train_loader_options(t->set->batch_size, t->set->seed, bnn_train_threads(t->set));
+    options.group_by_length = !t->set->pad_to_length;
     options.part = t->comm->rank;
     options.parts = t->comm->size;
     bnn_code code = bnn_loader_create(t->set->train, &options, &t->loader, err);
     if (code == BNN_OK) {
-        set_sizes(t);
         t->steps = (bnn_loader_steps(t->loader) - 1) / t->set->accumulate + 1;
         t->schedule.warmup_steps = (double)t->set->warmup_epochs * (double)t->steps;
         t->schedule.steps = (uint64_t)t->schedule.epochs * t->steps;

@@ -30,6 +30,7 @@ typedef struct bnn_train_settings {
     bnn_comm *comm;    /* the ranks that train together; NULL: this process alone */
     int sync_bn;       /* batch norms have statistics of all ranks' samples */
     size_t batch_size; /* of all ranks together */
+    int pad_to_length; /* batches of texts are not cut (bnn_loader_options.group_by_length) */
     size_t accumulate; /* batches whose gradients are added up for one step, at least 1 */
     uint64_t seed;
     const char *init_from;     /* or NULL */

@@ -19,23 +19,31 @@ typedef struct bnn_bucket {
     size_t gradients, missing; /* this step's that have not come yet */
 } bnn_bucket;
 
+/* A network for batches of so many samples of such a height and width. */
+typedef struct bnn_sized_net {
+    size_t samples;
+    int height, width;
+    bnn_net net;
+} bnn_sized_net;
+
 typedef struct bnn_trainer {
     const bnn_train_settings *set;
     bnn_comm *comm, alone; /* the settings', or this one */
     bnn_bucket *buckets; /* [bucket_count], in the order of their sums: the last parameters first */
     bnn_sum *sums;       /* theirs */
     size_t bucket_count, buckets_begun, buckets_done;
-    size_t full_size; /* samples of a whole batch that are this rank's */
-    int stop;         /* a signal has come to any rank */
-    double *record;   /* of a step, for the others */
+    int stop;       /* a signal has come to any rank */
+    double *record; /* of a step, for the others */
     bnn_spec spec;
     const bnn_task *task;
     bnn_params *params;
     bnn_run_data data;    /* the settings', and the teacher's */
     bnn_teacher *teacher; /* or NULL */
-    bnn_net full, tail;   /* the same network for whole batches and for an epoch's last */
-    size_t tail_size;     /* 0: none, or as large */
-    void *memory;         /* of both: they never run at once; the device's */
+    /* The same network for each size of batch: first for the largest, others when one comes. */
+    bnn_sized_net *nets;
+    size_t net_count, net_capacity;
+    void *memory; /* of all: they never run at once; the device's */
+    size_t memory_bytes;
     /* Of the gradients of a step's batches, where it has several, or where they are clipped
      * together or summed over ranks; likewise. */
     float *sum;
@@ -65,8 +73,11 @@ typedef struct bnn_trainer {
 
 /* nets.c: puts the binarizer's schedule into effect; graphs change where its phase does. */
 bnn_code bnn_trainer_enter_epoch(bnn_trainer *t, bnn_error *err);
-/* The training graphs of the present phase. */
+/* Training graphs of the present phase begin: with that of whole batches. */
 bnn_code bnn_trainer_build_nets(bnn_trainer *t, bnn_error *err);
+/* The graph for a batch; valid until the next call. */
+bnn_code bnn_trainer_net(bnn_trainer *t, const bnn_batch *batch, const bnn_net **net,
+                         bnn_error *err);
 void bnn_trainer_free_nets(bnn_trainer *t);
 /* Parameters and the optimizer's state, to the host's mirror or from it. */
 bnn_code bnn_trainer_to_host(const bnn_trainer *t, bnn_error *err);
