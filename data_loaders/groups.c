@@ -9,7 +9,7 @@
  * few enough that who shares a batch with whom is a matter of chance. */
 #define TOGETHER 64
 
-#define LENGTHS 4 /* at most: a teacher has its weights anew for each */
+#define LENGTHS 8 /* at most: a teacher has its weights anew for each that comes */
 #define LEAST_STEP 16
 
 int bnn_length_step(int most) {
@@ -74,23 +74,24 @@ static int length_of(const int32_t *mask, size_t n, int most) {
     return length < most ? length : most;
 }
 
-void bnn_groups_cut(bnn_groups *g, bnn_batch *batch, unsigned char *const *data) {
-    const int mask = g->dataset ? bnn_field_find(batch->field, batch->field_count, "mask") : -1;
+void bnn_batch_cut(bnn_batch *batch, unsigned char *const *data, bnn_field field[BNN_MAX_FIELDS]) {
+    const int mask = bnn_field_find(batch->field, batch->field_count, "mask");
     if (mask < 0) {
         return;
     }
-    const int most = batch->field[mask].shape.w;
-    const int length = length_of((const int32_t *)(const void *)data[mask], batch->n, most);
-    memcpy(g->field, batch->field, (size_t)batch->field_count * sizeof *g->field);
+    const bnn_shape most = batch->field[mask].shape;
+    const int length = length_of((const int32_t *)(const void *)data[mask], batch->n, most.w);
     for (int f = 0; f < batch->field_count; f++) {
-        if (!bnn_shape_equal(g->field[f].shape, batch->field[mask].shape)) {
+        field[f] = batch->field[f];
+        if (!bnn_shape_equal(field[f].shape, most)) {
             continue;
         }
-        g->field[f].shape.w = length;
-        const size_t from = bnn_field_bytes(&batch->field[f]), to = bnn_field_bytes(&g->field[f]);
+        const size_t from = bnn_field_bytes(&field[f]);
+        field[f].shape.w = length;
+        const size_t to = bnn_field_bytes(&field[f]);
         for (size_t i = 1; i < batch->n; i++) {
             memmove(data[f] + i * to, data[f] + i * from, to);
         }
     }
-    batch->field = g->field;
+    batch->field = field;
 }

@@ -6,11 +6,10 @@
 #include "data_loaders/dataset.h"
 
 typedef struct bnn_groups {
-    const bnn_dataset *dataset; /* NULL: nothing is grouped or cut */
+    const bnn_dataset *dataset; /* NULL: nothing is grouped */
     size_t batch_size, whole;   /* batches that are full */
     uint32_t *batch;            /* [whole]: the place in the order of the batch that a step takes */
     uint64_t *keys;             /* of samples that are sorted together */
-    bnn_field field[BNN_MAX_FIELDS]; /* of the batch that was cut last */
 } bnn_groups;
 
 /* 0: memory is out. */
@@ -20,8 +19,7 @@ void bnn_groups_free(bnn_groups *g); /* one of zeros is fine */
  * is not full stays the last. */
 void bnn_groups_arrange(bnn_groups *g, bnn_rng *rng, uint32_t *order);
 size_t bnn_groups_batch(const bnn_groups *g, size_t step);
-/* Cuts the batch, whose fields' values, data[field], are moved together. Its fields are valid until
- * the next call. */
-void bnn_groups_cut(bnn_groups *g, bnn_batch *batch, unsigned char *const *data);
+/* Cuts a batch, whose values, data[field], are moved together. Its fields become field[]. */
+void bnn_batch_cut(bnn_batch *batch, unsigned char *const *data, bnn_field field[BNN_MAX_FIELDS]);
 
 #endif

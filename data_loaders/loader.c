@@ -31,6 +31,7 @@ struct bnn_loader {
     uint32_t *order;   /* [count]; NULL without shuffling. Written only while no worker is busy */
     bnn_groups groups; /* if they are wanted: which batch a step takes of this order */
     slot *slots;       /* [slot_count]; step s lives in slot s % slot_count */
+    bnn_field cut[BNN_MAX_FIELDS]; /* of the batch that the caller has, if it is cut */
     size_t slot_count;
     pthread_t *threads;
     int thread_count; /* started */
@@ -358,6 +359,8 @@ bnn_code bnn_loader_next(bnn_loader *loader, bnn_batch *batch, bnn_error *err) {
     for (int f = 0; f < dataset->fields; f++) {
         batch->data[f] = s->data[f];
     }
-    bnn_groups_cut(&loader->groups, batch, s->data);
+    if (loader->options.cut) {
+        bnn_batch_cut(batch, s->data, loader->cut);
+    }
     return BNN_OK;
 }

@@ -13,10 +13,10 @@ typedef struct bnn_loader_options {
     size_t batch_size;
     int shuffle; /* a new permutation each epoch */
     int augment;
-    /* With `shuffle`, where samples differ in length: those of a batch are of like length, and the
-     * batch is cut where the longest of them ends, its fields' width a multiple of
-     * bnn_length_step. */
-    int group_by_length;
+    /* Where samples differ in length: a batch is cut where its longest sample ends, its fields'
+     * width a multiple of bnn_length_step. */
+    int cut;
+    int group_by_length; /* likewise, with `shuffle`: samples of a batch are of like length */
     uint64_t seed;
     int threads;  /* >= 1 */
     int prefetch; /* batches ahead, >= 1 */

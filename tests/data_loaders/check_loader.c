@@ -375,13 +375,15 @@ START_TEST(loader_groups_lengths) {
                      .length = text_length};
     bnn_loader_options o = {.batch_size = 8,
                             .shuffle = 1,
+                            .cut = 1,
                             .group_by_length = 1,
                             .seed = 4,
                             .threads = 1,
                             .prefetch = 2};
-    ck_assert_int_eq(bnn_length_step(LONGEST), 32);
+    ck_assert_int_eq(bnn_length_step(LONGEST), 16);
     ck_assert_int_eq(bnn_length_step(12), 16);
-    const int cut = walk_texts(&d, o, 0, order);
+    ck_assert_int_eq(bnn_length_step(512), 64);
+    const int grouped = walk_texts(&d, o, 0, order);
     expect_permutation(order, COUNT);
     o.threads = 3;
     walk_texts(&d, o, 0, threaded);
@@ -389,9 +391,13 @@ START_TEST(loader_groups_lengths) {
     walk_texts(&d, o, 50, resumed);
     ck_assert_mem_eq(order + 400, resumed + 400, (COUNT - 400) * sizeof *order);
     o.group_by_length = 0;
+    const int cut = walk_texts(&d, o, 0, order);
+    o.cut = 0;
     const int all = walk_texts(&d, o, 0, padded);
+    ck_assert_mem_eq(order, padded, BYTES);
     ck_assert_int_eq(all, (COUNT + 7) / 8 * LONGEST);
-    ck_assert_int_lt(cut, all * 3 / 4); /* lengths are even from 0 to 90 */
+    ck_assert_int_lt(cut, all);
+    ck_assert_int_lt(grouped, all * 2 / 3); /* lengths are even from 0 to 90 */
 }
 END_TEST
 

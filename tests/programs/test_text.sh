@@ -139,7 +139,7 @@ for split in train dev; do
 done
 long="--arch bert_tiny4 --data glue_sst2 --data-dir long --length 40 --batch-size 4 --epochs 2"
 check 'lengths: fp32' "$train" $long --algo fp32 --output teach
-student="$long --algo recu --teacher teach --distill dmd"
+student="$long --algo recu --teacher teach --distill dmd --group-by-length"
 check 'lengths' "$train" $student --output lengths
 check 'lengths: one thread' "$train" $student --output one --threads 1
 same 'lengths: one thread' lengths/last.safetensors one/last.safetensors
@@ -148,9 +148,9 @@ thaw INT
 equal 'lengths: stopped' $ended 130
 check 'lengths: resumed' "$train" --resume part
 same 'lengths: resumed' lengths/last.safetensors part/last.safetensors
-check 'filled up' "$train" $student --output filled --pad-to-length
-refuse 'filled up: it matters' cmp lengths/metrics.csv filled/metrics.csv
-rm -r one part filled
+check 'not grouped' "$train" ${student% --group-by-length} --output mixed
+refuse 'grouped: it matters' cmp lengths/metrics.csv mixed/metrics.csv
+rm -r one part mixed
 
 # ---- what does not fit ----
 expect_fail 'another question' 'it was trained on glue_rte, not on glue_sst2' "$train" $small \

@@ -56,6 +56,7 @@ bnn_loader_options bnn_train_loader_options(size_t batch_size, uint64_t seed, in
     return (bnn_loader_options){.batch_size = batch_size,
                                 .shuffle = 1,
                                 .augment = 1,
+                                .cut = 1,
                                 .seed = seed,
                                 .threads = threads,
                                 .prefetch = 3};
@@ -64,7 +65,7 @@ bnn_loader_options bnn_train_loader_options(size_t batch_size, uint64_t seed, in
 static bnn_code create_loader(bnn_trainer *t, bnn_error *err) {
     bnn_loader_options options =
         bnn_train_loader_options(t->set->batch_size, t->set->seed, bnn_train_threads(t->set));
-    options.group_by_length = !t->set->pad_to_length;
+    options.group_by_length = t->set->group_by_length;
     options.part = t->comm->rank;
     options.parts = t->comm->size;
     bnn_code code = bnn_loader_create(t->set->train, &options, &t->loader, err);

@@ -27,11 +27,11 @@ typedef struct bnn_train_settings {
     const char *freeze;       /* modules that stay as they are (bnn_params_freeze), or NULL */
     bnn_lr_schedule schedule; /* warm-up in steps is the trainer's to set */
     int warmup_epochs;
-    bnn_comm *comm;    /* the ranks that train together; NULL: this process alone */
-    int sync_bn;       /* batch norms have statistics of all ranks' samples */
-    size_t batch_size; /* of all ranks together */
-    int pad_to_length; /* batches of texts are not cut (bnn_loader_options.group_by_length) */
-    size_t accumulate; /* batches whose gradients are added up for one step, at least 1 */
+    bnn_comm *comm;      /* the ranks that train together; NULL: this process alone */
+    int sync_bn;         /* batch norms have statistics of all ranks' samples */
+    size_t batch_size;   /* of all ranks together */
+    int group_by_length; /* bnn_loader_options */
+    size_t accumulate;   /* batches whose gradients are added up for one step, at least 1 */
     uint64_t seed;
     const char *init_from;     /* or NULL */
     const char *teacher;       /* a checkpoint, where spec.distill takes one */
