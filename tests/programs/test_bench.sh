@@ -108,12 +108,13 @@ matches 'what is moved: of what memory can' \
     '^  [0-9.]+ MB of tensors read and written: [0-9.]+ GB/s of the [0-9.]+ GB/s of memory$' table
 check 'what is moved: in the file' awk -v speed="$(json out.json 0.memory_bytes_per_second 0)" \
     'BEGIN { exit !(speed > 1e8) }'
+# Less than three arrays of the smallest size.
 # shellcheck disable=SC2016 # sh -c expands it
-little='ulimit -v 700000 && exec "$@"'
+little='ulimit -v 200000 && exec "$@"'
 if sh -c "$little" sh "$bench" --version >.out 2>&1; then
     # shellcheck disable=SC2086
     check 'no room for what memory can' sh -c "$little" sh "$bench" train $tiny --algo bnn \
-        --repeat 1 --json out.json
+        --repeat 1 --threads 1 --json out.json
     matches 'no room: a note' '^bnn-bench: note: no room for three arrays of [0-9]+ MiB' .err
     matches 'no room: what is moved' '^  [0-9.]+ MB of tensors read and written: [0-9.]+ GB/s$' .out
     refuse 'no room: no speed' json out.json 0.memory_bytes_per_second
