@@ -3,8 +3,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "data_loaders/loader.h"
-
 /* So many batches' samples are sorted together: enough that a batch's are almost equally long, and
  * few enough that who shares a batch with whom is a matter of chance. */
 #define TOGETHER 64

@@ -14,7 +14,7 @@ typedef struct bnn_loader_options {
     int shuffle; /* a new permutation each epoch */
     int augment;
     /* Where samples differ in length: a batch is cut where its longest sample ends, its fields'
-     * width a multiple of bnn_length_step. */
+     * width a multiple of bnn_length_step (groups.h). */
     int cut;
     int group_by_length; /* likewise, with `shuffle`: samples of a batch are of like length */
     uint64_t seed;
@@ -24,9 +24,6 @@ typedef struct bnn_loader_options {
      * the batch's samples, which is not the loader's own. 0: all of it. */
     int part, parts;
 } bnn_loader_options;
-
-/* Lengths that batches of samples of `most` tokens are cut to: few, since each has a graph. */
-int bnn_length_step(int most);
 
 /* The dataset must outlive the loader. */
 bnn_code bnn_loader_create(const bnn_dataset *dataset, const bnn_loader_options *options,

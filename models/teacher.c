@@ -170,7 +170,7 @@ static bnn_code add(bnn_teacher *t, bnn_error *err) {
     return BNN_OK;
 }
 
-static bnn_code build(bnn_teacher *t, const bnn_batch *batch, bnn_error *err) {
+static bnn_code build(bnn_teacher *t, const bnn_batch *batch, plan **out, bnn_error *err) {
     const bnn_shape size = batch->field[0].shape;
     bnn_t shown[BNN_MAX_SHOWN];
     bnn_spec spec = t->spec;
@@ -180,7 +180,7 @@ static bnn_code build(bnn_teacher *t, const bnn_batch *batch, bnn_error *err) {
     if (code != BNN_OK) {
         return code;
     }
-    plan *p = &t->plans[t->count - 1];
+    plan *p = *out = &t->plans[t->count - 1];
     code = bnn_net_build(&spec, &t->device, t->params, (int)batch->n, 0, &p->net, err);
     if (code != BNN_OK) {
         return code;
@@ -220,9 +220,8 @@ static plan *plan_for(const bnn_teacher *t, const bnn_batch *batch) {
 bnn_code bnn_teacher_show(bnn_teacher *t, const bnn_batch *batch, const bnn_net *student,
                           bnn_error *err) {
     plan *p = plan_for(t, batch);
-    bnn_code code = p ? BNN_OK : build(t, batch, err);
-    p = code == BNN_OK ? plan_for(t, batch) : NULL;
-    const bnn_inference *network = p ? bnn_fold_result(p->fold) : NULL;
+    bnn_code code = p ? BNN_OK : build(t, batch, &p, err);
+    const bnn_inference *network = code == BNN_OK ? bnn_fold_result(p->fold) : NULL;
     for (int i = 0; code == BNN_OK && i < network->input_count; i++) {
         const void *data = NULL;
         code = bnn_batch_data(batch, &p->net.field[i], &data, err);
