@@ -108,6 +108,8 @@ equal 'a sweep: the score' "$(json status.json cells.1.value)" \
     "$(json sweeps/small/a/bnn-resnet20-cifar10-s1/run/results.json top1)"
 equal 'a sweep: measured alone, and once' "$(find sweeps -name infer.json)" \
     sweeps/small/b/xnor-resnet20-cifar10-sgd-s1/infer.json
+equal 'a sweep: measured when nothing else was to do' "$(find sweeps -name results.json -newer \
+    sweeps/small/b/xnor-resnet20-cifar10-sgd-s1/infer.json)" ''
 check 'nothing is done twice' "$sweep" run sweeps/small
 equal 'nothing is done twice' "$(cat "$work/.out")" '6 of 6 cells are done'
 check 'the plan knows' "$sweep" plan sweeps/small

@@ -33,6 +33,7 @@ typedef struct work {
     slot *slots;
     bnn_cell_phase *phase;     /* of each cell */
     double *ask;               /* a cell that another process has: when to ask again */
+    char *measured;            /* a cell is left until its speed alone is to be measured */
     size_t done, failed, here; /* here: finished by this process */
     int told_elsewhere;
     double begun;
@@ -188,7 +189,15 @@ static bnn_code go_on(work *w, slot *s, bnn_error *err) {
         let_go(s);
         return BNN_OK;
     }
-    return s->stage == BNN_STAGE_INFER ? BNN_OK : start_stage(w, s, err);
+    if (s->stage != BNN_STAGE_INFER) {
+        return start_stage(w, s, err);
+    }
+    /* Others would have to end first, and nobody could begin meanwhile. */
+    if (!w->measured[s->cell] && others_run(w, s)) {
+        w->measured[s->cell] = 1;
+        let_go(s);
+    }
+    return BNN_OK;
 }
 
 static bnn_code fail_cell(work *w, slot *s, int status, bnn_error *err) {
@@ -316,12 +325,14 @@ static void stop_some(work *w, int all) {
     }
 }
 
-/* A cell that can begin now, or BNN_NO_CELL; *later: there are some that cannot yet. */
-static size_t next_cell(work *w, int *later) {
+/* A cell that can begin now, or BNN_NO_CELL; *later: there are some that cannot yet. Those of which
+ * only the speed is to be measured come when nobody runs. */
+static size_t next_cell(work *w, int measured, int *later) {
     const bnn_plan *plan = &w->sweep->plan;
     for (size_t i = 0; i < plan->cell_count; i++) {
         const bnn_cell *cell = &plan->cells[i];
-        if (w->phase[i] != BNN_CELL_WAITS || !is_wanted(w, i) || is_taken(w, i)) {
+        if (w->phase[i] != BNN_CELL_WAITS || !is_wanted(w, i) || is_taken(w, i) ||
+            w->measured[i] != measured) {
             continue;
         }
         if (cell->needs_twin && w->phase[cell->twin] != BNN_CELL_DONE &&
@@ -350,7 +361,10 @@ static bnn_code begin_cells(work *w, int *later, bnn_error *err) {
             code = start_stage(w, s, err);
         }
         while (!s->busy && code == BNN_OK && !someone_measures(w)) {
-            const size_t cell = next_cell(w, later);
+            size_t cell = next_cell(w, 0, later);
+            if (cell == BNN_NO_CELL && !others_run(w, s)) {
+                cell = next_cell(w, 1, later);
+            }
             if (cell == BNN_NO_CELL) {
                 break;
             }
@@ -442,14 +456,17 @@ bnn_code bnn_sweep_run(bnn_sweep *sweep, bnn_error *err) {
               .slots = calloc((size_t)sweep->jobs, sizeof *w.slots),
               .phase = calloc(cells, sizeof *w.phase),
               .ask = calloc(cells, sizeof *w.ask),
+              .measured = calloc(cells, sizeof *w.measured),
               .begun = bnn_now()};
-    bnn_code code = w.slots && w.phase && w.ask ? look(&w, err)
-                                                : bnn_fail(err, BNN_ERR_MEMORY, "out of memory");
+    bnn_code code = w.slots && w.phase && w.ask && w.measured
+                        ? look(&w, err)
+                        : bnn_fail(err, BNN_ERR_MEMORY, "out of memory");
     if (code == BNN_OK && (code = work_on(&w, err)) == BNN_OK) {
         code = sum_up(&w, err);
     }
     free(w.slots);
     free(w.phase);
     free(w.ask);
+    free(w.measured);
     return code;
 }
