@@ -10,7 +10,7 @@
 #include <string.h>
 
 #include "data_loaders/augment.h"
-#include "data_loaders/groups.h"
+#include "data_loaders/lengths.h"
 #include "engine/base/arena.h"
 #include "engine/base/rng.h"
 #include "engine/base/text.h"

@@ -14,7 +14,7 @@ typedef struct bnn_loader_options {
     int shuffle; /* a new permutation each epoch */
     int augment;
     /* Where samples differ in length: a batch is cut where its longest sample ends, its fields'
-     * width a multiple of bnn_length_step (groups.h). */
+     * width a multiple of bnn_length_step (lengths.h). */
     int cut;
     int group_by_length; /* likewise, with `shuffle`: samples of a batch are of like length */
     uint64_t seed;

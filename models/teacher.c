@@ -7,8 +7,7 @@
 
 /* The teacher for one number of samples of one size. */
 typedef struct plan {
-    int batch; /* 0: it is being built */
-    int height, width;
+    bnn_shape input; /* no samples: there is no plan */
     bnn_net net;
     bnn_fold *fold;
     float *shown[BNN_MAX_SHOWN]; /* of the last batch */
@@ -22,8 +21,8 @@ struct bnn_teacher {
     bnn_device device;
     bnn_distill kind;
     int layers; /* of the student */
-    plan *plans;
-    size_t count, capacity;
+    plan plans[BNN_MAX_SIZES];
+    size_t built; /* of them the last so many are there */
 };
 
 static void free_plan(plan *p) {
@@ -32,14 +31,14 @@ static void free_plan(plan *p) {
     }
     bnn_fold_free(p->fold);
     bnn_graph_free(p->net.graph);
+    *p = (plan){0};
 }
 
 void bnn_teacher_free(bnn_teacher *t) {
     if (t) {
-        for (size_t i = 0; i < t->count; i++) {
+        for (size_t i = 0; i < BNN_MAX_SIZES; i++) {
             free_plan(&t->plans[i]);
         }
-        free(t->plans);
         bnn_loaded_close(&t->model);
         free(t);
     }
@@ -155,33 +154,15 @@ uint32_t bnn_teacher_checksum(const bnn_teacher *t) {
     return (uint32_t)bnn_st_checksum(t->model.file);
 }
 
-/* Room for one more, which is empty. */
-static bnn_code add(bnn_teacher *t, bnn_error *err) {
-    if (t->count == t->capacity) {
-        const size_t capacity = t->capacity ? 2 * t->capacity : 2;
-        plan *plans = realloc(t->plans, capacity * sizeof *plans);
-        if (!plans) {
-            return bnn_fail(err, BNN_ERR_MEMORY, "out of memory for the teacher");
-        }
-        t->plans = plans;
-        t->capacity = capacity;
-    }
-    t->plans[t->count++] = (plan){0};
-    return BNN_OK;
-}
-
-static bnn_code build(bnn_teacher *t, const bnn_batch *batch, plan **out, bnn_error *err) {
-    const bnn_shape size = batch->field[0].shape;
+/* In place of the oldest. */
+static bnn_code build(bnn_teacher *t, bnn_shape input, plan **out, bnn_error *err) {
     bnn_t shown[BNN_MAX_SHOWN];
     bnn_spec spec = t->spec;
-    spec.height = size.h;
-    spec.width = size.w;
-    bnn_code code = add(t, err);
-    if (code != BNN_OK) {
-        return code;
-    }
-    plan *p = *out = &t->plans[t->count - 1];
-    code = bnn_net_build(&spec, &t->device, t->params, (int)batch->n, 0, &p->net, err);
+    plan *p = *out = &t->plans[t->built++ % BNN_MAX_SIZES];
+    spec.height = input.h;
+    spec.width = input.w;
+    free_plan(p);
+    bnn_code code = bnn_net_build(&spec, &t->device, t->params, input.n, 0, &p->net, err);
     if (code != BNN_OK) {
         return code;
     }
@@ -199,19 +180,15 @@ static bnn_code build(bnn_teacher *t, const bnn_batch *batch, plan **out, bnn_er
             return bnn_fail(err, BNN_ERR_MEMORY, "out of memory for what the teacher shows");
         }
     }
-    p->batch = (int)batch->n;
-    p->height = size.h;
-    p->width = size.w;
+    p->input = input;
     return BNN_OK;
 }
 
-/* The plan for a batch, if there is one. */
-static plan *plan_for(const bnn_teacher *t, const bnn_batch *batch) {
-    const bnn_shape size = batch->field[0].shape;
-    for (size_t i = 0; i < t->count; i++) {
-        plan *p = &t->plans[i];
-        if (p->batch == (int)batch->n && p->height == size.h && p->width == size.w) {
-            return p;
+/* The one for such batches, if it is there. */
+static plan *plan_for(bnn_teacher *t, bnn_shape input) {
+    for (size_t i = 0; i < BNN_MAX_SIZES; i++) {
+        if (bnn_shape_equal(t->plans[i].input, input)) {
+            return &t->plans[i];
         }
     }
     return NULL;
@@ -219,8 +196,9 @@ static plan *plan_for(const bnn_teacher *t, const bnn_batch *batch) {
 
 bnn_code bnn_teacher_show(bnn_teacher *t, const bnn_batch *batch, const bnn_net *student,
                           bnn_error *err) {
-    plan *p = plan_for(t, batch);
-    bnn_code code = p ? BNN_OK : build(t, batch, &p, err);
+    const bnn_shape input = bnn_batch_shape(batch);
+    plan *p = plan_for(t, input);
+    bnn_code code = p ? BNN_OK : build(t, input, &p, err);
     const bnn_inference *network = code == BNN_OK ? bnn_fold_result(p->fold) : NULL;
     for (int i = 0; code == BNN_OK && i < network->input_count; i++) {
         const void *data = NULL;

@@ -9,7 +9,12 @@
 
 #define BNN_MAX_FIELDS 8
 #define BNN_MAX_BOXES 128 /* of a picture in which something is to be found */
-#define BNN_TEXT_LEAST 3  /* tokens of a text: what begins it, and ends one or two sentences */
+/* That batches of samples of one kind are cut to: few, since each has graphs, and a teacher its
+ * weights anew. */
+#define BNN_MAX_LENGTHS 8
+/* Of batches: of each length whole ones and an epoch's last. */
+#define BNN_MAX_SIZES (2 * BNN_MAX_LENGTHS)
+#define BNN_TEXT_LEAST 3 /* tokens of a text: what begins it, and ends one or two sentences */
 
 typedef struct bnn_field {
     const char *name;
@@ -27,6 +32,13 @@ typedef struct bnn_batch {
 /* Bytes of one sample's field. */
 static inline size_t bnn_field_bytes(const bnn_field *field) {
     return 4 * bnn_shape_count(field->shape);
+}
+
+/* Of the first field, of all samples: what a graph for such batches is built by. */
+static inline bnn_shape bnn_batch_shape(const bnn_batch *batch) {
+    bnn_shape shape = batch->field[0].shape;
+    shape.n = (int)batch->n;
+    return shape;
 }
 
 /* The number of the field of this name, or -1. */

@@ -126,6 +126,26 @@ static bnn_code note(taking *t, const bnn_param *p, const char *why, int of_twin
     return text ? BNN_OK : bnn_fail(err, BNN_ERR_MEMORY, "%s: out of memory", t->weights.path);
 }
 
+/* Gives factors of filters, which the file has not, their first values if it has the filters. */
+static void scale_filters(const taking *t, const bnn_param *scale) {
+    const char *dot = strrchr(scale->name, '.');
+    char name[512], why[BNN_WHY_BYTES];
+    snprintf(name, sizeof name, "%.*s.weight", (int)(dot - scale->name), scale->name);
+    const bnn_param *weight = bnn_params_find(t->params, name);
+    if (!weight || !bnn_weights_find(&t->weights, name_of(t, weight).s, weight, why)) {
+        return;
+    }
+    const float *w = bnn_param_data(t->params, weight);
+    const size_t terms = weight->count / scale->count;
+    for (size_t f = 0; f < scale->count; f++) {
+        double sum = 0.0;
+        for (size_t k = 0; k < terms; k++) {
+            sum += fabs((double)w[f * terms + k]);
+        }
+        bnn_param_data(t->params, scale)[f] = (float)(sum / (double)terms);
+    }
+}
+
 /* The parameters that the twin has, or those that it has not. */
 static bnn_code take(taking *t, int of_twin, bnn_error *err) {
     bnn_code code = BNN_OK;
@@ -143,6 +163,9 @@ static bnn_code take(taking *t, int of_twin, bnn_error *err) {
         int found = bnn_weights_find(&t->weights, name.s, p, why) != NULL;
         code = found ? bnn_weights_read(&t->weights, name.s, p, bnn_param_data(t->params, p), err)
                      : note(t, p, why, of_twin, err);
+        if (!found && p->filter_scale) { /* of the twin's weights, which come first */
+            scale_filters(t, p);
+        }
         t->result->taken += found != 0;
         if (of_twin) {
             count(&t->wanted, p);
@@ -174,33 +197,6 @@ static bnn_code judge(const taking *t, int partial, bnn_error *err) {
     return BNN_OK;
 }
 
-/* The factors of filters that were taken, and came without any. */
-static void scale_filters(const taking *t) {
-    for (size_t i = 0; i < t->params->count; i++) {
-        const bnn_param *scale = t->params->list[i];
-        const char *dot = strrchr(scale->name, '.');
-        char name[512], why[BNN_WHY_BYTES];
-        if (!scale->filter_scale || !dot ||
-            bnn_weights_find(&t->weights, name_of(t, scale).s, scale, why)) {
-            continue;
-        }
-        snprintf(name, sizeof name, "%.*s.weight", (int)(dot - scale->name), scale->name);
-        const bnn_param *weight = bnn_params_find(t->params, name);
-        if (!weight || !bnn_weights_find(&t->weights, name_of(t, weight).s, weight, why)) {
-            continue;
-        }
-        const float *w = bnn_param_data(t->params, weight);
-        const size_t terms = weight->count / scale->count;
-        for (size_t f = 0; f < scale->count; f++) {
-            double sum = 0.0;
-            for (size_t k = 0; k < terms; k++) {
-                sum += fabs((double)w[f * terms + k]);
-            }
-            bnn_param_data(t->params, scale)[f] = (float)(sum / (double)terms);
-        }
-    }
-}
-
 /* What matters first, so that it is named first. */
 static bnn_code take_all(taking *t, int partial, bnn_error *err) {
     bnn_code code;
@@ -210,7 +206,6 @@ static bnn_code take_all(taking *t, int partial, bnn_error *err) {
     }
     t->classifier = is_classifier(t);
     if (!(code = take(t, 1, err)) && !(code = take(t, 0, err))) {
-        scale_filters(t);
         t->result->unused = count_unused(t);
         code = judge(t, partial, err);
     }

@@ -7,7 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "data_loaders/groups.h"
+#include "data_loaders/lengths.h"
 #include "data_loaders/loader.h"
 #include "tests/fixtures/expect_error.h"
 

@@ -1,36 +1,21 @@
 /* The training graphs: one for each number of samples and size of them, which share memory. */
-#include <stdlib.h>
-
 #include "tools/train/trainer_private.h"
 
-void bnn_trainer_free_nets(bnn_trainer *t) {
-    for (size_t i = 0; i < t->net_count; i++) {
-        bnn_graph *graph = t->nets[i].net.graph;
-        if (t->set->profile && graph) {
-            bnn_profile_table_add(&t->profile, graph);
-        }
-        bnn_graph_free(graph);
+static void free_net(bnn_trainer *t, bnn_sized_net *sized) {
+    if (t->set->profile && sized->net.graph) {
+        bnn_profile_table_add(&t->profile, sized->net.graph);
     }
-    free(t->nets);
-    t->set->device.ops->release(&t->set->device, BNN_MEMORY_DEVICE, t->memory);
-    t->nets = NULL;
-    t->memory = NULL;
-    t->net_count = t->net_capacity = t->memory_bytes = 0;
+    bnn_graph_free(sized->net.graph);
+    *sized = (bnn_sized_net){0};
 }
 
-/* Room for one more, which is empty. */
-static bnn_code add(bnn_trainer *t, bnn_error *err) {
-    if (t->net_count == t->net_capacity) {
-        const size_t capacity = t->net_capacity ? 2 * t->net_capacity : 2;
-        bnn_sized_net *nets = realloc(t->nets, capacity * sizeof *nets);
-        if (!nets) {
-            return bnn_fail(err, BNN_ERR_MEMORY, "out of memory for the training graphs");
-        }
-        t->nets = nets;
-        t->net_capacity = capacity;
+void bnn_trainer_free_nets(bnn_trainer *t) {
+    for (size_t i = 0; i < BNN_MAX_SIZES; i++) {
+        free_net(t, &t->nets[i]);
     }
-    t->nets[t->net_count++] = (bnn_sized_net){0};
-    return BNN_OK;
+    t->set->device.ops->release(&t->set->device, BNN_MEMORY_DEVICE, t->memory);
+    t->memory = NULL;
+    t->nets_built = t->memory_bytes = 0;
 }
 
 /* Memory in which each of them has room. */
@@ -45,61 +30,59 @@ static bnn_code reserve(bnn_trainer *t, size_t bytes, bnn_error *err) {
                         "out of memory: a step needs %zu MiB; use a smaller --batch-size",
                         bytes >> 20);
     }
-    for (size_t i = 0; code == BNN_OK && i + 1 < t->net_count; i++) {
-        code = bnn_graph_bind(t->nets[i].net.graph, t->memory, err);
+    for (size_t i = 0; code == BNN_OK && i < BNN_MAX_SIZES; i++) {
+        if (t->nets[i].input.n) {
+            code = bnn_graph_bind(t->nets[i].net.graph, t->memory, err);
+        }
     }
     return code;
 }
 
-static bnn_code build(bnn_trainer *t, size_t samples, int height, int width, bnn_error *err) {
+/* In place of the oldest. */
+static bnn_code build(bnn_trainer *t, bnn_shape input, const bnn_net **out, bnn_error *err) {
+    bnn_sized_net *sized = &t->nets[t->nets_built++ % BNN_MAX_SIZES];
     bnn_spec spec = t->spec;
-    spec.height = height;
-    spec.width = width;
-    bnn_code code = add(t, err);
-    if (code != BNN_OK) {
-        return code;
-    }
-    bnn_sized_net *added = &t->nets[t->net_count - 1];
-    bnn_graph *graph = NULL;
-    code = bnn_net_build(&spec, &t->set->device, t->params, (int)samples, 1, &added->net, err);
+    spec.height = input.h;
+    spec.width = input.w;
+    free_net(t, sized);
+    bnn_code code = bnn_net_build(&spec, &t->set->device, t->params, input.n, 1, &sized->net, err);
     if (code == BNN_OK && !t->params->values) {
         code = bnn_params_allocate(t->params, err);
     }
-    if (code == BNN_OK && bnn_graph_bytes(graph = added->net.graph) > t->memory_bytes) {
+    bnn_graph *graph = sized->net.graph;
+    if (code == BNN_OK && bnn_graph_bytes(graph) > t->memory_bytes) {
         code = reserve(t, bnn_graph_bytes(graph), err);
     }
     if (code == BNN_OK && !(code = bnn_graph_bind(graph, t->memory, err)) && t->set->profile) {
         code = bnn_profile_start(graph, err);
     }
     if (code == BNN_OK) {
-        added->samples = samples;
-        added->height = height;
-        added->width = width;
+        sized->input = input;
+        *out = &sized->net;
     }
     return code;
 }
 
 bnn_code bnn_trainer_build_nets(bnn_trainer *t, bnn_error *err) {
     size_t first, whole;
+    const bnn_net *net;
     bnn_trainer_free_nets(t);
-    return build(t, bnn_loader_share(t->loader, 0, &first, &whole), t->spec.height, t->spec.width,
-                 err);
+    return build(t,
+                 (bnn_shape){(int)bnn_loader_share(t->loader, 0, &first, &whole), t->spec.height,
+                             t->spec.width, t->spec.channels},
+                 &net, err);
 }
 
 bnn_code bnn_trainer_net(bnn_trainer *t, const bnn_batch *batch, const bnn_net **net,
                          bnn_error *err) {
-    const bnn_shape size = batch->field[0].shape;
-    bnn_code code = BNN_OK;
-    size_t i = 0;
-    while (i < t->net_count && (t->nets[i].samples != batch->n || t->nets[i].height != size.h ||
-                                t->nets[i].width != size.w)) {
-        i++;
+    const bnn_shape input = bnn_batch_shape(batch);
+    for (size_t i = 0; i < BNN_MAX_SIZES; i++) {
+        if (bnn_shape_equal(t->nets[i].input, input)) {
+            *net = &t->nets[i].net;
+            return BNN_OK;
+        }
     }
-    if (i == t->net_count) {
-        code = build(t, batch->n, size.h, size.w, err);
-    }
-    *net = code == BNN_OK ? &t->nets[i].net : NULL;
-    return code;
+    return build(t, input, net, err);
 }
 
 /* ---- between the device and the host ---- */

@@ -19,10 +19,9 @@ typedef struct bnn_bucket {
     size_t gradients, missing; /* this step's that have not come yet */
 } bnn_bucket;
 
-/* A network for batches of so many samples of such a height and width. */
+/* A network for batches of such samples, so many. */
 typedef struct bnn_sized_net {
-    size_t samples;
-    int height, width;
+    bnn_shape input; /* no samples: there is no network */
     bnn_net net;
 } bnn_sized_net;
 
@@ -40,9 +39,9 @@ typedef struct bnn_trainer {
     bnn_run_data data;    /* the settings', and the teacher's */
     bnn_teacher *teacher; /* or NULL */
     /* The same network for each size of batch: first for the largest, others when one comes. */
-    bnn_sized_net *nets;
-    size_t net_count, net_capacity;
-    void *memory; /* of all: they never run at once; the device's */
+    bnn_sized_net nets[BNN_MAX_SIZES];
+    size_t nets_built; /* the last so many of them are there */
+    void *memory;      /* of all: they never run at once; the device's */
     size_t memory_bytes;
     /* Of the gradients of a step's batches, where it has several, or where they are clipped
      * together or summed over ranks; likewise. */

@@ -1,7 +1,7 @@
 /* Batches of samples of like length, without what only fills them up: most sentences are far
  * shorter than the longest, and what a step costs grows with its batch's length. */
-#ifndef BNN_DATA_LOADERS_GROUPS_H
-#define BNN_DATA_LOADERS_GROUPS_H
+#ifndef BNN_DATA_LOADERS_LENGTHS_H
+#define BNN_DATA_LOADERS_LENGTHS_H
 
 #include "data_loaders/dataset.h"
 
@@ -19,8 +19,8 @@ void bnn_groups_free(bnn_groups *g); /* one of zeros is fine */
  * is not full stays the last. */
 void bnn_groups_arrange(bnn_groups *g, bnn_rng *rng, uint32_t *order);
 size_t bnn_groups_batch(const bnn_groups *g, size_t step);
-/* Lengths that batches of samples of up to `most` tokens are cut to are multiples of this: few,
- * since each has a graph. */
+/* Lengths that batches of samples of up to `most` tokens are cut to are multiples of this, at most
+ * BNN_MAX_LENGTHS. */
 int bnn_length_step(int most);
 /* Cuts a batch, whose values, data[field], are moved together. Its fields become field[]. */
 void bnn_batch_cut(bnn_batch *batch, unsigned char *const *data, bnn_field field[BNN_MAX_FIELDS]);

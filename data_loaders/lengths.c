@@ -1,4 +1,4 @@
-#include "data_loaders/groups.h"
+#include "data_loaders/lengths.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -7,11 +7,10 @@
  * few enough that who shares a batch with whom is a matter of chance. */
 #define TOGETHER 64
 
-#define LENGTHS 8 /* at most: a teacher has its weights anew for each that comes */
 #define LEAST_STEP 16
 
 int bnn_length_step(int most) {
-    const int step = (most + LENGTHS - 1) / LENGTHS;
+    const int step = (most + BNN_MAX_LENGTHS - 1) / BNN_MAX_LENGTHS;
     return (step + LEAST_STEP - 1) / LEAST_STEP * LEAST_STEP;
 }
 
