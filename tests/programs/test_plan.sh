@@ -20,6 +20,20 @@ last_layer() { # its output
     awk '/^$/ { exit } { last = $2 } END { print last }' .out
 }
 
+# Every data set, with the first network for it: the message for another network names that.
+sets=$("$train" --list | sed -n '/^data sets/,$s/^  \([a-z0-9_]*\) .*/\1/p')
+for data in $sets; do
+    network=$("$train" --dry-run --arch fsmn --data "$data" 2>&1 >.out |
+        sed -n 's/.* or --arch \([a-z0-9_]*\)$/\1/p')
+    plan "$data" --arch "${network:-fsmn}" --data "$data"
+    matches "$data: its input" '.*, input [0-9x]*, [0-9]* classes$' .out
+    case $data in
+    imagenet | coco) equal "$data: names, which its files have" "$(line classes)" '' ;;
+    *) matches "$data: names" '^classes  *[A-Za-z0-9]' .out ;;
+    esac
+done
+equal 'every data set' "$(echo "$sets" | grep -c -e imagenet -e coco -e voc -e cifar10 -e glue_sst2)" 5
+
 plan 'images' --arch resnet20 --data cifar10
 equal 'images' "$(input)" '3x32x32 10 classes'
 matches 'images: classes' '^classes         airplane, automobile, .*, truck$' .out

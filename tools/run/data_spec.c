@@ -92,7 +92,8 @@ void bnn_spec_of_info(bnn_spec *spec, const bnn_dataset_info *info) {
 bnn_code bnn_spec_of_dataset(bnn_spec *spec, const bnn_dataset *dataset,
                              const bnn_dataset_options *options, bnn_arena *arena, bnn_error *err) {
     size_t bytes = 1, id_bytes = 1;
-    for (int c = 0; c < dataset->classes; c++) {
+    const int named = dataset->class_names ? dataset->classes : 0; /* a planned set may have none */
+    for (int c = 0; c < named; c++) {
         bytes += strlen(dataset->class_names[c]) + 1;
         id_bytes += dataset->class_ids ? 24 : 0;
     }
@@ -104,13 +105,13 @@ bnn_code bnn_spec_of_dataset(bnn_spec *spec, const bnn_dataset *dataset,
     if (!names || !ids || !variant || !vocab) {
         return bnn_fail(err, BNN_ERR_MEMORY, "out of memory for what a model says of its data");
     }
-    for (int c = 0; c < dataset->classes; c++) {
+    for (int c = 0; c < named; c++) {
         at += sprintf(at, "%s%s", c ? "\n" : "", dataset->class_names[c]);
         if (dataset->class_ids) {
             id_at += sprintf(id_at, "%s%lld", c ? "\n" : "", (long long)dataset->class_ids[c]);
         }
     }
-    *id_at = '\0';
+    *at = *id_at = '\0';
     describe(spec, dataset->info, &dataset->field[0], dataset->classes);
     memcpy(spec->mean, dataset->mean, sizeof spec->mean);
     memcpy(spec->std, dataset->std, sizeof spec->std);

@@ -8,8 +8,11 @@
 
 enum { MOST_NAMES = 12 };
 
-/* By name, as many as fit a line. */
+/* By name, as many as fit a line; nothing where only the files know them. */
 static void print_classes(const bnn_spec *spec) {
+    if (!*bnn_class_name(spec, 0)) {
+        return;
+    }
     printf("classes         ");
     for (int c = 0; c < spec->classes && c < MOST_NAMES; c++) {
         const char *name = bnn_class_name(spec, c);
