@@ -35,8 +35,8 @@ static double clip_norm = 0.0, clip_grad_norm = 0.0, ema = 0.0;
 static double lr = -1.0, momentum = -1.0, weight_decay = -1.0, dropout = -1.0;
 static const char *distill = "logits";
 static bnn_comm comm; /* of the ranks, under mpirun */
-static bool sync_bn, group_by_length, nesterov, init_partial, overwrite, list, dry_run, profile,
-    accept_changed_data, tensorboard;
+static bool sync_bn, group_by_length, no_augment, nesterov, init_partial, overwrite, list, dry_run,
+    profile, accept_changed_data, tensorboard;
 static char data_path[PATH_MAX], vocab_path[PATH_MAX], init_path[PATH_MAX],
     teacher_path[PATH_MAX]; /* as recorded */
 
@@ -70,6 +70,10 @@ static bnn_option options[] = {
     {"group-by-length", BNN_OPTION_FLAG, &group_by_length, NULL,
      "Batches of texts of like length. A batch is as long as its longest text: of phrases and "
      "sentences, like those of glue_sst2, a step then takes half the time.",
+     .from_config = 2},
+    {"no-augment", BNN_OPTION_FLAG, &no_augment, NULL,
+     "Train on samples as a test sees them, not flipped, cut or moved anew in each epoch: what can "
+     "be learned by heart shows whether a network learns at all.",
      .from_config = 2},
     {"test-genres", BNN_OPTION_STRING, &test_genres, "NAME",
      "Of glue_mnli: test on the genres of the training set, matched, or on others, mismatched.",
@@ -307,6 +311,7 @@ static bnn_code settings_from_options(bnn_train_settings *s, bnn_error *err) {
     s->warmup_epochs = (int)warmup_epochs;
     s->batch_size = (size_t)batch_size;
     s->group_by_length = group_by_length;
+    s->no_augment = no_augment;
     s->accumulate = (size_t)accumulate;
     s->seed = (uint64_t)seed;
     s->init_from = init_from;
@@ -342,19 +347,25 @@ static void note_schedule(const bnn_lr_schedule *s) {
 }
 
 static void note_options(const bnn_train_settings *s) {
-    static const char *const planned[] = {"device",     "precision",      "dry-run",
-                                          "algo",       "arch",           "data",
-                                          "image-size", "batch-size",     "optimizer",
-                                          "lr",         "momentum",       "nesterov",
-                                          "scheduler",  "milestones",     "accumulate",
-                                          "clip-norm",  "clip-grad-norm", "freeze",
-                                          "pool",       "words",          "category",
-                                          "points",     "epochs",         "weight-decay",
-                                          "resume",     "warmup-epochs",  "threads",
-                                          "vocab",      "length",         "test-genres",
-                                          "years",      "canvas",         "json",
-                                          "ema",        "sync-bn",        "group-by-length",
-                                          NULL};
+    static const char *const planned[] = {"device",         "precision",
+                                          "dry-run",        "algo",
+                                          "arch",           "data",
+                                          "image-size",     "batch-size",
+                                          "optimizer",      "lr",
+                                          "momentum",       "nesterov",
+                                          "scheduler",      "milestones",
+                                          "accumulate",     "clip-norm",
+                                          "clip-grad-norm", "freeze",
+                                          "pool",           "words",
+                                          "category",       "points",
+                                          "epochs",         "weight-decay",
+                                          "resume",         "warmup-epochs",
+                                          "threads",        "vocab",
+                                          "length",         "test-genres",
+                                          "years",          "canvas",
+                                          "json",           "ema",
+                                          "sync-bn",        "group-by-length",
+                                          "no-augment",     NULL};
     note_schedule(&s->schedule);
     if (strcmp(optimizer, "sgd") != 0) {
         bnn_options_note(&program, "momentum", "says nothing without --optimizer sgd");

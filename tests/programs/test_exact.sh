@@ -50,6 +50,18 @@ for algo in $algorithms; do
     checks=$((checks + 1))
 done
 
+# Nothing moves where nothing is learned and nothing augmented; the order within the batch does.
+still='--algo fp32 --lr 0 --batch-size 40'
+losses() { # RUN: of its epochs, as far as a sum's order leaves them
+    awk -F, 'NR > 1 { printf "%.4f\n", $3 }' "$1/metrics.csv" | sort -u | wc -l | tr -d ' '
+}
+# shellcheck disable=SC2086 # words
+run 'as tests see them' still $still --no-augment
+equal 'as tests see them: losses' "$(losses still)" 1
+# shellcheck disable=SC2086 # words
+run 'augmented' moved $still
+equal 'augmented: losses' "$(losses moved)" 2
+
 # What the network sees: every pixel of every picture, normalized.
 check 'inputs' "$evaluate" fda.bnn --data-dir cifar --quiet --limit-test 3 --save-inputs in.npy
 equal 'inputs' "$(wc -c <in.npy | tr -d ' ')" $((128 + 3 * 32 * 32 * 3 * 4))

@@ -66,6 +66,7 @@ static bnn_code create_loader(bnn_trainer *t, bnn_error *err) {
     bnn_loader_options options =
         bnn_train_loader_options(t->set->batch_size, t->set->seed, bnn_train_threads(t->set));
     options.group_by_length = t->set->group_by_length;
+    options.augment = !t->set->no_augment;
     options.part = t->comm->rank;
     options.parts = t->comm->size;
     bnn_code code = bnn_loader_create(t->set->train, &options, &t->loader, err);

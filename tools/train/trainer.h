@@ -31,6 +31,7 @@ typedef struct bnn_train_settings {
     int sync_bn;         /* batch norms have statistics of all ranks' samples */
     size_t batch_size;   /* of all ranks together */
     int group_by_length; /* bnn_loader_options */
+    int no_augment;      /* likewise, without its augment */
     size_t accumulate;   /* batches whose gradients are added up for one step, at least 1 */
     uint64_t seed;
     const char *init_from;     /* or NULL */
