@@ -24,11 +24,11 @@ CC=clang cmake -S . -B build-tsan -DCMAKE_BUILD_TYPE=RelWithDebInfo -DBNN_SANITI
     -DBNN_CUDA=OFF >/dev/null
 # shellcheck disable=SC2086 # words
 cmake --build build-tsan -j"$jobs" --target $threaded
-slow='^(golden_detectors|check_cuda_training)$' # with sanitizers they would take a quarter of an hour
+slow='^(golden_detectors|check_cuda_training|check_device)$' # with sanitizers they take long
 ctest --test-dir build-test --output-on-failure -j"$jobs" -E "$slow"
 ctest --test-dir build-tsan --output-on-failure -R "^($(echo "$threaded" | tr ' ' '|'))\$"
 status=0
-tests/rules/check_tidy.sh build-clang || status=$?
+tests/rules/check_tidy.sh build-clang 40 || status=$?
 [ $status = 0 ] || [ $status = 77 ] || exit $status
 tests/fuzz/run.sh 2
 tests/fuzz/coverage.sh
