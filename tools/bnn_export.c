@@ -13,11 +13,13 @@
 #include "tools/export/export_model.h"
 #include "tools/cli/start.h"
 
-static const char *format = "packed", *output;
+static const char *format = "packed", *output, *part;
 static bool emulate, fuse, float16;
 static int64_t max_bytes;
 static bnn_given given;
 static const char *operands[1];
+
+static const char *const parts[] = {"rpn", NULL};
 
 static bnn_option options[] = {
     {"format", BNN_OPTION_STRING, &format, "NAME", NULL, .default_text = NULL,
@@ -39,6 +41,9 @@ static bnn_option options[] = {
      "Round what is not bits to half precision (packed, lce, onnx): smaller, and no longer exactly "
      "the checkpoint.",
      .default_text = NULL},
+    {"part", BNN_OPTION_STRING, &part, "NAME",
+     "Of a detector of two stages export the first alone: rpn (lce, onnx).", .default_text = "all",
+     .choices = parts},
     {"arch", BNN_OPTION_STRING, &given.arch, "NAME",
      "Network, of a MODEL that another tool wrote: its metadata do not name it.",
      .default_text = NULL, .choices = bnn_arch_names},
@@ -90,6 +95,8 @@ static void print_result(const bnn_loaded *model, const char *path,
     double float_bytes = 4.0 * (double)model->parameters;
     if (bnn_is_stream(path)) {
         printf("%s: %zu binary weights of %zu\n", path, model->binary_weights, model->parameters);
+    } else if (part) {
+        printf("%s: %zu bytes, the first stage of two\n", path, bytes);
     } else {
         printf("%s: %zu bytes, %.2f times smaller than float weights (%zu binary weights of %zu)\n",
                path, bytes, float_bytes / (double)bytes, model->binary_weights, model->parameters);
@@ -106,6 +113,7 @@ static bnn_code check_options(const bnn_export_format *to, bnn_error *err) {
                           : fuse && !to->fuses       ? "--fuse"
                           : float16 && !to->halves   ? "--float16"
                           : max_bytes && !to->bounds ? "--max-bytes"
+                          : part && !to->heads       ? "--part"
                                                      : NULL;
     return unknown
                ? bnn_fail(err, BNN_ERR_ARGUMENT,
@@ -114,10 +122,11 @@ static bnn_code check_options(const bnn_export_format *to, bnn_error *err) {
 }
 
 /* The second file that comes with --output, if there is one. */
-static bnn_code add_beside(const bnn_export_format *to, bnn_outputs *outputs, bnn_error *err) {
+static bnn_code add_beside(const bnn_export_format *to, const bnn_spec *spec, bnn_outputs *outputs,
+                           bnn_error *err) {
     char beside[4352];
     const char *path = beside;
-    bnn_code code = bnn_export_beside(to, output, beside, sizeof beside, err);
+    bnn_code code = bnn_export_beside(to, spec, output, beside, sizeof beside, err);
     if (code == BNN_OK && *beside) {
         bnn_outputs_result(outputs, "--output", &path);
     }
@@ -130,8 +139,11 @@ static bnn_code export(const bnn_found_model *found, bnn_error *err) {
     char buffer[4300];
     const char *why;
     const bnn_export_format *to = bnn_export_format_find(format);
-    const bnn_export_request how = {
-        .emulate = emulate, .fuse = fuse, .float16 = float16, .max_bytes = (size_t)max_bytes};
+    const bnn_export_request how = {.emulate = emulate,
+                                    .fuse = fuse,
+                                    .float16 = float16,
+                                    .first_stage = part != NULL,
+                                    .max_bytes = (size_t)max_bytes};
     bnn_export_report report = {0};
     bnn_device device;
     bnn_code code = bnn_cpu_device(NULL, 0, &device, &why)
@@ -143,7 +155,8 @@ static bnn_code export(const bnn_found_model *found, bnn_error *err) {
     bnn_outputs_result(&outputs, "--output", &output);
     if (code == BNN_OK && !(code = check_options(to, err)) &&
         !(code = bnn_given_open(&given, found->path, &device, &model, err)) &&
-        !(code = add_beside(to, &outputs, err)) && !(code = bnn_outputs_check(&outputs, err)) &&
+        !(code = add_beside(to, &model.spec, &outputs, err)) &&
+        !(code = bnn_outputs_check(&outputs, err)) &&
         !(code = bnn_export_model(&model, to, &how, output, &report, err))) {
         print_result(&model, output, &report);
         bnn_interrupt_forget();

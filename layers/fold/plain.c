@@ -2,6 +2,7 @@
 
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "layers/ops.h"
 
@@ -9,7 +10,10 @@
 typedef struct walk {
     const bnn_inference *from;
     bnn_inference *to;
-    bnn_t *map; /* tensor of `from` -> of `to`; BNN_NONE: nobody has asked for it yet */
+    int count;
+    const bnn_t *outputs;  /* of `from` */
+    bnn_t *map;            /* tensor of `from` -> of `to`; BNN_NONE: nobody has asked for it yet */
+    unsigned char *wanted; /* tensors of `from`, from which the outputs come */
 } walk;
 
 /* The tensor in the other network; a constant comes in when it is first read. */
@@ -91,10 +95,35 @@ static bnn_code copy_constants(const walk *w, bnn_error *err) {
     return code;
 }
 
+static int is_wanted(const walk *w, const bnn_node *node) {
+    int is = 0;
+    for (int k = 0; k < node->out_count; k++) {
+        is |= w->wanted[node->out[k]];
+    }
+    return is;
+}
+
+static void find_wanted(const walk *w) {
+    const bnn_graph *from = w->from->graph;
+    memset(w->wanted, 0, bnn_graph_tensor_count(from));
+    for (int i = 0; i < w->count; i++) {
+        w->wanted[w->outputs[i]] = 1;
+    }
+    for (size_t i = bnn_graph_node_count(from); i-- > 0;) {
+        const bnn_node *node = bnn_graph_node(from, i);
+        for (int k = 0; k < node->in_count && is_wanted(w, node); k++) {
+            if (node->in[k] >= 0) {
+                w->wanted[node->in[k]] = 1;
+            }
+        }
+    }
+}
+
 static bnn_code put_all(const walk *w, bnn_error *err) {
     const bnn_inference *from = w->from;
     bnn_graph *g = w->to->graph;
     bnn_code code;
+    find_wanted(w);
     for (size_t t = 0; t < bnn_graph_tensor_count(from->graph); t++) {
         w->map[t] = BNN_NONE;
     }
@@ -105,10 +134,13 @@ static bnn_code put_all(const walk *w, bnn_error *err) {
                             bnn_shape_of(from->graph, in));
     }
     for (size_t i = 0; i < bnn_graph_node_count(from->graph); i++) {
-        put_node(w, bnn_graph_node(from->graph, i));
+        const bnn_node *node = bnn_graph_node(from->graph, i);
+        if (is_wanted(w, node)) {
+            put_node(w, node);
+        }
     }
-    for (int i = 0; i < from->output_count; i++) {
-        w->to->outputs[i] = value(w, from->outputs[i]);
+    for (int i = 0; i < w->count; i++) {
+        w->to->outputs[i] = value(w, w->outputs[i]);
         bnn_graph_keep(g, w->to->outputs[i]);
     }
     if (!(code = bnn_graph_compile(g, BNN_NONE, err)) && !(code = bnn_graph_bind(g, NULL, err)) &&
@@ -118,19 +150,24 @@ static bnn_code put_all(const walk *w, bnn_error *err) {
     return code;
 }
 
-bnn_code bnn_inference_plain(const bnn_inference *network, const bnn_device *device,
-                             bnn_inference *plain, bnn_error *err) {
-    bnn_code code =
-        bnn_inference_start(plain, device, network->input_count, network->output_count, err);
-    walk w = {network, plain, NULL};
+bnn_code bnn_inference_plain(const bnn_inference *network, const bnn_device *device, int count,
+                             const bnn_t *outputs, bnn_inference *plain, bnn_error *err) {
+    walk w = {.from = network,
+              .to = plain,
+              .count = outputs ? count : network->output_count,
+              .outputs = outputs ? outputs : network->outputs};
+    const size_t tensors = bnn_graph_tensor_count(network->graph);
+    bnn_code code = bnn_inference_start(plain, device, network->input_count, w.count, err);
     if (code != BNN_OK) {
         return code;
     }
     plain->input_count = network->input_count;
-    plain->output_count = network->output_count;
-    w.map = malloc((bnn_graph_tensor_count(network->graph) + 1) * sizeof *w.map);
-    code =
-        w.map ? put_all(&w, err) : bnn_fail(err, BNN_ERR_MEMORY, "out of memory for the network");
+    plain->output_count = w.count;
+    w.map = malloc((tensors + 1) * sizeof *w.map);
+    w.wanted = malloc(tensors + 1);
+    code = w.map && w.wanted ? put_all(&w, err)
+                             : bnn_fail(err, BNN_ERR_MEMORY, "out of memory for the network");
     free(w.map);
+    free(w.wanted);
     return code;
 }

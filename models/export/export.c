@@ -32,20 +32,21 @@ const bnn_export_format *bnn_export_format_find(const char *name) {
     return *f;
 }
 
-bnn_code bnn_export_beside(const bnn_export_format *format, const char *path, char *beside,
-                           size_t room, bnn_error *err) {
+bnn_code bnn_export_beside(const bnn_export_format *format, const bnn_spec *spec, const char *path,
+                           char *beside, size_t room, bnn_error *err) {
     const size_t length = strlen(path), suffix = strlen(format->suffix);
+    const char *second = format->heads && spec->task->boxes ? ".json" : format->beside;
     *beside = '\0';
-    if (!format->beside) {
+    if (!second) {
         return BNN_OK;
     }
     if (length <= suffix || strcmp(path + length - suffix, format->suffix) != 0 ||
-        length + strlen(format->beside) >= room) {
+        length + strlen(second) >= room) {
         return bnn_fail(err, BNN_ERR_ARGUMENT,
                         "%s: the format %s writes two files, one ending in %s and beside it one "
                         "ending in %s; name the first",
-                        path, format->name, format->suffix, format->beside);
+                        path, format->name, format->suffix, second);
     }
-    snprintf(beside, room, "%.*s%s", (int)(length - suffix), path, format->beside);
+    snprintf(beside, room, "%.*s%s", (int)(length - suffix), path, second);
     return BNN_OK;
 }

@@ -14,6 +14,7 @@ typedef struct bnn_export_request {
     int emulate;      /* allow float work where the format has no op for what the algorithm does */
     int float16;      /* floats were rounded to halves (bnn_export_round), and may be stored so */
     int fuse;         /* affines into the format's products: within rounding instead of exact */
+    int first_stage;  /* of a detector of two stages the first alone */
     size_t max_bytes; /* of memory that the exported network works in; 0: any number */
 } bnn_export_request;
 
@@ -26,7 +27,8 @@ typedef struct bnn_export_report {
 typedef struct bnn_export_format {
     const char *name, *suffix; /* "lce", ".tflite" */
     const char *beside;        /* the suffix of a second file, or NULL */
-    const char *title;         /* a sentence for --help */
+    int heads; /* exports what detectors say of their anchors (heads.h), with a .json beside */
+    const char *title; /* a sentence for --help */
     /* What of a request it knows. */
     int emulates, fuses, halves, bounds;
     int describes; /* what is written says what it is (described.h), and bnn-bench runs it */
@@ -45,9 +47,9 @@ bnn_code bnn_export_round(const bnn_inference *network, bnn_error *err);
 extern const bnn_export_format *const bnn_export_formats[];
 const bnn_export_format *bnn_export_format_find(const char *name); /* or NULL */
 
-/* The path of the second file that comes with `path`; "" where there is none. An error if `path`
- * does not end in the format's suffix, which the second's takes the place of. */
-bnn_code bnn_export_beside(const bnn_export_format *format, const char *path, char *beside,
-                           size_t room, bnn_error *err);
+/* The path of the second file that comes with `path` of such a network; "" where there is none. An
+ * error if `path` does not end in the format's suffix, which the second's takes the place of. */
+bnn_code bnn_export_beside(const bnn_export_format *format, const bnn_spec *spec, const char *path,
+                           char *beside, size_t room, bnn_error *err);
 
 #endif

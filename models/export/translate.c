@@ -9,6 +9,7 @@
 #include "engine/base/half.h"
 #include "engine/base/text.h"
 #include "layers/fold/plain.h"
+#include "models/export/heads.h"
 #include "models/files/checkpoint.h"
 
 /* ---- the network ---- */
@@ -54,10 +55,16 @@ bnn_code bnn_translation_start(const bnn_export_request *request, int integers,
     *report = (bnn_export_report){0};
     *t = (bnn_translation){
         .request = request, .report = report, .arena = bnn_arena_create(), .err = err};
-    bnn_code code =
-        t->arena ? bnn_inference_plain(request->network, bnn_graph_device(request->network->graph),
-                                       &t->plain, err)
-                 : bnn_translation_no_memory(t);
+    const int boxes = request->spec->task->boxes;
+    bnn_t heads[BNN_HEADS];
+    bnn_code code = t->arena ? BNN_OK : bnn_translation_no_memory(t);
+    if (code == BNN_OK && boxes) {
+        code = bnn_heads_find(request, heads, err);
+    }
+    if (code == BNN_OK) {
+        code = bnn_inference_plain(request->network, bnn_graph_device(request->network->graph),
+                                   BNN_HEADS, boxes ? heads : NULL, &t->plain, err);
+    }
     t->graph = t->plain.graph;
     if (code == BNN_OK && !integers &&
         (t->plain.input_count != 1 || bnn_dtype_of(t->graph, t->plain.inputs[0]) != BNN_F32)) {

@@ -91,7 +91,7 @@ static void stop(network *t) {
 static void check_plain(const network *t, const bnn_inference *folded, const float *logits) {
     bnn_error err = {0};
     bnn_inference plain;
-    ck_ok(bnn_inference_plain(folded, test_device(), &plain, &err), err);
+    ck_ok(bnn_inference_plain(folded, test_device(), 0, NULL, &plain, &err), err);
     bnn_graph_set(plain.graph, plain.inputs[0], t->x);
     bnn_graph_forward(plain.graph);
     ck_assert(memcmp(bnn_f32(plain.graph, plain.outputs[0]), logits,

@@ -633,7 +633,7 @@ static const struct {
     {sum_with_constant, "one: ", "operand 2 of add is a constant"},
     {computed_factors, "one: ", "operand 2 of affine is no constant"},
     {two_outputs, "one: ", "one output"},
-    {no_layer, "one: ", "nothing becomes"},
+    {no_layer, "the network's beginning: ", "nothing becomes"},
 };
 
 START_TEST(impossible_layers) {

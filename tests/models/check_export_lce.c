@@ -51,6 +51,31 @@ START_TEST(networks) {
 }
 END_TEST
 
+/* What a detector's first stage says of 2 x 3 cells of 15 anchors. */
+START_TEST(heads) {
+    const bnn_device device = one_thread();
+    bnn_error err = {0};
+    bnn_export_report report;
+    char model[80], beside[80];
+    dyadic d;
+    snprintf(model, sizeof model, "%s.tflite", path);
+    CK_CODE(dyadic_start(&d, &device, "faster_rcnn_resnet18", "bireal", (bnn_shape){1, 32, 48, 3},
+                         CLASSES, &err));
+    const bnn_export_request request = {.spec = &d.spec, .network = d.network, .first_stage = 1};
+    CK_CODE(bnn_export_lce.write(&request, model, &report, &err));
+    read_model m = read_tflite(model);
+    check_model(&m);
+    const read_tensor *logits = &m.tensors[m.output], *deltas = &m.tensors[m.second];
+    ck_assert(logits->rank == 3 && logits->shape[1] == 90 && logits->shape[2] == 1);
+    ck_assert_str_eq(deltas->name, "deltas");
+    ck_assert(deltas->rank == 3 && deltas->shape[1] == 90 && deltas->shape[2] == 4);
+    CK_CODE(bnn_export_beside(&bnn_export_lce, &d.spec, model, beside, sizeof beside, &err));
+    ck_assert(remove(model) == 0 && remove(beside) == 0);
+    free_tflite(&m);
+    dyadic_stop(&d);
+}
+END_TEST
+
 START_TEST(algorithms) {
     for (size_t i = 0; bnn_binarizers[i]; i++) {
         check_network(0, bnn_binarizers[i]->name);
@@ -253,6 +278,7 @@ int main(void) {
     tcase_add_checked_fixture(tcase, set_up, tear_down);
     tcase_add_loop_test(tcase, networks, 0, NETS);
     tcase_add_test(tcase, algorithms);
+    tcase_add_test(tcase, heads);
     tcase_add_loop_test(tcase, refusals, 0, 2);
     tcase_add_test(tcase, description);
     tcase_add_loop_test(tcase, halves, 0, 6);

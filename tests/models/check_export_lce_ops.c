@@ -12,6 +12,7 @@ static const char *op_name(const read_op *op) {
                  {2, "CONCATENATION"},
                  {3, "CONV_2D"},
                  {9, "LINEAR"},
+                 {11, "L2_NORMALIZATION"},
                  {4, "DEPTHWISE_CONV_2D"},
                  {17, "MAX_POOL_2D"},
                  {18, "MUL"},
@@ -433,6 +434,19 @@ START_TEST(moves) {
 END_TEST
 
 /* Pools see nothing outside; the last window may hang over the end. */
+/* Each pixel over its length, times a factor a channel. */
+START_TEST(lengths) {
+    small s;
+    small_start(&s, (bnn_shape){1, 4, 4, 6});
+    s.x = bnn_op_l2_norm(s.g, s.x, small_floats(&s, "neck.factor", 6), 1e-10f);
+    small_finish(&s, 0);
+    ck_assert_str_eq(s.ops, "L2_NORMALIZATION MUL");
+    const read_op *op = find_op(&s, "L2_NORMALIZATION");
+    ck_assert_uint_eq(op->options_type, 12); /* L2NormOptions */
+    small_stop(&s);
+}
+END_TEST
+
 START_TEST(pools) {
     static const struct {
         int size, kernel, stride, pad, ceil_mode, ends[2];
@@ -473,6 +487,7 @@ int main(void) {
     tcase_add_test(tcase, factors_of_one);
     tcase_add_loop_test(tcase, moves, 0, 5);
     tcase_add_loop_test(tcase, pools, 0, 5);
+    tcase_add_test(tcase, lengths);
     suite_add_tcase(suite, tcase);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);

@@ -1,5 +1,10 @@
 /* ONNX: every kind of network computes the same, for any batch; what a file says of itself, and how
  * it says what is binary. */
+#include <jansson.h>
+
+#include "layers/fold/plain.h"
+#include "models/export/heads.h"
+#include "models/nets/detector.h"
 #include "tests/fixtures/expect_error.h"
 #include "tests/fixtures/onnx_fixture.h"
 #include "tests/fixtures/text_network.h"
@@ -108,6 +113,103 @@ START_TEST(text) {
                      "sees more than floats, which only the formats packed and onnx know", NULL);
     }
     bnn_inference_free(&one);
+}
+END_TEST
+
+/* ---- detectors: what they say of their anchors, and what is beside it ---- */
+
+static double real(const json_t *array, size_t i) {
+    return json_real_value(json_array_get(array, i));
+}
+
+static void expect_described(const bnn_inference *heads, const char *beside) {
+    json_error_t error;
+    json_t *root = json_load_file(beside, 0, &error);
+    ck_assert_msg(root != NULL, "%s: %s", beside, error.text);
+    const json_t *h = json_object_get(root, "heads");
+    ck_assert_str_eq(json_string_value(json_object_get(root, "arch")), "faster_rcnn_resnet18");
+    for (int i = 0; i < BNN_HEADS; i++) {
+        const json_t *size = json_object_get(h, bnn_head_names[i]);
+        const bnn_shape s = bnn_shape_of(heads->graph, heads->outputs[i]);
+        ck_assert_int_eq(json_integer_value(json_array_get(size, 0)), s.w);
+        ck_assert_int_eq(json_integer_value(json_array_get(size, 1)), s.c);
+    }
+    const json_t *level = json_array_get(json_object_get(h, "anchors"), 0);
+    const json_t *sizes = json_object_get(level, "sizes");
+    const bnn_anchors anchors = bnn_rpn_anchors();
+    ck_assert_uint_eq(json_array_size(sizes), (size_t)anchors.count);
+    for (int i = 0; i < anchors.count; i++) {
+        const json_t *size = json_array_get(sizes, (size_t)i);
+        ck_assert((float)real(size, 0) == anchors.width[i]);
+        ck_assert((float)real(size, 1) == anchors.height[i]);
+    }
+    ck_assert_int_eq(json_integer_value(json_object_get(level, "rows")), 2);
+    ck_assert_int_eq(json_integer_value(json_object_get(level, "columns")), 3);
+    ck_assert(json_real_value(json_object_get(level, "stride")) == 16.0);
+    ck_assert_int_eq(json_integer_value(json_array_get(json_object_get(h, "image"), 1)), 48);
+    ck_assert_str_eq(json_string_value(json_object_get(h, "score")), "sigmoid");
+    ck_assert(real(json_object_get(h, "std"), 3) == 1.0);
+    ck_assert(!json_object_get(h, "background"));
+    const json_t *nms = json_object_get(h, "nms");
+    ck_assert(json_is_true(json_object_get(nms, "sized")) && !json_object_get(nms, "score"));
+    ck_assert_int_eq(json_integer_value(json_object_get(nms, "most")), 6000);
+    json_decref(root);
+}
+
+/* Of two stages the first, in any batch. */
+START_TEST(heads_of_a_detector) {
+    static const char *const algorithms[] = {"bnn", "reactnet", "fp32"};
+    static ox_run run;
+    bnn_device device = one_thread();
+    bnn_error err = {0};
+    bnn_export_report report;
+    char beside[80];
+    dyadic d;
+    CK_CODE(dyadic_start(&d, &device, "faster_rcnn_resnet18", algorithms[_i],
+                         (bnn_shape){1, 32, 48, 3}, 3, &err));
+    bnn_export_request request = {.spec = &d.spec, .network = d.network};
+    expect_error(bnn_export_onnx.write(&request, path, &report, &err), BNN_ERR_UNSUPPORTED, &err,
+                 "its second stage looks at regions", "--part rpn exports the first", NULL);
+    request.first_stage = 1;
+    CK_CODE(bnn_export_onnx.write(&request, path, &report, &err));
+
+    bnn_t outputs[BNN_HEADS];
+    bnn_inference heads;
+    CK_CODE(bnn_heads_find(&request, outputs, &err));
+    CK_CODE(bnn_inference_plain(d.network, &device, BNN_HEADS, outputs, &heads, &err));
+    CK_CODE(bnn_export_beside(&bnn_export_onnx, &d.spec, path, beside, sizeof beside, &err));
+    expect_described(&heads, beside);
+    remove(beside);
+
+    const size_t values = (size_t)32 * 48 * 3;
+    float *x = malloc(SAMPLES * values * sizeof *x);
+    ck_assert_ptr_nonnull(x);
+    for (int i = 0; i < SAMPLES; i++) {
+        dyadic_sample(&d, (uint64_t)i, x + (size_t)i * values);
+    }
+    ox_compute(&run, path, as_input(&d.spec, SAMPLES, x));
+    for (int i = 0; i < SAMPLES; i++) {
+        bnn_graph_set(heads.graph, heads.inputs[0], x + (size_t)i * values);
+        bnn_graph_forward(heads.graph);
+        for (int k = 0; k < BNN_HEADS; k++) {
+            const float *wanted = bnn_f32(heads.graph, heads.outputs[k]);
+            const ox y = ox_find(&run, bnn_head_names[k]);
+            const int64_t count = ox_count(&y) / SAMPLES;
+            float scale = 1.0f;
+            ck_assert_int_eq(y.rank, 3);
+            ck_assert_int_eq(count, (int64_t)2 * 3 * 15 * (k ? 4 : 1));
+            for (int64_t j = 0; j < count; j++) {
+                scale = fmaxf(scale, fabsf(wanted[j]));
+            }
+            for (int64_t j = 0; j < count; j++) {
+                ck_assert_float_le(fabsf(y.v[i * count + j] - wanted[j]), 1e-3f * scale);
+            }
+        }
+    }
+    free(x);
+    ox_free(&run);
+    bnn_inference_free(&heads);
+    dyadic_stop(&d);
 }
 END_TEST
 
@@ -345,6 +447,7 @@ int main(void) {
     tcase_add_loop_test(c, computes_the_same, 0, (int)(sizeof archs / sizeof *archs));
     tcase_add_test(c, every_op);
     tcase_add_test(c, text);
+    tcase_add_loop_test(c, heads_of_a_detector, 0, 3);
     tcase_add_test(c, header);
     tcase_add_test(c, metadata);
     tcase_add_test(c, binary_products);

@@ -101,6 +101,21 @@ START_TEST(flattened) {
 }
 END_TEST
 
+/* Each pixel over its length; of 3 and 4 the length is 5, but for the eps. */
+START_TEST(lengths) {
+    sketch s;
+    begin(&s, (bnn_shape){1, 1, 2, 2});
+    bnn_t factor = bnn_inference_constant(&s.network, BNN_F32, bnn_vector(2), "l2_norm.weight");
+    end(&s, bnn_op_l2_norm(s.g, s.x, factor, 1e-10f));
+    bnn_f32(s.g, factor)[0] = 2.0f;
+    bnn_f32(s.g, factor)[1] = -0.5f;
+    const float x[] = {3.0f, 4.0f, -8.0f, 6.0f, 1.0f, 0.0f, 0.0f, 0.0f};
+    ck_assert_float_le(difference(&s.spec, &s.network, SAMPLES, x), 1e-6f);
+    ck_assert(bnn_f32(s.g, s.network.outputs[0])[0] == 2.0f); /* of the last sample */
+    bnn_inference_free(&s.network);
+}
+END_TEST
+
 /* Values that change their place. */
 START_TEST(moved) {
     for (int way = 0; way < 8; way++) {
@@ -221,7 +236,7 @@ START_TEST(too_large) {
     bnn_onnx_start(&o, &t);
     bnn_onnx_int8s(&o, "weight", 1, dims, &some);
     const bnn_onnx_port port = {"x", 0, 1, {1}};
-    ck_assert_int_eq(bnn_onnx_write(&o, path, 1, &port, &port), BNN_ERR_UNSUPPORTED);
+    ck_assert_int_eq(bnn_onnx_write(&o, path, 1, &port, 1, &port), BNN_ERR_UNSUPPORTED);
     ck_assert_ptr_nonnull(strstr(err.text, "bytes would be too large for its readers"));
     bnn_translation_free(&t);
     bnn_inference_free(&network);
@@ -292,6 +307,7 @@ int main(void) {
     TCase *c = tcase_create("onnx");
     tcase_set_timeout(c, 300);
     tcase_add_test(c, flattened);
+    tcase_add_test(c, lengths);
     tcase_add_test(c, moved);
     tcase_add_test(c, convolutions);
     tcase_add_test(c, refusals);

@@ -45,13 +45,45 @@ detector() { # NAME LOSSES OPTIONS...
     matches "$name: report" 'mean average precision' page.html
     matches "$name: report: a curve" '>person, AP [0-9.]+ %<' page.html
     matches "$name: report: an example" '<figcaption>[0-9]+ found, 1 there</figcaption>' page.html
-    expect_fail "$name: another format" 'finds boxes, which the format onnx has no place for' \
-        "$pack" run --format onnx --output run.onnx
-    rm -rf run
+    expect_fail "$name: another format" 'finds boxes, which the format c has no place for' \
+        "$pack" run --format c --output run.c
+    expect_fail "$name: a part of what is packed" '--part: the format packed has no use for that' \
+        "$pack" run --part rpn --output part.bnn
+}
+
+# What a model says of its anchors, where it was built with ONNX.
+onnx=$("$pack" --help | tr -s ' \n' ' ' | grep -c 'ONNX, which this program was built without')
+heads() { # NAME OPTIONS...: of the detector that was trained last
+    name="$1: heads"
+    shift
+    rm -f run.json
+    [ "$onnx" -eq 0 ] || return
+    check "$name" "$pack" run.bnn --format onnx --output run.onnx "$@"
+    equal "$name: as large as it says" "$(sed -n 's/^run.onnx: \([0-9]*\) bytes.*/\1/p' .out)" \
+        "$(wc -c <run.onnx | tr -d ' ')"
+    expect_fail "$name: to standard output" 'writes two files' "$pack" run.bnn --format onnx \
+        --output - "$@"
 }
 
 detector 'SSD' 'confidence,localization,' --arch ssd300_vgg16 --algo reactnet # any threads: check_detect.c
+heads 'SSD'
+if [ "$onnx" -eq 0 ]; then
+    equal 'SSD: anchors of an exported one' "$(json run.json heads.logits.0)" 8732
+    equal 'SSD: classes of an exported one' "$(json run.json heads.background 0)" 20
+    equal 'SSD: levels of an exported one' "$(json run.json heads.anchors.#)" 6
+    equal 'SSD: best of a level' "$(json run.json heads.nms.most)" 1000
+    expect_fail 'SSD: no first stage' '--part rpn: ssd300_vgg16 has no first stage of two' "$pack" \
+        run --format onnx --part rpn --output part.onnx
+fi
+rm -rf run
 detector 'Faster R-CNN' 'rpn_class,rpn_box,class,box,' --arch faster_rcnn_resnet18 --algo bnn --canvas 32
+heads 'Faster R-CNN' --part rpn
+if [ "$onnx" -eq 0 ]; then
+    equal 'Faster R-CNN: anchors of an exported one' "$(json run.json heads.deltas.0)" 60
+    expect_fail 'Faster R-CNN: both stages' '--part rpn exports the first stage$' "$pack" run.bnn \
+        --format onnx --output whole.onnx
+fi
+rm -rf run
 
 # ---- interrupted, and resumed: as if it had never stopped ----
 of_steps="--arch faster_rcnn_resnet18 --algo reactnet --canvas 32 $data --batch-size 1 --epochs 1
@@ -109,6 +141,8 @@ expect_fail 'over the photograph' 'would be written over, but it is read' "$pred
 
 # ---- what goes wrong ----
 run 'a classifier' images
+expect_fail 'no boxes to export a part of' '--part rpn: .* finds no boxes' "$pack" images \
+    --format lce --part rpn --output part.tflite
 expect_fail 'no boxes to draw' '--output says nothing to .*finds no boxes' "$predict" images \
     $photos/2012_000001.jpg --output picture.png
 expect_fail 'no boxes to be sure of' '--least-score says nothing to .*finds no boxes' "$predict" \

@@ -68,6 +68,10 @@ model resnet18 bnn 3x64x64 0
 model resnet34 recu 3x32x32 0
 model vgg_small reactnet 3x32x32 0
 model pointnet_partseg bireal 3x1x16 0
+# Of detectors, what is made of their heads.
+model ssd300_vgg16 reactnet 3x300x300 0
+matches 'detections' '^reference: ok: 400 of 400 detections are the same$' .out
+
 # Rounded: means of pixels that are no power of two, of inputs; products of scales; float twins.
 model resnet20 reactnet 1x28x28 1e-5
 model resnet20 xnor 3x32x32 1e-3 --emulate

@@ -94,6 +94,14 @@ for arch in resnet18 resnet34 resnet20 vgg_small pointnet pointnet_vanilla point
     done
 done
 
+# Of detectors, what is made of their heads.
+for algo in bnn xnor fp32; do
+    check "SSD $algo" "$make_model" ssd300_vgg16 $algo 3x300x300 20 2 m.bnn x.npy y.npy
+    check "SSD $algo: export" "$pack" m.bnn --format onnx
+    runs "SSD $algo: detections" m.onnx x.npy y.npy
+    matches "SSD $algo: four levels" ' all: ok: [0-9]* of 400 detections are the same$' .out
+done
+
 # A trained one says the same of every picture.
 run 'train' trained --algo reactnet
 # shellcheck disable=SC2086 # words

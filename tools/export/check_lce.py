@@ -6,6 +6,9 @@ one sample after the other, and compares what it computes with what is expected:
     bnn-export MODEL --format lce --output model.tflite
     check_lce.py model.tflite inputs.npy --outputs outputs.npy
 
+Of a detector the model's outputs are its heads; heads.py beside this makes detections of them, by
+the JSON that was exported with it, and almost all are to be the same.
+
 The interpreter comes with the package larq-compute-engine, for CPython 3.10 to 3.12 on x86-64
 Linux. It wants NumPy before version 2, and nothing else: TensorFlow, which the package asks for, is
 for converting models.
@@ -61,14 +64,14 @@ def read_array(numpy, path):
 
 
 def run(numpy, interpreter, inputs):
-    """Outputs of all samples."""
+    """Of each output of the model an array, of all samples."""
     shape = tuple(interpreter.input_shapes[0])
     if inputs.shape[1:] != shape[1:]:
         give_up(f"the inputs are of shape {inputs.shape[1:]} a sample, the model takes {shape[1:]}")
     results = []
     for sample in inputs.astype(numpy.float32):
-        results.append(interpreter.predict([sample[None]])[0][0].copy())
-    return numpy.stack(results)
+        results.append([output[0].copy() for output in interpreter.predict([sample[None]])])
+    return [numpy.stack(output) for output in zip(*results)]
 
 
 def compare_outputs(numpy, name, got, want, tolerance):
@@ -130,12 +133,15 @@ def main():
     for kernel in KERNELS if options.kernel == "all" else [options.kernel]:
         try:
             interpreter = interpreter_of(model, options.threads, *KERNELS[kernel], options.xnnpack)
-            got = run(numpy, interpreter, inputs)
+            got, *more = run(numpy, interpreter, inputs)
         except RuntimeError as error:
             give_up(f"{options.model}: does not run ({kernel}): {str(error).strip()}")
         if options.save:
             numpy.save(options.save, got)
-        if outputs is not None:
+        if outputs is not None and more:
+            import heads
+            good &= heads.compare(kernel, heads.beside(options.model), got, *more, outputs)
+        elif outputs is not None:
             good &= compare_outputs(numpy, kernel, got, outputs, options.tolerance)
         if classes is not None:
             good &= compare_classes(kernel, got, classes)

@@ -9,6 +9,9 @@ optimization, and compares what it computes with what is expected:
 Needs the packages numpy and onnxruntime; --openvino also openvino, in which the model then runs,
 too.
 
+Of a detector the model's outputs are its heads; heads.py beside this makes detections of them, by
+the JSON that was exported with it, and almost all are to be the same.
+
 Binary layers are exact in any engine. Float layers are added up in another order, so that outputs
 differ in their last digits, and in a few of a thousand samples by more: a value next to 0 has got
 the other sign. Exit status: 0 if all is as expected, 1 if something differs, 2 if the model or a
@@ -55,7 +58,7 @@ def onnxruntime_engines(a):
         names = [i.name for i in session.get_inputs()]
         yield ("ONNX Runtime %s, optimization %s" % (onnxruntime.__version__, name),
                len(session.get_inputs()[0].shape),
-               lambda x, run=session.run, names=names: run(["logits"], dict(zip(names, x)))[0])
+               lambda x, run=session.run, names=names: run(None, dict(zip(names, x))))
 
 
 def openvino_engines(a):
@@ -64,7 +67,7 @@ def openvino_engines(a):
     options = {"INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": a.threads}
     model = openvino.Core().compile_model(a.model, "CPU", options)
     yield ("OpenVINO " + openvino.__version__.split("-")[0], len(model.input(0).partial_shape),
-           lambda x: model(dict(enumerate(x)))[0])
+           lambda x: list(model(dict(enumerate(x))).values()))
 
 
 def as_model_has_it(numpy, inputs, rank):
@@ -90,6 +93,8 @@ def compare(numpy, name, got, want, tolerance):
 
 def run(a):
     import numpy
+    import heads
+    described = heads.beside(a.model)
     inputs, want = numpy.load(a.inputs), numpy.load(a.outputs)
     if inputs.ndim not in (4, 5) or len(inputs) != len(want) or not len(want):
         give_up("%s: %s samples, but %s has %s outputs; both are of one bnn-eval" %
@@ -100,7 +105,9 @@ def run(a):
             x = as_model_has_it(numpy, inputs, rank)
             got = [compute([of[i:i + a.batch_size] for of in x])
                    for i in range(0, len(inputs), a.batch_size)]
-            good &= compare(numpy, name, numpy.concatenate(got), want, a.tolerance)
+            got = [numpy.concatenate(output) for output in zip(*got)]
+            good &= (heads.compare(name, described, *got, want) if described else
+                     compare(numpy, name, got[0], want, a.tolerance))
     return 0 if good else 1
 
 

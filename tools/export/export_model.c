@@ -18,11 +18,15 @@ static bnn_code write(const bnn_loaded *model, const bnn_inference *network,
     bnn_export_request request = how ? *how : (bnn_export_request){0};
     request.spec = &model->spec;
     request.network = network;
-    if (model->spec.task->boxes && format != &bnn_export_packed) {
+    if (model->spec.task->boxes && !format->heads && format != &bnn_export_packed) {
         return bnn_fail(err, BNN_ERR_UNSUPPORTED,
                         "%s: finds boxes, which the format %s has no place for; use the format "
-                        "packed",
+                        "packed, or onnx or lce for what it says of its anchors",
                         model->path, format->name);
+    }
+    if (request.first_stage && !model->spec.task->boxes) {
+        return bnn_fail(err, BNN_ERR_ARGUMENT, "--part rpn: %s finds no boxes; leave it out",
+                        model->path);
     }
     bnn_code code = request.float16 ? bnn_export_round(network, err) : BNN_OK;
     return code == BNN_OK ? format->write(&request, path, report, err) : code;

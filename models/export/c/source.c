@@ -264,7 +264,8 @@ static bnn_code write_files(source *s, const char *path) {
     bnn_error *err = s->t->err;
     bnn_atomic_file *files[2] = {NULL, NULL};
     char beside[4352];
-    bnn_code code = bnn_export_beside(&bnn_export_c, path, beside, sizeof beside, err);
+    bnn_code code =
+        bnn_export_beside(&bnn_export_c, s->t->request->spec, path, beside, sizeof beside, err);
     if (!code && !(code = bnn_atomic_open(path, &files[0], err)) &&
         !(code = bnn_atomic_open(beside, &files[1], err)) &&
         !(code = put_source(s, bnn_atomic_stream(files[0])))) {

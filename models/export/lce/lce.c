@@ -4,6 +4,7 @@
  *
  * Everything binary is exact: what follows a product is a multiplication and an addition of their
  * own, or a threshold as a half-integer that is never 0 (translate.h). */
+#include "models/export/heads.h"
 #include "models/export/lce/private.h"
 
 #include <stdio.h>
@@ -19,6 +20,7 @@ static bnn_code put_node(bnn_lce *l, const bnn_node *node) {
                  {&bnn_add_op, bnn_lce_add},
                  {&bnn_clamp_op, bnn_lce_clamp},
                  {&bnn_prelu_op, bnn_lce_prelu},
+                 {&bnn_l2_norm_op, bnn_lce_l2_norm},
                  {&bnn_max_pool_op, bnn_lce_max_pool},
                  {&bnn_global_avg_pool_op, bnn_lce_avg_pool},
                  {&bnn_global_max_pool_op, bnn_lce_global_max},
@@ -63,9 +65,8 @@ static bnn_code find_readers(bnn_lce *l) {
     return BNN_OK;
 }
 
-/* "logits" [1,...], without dimensions of 1. */
-static bnn_code put_output(bnn_lce *l) {
-    const bnn_t out = l->t.plain.outputs[0];
+/* [1,...], without dimensions of 1. */
+static bnn_code put_output(bnn_lce *l, bnn_t out, const char *name) {
     const bnn_shape s = bnn_shape_of(l->t.graph, out);
     const int size[3] = {s.h, s.w, s.c};
     bnn_tfl_shape shape = {1, {1}};
@@ -81,14 +82,25 @@ static bnn_code put_output(bnn_lce *l) {
         .code = BNN_TFL_RESHAPE,
         .in = {bnn_lce_tensor(l, out), bnn_lce_ints(l, "shape", shape.rank, shape.size)},
         .in_count = 2};
-    l->model.output = bnn_tfl_add(&l->model, &op, "logits", BNN_TFL_FLOAT, shape);
+    l->model.outputs[l->model.output_count++] =
+        bnn_tfl_add(&l->model, &op, name, BNN_TFL_FLOAT, shape);
     return BNN_OK;
+}
+
+/* "logits", and of detectors "deltas". */
+static bnn_code put_outputs(bnn_lce *l, int count) {
+    bnn_code code = BNN_OK;
+    for (int i = 0; code == BNN_OK && i < count; i++) {
+        code = put_output(l, l->t.plain.outputs[i], bnn_head_names[i]);
+    }
+    return code;
 }
 
 static bnn_code put_network(bnn_lce *l) {
     const bnn_inference *plain = &l->t.plain;
+    const int outputs = l->t.request->spec->task->boxes ? BNN_HEADS : 1;
     bnn_code code = find_readers(l);
-    if (code == BNN_OK && (plain->input_count != 1 || plain->output_count != 1)) {
+    if (code == BNN_OK && (plain->input_count != 1 || plain->output_count != outputs)) {
         code = bnn_fail(l->t.err, BNN_ERR_UNSUPPORTED, "a network of several inputs or outputs");
     }
     if (code != BNN_OK) {
@@ -102,7 +114,7 @@ static bnn_code put_network(bnn_lce *l) {
     for (size_t i = 0; code == BNN_OK && i < bnn_graph_node_count(l->t.graph); i++) {
         code = put_node(l, bnn_graph_node(l->t.graph, i));
     }
-    return code == BNN_OK ? put_output(l) : code;
+    return code == BNN_OK ? put_outputs(l, outputs) : code;
 }
 
 static void tell(const bnn_lce *l, const bnn_lce_tally *tally, const char *what) {
@@ -126,6 +138,8 @@ static bnn_code write_lce(const bnn_export_request *request, const char *path,
     bnn_flat_start(&f, "TFL3");
     if (!(code = bnn_translation_start(request, 0, report, &l.t, err)) &&
         !(code = put_network(&l)) &&
+        !(code =
+              request->spec->task->boxes ? bnn_heads_write(&l.t, &bnn_export_lce, path) : BNN_OK) &&
         !(code = bnn_tfl_write(&l.model, bnn_translation_description(&l.t), &f, err)) &&
         !(code = bnn_translation_write(&l.t, path, f.data, f.size))) {
         tell(&l, &l.as_floats,
@@ -147,5 +161,6 @@ const bnn_export_format bnn_export_lce = {
     .emulates = 1,
     .fuses = 1,
     .halves = 1,
+    .heads = 1,
     .describes = 1,
     .write = write_lce};

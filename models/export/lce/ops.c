@@ -91,6 +91,16 @@ bnn_code bnn_lce_prelu(bnn_lce *l, const bnn_node *node) {
     return BNN_OK;
 }
 
+/* The op's own least length, 1e-6, stands for eps. */
+bnn_code bnn_lce_l2_norm(bnn_lce *l, const bnn_node *node) {
+    const bnn_shape s = shape_of(l, node->out[0]);
+    int y = bnn_lce_op(l, node, BNN_TFL_L2_NORMALIZATION, bnn_lce_tensor(l, node->in[0]),
+                       BNN_TFL_NONE, bnn_lce_shape(s));
+    y = bnn_lce_scaled(l, node, y, s, bnn_translation_floats(&l->t, node->in[1]), NULL);
+    bnn_lce_set(l, node->out[0], y, 0);
+    return BNN_OK;
+}
+
 bnn_code bnn_lce_max_pool(bnn_lce *l, const bnn_node *node) {
     const int k = bnn_translation_int(node, "kernel"), stride = bnn_translation_int(node, "stride");
     const int pad = bnn_translation_int(node, "pad");

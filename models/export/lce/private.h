@@ -72,8 +72,8 @@ typedef bnn_code bnn_lce_put(bnn_lce *l, const bnn_node *node);
 
 bnn_lce_put bnn_lce_conv, bnn_lce_affine, bnn_lce_threshold; /* product.c */
 bnn_lce_put bnn_lce_move;                                    /* move.c */
-bnn_lce_put bnn_lce_sign, bnn_lce_add, bnn_lce_clamp, bnn_lce_prelu, bnn_lce_max_pool,
-    bnn_lce_avg_pool, bnn_lce_global_max, bnn_lce_same_values, bnn_lce_concat,
+bnn_lce_put bnn_lce_sign, bnn_lce_add, bnn_lce_clamp, bnn_lce_prelu, bnn_lce_l2_norm,
+    bnn_lce_max_pool, bnn_lce_avg_pool, bnn_lce_global_max, bnn_lce_same_values, bnn_lce_concat,
     bnn_lce_batch_product, bnn_lce_diagonal, bnn_lce_abs_mean, bnn_lce_outer_scale; /* ops.c */
 
 #endif

@@ -24,7 +24,7 @@ static void *grow(bnn_tfl *model, void *items, size_t *capacity, int count, size
 }
 
 void bnn_tfl_start(bnn_tfl *model, bnn_arena *arena) {
-    *model = (bnn_tfl){.arena = arena, .input = BNN_TFL_NONE, .output = BNN_TFL_NONE};
+    *model = (bnn_tfl){.arena = arena, .input = BNN_TFL_NONE};
     model->merged = bnn_arena_alloc(arena, MERGED * sizeof *model->merged);
     model->failed = model->merged == NULL;
 }

@@ -17,6 +17,7 @@ typedef enum bnn_tfl_code {
     BNN_TFL_DEPTHWISE_CONV_2D = 4,
     BNN_TFL_DEQUANTIZE = 6,
     BNN_TFL_FULLY_CONNECTED = 9,
+    BNN_TFL_L2_NORMALIZATION = 11,
     BNN_TFL_MAX_POOL_2D = 17,
     BNN_TFL_MUL = 18,
     BNN_TFL_RELU = 19,
@@ -43,7 +44,7 @@ enum { BNN_TFL_SAME = 0, BNN_TFL_VALID = 1 };
 enum { BNN_TFL_NO_ACTIVATION, BNN_TFL_ACT_RELU, BNN_TFL_ACT_RELU_N1_TO_1, BNN_TFL_ACT_RELU6 };
 
 #define BNN_TFL_NONE (-1) /* an operand that is left out */
-enum { BNN_TFL_RANK = 4, BNN_TFL_OPERANDS = 9, BNN_TFL_OPTIONS = 8 };
+enum { BNN_TFL_RANK = 4, BNN_TFL_OPERANDS = 9, BNN_TFL_OPTIONS = 8, BNN_TFL_OUTPUTS = 2 };
 
 typedef struct bnn_tfl_shape {
     int rank, size[BNN_TFL_RANK];
@@ -74,7 +75,7 @@ typedef struct bnn_tfl {
     bnn_tfl_op *ops;
     size_t tensor_capacity, op_capacity;
     int *merged; /* constants by a hash of what they hold */
-    int tensor_count, op_count, input, output, failed;
+    int tensor_count, op_count, input, outputs[BNN_TFL_OUTPUTS], output_count, failed;
 } bnn_tfl;
 
 /* Everything lives in the arena. */

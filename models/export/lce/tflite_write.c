@@ -92,6 +92,7 @@ static uint64_t options_type(bnn_tfl_code code) {
                  {BNN_TFL_CONV_2D, 1},
                  {BNN_TFL_MAX_POOL_2D, 5},
                  {BNN_TFL_FULLY_CONNECTED, 8},
+                 {BNN_TFL_L2_NORMALIZATION, 12},
                  {BNN_TFL_MUL, 21},
                  {BNN_TFL_RESHAPE, 17},
                  {BNN_TFL_TRANSPOSE, 26},
@@ -176,7 +177,7 @@ static void put_graph(const writer *w, size_t hole, size_t code_count, const siz
     hole = bnn_flat_offsets(w->f, hole, 1);
     bnn_flat_table(w->f, hole, 5, fields);
     put_child(w, fields[1].hole, 4, 1, &w->model->input);
-    put_child(w, fields[2].hole, 4, 1, &w->model->output);
+    put_child(w, fields[2].hole, 4, (size_t)w->model->output_count, w->model->outputs);
     put_string(w, fields[4].hole, "main");
     put_tensors(w, fields[0].hole);
     put_ops(w, fields[3].hole, code_count, firsts);

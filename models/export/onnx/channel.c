@@ -101,6 +101,20 @@ bnn_code bnn_onnx_prelu(bnn_onnx *o, const bnn_node *node) {
     return BNN_OK;
 }
 
+/* Each pixel's channels over their length. */
+bnn_code bnn_onnx_l2_norm(bnn_onnx *o, const bnn_node *node) {
+    static const int64_t channels[] = {1};
+    const bnn_onnx_value x = bnn_onnx_any(o, node->in[0]);
+    const char *length = BNN_ONNX_OP(o, "ReduceL2", x.name);
+    bnn_onnx_ints(o, "axes", 1, channels);
+    bnn_onnx_int(o, "keepdims", 1);
+    length = BNN_ONNX_OP(o, "Add", length, bnn_onnx_number(o, bnn_translation_float(node, "eps")));
+    bnn_onnx_value y = {BNN_ONNX_OP(o, "Div", x.name, length), x.form};
+    y.name = by_channel(o, "Mul", y, node->in[1], 1.0f);
+    bnn_onnx_put(o, node->out[0], y.name, y.form);
+    return BNN_OK;
+}
+
 /* The first values of a row's or a column's factors, along an axis of the image. */
 static const char *factors(bnn_onnx *o, bnn_t constant, bnn_onnx_form form, int rows, int columns) {
     const int64_t image[] = {1, 1, rows, columns};

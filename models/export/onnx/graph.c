@@ -388,24 +388,28 @@ static bnn_code pack(bnn_onnx *o, const Onnx__ModelProto *model, const char *pat
     return code;
 }
 
-bnn_code bnn_onnx_write(bnn_onnx *o, const char *path, size_t count, const bnn_onnx_port *in,
-                        const bnn_onnx_port *out) {
+void bnn_onnx_name_result(bnn_onnx *o, const char *name) {
+    char *own = text(o, bnn_arena_format(o->t->arena, "%s", name));
+    if (!o->failed) {
+        o->last_node->proto.output[0] = own;
+    }
+}
+
+bnn_code bnn_onnx_write(bnn_onnx *o, const char *path, size_t ins, const bnn_onnx_port *in,
+                        size_t outs, const bnn_onnx_port *out) {
     Onnx__ModelProto model = ONNX__MODEL_PROTO__INIT;
     Onnx__GraphProto graph = ONNX__GRAPH_PROTO__INIT;
     Onnx__OperatorSetIdProto ops = ONNX__OPERATOR_SET_ID_PROTO__INIT, *all_ops[] = {&ops};
     gather(o, &graph);
     describe(o, &model);
-    graph.input = shapes(o, count, in);
-    graph.output = shapes(o, 1, out);
-    if (!o->failed) {
-        o->last_node->proto.output[0] = graph.output[0]->name;
-    }
+    graph.input = shapes(o, ins, in);
+    graph.output = shapes(o, outs, out);
     ops.domain = "";
     ops.version = 13;
     ops.has_version = 1;
     graph.name = "bnn";
-    graph.n_input = count;
-    graph.n_output = 1;
+    graph.n_input = ins;
+    graph.n_output = outs;
     model.ir_version = 7;
     model.has_ir_version = 1;
     model.producer_name = "bnn";

@@ -85,8 +85,10 @@ typedef struct bnn_onnx_port {
     int64_t dims[BNN_ONNX_RANK];
 } bnn_onnx_port;
 
-/* The whole model, whose result is the last node's. */
-bnn_code bnn_onnx_write(bnn_onnx *o, const char *path, size_t count, const bnn_onnx_port *in,
-                        const bnn_onnx_port *out);
+/* What the last node makes is an output of this name. */
+void bnn_onnx_name_result(bnn_onnx *o, const char *name);
+/* The whole model. */
+bnn_code bnn_onnx_write(bnn_onnx *o, const char *path, size_t ins, const bnn_onnx_port *in,
+                        size_t outs, const bnn_onnx_port *out);
 
 #endif

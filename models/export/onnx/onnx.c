@@ -3,6 +3,7 @@
  * networks and does not speed them up; all that is binary is exact, as sums of +-1 are integers. */
 #include <string.h>
 
+#include "models/export/heads.h"
 #include "models/export/onnx/ops.h"
 
 static const struct {
@@ -27,6 +28,7 @@ static const struct {
              {&bnn_batch_product_op, bnn_onnx_batch_product},
              {&bnn_embedding_op, bnn_onnx_embedding},
              {&bnn_layer_norm_op, bnn_onnx_layer_norm},
+             {&bnn_l2_norm_op, bnn_onnx_l2_norm},
              {&bnn_gelu_op, bnn_onnx_gelu},
              {&bnn_tanh_op, bnn_onnx_tanh},
              {&bnn_attention_op, bnn_onnx_attention},
@@ -74,9 +76,8 @@ static bnn_code put_inputs(bnn_onnx *o, bnn_onnx_port in[BNN_MAX_INPUTS]) {
                            "so it is none that was trained here; use the format packed");
 }
 
-/* A row of logits a sample, or [N,points,classes]. */
-static bnn_onnx_port put_output(bnn_onnx *o) {
-    const bnn_t output = o->t->plain.outputs[0];
+/* A row a sample, or one of each of its points, [N,points,classes]. */
+static bnn_onnx_port put_output(bnn_onnx *o, bnn_t output, const char *name) {
     const bnn_shape s = bnn_shape_of(o->t->graph, output);
     const char *y = bnn_onnx_get(o, output);
     const int points = !bnn_onnx_form_of(o, output).flat, pixels = s.h * s.w;
@@ -86,7 +87,8 @@ static bnn_onnx_port put_output(bnn_onnx *o) {
     } else {
         BNN_ONNX_OP(o, "Identity", y);
     }
-    return (bnn_onnx_port){"logits", 0, points ? 2 : 1, {points ? pixels : s.c, s.c}};
+    bnn_onnx_name_result(o, name);
+    return (bnn_onnx_port){name, 0, points ? 2 : 1, {points ? pixels : s.c, s.c}};
 }
 
 static bnn_code translate(bnn_onnx *o, const bnn_node *node) {
@@ -97,6 +99,20 @@ static bnn_code translate(bnn_onnx *o, const bnn_node *node) {
     }
     return bnn_translation_refuse(o->t, node, "%s is no work of ONNX's; export as packed",
                                   node->op->name);
+}
+
+/* "logits", and of detectors "deltas". */
+static bnn_code finish(bnn_onnx *o, const char *path, const bnn_onnx_port in[BNN_MAX_INPUTS]) {
+    const bnn_inference *plain = &o->t->plain;
+    const int heads = o->t->request->spec->task->boxes;
+    const size_t outs = heads ? BNN_HEADS : 1;
+    bnn_onnx_port out[BNN_HEADS];
+    for (size_t i = 0; i < outs; i++) {
+        out[i] = put_output(o, plain->outputs[i], bnn_head_names[i]);
+    }
+    bnn_code code = heads ? bnn_heads_write(o->t, &bnn_export_onnx, path) : BNN_OK;
+    return code == BNN_OK ? bnn_onnx_write(o, path, (size_t)plain->input_count, in, outs, out)
+                          : code;
 }
 
 static bnn_code write(const bnn_export_request *request, const char *path,
@@ -112,8 +128,7 @@ static bnn_code write(const bnn_export_request *request, const char *path,
             code = translate(&o, bnn_graph_node(t.graph, i));
         }
         if (code == BNN_OK) {
-            const bnn_onnx_port out = put_output(&o);
-            code = bnn_onnx_write(&o, path, (size_t)t.plain.input_count, in, &out);
+            code = finish(&o, path, in);
         }
     }
     bnn_translation_free(&t);
@@ -126,5 +141,6 @@ const bnn_export_format bnn_export_onnx = {
     .title = "ONNX, for other frameworks and runtimes: exact, but its binary layers are computed "
              "in floats",
     .halves = 1,
+    .heads = 1,
     .describes = 1,
     .write = write};

@@ -11,7 +11,7 @@ typedef bnn_code bnn_onnx_translate(bnn_onnx *o, const bnn_node *node);
 bnn_onnx_translate bnn_onnx_conv, bnn_onnx_batch_product, bnn_onnx_abs_mean;
 /* channel.c: value by value, channel by channel */
 bnn_onnx_translate bnn_onnx_affine, bnn_onnx_add, bnn_onnx_clamp, bnn_onnx_sign, bnn_onnx_threshold,
-    bnn_onnx_prelu, bnn_onnx_outer_scale;
+    bnn_onnx_prelu, bnn_onnx_outer_scale, bnn_onnx_l2_norm;
 /* place.c: pools, and values that only change their place */
 bnn_onnx_translate bnn_onnx_max_pool, bnn_onnx_global_avg_pool, bnn_onnx_global_max_pool,
     bnn_onnx_reshape_node, bnn_onnx_move, bnn_onnx_concat, bnn_onnx_diagonal;
