@@ -68,9 +68,10 @@ bnn_code bnn_translation_start(const bnn_export_request *request, int integers,
     t->graph = t->plain.graph;
     if (code == BNN_OK && !integers &&
         (t->plain.input_count != 1 || bnn_dtype_of(t->graph, t->plain.inputs[0]) != BNN_F32)) {
-        code = bnn_fail(err, BNN_ERR_UNSUPPORTED,
-                        "a %s sees more than floats, which only the formats packed and onnx know",
-                        request->spec->arch->name);
+        code =
+            bnn_fail(err, BNN_ERR_UNSUPPORTED,
+                     "a %s sees more than floats, which only the formats packed, onnx and lce know",
+                     request->spec->arch->name);
     }
     for (size_t i = 0; code == BNN_OK && i < bnn_graph_node_count(t->graph); i++) {
         code = check_operands(t, bnn_graph_node(t->graph, i));
@@ -210,6 +211,29 @@ bnn_code bnn_translation_check_terms(const bnn_translation *t, const bnn_node *n
                                         "sums of %.0f products are not exact in floats, at most %d "
                                         "are; use the format packed",
                                         terms, BNN_TRANSLATION_MOST_TERMS);
+}
+
+bnn_code bnn_translation_check_integers(const bnn_translation *t, const bnn_node *node,
+                                        bnn_t integers) {
+    for (int i = 0; i < t->plain.input_count; i++) {
+        if (t->plain.inputs[i] == integers) {
+            return BNN_OK;
+        }
+    }
+    return bnn_translation_refuse(t, node,
+                                  "%s reads numbers that are none of the network's inputs, so it "
+                                  "is no network that was trained here; use the format packed",
+                                  node->op->name);
+}
+
+bnn_code bnn_translation_check_embedding(const bnn_translation *t, const bnn_node *node) {
+    const int bits = bnn_dtype_of(t->graph, node->in[0]) != BNN_F32;
+    if (bnn_translation_int(node, "positions") && (node->in[2] >= 0 || bits)) {
+        return bnn_translation_refuse(t, node,
+                                      "positions are bits, so it is no network that was trained "
+                                      "here; use the format packed");
+    }
+    return bnn_translation_check_integers(t, node, node->in[1]);
 }
 
 /* ---- fields ---- */

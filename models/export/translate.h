@@ -61,6 +61,13 @@ float *bnn_translation_border(const bnn_translation *t, const bnn_node *conv, fl
 /* Refuses a binary product of more. */
 bnn_code bnn_translation_check_terms(const bnn_translation *t, const bnn_node *conv);
 
+/* Refuses numbers of tokens, or masks, that are none of the network's inputs. */
+bnn_code bnn_translation_check_integers(const bnn_translation *t, const bnn_node *node,
+                                        bnn_t integers);
+
+/* The same of an embedding, and positions that are bits. */
+bnn_code bnn_translation_check_embedding(const bnn_translation *t, const bnn_node *node);
+
 /* An op's field by its name in a packed file ("stride_h"). */
 int bnn_translation_int(const bnn_node *node, const char *field);
 float bnn_translation_float(const bnn_node *node, const char *field);

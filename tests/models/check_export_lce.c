@@ -2,6 +2,8 @@
  * Lite has it, says what it is, and is as small as it should be; what the engine cannot do is
  * refused. What the engine computes of them is asked where it is installed
  * (tests/programs/test_export_lce.sh). */
+#include "tests/fixtures/text_network.h"
+
 #include "models/export/described.h"
 #include "models/export/lce/tflite.h"
 #include "models/export/translate.h"
@@ -73,6 +75,36 @@ START_TEST(heads) {
     ck_assert(remove(model) == 0 && remove(beside) == 0);
     free_tflite(&m);
     dyadic_stop(&d);
+}
+END_TEST
+
+/* Every op of text, of tokens and their mask; floats of scores and shares, bools between them. */
+START_TEST(text) {
+    static const int codes[] = {36, 53, 41, 42, 75, 28, 25, 61, 72, 126, 150};
+    const bnn_device device = one_thread();
+    bnn_error err = {0};
+    bnn_export_report report;
+    bnn_spec spec = tiny_spec();
+    bnn_inference network;
+    text_network(&network, &device, 1);
+    CK_CODE(export_network(&spec, &network, 0, 0, &report, &err));
+    read_model m = read_tflite(path);
+    check_ops(&m);
+    ck_assert_int_eq(m.inputs, 2);
+    for (int i = 0; i < 2; i++) {
+        const read_tensor *in = &m.tensors[m.more[i]];
+        ck_assert_str_eq(in->name, i ? "mask" : "ids");
+        ck_assert(in->type == READ_INT && in->rank == 2 && in->shape[1] == TOKENS);
+    }
+    for (size_t i = 0; i < sizeof codes / sizeof *codes; i++) {
+        int found = 0;
+        for (size_t k = 0; k < m.op_count; k++) {
+            found += m.ops[k].code == codes[i];
+        }
+        ck_assert_msg(found > 0, "no op %d", codes[i]);
+    }
+    free_tflite(&m);
+    bnn_inference_free(&network);
 }
 END_TEST
 
@@ -279,6 +311,7 @@ int main(void) {
     tcase_add_loop_test(tcase, networks, 0, NETS);
     tcase_add_test(tcase, algorithms);
     tcase_add_test(tcase, heads);
+    tcase_add_test(tcase, text);
     tcase_add_loop_test(tcase, refusals, 0, 2);
     tcase_add_test(tcase, description);
     tcase_add_loop_test(tcase, halves, 0, 6);

@@ -66,11 +66,15 @@ def read_array(numpy, path):
 def run(numpy, interpreter, inputs):
     """Of each output of the model an array, of all samples."""
     shape = tuple(interpreter.input_shapes[0])
-    if inputs.shape[1:] != shape[1:]:
+    if inputs.ndim == 5:  # of text [N,inputs,1,T,1]
+        samples = inputs.reshape(len(inputs), inputs.shape[1], 1, -1)
+    else:
+        samples = inputs.astype(numpy.float32)[:, None, None]
+    if samples.shape[3:] != shape[1:]:
         give_up(f"the inputs are of shape {inputs.shape[1:]} a sample, the model takes {shape[1:]}")
     results = []
-    for sample in inputs.astype(numpy.float32):
-        results.append([output[0].copy() for output in interpreter.predict([sample[None]])])
+    for sample in samples:
+        results.append([output[0].copy() for output in interpreter.predict(list(sample))])
     return [numpy.stack(output) for output in zip(*results)]
 
 
@@ -100,7 +104,8 @@ def read_options():
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("model", metavar="MODEL.tflite")
     parser.add_argument("inputs", metavar="INPUTS.npy",
-                        help="normalized samples, float32 [samples,H,W,C]")
+                        help="normalized samples, float32 [samples,H,W,C], or of text int32 "
+                        "[samples,inputs,1,T,1]")
     parser.add_argument("--outputs", metavar="FILE.npy",
                         help="expected outputs, a row for each sample")
     parser.add_argument("--tolerance", type=float, default=1e-4, metavar="T",

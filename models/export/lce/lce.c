@@ -30,7 +30,13 @@ static bnn_code put_node(bnn_lce *l, const bnn_node *node) {
                  {&bnn_batch_product_op, bnn_lce_batch_product},
                  {&bnn_diagonal_op, bnn_lce_diagonal},
                  {&bnn_abs_mean_op, bnn_lce_abs_mean},
-                 {&bnn_outer_scale_op, bnn_lce_outer_scale}};
+                 {&bnn_outer_scale_op, bnn_lce_outer_scale},
+                 {&bnn_embedding_op, bnn_lce_embedding},
+                 {&bnn_layer_norm_op, bnn_lce_layer_norm},
+                 {&bnn_gelu_op, bnn_lce_gelu},
+                 {&bnn_tanh_op, bnn_lce_tanh},
+                 {&bnn_attention_op, bnn_lce_attention},
+                 {&bnn_bi_attention_op, bnn_lce_bi_attention}};
     for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
         if (table[i].op == node->op) {
             return table[i].put(l, node);
@@ -96,21 +102,36 @@ static bnn_code put_outputs(bnn_lce *l, int count) {
     return code;
 }
 
+/* Floats as they are, of one input; numbers of tokens [1,T]. */
+static bnn_code put_input(bnn_lce *l, bnn_t in, int of) {
+    const bnn_shape s = bnn_shape_of(l->t.graph, in);
+    const int integers = bnn_dtype_of(l->t.graph, in) == BNN_I32;
+    if (integers ? s.h != 1 || s.c != 1 : of != 1 || bnn_dtype_of(l->t.graph, in) != BNN_F32) {
+        return bnn_fail(l->t.err, BNN_ERR_UNSUPPORTED,
+                        "the network's inputs are neither one of floats nor numbers of tokens, so "
+                        "it is none that was trained here; use the format packed");
+    }
+    const int t = integers ? bnn_tfl_input(&l->model, bnn_graph_name_of(l->t.graph, in),
+                                           BNN_TFL_INT, (bnn_tfl_shape){2, {1, s.w}})
+                           : bnn_tfl_input(&l->model, "input", BNN_TFL_FLOAT, bnn_lce_shape(s));
+    bnn_lce_set(l, in, t, 0);
+    return BNN_OK;
+}
+
 static bnn_code put_network(bnn_lce *l) {
     const bnn_inference *plain = &l->t.plain;
     const int outputs = l->t.request->spec->task->boxes ? BNN_HEADS : 1;
     bnn_code code = find_readers(l);
-    if (code == BNN_OK && (plain->input_count != 1 || plain->output_count != outputs)) {
+    if (code == BNN_OK && (plain->input_count > BNN_TFL_PORTS || plain->output_count != outputs)) {
         code = bnn_fail(l->t.err, BNN_ERR_UNSUPPORTED, "a network of several inputs or outputs");
     }
     if (code != BNN_OK) {
         return code;
     }
     bnn_tfl_start(&l->model, l->t.arena);
-    bnn_lce_set(l, plain->inputs[0],
-                bnn_tfl_input(&l->model, "input",
-                              bnn_lce_shape(bnn_shape_of(l->t.graph, plain->inputs[0]))),
-                0);
+    for (int i = 0; code == BNN_OK && i < plain->input_count; i++) {
+        code = put_input(l, plain->inputs[i], plain->input_count);
+    }
     for (size_t i = 0; code == BNN_OK && i < bnn_graph_node_count(l->t.graph); i++) {
         code = put_node(l, bnn_graph_node(l->t.graph, i));
     }
@@ -136,7 +157,7 @@ static bnn_code write_lce(const bnn_export_request *request, const char *path,
     bnn_flat f;
     bnn_code code;
     bnn_flat_start(&f, "TFL3");
-    if (!(code = bnn_translation_start(request, 0, report, &l.t, err)) &&
+    if (!(code = bnn_translation_start(request, 1, report, &l.t, err)) &&
         !(code = put_network(&l)) &&
         !(code =
               request->spec->task->boxes ? bnn_heads_write(&l.t, &bnn_export_lce, path) : BNN_OK) &&

@@ -131,20 +131,9 @@ bnn_code bnn_lce_max_pool(bnn_lce *l, const bnn_node *node) {
     return BNN_OK;
 }
 
-/* Over `count` axes, which stay as 1. */
-static int reduce(bnn_lce *l, const bnn_node *node, bnn_tfl_code code, int x, int count,
-                  const int *axes, bnn_tfl_shape shape) {
-    const bnn_tfl_op op = {.code = code,
-                           .in = {x, bnn_lce_ints(l, "axes", count, axes)},
-                           .in_count = 2,
-                           .option_count = 1,
-                           .options = {{.id = 0, .bytes = 1, .value = 1}}};
-    return bnn_tfl_add(&l->model, &op, bnn_lce_name(l, node, NULL), BNN_TFL_FLOAT, shape);
-}
-
 bnn_code bnn_lce_avg_pool(bnn_lce *l, const bnn_node *node) {
-    int y = reduce(l, node, BNN_TFL_MEAN, bnn_lce_tensor(l, node->in[0]), 2, (int[]){1, 2},
-                   bnn_lce_shape(shape_of(l, node->out[0])));
+    int y = bnn_lce_reduce(l, node, BNN_TFL_MEAN, bnn_lce_tensor(l, node->in[0]), 2, (int[]){1, 2},
+                           bnn_lce_shape(shape_of(l, node->out[0])));
     bnn_lce_set(l, node->out[0], y, 0);
     return BNN_OK;
 }
@@ -153,7 +142,7 @@ bnn_code bnn_lce_global_max(bnn_lce *l, const bnn_node *node) {
     const bnn_tfl_shape shape = bnn_lce_shape(shape_of(l, node->out[0]));
     const float shift = bnn_translation_float(node, "shift");
     const bnn_lce_value x = l->values[node->in[0]];
-    int y = reduce(l, node, BNN_TFL_REDUCE_MAX, x.tensor, 2, (int[]){1, 2}, shape);
+    int y = bnn_lce_reduce(l, node, BNN_TFL_REDUCE_MAX, x.tensor, 2, (int[]){1, 2}, shape);
     if (shift != 0.0f) {
         int b =
             bnn_lce_floats(l, "shift", bnn_lce_list(1), bnn_translation_filled(&l->t, 1, shift));
@@ -248,7 +237,7 @@ bnn_code bnn_lce_abs_mean(bnn_lce *l, const bnn_node *node) {
     for (int axis = rows == 1 ? 1 : 3; axis < 4; axis++) {
         if (shape.size[axis] > 1) {
             shape.size[axis] = 1;
-            y = reduce(l, node, BNN_TFL_MEAN, y, 1, &axis, shape);
+            y = bnn_lce_reduce(l, node, BNN_TFL_MEAN, y, 1, &axis, shape);
         }
     }
     bnn_lce_set(l, node->out[0], y, 0);

@@ -59,8 +59,12 @@ int bnn_lce_scaled(bnn_lce *l, const bnn_node *node, int y, bnn_shape shape, con
 int bnn_lce_pad(bnn_lce *l, const bnn_node *node, int x, bnn_tfl_type type, bnn_shape *shape,
                 const int before[2], const int after[2], int value);
 int bnn_lce_reshape(bnn_lce *l, const bnn_node *node, int x, bnn_tfl_shape from, bnn_tfl_shape to);
-/* Signs of floats as bits, 1 for negative. */
+/* Over `count` axes, which stay as 1. */
+int bnn_lce_reduce(bnn_lce *l, const bnn_node *node, bnn_tfl_code code, int x, int count,
+                   const int *axes, bnn_tfl_shape shape);
+/* Signs of floats as bits, 1 for negative; and bits as +1 and -1. */
 int bnn_lce_quantize(bnn_lce *l, const bnn_node *node, int x, bnn_shape shape);
+int bnn_lce_dequantize(bnn_lce *l, const bnn_node *node, int x, bnn_shape shape);
 int bnn_lce_tensor(const bnn_lce *l, bnn_t t);
 /* The network's tensor `t` is now the model's `tensor`. */
 void bnn_lce_set(bnn_lce *l, bnn_t t, int tensor, int clean);
@@ -75,5 +79,7 @@ bnn_lce_put bnn_lce_move;                                    /* move.c */
 bnn_lce_put bnn_lce_sign, bnn_lce_add, bnn_lce_clamp, bnn_lce_prelu, bnn_lce_l2_norm,
     bnn_lce_max_pool, bnn_lce_avg_pool, bnn_lce_global_max, bnn_lce_same_values, bnn_lce_concat,
     bnn_lce_batch_product, bnn_lce_diagonal, bnn_lce_abs_mean, bnn_lce_outer_scale; /* ops.c */
+bnn_lce_put bnn_lce_embedding, bnn_lce_layer_norm, bnn_lce_gelu, bnn_lce_tanh, bnn_lce_attention,
+    bnn_lce_bi_attention; /* text.c */
 
 #endif

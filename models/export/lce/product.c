@@ -276,12 +276,7 @@ static void put_unpacked(bnn_lce *l, const bnn_node *node) {
     for (size_t i = 0; signs && w && i < count; i++) {
         w[i] = (float)signs[i];
     }
-    const bnn_tfl_op op = {.code = BNN_TFL_CUSTOM,
-                           .custom = "LceDequantize",
-                           .in = {bnn_lce_tensor(l, node->in[0])},
-                           .in_count = 1};
-    int floats =
-        bnn_tfl_add(&l->model, &op, bnn_lce_name(l, node, NULL), BNN_TFL_FLOAT, bnn_lce_shape(x));
+    int floats = bnn_lce_dequantize(l, node, bnn_lce_tensor(l, node->in[0]), x);
     put_float_product(l, node, floats, signs ? w : NULL);
     bnn_lce_count(l, &l->as_floats, node, 0);
 }

@@ -13,7 +13,7 @@ size_t bnn_tfl_count(bnn_tfl_shape shape) {
 }
 
 size_t bnn_tfl_bytes(bnn_tfl_type type, bnn_tfl_shape shape) {
-    return (type == BNN_TFL_HALF ? 2 : 4) * bnn_tfl_count(shape);
+    return (type == BNN_TFL_BYTE ? 1 : type == BNN_TFL_HALF ? 2 : 4) * bnn_tfl_count(shape);
 }
 
 /* Room for one more behind `count` items; without memory they stay where they are. */
@@ -24,7 +24,7 @@ static void *grow(bnn_tfl *model, void *items, size_t *capacity, int count, size
 }
 
 void bnn_tfl_start(bnn_tfl *model, bnn_arena *arena) {
-    *model = (bnn_tfl){.arena = arena, .input = BNN_TFL_NONE};
+    *model = (bnn_tfl){.arena = arena};
     model->merged = bnn_arena_alloc(arena, MERGED * sizeof *model->merged);
     model->failed = model->merged == NULL;
 }
@@ -40,9 +40,9 @@ static int add_tensor(bnn_tfl *model, const bnn_tfl_tensor *tensor) {
     return model->tensor_count++;
 }
 
-int bnn_tfl_input(bnn_tfl *model, const char *name, bnn_tfl_shape shape) {
-    return model->input = add_tensor(
-               model, &(bnn_tfl_tensor){.name = name, .shape = shape, .op = BNN_TFL_NONE});
+int bnn_tfl_input(bnn_tfl *model, const char *name, bnn_tfl_type type, bnn_tfl_shape shape) {
+    return model->inputs[model->input_count++] =
+               add_tensor(model, &(bnn_tfl_tensor){name, type, shape, NULL, BNN_TFL_NONE});
 }
 
 static int is_same(const bnn_tfl_tensor *a, const bnn_tfl_tensor *b, size_t bytes) {

@@ -8,7 +8,13 @@
 #include "engine/base/arena.h"
 #include "models/export/flatbuffer.h"
 
-typedef enum bnn_tfl_type { BNN_TFL_FLOAT = 0, BNN_TFL_HALF = 1, BNN_TFL_INT = 2 } bnn_tfl_type;
+typedef enum bnn_tfl_type {
+    BNN_TFL_FLOAT = 0,
+    BNN_TFL_HALF = 1,
+    BNN_TFL_INT = 2,
+    BNN_TFL_BOOL = 6,
+    BNN_TFL_BYTE = 9, /* signed */
+} bnn_tfl_type;
 
 typedef enum bnn_tfl_code {
     BNN_TFL_ADD = 0,
@@ -24,19 +30,29 @@ typedef enum bnn_tfl_code {
     BNN_TFL_RELU_N1_TO_1 = 20,
     BNN_TFL_RELU6 = 21,
     BNN_TFL_RESHAPE = 22,
+    BNN_TFL_SOFTMAX = 25,
+    BNN_TFL_TANH = 28,
     BNN_TFL_CUSTOM = 32,
     BNN_TFL_PAD = 34,
+    BNN_TFL_GATHER = 36,
     BNN_TFL_TRANSPOSE = 39,
     BNN_TFL_MEAN = 40,
+    BNN_TFL_SUB = 41,
+    BNN_TFL_DIV = 42,
+    BNN_TFL_CAST = 53,
     BNN_TFL_PRELU = 54,
     BNN_TFL_MAXIMUM = 55,
     BNN_TFL_MINIMUM = 57,
     BNN_TFL_PADV2 = 60,
+    BNN_TFL_GREATER = 61,
     BNN_TFL_SLICE = 65,
     BNN_TFL_TILE = 69,
+    BNN_TFL_NOT_EQUAL = 72,
+    BNN_TFL_SQRT = 75,
     BNN_TFL_REDUCE_MAX = 82,
     BNN_TFL_ABS = 101,
     BNN_TFL_BATCH_MATMUL = 126,
+    BNN_TFL_GELU = 150,
 } bnn_tfl_code;
 
 /* Values of options. */
@@ -44,7 +60,7 @@ enum { BNN_TFL_SAME = 0, BNN_TFL_VALID = 1 };
 enum { BNN_TFL_NO_ACTIVATION, BNN_TFL_ACT_RELU, BNN_TFL_ACT_RELU_N1_TO_1, BNN_TFL_ACT_RELU6 };
 
 #define BNN_TFL_NONE (-1) /* an operand that is left out */
-enum { BNN_TFL_RANK = 4, BNN_TFL_OPERANDS = 9, BNN_TFL_OPTIONS = 8, BNN_TFL_OUTPUTS = 2 };
+enum { BNN_TFL_RANK = 4, BNN_TFL_OPERANDS = 9, BNN_TFL_OPTIONS = 8, BNN_TFL_PORTS = 3 };
 
 typedef struct bnn_tfl_shape {
     int rank, size[BNN_TFL_RANK];
@@ -75,13 +91,14 @@ typedef struct bnn_tfl {
     bnn_tfl_op *ops;
     size_t tensor_capacity, op_capacity;
     int *merged; /* constants by a hash of what they hold */
-    int tensor_count, op_count, input, outputs[BNN_TFL_OUTPUTS], output_count, failed;
+    int tensor_count, op_count, failed;
+    int inputs[BNN_TFL_PORTS], input_count, outputs[BNN_TFL_PORTS], output_count;
 } bnn_tfl;
 
 /* Everything lives in the arena. */
 void bnn_tfl_start(bnn_tfl *model, bnn_arena *arena);
 /* Names are not copied, and need not differ. Tensors are numbers. */
-int bnn_tfl_input(bnn_tfl *model, const char *name, bnn_tfl_shape shape);
+int bnn_tfl_input(bnn_tfl *model, const char *name, bnn_tfl_type type, bnn_tfl_shape shape);
 /* NULL: the caller's memory is out. */
 int bnn_tfl_constant(bnn_tfl *model, const char *name, bnn_tfl_type type, bnn_tfl_shape shape,
                      const void *data);

@@ -94,6 +94,14 @@ static uint64_t options_type(bnn_tfl_code code) {
                  {BNN_TFL_FULLY_CONNECTED, 8},
                  {BNN_TFL_L2_NORMALIZATION, 12},
                  {BNN_TFL_MUL, 21},
+                 {BNN_TFL_SOFTMAX, 9},
+                 {BNN_TFL_GATHER, 23},
+                 {BNN_TFL_SUB, 28},
+                 {BNN_TFL_DIV, 29},
+                 {BNN_TFL_CAST, 37},
+                 {BNN_TFL_GREATER, 44},
+                 {BNN_TFL_NOT_EQUAL, 54},
+                 {BNN_TFL_GELU, 116},
                  {BNN_TFL_RESHAPE, 17},
                  {BNN_TFL_TRANSPOSE, 26},
                  {BNN_TFL_PAD, 22},
@@ -176,7 +184,7 @@ static void put_graph(const writer *w, size_t hole, size_t code_count, const siz
     bnn_flat_field fields[] = {{.id = 0}, {.id = 1}, {.id = 2}, {.id = 3}, {.id = 4}};
     hole = bnn_flat_offsets(w->f, hole, 1);
     bnn_flat_table(w->f, hole, 5, fields);
-    put_child(w, fields[1].hole, 4, 1, &w->model->input);
+    put_child(w, fields[1].hole, 4, (size_t)w->model->input_count, w->model->inputs);
     put_child(w, fields[2].hole, 4, (size_t)w->model->output_count, w->model->outputs);
     put_string(w, fields[4].hole, "main");
     put_tensors(w, fields[0].hole);

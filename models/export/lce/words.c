@@ -79,11 +79,28 @@ int bnn_lce_reshape(bnn_lce *l, const bnn_node *node, int x, bnn_tfl_shape from,
     return bnn_lce_op(l, node, BNN_TFL_RESHAPE, x, bnn_lce_ints(l, "shape", to.rank, to.size), to);
 }
 
+int bnn_lce_reduce(bnn_lce *l, const bnn_node *node, bnn_tfl_code code, int x, int count,
+                   const int *axes, bnn_tfl_shape shape) {
+    const bnn_tfl_op op = {.code = code,
+                           .in = {x, bnn_lce_ints(l, "axes", count, axes)},
+                           .in_count = 2,
+                           .option_count = 1,
+                           .options = {{.id = 0, .bytes = 1, .value = 1}}};
+    return bnn_tfl_add(&l->model, &op, bnn_lce_name(l, node, NULL), BNN_TFL_FLOAT, shape);
+}
+
 int bnn_lce_quantize(bnn_lce *l, const bnn_node *node, int x, bnn_shape s) {
     const bnn_tfl_op op = {
         .code = BNN_TFL_CUSTOM, .custom = "LceQuantize", .in = {x}, .in_count = 1};
     s.c = (s.c + 31) / 32;
     return bnn_tfl_add(&l->model, &op, bnn_lce_name(l, node, NULL), BNN_TFL_INT, bnn_lce_shape(s));
+}
+
+int bnn_lce_dequantize(bnn_lce *l, const bnn_node *node, int x, bnn_shape s) {
+    const bnn_tfl_op op = {
+        .code = BNN_TFL_CUSTOM, .custom = "LceDequantize", .in = {x}, .in_count = 1};
+    return bnn_tfl_add(&l->model, &op, bnn_lce_name(l, node, NULL), BNN_TFL_FLOAT,
+                       bnn_lce_shape(s));
 }
 
 int bnn_lce_tensor(const bnn_lce *l, bnn_t t) {

@@ -8,19 +8,6 @@
 
 static const bnn_onnx_form image = {0, 1};
 
-/* Integers are nothing but inputs. */
-static bnn_code check_input(const bnn_onnx *o, const bnn_node *node, bnn_t t) {
-    for (int i = 0; i < o->t->plain.input_count; i++) {
-        if (o->t->plain.inputs[i] == t) {
-            return BNN_OK;
-        }
-    }
-    return bnn_translation_refuse(o->t, node,
-                                  "%s reads numbers that are none of the network's inputs, so it "
-                                  "is no network that was trained here; use the format packed",
-                                  node->op->name);
-}
-
 /* ---- tables ---- */
 
 /* [1,C,1,T], the same for each sample. */
@@ -51,16 +38,11 @@ static const char *rows(bnn_onnx *o, const bnn_node *node, const char *ids) {
 bnn_code bnn_onnx_embedding(bnn_onnx *o, const bnn_node *node) {
     const bnn_t scale = node->in[2];
     const bnn_shape to = bnn_shape_of(o->t->graph, node->out[0]);
-    bnn_code code = check_input(o, node, node->in[1]);
+    bnn_code code = bnn_translation_check_embedding(o->t, node);
     if (code != BNN_OK) {
         return code;
     }
     if (bnn_translation_int(node, "positions")) {
-        if (scale >= 0 || bnn_dtype_of(o->t->graph, node->in[0]) != BNN_F32) {
-            return bnn_translation_refuse(o->t, node,
-                                          "positions are bits, so it is no network that was "
-                                          "trained here; use the format packed");
-        }
         bnn_onnx_put(o, node->out[0], positions(o, node), image);
         return BNN_OK;
     }
@@ -139,7 +121,7 @@ static bnn_code split(bnn_onnx *o, const bnn_node *node, heads *h) {
     const bnn_shape s = bnn_shape_of(o->t->graph, node->in[0]);
     const int count = bnn_translation_int(node, "heads");
     const int64_t dims[] = {0, count, s.c / count, s.w};
-    bnn_code code = check_input(o, node, node->in[3]);
+    bnn_code code = bnn_translation_check_integers(o->t, node, node->in[3]);
     if (code != BNN_OK) {
         return code;
     }
