@@ -464,6 +464,7 @@ static bnn_code print_plan(bnn_train_settings *s, bnn_error *err) {
     size_t bytes;
     bnn_params *params = bnn_params_create();
     bnn_arena *arena = bnn_arena_create();
+    s->spec.distill = BNN_DISTILL_NONE; /* a teacher's part is its own network's */
     bnn_code code =
         params && arena ? plan_data(s, arena, err) : bnn_fail(err, BNN_ERR_MEMORY, "out of memory");
     if (code == BNN_OK && !(code = check_json(err)) &&

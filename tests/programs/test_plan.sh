@@ -120,4 +120,10 @@ same 'JSON: to standard output' stream.json counts.json
 matches 'JSON: the table goes elsewhere' '^binary weights  ' words
 expect_fail 'JSON: nowhere' 'nowhere/x.json' "$train" --dry-run --json nowhere/x.json
 
+# ---- a teacher is no part of the plan ----
+for arch in 'ssd300_vgg16 --data voc' 'pointnet_partseg --data shapenet_part' 'resnet18 --data cifar10'; do
+    # shellcheck disable=SC2086 # words
+    check "$arch: a teacher" "$train" --dry-run --arch $arch --teacher none --distill dmd
+    matches "$arch: a teacher: a note" '^bnn-train: note: these say nothing to --dry-run: --teacher, --distill$' .err
+done
 done_testing
