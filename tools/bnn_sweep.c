@@ -297,11 +297,22 @@ static bnn_code write_plan(const char *path, json_t *root, bnn_error *err) {
     return code;
 }
 
+/* What is there is of these cells: a plan that is refused does not take the place of theirs. */
+static bnn_code check_begun(const bnn_sweep *sweep, bnn_error *err) {
+    bnn_code code = BNN_OK;
+    for (size_t i = 0; code == BNN_OK && i < sweep->plan.cell_count; i++) {
+        bnn_cell_state state;
+        code = bnn_cell_state_read(sweep->folder, &sweep->plan.cells[i], &state, err);
+    }
+    return code;
+}
+
 /* The folder remembers the plan, and where the data are. */
 static bnn_code run(bnn_sweep *sweep, bnn_error *err) {
     char path[4200];
     snprintf(path, sizeof path, "%.4000s/" BNN_SWEEP_PLAN, sweep->folder);
-    bnn_code code = bnn_make_folder(sweep->folder, err);
+    bnn_code code = check_begun(sweep, err);
+    code = code == BNN_OK ? bnn_make_folder(sweep->folder, err) : code;
     if (code == BNN_OK && (!is_folder(operands[1]) || data_dir)) {
         code = write_plan(path, sweep->plan.root, err);
     }

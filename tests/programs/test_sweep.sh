@@ -173,6 +173,7 @@ matches 'interrupted: its training, too' 'go on with: bnn-train --resume' \
 equal 'interrupted: nobody runs' "$(names long runs)" ''
 expect_late_fail 'other options' 'begun with other options than the plan now has' "$sweep" run \
     small.json --output long
+check 'other options: the sweep is what it was' "$sweep" status long
 
 # ---- failures are kept, with their reason ----
 cp -r cifar moved
@@ -180,6 +181,9 @@ failing='{"groups": [{"name": "f", "algos": ["bnn"], "archs": ["resnet20"], "dat
   "options": {"epochs": 1, "batch-size": 8, "limit-train": 8, "limit-test": 8},
   "eval": {"limit-test": 8}, "tracks": ["task"], "variants": {"good": {}, "bad": {"lr": -3}}}]}'
 echo "$failing" >failing.json
+expect_late_fail 'a plan that cannot be trained' \
+    '1 of 2 lines cannot be trained; f, bnn resnet20 cifar10: bnn-train: .*--lr' "$sweep" plan \
+    failing.json --data-dir cifar10=cifar
 rm moved/test_batch.bin
 "$sweep" run failing.json --output failing --data-dir cifar10=moved >.out 2>.err
 judge 'failed cells' '2 cells failed.*--retry' '^$' $? bnn-sweep
@@ -213,6 +217,10 @@ expect_late_fail 'a twin that is not trained' 'needs a/fp32-resnet20-cifar10-s1'
 check 'limited' "$sweep" run small.json --output limited $data --limit 8 --cell \
     b/xnor-resnet20-cifar10-sgd-s1
 equal 'limited' "$(json limited/b/xnor-resnet20-cifar10-sgd-s1/run/config.json limit-train 0)" 8
+echo "$failing" | sed 's/"batch-size": 8, //; s/, "bad".*}}$/}}]}/; s/, "bad": {"lr": -3}//' >usual.json
+# shellcheck disable=SC2086
+check 'limited below a batch' "$sweep" run usual.json --output usual $data --limit 4
+equal 'limited below a batch' "$(json usual/f/bnn-resnet20-cifar10-good-s1/run/config.json batch-size 0)" 4
 
 # ---- the table as a page ----
 check 'a page' "$sweep" status slow --html status.html

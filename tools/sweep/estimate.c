@@ -35,7 +35,8 @@ typedef struct kind {
     int64_t epochs, batch, train, test;
     double step, seconds; /* of a step and of a cell; NAN: not known */
     double bytes, checkpoints;
-    const char *source; /* "finished", "measured", or why not */
+    const char *source;     /* "finished", "measured", or why not */
+    const char *impossible; /* why it cannot be trained, or NULL */
 } kind;
 
 /* ---- what the plan says -------------------------------------------------------------------- */
@@ -160,8 +161,8 @@ static int await(pid_t pid, const char *run) {
     return WIFEXITED(status) && (WEXITSTATUS(status) == 0 || told) ? 0 : status;
 }
 
-/* The command line, on few samples. */
-static bnn_code probe_command(const bnn_sweep *sweep, const kind *k, const char *run,
+/* The command line, on few samples, or where `dry` as a plan alone. */
+static bnn_code probe_command(const bnn_sweep *sweep, const kind *k, int dry, const char *run,
                               bnn_command *c, bnn_error *err) {
     const int64_t few = PROBE_BATCHES * k->batch;
     bnn_sweep small = *sweep;
@@ -177,16 +178,18 @@ static bnn_code probe_command(const bnn_sweep *sweep, const kind *k, const char 
     bnn_command_add(c, "%s", sweep->train);
     bnn_code code = bnn_sweep_options(&small, 0, 0, c, err);
     json_decref(cell.options);
-    bnn_command_add(c, "--output");
-    bnn_command_add(c, "%s", run);
+    bnn_command_add(c, dry ? "--dry-run" : "--output");
+    if (!dry) {
+        bnn_command_add(c, "%s", run);
+    }
     bnn_command_add(c, "--threads");
     bnn_command_add(c, "%lld", (long long)bnn_sweep_threads(sweep));
     return code == BNN_OK && c->short_of_memory ? bnn_fail(err, BNN_ERR_MEMORY, "out of memory")
                                                 : code;
 }
 
-/* An error's text is for the table. */
-static bnn_code probe(const bnn_sweep *sweep, kind *k, bnn_error *err) {
+/* Seconds of a step and bytes of a checkpoint; of a dry one nothing but whether it can be. */
+static bnn_code probe(const bnn_sweep *sweep, kind *k, int dry, bnn_error *err) {
     const char *temporary = getenv("TMPDIR");
     char folder[PROBE_BYTES], run[PROBE_BYTES], log[PROBE_BYTES], last[PROBE_BYTES], why[200];
     bnn_command command = {.arena = bnn_arena_create()};
@@ -202,13 +205,13 @@ static bnn_code probe(const bnn_sweep *sweep, kind *k, bnn_error *err) {
     snprintf(run, sizeof run, "%.500s/run", folder);
     snprintf(log, sizeof log, "%.500s/log.txt", folder);
     snprintf(last, sizeof last, "%.500s/last.safetensors", run);
-    bnn_code code = probe_command(sweep, k, run, &command, err);
+    bnn_code code = probe_command(sweep, k, dry, run, &command, err);
     if (code == BNN_OK && !(code = bnn_job_start(&command, log, -1, &pid, err))) {
         const int status = await(pid, run);
         if (status) {
             bnn_job_message(log, status, why, sizeof why);
             code = bnn_fail(err, BNN_ERR_ARGUMENT, "%s", why);
-        } else {
+        } else if (!dry) {
             code = bnn_step_seconds_read(run, &steps, err);
             k->step = code == BNN_OK ? steps.median : NAN;
             k->bytes = stat(last, &info) == 0 ? 2.0 * (double)info.st_size : NAN;
@@ -254,11 +257,13 @@ static bnn_code measure_kind(const bnn_sweep *sweep, kind *kinds, size_t n, int 
             k->source = "measured";
         }
     }
-    if (isnan(k->step)) {
-        const bnn_code code = probe(sweep, k, &why);
-        k->source =
-            code == BNN_OK ? "measured" : bnn_arena_format(sweep->plan.arena, "%s", why.text);
-        if (!k->source) {
+    /* Where one like it was measured, only whether it can be. */
+    const bnn_code code = probe(sweep, k, !isnan(k->step), &why);
+    k->source = code == BNN_OK ? "measured" : "cannot be trained";
+    if (code != BNN_OK) {
+        k->step = NAN;
+        k->impossible = bnn_arena_format(sweep->plan.arena, "%s", why.text);
+        if (!k->impossible) {
             return bnn_fail(err, BNN_ERR_MEMORY, "out of memory");
         }
     }
@@ -337,10 +342,12 @@ bnn_code bnn_sweep_estimate(const bnn_sweep *sweep, int measure, FILE *out, json
     fprintf(out, "%-14s %-9s %-17s %-16s %-16s %5s %6s %9s %9s %10s %9s  %s\n", "group", "algo",
             "network", "data", "variant", "cells", "epochs", "s a step", "a cell", "all", "MiB",
             "time is");
+    size_t impossible = 0;
     for (size_t i = 0; i < count && code == BNN_OK && !bnn_interrupted(); i++) {
         code = measure_kind(sweep, kinds, i, measure, err);
         if (code == BNN_OK) {
             print_kind(sweep, &kinds[i], out);
+            impossible += kinds[i].impossible != NULL;
             json_array_append_new(rows, kind_json(sweep, &kinds[i]));
         }
     }
@@ -350,6 +357,15 @@ bnn_code bnn_sweep_estimate(const bnn_sweep *sweep, int measure, FILE *out, json
     *json = json_pack("{s:s, s:I, s:I, s:o}", "title", sweep->plan.title, "cells",
                       (json_int_t)sweep->plan.cell_count, "threads",
                       (json_int_t)bnn_sweep_threads(sweep), "kinds", rows);
+    for (size_t i = 0; i < count && code == BNN_OK && impossible; i++) {
+        if (kinds[i].impossible) {
+            const bnn_cell *cell = &sweep->plan.cells[kinds[i].cell];
+            code = bnn_fail(err, BNN_ERR_ARGUMENT,
+                            "%zu of %zu lines cannot be trained; %s, %s %s %s: %s", impossible,
+                            count, cell->group->name, cell->algo, cell->arch, cell->data,
+                            kinds[i].impossible);
+        }
+    }
     free(kinds);
     return code;
 }

@@ -7,9 +7,11 @@
 #include <string.h>
 
 #include "engine/base/file.h"
+#include "models/model.h"
 #include "tools/cli/options.h"
 #include "tools/run/run_data.h"
 #include "tools/sweep/plan_private.h"
+#include "tools/train/recipes.h"
 #include "tools/tracks/tracks.h"
 
 enum { LARGEST_FILE = 1 << 24, MOST_GROUPS = 1000, LONGEST_NAME = 40, LONGEST_TEXT = 4096 };
@@ -20,8 +22,10 @@ static const char *const group_keys[] = {"name",  "tracks",   "algos",   "archs"
                                          "eval",  "minutes",  NULL};
 /* Of bnn-train and bnn-eval: what a sweep says itself. */
 static const char *const own_options[] = {
-    "algo",   "arch", "data", "data-dir", "seed",      "output", "resume", "overwrite", "dry-run",
-    "config", "help", "list", "man",      "overwrite", "json",   "quiet",  "version",   NULL};
+    "algo",       "arch",        "data",         "data-dir", "seed",    "output",
+    "resume",     "overwrite",   "dry-run",      "config",   "help",    "list",
+    "man",        "overwrite",   "json",         "quiet",    "version", "predictions",
+    "detections", "save-inputs", "save-outputs", NULL};
 
 bnn_code bnn_plan_fail(const bnn_reader *r, const char *what) {
     return bnn_fail(r->err, BNN_ERR_FORMAT, "%s: %s%.*s%s%s", r->name, r->group ? "group '" : "",
@@ -220,11 +224,21 @@ static int limit_option(json_t *options, const char *name, int64_t limit) {
                : json_object_set_new(options, name, json_integer(limit));
 }
 
+/* No batch is larger than the data set. */
+static int limit_batch(const bnn_cell *cell, int64_t limit) {
+    const bnn_recipe *recipe =
+        bnn_recipe_find(cell->data, cell->arch, strcmp(cell->algo, BNN_FLOAT_ALGORITHM) != 0);
+    const json_t *own = json_object_get(cell->options, "batch-size");
+    const int64_t size = json_is_integer(own) ? json_integer_value(own) : recipe->batch_size;
+    return size > limit ? limit_option(cell->options, "batch-size", limit) : 0;
+}
+
 bnn_code bnn_plan_set_limit(bnn_plan *plan, int64_t limit, bnn_error *err) {
     int failed = json_object_set_new(plan->root, "limit", json_integer(limit));
     for (size_t i = 0; i < plan->cell_count; i++) {
         failed |= limit_option(plan->cells[i].options, "limit-train", limit);
         failed |= limit_option(plan->cells[i].options, "limit-test", limit);
+        failed |= limit_batch(&plan->cells[i], limit);
     }
     for (size_t i = 0; i < plan->group_count; i++) {
         bnn_sweep_group *g = &plan->groups[i];
