@@ -146,6 +146,24 @@ static int at_end(void *user) {
 
 static const stbi_io_callbacks callbacks = {read_bytes, skip_bytes, at_end};
 
+/* Is a number in a PNM's header too large for whoever reads it next, which lets it wrap around? */
+static int has_huge_number(const unsigned char *bytes, size_t size) {
+    size_t at = 2;
+    for (int number = 0; number < 3; number++) {
+        int digits = 0, comment = 0;
+        for (; at < size && bytes[at] && (comment || strchr(" \t\n\v\f\r#", bytes[at])); at++) {
+            comment = bytes[at] == '#' || (comment && bytes[at] != '\n' && bytes[at] != '\r');
+        }
+        for (; at < size && bytes[at] >= '0' && bytes[at] <= '9'; at++) {
+            digits += digits || bytes[at] != '0';
+        }
+        if (digits > 9) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
 bnn_code bnn_image_file_size(const char *name, const unsigned char *bytes, size_t size, int *height,
                              int *width, bnn_error *err) {
     int channels;
@@ -155,8 +173,13 @@ bnn_code bnn_image_file_size(const char *name, const unsigned char *bytes, size_
                         "or PNG",
                         name, bytes[1], bytes[1] == '4' ? "of bits" : "written as text");
     }
-    if (size > INT_MAX || !stbi_info_from_memory(bytes, (int)size, width, height, &channels) ||
-        *width < 1 || *height < 1) {
+    const int pnm = size > 1 && bytes[0] == 'P' && (bytes[1] == '5' || bytes[1] == '6');
+    const int known = size <= INT_MAX && !(pnm && has_huge_number(bytes, size)) &&
+                      stbi_info_from_memory(bytes, (int)size, width, height, &channels);
+    if (known && bytes[0] == 'B' && *height < 0 && *height > INT_MIN) {
+        *height = -*height; /* of a BMP whose rows go down */
+    }
+    if (!known || *width < 1 || *height < 1) {
         return bnn_fail(err, BNN_ERR_FORMAT,
                         "%s: not an image that is known (JPEG, PNG, BMP, GIF, TGA, PNM), or "
                         "damaged",

@@ -182,6 +182,8 @@ START_TEST(refused) {
     } files[] = {{"", "not an image"},
                  {"P6\n32", "not an image"},
                  {"P6\n0 5\n255\n", "not an image"},
+                 {"P6 4294967298 4294967298 255\n123456789012", "not an image"},
+                 {"P6 # 1\n2 # 2\n2\n4294967551 123456789012", "not an image"},
                  {"P6\n20000 20000\n255\n", "too many"},
                  {"P6\n2 1\n65535\n123456789012", "16 bits a value"},
                  {"P3\n1 1\n255\n1 2 3\n", "of kind P3 (written as text), which is not read"},
