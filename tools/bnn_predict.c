@@ -107,6 +107,7 @@ typedef struct prediction {
     int first, parts;      /* the classes that count */
     bnn_atomic_file *json; /* or NULL */
     size_t told, failed, lines_failed;
+    int unwritten; /* a picture, and so will be others */
 } prediction;
 
 /* ---- outputs to words ---- */
@@ -305,17 +306,20 @@ static bnn_code predict_line(prediction *p, const char *path, const char *line, 
 static bnn_code predict_lines(prediction *p, const char *path, const char *bytes, size_t size,
                               bnn_error *err) {
     bnn_code code = BNN_OK;
-    size_t at = 0;
+    size_t at = 0, lines = 0;
     for (p->line = 1; code == BNN_OK && at < size && !bnn_interrupted(); p->line++) {
         const char *end = memchr(bytes + at, '\n', size - at);
         const size_t next = end ? (size_t)(end - bytes) + 1 : size;
         size_t length = next - at - (end != NULL);
         length -= length && bytes[at + length - 1] == '\r';
+        lines += length > 0;
         code = length ? predict_line(p, path, bytes + at, length, err) : BNN_OK;
         at = next;
     }
     p->line = 0;
-    return code;
+    return code == BNN_OK && lines == 0 && !bnn_interrupted()
+               ? bnn_fail(err, BNN_ERR_FORMAT, "%s: has no line of text", path)
+               : code;
 }
 
 static bnn_code predict_file(prediction *p, const char *path, bnn_error *err) {
@@ -331,6 +335,7 @@ static bnn_code predict_file(prediction *p, const char *path, bnn_error *err) {
         char picture[4300];
         bnn_pictures_path(&p->pictures, path, picture);
         code = bnn_boxes_draw(&p->boxes, &p->model.spec, path, &map, (size_t)top, picture, err);
+        p->unwritten = code != BNN_OK;
     }
     bnn_map_close(&map);
     return code;
@@ -359,7 +364,7 @@ static bnn_code predict_all(prediction *p, bnn_error *err) {
     for (size_t i = 1; code == BNN_OK && operands[i] && !bnn_interrupted(); i++) {
         bnn_error own = {0};
         code = predict_file(p, operands[i], &own);
-        if (code == BNN_ERR_MEMORY) {
+        if (code == BNN_ERR_MEMORY || p->unwritten) {
             code = bnn_fail(err, code, "%s", own.text);
         } else if (code != BNN_OK) {
             fprintf(stderr, "%s: %s\n", program.name, own.text);
@@ -452,6 +457,7 @@ static bnn_code check_samples(const prediction *p, bnn_error *err) {
 
 static bnn_code predict(const bnn_found_model *found, bnn_error *err) {
     static prediction p;
+    const bnn_inference *network; /* a damaged one is told here, not of each file */
     bnn_outputs outputs = {0};
     bnn_device device;
     bnn_code code = bnn_device_chosen(&where, (int)threads, &device, err);
@@ -465,6 +471,7 @@ static bnn_code predict(const bnn_found_model *found, bnn_error *err) {
     if (code == BNN_OK && !(code = bnn_given_open(&given, found->path, &device, &p.model, err)) &&
         !(code = bnn_outputs_check(&outputs, err)) &&
         !(code = bnn_loaded_predictor(&p.model, &p.predictor, err)) &&
+        !(code = bnn_predictor_network(p.predictor, 1, &network, err)) &&
         !(code = choose_category(&p, err)) &&
         !(code = bnn_sample_create(&p.sample, &p.model, err)) && !(code = check_samples(&p, err))) {
         p.output = malloc(bnn_spec_outputs(&p.model.spec) * sizeof *p.output);

@@ -136,6 +136,12 @@ matches 'COCO: none is sure' 'other.jpg: nothing$' .out
 equal 'COCO: none is sure' "$(tr -d '\n' <none.json)" '[]'
 expect_fail 'one picture of two files' 'are the same; choose another place' "$predict" run \
     coco/train2017/other.jpg coco/val2017/other.jpg --output pictures
+expect_fail 'one picture of two files, in no folder yet' 'are the same; choose another place' \
+    "$predict" run coco/train2017/other.jpg coco/val2017/other.jpg --output absent
+expect_late_fail 'a picture that nobody keeps' 'cannot be written' "$predict" run coco/val2017/other.jpg \
+    --output /dev/full
+expect_fail 'corruptions of boxes' '--corruptions are of images of a class each' "$evaluate" run \
+    --corruptions make
 expect_fail 'over the photograph' 'would be written over, but it is read' "$predict" run \
     coco/val2017/other.jpg --output coco/val2017/other.jpg
 

@@ -51,7 +51,11 @@ static void identify(bnn_file_use *use) {
     }
 }
 
+/* Where not even the folder is there yet, the path is all that is known. */
 static int same(const bnn_file_use *a, const bnn_file_use *b) {
+    if (!a->known && !b->known) {
+        return strcmp(a->path, b->path) == 0;
+    }
     return a->known && b->known && a->device == b->device && a->inode == b->inode &&
            !a->name == !b->name && (!a->name || strcmp(a->name, b->name) == 0);
 }
