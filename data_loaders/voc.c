@@ -11,7 +11,7 @@
 #define DEVKIT "VOCdevkit"
 #define CURE                                                                                       \
     "--data-dir must name the folder with " DEVKIT ", in which VOC2007 and VOC2012 are unpacked "  \
-    "(http://host.robots.ox.ac.uk/pascal/VOC)"
+    "(http://host.robots.ox.ac.uk/pascal/VOC); --years 2012 or 2007 takes one of them alone"
 
 static const char *const class_names[CLASSES] = {
     "aeroplane", "bicycle",     "bird",  "boat",        "bottle", "bus",      "car",

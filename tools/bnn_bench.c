@@ -9,6 +9,7 @@
 #include "tools/bench/engines.h"
 #include "tools/cli/interrupt.h"
 #include "tools/cli/names.h"
+#include "tools/run/find_model.h"
 #include "tools/run/outputs.h"
 #include "tools/cli/start.h"
 
@@ -407,14 +408,23 @@ static bnn_code check_outputs(const command *c, bnn_outputs *outputs, bnn_error 
 static bnn_code work(bnn_error *err) {
     bnn_bench bench = {0};
     bnn_outputs outputs = {0};
+    static bnn_found_model found;
+    bnn_arena *arena = bnn_arena_create();
     const command *c = find_command(operands[0], err);
     bnn_code code = c ? check_options(c, err) : err->code;
+    if (code == BNN_OK && !arena) {
+        code = bnn_fail(err, BNN_ERR_MEMORY, "out of memory");
+    } else if (code == BNN_OK && operands[1]) { /* a run's folder stands for its best */
+        code = bnn_find_model(operands[1], arena, &found, err);
+        operands[1] = found.path;
+    }
     if (c && code == BNN_OK && (code = prepare(c, &bench, err)) == BNN_OK &&
         (code = check_outputs(c, &outputs, err)) == BNN_OK) {
         code = measure_to_file(c, &bench, err);
     }
     bnn_outputs_free(&outputs);
     bnn_bench_report_free(bench.report);
+    bnn_arena_free(arena);
     return code;
 }
 

@@ -85,7 +85,7 @@ static bnn_option options[] = {
     {"predictions", BNN_OPTION_STRING, &predictions, "FILE",
      "Write the predicted class of each test sample, one index a line (of clouds whose parts are "
      "found, one for each point, among the parts of the cloud's category; of a regression the "
-     "value); - for standard output.",
+     "value; of a detector box, score and class of each detection); - for standard output.",
      .default_text = NULL},
     {"detections", BNN_OPTION_STRING, &detections, "FILE",
      "Of networks that find boxes: write all of them in COCO's format of results, as pycocotools "
@@ -213,7 +213,8 @@ static bnn_code open_corruptions(evaluation *e, bnn_error *err) {
                    ? bnn_corruptor_create(image.h, image.w, (uint64_t)seed, frost_dir,
                                           &e->corruptor, err)
                    : bnn_fail(err, BNN_ERR_ARGUMENT,
-                              "--corruptions are of images, which %s has none of", e->info->name);
+                              "--corruptions are of images of a class each, and %s has none",
+                              e->info->name);
         e->source.corruptor = e->corruptor;
     }
     if (code == BNN_OK) {

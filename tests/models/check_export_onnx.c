@@ -110,7 +110,8 @@ START_TEST(text) {
         const bnn_export_request request = {.spec = &spec, .network = &one};
         bnn_export_report report;
         expect_error(others[i]->write(&request, path, &report, &err), BNN_ERR_UNSUPPORTED, &err,
-                     "sees more than floats, which only the formats packed, onnx and lce know", NULL);
+                     "sees more than floats, which only the formats packed, onnx and lce know",
+                     NULL);
     }
     bnn_inference_free(&one);
 }

@@ -52,10 +52,19 @@ same 'packed: outputs' checkpoint.npy packed.npy
 equal 'predictions' "$(count_lines packed)" 24
 
 # ---- other engines ----
-for format in lce dabnn c; do
-    expect_fail "--format $format" 'sees more than floats, which only the formats packed and onnx know' \
+for format in dabnn c; do
+    expect_fail "--format $format" 'sees more than floats, which only the formats packed, onnx and lce know' \
         "$pack" bnn.bnn --format $format --output no.c
 done
+check '--format lce' "$pack" bnn.bnn --format lce
+lce=${BNN_LCE_PYTHON:-${BNN_PYTHON:-python3}}
+if "$lce" -c 'import sys, importlib.util as u, numpy
+sys.exit(not u.find_spec("larq_compute_engine") or numpy.__version__ >= "2")' 2>/dev/null; then
+    check 'Larq Compute Engine: outputs' "$lce" "${checker%onnx.py}lce.py" bnn.tflite ids.npy \
+        --outputs packed.npy
+else
+    echo "SKIPPED: a text in Larq Compute Engine ($lce lacks larq-compute-engine, or numpy<2)"
+fi
 engine=${BNN_PYTHON:-python3}
 if "$pack" --help | tr -s ' \n' ' ' | grep -q 'ONNX, which this program was built without'; then
     echo 'SKIPPED: ONNX (built without it)'
@@ -96,6 +105,10 @@ matches 'the lines before it' '^broken.txt:1: ' told
 matches 'those behind it' '^broken.txt:4: ' told
 matches 'which line' 'broken.txt:3: .*UTF-8' why
 matches 'how many' '^bnn-predict: lines that could not be read: 1$' why
+printf '\n\r\n' >blank.txt
+"$predict" bnn.bnn blank.txt >told 2>why
+equal 'no line' $? 1
+matches 'no line' '^bnn-predict: blank.txt: has no line of text$' why
 expect_fail 'nothing to say' 'give a FILE of lines' "$predict" bnn.bnn
 expect_fail 'one half' '--second goes with --text' "$predict" bnn.bnn --second x
 

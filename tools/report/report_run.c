@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "data_loaders/dataset.h"
 #include "models/model.h"
 
 enum { LONGEST_COMMAND = 4400 };
@@ -109,7 +110,13 @@ bnn_code bnn_report_run_need(const bnn_report_run *run, const bnn_corruption_lis
                              bnn_error *err) {
     char first[LONGEST_COMMAND];
     const bnn_results *r = &run->results;
+    const bnn_dataset_info *data = bnn_dataset_find(run->config.data);
     command(run, list, first);
+    if (!data || strcmp(data->task, "classify") != 0 || strcmp(data->field[0].name, "image") != 0) {
+        return bnn_fail(err, BNN_ERR_ARGUMENT,
+                        "%s: is of %s, and corruptions are of images of a class each", run->path,
+                        run->config.data);
+    }
     if (!run->evaluated || !r->row_count) {
         return bnn_fail(err, BNN_ERR_ARGUMENT, "%s was not evaluated on corruptions; run %s first",
                         run->path, first);

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "models/files/weights_file.h"
 
@@ -24,5 +25,12 @@ bnn_code bnn_find_model(const char *operand, bnn_arena *arena, bnn_found_model *
     }
     snprintf(out->folder, sizeof out->folder, "%.*s", (int)length, operand);
     snprintf(out->path, sizeof out->path, "%.*s/best.safetensors", (int)length, operand);
-    return bnn_run_config_read(out->folder, arena, &out->config, err);
+    bnn_code code = bnn_run_config_read(out->folder, arena, &out->config, err);
+    if (code == BNN_OK && access(out->path, F_OK) != 0) {
+        code = bnn_fail(err, BNN_ERR_ARGUMENT,
+                        "%s: no epoch of the run is finished, so none is its best; go on with "
+                        "bnn-train --resume %s, or name %s/last.safetensors",
+                        out->folder, out->folder, out->folder);
+    }
+    return code;
 }
