@@ -82,6 +82,10 @@ group 'no variant' "'variants' must be" '"variants": []'
 group 'a track' "'tracks' must be some of" '"tracks": ["speed"]'
 group 'a seed' "'seeds' must be" '"seeds": [-1]'
 group 'a seed twice' 'stands twice' '"seeds": [1, 1]'
+group 'corruptions of no images' "'corruptions' of 'eval' are of images .* modelnet40 has none" \
+    '"data": ["modelnet40"], "eval": {"corruptions": "make"}'
+wrong 'folders of no data' "'nope' is no data set" '{"groups": [{"name": "g"}], "data-dirs": {"nope": "x"}}'
+group 'files of an evaluation' "'predictions' is no option" '"eval": {"predictions": "x"}'
 group 'minutes' "'minutes' must be" '"minutes": 0'
 group 'no twin' 'fp32 must be among' '"algos": ["bnn"], "binary": {"teacher": "{twin}"}'
 expect_fail 'no plan' 'quik: there is no such file' "$sweep" plan quik
@@ -91,6 +95,8 @@ expect_fail 'a command' 'did you mean status' "$sweep" statu small.json
 expect_fail 'an option of another command' '--retry goes with run, not with plan' "$sweep" plan \
     small.json --retry
 expect_fail 'a folder of data' 'must be DATA=DIR' "$sweep" plan small.json --data-dir cifar
+expect_fail 'a folder of no data' '--data-dir nope: is no data set' "$sweep" plan small.json \
+    --data-dir nope=cifar
 expect_fail 'a cell' '--cell a/bnn: the plan has none' "$sweep" run small.json --cell a/bnn
 
 # ---- a whole sweep ----

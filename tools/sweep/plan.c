@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "data_loaders/dataset.h"
 #include "engine/base/file.h"
 #include "models/model.h"
 #include "tools/cli/options.h"
@@ -143,6 +144,21 @@ static bnn_code read_tracks(const bnn_reader *r, const json_t *tracks, unsigned 
                           "inference");
 }
 
+/* Of the cells from `first` on: what only images have is asked of nothing else. */
+static bnn_code check_corruptions(const bnn_reader *r, const bnn_plan *plan, size_t first,
+                                  const bnn_sweep_group *g) {
+    for (size_t i = first; i < plan->cell_count && json_object_get(g->eval, "corruptions"); i++) {
+        const bnn_dataset_info *data = bnn_dataset_find(plan->cells[i].data);
+        if (strcmp(data->task, "classify") != 0 || strcmp(data->field[0].name, "image") != 0) {
+            char what[120];
+            snprintf(what, sizeof what, "of 'eval' are of images of a class each, and %s has none",
+                     data->name);
+            return fail_key(r, "corruptions", what);
+        }
+    }
+    return BNN_OK;
+}
+
 static bnn_code read_group(bnn_reader *r, bnn_plan *plan, const json_t *o, bnn_sweep_group *g) {
     const json_t *minutes = json_object_get(o, "minutes");
     const char *const options[] = {"options", "binary", "float", "eval"};
@@ -169,9 +185,11 @@ static bnn_code read_group(bnn_reader *r, bnn_plan *plan, const json_t *o, bnn_s
     g->minutes = json_number_value(minutes);
     if (code == BNN_OK && minutes &&
         !(json_is_number(minutes) && g->minutes > 0.0 && g->minutes < 1e9)) {
-        code = fail_key(r, "minutes", "must be a number above 0");
+        code = fail_key(r, "minutes", "must be a number above 0, and below 1e9");
     }
-    return code == BNN_OK ? bnn_plan_add_cells(r, plan, g) : code;
+    const size_t first = plan->cell_count;
+    code = code == BNN_OK ? bnn_plan_add_cells(r, plan, g) : code;
+    return code == BNN_OK ? check_corruptions(r, plan, first, g) : code;
 }
 
 static bnn_code check_data_dirs(const bnn_reader *r, const json_t *dirs) {
@@ -182,6 +200,9 @@ static bnn_code check_data_dirs(const bnn_reader *r, const json_t *dirs) {
     }
     json_object_foreach((json_t *)dirs, data, dir) {
         const char *path = json_string_value(dir);
+        if (!bnn_dataset_find(data)) {
+            return fail_key(r, data, "is no data set; bnn-train --list names them");
+        }
         if (!path || !*path || strlen(path) >= LONGEST_TEXT) {
             return fail_key(r, data, "must be a folder");
         }
@@ -331,6 +352,10 @@ bnn_code bnn_plan_set_data_dirs(bnn_plan *plan, const char *list, bnn_error *err
                             at);
         }
         *dir++ = '\0';
+        if (!bnn_dataset_find(at)) {
+            return bnn_fail(err, BNN_ERR_ARGUMENT,
+                            "--data-dir %.80s: is no data set; bnn-train --list names them", at);
+        }
         if (json_object_set_new(dirs, at, json_string(bnn_recorded_path(dir, room))) != 0) {
             return bnn_fail(err, BNN_ERR_ARGUMENT, "--data-dir %.80s: must be UTF-8", dir);
         }
