@@ -56,14 +56,14 @@ bnn_code bnn_translation_start(const bnn_export_request *request, int integers,
     *t = (bnn_translation){
         .request = request, .report = report, .arena = bnn_arena_create(), .err = err};
     const int boxes = request->spec->task->boxes;
-    bnn_t heads[BNN_HEADS];
+    bnn_heads heads;
     bnn_code code = t->arena ? BNN_OK : bnn_translation_no_memory(t);
     if (code == BNN_OK && boxes) {
-        code = bnn_heads_find(request, heads, err);
+        code = bnn_heads_find(request, &heads, err);
     }
     if (code == BNN_OK) {
         code = bnn_inference_plain(request->network, bnn_graph_device(request->network->graph),
-                                   BNN_HEADS, boxes ? heads : NULL, &t->plain, err);
+                                   BNN_HEADS, boxes ? heads.output : NULL, &t->plain, err);
     }
     t->graph = t->plain.graph;
     if (code == BNN_OK && !integers &&

@@ -174,10 +174,10 @@ START_TEST(heads_of_a_detector) {
     request.first_stage = 1;
     CK_CODE(bnn_export_onnx.write(&request, path, &report, &err));
 
-    bnn_t outputs[BNN_HEADS];
+    bnn_heads ends;
     bnn_inference heads;
-    CK_CODE(bnn_heads_find(&request, outputs, &err));
-    CK_CODE(bnn_inference_plain(d.network, &device, BNN_HEADS, outputs, &heads, &err));
+    CK_CODE(bnn_heads_find(&request, &ends, &err));
+    CK_CODE(bnn_inference_plain(d.network, &device, BNN_HEADS, ends.output, &heads, &err));
     CK_CODE(bnn_export_beside(&bnn_export_onnx, &d.spec, path, beside, sizeof beside, &err));
     expect_described(&heads, beside);
     remove(beside);

@@ -4,7 +4,7 @@
  *
  * Everything binary is exact: what follows a product is a multiplication and an addition of their
  * own, or a threshold as a half-integer that is never 0 (translate.h). */
-#include "models/export/heads.h"
+#include "models/export/heads_json.h"
 #include "models/export/lce/private.h"
 
 #include <stdio.h>

@@ -3,7 +3,7 @@
  * networks and does not speed them up; all that is binary is exact, as sums of +-1 are integers. */
 #include <string.h>
 
-#include "models/export/heads.h"
+#include "models/export/heads_json.h"
 #include "models/export/onnx/ops.h"
 
 static const struct {
