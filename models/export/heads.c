@@ -44,5 +44,10 @@ bnn_code bnn_heads_find(const bnn_export_request *request, bnn_heads *heads, bnn
     heads->softmax = softmax != NULL;
     heads->output[0] = softmax ? softmax->in[0] : heads->nms->in[0];
     heads->output[1] = heads->decode->in[0];
+    for (int i = 0; i < BNN_HEADS; i++) {
+        if (!bnn_graph_producer(g, heads->output[i])) { /* an input, or a constant */
+            return bnn_heads_strange(request, err);
+        }
+    }
     return BNN_OK;
 }

@@ -1,4 +1,6 @@
 /* ONNX, node by node: where values lie, how they move, and what is refused. */
+#include "models/nets/detector.h"
+#include "models/tasks/task.h"
 #include "tests/fixtures/onnx_fixture.h"
 
 /* Nothing is written, and the error says this. */
@@ -211,6 +213,20 @@ START_TEST(refusals) {
     end(&s, tiny_product(&s.network, "conv.weight", x, 1, 4, 3, &bnn_conv_plain));
     expect_refusal(&s.spec, &s.network, "conv: 6 factors for 6 pixels");
     bnn_inference_free(&s.network);
+    /* Boxes that come from nowhere: the input's own, and deltas that are the input. */
+    for (int way = 0; way < 2; way++) {
+        const bnn_nms_attr nms = {.nms = {.most = 4, .keep = 4, .score = 0.1f, .overlap = 0.5f}};
+        const bnn_anchors one = {.stride = 1.0f, .count = 1, .width = {2.0f}, .height = {2.0f}};
+        begin(&s, (bnn_shape){1, 1, 6, 4});
+        s.spec.task = bnn_task_find("detect");
+        bnn_t score = bnn_op_softmax(s.g, bnn_op_clamp(s.g, s.x, 0.0f, 1.0f), BNN_NONE);
+        bnn_t anchors = bnn_op_anchors(s.g, s.x, &one);
+        bnn_t boxes = way ? bnn_op_decode_boxes(s.g, s.x, anchors, bnn_box_std, 8, 8)
+                          : bnn_op_clamp(s.g, s.x, 0.0f, 8.0f);
+        end(&s, bnn_op_nms(s.g, score, boxes, &nms));
+        expect_refusal(&s.spec, &s.network, "its boxes do not come from anchors and deltas");
+        bnn_inference_free(&s.network);
+    }
     /* What no network of ours has. */
     begin(&s, (bnn_shape){1, 2, 3, 4});
     end(&s, bnn_op_normalize(s.g, s.x, 1, 1, 0, 1.0f, 1e-5f));
