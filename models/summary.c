@@ -40,7 +40,7 @@ static bnn_layer_row table_row(const bnn_graph *g, const bnn_node *node) {
                            .binary = table && table->binary};
 }
 
-int bnn_layer_row_at(const bnn_graph *g, size_t index, bnn_layer_row *row) {
+int bnn_layer_row_at(const bnn_graph *g, size_t index, int images, bnn_layer_row *row) {
     const bnn_node *node = bnn_graph_node(g, index);
     if (node->op == &bnn_attention_op || node->op == &bnn_bi_attention_op) {
         *row = attention_row(g, node);
@@ -61,7 +61,8 @@ int bnn_layer_row_at(const bnn_graph *g, size_t index, bnn_layer_row *row) {
                            .input = {1, x.h, x.w, x.c},
                            .output = {1, s.oh, s.ow, s.o},
                            .bits = weight->count * (weight->binary ? 1 : 32),
-                           .macs = (size_t)s.oh * (size_t)s.ow * weight->count,
+                           .macs =
+                               (size_t)(s.n / images) * (size_t)s.oh * (size_t)s.ow * weight->count,
                            .binary = weight->binary};
     for (size_t i = 0; i < params->count; i++) {
         const bnn_param *p = params->list[i];
@@ -104,7 +105,7 @@ bnn_complexity bnn_complexity_of(const bnn_spec *spec, const bnn_graph *g) {
     c.float_parameters = c.parameters;
     for (size_t i = 0; i < bnn_graph_node_count(g); i++) {
         bnn_layer_row row;
-        if (bnn_layer_row_at(g, i, &row)) {
+        if (bnn_layer_row_at(g, i, 1, &row)) {
             c.macs += row.macs;
             if (row.binary) {
                 count_binary(spec, g, &row, &c);

@@ -10,15 +10,16 @@ typedef struct bnn_layer_row {
     bnn_shape input, output; /* of one image */
     size_t parameters;       /* everything called LAYER.* */
     size_t bits;             /* of the weight where it is deployed: 1 or 32 each */
-    size_t macs;             /* for one image */
+    size_t macs;             /* for one image, of a detector for all regions that it looks at */
     int binary;
 } bnn_layer_row;
 
-/* The row of node `index`, or 0 if the node is no such thing with weights of its own (FDA's noise
- * maps are parts of their layer). */
-int bnn_layer_row_at(const bnn_graph *graph, size_t index, bnn_layer_row *row);
+/* The row of node `index` of a graph for so many images, or 0 if the node is no such thing with
+ * weights of its own (FDA's noise maps are parts of their layer). */
+int bnn_layer_row_at(const bnn_graph *graph, size_t index, int images, bnn_layer_row *row);
 
-/* What BiBench's theoretical complexity is made of, for one image; multiply-accumulates are those
+/* What BiBench's theoretical complexity is made of, for one image, of an evaluation graph for one;
+ * multiply-accumulates are those
  * of convolutions, linear layers and attention. */
 typedef struct bnn_complexity {
     size_t parameters, binary_weights;

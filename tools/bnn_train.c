@@ -460,7 +460,7 @@ static bnn_code check_json(bnn_error *err) {
 }
 
 static bnn_code print_plan(bnn_train_settings *s, bnn_error *err) {
-    bnn_net net = {0};
+    bnn_net net = {0}, deployed = {0};
     size_t bytes;
     bnn_params *params = bnn_params_create();
     bnn_arena *arena = bnn_arena_create();
@@ -468,14 +468,16 @@ static bnn_code print_plan(bnn_train_settings *s, bnn_error *err) {
     bnn_code code =
         params && arena ? plan_data(s, arena, err) : bnn_fail(err, BNN_ERR_MEMORY, "out of memory");
     if (code == BNN_OK && !(code = check_json(err)) &&
-        !(code = bnn_train_plan(s, params, &net, &bytes, err))) {
+        !(code = bnn_train_plan(s, params, &net, &bytes, err)) &&
+        !(code = bnn_net_build(&s->spec, &s->device, params, 1, 0, &deployed, err))) {
         note_options(s);
-        bnn_plan_table_print(s, params, &net, bytes);
+        bnn_plan_table_print(s, params, &deployed, bytes);
         if (json_file) {
-            code = bnn_json_write(json_file, bnn_plan_json(s, data, &net, bytes), err);
+            code = bnn_json_write(json_file, bnn_plan_json(s, data, &deployed, bytes), err);
         }
     }
     bnn_graph_free(net.graph);
+    bnn_graph_free(deployed.graph);
     bnn_params_free(params);
     bnn_arena_free(arena);
     return code;

@@ -28,7 +28,7 @@ void bnn_plan_table_print(const bnn_train_settings *s, const bnn_params *params,
            "MACs", "product");
     for (size_t i = 0; i < bnn_graph_node_count(net->graph); i++) {
         bnn_layer_row row;
-        if (!bnn_layer_row_at(net->graph, i, &row)) {
+        if (!bnn_layer_row_at(net->graph, i, 1, &row)) {
             continue;
         }
         char shape[48];
@@ -64,7 +64,7 @@ static json_t *layers_json(const bnn_net *net) {
     json_t *layers = json_array();
     for (size_t i = 0; i < bnn_graph_node_count(net->graph); i++) {
         bnn_layer_row row;
-        if (bnn_layer_row_at(net->graph, i, &row)) {
+        if (bnn_layer_row_at(net->graph, i, 1, &row)) {
             json_array_append_new(
                 layers,
                 json_pack("{s:s, s:o, s:o, s:I, s:I, s:I, s:b}", "weight",
