@@ -48,7 +48,7 @@ check 'a plan, measured' "$sweep" plan small.json $data --json plan.json
 equal 'a plan, measured' "$(grep -c ' measured$' .out)" 4
 matches 'a plan, measured: the sum' '^6 cells, [0-9:]+ of work on [0-9]+ threads?( each)?, [0-9.]+ MiB$' .out
 equal 'a plan, measured: nothing is left' "$(find "${TMPDIR:-/tmp}" -maxdepth 1 -name 'bnn-sweep.*' -user "$(id -u)" -newer small.json)" ''
-for plan in bibench quick training-cost; do
+for plan in bibench quick complexity training-cost; do
     check "the plan $plan" "$sweep" plan $plan --no-measure
 done
 equal 'training-cost: the 72 configurations' \
@@ -217,6 +217,18 @@ expect_late_fail 'no data of a cell' 'give --data-dir cifar10=DIR' "$sweep" run 
     b/xnor-resnet20-cifar10-sgd-s1
 expect_late_fail 'a twin that is not trained' 'needs a/fp32-resnet20-cifar10-s1' "$sweep" run none \
     --data-dir cifar10=cifar --cell a/bnn-resnet20-cifar10-s1
+
+# ---- counts alone: nothing is trained, so nobody needs the data ----
+echo '{"groups": [{"name": "c", "tracks": ["complexity"], "algos": ["fp32", "bnn"], "archs": ["fsmn"],
+  "data": ["speech_commands"]}]}' >counts.json
+check 'counts: a plan' "$sweep" plan counts.json
+equal 'counts: a plan' "$(grep -c ' nothing is trained$' .out)" 2
+check 'counts' "$sweep" run counts.json
+matches 'counts' '^2 of 2 cells are done$' .out
+equal 'counts: nothing was trained' "$(find sweeps/counts -name '*.safetensors')" ''
+check 'counts: a report' "$report" bibench sweeps/counts --output counts.html --tables counts
+matches 'counts: a table' '^speech_commands,fsmn,"operations, times fewer",1,33[.]78' counts/complexity.csv
+matches 'counts: a link' 'href="sweeps/counts/c/bnn-fsmn-speech_commands-s1/complexity.json"' counts.html
 
 # ---- a few samples of a plan ----
 # shellcheck disable=SC2086

@@ -24,10 +24,11 @@ const char *bnn_bibench_kind(const char *arch) {
 }
 
 /* Part of a link: what has a meaning there is written as bytes. */
-static const char *link_of(bnn_arena *arena, const char *base, const char *cell) {
+static const char *link_of(bnn_arena *arena, const char *base, const char *cell, const char *file) {
     static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
                                 "-._~/";
-    char *out = bnn_arena_alloc(arena, 3 * (strlen(base) + strlen(cell)) + 32), *at = out;
+    char *out = bnn_arena_alloc(arena, 3 * (strlen(base) + strlen(cell)) + strlen(file) + 1),
+         *at = out;
     for (const char *part = base; out && part; part = part == base ? cell : NULL) {
         for (const char *c = part; *c; c++) {
             at += strchr(plain, *c) ? sprintf(at, "%c", *c)
@@ -35,14 +36,18 @@ static const char *link_of(bnn_arena *arena, const char *base, const char *cell)
         }
     }
     if (out) {
-        strcpy(at, "/run/report.html");
+        strcpy(at, file);
     }
     return out;
 }
 
 /* Only whole cells count: all agree then, whenever the report is made. */
-static int is_measured(const bnn_cell_state *state) {
-    return state->done[BNN_STAGE_TRAIN] && state->done[BNN_STAGE_EVAL];
+static int is_measured(const bnn_cell *cell, const bnn_cell_state *state) {
+    int is = 1;
+    for (int stage = BNN_STAGE_COUNT; stage <= BNN_STAGE_EVAL; stage++) {
+        is &= state->done[stage] || !bnn_stage_wanted(cell, stage);
+    }
+    return is;
 }
 
 static bnn_code read_counts(bnn_bibench *b, const bnn_cell *cell, bnn_bibench_run *r,
@@ -81,12 +86,17 @@ static bnn_code read_cell(bnn_bibench *b, const bnn_cell *cell, const char *link
     char path[BNN_CELL_PATH];
     bnn_cell_state state;
     bnn_code code = bnn_cell_state_read(b->folder, cell, &state, err);
-    if (code != BNN_OK || !is_measured(&state)) {
+    if (code != BNN_OK || !is_measured(cell, &state)) {
         return code;
     }
     bnn_bibench_run *r = &b->runs[b->run_count++];
     r->cell = cell;
-    r->link = link_of(b->arena, link_base, cell->name);
+    const int trained = bnn_stage_wanted(cell, BNN_STAGE_TRAIN);
+    r->link =
+        link_of(b->arena, link_base, cell->name, trained ? "/run/report.html" : "/complexity.json");
+    if (!trained) {
+        return r->link ? read_counts(b, cell, r, err) : out_of_memory(b->folder, err);
+    }
     if ((code = bnn_cell_path(b->folder, cell, "run", path, err)) != BNN_OK) {
         return code;
     }
@@ -243,6 +253,9 @@ bnn_code bnn_bibench_write_runs(const bnn_bibench *b, bnn_error *err) {
         char page[BNN_CELL_PATH], results[BNN_CELL_PATH];
         bnn_atomic_file *file;
         const bnn_cell *cell = b->runs[i].cell;
+        if (!bnn_stage_wanted(cell, BNN_STAGE_TRAIN)) {
+            continue;
+        }
         if ((code = bnn_cell_path(b->folder, cell, "run/report.html", page, err)) != BNN_OK ||
             (code = bnn_cell_path(b->folder, cell, "run/" BNN_RESULTS_FILE, results, err)) !=
                 BNN_OK ||

@@ -15,6 +15,9 @@ int64_t bnn_sweep_threads(const bnn_sweep *sweep) {
 }
 
 int bnn_sweep_has_data(const bnn_sweep *sweep, const bnn_cell *cell) {
+    if (!bnn_stage_wanted(cell, BNN_STAGE_TRAIN)) {
+        return 1;
+    }
     const char *usual = bnn_dataset_find(cell->data)->default_dir;
     return bnn_plan_data_dir(&sweep->plan, cell->data) || (usual && access(usual, F_OK) == 0);
 }

@@ -245,6 +245,11 @@ static bnn_code measure_kind(const bnn_sweep *sweep, kind *kinds, size_t n, int 
     k->epochs = option(cell, "epochs", recipe->epochs);
     k->batch = option(cell, "batch-size", recipe->batch_size);
     k->source = bnn_sweep_has_data(sweep, cell) ? "not measured" : "no data; --data-dir";
+    if (!bnn_stage_wanted(cell, BNN_STAGE_TRAIN)) {
+        k->source = "nothing is trained";
+        k->seconds = k->bytes = 0.0;
+        return BNN_OK;
+    }
     if (from_finished(sweep, k) || !measure || !bnn_sweep_has_data(sweep, cell)) {
         return BNN_OK;
     }

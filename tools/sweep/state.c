@@ -26,7 +26,11 @@ bnn_code bnn_cell_path(const char *sweep, const bnn_cell *cell, const char *name
                : bnn_fail(err, BNN_ERR_ARGUMENT, "%s: the path is too long", sweep);
 }
 
+/* What a network comes to can be told without training it. */
 int bnn_stage_wanted(const bnn_cell *cell, int stage) {
+    if (cell->group->tracks == 1u << BNN_TRACK_COMPLEXITY) {
+        return stage == BNN_STAGE_COUNT;
+    }
     return stage != BNN_STAGE_INFER ||
            ((cell->group->tracks & 1u << BNN_TRACK_INFERENCE) && cell->first_seed &&
             cell->variant_number == 0 && strcmp(cell->algo, BNN_FLOAT_ALGORITHM) != 0);

@@ -31,7 +31,8 @@ typedef enum bnn_cell_phase {
 /* The phase, from the files alone; an error if they are damaged or of another plan. */
 bnn_code bnn_sweep_phase(const bnn_sweep *sweep, size_t cell, bnn_cell_state *state,
                          bnn_cell_phase *out, bnn_error *err);
-/* Has the plan a folder of the cell's data, or the data a usual one? */
+/* Has the plan a folder of the cell's data, or the data a usual one? A cell that is not trained
+ * needs none. */
 int bnn_sweep_has_data(const bnn_sweep *sweep, const bnn_cell *cell);
 
 /* The command line of a stage. */
