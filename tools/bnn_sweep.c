@@ -83,7 +83,8 @@ static bnn_program program = {
     .description =
         "A PLAN is a JSON file that lists algorithms, networks, data sets, hyper-parameters and "
         "seeds; the name of one that comes with the program will do: bibench, quick, "
-        "training-cost. Each combination is a cell: a training (bnn-train), its evaluation "
+        "training-cost, complexity. Each combination is a cell: a training (bnn-train), its "
+        "evaluation "
         "(bnn-eval), the counts of the network and, if the plan has the track, its speed "
         "(bnn-bench). A SWEEP is the folder of a plan that was begun.\n"
         "plan prints the cells, with the time and the disk they take: of finished cells, or "
@@ -138,7 +139,7 @@ static bnn_code find_plan(const char *name, char path[4200], bnn_error *err) {
     }
     return bnn_fail(err, BNN_ERR_ARGUMENT,
                     "%s: there is no such file, and no plan of that name comes with the program "
-                    "(bibench, quick, training-cost)",
+                    "(bibench, quick, training-cost, complexity)",
                     name);
 }
 
