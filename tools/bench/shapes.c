@@ -44,7 +44,8 @@ bnn_code bnn_bench_shapes(const bnn_bench *bench, bnn_bench_setting setting,
     for (size_t i = 0; code == BNN_OK && i < bnn_graph_node_count(net.graph); i++) {
         bnn_layer_row row;
         const bnn_node *node = bnn_graph_node(net.graph, i);
-        if (node->op == &bnn_conv_op && bnn_layer_row_at(net.graph, i, setting.batch_size, &row) && row.binary) {
+        if (node->op == &bnn_conv_op && bnn_layer_row_at(net.graph, i, setting.batch_size, &row) &&
+            row.binary) {
             bnn_conv shape = bnn_conv_of(net.graph, node);
             add_once(&shape, out, count);
         }

@@ -6,8 +6,8 @@
 
 #include "tools/train/trainer.h"
 
-/* To stdout: layers and counts of the network as it is deployed, for one image; `bytes` are those of
- * the training (bnn_train_plan). */
+/* To stdout: layers and counts of the network as it is deployed, for one image; `bytes` are those
+ * of the training (bnn_train_plan). */
 void bnn_plan_table_print(const bnn_train_settings *s, const bnn_params *params, const bnn_net *net,
                           size_t bytes);
 /* The same as JSON (tools/run/plan_counts.h); NULL when memory is out. */
