@@ -50,6 +50,29 @@ static bnn_code check_operands(const bnn_translation *t, const bnn_node *node) {
     return BNN_OK;
 }
 
+/* One input of floats, or where the format says `integers` numbers of tokens. A file's network may
+ * be one that no builder makes. */
+static bnn_code check_inputs(const bnn_translation *t, int integers) {
+    const bnn_inference *plain = &t->plain;
+    int floats = plain->input_count == 1 && bnn_dtype_of(t->graph, plain->inputs[0]) == BNN_F32;
+    int tokens = plain->input_count <= BNN_TRANSLATION_MOST_INPUTS;
+    for (int i = 0; i < plain->input_count; i++) {
+        const bnn_shape s = bnn_shape_of(t->graph, plain->inputs[i]);
+        tokens &= bnn_dtype_of(t->graph, plain->inputs[i]) == BNN_I32 && s.h == 1 && s.c == 1;
+    }
+    if (!floats && !integers) {
+        return bnn_fail(t->err, BNN_ERR_UNSUPPORTED,
+                        "a %s sees more than floats, which only the formats packed, onnx and lce "
+                        "know",
+                        t->request->spec->arch->name);
+    }
+    return floats || tokens
+               ? BNN_OK
+               : bnn_fail(t->err, BNN_ERR_UNSUPPORTED,
+                          "the network's inputs are neither one of floats nor numbers of tokens, "
+                          "so it is none that was trained here; use the format packed");
+}
+
 bnn_code bnn_translation_start(const bnn_export_request *request, int integers,
                                bnn_export_report *report, bnn_translation *t, bnn_error *err) {
     *report = (bnn_export_report){0};
@@ -66,13 +89,7 @@ bnn_code bnn_translation_start(const bnn_export_request *request, int integers,
                                    BNN_HEADS, boxes ? heads.output : NULL, &t->plain, err);
     }
     t->graph = t->plain.graph;
-    if (code == BNN_OK && !integers &&
-        (t->plain.input_count != 1 || bnn_dtype_of(t->graph, t->plain.inputs[0]) != BNN_F32)) {
-        code =
-            bnn_fail(err, BNN_ERR_UNSUPPORTED,
-                     "a %s sees more than floats, which only the formats packed, onnx and lce know",
-                     request->spec->arch->name);
-    }
+    code = code == BNN_OK ? check_inputs(t, integers) : code;
     for (size_t i = 0; code == BNN_OK && i < bnn_graph_node_count(t->graph); i++) {
         code = check_operands(t, bnn_graph_node(t->graph, i));
     }

@@ -19,9 +19,10 @@ typedef struct bnn_translation {
     bnn_error *err;
 } bnn_translation;
 
-/* Free it in any case. Of a detector the plain network ends in its heads (heads.h). Unless the
- * format says `integers`, a network is refused that sees several inputs, or others than floats.
- * Refuses nodes that read constants where values belong, or the
+enum { BNN_TRANSLATION_MOST_INPUTS = 3 }; /* numbers, segments and a mask of tokens */
+/* Free it in any case. Of a detector the plain network ends in its heads (heads.h). Refuses a
+ * network that sees others than one input of floats [1,h,w,C] or, if the format says `integers`,
+ * several of numbers of tokens [1,1,T,1]; and nodes that read constants where values belong, or the
  * other way round: files may hold networks that no builder makes. */
 bnn_code bnn_translation_start(const bnn_export_request *request, int integers,
                                bnn_export_report *report, bnn_translation *t, bnn_error *err);

@@ -102,35 +102,32 @@ static bnn_code put_outputs(bnn_lce *l, int count) {
     return code;
 }
 
-/* Floats as they are, of one input; numbers of tokens [1,T]. */
-static bnn_code put_input(bnn_lce *l, bnn_t in, int of) {
+_Static_assert((int)BNN_TRANSLATION_MOST_INPUTS <= (int)BNN_TFL_PORTS,
+               "a model has room for all inputs");
+
+/* Floats as they are; numbers of tokens [1,T]. */
+static void put_input(bnn_lce *l, bnn_t in) {
     const bnn_shape s = bnn_shape_of(l->t.graph, in);
     const int integers = bnn_dtype_of(l->t.graph, in) == BNN_I32;
-    if (integers ? s.h != 1 || s.c != 1 : of != 1 || bnn_dtype_of(l->t.graph, in) != BNN_F32) {
-        return bnn_fail(l->t.err, BNN_ERR_UNSUPPORTED,
-                        "the network's inputs are neither one of floats nor numbers of tokens, so "
-                        "it is none that was trained here; use the format packed");
-    }
     const int t = integers ? bnn_tfl_input(&l->model, bnn_graph_name_of(l->t.graph, in),
                                            BNN_TFL_INT, (bnn_tfl_shape){2, {1, s.w}})
                            : bnn_tfl_input(&l->model, "input", BNN_TFL_FLOAT, bnn_lce_shape(s));
     bnn_lce_set(l, in, t, 0);
-    return BNN_OK;
 }
 
 static bnn_code put_network(bnn_lce *l) {
     const bnn_inference *plain = &l->t.plain;
     const int outputs = l->t.request->spec->task->boxes ? BNN_HEADS : 1;
     bnn_code code = find_readers(l);
-    if (code == BNN_OK && (plain->input_count > BNN_TFL_PORTS || plain->output_count != outputs)) {
-        code = bnn_fail(l->t.err, BNN_ERR_UNSUPPORTED, "a network of several inputs or outputs");
+    if (code == BNN_OK && (plain->output_count != outputs)) {
+        code = bnn_fail(l->t.err, BNN_ERR_UNSUPPORTED, "a network of several outputs");
     }
     if (code != BNN_OK) {
         return code;
     }
     bnn_tfl_start(&l->model, l->t.arena);
-    for (int i = 0; code == BNN_OK && i < plain->input_count; i++) {
-        code = put_input(l, plain->inputs[i], plain->input_count);
+    for (int i = 0; i < plain->input_count; i++) {
+        put_input(l, plain->inputs[i]);
     }
     for (size_t i = 0; code == BNN_OK && i < bnn_graph_node_count(l->t.graph); i++) {
         code = put_node(l, bnn_graph_node(l->t.graph, i));

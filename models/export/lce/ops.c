@@ -12,9 +12,7 @@ bnn_code bnn_lce_sign(bnn_lce *l, const bnn_node *node) {
     const bnn_shape s = shape_of(l, node->in[0]);
     int y = x.tensor;
     if (!x.clean) { /* -0.0 + 0.0 is +0.0 */
-        int zero =
-            bnn_lce_floats(l, "zero", bnn_lce_list(1), bnn_translation_filled(&l->t, 1, 0.0f));
-        y = bnn_lce_op(l, node, BNN_TFL_ADD, y, zero, bnn_lce_shape(s));
+        y = bnn_lce_op(l, node, BNN_TFL_ADD, y, bnn_lce_number(l, "zero", 0.0f), bnn_lce_shape(s));
     }
     bnn_lce_set(l, node->out[0], bnn_lce_quantize(l, node, y, s), 1);
     return BNN_OK;
@@ -66,9 +64,8 @@ bnn_code bnn_lce_clamp(bnn_lce *l, const bnn_node *node) {
     for (int upper = 0; upper < 2; upper++) {
         const float bound = upper ? bounds.hi : bounds.lo;
         if (isfinite(bound)) {
-            int constant = bnn_lce_floats(l, "bound", bnn_lce_list(1),
-                                          bnn_translation_filled(&l->t, 1, bound));
-            y = bnn_lce_op(l, node, upper ? BNN_TFL_MINIMUM : BNN_TFL_MAXIMUM, y, constant, shape);
+            y = bnn_lce_op(l, node, upper ? BNN_TFL_MINIMUM : BNN_TFL_MAXIMUM, y,
+                           bnn_lce_number(l, "bound", bound), shape);
         }
     }
     bnn_lce_set(l, node->out[0], y, x.clean);
@@ -113,8 +110,7 @@ bnn_code bnn_lce_max_pool(bnn_lce *l, const bnn_node *node) {
         after[i] = after[i] > 0 ? after[i] : 0;
     }
     if (pad || after[0] || after[1]) {
-        low =
-            bnn_lce_floats(l, "low", bnn_lce_list(1), bnn_translation_filled(&l->t, 1, -INFINITY));
+        low = bnn_lce_number(l, "low", -INFINITY);
     }
     t = bnn_lce_pad(l, node, t, BNN_TFL_FLOAT, &x, before, after, low);
     const bnn_tfl_op op = {.code = BNN_TFL_MAX_POOL_2D,
@@ -144,9 +140,7 @@ bnn_code bnn_lce_global_max(bnn_lce *l, const bnn_node *node) {
     const bnn_lce_value x = l->values[node->in[0]];
     int y = bnn_lce_reduce(l, node, BNN_TFL_REDUCE_MAX, x.tensor, 2, (int[]){1, 2}, shape);
     if (shift != 0.0f) {
-        int b =
-            bnn_lce_floats(l, "shift", bnn_lce_list(1), bnn_translation_filled(&l->t, 1, shift));
-        y = bnn_lce_op(l, node, BNN_TFL_ADD, y, b, shape);
+        y = bnn_lce_op(l, node, BNN_TFL_ADD, y, bnn_lce_number(l, "shift", shift), shape);
     }
     bnn_lce_set(l, node->out[0], y, x.clean || shift != 0.0f);
     return BNN_OK;
@@ -196,12 +190,7 @@ bnn_code bnn_lce_batch_product(bnn_lce *l, const bnn_node *node) {
                                 (bnn_tfl_shape){4, {1, 1, s.h * s.w, s.c}});
     }
     const bnn_tfl_shape rows = {4, {1, 1, y.h * y.w, y.c}};
-    const bnn_tfl_op op = {.code = BNN_TFL_BATCH_MATMUL,
-                           .in = {in[0], in[1]},
-                           .in_count = 2,
-                           .option_count = 1,
-                           .options = {{.id = 1, .bytes = 1, .value = 1}}}; /* transposed */
-    int t = bnn_tfl_add(&l->model, &op, bnn_lce_name(l, node, NULL), BNN_TFL_FLOAT, rows);
+    int t = bnn_lce_matmul(l, node, in[0], in[1], 1, rows);
     bnn_lce_set(l, node->out[0], bnn_lce_reshape(l, node, t, rows, bnn_lce_shape(y)), 0);
     return BNN_OK;
 }

@@ -49,9 +49,15 @@ int bnn_lce_floats(bnn_lce *l, const char *name, bnn_tfl_shape shape, const floa
 int bnn_lce_ints(bnn_lce *l, const char *name, int count, const int *values);
 /* "LAYER.role" of the node's layer, or without a role "LAYER". */
 const char *bnn_lce_name(const bnn_lce *l, const bnn_node *node, const char *role);
-/* An op of one or two operands (the second may be missing), whose result are floats. */
+int bnn_lce_number(bnn_lce *l, const char *name, float value); /* a float, [1] */
+/* An op of one or two operands (the second may be missing), whose result are floats... */
 int bnn_lce_op(bnn_lce *l, const bnn_node *node, bnn_tfl_code code, int a, int b,
                bnn_tfl_shape shape);
+/* ...or of another type. */
+int bnn_lce_op_of(bnn_lce *l, const bnn_node *node, bnn_tfl_code code, int a, int b,
+                  bnn_tfl_type type, bnn_tfl_shape shape);
+/* Matrices of the last two axes: a b, or with `turned` a b'. */
+int bnn_lce_matmul(bnn_lce *l, const bnn_node *node, int a, int b, int turned, bnn_tfl_shape shape);
 /* Channels of y times a (none: NULL; ones are left out), plus b. */
 int bnn_lce_scaled(bnn_lce *l, const bnn_node *node, int y, bnn_shape shape, const float *a,
                    const float *b);

@@ -10,17 +10,6 @@ static bnn_shape shape_of(const bnn_lce *l, bnn_t t) {
     return bnn_shape_of(l->t.graph, t);
 }
 
-/* An op of two operands, and what it makes. */
-static int op_of(bnn_lce *l, const bnn_node *node, bnn_tfl_code code, int a, int b,
-                 bnn_tfl_type type, bnn_tfl_shape shape) {
-    const bnn_tfl_op op = {.code = code, .in = {a, b}, .in_count = b == BNN_TFL_NONE ? 1 : 2};
-    return bnn_tfl_add(&l->model, &op, bnn_lce_name(l, node, NULL), type, shape);
-}
-
-static int number(bnn_lce *l, const char *name, float value) {
-    return bnn_lce_floats(l, name, bnn_lce_list(1), bnn_translation_filled(&l->t, 1, value));
-}
-
 /* ---- tables ---- */
 
 /* Rows of floats, or of bytes of which only those that are read become floats: [1,T,C]. */
@@ -30,12 +19,12 @@ static int rows(bnn_lce *l, const bnn_node *node, int ids, int tokens) {
     const char *name = bnn_lce_name(l, node, "weight");
     if (bnn_dtype_of(l->t.graph, node->in[0]) == BNN_F32) {
         int floats = bnn_lce_floats(l, name, table, bnn_translation_floats(&l->t, node->in[0]));
-        return op_of(l, node, BNN_TFL_GATHER, floats, ids, BNN_TFL_FLOAT, y);
+        return bnn_lce_op_of(l, node, BNN_TFL_GATHER, floats, ids, BNN_TFL_FLOAT, y);
     }
     int bytes = bnn_tfl_constant(&l->model, name, BNN_TFL_BYTE, table,
                                  bnn_translation_signs(&l->t, node->in[0]));
-    bytes = op_of(l, node, BNN_TFL_GATHER, bytes, ids, BNN_TFL_BYTE, y);
-    return op_of(l, node, BNN_TFL_CAST, bytes, BNN_TFL_NONE, BNN_TFL_FLOAT, y);
+    bytes = bnn_lce_op_of(l, node, BNN_TFL_GATHER, bytes, ids, BNN_TFL_BYTE, y);
+    return bnn_lce_op_of(l, node, BNN_TFL_CAST, bytes, BNN_TFL_NONE, BNN_TFL_FLOAT, y);
 }
 
 bnn_code bnn_lce_embedding(bnn_lce *l, const bnn_node *node) {
@@ -57,8 +46,8 @@ bnn_code bnn_lce_embedding(bnn_lce *l, const bnn_node *node) {
         const bnn_tfl_shape of_rows = {2, {(int)bnn_shape_count(shape_of(l, scale)), 1}};
         int factors = bnn_lce_floats(l, bnn_lce_name(l, node, "factor"), of_rows,
                                      bnn_translation_floats(&l->t, scale));
-        factors = op_of(l, node, BNN_TFL_GATHER, factors, ids, BNN_TFL_FLOAT,
-                        (bnn_tfl_shape){3, {1, to.w, 1}});
+        factors = bnn_lce_op_of(l, node, BNN_TFL_GATHER, factors, ids, BNN_TFL_FLOAT,
+                                (bnn_tfl_shape){3, {1, to.w, 1}});
         y = bnn_lce_op(l, node, BNN_TFL_MUL, y, factors, (bnn_tfl_shape){3, {1, to.w, to.c}});
     }
     y = bnn_lce_reshape(l, node, y, (bnn_tfl_shape){3, {1, to.w, to.c}}, bnn_lce_shape(to));
@@ -77,8 +66,8 @@ bnn_code bnn_lce_layer_norm(bnn_lce *l, const bnn_node *node) {
     const int away = bnn_lce_op(l, node, BNN_TFL_SUB, x, mean, map);
     int y = bnn_lce_op(l, node, BNN_TFL_MUL, away, away, map);
     y = bnn_lce_reduce(l, node, BNN_TFL_MEAN, y, 1, channels, row);
-    y = bnn_lce_op(l, node, BNN_TFL_ADD, y, number(l, "eps", bnn_translation_float(node, "eps")),
-                   row);
+    y = bnn_lce_op(l, node, BNN_TFL_ADD, y,
+                   bnn_lce_number(l, "eps", bnn_translation_float(node, "eps")), row);
     y = bnn_lce_op(l, node, BNN_TFL_SQRT, y, BNN_TFL_NONE, row);
     y = bnn_lce_op(l, node, BNN_TFL_DIV, away, y, map);
     y = bnn_lce_scaled(l, node, y, s, bnn_translation_floats(&l->t, node->in[1]),
@@ -93,9 +82,9 @@ bnn_code bnn_lce_gelu(bnn_lce *l, const bnn_node *node) {
     const bnn_tfl_shape map = bnn_lce_shape(shape_of(l, node->out[0]));
     const int x = bnn_lce_tensor(l, node->in[0]);
     const int y = bnn_lce_op(l, node, BNN_TFL_GELU, x, BNN_TFL_NONE, map);
-    int below = bnn_lce_op(l, node, BNN_TFL_MINIMUM, x, number(l, "zero", 0.0f), map);
-    below = bnn_lce_op(l, node, BNN_TFL_MAXIMUM, below, number(l, "bound", -1.0f), map);
-    below = bnn_lce_op(l, node, BNN_TFL_MUL, below, number(l, "least", FLT_MIN), map);
+    int below = bnn_lce_op(l, node, BNN_TFL_MINIMUM, x, bnn_lce_number(l, "zero", 0.0f), map);
+    below = bnn_lce_op(l, node, BNN_TFL_MAXIMUM, below, bnn_lce_number(l, "bound", -1.0f), map);
+    below = bnn_lce_op(l, node, BNN_TFL_MUL, below, bnn_lce_number(l, "least", FLT_MIN), map);
     bnn_lce_set(l, node->out[0], bnn_lce_op(l, node, BNN_TFL_ADD, y, below, map), 0);
     return BNN_OK;
 }
@@ -136,16 +125,6 @@ static int by_head(bnn_lce *l, const bnn_node *node, int k, const heads *h) {
     return transpose(l, node, x, s);
 }
 
-static int product(bnn_lce *l, const bnn_node *node, int a, int b, int turned,
-                   bnn_tfl_shape shape) {
-    const bnn_tfl_op op = {.code = BNN_TFL_BATCH_MATMUL,
-                           .in = {a, b},
-                           .in_count = 2,
-                           .option_count = turned,
-                           .options = {{.id = 1, .bytes = 1, .value = 1}}};
-    return bnn_tfl_add(&l->model, &op, bnn_lce_name(l, node, NULL), BNN_TFL_FLOAT, shape);
-}
-
 static bnn_code start(bnn_lce *l, const bnn_node *node, heads *h) {
     const bnn_shape s = shape_of(l, node->in[0]);
     const int count = bnn_translation_int(node, "heads");
@@ -156,20 +135,20 @@ static bnn_code start(bnn_lce *l, const bnn_node *node, heads *h) {
     }
     h->split = (bnn_tfl_shape){4, {1, count, s.w, s.c / count}};
     h->scored = (bnn_tfl_shape){4, {1, count, s.w, s.w}};
-    int seen = op_of(l, node, BNN_TFL_NOT_EQUAL, bnn_lce_tensor(l, node->in[3]),
-                     bnn_lce_ints(l, "none", 1, (int[]){0}), BNN_TFL_BOOL, tokens);
-    seen = op_of(l, node, BNN_TFL_CAST, seen, BNN_TFL_NONE, BNN_TFL_FLOAT, tokens);
+    int seen = bnn_lce_op_of(l, node, BNN_TFL_NOT_EQUAL, bnn_lce_tensor(l, node->in[3]),
+                             bnn_lce_ints(l, "none", 1, (int[]){0}), BNN_TFL_BOOL, tokens);
+    seen = bnn_lce_op_of(l, node, BNN_TFL_CAST, seen, BNN_TFL_NONE, BNN_TFL_FLOAT, tokens);
     h->seen = bnn_lce_reshape(l, node, seen, tokens, of_all);
     const int q = by_head(l, node, 0, h), k = by_head(l, node, 1, h);
     h->v = by_head(l, node, 2, h);
-    h->scores = product(l, node, q, k, 1, h->scored);
+    h->scores = bnn_lce_matmul(l, node, q, k, 1, h->scored);
     return BNN_OK;
 }
 
 /* Values by the shares that tokens take of them, [1,1,T,C]. */
 static int join(bnn_lce *l, const bnn_node *node, const heads *h, int shares) {
     const bnn_tfl_shape s = h->split, joined = {4, {1, s.size[2], s.size[1], s.size[3]}};
-    const int y = transpose(l, node, product(l, node, shares, h->v, 0, s), joined);
+    const int y = transpose(l, node, bnn_lce_matmul(l, node, shares, h->v, 0, s), joined);
     return bnn_lce_reshape(l, node, y, joined, bnn_lce_shape(shape_of(l, node->out[0])));
 }
 
@@ -182,9 +161,10 @@ bnn_code bnn_lce_attention(bnn_lce *l, const bnn_node *node) {
     }
     const bnn_tfl_shape of_all = {4, {1, 1, 1, h.split.size[2]}};
     const float factor = 1.0f / sqrtf((float)h.split.size[3]);
-    int mask = bnn_lce_op(l, node, BNN_TFL_SUB, h.seen, number(l, "one", 1.0f), of_all);
-    mask = bnn_lce_op(l, node, BNN_TFL_MUL, mask, number(l, "masked", -BNN_MASKED), of_all);
-    int scores = bnn_lce_op(l, node, BNN_TFL_MUL, h.scores, number(l, "factor", factor), h.scored);
+    int mask = bnn_lce_op(l, node, BNN_TFL_SUB, h.seen, bnn_lce_number(l, "one", 1.0f), of_all);
+    mask = bnn_lce_op(l, node, BNN_TFL_MUL, mask, bnn_lce_number(l, "masked", -BNN_MASKED), of_all);
+    int scores =
+        bnn_lce_op(l, node, BNN_TFL_MUL, h.scores, bnn_lce_number(l, "factor", factor), h.scored);
     scores = bnn_lce_op(l, node, BNN_TFL_ADD, scores, mask, h.scored);
     const bnn_tfl_op op = {.code = BNN_TFL_SOFTMAX,
                            .in = {scores},
@@ -206,14 +186,14 @@ bnn_code bnn_lce_bi_attention(bnn_lce *l, const bnn_node *node) {
     if (code != BNN_OK) {
         return code;
     }
-    int shares =
-        op_of(l, node, BNN_TFL_GREATER, h.scores, number(l, "zero", 0.0f), BNN_TFL_BOOL, h.scored);
-    shares = op_of(l, node, BNN_TFL_CAST, shares, BNN_TFL_NONE, BNN_TFL_FLOAT, h.scored);
+    int shares = bnn_lce_op_of(l, node, BNN_TFL_GREATER, h.scores, bnn_lce_number(l, "zero", 0.0f),
+                               BNN_TFL_BOOL, h.scored);
+    shares = bnn_lce_op_of(l, node, BNN_TFL_CAST, shares, BNN_TFL_NONE, BNN_TFL_FLOAT, h.scored);
     shares = bnn_lce_op(l, node, BNN_TFL_MUL, shares, h.seen, h.scored);
     int y = join(l, node, &h, shares);
     if (own != 0.0f) {
-        const int v =
-            bnn_lce_op(l, node, BNN_TFL_MUL, operand(l, node, 2), number(l, "own", own), map);
+        const int v = bnn_lce_op(l, node, BNN_TFL_MUL, operand(l, node, 2),
+                                 bnn_lce_number(l, "own", own), map);
         y = bnn_lce_op(l, node, BNN_TFL_ADD, y, v, map);
     }
     bnn_lce_set(l, node->out[0], y, 0);

@@ -28,9 +28,28 @@ const char *bnn_lce_name(const bnn_lce *l, const bnn_node *node, const char *rol
     return role ? bnn_arena_format(l->t.arena, "%s.%s", layer, role) : layer;
 }
 
+int bnn_lce_number(bnn_lce *l, const char *name, float value) {
+    return bnn_lce_floats(l, name, bnn_lce_list(1), bnn_translation_filled(&l->t, 1, value));
+}
+
+int bnn_lce_op_of(bnn_lce *l, const bnn_node *node, bnn_tfl_code code, int a, int b,
+                  bnn_tfl_type type, bnn_tfl_shape shape) {
+    const bnn_tfl_op op = {.code = code, .in = {a, b}, .in_count = b == BNN_TFL_NONE ? 1 : 2};
+    return bnn_tfl_add(&l->model, &op, bnn_lce_name(l, node, NULL), type, shape);
+}
+
 int bnn_lce_op(bnn_lce *l, const bnn_node *node, bnn_tfl_code code, int a, int b,
                bnn_tfl_shape shape) {
-    const bnn_tfl_op op = {.code = code, .in = {a, b}, .in_count = b == BNN_TFL_NONE ? 1 : 2};
+    return bnn_lce_op_of(l, node, code, a, b, BNN_TFL_FLOAT, shape);
+}
+
+int bnn_lce_matmul(bnn_lce *l, const bnn_node *node, int a, int b, int turned,
+                   bnn_tfl_shape shape) {
+    const bnn_tfl_op op = {.code = BNN_TFL_BATCH_MATMUL,
+                           .in = {a, b},
+                           .in_count = 2,
+                           .option_count = turned,
+                           .options = {{.id = 1, .bytes = 1, .value = 1}}};
     return bnn_tfl_add(&l->model, &op, bnn_lce_name(l, node, NULL), BNN_TFL_FLOAT, shape);
 }
 

@@ -59,21 +59,12 @@ static bnn_onnx_port put_integers(bnn_onnx *o, bnn_t input) {
     return (bnn_onnx_port){name, 1, 1, {bnn_shape_of(o->t->graph, input).w}};
 }
 
-/* A file's network may be one that no builder makes. */
-static bnn_code put_inputs(bnn_onnx *o, bnn_onnx_port in[BNN_MAX_INPUTS]) {
+static void put_inputs(bnn_onnx *o, bnn_onnx_port in[BNN_TRANSLATION_MOST_INPUTS]) {
     const bnn_inference *plain = &o->t->plain;
-    const int integers = bnn_dtype_of(plain->graph, plain->inputs[0]) == BNN_I32;
-    int fits = plain->input_count == 1 || (integers && plain->input_count <= BNN_MAX_INPUTS);
-    for (int i = 0; fits && i < plain->input_count; i++) {
-        const bnn_shape s = bnn_shape_of(plain->graph, plain->inputs[i]);
-        fits = bnn_dtype_of(plain->graph, plain->inputs[i]) == (integers ? BNN_I32 : BNN_F32) &&
-               (!integers || (s.h == 1 && s.c == 1));
+    for (int i = 0; i < plain->input_count; i++) {
+        const int integers = bnn_dtype_of(plain->graph, plain->inputs[i]) == BNN_I32;
         in[i] = (integers ? put_integers : put_floats)(o, plain->inputs[i]);
     }
-    return fits ? BNN_OK
-                : bnn_fail(o->t->err, BNN_ERR_UNSUPPORTED,
-                           "the network's inputs are neither one of floats nor numbers of tokens, "
-                           "so it is none that was trained here; use the format packed");
 }
 
 /* A row a sample, or one of each of its points, [N,points,classes]. */
@@ -102,7 +93,8 @@ static bnn_code translate(bnn_onnx *o, const bnn_node *node) {
 }
 
 /* "logits", and of detectors "deltas". */
-static bnn_code finish(bnn_onnx *o, const char *path, const bnn_onnx_port in[BNN_MAX_INPUTS]) {
+static bnn_code finish(bnn_onnx *o, const char *path,
+                       const bnn_onnx_port in[BNN_TRANSLATION_MOST_INPUTS]) {
     const bnn_inference *plain = &o->t->plain;
     const int heads = o->t->request->spec->task->boxes;
     const size_t outs = heads ? BNN_HEADS : 1;
@@ -119,11 +111,11 @@ static bnn_code write(const bnn_export_request *request, const char *path,
                       bnn_export_report *report, bnn_error *err) {
     bnn_translation t;
     bnn_onnx o;
-    bnn_onnx_port in[BNN_MAX_INPUTS];
+    bnn_onnx_port in[BNN_TRANSLATION_MOST_INPUTS];
     bnn_code code = bnn_translation_start(request, 1, report, &t, err);
     if (code == BNN_OK) {
         bnn_onnx_start(&o, &t);
-        code = put_inputs(&o, in);
+        put_inputs(&o, in);
         for (size_t i = 0; code == BNN_OK && i < bnn_graph_node_count(t.graph); i++) {
             code = translate(&o, bnn_graph_node(t.graph, i));
         }
