@@ -34,7 +34,7 @@ static void check_network(size_t net, const char *algo) {
         read_model m = read_tflite(path);
         check_model(&m);
         ck_assert_uint_eq(report.bytes, m.size);
-        const read_tensor *x = &m.tensors[m.input], *y = &m.tensors[m.output];
+        const read_tensor *x = &m.tensors[m.inputs[0]], *y = &m.tensors[m.outputs[0]];
         ck_assert(x->rank == 4 && memcmp(x->shape, &input, sizeof input) == 0);
         ck_assert_int_eq(y->rank, nets[net].rank);
         ck_assert_uint_eq(y->count, bnn_spec_outputs(&d.spec));
@@ -66,9 +66,10 @@ START_TEST(heads) {
     const bnn_export_request request = {.spec = &d.spec, .network = d.network, .first_stage = 1};
     CK_CODE(bnn_export_lce.write(&request, model, &report, &err));
     read_model m = read_tflite(model);
-    check_model(&m);
-    const read_tensor *logits = &m.tensors[m.output], *deltas = &m.tensors[m.second];
+    check_ports(&m, 1, 2);
+    const read_tensor *logits = &m.tensors[m.outputs[0]], *deltas = &m.tensors[m.outputs[1]];
     ck_assert(logits->rank == 3 && logits->shape[1] == 90 && logits->shape[2] == 1);
+    ck_assert_str_eq(m.tensors[m.inputs[0]].name, "input");
     ck_assert_str_eq(deltas->name, "deltas");
     ck_assert(deltas->rank == 3 && deltas->shape[1] == 90 && deltas->shape[2] == 4);
     CK_CODE(bnn_export_beside(&bnn_export_lce, &d.spec, model, beside, sizeof beside, &err));
@@ -89,10 +90,9 @@ START_TEST(text) {
     text_network(&network, &device, 1);
     CK_CODE(export_network(&spec, &network, 0, 0, &report, &err));
     read_model m = read_tflite(path);
-    check_ops(&m);
-    ck_assert_int_eq(m.inputs, 2);
+    check_ports(&m, 2, 1);
     for (int i = 0; i < 2; i++) {
-        const read_tensor *in = &m.tensors[m.more[i]];
+        const read_tensor *in = &m.tensors[m.inputs[i]];
         ck_assert_str_eq(in->name, i ? "mask" : "ids");
         ck_assert(in->type == READ_INT && in->rank == 2 && in->shape[1] == TOKENS);
     }
