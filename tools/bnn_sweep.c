@@ -84,8 +84,8 @@ static bnn_program program = {
         "A PLAN is a JSON file that lists algorithms, networks, data sets, hyper-parameters and "
         "seeds; the name of one that comes with the program will do: bibench, quick, "
         "training-cost, complexity. Each combination is a cell: a training (bnn-train), its "
-        "evaluation "
-        "(bnn-eval), the counts of the network and, if the plan has the track, its speed "
+        "evaluation (bnn-eval), the counts of the network and, if the plan has the track, its "
+        "speed "
         "(bnn-bench). A SWEEP is the folder of a plan that was begun.\n"
         "plan prints the cells, with the time and the disk they take: of finished cells, or "
         "measured from a few real steps of each kind. run works on them, --jobs at a time; stop it "
@@ -312,9 +312,9 @@ static bnn_code check_begun(const bnn_sweep *sweep, bnn_error *err) {
 static bnn_code run(bnn_sweep *sweep, bnn_error *err) {
     char path[4200];
     snprintf(path, sizeof path, "%.4000s/" BNN_SWEEP_PLAN, sweep->folder);
-    bnn_code code = check_begun(sweep, err);
-    code = code == BNN_OK ? bnn_make_folder(sweep->folder, err) : code;
-    if (code == BNN_OK && (!is_folder(operands[1]) || data_dir)) {
+    bnn_code code = bnn_make_folder(sweep->folder, err);
+    if (code == BNN_OK && (!is_folder(operands[1]) || data_dir) &&
+        !(code = check_begun(sweep, err))) {
         code = write_plan(path, sweep->plan.root, err);
     }
     if (code != BNN_OK) {

@@ -163,8 +163,8 @@ static void not_evaluated(FILE *out, const bnn_report_run *run) {
           "<code>bnn-eval ",
           out);
     bnn_html_text(out, run->path);
-    fputs(strcmp(run->task->name, "classify") == 0 ? " --corruptions make</code>.</p>\n"
-                                                   : "</code>.</p>\n",
+    fputs(bnn_report_run_has_corruptions(run) ? " --corruptions make</code>.</p>\n"
+                                              : "</code>.</p>\n",
           out);
     bnn_html_section_end(out);
 }

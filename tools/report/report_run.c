@@ -6,8 +6,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "data_loaders/dataset.h"
 #include "models/model.h"
+#include "tools/run/data_spec.h"
 
 enum { LONGEST_COMMAND = 4400 };
 
@@ -84,6 +84,11 @@ void bnn_report_run_close(bnn_report_run *run) {
     run->arena = NULL;
 }
 
+int bnn_report_run_has_corruptions(const bnn_report_run *run) {
+    const bnn_dataset_info *data = bnn_dataset_find(run->config.data);
+    return data && bnn_data_has_corruptions(data);
+}
+
 int bnn_report_run_is_float(const bnn_report_run *run) {
     return strcmp(run->config.algo, BNN_FLOAT_ALGORITHM) == 0;
 }
@@ -110,9 +115,8 @@ bnn_code bnn_report_run_need(const bnn_report_run *run, const bnn_corruption_lis
                              bnn_error *err) {
     char first[LONGEST_COMMAND];
     const bnn_results *r = &run->results;
-    const bnn_dataset_info *data = bnn_dataset_find(run->config.data);
     command(run, list, first);
-    if (!data || strcmp(data->task, "classify") != 0 || strcmp(data->field[0].name, "image") != 0) {
+    if (!bnn_report_run_has_corruptions(run)) {
         return bnn_fail(err, BNN_ERR_ARGUMENT,
                         "%s: is of %s, and corruptions are of images of a class each", run->path,
                         run->config.data);

@@ -22,6 +22,8 @@ typedef struct bnn_report_run {
 bnn_code bnn_report_run_open(const char *path, bnn_report_run *out, bnn_error *err);
 void bnn_report_run_close(bnn_report_run *run);
 int bnn_report_run_is_float(const bnn_report_run *run);
+/* Is it of images, which can be corrupted? */
+int bnn_report_run_has_corruptions(const bnn_report_run *run);
 /* An error with the command that evaluates them, unless the run's results hold these corruptions,
  * whole. */
 bnn_code bnn_report_run_need(const bnn_report_run *run, const bnn_corruption_list *list,

@@ -18,6 +18,10 @@ static int has_boxes(const bnn_dataset_info *info) {
     return info->fields > 1 && is(info->field[1].name, "boxes");
 }
 
+int bnn_data_has_corruptions(const bnn_dataset_info *info) {
+    return is(info->task, "classify") && is(info->field[0].name, "image");
+}
+
 bnn_view bnn_view_for(const bnn_arch *arch, const bnn_dataset_info *info, int side) {
     if (!has_boxes(info)) {
         return (bnn_view){0};

@@ -24,6 +24,9 @@ bnn_view bnn_view_of(const bnn_spec *spec, const bnn_dataset_info *info);
 bnn_code bnn_data_choose(const bnn_dataset_info *info, const bnn_data_choice *choice,
                          bnn_dataset_options *options, bnn_error *err);
 
+/* Is it of images of a class each, which corruptions are of? */
+int bnn_data_has_corruptions(const bnn_dataset_info *info);
+
 /* Shape, classes, preparation and name, as the row has them. */
 void bnn_spec_of_info(bnn_spec *spec, const bnn_dataset_info *info);
 /* The same of the open set, and its classes' names; texts in the arena. */

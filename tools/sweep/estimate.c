@@ -347,12 +347,14 @@ bnn_code bnn_sweep_estimate(const bnn_sweep *sweep, int measure, FILE *out, json
     fprintf(out, "%-14s %-9s %-17s %-16s %-16s %5s %6s %9s %9s %10s %9s  %s\n", "group", "algo",
             "network", "data", "variant", "cells", "epochs", "s a step", "a cell", "all", "MiB",
             "time is");
+    const kind *bad = NULL; /* the first that cannot be trained, of so many */
     size_t impossible = 0;
     for (size_t i = 0; i < count && code == BNN_OK && !bnn_interrupted(); i++) {
         code = measure_kind(sweep, kinds, i, measure, err);
         if (code == BNN_OK) {
             print_kind(sweep, &kinds[i], out);
             impossible += kinds[i].impossible != NULL;
+            bad = !bad && kinds[i].impossible ? &kinds[i] : bad;
             json_array_append_new(rows, kind_json(sweep, &kinds[i]));
         }
     }
@@ -362,14 +364,11 @@ bnn_code bnn_sweep_estimate(const bnn_sweep *sweep, int measure, FILE *out, json
     *json = json_pack("{s:s, s:I, s:I, s:o}", "title", sweep->plan.title, "cells",
                       (json_int_t)sweep->plan.cell_count, "threads",
                       (json_int_t)bnn_sweep_threads(sweep), "kinds", rows);
-    for (size_t i = 0; i < count && code == BNN_OK && impossible; i++) {
-        if (kinds[i].impossible) {
-            const bnn_cell *cell = &sweep->plan.cells[kinds[i].cell];
-            code = bnn_fail(err, BNN_ERR_ARGUMENT,
-                            "%zu of %zu lines cannot be trained; %s, %s %s %s: %s", impossible,
-                            count, cell->group->name, cell->algo, cell->arch, cell->data,
-                            kinds[i].impossible);
-        }
+    if (code == BNN_OK && bad) {
+        const bnn_cell *cell = &sweep->plan.cells[bad->cell];
+        code = bnn_fail(err, BNN_ERR_ARGUMENT,
+                        "%zu of %zu lines cannot be trained; %s, %s %s %s: %s", impossible, count,
+                        cell->group->name, cell->algo, cell->arch, cell->data, bad->impossible);
     }
     free(kinds);
     return code;

@@ -6,10 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "data_loaders/dataset.h"
 #include "engine/base/file.h"
-#include "models/model.h"
 #include "tools/cli/options.h"
+#include "tools/run/data_spec.h"
 #include "tools/run/run_data.h"
 #include "tools/sweep/plan_private.h"
 #include "tools/train/recipes.h"
@@ -23,10 +22,9 @@ static const char *const group_keys[] = {"name",  "tracks",   "algos",   "archs"
                                          "eval",  "minutes",  NULL};
 /* Of bnn-train and bnn-eval: what a sweep says itself. */
 static const char *const own_options[] = {
-    "algo",       "arch",        "data",         "data-dir", "seed",    "output",
-    "resume",     "overwrite",   "dry-run",      "config",   "help",    "list",
-    "man",        "overwrite",   "json",         "quiet",    "version", "predictions",
-    "detections", "save-inputs", "save-outputs", NULL};
+    "algo",      "arch",    "data",        "data-dir",   "seed",        "output",       "resume",
+    "overwrite", "dry-run", "config",      "help",       "list",        "man",          "json",
+    "quiet",     "version", "predictions", "detections", "save-inputs", "save-outputs", NULL};
 
 bnn_code bnn_plan_fail(const bnn_reader *r, const char *what) {
     return bnn_fail(r->err, BNN_ERR_FORMAT, "%s: %s%.*s%s%s", r->name, r->group ? "group '" : "",
@@ -149,7 +147,7 @@ static bnn_code check_corruptions(const bnn_reader *r, const bnn_plan *plan, siz
                                   const bnn_sweep_group *g) {
     for (size_t i = first; i < plan->cell_count && json_object_get(g->eval, "corruptions"); i++) {
         const bnn_dataset_info *data = bnn_dataset_find(plan->cells[i].data);
-        if (strcmp(data->task, "classify") != 0 || strcmp(data->field[0].name, "image") != 0) {
+        if (!bnn_data_has_corruptions(data)) {
             char what[120];
             snprintf(what, sizeof what, "of 'eval' are of images of a class each, and %s has none",
                      data->name);
