@@ -1,9 +1,8 @@
 #!/bin/sh
 # check_tidy BUILD [COMMITS]: clang-tidy 14 finds nothing (.clang-tidy) in the files that BUILD
-# compiles; each once, though some are compiled for several programs. Its analyzer, which takes nearly
-# all of the time, looks at those alone that the last COMMITS changed, or without COMMITS, or where
-# the history is not there, at all. Other versions have other checks, so without this one the test is
-# skipped (77).
+# compiles; each once, though some are compiled for several programs. Its analyzer takes nearly all of
+# the time: with COMMITS, and where the history is there, it looks only at what so many last commits
+# changed. Other versions have other checks, so without this one the test is skipped (77).
 set -eu
 build=$(cd "$1" && pwd)
 commits=${2:-}
