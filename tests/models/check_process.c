@@ -140,6 +140,18 @@ START_TEST(default_threads) {
 }
 END_TEST
 
+/* Of a team that belongs to a thread of another team, clang 14's OpenMP does not always tell
+ * ThreadSanitizer that it has joined: one run in thirty reports what happens one after the other.
+ */
+#if defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define NESTED_LEVELS 1
+#endif
+#endif
+#ifndef NESTED_LEVELS
+#define NESTED_LEVELS 2
+#endif
+
 /* From within the application's own parallel regions. */
 START_TEST(nested) {
     int wrong = 0;
@@ -335,7 +347,7 @@ int main(void) {
     tcase_add_loop_test(threads, anywhere, 0, 2);
     tcase_add_test(threads, chosen_for_all);
     tcase_add_test(threads, default_threads);
-    tcase_add_loop_test(threads, nested, 0, 2);
+    tcase_add_loop_test(threads, nested, 0, NESTED_LEVELS);
     tcase_add_test(threads, many_at_once);
     tcase_add_test(threads, one_at_a_time);
     tcase_add_loop_test(threads, file_may_change, 0, 2);
