@@ -12,6 +12,11 @@ bnn_code bnn_cuda_device(int index, bnn_device *device, bnn_error *err) {
     return absent(err);
 }
 
+bnn_code bnn_cuda_count(int *count, bnn_error *err) {
+    (void)count;
+    return absent(err);
+}
+
 bnn_code bnn_cublas_multiply(const bnn_stream *stream, const bnn_cublas_product *product,
                              const void *a, const void *b, void *c, bnn_error *err) {
     (void)stream;

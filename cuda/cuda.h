@@ -10,6 +10,9 @@
  * driver, the GPU. Streams of it may be used by one thread at a time. */
 bnn_code bnn_cuda_device(int index, bnn_device *device, bnn_error *err);
 
+/* GPUs of this machine, at least one; fails likewise. */
+bnn_code bnn_cuda_count(int *count, bnn_error *err);
+
 /* What products of bits are compared with. */
 typedef enum bnn_cublas_kind {
     BNN_CUBLAS_INT8, /* sums are int32 */

@@ -210,14 +210,19 @@ static void name_it(gpu *own, const struct cudaDeviceProp *properties) {
     bnn_cuda_table(&own->kernels, own->name);
 }
 
+static bnn_code count_gpus(int *count, bnn_error *err) {
+    const char *why = lacking(count);
+    return why ? bnn_fail(err, BNN_ERR_UNSUPPORTED, "no GPU can be used: %s", why) : BNN_OK;
+}
+
 static bnn_code open_gpu(int index, const bnn_device_ops *host, bnn_device *device,
                          bnn_error *err) {
     static gpu gpus[MOST_DEVICES];
     struct cudaDeviceProp properties;
     int count = 0;
-    const char *why = lacking(&count);
-    if (why) {
-        return bnn_fail(err, BNN_ERR_UNSUPPORTED, "no GPU can be used: %s", why);
+    bnn_code code = count_gpus(&count, err);
+    if (code != BNN_OK) {
+        return code;
     }
     if (index < 0 || index >= count || index >= MOST_DEVICES) {
         return bnn_fail(err, BNN_ERR_ARGUMENT, "there is no GPU %d: this machine's are 0 to %d",
@@ -258,5 +263,6 @@ __attribute__((visibility("default")))
 const bnn_cuda_entry bnn_cuda_library = {.version = BNN_VERSION,
                                          .kernels_bytes = sizeof(bnn_kernels),
                                          .device_ops_bytes = sizeof(bnn_device_ops),
+                                         .count = count_gpus,
                                          .open = open_gpu,
                                          .multiply = bnn_cuda_multiply};

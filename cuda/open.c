@@ -83,6 +83,12 @@ bnn_code bnn_cuda_device(int index, bnn_device *device, bnn_error *err) {
     return found->open(index, cpu.ops, device, err);
 }
 
+bnn_code bnn_cuda_count(int *count, bnn_error *err) {
+    const bnn_cuda_entry *found;
+    bnn_code code = find_entry(&found, err);
+    return code == BNN_OK ? found->count(count, err) : code;
+}
+
 bnn_code bnn_cublas_multiply(const bnn_stream *stream, const bnn_cublas_product *product,
                              const void *a, const void *b, void *c, bnn_error *err) {
     const bnn_cuda_entry *found;

@@ -24,7 +24,7 @@
 #include "tools/run/run_folder.h"
 #include "tools/cli/start.h"
 
-static bnn_device_choice where = {"cpu", "usual"};
+static bnn_device_choice where = {.device = "cpu", .precision = "usual"};
 static const char *arch, *algo, *data, *data_dir, *vocab, *test_genres, *years, *corruptions,
     *corruption, *frost_dir, *json_file, *predictions, *detections, *save_inputs, *save_outputs;
 static const char main_corruptions[] = "main";

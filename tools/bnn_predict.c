@@ -22,7 +22,7 @@
 
 enum { MOST_FILES = 10000, MOST_TOP = 100 };
 
-static bnn_device_choice where = {"cpu", "usual"};
+static bnn_device_choice where = {.device = "cpu", .precision = "usual"};
 static const char *json_file, *output, *category, *sentence, *second;
 static int64_t top = 5, threads = 0;
 static double least_score = 0.0;

@@ -21,7 +21,7 @@
 #include "tools/train/trainer.h"
 
 /* Values below an option's least mean "not chosen": the data set's recipe decides. */
-static bnn_device_choice where = {"cpu", "usual"};
+static bnn_device_choice where = {.device = "cpu", .precision = "usual"};
 static const char *algo = "reactnet", *arch = "resnet18", *data = "fashion_mnist", *data_dir;
 
 static const char *words, *category, *test_genres, *years, *vocab, *pool = "usual", *ties = "own";
@@ -276,6 +276,7 @@ static bnn_code settings_from_options(bnn_train_settings *s, bnn_error *err) {
         return bnn_fail(err, BNN_ERR_ARGUMENT, "--init-partial says nothing without --init-from");
     }
     const int own_threads = threads ? (int)threads : bnn_device_threads_beside(comm.beside);
+    where.local_rank = comm.local_rank;
     bnn_code code = bnn_device_chosen(&where, own_threads, &s->device, err);
     if (code != BNN_OK) {
         return code;

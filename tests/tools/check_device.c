@@ -13,6 +13,7 @@
 
 #include "tests/fixtures/device_training.h"
 #include "tests/fixtures/far_device.h"
+#include "tests/fixtures/forked_ranks.h"
 
 static void same_file(const subject *s, const char *name) {
     same_files(s, "cpu", "far", name);
@@ -107,6 +108,42 @@ START_TEST(text_is_the_cpu) {
 }
 END_TEST
 
+enum { RANKS = 3 };
+
+/* A process that goes by another number has the same files. */
+static void be_one_of_many(bnn_comm *comm, const void *job) {
+    const subject *given = job;
+    subject s = *given;
+    const char *why = NULL;
+    bnn_device cpu, far;
+    s.comm = comm;
+    ck_assert_msg(bnn_cpu_device(NULL, s.threads, &cpu, &why), "%s", why);
+    ck_assert_msg(far_device(THREADS, &far, &why), "%s", why);
+    train(&s, &cpu, path_of("cpu", ""), NULL);
+    train(&s, &far, path_of("far", ""), NULL);
+}
+
+/* Gradients reach the host, and come back: of one bucket or of several, clipped or not, averaged or
+ * not; the last batch is smaller than there are ranks. */
+START_TEST(ranks_are_the_cpu) {
+    subject s = {.arch = _i ? "pointnet" : "resnet20",
+                 .algorithm = _i ? "xnorpp" : "reactnet",
+                 .height = _i ? 1 : 12,
+                 .width = _i ? 24 : 12,
+                 .channels = _i ? 6 : 3,
+                 .epochs = 2,
+                 .accumulate = (size_t)(2 - _i),
+                 .optimizer = _i ? "sgd" : "adam",
+                 .threads = THREADS,
+                 .clip_grad_norm = _i ? 0.0 : 1.0,
+                 .ema = _i ? 0.9 : 0.0};
+    ck_assert_int_eq(forked_ranks(RANKS, be_one_of_many, &s), 0);
+    same_file(&s, "metrics.csv");
+    same_file(&s, "last.safetensors");
+    same_file(&s, "best.safetensors");
+}
+END_TEST
+
 /* Else nothing of the above would prove anything. */
 START_TEST(nobody_reads_it) {
     bnn_device far;
@@ -191,6 +228,7 @@ int main(void) {
     tcase_set_timeout(tcase, 300);
     tcase_add_loop_test(tcase, is_the_cpu, 0, algorithms);
     tcase_add_loop_test(tcase, text_is_the_cpu, 0, 2);
+    tcase_add_loop_test(tcase, ranks_are_the_cpu, 0, 2);
     tcase_add_test(tcase, nobody_reads_it);
     tcase_add_test(tcase, copies_take_their_time);
     tcase_add_test(tcase, one_device_a_network);

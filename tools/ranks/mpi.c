@@ -153,14 +153,13 @@ static void abort_all(const bnn_comm *comm) {
     MPI_Abort(channels_of(comm)->waited, EXIT_FAILURE);
 }
 
-/* Ranks that share this machine's memory. */
-static int count_beside(void) {
+/* Among the ranks that share this machine's memory. */
+static void look_beside(bnn_comm *comm) {
     MPI_Comm machine;
-    int beside = 1;
     MPI_Comm_split_type(MPI_COMM_WORLD, MPI_COMM_TYPE_SHARED, 0, MPI_INFO_NULL, &machine);
-    MPI_Comm_size(machine, &beside);
+    MPI_Comm_size(machine, &comm->beside);
+    MPI_Comm_rank(machine, &comm->local_rank);
     MPI_Comm_free(&machine);
-    return beside;
 }
 
 bnn_code bnn_ranks_open(bnn_comm *comm, bnn_error *err) {
@@ -177,7 +176,7 @@ bnn_code bnn_ranks_open(bnn_comm *comm, bnn_error *err) {
     channels *own = calloc(1, sizeof *own);
     MPI_Comm_rank(MPI_COMM_WORLD, &comm->rank);
     MPI_Comm_size(MPI_COMM_WORLD, &comm->size);
-    comm->beside = count_beside();
+    look_beside(comm);
     comm->room = calloc((size_t)comm->size * BNN_COMM_ROOM, sizeof *comm->room);
     if (!own || !comm->room) {
         free(own);

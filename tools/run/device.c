@@ -37,8 +37,17 @@ static bnn_code set_precision(const char *name, bnn_device *device, bnn_error *e
                : BNN_OK;
 }
 
-static bnn_code open_named(const char *name, int threads, bnn_device *device, bnn_error *err) {
-    const char *why;
+/* GPUs are dealt out to ranks that name none. */
+static bnn_code deal(int local_rank, int *index, bnn_error *err) {
+    int count = 1;
+    bnn_code code = local_rank > 0 ? bnn_cuda_count(&count, err) : BNN_OK;
+    *index = local_rank % count;
+    return code;
+}
+
+static bnn_code open_named(const bnn_device_choice *choice, int threads, bnn_device *device,
+                           bnn_error *err) {
+    const char *why, *name = choice->device;
     if (strcmp(name, "cpu") == 0) {
         return bnn_cpu_device(NULL, threads, device, &why)
                    ? BNN_OK
@@ -49,12 +58,13 @@ static bnn_code open_named(const char *name, int threads, bnn_device *device, bn
         return bnn_fail(err, BNN_ERR_ARGUMENT,
                         "--device is cpu, cuda or cuda:I, of the Ith GPU; not '%s'", name);
     }
-    return bnn_cuda_device(index, device, err);
+    bnn_code code = strcmp(name, "cuda") == 0 ? deal(choice->local_rank, &index, err) : BNN_OK;
+    return code == BNN_OK ? bnn_cuda_device(index, device, err) : code;
 }
 
 bnn_code bnn_device_chosen(const bnn_device_choice *choice, int threads, bnn_device *device,
                            bnn_error *err) {
-    bnn_code code = open_named(choice->device, threads, device, err);
+    bnn_code code = open_named(choice, threads, device, err);
     return code == BNN_OK ? set_precision(choice->precision, device, err) : code;
 }
 

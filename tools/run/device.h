@@ -7,8 +7,8 @@
 
 /* The option's help. */
 #define BNN_DEVICE_HELP                                                                            \
-    "Where to compute: cpu, or cuda or cuda:I, the first or Ith GPU of NVIDIA's. On a GPU, "       \
-    "results of floats differ in their last digits."
+    "Where to compute: cpu, or cuda or cuda:I, the first or Ith GPU of NVIDIA's (cuda is under "   \
+    "mpirun another one for each rank). On a GPU, results of floats differ in their last digits."
 
 #define BNN_PRECISION_HELP                                                                         \
     "How exact a GPU's products of floats are: at least as those of fp32, tf32 or bf16; usual is " \
@@ -19,6 +19,7 @@ extern const char *const bnn_precision_names[]; /* "usual" first; ends with NULL
 typedef struct bnn_device_choice {
     const char *device;    /* "cpu", "cuda" or "cuda:I" */
     const char *precision; /* one of the names */
+    int local_rank;        /* of this process (engine/comm.h): "cuda" is its GPU, in turns */
 } bnn_device_choice;
 
 /* The CPU with so many threads (bnn_cpu_device), or a GPU. */

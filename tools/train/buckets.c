@@ -1,7 +1,8 @@
 /* Gradients of all ranks add up while the backward goes on: as soon as those of neighbouring
  * parameters are there, their sum begins. In the order of parameters from the last to the first,
  * which is about that of the backward, and the same on all ranks, whatever the order is in which a
- * graph hands them over. */
+ * graph hands them over. The host adds up: from a GPU they come in its memory, and each bucket is
+ * waited for when the next one has been sent, so that the GPU has something to do meanwhile. */
 #include <stdlib.h>
 
 #include "tools/train/trainer_private.h"
@@ -34,6 +35,20 @@ static void add_param(bnn_trainer *t, size_t index, size_t least, int *open) {
     *open = values_of(t, b, &offset) < least;
 }
 
+static bnn_code open_way_to_host(bnn_trainer *t, bnn_error *err) {
+    const bnn_device *device = &t->set->device;
+    if (device->ops->host) {
+        t->host_sum = t->sum;
+        return BNN_OK;
+    }
+    t->host_sum =
+        device->ops->alloc(device, BNN_MEMORY_HOST, t->params->value_count * sizeof(float));
+    return t->host_sum && bnn_stream_start(&t->copies[0], device) &&
+                   bnn_stream_start(&t->copies[1], device)
+               ? BNN_OK
+               : bnn_fail(err, BNN_ERR_MEMORY, "out of memory for the sums of gradients");
+}
+
 bnn_code bnn_trainer_make_buckets(bnn_trainer *t, bnn_error *err) {
     const bnn_params *params = t->params;
     const size_t least_of_ranks = LEAST_SHARE * (size_t)t->comm->size;
@@ -55,11 +70,11 @@ bnn_code bnn_trainer_make_buckets(bnn_trainer *t, bnn_error *err) {
             open = 0;
         }
     }
-    bnn_code code = BNN_OK;
+    bnn_code code = open_way_to_host(t, err);
     for (size_t i = 0; code == BNN_OK && i < t->bucket_count; i++) {
         size_t offset, count = values_of(t, &t->buckets[i], &offset);
         t->buckets[i].missing = t->buckets[i].gradients;
-        code = t->comm->open_sum(t->comm, t->sum + offset, count, &t->sums[i], err);
+        code = t->comm->open_sum(t->comm, t->host_sum + offset, count, &t->sums[i], err);
     }
     return code;
 }
@@ -68,8 +83,14 @@ void bnn_trainer_free_buckets(bnn_trainer *t) {
     for (size_t i = 0; t->sums && i < t->bucket_count; i++) {
         t->comm->close_sum(t->comm, &t->sums[i]);
     }
+    if (t->host_sum != t->sum) {
+        t->set->device.ops->release(&t->set->device, BNN_MEMORY_HOST, t->host_sum);
+    }
+    bnn_stream_end(&t->copies[0]);
+    bnn_stream_end(&t->copies[1]);
     free(t->buckets);
     free(t->sums);
+    t->host_sum = NULL;
     t->buckets = NULL;
     t->sums = NULL;
 }
@@ -82,16 +103,45 @@ static bnn_bucket *bucket_of(bnn_trainer *t, const bnn_param *param) {
     return &t->buckets[i];
 }
 
-size_t bnn_trainer_gradient_ready(bnn_trainer *t, const bnn_param *param) {
+static void send_to_host(bnn_trainer *t, const bnn_stream *stream, size_t bucket) {
+    const bnn_stream *copy = &t->copies[bucket % 2];
+    size_t offset, count = values_of(t, &t->buckets[bucket], &offset);
+    if (t->host_sum != t->sum) {
+        copy->device.ops->follow(copy, stream);
+        bnn_mirror_get(copy, t->host_sum + offset, t->sum + offset, count);
+    }
+}
+
+/* An error of the device stays, and whoever asks for the step's loss is told. */
+static void begin_sums(bnn_trainer *t, size_t buckets) {
+    for (; t->buckets_begun < buckets; t->buckets_begun++) {
+        if (t->host_sum != t->sum) {
+            const bnn_stream *copy = &t->copies[t->buckets_begun % 2];
+            (void)copy->device.ops->finish(copy, NULL);
+        }
+        t->comm->start_sum(t->comm, &t->sums[t->buckets_begun]);
+    }
+}
+
+size_t bnn_trainer_gradient_ready(bnn_trainer *t, const bnn_stream *stream,
+                                  const bnn_param *param) {
+    const size_t under_way = t->host_sum != t->sum;
     bucket_of(t, param)->missing--;
-    while (t->buckets_begun < t->bucket_count && !t->buckets[t->buckets_begun].missing) {
-        t->buckets[t->buckets_begun].missing = t->buckets[t->buckets_begun].gradients;
-        t->comm->start_sum(t->comm, &t->sums[t->buckets_begun++]);
+    while (t->buckets_copied < t->bucket_count && !t->buckets[t->buckets_copied].missing) {
+        t->buckets[t->buckets_copied].missing = t->buckets[t->buckets_copied].gradients;
+        send_to_host(t, stream, t->buckets_copied++);
+        begin_sums(t, t->buckets_copied - under_way);
     }
     return t->comm->advance(t->comm, t->sums, t->buckets_begun, 0);
 }
 
+void bnn_trainer_fetch_bucket(const bnn_trainer *t, const bnn_stream *stream, size_t bucket) {
+    size_t offset, count = values_of(t, &t->buckets[bucket], &offset);
+    bnn_mirror_put(stream, t->sum + offset, t->host_sum + offset, count);
+}
+
 size_t bnn_trainer_wait_bucket(bnn_trainer *t) {
+    begin_sums(t, t->bucket_count);
     const size_t done = t->comm->advance(t->comm, t->sums, t->buckets_begun, 0);
     return done > t->buckets_done || done == t->bucket_count
                ? done

@@ -324,10 +324,9 @@ bnn_code bnn_trainer_finish_epoch(bnn_trainer *t, bnn_error *err) {
     char training[DESCRIPTION];
     int stopped = 0;
     bnn_code code = bnn_trainer_shown_to_host(t, err); /* is folded */
-    if (code != BNN_OK) {
+    if (code != BNN_OK || (code = bnn_trainer_share_buffers(t, err)) != BNN_OK) {
         return code;
     }
-    bnn_trainer_share_buffers(t);
     bnn_predictor_refresh(t->predictor, t->spec.phase);
     bnn_score_reset(&t->test);
     if (shared || bnn_trainer_writes(t)) {

@@ -17,6 +17,7 @@ static void move(bnn_trainer *t, const bnn_stream *stream, const bnn_param *para
 static void move_buckets(bnn_trainer *t, const bnn_stream *stream, size_t done) {
     for (; t->buckets_done < done; t->buckets_done++) {
         const bnn_bucket *b = &t->buckets[t->buckets_done];
+        bnn_trainer_fetch_bucket(t, stream, t->buckets_done);
         for (size_t i = b->first; i < b->end && t->set->clip_grad_norm == 0.0; i++) {
             const bnn_param *p = t->params->list[i];
             if (p->trainable) {
@@ -35,7 +36,7 @@ void bnn_trainer_update(void *self, const bnn_stream *stream, const bnn_param *p
         grad = t->sum + first;
     }
     if (t->last_batch && bnn_trainer_shared(t)) {
-        move_buckets(t, stream, bnn_trainer_gradient_ready(t, param));
+        move_buckets(t, stream, bnn_trainer_gradient_ready(t, stream, param));
     } else if (t->last_batch && t->set->clip_grad_norm == 0.0) {
         move(t, stream, param, grad);
     }
@@ -48,7 +49,7 @@ void bnn_trainer_no_gradients(bnn_trainer *t, const bnn_stream *stream) {
     for (size_t i = t->params->count; i-- > 0 && t->last_batch;) {
         const bnn_param *p = t->params->list[i];
         if (p->trainable && !p->frozen) {
-            move_buckets(t, stream, bnn_trainer_gradient_ready(t, p));
+            move_buckets(t, stream, bnn_trainer_gradient_ready(t, stream, p));
         }
     }
 }
@@ -71,7 +72,7 @@ void bnn_trainer_end_step(bnn_trainer *t, const bnn_stream *stream) {
     while (t->buckets_done < t->bucket_count) {
         move_buckets(t, stream, bnn_trainer_wait_bucket(t));
     }
-    t->buckets_begun = t->buckets_done = 0;
+    t->buckets_copied = t->buckets_begun = t->buckets_done = 0;
     if (t->set->clip_grad_norm > 0.0) {
         move_together(t, stream);
     }

@@ -27,27 +27,33 @@ bnn_code bnn_trainer_check_sizes(const bnn_trainer *t, bnn_error *err) {
                         "one; use another --batch-size or --limit-train",
                         tail, t->set->train->info->samples, ranks);
     }
-    return t->set->device.ops->host
+    return t->set->device.ops->host || !t->set->sync_bn
                ? BNN_OK
-               : bnn_fail(err, BNN_ERR_UNSUPPORTED, "several ranks train on CPUs only");
+               : bnn_fail(err, BNN_ERR_UNSUPPORTED,
+                          "--sync-bn is for ranks on CPUs; leave it out: each GPU then takes the "
+                          "statistics of its own part of a batch");
 }
 
 /* Ranks of different numbers drift apart without a word. */
 static bnn_code check_alike(const bnn_trainer *t, bnn_error *err) {
     const char *isa = t->set->device.kernels->name;
-    char own[64], first[64] = "";
-    snprintf(own, sizeof own, "%.15s %016llx %.8s %.8s %.8s", isa,
+    struct {
+        char isa[64], rest[64];
+    } own = {"", ""}, first;
+    snprintf(own.isa, sizeof own.isa, "%s", isa);
+    snprintf(own.rest, sizeof own.rest, "%016llx %.8s %.8s %.8s",
              (unsigned long long)bnn_hash_name(t->set->args), t->data.train, t->data.test,
              t->data.teacher);
-    snprintf(first, sizeof first, "%s", own);
-    t->comm->broadcast(t->comm, 0, first, sizeof first);
+    first = own;
+    t->comm->broadcast(t->comm, 0, &first, sizeof first);
     bnn_code code = BNN_OK;
-    if (strncmp(own, first, strlen(isa) + 1) != 0) {
+    if (strcmp(own.isa, first.isa) != 0) {
         code = bnn_fail(err, BNN_ERR_ARGUMENT,
-                        "rank %d computes with %s, rank 0 with %.*s, which rounds differently; cap "
-                        "both, as with BNN_ISA=avx2",
-                        t->comm->rank, isa, (int)strcspn(first, " "), first);
-    } else if (strcmp(own, first) != 0) {
+                        "rank %d computes with %s, rank 0 with %s, which rounds differently; %s",
+                        t->comm->rank, own.isa, first.isa,
+                        t->set->device.ops->host ? "cap both, as with BNN_ISA=avx2"
+                                                 : "give all ranks GPUs of one kind");
+    } else if (strcmp(own.rest, first.rest) != 0) {
         code = bnn_fail(err, BNN_ERR_ARGUMENT,
                         "rank %d was started with other arguments or other data than rank 0",
                         t->comm->rank);
@@ -137,12 +143,15 @@ bnn_code bnn_trainer_share_test(bnn_trainer *t, int *stopped, bnn_code code, bnn
     return BNN_OK;
 }
 
-void bnn_trainer_share_buffers(bnn_trainer *t) {
-    if (bnn_trainer_shared(t)) {
-        const size_t bytes = t->params->buffer_count * sizeof(float);
-        t->comm->broadcast(t->comm, 0, t->params->host_buffers, bytes);
-        if (t->shown != t->params) {
-            t->comm->broadcast(t->comm, 0, t->shown->host_buffers, bytes);
-        }
+bnn_code bnn_trainer_share_buffers(bnn_trainer *t, bnn_error *err) {
+    bnn_code code = bnn_trainer_shared(t) ? bnn_trainer_to_host(t, err) : BNN_OK;
+    if (code != BNN_OK || !bnn_trainer_shared(t)) {
+        return code;
     }
+    const size_t bytes = t->params->buffer_count * sizeof(float);
+    t->comm->broadcast(t->comm, 0, t->params->host_buffers, bytes);
+    if (t->shown != t->params) {
+        t->comm->broadcast(t->comm, 0, t->shown->host_buffers, bytes);
+    }
+    return bnn_trainer_to_device(t, err);
 }

@@ -30,9 +30,12 @@ typedef struct bnn_trainer {
     bnn_comm *comm, alone; /* the settings', or this one */
     bnn_bucket *buckets; /* [bucket_count], in the order of their sums: the last parameters first */
     bnn_sum *sums;       /* theirs */
-    size_t bucket_count, buckets_begun, buckets_done;
-    int stop;       /* a signal has come to any rank */
-    double *record; /* of a step, for the others */
+    /* How many are on their way to the host, in their sum, in the parameters. */
+    size_t bucket_count, buckets_copied, buckets_begun, buckets_done;
+    bnn_stream copies[2]; /* to the host, in turns, where memory is not its own */
+    float *host_sum;      /* `sum` on the host, which adds up; `sum` itself where it is there */
+    int stop;             /* a signal has come to any rank */
+    double *record;       /* of a step, for the others */
     bnn_spec spec;
     const bnn_task *task;
     bnn_params *params;
@@ -100,11 +103,13 @@ void bnn_trainer_end_step(bnn_trainer *t, const bnn_stream *stream);
  * them in any case. */
 bnn_code bnn_trainer_make_buckets(bnn_trainer *t, bnn_error *err);
 void bnn_trainer_free_buckets(bnn_trainer *t);
-/* The gradient of a step's last batch is in the sum. Returns how many buckets are done of this
- * step. */
-size_t bnn_trainer_gradient_ready(bnn_trainer *t, const bnn_param *param);
+/* The gradient of a step's last batch is in `sum`, by what `stream` was given so far. Returns how
+ * many buckets are done of this step. */
+size_t bnn_trainer_gradient_ready(bnn_trainer *t, const bnn_stream *stream, const bnn_param *param);
 /* Waits for at least one more. */
 size_t bnn_trainer_wait_bucket(bnn_trainer *t);
+/* A bucket that is done to `sum`, in the order of `stream`. */
+void bnn_trainer_fetch_bucket(const bnn_trainer *t, const bnn_stream *stream, size_t bucket);
 
 /* ranks.c: what ranks tell each other beside gradients. */
 static inline int bnn_trainer_shared(const bnn_trainer *t) {
@@ -124,7 +129,7 @@ bnn_code bnn_trainer_share_step(bnn_trainer *t, bnn_code code, bnn_error *err);
 /* The same of an evaluation, whose sums add up, unless rank 0 has done it alone. */
 bnn_code bnn_trainer_share_test(bnn_trainer *t, int *stopped, bnn_code code, bnn_error *err);
 /* What batch norms have seen on rank 0 counts for all (torch's DistributedDataParallel). */
-void bnn_trainer_share_buffers(bnn_trainer *t);
+bnn_code bnn_trainer_share_buffers(bnn_trainer *t, bnn_error *err);
 /* Has a signal come, to anybody? */
 int bnn_trainer_stopped(const bnn_trainer *t);
 
