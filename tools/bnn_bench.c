@@ -9,15 +9,16 @@
 #include "tools/bench/engines.h"
 #include "tools/cli/interrupt.h"
 #include "tools/cli/names.h"
+#include "tools/run/data_spec.h"
 #include "tools/run/find_model.h"
 #include "tools/run/outputs.h"
 #include "tools/cli/start.h"
 
 static const char *arch = "resnet18", *algo, *filter, *json_file, *compare, *data = "cifar10",
-                  *data_dir;
+                  *data_dir, *vocab, *years;
 static int64_t batch_size = 0, image_size = 0, points = 0, tokens = 0, classes = 0, threads = 0,
                repeat = 7;
-static bnn_device_choice where = {"cpu", "usual"};
+static bnn_device_choice where = {.device = "cpu", .precision = "usual"};
 static bool scaling, with_data;
 static const char *operands[2];
 
@@ -67,6 +68,10 @@ static bnn_option options[] = {
      .choices = bnn_dataset_names},
     {"data-dir", BNN_OPTION_STRING, &data_dir, "DIR", "Likewise: folder of its files.",
      .default_text = "where the system keeps Fashion-MNIST; others must be given"},
+    {"vocab", BNN_OPTION_STRING, &vocab, "FILE", "Likewise: the vocabulary of texts.",
+     .default_text = "vocab.txt in the data set's folder or one level up"},
+    {"years", BNN_OPTION_STRING, &years, "YEARS", "Likewise: of voc, 07+12, 2007 or 2012.",
+     .default_text = "07+12"},
     {"threads", BNN_OPTION_INT, &threads, "N", "Processors to use, on either side.",
      .default_text = "all for train, otherwise 1", .min = 1, .max = 1024},
     {"device", BNN_OPTION_STRING, &where.device, "NAME",
@@ -98,6 +103,8 @@ static const struct {
     {"with-data", TRAIN},
     {"data", TRAIN | DATA},
     {"data-dir", TRAIN | DATA},
+    {"vocab", TRAIN | DATA},
+    {"years", TRAIN | DATA},
 };
 
 static bnn_program program = {
@@ -180,7 +187,7 @@ static const char *first_given(const char *const *names) {
 static bnn_code check_options(const command *c, bnn_error *err) {
     static const char *const of_new[] = {"arch",   "algo",    "image-size", "points",
                                          "length", "classes", NULL};
-    static const char *const of_data[] = {"data", "data-dir", NULL};
+    static const char *const of_data[] = {"data", "data-dir", "vocab", "years", NULL};
     static const char *const of_shape[] = {"image-size", "points", "length", "classes", NULL};
     const char *name;
     for (size_t i = 0; i < sizeof limited / sizeof *limited; i++) {
@@ -322,6 +329,12 @@ static bnn_code name_device(const command *c, bnn_bench *bench, char *name, size
     return code;
 }
 
+static bnn_code choose_data(bnn_bench *bench, bnn_error *err) {
+    const bnn_dataset_info *info = bnn_dataset_find(data);
+    const bnn_data_choice choice = {.years = years, .vocab = vocab};
+    return bench->data ? bnn_data_choose(info, &choice, &bench->data_options, err) : BNN_OK;
+}
+
 static bnn_code prepare(const command *c, bnn_bench *bench, bnn_error *err) {
     static char kernels[BNN_VERSION_BYTES]; /* the report keeps it */
     const char *why;
@@ -358,6 +371,7 @@ static bnn_code prepare(const command *c, bnn_bench *bench, bnn_error *err) {
         return bnn_fail(err, BNN_ERR_MEMORY, "out of memory");
     }
     code = choose_engines(c, bench, err);
+    code = code == BNN_OK ? choose_data(bench, err) : code;
     return code == BNN_OK ? choose_algorithms(c, bench, err) : code;
 }
 
@@ -392,13 +406,15 @@ static bnn_code measure_to_file(const command *c, const bnn_bench *bench, bnn_er
     return code;
 }
 
-static bnn_code check_outputs(const command *c, bnn_outputs *outputs, bnn_error *err) {
+static bnn_code check_outputs(const command *c, const bnn_bench *bench, bnn_outputs *outputs,
+                              bnn_error *err) {
     bnn_outputs_read(outputs, "MODEL", operands[1]);
     bnn_outputs_result(outputs, "--json", &json_file);
     bnn_code code = bnn_outputs_check(outputs, err);
     if (code == BNN_OK && (with_data || c->bit == DATA) && json_file) {
         bnn_dataset *set = NULL;
-        code = bnn_dataset_open(bnn_dataset_find(data), data_dir, BNN_SPLIT_TRAIN, 0, &set, err);
+        code = bnn_dataset_open(bnn_dataset_find(data), data_dir, BNN_SPLIT_TRAIN,
+                                &bench->data_options, &set, err);
         code = code == BNN_OK ? bnn_outputs_spare_data(outputs, set, err) : code;
         bnn_dataset_close(set);
     }
@@ -419,7 +435,7 @@ static bnn_code work(bnn_error *err) {
         operands[1] = found.path;
     }
     if (c && code == BNN_OK && (code = prepare(c, &bench, err)) == BNN_OK &&
-        (code = check_outputs(c, &outputs, err)) == BNN_OK) {
+        (code = check_outputs(c, &bench, &outputs, err)) == BNN_OK) {
         code = measure_to_file(c, &bench, err);
     }
     bnn_outputs_free(&outputs);

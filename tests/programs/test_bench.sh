@@ -207,6 +207,12 @@ matches 'data: so many' '^  [0-9.]+ images/s$' table
 BNN_PYTHON=no-such-python measure 'data: nothing to compare with' 1 data --data imagenet \
     --data-dir . --batch-size 4 --case train --compare torchvision
 matches 'data: nothing to compare with' '^bnn-bench: note: .*no-such-python' notes
+mkdir -p texts/SST-2
+printf 'sentence\tlabel\na good one\t1\na bad one\t0\n' | tee texts/SST-2/dev.tsv >texts/SST-2/train.tsv
+printf '[PAD]\n[UNK]\n[CLS]\n[SEP]\na\ngood\nbad\none\n' >words.txt
+measure 'data: a vocabulary elsewhere' 2 data --data glue_sst2 --data-dir texts --vocab words.txt
+bad 'data: years of no photographs' '--years says nothing to --data cifar10' data \
+    --data-dir cifar --years 2007
 bad 'data: no photographs' '--compare goes with photographs, not with --data cifar10' data \
     --data-dir cifar --compare torchvision
 bad 'data: a network' '--arch says nothing to data' data --arch resnet20

@@ -4,6 +4,7 @@
 
 #include <stdbool.h>
 
+#include "data_loaders/dataset.h"
 #include "models/model.h"
 #include "tools/bench/energy.h"
 #include "tools/bench/report.h"
@@ -29,6 +30,7 @@ typedef struct bnn_bench {
     const bnn_engine *engines[BNN_BENCH_ENGINES + 1];    /* train, data, infer; NULL-terminated */
     bool scaling;                                        /* train */
     const char *data, *data_dir;                         /* data; train, with the loader: or NULL */
+    bnn_dataset_options data_options;                    /* likewise */
     bnn_energy *energy; /* infer: counters that can be read, or NULL */
 } bnn_bench;
 

@@ -27,7 +27,7 @@ static bnn_code set_up(void *self, char *version, bnn_error *err) {
     making *m = self;
     (void)version;
     bnn_code code = bnn_dataset_open(bnn_dataset_find(m->bench->data), m->bench->data_dir, m->split,
-                                     NULL, &m->dataset, err);
+                                     &m->bench->data_options, &m->dataset, err);
     for (int f = 0; code == BNN_OK && f < m->dataset->fields; f++) {
         m->out[f] = bnn_alloc_aligned(bnn_field_bytes(&m->dataset->field[f]));
         code = m->out[f] ? BNN_OK : bnn_fail(err, BNN_ERR_MEMORY, "out of memory for a sample");

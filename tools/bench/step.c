@@ -59,8 +59,8 @@ static bnn_code open_loader(const bnn_step_config *c, bnn_error *err) {
     bnn_dataset *dataset;
     bnn_loader_options options =
         bnn_train_loader_options(c->batch_size, 1, bnn_device_host_threads(&c->device, 0));
-    bnn_code code = bnn_dataset_open(bnn_dataset_find(c->data), c->data_dir, BNN_SPLIT_TRAIN, NULL,
-                                     &dataset, err);
+    bnn_code code = bnn_dataset_open(bnn_dataset_find(c->data), c->data_dir, BNN_SPLIT_TRAIN,
+                                     c->data_options, &dataset, err);
     if (code == BNN_OK) {
         code = bnn_loader_create(dataset, &options, &step.loader, err);
     }

@@ -2,6 +2,7 @@
 #ifndef BNN_TOOLS_BENCH_STEP_H
 #define BNN_TOOLS_BENCH_STEP_H
 
+#include "data_loaders/dataset.h"
 #include "models/model.h"
 #include "tools/bench/worker.h"
 #include "tools/run/device.h"
@@ -14,6 +15,7 @@ typedef struct bnn_step_config {
     const bnn_device_choice *where; /* as in bnn_bench */
     size_t batch_size;
     const char *data, *data_dir; /* a data set that the loader feeds from; NULL: one random batch */
+    const bnn_dataset_options *data_options; /* its */
 } bnn_step_config;
 
 /* Forward, backward, Adam. */

@@ -102,6 +102,7 @@ static bnn_code loader_overlap(const bnn_bench *bench, bnn_step_config *config, 
     }
     fed.data = bench->data;
     fed.data_dir = bench->data_dir;
+    fed.data_options = &bench->data_options;
     bnn_work work = bnn_step_work(&fed), other = bnn_step_work(config);
     return bnn_bench_pair(bench, &row, &work, "no loader", &other, STEPS_WITH_DATA, err);
 }
