@@ -39,16 +39,47 @@ static void *resolve(void *library, const char *name, void *function) {
     return symbol;
 }
 
+static void *open_blas(void) {
+    void *library = dlopen("libopenblas.so.0", RTLD_NOW | RTLD_LOCAL);
+    library = library ? library : dlopen("libopenblas.so", RTLD_NOW | RTLD_LOCAL);
+    return library ? library : open_any_variant();
+}
+
+/* The best kernels of OpenBLAS that this processor can run, by its own name for them. */
+static const char *best_core(void) {
+#if defined(__x86_64__)
+    return __builtin_cpu_supports("avx512dq") ? "SkylakeX"
+           : __builtin_cpu_supports("avx2")   ? "Haswell"
+                                              : NULL;
+#else
+    return NULL;
+#endif
+}
+
+/* A processor that is younger than OpenBLAS it takes for the oldest of all, Prescott. It decides
+ * while it is loaded, and can be told. */
+static void tell_core(void) {
+    char *(*core)(void);
+    void *library = open_blas();
+    if (library && best_core() && resolve(library, "openblas_get_corename", &core) &&
+        strcmp(core(), "Prescott") == 0) {
+        setenv("OPENBLAS_CORETYPE", best_core(), 0);
+    }
+    if (library) {
+        dlclose(library);
+    }
+}
+
 static bnn_code open_library(int threads, char *version, bnn_error *err) {
     void (*set_threads)(int);
     char *(*core)(void), *(*config)(void);
     char count[16];
+    setenv("OPENBLAS_NUM_THREADS", "1", 1);
+    tell_core();
     /* It starts its threads while it is loaded. */
     snprintf(count, sizeof count, "%d", threads);
     setenv("OPENBLAS_NUM_THREADS", count, 1);
-    void *library = dlopen("libopenblas.so.0", RTLD_NOW | RTLD_LOCAL);
-    library = library ? library : dlopen("libopenblas.so", RTLD_NOW | RTLD_LOCAL);
-    library = library ? library : open_any_variant();
+    void *library = open_blas();
     if (!library || !resolve(library, "cblas_sgemm", &sgemm) ||
         !resolve(library, "openblas_set_num_threads", &set_threads)) {
         return bnn_fail(err, BNN_ERR_UNSUPPORTED,
