@@ -35,7 +35,7 @@ tests/rules/check_tidy.sh build-clang 40 || status=$?
 [ $status = 0 ] || [ $status = 77 ] || exit $status
 tests/fuzz/run.sh 2
 tests/fuzz/coverage.sh
-ctest --test-dir build-clang --output-on-failure -j"$jobs" -R "$slow"
+ctest --test-dir build-clang --output-on-failure -j"$jobs" -R "$slow|^check_cuda_kernels\$"
 ctest --test-dir build-clang --output-on-failure -j"$jobs" -C levels -L '^levels$'
 status=0
 tests/neon.sh build-clang || status=$?

@@ -124,7 +124,7 @@ static plan lay_out(const bnn_device *device, const bnn_micro *micro, const bnn_
     p.channel_bytes = p.kb * micro->b1_w_bytes;
     p.group_bytes = ((p.panels - 1) * p.nr + p.tail_width) * p.channel_bytes;
     p.pixels = (size_t)s->n * (size_t)s->oh * (size_t)s->ow;
-    size_t tiles = 65536 / (p.kb * mr); /* of bits; packed they stay in L2 */
+    size_t tiles = micro->b1_block / (p.kb * mr);
     p.block_rows = mr * (tiles < 2 ? 2 : tiles > 16 ? 16 : tiles);
     p.blocks = bnn_ceil_div(p.pixels, p.block_rows);
     size_t segment = bnn_min_size(p.block_rows, (size_t)s->ow);

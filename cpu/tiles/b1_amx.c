@@ -103,6 +103,7 @@ const bnn_micro bnn_micro_amx = {
     .b1_enter = bnn_amx_enter,
     .b1_leave = bnn_amx_leave,
     .b1_mr = MR,
+    .b1_block = 131072,
     .b1_nr = 32,
     .b1_a_bytes = 8,
     .b1_w_bytes = 1,

@@ -119,13 +119,10 @@ static void multiply(size_t kb, size_t width, const uint8_t *tile, const uint8_t
 }
 
 const bnn_micro bnn_micro_vpopcntdq = {
-    BNN_AVX512_MICRO,
-    .mixed = &bnn_mixed_avx512,
-    .b1_mr = MR,
-    .b1_nr = 64,
-    .b1_a_bytes = 1,
-    .b1_w_bytes = 1,
-    .b1_pack_w = bnn_b1_pack_w_avx512,
+    BNN_AVX512_MICRO,    .mixed = &bnn_mixed_avx512,
+    .b1_mr = MR,         .b1_block = 65536,
+    .b1_nr = 64,         .b1_a_bytes = 1,
+    .b1_w_bytes = 1,     .b1_pack_w = bnn_b1_pack_w_avx512,
     .b1_tile = multiply,
 };
 

@@ -193,6 +193,7 @@ typedef struct bnn_micro {
      * b1_a_bytes a byte of K and pixel. Panels are 16, 32 or 64 channels wide (`width`), at most
      * b1_nr, and take b1_w_bytes a byte of K and channel, b1_open_bytes once they are opened. */
     size_t b1_mr, b1_nr, b1_a_bytes, b1_w_bytes, b1_open_bytes;
+    size_t b1_block; /* bytes of K and pixels that are packed at once, and stay in L2 */
     /* Channels: row j < n at w + j*kb; the rest of the width becomes zero. */
     void (*b1_pack_w)(size_t kb, size_t n, size_t width, const uint8_t *w, uint8_t *panel);
     /* What the tile takes of a packed panel: larger, so that it is made for a block of pixels at a
