@@ -83,14 +83,10 @@ static size_t lay_out(head *h, const bnn_micro *micro, const bnn_attention *s, i
     return used;
 }
 
-static const bnn_micro *micro_of(const bnn_stream *stream) {
-    const bnn_micro *micro = stream->device.kernels->micro;
-    return micro->heads != NULL ? micro->heads : micro;
-}
-
 size_t bnn_bi_attention_workspace(const bnn_stream *stream, const bnn_attention *s, int backward) {
     head h;
-    return (size_t)stream->device.threads * lay_out(&h, micro_of(stream), s, backward, NULL);
+    return (size_t)stream->device.threads *
+           lay_out(&h, stream->device.kernels->micro, s, backward, NULL);
 }
 
 /* ---- bits in other places ---- */
@@ -195,7 +191,6 @@ static size_t panel_at(const bnn_micro *micro, const filters *f, size_t first) {
 /* Integers are `all`, and more by twice each row's +1 where `more`, less twice the unequal bits. */
 static void pack_filters(const bnn_micro *micro, const uint64_t *rows, int32_t all, int more,
                          filters *f) {
-    int times = more - (micro->b1_less_w ? 1 : 0);
     for (size_t i = 0; i < f->n; i += 64) {
         size_t n = bnn_min_size(64, f->n - i);
         micro->b1_pack_w(8 * f->words, n, width_of(n), (const uint8_t *)(rows + i * f->words),
@@ -203,10 +198,10 @@ static void pack_filters(const bnn_micro *micro, const uint64_t *rows, int32_t a
     }
     for (size_t i = 0; i < f->n; i++) {
         int32_t ones = 0;
-        for (size_t w = 0; times != 0 && w < f->words; w++) {
+        for (size_t w = 0; more && w < f->words; w++) {
             ones += __builtin_popcountll(rows[i * f->words + w]);
         }
-        f->offset[i] = all + 2 * times * ones;
+        f->offset[i] = all + 2 * more * ones;
     }
 }
 
@@ -329,13 +324,11 @@ static void forward(const void *of, bnn_member me) {
     /* Rows behind the last, of which a tile counts what nobody reads. */
     memset(h.q + j->s->t * j->head_row, 0, 8 * PIXELS * j->head_row);
     memset(h.a, 0, 8 * PIXELS * j->line);
-    bnn_call(j->micro->b1_enter);
     while (bnn_next_run(j->items, me, &item, &last)) {
         for (; item < last; item++) {
             forward_head(j, &h, &c, item);
         }
     }
-    bnn_call(j->micro->b1_leave);
 }
 
 static job job_of(const bnn_stream *stream, const bnn_attention *s, const uint64_t *q,
@@ -343,7 +336,7 @@ static job job_of(const bnn_stream *stream, const bnn_attention *s, const uint64
     head h;
     size_t d = s->c / s->heads;
     return (job){.stream = stream,
-                 .micro = micro_of(stream),
+                 .micro = stream->device.kernels->micro,
                  .s = s,
                  .d = d,
                  .row = bnn_words(s->c),
@@ -353,7 +346,7 @@ static job job_of(const bnn_stream *stream, const bnn_attention *s, const uint64
                  .k = k,
                  .v = v,
                  .ws = ws,
-                 .ws_bytes = lay_out(&h, micro_of(stream), s, backward, NULL)};
+                 .ws_bytes = lay_out(&h, stream->device.kernels->micro, s, backward, NULL)};
 }
 
 static void run(job *j, size_t work, void (*part)(const void *of, bnn_member me)) {

@@ -36,8 +36,6 @@ typedef struct own {
     int32_t *class_at;    /* [block_rows] */
     float *xscale;        /* [block_rows] */
     int32_t *count;       /* [pixels of a finish][width] */
-    uint8_t *panel;       /* opened, and which filters that is */
-    const uint8_t *opened;
 } own;
 
 enum { COUNTS = 1024 }; /* finished at once: 4 KiB that stay in L1 */
@@ -55,10 +53,6 @@ static size_t thread_layout(const bnn_micro *micro, const bnn_conv *s, const pla
     mine->class_at = bnn_take(base, &used, p->block_rows * sizeof(int32_t));
     mine->xscale = bnn_take(base, &used, p->block_rows * sizeof(float));
     mine->count = bnn_take(base, &used, COUNTS * sizeof(int32_t));
-    mine->panel = NULL, mine->opened = NULL;
-    if (micro->b1_open_w != NULL) {
-        mine->panel = bnn_take(base, &used, p->nr * p->kb * micro->b1_open_bytes);
-    }
     return used;
 }
 
@@ -124,7 +118,7 @@ static plan lay_out(const bnn_device *device, const bnn_micro *micro, const bnn_
     p.channel_bytes = p.kb * micro->b1_w_bytes;
     p.group_bytes = ((p.panels - 1) * p.nr + p.tail_width) * p.channel_bytes;
     p.pixels = (size_t)s->n * (size_t)s->oh * (size_t)s->ow;
-    size_t tiles = micro->b1_block / (p.kb * mr);
+    size_t tiles = 65536 / (p.kb * mr); /* of bits; packed they stay in L2 */
     p.block_rows = mr * (tiles < 2 ? 2 : tiles > 16 ? 16 : tiles);
     p.blocks = bnn_ceil_div(p.pixels, p.block_rows);
     size_t segment = bnn_min_size(p.block_rows, (size_t)s->ow);
@@ -200,10 +194,9 @@ static void sum_taps(const bnn_conv *s, const plan *p, const uint64_t *w, size_t
     }
 }
 
-/* Offsets of filters first .. first+n for every class. Counts less the filter's own bits want these
- * taken back of the valid taps, in place of the others' added. */
-static void compute_offsets(const bnn_micro *micro, const bnn_conv *s, const plan *p,
-                            const uint64_t *w, size_t first, size_t n) {
+/* Offsets of filters first .. first+n for every class. */
+static void compute_offsets(const bnn_conv *s, const plan *p, const uint64_t *w, size_t first,
+                            size_t n) {
     int32_t *sum = p->tap_sums + first * p->taps;
     sum_taps(s, p, w + first * p->taps * bnn_words(p->cg), n, sum);
     const int32_t *all = sums_up_to(s, sum, n, s->kh, s->kw);
@@ -218,7 +211,7 @@ static void compute_offsets(const bnn_micro *micro, const bnn_conv *s, const pla
         int32_t *offset = p->offset + (size_t) class * (size_t)s->o + first;
         for (size_t j = 0; j < n; j++) {
             int32_t inside = to[j] - right[j] - below[j] + from[j];
-            offset[j] = valid + 2 * (micro->b1_less_w ? -inside : all[j] - inside);
+            offset[j] = valid + 2 * (all[j] - inside);
         }
     }
 }
@@ -228,7 +221,7 @@ static void pack_filters(const bnn_micro *micro, const bnn_conv *s, const plan *
                          const uint64_t *w, size_t group, size_t panel, const own *mine) {
     size_t words = bnn_words(p->cg), first = group * p->og + panel * p->nr;
     size_t n = bnn_min_size(p->nr, p->og - panel * p->nr);
-    compute_offsets(micro, s, p, w, first, n);
+    compute_offsets(s, p, w, first, n);
     for (size_t j = 0; j < n; j++) {
         uint8_t *row = mine->rows + j * p->kb, *to = row;
         for (size_t t = 0; t < p->taps; t++, to += p->tap_bytes) {
@@ -429,17 +422,10 @@ static void expect_result(const bnn_finish *f, size_t pixel, size_t pixels) {
 }
 
 static void block_times_panel(const bnn_micro *micro, const plan *p, size_t group, size_t panel,
-                              size_t first, size_t count, own *mine, const bnn_result *y) {
+                              size_t first, size_t count, const own *mine, const bnn_result *y) {
     size_t mr = micro->b1_mr, column = group * p->og + panel * p->nr;
     size_t width = panel + 1 == p->panels ? p->tail_width : p->nr;
     const uint8_t *w = p->filters + group * p->group_bytes + panel * p->nr * p->channel_bytes;
-    if (micro->b1_open_w != NULL) {
-        if (mine->opened != w) {
-            micro->b1_open_w(p->kb, width, w, mine->panel);
-            mine->opened = w;
-        }
-        w = mine->panel;
-    }
     bnn_finish f = {.n = bnn_min_size(p->nr, p->og - panel * p->nr), .width = width};
     f.count = mine->count, f.offset = p->offset + column, f.column = column;
     f.channels = p->groups * p->og, f.y = y;
@@ -474,7 +460,6 @@ static void multiply(const void *job, bnn_member me) {
     for (size_t i = 0; j->x->scale == NULL && i < p->block_rows; i++) {
         mine.xscale[i] = 1.0f;
     }
-    bnn_call(j->micro->b1_enter);
     while (bnn_next_run(j->items, me, &first, &last)) {
         for (size_t i = first * j->together; i < last * j->together; i++) {
             size_t panel = i % p->panels, group = i / p->panels % p->groups;
@@ -487,7 +472,6 @@ static void multiply(const void *job, bnn_member me) {
             block_times_panel(j->micro, p, group, panel, row, count, &mine, j->y);
         }
     }
-    bnn_call(j->micro->b1_leave);
 }
 
 void bnn_conv_forward_b1(const bnn_device *device, const bnn_micro *micro, const bnn_conv *s,

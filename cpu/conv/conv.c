@@ -3,18 +3,12 @@
  * driver of its own where groups are single channels. */
 #include "cpu/conv/conv.h"
 
-/* Large tiles want products that fill them; the bounds are where times cross (AMX against AVX-512
- * with VPOPCNTDQ). Only the shape decides. */
-static const bnn_micro *binary_micro(const bnn_micro *micro, const bnn_conv *s) {
-    int64_t pixels = (int64_t)s->n * s->oh * s->ow;
-    int64_t depth = (int64_t)s->kh * s->kw * (s->c / s->groups);
-    return micro->small == NULL || (pixels >= 256 && depth >= 1024) ? micro : micro->small;
-}
-
+/* Large tiles want products that fill them; the bounds are where times cross (AMX against AVX-512).
+ * Only the shape decides. */
 static const bnn_mixed *mixed_of(const bnn_micro *micro, const bnn_conv *s) {
     int64_t rows = (int64_t)s->n * s->ow * (bnn_conv_is_pixel_wise(s) ? s->oh : 1);
     int fills = s->c / s->groups >= 32 && s->o / s->groups >= 32 && rows > 8;
-    return micro->small == NULL || fills ? micro->mixed : micro->small->mixed;
+    return micro->small_mixed == NULL || fills ? micro->mixed : micro->small_mixed;
 }
 
 void bnn_conv_forward(const bnn_stream *stream, const bnn_conv *s, const bnn_operand *x,
@@ -30,7 +24,7 @@ void bnn_conv_forward(const bnn_stream *stream, const bnn_conv *s, const bnn_ope
     } else if (x->b1 == NULL && bnn_conv_is_linear(s)) {
         bnn_conv_forward_linear(device, micro, s, x, w, y);
     } else if (x->b1 != NULL) {
-        bnn_conv_forward_b1(device, binary_micro(micro, s), s, x, w, y, ws);
+        bnn_conv_forward_b1(device, micro, s, x, w, y, ws);
     } else if (bnn_conv_winograd_pays(s)) {
         bnn_conv_forward_winograd(device, micro, s, x->f32, w, y, ws);
     } else {
@@ -80,7 +74,7 @@ size_t bnn_conv_prepared_bytes(const bnn_stream *stream, const bnn_conv *s, int 
                     : bnn_conv_depthwise_prepared_bytes(s);
     }
     if (bits) {
-        return bnn_conv_b1_prepared_bytes(device, binary_micro(micro, s), s);
+        return bnn_conv_b1_prepared_bytes(device, micro, s);
     }
     if (bnn_conv_is_linear(s)) {
         return 0;
@@ -98,7 +92,7 @@ void bnn_conv_prepare(const bnn_stream *stream, const bnn_conv *s, const bnn_ope
     } else if (bnn_conv_is_depthwise(s)) {
         bnn_conv_prepare_depthwise(s, w, prepared);
     } else if (w->b1 != NULL) {
-        bnn_conv_prepare_b1(device, binary_micro(micro, s), s, w->b1, prepared, ws);
+        bnn_conv_prepare_b1(device, micro, s, w->b1, prepared, ws);
     } else if (bnn_conv_winograd_pays(s)) {
         bnn_conv_prepare_winograd(device, micro, s, w->f32, prepared, ws);
     } else if (!bnn_conv_is_linear(s)) {
@@ -130,5 +124,5 @@ size_t bnn_conv_workspace(const bnn_stream *stream, const bnn_conv *s, int bits)
     }
     size_t x = bnn_conv_mix_x_pays(s) ? bnn_conv_mix_x_bytes(device, mixed_of(micro, s), s)
                                       : bnn_conv_f32_bytes(device, micro, s);
-    return most(bnn_conv_b1_bytes(device, binary_micro(micro, s), s), most(x, weights));
+    return most(bnn_conv_b1_bytes(device, micro, s), most(x, weights));
 }

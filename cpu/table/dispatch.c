@@ -50,10 +50,10 @@ static const char *lacking_vpopcntdq(void) {
                : "avx512_vpopcntdq: this CPU lacks AVX-512 (F, BW, DQ, VL) or VPOPCNTDQ";
 }
 
-/* Whether the processor has tiles (CPUID leaf 7: BF16, TILE, INT8) and the system saves them (XCR0:
+/* Whether the processor has tiles (CPUID leaf 7: BF16, TILE) and the system saves them (XCR0:
  * configuration and data). Processors with AVX-512 have both instructions that this asks with. */
 static int has_tiles(void) {
-    const unsigned amx = 1u << 22 | 1u << 24 | 1u << 25, saved = 1u << 17 | 1u << 18;
+    const unsigned amx = 1u << 22 | 1u << 24, saved = 1u << 17 | 1u << 18;
     unsigned a, b, c, d = 0, low, high;
     if (!__get_cpuid_count(7, 0, &a, &b, &c, &d)) {
         return 0;
@@ -73,9 +73,9 @@ static void ask_for_tiles(void) {
 static const char *lacking_amx(void) {
     static pthread_once_t asked = PTHREAD_ONCE_INIT;
     if (lacking_vpopcntdq() != NULL || !has_tiles()) {
-        return "amx: this CPU lacks AMX (TILE, INT8, BF16) or AVX-512 with VPOPCNTDQ, or the "
-               "system "
-               "does not switch AMX on";
+        return "amx: this CPU lacks AMX (TILE, BF16) or AVX-512 with VPOPCNTDQ, or the system does "
+               "not "
+               "switch AMX on";
     }
     pthread_once(&asked, ask_for_tiles);
     if (!tiles_granted) {

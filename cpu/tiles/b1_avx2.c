@@ -382,7 +382,6 @@ const bnn_micro bnn_micro_avx2 = {
     .b1_expand = bnn_b1_expand_avx2,
     .mixed = &bnn_mixed_avx2,
     .b1_mr = MR,
-    .b1_block = 65536,
     .b1_nr = 64,
     .b1_a_bytes = 2,
     .b1_w_bytes = 2,

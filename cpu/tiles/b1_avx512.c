@@ -218,9 +218,9 @@ void bnn_b1_expand_avx512(size_t n, const uint64_t *row, size_t first, float sca
 }
 
 const bnn_micro bnn_micro_avx512 = {
-    BNN_AVX512_MICRO,    .mixed = &bnn_mixed_avx512, .b1_mr = MR,     .b1_block = 65536,
-    .b1_nr = 64,         .b1_a_bytes = PIXEL / 4,    .b1_w_bytes = 1, .b1_pack_w = pack_w,
-    .b1_pack_a = pack_a, .b1_tile = multiply,
+    BNN_AVX512_MICRO,    .mixed = &bnn_mixed_avx512, .b1_mr = MR,
+    .b1_nr = 64,         .b1_a_bytes = PIXEL / 4,    .b1_w_bytes = 1,
+    .b1_pack_w = pack_w, .b1_pack_a = pack_a,        .b1_tile = multiply,
 };
 
 #endif

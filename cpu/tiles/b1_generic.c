@@ -131,7 +131,6 @@ const bnn_micro bnn_micro_generic = {
     .b1_expand = bnn_b1_expand_generic,
     .mixed = &bnn_mixed_generic,
     .b1_mr = MR,
-    .b1_block = 65536,
     .b1_nr = 64,
     .b1_a_bytes = 1,
     .b1_w_bytes = 1,

@@ -307,7 +307,6 @@ const bnn_micro bnn_micro_neon = {
     .b1_expand = bnn_b1_expand_neon,
     .mixed = &bnn_mixed_neon,
     .b1_mr = MR,
-    .b1_block = 65536,
     .b1_nr = 64,
     .b1_a_bytes = 1,
     .b1_w_bytes = 1,

@@ -12,7 +12,7 @@ enum { MR = 4 };
 
 /* A panel is [kb / 8][width]: 64 bits of K of all channels side by side. Eight channels at a time:
  * a line of the panel, and few enough lines of the filters to stay in the cache until read out. */
-void bnn_b1_pack_w_avx512(size_t kb, size_t n, size_t width, const uint8_t *w, uint8_t *panel) {
+static void pack_w(size_t kb, size_t n, size_t width, const uint8_t *w, uint8_t *panel) {
     for (size_t first = 0; first < width; first += 8) {
         size_t count = first >= n ? 0 : n - first < 8 ? n - first : 8;
         for (size_t k = 0; k < kb; k += 8) {
@@ -118,12 +118,15 @@ static void multiply(size_t kb, size_t width, const uint8_t *tile, const uint8_t
     }
 }
 
-const bnn_micro bnn_micro_vpopcntdq = {
-    BNN_AVX512_MICRO,    .mixed = &bnn_mixed_avx512,
-    .b1_mr = MR,         .b1_block = 65536,
-    .b1_nr = 64,         .b1_a_bytes = 1,
-    .b1_w_bytes = 1,     .b1_pack_w = bnn_b1_pack_w_avx512,
-    .b1_tile = multiply,
-};
+#define VPOPCNTDQ_MICRO                                                                            \
+    BNN_AVX512_MICRO, .b1_mr = MR, .b1_nr = 64, .b1_a_bytes = 1, .b1_w_bytes = 1,                  \
+                      .b1_pack_w = pack_w, .b1_tile = multiply
+
+const bnn_micro bnn_micro_vpopcntdq = {VPOPCNTDQ_MICRO, .mixed = &bnn_mixed_avx512};
+
+/* A product of bits as one of bytes in tiles took as long on a quiet machine, and twice as long
+ * where a neighbour on the same core used its tiles, too. */
+const bnn_micro bnn_micro_amx = {VPOPCNTDQ_MICRO, .mixed = &bnn_mixed_amx,
+                                 .small_mixed = &bnn_mixed_avx512};
 
 #endif

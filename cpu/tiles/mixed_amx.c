@@ -8,12 +8,41 @@
 
 #if defined(__x86_64__) /* elsewhere this file is empty but for declarations */
 
+#include <immintrin.h>
 #include <string.h>
 
-#include "cpu/tiles/amx.h"
+enum { TILE_ROWS = 16, TILE_ROW = 64, TILE = TILE_ROWS * TILE_ROW };
+
+/* gcc's intrinsic does not tell the compiler that it reads memory. Numbers of tiles are literals,
+ * as the intrinsics want them. */
+#define load_tile(tile, from, stride)                                                              \
+    do {                                                                                           \
+        __asm__ volatile("" ::: "memory");                                                         \
+        _tile_loadd(tile, from, stride);                                                           \
+    } while (0)
 
 enum { MR = BNN_MIX_ROWS, NV = 2, LANES = 16, TABLE = 6, RUN = 144, STEP = 8 /* quads */ };
-enum { TERMS = 3, BLOCK = STEP * TABLE, ROW = BNN_TILE_ROW / 4 /* in floats */ };
+enum { TERMS = 3, BLOCK = STEP * TABLE, ROW = TILE_ROW / 4 /* in floats */ };
+
+/* All tiles are configured alike, once for a thread's share of a product: configuring costs more
+ * than a small tile's work, and a thread that keeps tiles makes every switch to another thread
+ * carry them. */
+static void enter(void) {
+    static const struct {
+        uint8_t palette, start_row, reserved[14];
+        uint16_t row_bytes[16];
+        uint8_t rows[16];
+    } config = {
+        .palette = 1,
+        .row_bytes = {64, 64, 64, 64, 64, 64, 64, 64},
+        .rows = {16, 16, 16, 16, 16, 16, 16, 16},
+    };
+    _tile_loadconfig(&config);
+}
+
+static void leave(void) {
+    _tile_release();
+}
 
 /* Four rows' quads to their terms, each a row of a block. */
 static inline void put_quads(__m512 quads, float *to, size_t step) {
@@ -85,14 +114,14 @@ static inline void expand(const uint32_t *codes, size_t place, size_t from, size
     code = _mm512_or_si512(code, _mm512_sll_epi32(_mm512_load_si512(high),
                                                   _mm_cvtsi32_si128((int)(4 * (STEP - shift)))));
     for (size_t quad = 0; quad < STEP; quad++) {
-        _mm512_store_si512(signs + 2 * quad * BNN_TILE_ROW, _mm512_permutexvar_epi32(code, first));
-        _mm512_store_si512(signs + (2 * quad + 1) * BNN_TILE_ROW,
+        _mm512_store_si512(signs + 2 * quad * TILE_ROW, _mm512_permutexvar_epi32(code, first));
+        _mm512_store_si512(signs + (2 * quad + 1) * TILE_ROW,
                            _mm512_permutexvar_epi32(code, second));
         code = _mm512_srli_epi32(code, 4);
     }
     for (size_t row = 0; from + STEP > to && row < 2 * STEP; row++) {
         if (row < 2 * from || row >= 2 * to) {
-            _mm512_store_si512(signs + row * BNN_TILE_ROW, _mm512_setzero_si512());
+            _mm512_store_si512(signs + row * TILE_ROW, _mm512_setzero_si512());
         }
     }
 }
@@ -106,7 +135,7 @@ typedef struct rows {
 static inline rows rows_of(const float *const *tables) {
     ptrdiff_t step = tables[1] - tables[0];
     int even = 1;
-    for (size_t i = 2; i < BNN_TILE_ROWS; i++) {
+    for (size_t i = 2; i < TILE_ROWS; i++) {
         even &= tables[i] - tables[i - 1] == step;
     }
     return (rows){tables, even ? (size_t)step * sizeof(float) : 0};
@@ -119,7 +148,7 @@ static inline const uint8_t *block_of(const rows *r, ptrdiff_t offset, uint8_t *
         *step = r->step;
         return (const uint8_t *)(r->tables[0] + offset);
     }
-    for (size_t i = 0; i < BNN_TILE_ROWS; i++) {
+    for (size_t i = 0; i < TILE_ROWS; i++) {
         memcpy(gathered + i * BLOCK * sizeof(float), r->tables[i] + offset, BLOCK * sizeof(float));
     }
     *step = BLOCK * sizeof(float);
@@ -132,7 +161,7 @@ typedef struct place {
     size_t codes, code, from, to;
 } place;
 
-static inline void expand_both(const bnn_mix *m, const place *p, uint8_t signs[NV][BNN_TILE]) {
+static inline void expand_both(const bnn_mix *m, const place *p, uint8_t signs[NV][TILE]) {
     expand(m->codes[0] + p->codes, p->code, p->from, p->to, signs[0]);
     expand(m->codes[m->vectors - 1] + p->codes, p->code, p->from, p->to, signs[1]);
 }
@@ -142,8 +171,8 @@ static inline void expand_both(const bnn_mix *m, const place *p, uint8_t signs[N
  * are more than sixteen rows. */
 static inline __attribute__((always_inline)) void add_blocks(const bnn_mix *m, size_t count,
                                                              const place *p, const int second) {
-    _Alignas(64) uint8_t signs[2][NV][BNN_TILE], gathered[2][TERMS * BNN_TILE];
-    const rows r[2] = {rows_of(m->tables), rows_of(m->tables + BNN_TILE_ROWS)};
+    _Alignas(64) uint8_t signs[2][NV][TILE], gathered[2][TERMS * TILE];
+    const rows r[2] = {rows_of(m->tables), rows_of(m->tables + TILE_ROWS)};
     expand_both(m, p, signs[0]);
     for (size_t i = 0; i < count; i++, p++) {
         const uint8_t *below = NULL, *above;
@@ -155,14 +184,14 @@ static inline __attribute__((always_inline)) void add_blocks(const bnn_mix *m, s
         if (i + 1 < count) {
             expand_both(m, p + 1, signs[(i + 1) % 2]);
         }
-        bnn_tile_load(6, signs[i % 2][0], BNN_TILE_ROW);
-        bnn_tile_load(7, signs[i % 2][1], BNN_TILE_ROW);
+        load_tile(6, signs[i % 2][0], TILE_ROW);
+        load_tile(7, signs[i % 2][1], TILE_ROW);
         for (size_t k = 0; k < TERMS; k++) {
-            bnn_tile_load(4, above + k * BNN_TILE_ROW, above_step);
+            load_tile(4, above + k * TILE_ROW, above_step);
             _tile_dpbf16ps(0, 4, 6);
             _tile_dpbf16ps(1, 4, 7);
             if (second) {
-                bnn_tile_load(5, below + k * BNN_TILE_ROW, below_step);
+                load_tile(5, below + k * TILE_ROW, below_step);
                 _tile_dpbf16ps(2, 5, 6);
                 _tile_dpbf16ps(3, 5, 7);
             }
@@ -175,8 +204,8 @@ static void store(const bnn_mix *m) {
     size_t step = NV * LANES * sizeof(float);
     _tile_stored(0, sums[0][0], step);
     _tile_stored(1, sums[0][1], step);
-    _tile_stored(2, sums[BNN_TILE_ROWS][0], step);
-    _tile_stored(3, sums[BNN_TILE_ROWS][1], step);
+    _tile_stored(2, sums[TILE_ROWS][0], step);
+    _tile_stored(3, sums[TILE_ROWS][1], step);
     for (size_t v = 0; v < m->vectors; v++) {
         __mmask16 in = (__mmask16)((1u << m->lanes[v]) - 1);
         for (size_t i = 0; i < m->rows; i++) {
@@ -207,7 +236,7 @@ static void tile(const bnn_mix *m) {
     _tile_zero(1);
     _tile_zero(2);
     _tile_zero(3);
-    if (m->rows > BNN_TILE_ROWS) {
+    if (m->rows > TILE_ROWS) {
         add_blocks(m, count, places, 1);
     } else {
         add_blocks(m, count, places, 0);
@@ -223,8 +252,8 @@ const bnn_mixed bnn_mixed_amx = {
     .filled = STEP,
     .row = 64,
     .run = RUN,
-    .enter = bnn_amx_enter,
-    .leave = bnn_amx_leave,
+    .enter = enter,
+    .leave = leave,
     .codes = bnn_mix_codes_avx512,
     .tables = tables,
     .tile = tile,

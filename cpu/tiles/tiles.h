@@ -136,11 +136,6 @@ typedef struct bnn_weighted {
 enum { BNN_WEIGHTED_ROWS = 256 };
 
 typedef struct bnn_micro {
-    /* Whose mixed product and binary tile do what is too small for these; NULL if nothing is. */
-    const struct bnn_micro *small;
-    /* Whose binary tile an attention's heads take, which are never larger; NULL: its own. */
-    const struct bnn_micro *heads;
-
     /* ---- float products ---- */
     size_t f32_mr, f32_nr;
     /* c[i][0..n) (+)= sum over t < taps, k < depth of a[t*lda + i][first + k] * b[t*depth + k][..].
@@ -185,25 +180,18 @@ typedef struct bnn_micro {
     void (*b1_expand)(size_t n, const uint64_t *row, size_t first, float scale, float *out);
 
     const bnn_mixed *mixed;
+    const bnn_mixed *small_mixed; /* for what is too small for that; NULL: nothing is */
 
     /* ---- binary product over rows of kb bytes; kb is a multiple of 8 ---- */
-    /* As bnn_mixed's. */
-    void (*b1_enter)(void), (*b1_leave)(void);
     /* b1_mr pixels (COUNTS / b1_nr of b1.c or a divisor) at a time; a packed tile of them takes
      * b1_a_bytes a byte of K and pixel. Panels are 16, 32 or 64 channels wide (`width`), at most
-     * b1_nr, and take b1_w_bytes a byte of K and channel, b1_open_bytes once they are opened. */
-    size_t b1_mr, b1_nr, b1_a_bytes, b1_w_bytes, b1_open_bytes;
-    size_t b1_block; /* bytes of K and pixels that are packed at once, and stay in L2 */
+     * b1_nr, and take b1_w_bytes a byte of K and channel. */
+    size_t b1_mr, b1_nr, b1_a_bytes, b1_w_bytes;
     /* Channels: row j < n at w + j*kb; the rest of the width becomes zero. */
     void (*b1_pack_w)(size_t kb, size_t n, size_t width, const uint8_t *w, uint8_t *panel);
-    /* What the tile takes of a packed panel: larger, so that it is made for a block of pixels at a
-     * time. NULL if that is the panel itself. */
-    void (*b1_open_w)(size_t kb, size_t width, const uint8_t *panel, uint8_t *opened);
     /* Pixels: b1_mr rows of kb bytes. NULL if a tile is its rows as they are. */
     void (*b1_pack_a)(size_t kb, const uint8_t *rows, uint8_t *tile);
-    /* count[i*width + j] = popcount(pixel i xor channel j), less popcount(channel j) if b1_less_w.
-     */
-    int b1_less_w;
+    /* count[i*width + j] = popcount(pixel i xor channel j). */
     void (*b1_tile)(size_t kb, size_t width, const uint8_t *tile, const uint8_t *panel,
                     int32_t *count);
     /* The same of one pixel and channels that are not packed: of `words` words each, n of them side
@@ -318,7 +306,6 @@ void bnn_f32_gather_avx512(size_t n, const float *u, size_t u_step, float *w, si
 void bnn_f32_rows_avx512(size_t k, size_t n, const float *const *rows, size_t first, size_t nr,
                          float *panel);
 void bnn_b1_expand_avx512(size_t n, const uint64_t *row, size_t first, float scale, float *out);
-void bnn_b1_pack_w_avx512(size_t kb, size_t n, size_t width, const uint8_t *w, uint8_t *panel);
 void bnn_b1_finish_avx512(const bnn_finish *f);
 void bnn_b1_planes_avx512(size_t planes, const uint64_t *plane, int32_t base, int32_t *integer);
 void bnn_mix_codes_avx2(size_t n, const uint32_t *rows, uint32_t *codes);

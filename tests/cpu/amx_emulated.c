@@ -77,23 +77,6 @@ static void need_product(int sum, int a, int b) {
     need(amx.row_bytes[b] % 4 == 0);
 }
 
-void amx_dpbssd(int sum, int a, int b) {
-    need_product(sum, a, b);
-    for (int m = 0; m < amx.rows[sum]; m++) {
-        int32_t sums[ROW / 4];
-        memcpy(sums, amx.data[sum][m], sizeof sums);
-        for (int k = 0; k < amx.rows[b]; k++) {
-            const int8_t *left = (const int8_t *)amx.data[a][m] + 4 * k;
-            const int8_t *right = (const int8_t *)amx.data[b][k];
-            for (int n = 0; n < amx.row_bytes[b] / 4; n++, right += 4) {
-                sums[n] += left[0] * right[0] + left[1] * right[1] + left[2] * right[2] +
-                           left[3] * right[3];
-            }
-        }
-        memcpy(amx.data[sum][m], sums, sizeof sums);
-    }
-}
-
 /* Half `odd` of each four bytes, as floats. */
 static void widen(const uint8_t *row, int odd, float *values) {
     uint32_t bits[ROW / 4];

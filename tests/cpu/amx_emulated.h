@@ -7,20 +7,17 @@
 #include <immintrin.h>
 #include <stddef.h>
 
-#define bnn_micro_amx bnn_micro_amx_emulated
 #define bnn_mixed_amx bnn_mixed_amx_emulated
 
 #undef _tile_loadd
 #undef _tile_stored
 #undef _tile_zero
-#undef _tile_dpbssd
 #undef _tile_dpbf16ps
 #define _tile_loadconfig amx_loadconfig
 #define _tile_release amx_release
 #define _tile_loadd amx_loadd
 #define _tile_stored amx_stored
 #define _tile_zero amx_zero
-#define _tile_dpbssd amx_dpbssd
 #define _tile_dpbf16ps amx_dpbf16ps
 
 /* Each aborts where the processor would raise an exception. */
@@ -29,7 +26,6 @@ void amx_release(void);
 void amx_loadd(int tile, const void *from, size_t stride);
 void amx_stored(int tile, void *to, size_t stride);
 void amx_zero(int tile);
-void amx_dpbssd(int sum, int a, int b);
 void amx_dpbf16ps(int sum, int a, int b);
 
 #endif

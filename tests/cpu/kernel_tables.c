@@ -9,12 +9,12 @@
 #include "cpu/tiles/tiles.h"
 
 #if defined(__x86_64__)
-extern const bnn_micro bnn_micro_amx_emulated;
+extern const bnn_mixed bnn_mixed_amx_emulated;
 
 static const bnn_kernels *amx_emulated(void) {
     static bnn_kernels table;
     static bnn_micro micro;
-    micro = bnn_micro_amx_emulated, micro.small = NULL, micro.heads = bnn_kernels_avx512.micro;
+    micro = *bnn_kernels_avx512.micro, micro.mixed = &bnn_mixed_amx_emulated;
     table = bnn_kernels_avx512, table.micro = &micro;
     table.name = "cpu amx (emulated)";
     return bnn_cpu_kernels("avx512", NULL) == NULL ? NULL : &table;
@@ -23,7 +23,7 @@ static const bnn_kernels *amx_emulated(void) {
 static const bnn_kernels *amx_alone(void) {
     static bnn_kernels table;
     static bnn_micro micro;
-    micro = bnn_micro_amx, micro.small = NULL;
+    micro = bnn_micro_amx, micro.small_mixed = NULL;
     table = bnn_kernels_amx, table.micro = &micro;
     table.name = "cpu amx (any size)";
     return bnn_cpu_kernels("amx", NULL) == NULL ? NULL : &table;
