@@ -261,6 +261,7 @@ static bnn_code open_gpu(int index, const bnn_device_ops *host, bnn_device *devi
 extern const bnn_cuda_entry bnn_cuda_library;
 __attribute__((visibility("default")))
 const bnn_cuda_entry bnn_cuda_library = {.version = BNN_VERSION,
+                                         .entry_bytes = sizeof(bnn_cuda_entry),
                                          .kernels_bytes = sizeof(bnn_kernels),
                                          .device_ops_bytes = sizeof(bnn_device_ops),
                                          .count = count_gpus,

@@ -6,8 +6,9 @@
 #include "cuda/cuda.h"
 
 typedef struct bnn_cuda_entry {
-    const char *version;                           /* BNN_VERSION */
-    size_t kernels_bytes, device_ops_bytes;        /* sizes of the tables it was built with */
+    const char *version; /* BNN_VERSION */
+    /* Sizes of this, and of the tables it was built with. */
+    size_t entry_bytes, kernels_bytes, device_ops_bytes;
     bnn_code (*count)(int *count, bnn_error *err); /* bnn_cuda_count */
     /* `enter` and `leave` are those of `host`. */
     bnn_code (*open)(int index, const bnn_device_ops *host, bnn_device *device, bnn_error *err);

@@ -59,6 +59,7 @@ static bnn_code find_entry(const bnn_cuda_entry **found, bnn_error *err) {
                         why ? why : "it is another library of that name");
     }
     if (strcmp((*found)->version, BNN_VERSION) != 0 ||
+        (*found)->entry_bytes != sizeof(bnn_cuda_entry) ||
         (*found)->kernels_bytes != sizeof(bnn_kernels) ||
         (*found)->device_ops_bytes != sizeof(bnn_device_ops)) {
         return bnn_fail(err, BNN_ERR_UNSUPPORTED,

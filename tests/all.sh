@@ -2,8 +2,7 @@
 # All tests, with sanitizers: installs what is needed, builds, runs ctest, and what is concurrent
 # with ThreadSanitizer; lets clang-tidy look; fuzzes each parser for some seconds, and looks how much
 # of it the corpora reach; then in a release build what takes long, and the kernels' and networks'
-# tests for each instruction set, NEON under an emulator; and exported C source under others. Closes
-# with counts.
+# tests for each instruction set, NEON under an emulator; and exported C source under others.
 set -eu
 cd "$(dirname "$0")/.."
 tools/packages.sh gcc g++ clang clang-format clang-tidy libomp-dev libc6-dev make cmake pkg-config \

@@ -99,7 +99,8 @@ static bnn_option options[] = {
      .default_text = "the recipe's: 128; 96 or 256 for clouds and sound, 16 or 32 for texts",
      .min = 1, .max = 65536, .from_config = 2},
     {"sync-bn", BNN_OPTION_FLAG, &sync_bn, NULL,
-     "Under mpirun: batch norms have statistics of the whole batch, not of a rank's part of it.",
+     "Under mpirun, on CPUs: batch norms have statistics of the whole batch, not of a rank's part "
+     "of it.",
      .from_config = 2},
     {"accumulate", BNN_OPTION_INT, &accumulate, "N",
      "Batches whose gradients are added up for one step: the step of a batch N times as large, in "

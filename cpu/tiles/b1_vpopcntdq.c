@@ -124,8 +124,8 @@ static void multiply(size_t kb, size_t width, const uint8_t *tile, const uint8_t
 
 const bnn_micro bnn_micro_vpopcntdq = {VPOPCNTDQ_MICRO, .mixed = &bnn_mixed_avx512};
 
-/* A product of bits as one of bytes in tiles took as long on a quiet machine, and twice as long
- * where a neighbour on the same core used its tiles, too. */
+/* A product of bits as one of bytes in tiles took as long on a quiet machine, and up to twice as
+ * long where somebody else on the same core used its tiles. */
 const bnn_micro bnn_micro_amx = {VPOPCNTDQ_MICRO, .mixed = &bnn_mixed_amx,
                                  .small_mixed = &bnn_mixed_avx512};
 

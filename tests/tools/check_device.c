@@ -110,7 +110,7 @@ END_TEST
 
 enum { RANKS = 3 };
 
-/* A process that goes by another number has the same files. */
+/* A rank: trains on the CPU, then far away; rank 0 writes both folders. */
 static void be_one_of_many(bnn_comm *comm, const void *job) {
     const subject *given = job;
     subject s = *given;
@@ -123,8 +123,8 @@ static void be_one_of_many(bnn_comm *comm, const void *job) {
     train(&s, &far, path_of("far", ""), NULL);
 }
 
-/* Gradients reach the host, and come back: of one bucket or of several, clipped or not, averaged or
- * not; the last batch is smaller than there are ranks. */
+/* Gradients reach the host, and come back: of several buckets, clipped or not, averaged or not; the
+ * last batch is smaller than there are ranks. */
 START_TEST(ranks_are_the_cpu) {
     subject s = {.arch = _i ? "pointnet" : "resnet20",
                  .algorithm = _i ? "xnorpp" : "reactnet",

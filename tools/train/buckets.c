@@ -1,8 +1,8 @@
 /* Gradients of all ranks add up while the backward goes on: as soon as those of neighbouring
  * parameters are there, their sum begins. In the order of parameters from the last to the first,
  * which is about that of the backward, and the same on all ranks, whatever the order is in which a
- * graph hands them over. The host adds up: from a GPU they come in its memory, and each bucket is
- * waited for when the next one has been sent, so that the GPU has something to do meanwhile. */
+ * graph hands them over. The host adds up: from a GPU they come into its memory, and each bucket
+ * is waited for when the next one has been sent, so that the GPU has something to do meanwhile. */
 #include <stdlib.h>
 
 #include "tools/train/trainer_private.h"
@@ -80,14 +80,14 @@ bnn_code bnn_trainer_make_buckets(bnn_trainer *t, bnn_error *err) {
 }
 
 void bnn_trainer_free_buckets(bnn_trainer *t) {
+    bnn_stream_end(&t->copies[0]);
+    bnn_stream_end(&t->copies[1]);
     for (size_t i = 0; t->sums && i < t->bucket_count; i++) {
         t->comm->close_sum(t->comm, &t->sums[i]);
     }
     if (t->host_sum != t->sum) {
         t->set->device.ops->release(&t->set->device, BNN_MEMORY_HOST, t->host_sum);
     }
-    bnn_stream_end(&t->copies[0]);
-    bnn_stream_end(&t->copies[1]);
     free(t->buckets);
     free(t->sums);
     t->host_sum = NULL;
@@ -112,7 +112,7 @@ static void send_to_host(bnn_trainer *t, const bnn_stream *stream, size_t bucket
     }
 }
 
-/* An error of the device stays, and whoever asks for the step's loss is told. */
+/* An error stays, and is told when the step ends (bnn_trainer_check_copies). */
 static void begin_sums(bnn_trainer *t, size_t buckets) {
     for (; t->buckets_begun < buckets; t->buckets_begun++) {
         if (t->host_sum != t->sum) {
@@ -125,7 +125,7 @@ static void begin_sums(bnn_trainer *t, size_t buckets) {
 
 size_t bnn_trainer_gradient_ready(bnn_trainer *t, const bnn_stream *stream,
                                   const bnn_param *param) {
-    const size_t under_way = t->host_sum != t->sum;
+    const size_t under_way = t->host_sum != t->sum; /* the bucket that the host does not wait for */
     bucket_of(t, param)->missing--;
     while (t->buckets_copied < t->bucket_count && !t->buckets[t->buckets_copied].missing) {
         t->buckets[t->buckets_copied].missing = t->buckets[t->buckets_copied].gradients;
@@ -138,6 +138,14 @@ size_t bnn_trainer_gradient_ready(bnn_trainer *t, const bnn_stream *stream,
 void bnn_trainer_fetch_bucket(const bnn_trainer *t, const bnn_stream *stream, size_t bucket) {
     size_t offset, count = values_of(t, &t->buckets[bucket], &offset);
     bnn_mirror_put(stream, t->sum + offset, t->host_sum + offset, count);
+}
+
+bnn_code bnn_trainer_check_copies(const bnn_trainer *t, bnn_error *err) {
+    bnn_code code = BNN_OK;
+    for (int i = 0; t->host_sum != t->sum && code == BNN_OK && i < 2; i++) {
+        code = t->copies[i].device.ops->finish(&t->copies[i], err);
+    }
+    return code;
 }
 
 size_t bnn_trainer_wait_bucket(bnn_trainer *t) {

@@ -63,7 +63,7 @@ static bnn_code check_alike(const bnn_trainer *t, bnn_error *err) {
 
 static void note_ranks(const bnn_trainer *t) {
     const size_t ranks = (size_t)t->comm->size, batch = t->set->batch_size;
-    const int threads = t->set->device.threads, bound = omp_get_num_procs();
+    const int threads = bnn_train_threads(t->set), bound = omp_get_num_procs();
     fprintf(stderr,
             "bnn-train: note: %zu ranks of %d thread%s; of each batch of %zu %s a rank has %s%zu\n",
             ranks, threads, threads > 1 ? "s" : "", batch, t->set->train->info->samples,
@@ -97,6 +97,8 @@ bnn_code bnn_trainer_share_step(bnn_trainer *t, bnn_code code, bnn_error *err) {
     if (!bnn_trainer_shared(t)) {
         return code;
     }
+    const bnn_code copied = bnn_trainer_check_copies(t, err);
+    code = copied == BNN_OK ? code : copied;
     if (code != BNN_OK && code != BNN_ERR_NUMERIC) {
         return code; /* of this rank alone: it ends all */
     }

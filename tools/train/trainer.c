@@ -313,7 +313,8 @@ bnn_code bnn_train_plan(const bnn_train_settings *settings, bnn_params *params, 
             slots++;
         }
         slots += (size_t)gathers(settings); /* the sum of the gradients */
-        slots += ranks_of(settings) > 1;    /* and the parts of it that other ranks have */
+        /* And the parts of it that other ranks have, which are the host's. */
+        slots += ranks_of(settings) > 1 && settings->device.ops->host;
         const size_t averages = settings->ema > 0.0;
         *bytes =
             (params->value_count * (1 + slots + averages) + params->buffer_count * (1 + averages)) *

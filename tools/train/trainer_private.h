@@ -30,8 +30,10 @@ typedef struct bnn_trainer {
     bnn_comm *comm, alone; /* the settings', or this one */
     bnn_bucket *buckets; /* [bucket_count], in the order of their sums: the last parameters first */
     bnn_sum *sums;       /* theirs */
-    /* How many are on their way to the host, in their sum, in the parameters. */
-    size_t bucket_count, buckets_copied, buckets_begun, buckets_done;
+    size_t bucket_count;
+    /* Of this step, the first so many: all gradients have come, the sum has started, it is in the
+     * parameters. */
+    size_t buckets_copied, buckets_begun, buckets_done;
     bnn_stream copies[2]; /* to the host, in turns, where memory is not its own */
     float *host_sum;      /* `sum` on the host, which adds up; `sum` itself where it is there */
     int stop;             /* a signal has come to any rank */
@@ -108,8 +110,10 @@ void bnn_trainer_free_buckets(bnn_trainer *t);
 size_t bnn_trainer_gradient_ready(bnn_trainer *t, const bnn_stream *stream, const bnn_param *param);
 /* Waits for at least one more. */
 size_t bnn_trainer_wait_bucket(bnn_trainer *t);
-/* A bucket that is done to `sum`, in the order of `stream`. */
+/* Copies a bucket whose sum has ended back into `sum`, in the order of `stream`. */
 void bnn_trainer_fetch_bucket(const bnn_trainer *t, const bnn_stream *stream, size_t bucket);
+/* Whether all copies to the host have succeeded so far. */
+bnn_code bnn_trainer_check_copies(const bnn_trainer *t, bnn_error *err);
 
 /* ranks.c: what ranks tell each other beside gradients. */
 static inline int bnn_trainer_shared(const bnn_trainer *t) {
