@@ -70,7 +70,7 @@ static bnn_option options[] = {
      .default_text = "where the system keeps Fashion-MNIST; others must be given"},
     {"vocab", BNN_OPTION_STRING, &vocab, "FILE", "Likewise: the vocabulary of texts.",
      .default_text = "vocab.txt in the data set's folder or one level up"},
-    {"years", BNN_OPTION_STRING, &years, "YEARS", "With data: of voc, 07+12, 2007 or 2012.",
+    {"years", BNN_OPTION_STRING, &years, "YEARS", "Likewise: of voc, 07+12, 2007 or 2012.",
      .default_text = "07+12"},
     {"threads", BNN_OPTION_INT, &threads, "N", "Processors to use, on either side.",
      .default_text = "all for train, otherwise 1", .min = 1, .max = 1024},
@@ -104,7 +104,7 @@ static const struct {
     {"data", TRAIN | DATA},
     {"data-dir", TRAIN | DATA},
     {"vocab", TRAIN | DATA},
-    {"years", DATA},
+    {"years", TRAIN | DATA},
 };
 
 static bnn_program program = {
@@ -331,7 +331,10 @@ static bnn_code name_device(const command *c, bnn_bench *bench, char *name, size
 
 static bnn_code choose_data(bnn_bench *bench, bnn_error *err) {
     const bnn_dataset_info *info = bnn_dataset_find(data);
-    const bnn_data_choice choice = {.years = years, .vocab = vocab};
+    const bnn_data_choice choice = {.years = years,
+                                    .vocab = vocab,
+                                    .view = with_data ? bnn_view_for(bench->arch, info, 0)
+                                                      : (bnn_view){0}};
     return bench->data ? bnn_data_choose(info, &choice, &bench->data_options, err) : BNN_OK;
 }
 

@@ -211,6 +211,8 @@ mkdir -p texts/SST-2
 printf 'sentence\tlabel\na good one\t1\na bad one\t0\n' | tee texts/SST-2/dev.tsv >texts/SST-2/train.tsv
 printf '[PAD]\n[UNK]\n[CLS]\n[SEP]\na\ngood\nbad\none\n' >words.txt
 measure 'data: a vocabulary elsewhere' 2 data --data glue_sst2 --data-dir texts --vocab words.txt
+measure 'texts with a loader' 1 train --with-data --arch bert_tiny4 --data glue_sst2 \
+    --data-dir texts --vocab words.txt --batch-size 2 --algo bnn
 bad 'data: years of no photographs' '--years says nothing to --data cifar10' data \
     --data-dir cifar --years 2007
 bad 'data: no photographs' '--compare goes with photographs, not with --data cifar10' data \

@@ -10,6 +10,7 @@
 #include "engine/profile.h"
 #include "optim/optimizer.h"
 #include "tools/bench/bench.h"
+#include "tools/run/data_spec.h"
 #include "tools/run/device.h"
 #include "tools/train/trainer.h"
 
@@ -59,9 +60,10 @@ static bnn_code open_loader(const bnn_step_config *c, bnn_error *err) {
     bnn_dataset *dataset;
     bnn_loader_options options =
         bnn_train_loader_options(c->batch_size, 1, bnn_device_host_threads(&c->device, 0));
+    options.cut = 0; /* all batches are one network's */
     bnn_code code = bnn_dataset_open(bnn_dataset_find(c->data), c->data_dir, BNN_SPLIT_TRAIN,
                                      c->data_options, &dataset, err);
-    if (code == BNN_OK) {
+    if (code == BNN_OK && (code = bnn_arch_holds(c->spec.arch, dataset, err)) == BNN_OK) {
         code = bnn_loader_create(dataset, &options, &step.loader, err);
     }
     return code == BNN_OK ? bnn_loader_start(step.loader, 0, 0, err) : code;

@@ -23,18 +23,28 @@ static void name_case(const bnn_spec *spec, const char *suffix, bnn_bench_row *r
              last ? " silent" : "", suffix);
 }
 
+/* Samples as the set gives them to the network; its files need not be there. */
+static bnn_code take_data(const bnn_bench *bench, bnn_spec *spec, bnn_error *err) {
+    const bnn_dataset_info *info = bnn_dataset_find(bench->data);
+    bnn_dataset *planned = NULL;
+    bnn_code code = bnn_arch_fits(bench->arch, info, err);
+    if (code == BNN_OK &&
+        (code = bnn_dataset_plan(info, &bench->data_options, &planned, err)) == BNN_OK) {
+        bnn_spec_of_info(spec, info);
+        spec->height = planned->field[0].shape.h;
+        spec->width = planned->field[0].shape.w;
+    }
+    bnn_dataset_close(planned);
+    return code;
+}
+
 static bnn_code configure(const bnn_bench *bench, const char *algorithm, bnn_step_config *c,
                           bnn_error *err) {
     *c = (bnn_step_config){.device = bench->device,
                            .where = bench->where,
                            .batch_size = (size_t)(bench->batch_size ? bench->batch_size : 64)};
     bnn_code code = bnn_bench_spec(bench, algorithm, &c->spec, err);
-    if (code == BNN_OK && bench->data) {
-        const bnn_dataset_info *info = bnn_dataset_find(bench->data);
-        code = bnn_arch_fits(bench->arch, info, err);
-        bnn_spec_of_info(&c->spec, info);
-    }
-    return code;
+    return code == BNN_OK && bench->data ? take_data(bench, &c->spec, err) : code;
 }
 
 /* ---- against the twin, here and elsewhere ---- */
