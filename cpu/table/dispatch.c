@@ -74,8 +74,7 @@ static const char *lacking_amx(void) {
     static pthread_once_t asked = PTHREAD_ONCE_INIT;
     if (lacking_vpopcntdq() != NULL || !has_tiles()) {
         return "amx: this CPU lacks AMX (TILE, BF16) or AVX-512 with VPOPCNTDQ, or the system does "
-               "not "
-               "switch AMX on";
+               "not switch AMX on";
     }
     pthread_once(&asked, ask_for_tiles);
     if (!tiles_granted) {

@@ -58,28 +58,26 @@ static const char *best_core(void) {
 
 /* A processor that is younger than OpenBLAS it takes for the oldest of all, Prescott. It decides
  * while it is loaded, and can be told. */
-static void tell_core(void) {
+static void *open_for_core(void) {
     char *(*core)(void);
     void *library = open_blas();
     if (library && best_core() && resolve(library, "openblas_get_corename", &core) &&
         strcmp(core(), "Prescott") == 0) {
-        setenv("OPENBLAS_CORETYPE", best_core(), 0);
-    }
-    if (library) {
         dlclose(library);
+        setenv("OPENBLAS_CORETYPE", best_core(), 0);
+        library = open_blas();
     }
+    return library;
 }
 
 static bnn_code open_library(int threads, char *version, bnn_error *err) {
     void (*set_threads)(int);
     char *(*core)(void), *(*config)(void);
     char count[16];
-    setenv("OPENBLAS_NUM_THREADS", "1", 1);
-    tell_core();
     /* It starts its threads while it is loaded. */
     snprintf(count, sizeof count, "%d", threads);
     setenv("OPENBLAS_NUM_THREADS", count, 1);
-    void *library = open_blas();
+    void *library = open_for_core();
     if (!library || !resolve(library, "cblas_sgemm", &sgemm) ||
         !resolve(library, "openblas_set_num_threads", &set_threads)) {
         return bnn_fail(err, BNN_ERR_UNSUPPORTED,

@@ -18,6 +18,11 @@ static size_t values_of(const bnn_trainer *t, const bnn_bucket *b, size_t *offse
     return last->offset + last->count - first->offset;
 }
 
+/* Do gradients lie where the host, which adds up, cannot reach them? */
+static int is_mirrored(const bnn_trainer *t) {
+    return t->host_sum != t->sum;
+}
+
 static int is_trained(const bnn_param *param) {
     return param->trainable && !param->frozen;
 }
@@ -85,7 +90,7 @@ void bnn_trainer_free_buckets(bnn_trainer *t) {
     for (size_t i = 0; t->sums && i < t->bucket_count; i++) {
         t->comm->close_sum(t->comm, &t->sums[i]);
     }
-    if (t->host_sum != t->sum) {
+    if (is_mirrored(t)) {
         t->set->device.ops->release(&t->set->device, BNN_MEMORY_HOST, t->host_sum);
     }
     free(t->buckets);
@@ -106,7 +111,7 @@ static bnn_bucket *bucket_of(bnn_trainer *t, const bnn_param *param) {
 static void send_to_host(bnn_trainer *t, const bnn_stream *stream, size_t bucket) {
     const bnn_stream *copy = &t->copies[bucket % 2];
     size_t offset, count = values_of(t, &t->buckets[bucket], &offset);
-    if (t->host_sum != t->sum) {
+    if (is_mirrored(t)) {
         copy->device.ops->follow(copy, stream);
         bnn_mirror_get(copy, t->host_sum + offset, t->sum + offset, count);
     }
@@ -115,7 +120,7 @@ static void send_to_host(bnn_trainer *t, const bnn_stream *stream, size_t bucket
 /* An error stays, and is told when the step ends (bnn_trainer_check_copies). */
 static void begin_sums(bnn_trainer *t, size_t buckets) {
     for (; t->buckets_begun < buckets; t->buckets_begun++) {
-        if (t->host_sum != t->sum) {
+        if (is_mirrored(t)) {
             const bnn_stream *copy = &t->copies[t->buckets_begun % 2];
             (void)copy->device.ops->finish(copy, NULL);
         }
@@ -125,7 +130,8 @@ static void begin_sums(bnn_trainer *t, size_t buckets) {
 
 size_t bnn_trainer_gradient_ready(bnn_trainer *t, const bnn_stream *stream,
                                   const bnn_param *param) {
-    const size_t under_way = t->host_sum != t->sum; /* the bucket that the host does not wait for */
+    /* The bucket that the host does not wait for yet. */
+    const size_t under_way = is_mirrored(t) ? 1 : 0;
     bucket_of(t, param)->missing--;
     while (t->buckets_copied < t->bucket_count && !t->buckets[t->buckets_copied].missing) {
         t->buckets[t->buckets_copied].missing = t->buckets[t->buckets_copied].gradients;
@@ -142,7 +148,7 @@ void bnn_trainer_fetch_bucket(const bnn_trainer *t, const bnn_stream *stream, si
 
 bnn_code bnn_trainer_check_copies(const bnn_trainer *t, bnn_error *err) {
     bnn_code code = BNN_OK;
-    for (int i = 0; t->host_sum != t->sum && code == BNN_OK && i < 2; i++) {
+    for (int i = 0; is_mirrored(t) && code == BNN_OK && i < 2; i++) {
         code = t->copies[i].device.ops->finish(&t->copies[i], err);
     }
     return code;

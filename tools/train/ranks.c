@@ -146,8 +146,11 @@ bnn_code bnn_trainer_share_test(bnn_trainer *t, int *stopped, bnn_code code, bnn
 }
 
 bnn_code bnn_trainer_share_buffers(bnn_trainer *t, bnn_error *err) {
-    bnn_code code = bnn_trainer_shared(t) ? bnn_trainer_to_host(t, err) : BNN_OK;
-    if (code != BNN_OK || !bnn_trainer_shared(t)) {
+    if (!bnn_trainer_shared(t)) {
+        return BNN_OK;
+    }
+    bnn_code code = bnn_trainer_to_host(t, err);
+    if (code != BNN_OK) {
         return code;
     }
     const size_t bytes = t->params->buffer_count * sizeof(float);
