@@ -23,7 +23,7 @@ typedef struct plan {
     size_t fours, at_once, blocks; /* strips are taken by fours, some at a time: a block */
     size_t width;                  /* output pixels of a row taken at a time */
     size_t words, vectors;         /* of codes of a stream's row */
-    size_t line;                   /* of a channel's tables */
+    size_t line, term, all;        /* floats of tables: a channel's, all channels', all terms' */
     size_t chunk, chunks, splits;  /* channels of gy that an item takes, as fill a cache line */
     /* [groups][blocks][streams][rows][vectors][words][lanes]; stream i: columns i, i + stride, ..
      */
@@ -34,7 +34,7 @@ typedef struct plan {
 } plan;
 
 typedef struct own {
-    float *tables; /* [chunk, or fewer][line] */
+    float *tables; /* [terms][chunk, or fewer][line] */
 } own;
 
 /* What one tile's worth of work is about: channels of gy, fours of strips, an output row of a
@@ -49,7 +49,7 @@ typedef struct place {
 
 static size_t thread_layout(const plan *p, void *base, own *mine) {
     size_t used = 0;
-    mine->tables = bnn_take(base, &used, bnn_min_size(p->chunk, p->og) * p->line * sizeof(float));
+    mine->tables = bnn_take(base, &used, p->all * sizeof(float));
     return used;
 }
 
@@ -106,10 +106,11 @@ static plan lay_out(const bnn_device *device, const bnn_mixed *mixed, const bnn_
     p.blocks = bnn_ceil_div(p.fours, p.at_once);
     p.words = bnn_ceil_div(bnn_ceil_div((size_t)s->w, stride) * p.at_once, 8);
     p.vectors = bnn_ceil_div(p.cg, mixed->lanes);
-    /* + 1: lines not all in one cache set. */
-    p.line = bnn_ceil_div(p.width * p.at_once, mixed->filled) + 1;
+    /* An odd number: lines not all in one cache set. */
+    p.line = bnn_ceil_div(p.width * p.at_once, mixed->filled) | 1;
     p.line *= mixed->filled * mixed->table;
     p.chunk = mixed->mr < CHUNK ? CHUNK : mixed->mr, p.chunks = bnn_ceil_div(p.og, p.chunk);
+    p.term = bnn_min_size(p.chunk, p.og) * p.line, p.all = mixed->terms * p.term;
     /* Threads must not matter, so that only the shape decides on the cuts of the reduction. */
     p.splits = bnn_min_size(ITEMS / bnn_min_size(ITEMS, p.groups * p.chunks), p.blocks);
     size_t rows = p.groups * p.blocks * stride * p.rows;
@@ -197,7 +198,7 @@ static void build_row(const bnn_mixed *mixed, const plan *p, const float *gy, co
         }
     }
     for (int ox = at->x0; ox < at->x1; ox++, i += at->fours) {
-        mixed->tables(at->count, v, 1, factor, tables, p->line, i);
+        mixed->tables(at->count, v, 1, factor, tables, p->line, i, p->term);
         for (size_t j = 0; j < 4; j++) {
             if (v[j] != NULL) {
                 v[j] += o;
@@ -218,7 +219,7 @@ static void build(const bnn_mixed *mixed, const plan *p, const float *gy, const 
         build_row(mixed, p, gy, x, at, i, mine->tables);
     }
     for (size_t i = (size_t)(at->x1 - at->x0) * at->fours; i % mixed->filled != 0; i++) {
-        mixed->tables(at->count, nothing, 1, none, mine->tables, p->line, i);
+        mixed->tables(at->count, nothing, 1, none, mine->tables, p->line, i, p->term);
     }
 }
 
@@ -243,6 +244,7 @@ static void look_up(const bnn_mixed *mixed, const plan *p, const place *at, size
     float *out[BNN_MIX_ROWS];
     bnn_mix m;
     m.taps = 1, m.words = p->words, m.tables = tables, m.delta = &delta, m.out = out, m.acc = 1;
+    m.plane = p->term;
     m.quads = (size_t)(last - first) * at->fours;
     m.first = (size_t)(first - at->x0) * at->fours;
     m.skip = (size_t)(first + ahead) * at->fours;

@@ -8,20 +8,25 @@
 #include "cpu/conv/conv.h"
 
 #define COLUMNS 64 /* result pixels of a row at a time: their tables stay in L2 */
+#define LINE                                                                                       \
+    16 /* floats of a cache line; by one more, terms are not all in one set of the cache           \
+        */
 
 /* The result pixels of one phase: (out_y + i*stride, out_x + j*stride), i < gh, j < gw. Tap k of an
  * axis reads gy at i + off[k] and is the filter's tap tap[k]. */
 typedef struct phase {
     int out_y, out_x, gh, gw, th, tw;
     int *off_h, *off_w, *tap_h, *tap_w;
-    size_t codes; /* where its codes begin: [groups][vectors][taps][words][lanes] */
+    size_t joined, runs, words; /* taps of a run; runs of a filter row; words of codes of a run */
+    size_t codes; /* where its codes begin: [groups][vectors][th][runs][words][lanes] */
 } phase;
 
 typedef struct plan {
     bnn_conv s; /* as given, or a pixel-wise product as a single row */
-    size_t groups, cg, og, quads, words, vectors, pixel; /* pixel: floats of its tables */
-    uint32_t *codes;                                     /* of all phases */
-    float *factors;                                      /* [groups][quads * 4] */
+    size_t groups, cg, og, quads, vectors;
+    size_t pixel, row, term, all; /* floats of tables: a pixel's, a row's of gy, of one term each */
+    uint32_t *codes;              /* of all phases */
+    float *factors;               /* [groups][quads * 4] */
     phase *phases;
     int *off;                   /* the phases' off_h, tap_h, off_w, tap_w */
     int lo_h, hi_h, lo_w, hi_w; /* least and greatest offsets of all */
@@ -33,16 +38,17 @@ typedef struct plan {
 
 /* What a thread works on: columns from x0 of some images. */
 typedef struct own {
-    float *tables;    /* [slots][images][width][quads][table]; row y of gy is in slot y % slots */
-    ptrdiff_t *delta; /* [taps] */
+    /* [terms][slots][width][images][quads][table]; row y of gy is in slot y % slots. Images lie
+     * innermost, so that all of a result row's tables are equally far apart. */
+    float *tables;
+    ptrdiff_t *delta; /* of a result row's runs */
     size_t group, image, images;
     int x0, next; /* row of gy to be built next */
 } own;
 
 static size_t thread_layout(const plan *p, void *base, own *mine) {
     size_t used = 0;
-    mine->tables =
-        bnn_take(base, &used, p->slots * p->images * p->width * p->pixel * sizeof(float));
+    mine->tables = bnn_take(base, &used, p->all * sizeof(float));
     mine->delta = bnn_take(base, &used, (size_t)p->s.kh * (size_t)p->s.kw * sizeof(ptrdiff_t));
     return used;
 }
@@ -86,9 +92,8 @@ static plan lay_out(const bnn_device *device, const bnn_mixed *mixed, const bnn_
     own mine;
     p.cg = (size_t)s->c / p.groups, p.og = (size_t)s->o / p.groups;
     p.quads = bnn_ceil_div(p.og, 4);
-    p.words = bnn_ceil_div(p.quads, 8);
     p.vectors = bnn_ceil_div(p.cg, mixed->lanes);
-    p.pixel = bnn_ceil_div(p.quads, mixed->filled) * mixed->filled * mixed->table;
+    p.pixel = p.quads * mixed->table;
     p.lo_h = ceil_div_int(s->pad_h - (s->kh - 1) * s->dil_h, s->stride_h);
     p.lo_w = ceil_div_int(s->pad_w - (s->kw - 1) * s->dil_w, s->stride_w);
     p.hi_h = ceil_div_int(s->pad_h, s->stride_h), p.hi_w = ceil_div_int(s->pad_w, s->stride_w);
@@ -98,9 +103,12 @@ static plan lay_out(const bnn_device *device, const bnn_mixed *mixed, const bnn_
     p.images = images_at_once(mixed->mr, (size_t)p.cols, (size_t)s->n);
     p.slots = (size_t)least(p.hi_h - p.lo_h + 1, s->oh);
     p.width = (size_t)(p.cols + p.hi_w - p.lo_w);
-    size_t taps = (size_t)s->kh * (size_t)s->kw;
-    p.codes = bnn_take(ws, &p.used,
-                       p.groups * p.vectors * taps * p.words * mixed->lanes * sizeof(uint32_t));
+    p.row = p.width * p.images * p.pixel;
+    p.term = p.slots * p.row + LINE;
+    /* Tiles read whole, whatever of them counts. */
+    p.all = mixed->terms * p.term + mixed->mr * p.pixel + mixed->filled * mixed->table;
+    size_t words = (size_t)s->kh * (size_t)s->kw * bnn_ceil_div(p.quads, 8); /* or fewer */
+    p.codes = bnn_take(ws, &p.used, p.groups * p.vectors * words * mixed->lanes * sizeof(uint32_t));
     p.factors = bnn_take(ws, &p.used, p.groups * p.quads * 4 * sizeof(float));
     p.phases = bnn_take(ws, &p.used, (size_t)s->stride_h * (size_t)s->stride_w * sizeof(phase));
     p.off = bnn_take(ws, &p.used, 2 * ((size_t)s->kh + (size_t)s->kw) * sizeof(int));
@@ -121,8 +129,28 @@ static void fill_factors(const plan *p, const bnn_operand *w) {
     }
 }
 
-/* Fills in all phases; `per_tap` is the words of codes a tap of a vector takes. */
-static void find_phases(const plan *p, size_t per_tap) {
+/* Taps of a filter row look at neighbours, the last one at the first of them. Where these lie side
+ * by side, their tables are one run. */
+static void join(const plan *p, phase *g) {
+    g->joined = p->images == 1 && g->tw > 0 ? (size_t)g->tw : 1;
+    for (int t = 1; t < g->tw; t++) {
+        g->joined = g->off_w[t - 1] - g->off_w[t] == 1 ? g->joined : 1;
+    }
+    g->runs = (size_t)g->tw / g->joined;
+    g->words = bnn_ceil_div(g->joined * p->quads, 8);
+}
+
+/* Column among a phase's taps of tap `t` of run `run` of a filter row. */
+static size_t tap_column(const phase *g, size_t run, size_t t) {
+    return (size_t)g->tw - 1 - run * g->joined - t;
+}
+
+/* Words of codes of a vector of columns. */
+static size_t vector_words(const phase *g) {
+    return (size_t)g->th * g->runs * g->words;
+}
+
+static void find_phases(const plan *p, size_t lanes) {
     const bnn_conv *s = &p->s;
     int *off_h = p->off, *tap_h = off_h + s->kh, taps_h = 0;
     int *all_off_w = tap_h + s->kh, *all_tap_w = all_off_w + s->kw;
@@ -139,31 +167,36 @@ static void find_phases(const plan *p, size_t per_tap) {
             g->off_h = off_h + taps_h, g->tap_h = tap_h + taps_h;
             g->off_w = off_w, g->tap_w = tap_w, g->th = th;
             g->tw = bnn_phase_taps(x, s->kw, s->stride_w, s->pad_w, s->dil_w, off_w, tap_w);
+            join(p, g);
             g->codes = codes;
-            codes += p->groups * p->vectors * (size_t)(g->th * g->tw) * per_tap;
+            codes += p->groups * p->vectors * vector_words(g) * lanes;
             off_w += g->tw, tap_w += g->tw;
         }
         taps_h += th;
     }
 }
 
-/* Vector `vector` of a group: a word of codes holds one bit of each of 32 filters. */
+/* Vector `vector` of a group: a word of codes holds one bit of each of 32 filters, those of a run's
+ * taps one after another, each filled to quads. */
 static void pack_codes(const bnn_mixed *mixed, const plan *p, const phase *g, const uint64_t *w,
                        size_t group, size_t vector) {
     size_t taps = (size_t)p->s.kh * (size_t)p->s.kw, words = bnn_words(p->cg);
     size_t channel = vector * mixed->lanes, n = bnn_min_size(mixed->lanes, p->cg - channel);
-    size_t per_vector = (size_t)(g->th * g->tw) * p->words * mixed->lanes;
-    uint32_t *codes = p->codes + g->codes + (group * p->vectors + vector) * per_vector;
-    for (int t = 0; t < g->th * g->tw; t++) {
-        size_t tap = (size_t)g->tap_h[t / g->tw] * (size_t)p->s.kw + (size_t)g->tap_w[t % g->tw];
-        for (size_t o = 0; o < p->og; o += 32, codes += mixed->lanes) {
-            uint32_t rows[32];
-            size_t here = bnn_min_size(32, p->og - o);
-            for (size_t j = 0; j < here; j++) {
-                size_t row = (group * p->og + o + j) * taps + tap;
-                rows[j] = bnn_bits_at(w + row * words, channel, n);
+    size_t per_vector = vector_words(g) * mixed->lanes;
+    uint32_t *codes = p->codes + g->codes + (group * p->vectors + vector) * per_vector, rows[32];
+    w += group * p->og * taps * words;
+    for (size_t run = 0; run < (size_t)g->th * g->runs; run++) {
+        size_t line = (size_t)g->tap_h[run / g->runs] * (size_t)p->s.kw, filled = 0;
+        for (size_t t = 0; t < g->joined; t++) {
+            size_t tap = line + (size_t)g->tap_w[tap_column(g, run % g->runs, t)];
+            for (size_t o = 0; o < 4 * p->quads; o++) {
+                const uint64_t *row = w + (o * taps + tap) * words;
+                rows[filled++] = o < p->og ? bnn_bits_at(row, channel, n) : 0;
+                if (filled == 32 || (t + 1 == g->joined && o + 1 == 4 * p->quads)) {
+                    mixed->codes(filled, rows, codes);
+                    codes += mixed->lanes, filled = 0;
+                }
             }
-            mixed->codes(here, rows, codes);
         }
     }
 }
@@ -175,14 +208,31 @@ static void seen_columns(const plan *p, const own *mine, int *x, int *from, int 
 }
 
 /* Zeros where the strip reaches beyond the image, in the place of every row. */
-static void clear_beside(const plan *p, const own *mine) {
+static void clear_beside(const bnn_mixed *mixed, const plan *p, const own *mine) {
     int x, from, to;
     seen_columns(p, mine, &x, &from, &to);
-    for (size_t i = 0; i < p->slots * p->images; i++) {
-        float *tables = mine->tables + i * p->width * p->pixel;
-        memset(tables, 0, (size_t)from * p->pixel * sizeof(float));
-        memset(tables + (size_t)to * p->pixel, 0,
-               (p->width - (size_t)to) * p->pixel * sizeof(float));
+    size_t column = p->images * p->pixel;
+    for (size_t i = 0; i < mixed->terms * p->slots; i++) {
+        float *tables = mine->tables + i / p->slots * p->term + i % p->slots * p->row;
+        memset(tables, 0, (size_t)from * column * sizeof(float));
+        memset(tables + (size_t)to * column, 0, (p->width - (size_t)to) * column * sizeof(float));
+    }
+}
+
+/* The tables of n pixels of an image. */
+static void build_pixels(const bnn_mixed *mixed, const plan *p, size_t n, const float *values,
+                         const float *factors, float *tables) {
+    size_t o = (size_t)p->s.o, step = p->images * p->pixel;
+    if (mixed->pixels != NULL) {
+        mixed->pixels(n, p->og, values, o, factors, tables, step, p->term);
+        return;
+    }
+    for (size_t q = 0; q < p->quads; q++) {
+        const float *v[4];
+        for (size_t j = 0; j < 4; j++) {
+            v[j] = 4 * q + j < p->og ? values + 4 * q + j : NULL;
+        }
+        mixed->tables(n, v, o, factors + 4 * q, tables, step, q, p->term);
     }
 }
 
@@ -190,61 +240,51 @@ static void clear_beside(const plan *p, const own *mine) {
 static void build(const bnn_mixed *mixed, const plan *p, const float *gy, int y, const own *mine) {
     const bnn_conv *s = &p->s;
     size_t o = (size_t)s->o, first = mine->group * p->og;
-    static const float none[4];
     int x, from, to;
     seen_columns(p, mine, &x, &from, &to);
     const float *factors = p->factors + mine->group * p->quads * 4;
     for (size_t i = 0; i < mine->images && from < to; i++) {
-        float *tables = mine->tables + ((size_t)y % p->slots * p->images + i) * p->width * p->pixel;
+        float *tables = mine->tables + (size_t)y % p->slots * p->row;
+        tables += ((size_t)from * p->images + i) * p->pixel;
         size_t row = ((mine->image + i) * (size_t)s->oh + (size_t)y) * (size_t)s->ow;
         const float *values = gy + (row + (size_t)(x + from)) * o + first;
-        for (size_t k = 0; k < (size_t)(to - from) * o; k += 16) { /* tables take a pixel's last */
+        for (size_t k = 0; k < (size_t)(to - from) * o;
+             k += LINE) { /* tables take a pixel's last */
             __builtin_prefetch(values + k);
         }
-        for (size_t q = 0; q < p->pixel / mixed->table; q++) {
-            const float *v[4];
-            for (size_t j = 0; j < 4; j++) {
-                v[j] = 4 * q + j < p->og ? values + 4 * q + j : NULL;
-            }
-            mixed->tables((size_t)(to - from), v, o, q < p->quads ? factors + 4 * q : none,
-                          tables + (size_t)from * p->pixel, p->pixel, q);
-        }
+        build_pixels(mixed, p, (size_t)(to - from), values, factors, tables);
     }
 }
 
-/* Result pixels [x0, end) of row i, by the phase's taps [first_tap, first_tap + taps). */
+/* Result pixels [x0, end) of row i, by the phase's filter rows [first, last). */
 static void look_up(const bnn_mixed *mixed, const plan *p, const phase *g, int i, int end,
-                    size_t first_tap, size_t taps, const own *mine, float *gx, int acc) {
+                    int first_row, int last_row, const own *mine, float *gx, int acc) {
     const bnn_conv *s = &p->s;
-    size_t per_tap = p->words * mixed->lanes, per_vector = (size_t)(g->th * g->tw) * per_tap;
-    const uint32_t *codes =
-        p->codes + g->codes + mine->group * p->vectors * per_vector + first_tap * per_tap;
+    size_t per_run = g->words * mixed->lanes, per_vector = vector_words(g) * mixed->lanes;
+    const uint32_t *codes = p->codes + g->codes + mine->group * p->vectors * per_vector +
+                            (size_t)first_row * g->runs * per_run;
     size_t image = 0, pixels = mine->images * (size_t)(end - mine->x0);
-    size_t step = (size_t)(s->stride_w * s->c);
+    size_t step = (size_t)(s->stride_w * s->c), picture = (size_t)s->h * (size_t)(s->w * s->c);
     size_t line = mine->image * (size_t)s->h + (size_t)(g->out_y + i * s->stride_h);
     size_t start = (size_t)(g->out_x + mine->x0 * s->stride_w) * (size_t)s->c + mine->group * p->cg;
     const float *tables[BNN_MIX_ROWS], *from = mine->tables;
     float *out[BNN_MIX_ROWS], *to = gx + line * (size_t)(s->w * s->c) + start;
-    int j = mine->x0;
     bnn_mix m;
-    m.taps = taps, m.quads = p->quads, m.words = p->words, m.skip = m.first = 0, m.acc = acc;
+    m.taps = (size_t)(last_row - first_row) * g->runs, m.quads = g->joined * p->quads;
+    m.words = g->words, m.skip = m.first = 0, m.plane = p->term, m.acc = acc;
     m.tables = tables, m.delta = mine->delta, m.out = out;
     for (size_t at = 0; at < pixels; at += mixed->mr) {
         m.rows = bnn_min_size(mixed->mr, pixels - at);
         for (size_t r = 0; r < mixed->mr; r++) {
-            if (r >= m.rows) { /* any tables will do */
-                tables[r] = mine->tables;
-                continue;
+            tables[r] = from + image * p->pixel; /* also of rows that do not count */
+            if (r < m.rows) {
+                out[r] = to + image * picture;
+                for (size_t k = 0; k < p->cg; k += LINE) { /* the tile will be long */
+                    __builtin_prefetch(out[r] + k, 1);
+                }
             }
-            tables[r] = from, out[r] = to;
-            for (size_t k = 0; k < p->cg; k += 16) { /* the tile will be long */
-                __builtin_prefetch(to + k, 1);
-            }
-            from += p->pixel, to += step;
-            if (++j == end) {
-                j = mine->x0, image++, line += (size_t)s->h;
-                from = mine->tables + image * p->width * p->pixel;
-                to = gx + line * (size_t)(s->w * s->c) + start;
+            if (++image == mine->images) {
+                image = 0, from += p->images * p->pixel, to += step;
             }
         }
         for (size_t first = 0; first < p->vectors; first += m.vectors) {
@@ -286,8 +326,7 @@ static void result_row(const bnn_mixed *mixed, const plan *p, const phase *g, in
     while (first < last && i + g->off_h[last - 1] < 0) {
         last--;
     }
-    size_t taps = (size_t)(last - first) * (size_t)g->tw;
-    if (taps == 0) {
+    if (first == last || g->tw == 0) {
         if (!acc) {
             zero_pixels(p, g, i, end, mine, gx);
         }
@@ -295,13 +334,13 @@ static void result_row(const bnn_mixed *mixed, const plan *p, const phase *g, in
     }
     ptrdiff_t *delta = mine->delta;
     for (int ky = first; ky < last; ky++) {
-        size_t line = (size_t)(i + g->off_h[ky]) % p->slots * p->images * p->width;
-        for (int kx = 0; kx < g->tw; kx++) {
-            size_t column = (size_t)(g->off_w[kx] - p->lo_w);
-            *delta++ = (ptrdiff_t)((line + column) * p->pixel);
+        size_t line = (size_t)(i + g->off_h[ky]) % p->slots * p->row;
+        for (size_t run = 0; run < g->runs; run++) {
+            size_t column = (size_t)(g->off_w[tap_column(g, run, 0)] - p->lo_w);
+            *delta++ = (ptrdiff_t)(line + column * p->images * p->pixel);
         }
     }
-    look_up(mixed, p, g, i, end, (size_t)(first * g->tw), taps, mine, gx, acc);
+    look_up(mixed, p, g, i, end, first, last, mine, gx, acc);
 }
 
 /* Items are rows of strips of images of groups, in this order from the last; a thread takes a run
@@ -319,7 +358,7 @@ static void items(const bnn_mixed *mixed, const plan *p, const float *gy, size_t
             mine->images = bnn_min_size(p->images, (size_t)s->n - mine->image);
             if (item == first || mine->x0 != (int)strip * p->cols) {
                 mine->x0 = (int)strip * p->cols;
-                clear_beside(p, mine);
+                clear_beside(mixed, p, mine);
             }
             mine->next = clip(i + p->lo_h, s->oh);
         }
@@ -354,6 +393,9 @@ static void multiply(const void *job, bnn_member me) {
         pack_codes(j->mixed, p, p->phases + item % phases, j->w->b1, item / per_group,
                    item / phases % p->vectors);
     }
+    if (j->mixed->filled > 1) { /* runs are looked up to multiples of that, their ends times zero */
+        memset(mine.tables, 0, p->all * sizeof(float));
+    }
     bnn_wait_for_all(me);
     bnn_call(j->mixed->enter);
     while (bnn_next_run(j->rows, me, &first, &last)) {
@@ -369,6 +411,6 @@ void bnn_conv_mix_x(const bnn_device *device, const bnn_mixed *mixed, const bnn_
     bnn_queue rows = {.total = p.groups * blocks * p.strips * (size_t)p.grid_h};
     product job = {mixed, &p, gy, w, gx, acc, &rows};
     fill_factors(&p, w);
-    find_phases(&p, p.words * mixed->lanes);
+    find_phases(&p, mixed->lanes);
     bnn_together(device, bnn_conv_macs(s) / BNN_F32_MACS, multiply, &job);
 }

@@ -1,9 +1,9 @@
 /* The mixed product with AMX: a product of bf16 numbers. A sign is one, and a float is exactly the
  * sum of three: its 24 bits, eight at a time (unless it is so small that its bits end below the
- * least normal number, which these instructions take for zero). The tables of eight quads lie
- * together: all first terms, all second and all third ones, each a row of a tile. Rows that are
- * equally far apart are loaded as they lie. 32 rows by two vectors of columns are four tiles of
- * sums, which two tiles of signs and two of a term at a time meet. */
+ * least normal number, which these instructions take for zero). The tables of eight quads of a term
+ * are a row of a tile. Rows that are equally far apart are loaded as they lie. 32 rows by two
+ * vectors of columns are four tiles of sums, which two tiles of signs and two of a term at a time
+ * meet. */
 #include "cpu/tiles/tiles.h"
 
 #if defined(__x86_64__) /* elsewhere this file is empty but for declarations */
@@ -21,8 +21,8 @@ enum { TILE_ROWS = 16, TILE_ROW = 64, TILE = TILE_ROWS * TILE_ROW };
         _tile_loadd(tile, from, stride);                                                           \
     } while (0)
 
-enum { MR = BNN_MIX_ROWS, NV = 2, LANES = 16, TABLE = 6, RUN = 144, STEP = 8 /* quads */ };
-enum { TERMS = 3, BLOCK = STEP * TABLE, ROW = TILE_ROW / 4 /* in floats */ };
+enum { MR = BNN_MIX_ROWS, NV = 2, LANES = 16, RUN = 144, TERMS = 3, TABLE = 2 };
+enum { STEP = 8 }; /* quads of a tile's row */
 
 /* All tiles are configured alike, once for a thread's share of a product: configuring costs more
  * than a small tile's work, and a thread that keeps tiles makes every switch to another thread
@@ -44,55 +44,88 @@ static void leave(void) {
     _tile_release();
 }
 
-/* Four rows' quads to their terms, each a row of a block. */
-static inline void put_quads(__m512 quads, float *to, size_t step) {
-    const __m512 high = _mm512_castsi512_ps(_mm512_set1_epi32((int)0xffff0000));
-    for (size_t k = 0; k < TERMS; k++, to += ROW) {
-        __m512 term = _mm512_and_ps(quads, high);
-        __m256i v = _mm512_cvtepi32_epi16(_mm512_srli_epi32(_mm512_castps_si512(term), 16));
-        __m128d low = _mm_castsi128_pd(_mm256_castsi256_si128(v));
-        __m128d up = _mm_castsi128_pd(_mm256_extracti128_si256(v, 1));
-        _mm_storel_pd((double *)(void *)to, low);
-        _mm_storeh_pd((double *)(void *)(to + step), low);
-        _mm_storel_pd((double *)(void *)(to + 2 * step), up);
-        _mm_storeh_pd((double *)(void *)(to + 3 * step), up);
-        quads = _mm512_sub_ps(quads, term);
-    }
+/* Of floats the first term; what the others have to say is left. */
+static inline __m512i take_term(__m512 *v) {
+    const __m512i high = _mm512_set1_epi32((int)0xffff0000);
+    __m512i term = _mm512_and_si512(_mm512_castps_si512(*v), high);
+    *v = _mm512_sub_ps(*v, _mm512_castsi512_ps(term));
+    return term;
 }
 
-static inline __m512 join(__m128 a, __m128 b, __m128 c, __m128 d) {
-    __m512 v = _mm512_insertf32x4(_mm512_castps128_ps512(a), b, 1);
-    return _mm512_insertf32x4(_mm512_insertf32x4(v, c, 2), d, 3);
+/* Terms of even columns and of odd ones to pairs. */
+static inline __m512i pair(__m512i even, __m512i odd) {
+    return _mm512_or_si512(_mm512_srli_epi32(even, 16), odd);
 }
 
-static inline __m128 load_or_zero(const float *v, size_t at) {
-    return v == NULL ? _mm_setzero_ps() : _mm_loadu_ps(v + at);
-}
-
-/* Four runs at a time, whose quads are rows of memory or, where runs are neighbours, columns. */
-static void tables(size_t n, const float *const v[4], size_t step, const float factor[4],
-                   float *runs, size_t run_step, size_t quad) {
-    const __m512 factors = _mm512_broadcast_f32x4(_mm_loadu_ps(factor));
-    int rows = v[0] != NULL && v[1] == v[0] + 1 && v[2] == v[0] + 2 && v[3] == v[0] + 3;
-    const float *from[4];
-    size_t steps[4], i = 0;
-    runs += quad / STEP * BLOCK + quad % STEP * 2;
-    for (; (rows || step == 1) && i + 4 <= n; i += 4, runs += 4 * run_step) {
-        const float *at = rows ? v[0] + i * step : NULL;
-        __m128 a = rows ? _mm_loadu_ps(at) : load_or_zero(v[0], i);
-        __m128 b = rows ? _mm_loadu_ps(at + step) : load_or_zero(v[1], i);
-        __m128 c = rows ? _mm_loadu_ps(at + 2 * step) : load_or_zero(v[2], i);
-        __m128 d = rows ? _mm_loadu_ps(at + 3 * step) : load_or_zero(v[3], i);
-        if (!rows) {
-            _MM_TRANSPOSE4_PS(a, b, c, d);
+/* Quad `quad` of up to sixteen runs, `whole` if so many: x[j] has the j-th floats of it. */
+static inline __attribute__((always_inline)) void
+put_quads(__m512 x[4], size_t n, const int whole, float *runs, size_t run_step, size_t plane) {
+    static const uint8_t lane[LANES] = {0, 1, 4, 5, 8, 9, 12, 13, 2, 3, 6, 7, 10, 11, 14, 15};
+#pragma GCC unroll 3
+    for (size_t k = 0; k < TERMS; k++, runs += plane) {
+        _Alignas(64) uint64_t quads[LANES]; /* of the runs that `lane` says */
+        __m512i left = pair(take_term(&x[0]), take_term(&x[1]));
+        __m512i right = pair(take_term(&x[2]), take_term(&x[3]));
+        _mm512_store_si512(quads, _mm512_unpacklo_epi32(left, right));
+        _mm512_store_si512(quads + LANES / 2, _mm512_unpackhi_epi32(left, right));
+#pragma GCC unroll 16
+        for (size_t j = 0; j < LANES; j++) {
+            if (whole || lane[j] < n) {
+                memcpy(runs + lane[j] * run_step, &quads[j], sizeof quads[j]);
+            }
         }
-        put_quads(_mm512_mul_ps(join(a, b, c, d), factors), runs, run_step);
     }
-    bnn_quad_from(v, step, from, steps);
-    for (; i < n; i++, runs += run_step) {
-        __m128 a = _mm_setr_ps(from[0][i * steps[0]], from[1][i * steps[1]], from[2][i * steps[2]],
-                               from[3][i * steps[3]]);
-        put_quads(_mm512_mul_ps(_mm512_broadcast_f32x4(a), factors), runs, 0);
+}
+
+static void tables(size_t n, const float *const v[4], size_t step, const float factor[4],
+                   float *runs, size_t run_step, size_t quad, size_t plane) {
+    const __m512i places =
+        _mm512_mullo_epi32(_mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15),
+                           _mm512_set1_epi32((int)step));
+    runs += quad * TABLE;
+    for (size_t i = 0; i < n; i += LANES, runs += LANES * run_step) {
+        const __mmask16 in = (__mmask16)(n - i >= LANES ? 0xffffu : (1u << (n - i)) - 1);
+        __m512 x[4];
+#pragma GCC unroll 4
+        for (size_t j = 0; j < 4; j++) {
+            x[j] = _mm512_setzero_ps();
+            if (v[j] != NULL) {
+                x[j] = step == 1 ? _mm512_maskz_loadu_ps(in, v[j] + i)
+                                 : _mm512_mask_i32gather_ps(x[j], in, places, v[j] + i * step, 4);
+                x[j] = _mm512_mul_ps(x[j], _mm512_set1_ps(factor[j]));
+            }
+        }
+        if (n - i >= LANES) {
+            put_quads(x, LANES, 1, runs, run_step, plane);
+        } else {
+            put_quads(x, n - i, 0, runs, run_step, plane);
+        }
+    }
+}
+
+static void pixels(size_t n, size_t channels, const float *v, size_t step, const float *factors,
+                   float *runs, size_t run_step, size_t plane) {
+    const __m512i odd = _mm512_setr_epi32(
+        0x00030001, 0x00070005, 0x000b0009, 0x000f000d, 0x00130011, 0x00170015, 0x001b0019,
+        0x001f001d, 0x00230021, 0x00270025, 0x002b0029, 0x002f002d, 0x00330031, 0x00370035,
+        0x003b0039, 0x003f003d); /* upper halves of two vectors */
+    for (size_t c = 0; c < channels; c += 2 * LANES) {
+        size_t here = channels - c < 2 * LANES ? channels - c : 2 * LANES;
+        const uint32_t in = (uint32_t)(((uint64_t)1 << here) - 1);
+        const __mmask16 low = (__mmask16)in, high = (__mmask16)(in >> LANES);
+        const __mmask32 out = (uint32_t)(((uint64_t)1 << (here + 3) / 4 * 4) - 1);
+        const __m512 factor0 = _mm512_maskz_loadu_ps(low, factors + c);
+        const __m512 factor1 = _mm512_maskz_loadu_ps(high, factors + c + LANES);
+        for (size_t i = 0; i < n; i++) {
+            const float *from = v + i * step + c;
+            float *to = runs + i * run_step + c / 2;
+            __m512 x0 = _mm512_mul_ps(_mm512_maskz_loadu_ps(low, from), factor0);
+            __m512 x1 = _mm512_mul_ps(_mm512_maskz_loadu_ps(high, from + LANES), factor1);
+            for (size_t k = 0; k < TERMS; k++, to += plane) {
+                __m512i term0 = take_term(&x0), term1 = take_term(&x1);
+                _mm512_mask_storeu_epi16(to, out, _mm512_permutex2var_epi16(term0, odd, term1));
+            }
+        }
     }
 }
 
@@ -126,33 +159,42 @@ static inline void expand(const uint32_t *codes, size_t place, size_t from, size
     }
 }
 
-/* Sixteen rows of tables: where they begin and how far apart they are; no distance if it varies. */
+/* Up to sixteen rows of tables: where they begin and how far apart all sixteen are, in bytes; no
+ * distance if it varies, or if few of them count, which are then cheaper to gather. */
 typedef struct rows {
     const float *const *tables;
-    size_t step; /* in bytes */
+    size_t count, step;
 } rows;
 
-static inline rows rows_of(const float *const *tables) {
+static inline rows rows_of(const float *const *tables, size_t count) {
     ptrdiff_t step = tables[1] - tables[0];
-    int even = 1;
+    int even = count > TILE_ROWS / 2;
     for (size_t i = 2; i < TILE_ROWS; i++) {
         even &= tables[i] - tables[i - 1] == step;
     }
-    return (rows){tables, even ? (size_t)step * sizeof(float) : 0};
+    count = count < TILE_ROWS ? count : TILE_ROWS;
+    return (rows){tables, count, even ? (size_t)step * sizeof(float) : 0};
 }
 
-/* A block of each row, `offset` floats on, as one tile a term: as it lies, or gathered. */
-static inline const uint8_t *block_of(const rows *r, ptrdiff_t offset, uint8_t *gathered,
-                                      size_t *step) {
+/* Blocks of each row, `offset` floats on, of all terms: where the first term's tile is and how far
+ * its rows and the next term's tile are apart, in bytes; as they lie, or gathered. */
+typedef struct blocks {
+    const uint8_t *at;
+    size_t row, term;
+} blocks;
+
+static inline blocks blocks_of(const rows *r, ptrdiff_t offset, size_t plane, uint8_t *gathered) {
     if (r->step != 0) {
-        *step = r->step;
-        return (const uint8_t *)(r->tables[0] + offset);
+        return (blocks){(const uint8_t *)(r->tables[0] + offset), r->step, plane * sizeof(float)};
     }
-    for (size_t i = 0; i < TILE_ROWS; i++) {
-        memcpy(gathered + i * BLOCK * sizeof(float), r->tables[i] + offset, BLOCK * sizeof(float));
+    for (size_t i = 0; i < r->count; i++) {
+        const float *from = r->tables[i] + offset;
+        uint8_t *to = gathered + i * TILE_ROW;
+        for (size_t k = 0; k < TERMS; k++, from += plane, to += TILE) {
+            memcpy(to, from, TILE_ROW);
+        }
     }
-    *step = BLOCK * sizeof(float);
-    return gathered;
+    return (blocks){gathered, TILE_ROW, TILE};
 }
 
 /* A place in both operands: a block of tables, its quads [from, to), the first one's codes. */
@@ -161,39 +203,46 @@ typedef struct place {
     size_t codes, code, from, to;
 } place;
 
-static inline void expand_both(const bnn_mix *m, const place *p, uint8_t signs[NV][TILE]) {
+/* Of both vectors of columns, or of the only one. */
+static inline __attribute__((always_inline)) void
+expand_all(const bnn_mix *m, const place *p, uint8_t signs[NV][TILE], const int two) {
     expand(m->codes[0] + p->codes, p->code, p->from, p->to, signs[0]);
-    expand(m->codes[m->vectors - 1] + p->codes, p->code, p->from, p->to, signs[1]);
+    if (two) {
+        expand(m->codes[1] + p->codes, p->code, p->from, p->to, signs[1]);
+    }
 }
 
 /* Tiles 0 to 3 are sums, 4 and 5 a term of the floats, 6 and 7 signs, which were expanded a block
- * ahead: a tile that has just been written takes long to load. `second`, a constant: whether there
- * are more than sixteen rows. */
-static inline __attribute__((always_inline)) void add_blocks(const bnn_mix *m, size_t count,
-                                                             const place *p, const int second) {
+ * ahead: a tile that has just been written takes long to load. Constants: `second`, whether there
+ * are more than sixteen rows, and `two` vectors of columns. */
+static inline __attribute__((always_inline)) void
+add_blocks(const bnn_mix *m, size_t count, const place *p, const int second, const int two) {
     _Alignas(64) uint8_t signs[2][NV][TILE], gathered[2][TERMS * TILE];
-    const rows r[2] = {rows_of(m->tables), rows_of(m->tables + TILE_ROWS)};
-    expand_both(m, p, signs[0]);
+    const rows r[2] = {rows_of(m->tables, m->rows),
+                       rows_of(m->tables + TILE_ROWS, second ? m->rows - TILE_ROWS : 0)};
+    expand_all(m, p, signs[0], two);
     for (size_t i = 0; i < count; i++, p++) {
-        const uint8_t *below = NULL, *above;
-        size_t above_step, below_step = 0;
-        above = block_of(&r[0], p->offset, gathered[0], &above_step);
-        if (second) {
-            below = block_of(&r[1], p->offset, gathered[1], &below_step);
-        }
+        const blocks above = blocks_of(&r[0], p->offset, m->plane, gathered[0]);
+        const blocks below = second ? blocks_of(&r[1], p->offset, m->plane, gathered[1]) : above;
         if (i + 1 < count) {
-            expand_both(m, p + 1, signs[(i + 1) % 2]);
+            expand_all(m, p + 1, signs[(i + 1) % 2], two);
         }
         load_tile(6, signs[i % 2][0], TILE_ROW);
-        load_tile(7, signs[i % 2][1], TILE_ROW);
+        if (two) {
+            load_tile(7, signs[i % 2][1], TILE_ROW);
+        }
         for (size_t k = 0; k < TERMS; k++) {
-            load_tile(4, above + k * TILE_ROW, above_step);
+            load_tile(4, above.at + k * above.term, above.row);
             _tile_dpbf16ps(0, 4, 6);
-            _tile_dpbf16ps(1, 4, 7);
+            if (two) {
+                _tile_dpbf16ps(1, 4, 7);
+            }
             if (second) {
-                load_tile(5, below + k * TILE_ROW, below_step);
+                load_tile(5, below.at + k * below.term, below.row);
                 _tile_dpbf16ps(2, 5, 6);
-                _tile_dpbf16ps(3, 5, 7);
+                if (two) {
+                    _tile_dpbf16ps(3, 5, 7);
+                }
             }
         }
     }
@@ -219,6 +268,32 @@ static void store(const bnn_mix *m) {
     }
 }
 
+/* Whether all sums are results as they are, in rows that are equally far apart; how far, in bytes.
+ */
+static size_t step_of_results(const bnn_mix *m) {
+    int whole = !m->acc && m->rows % TILE_ROWS == 0;
+    for (size_t v = 0; v < m->vectors; v++) {
+        whole &= m->lanes[v] == LANES;
+    }
+    for (size_t i = 2; whole && i < m->rows; i++) {
+        whole = m->out[i] - m->out[i - 1] == m->out[1] - m->out[0];
+    }
+    return whole ? (size_t)(m->out[1] - m->out[0]) * sizeof(float) : 0;
+}
+
+static void store_whole(const bnn_mix *m, size_t step) {
+    _tile_stored(0, m->out[0] + m->column[0], step);
+    if (m->vectors > 1) {
+        _tile_stored(1, m->out[0] + m->column[1], step);
+    }
+    if (m->rows > TILE_ROWS) {
+        _tile_stored(2, m->out[TILE_ROWS] + m->column[0], step);
+        if (m->vectors > 1) {
+            _tile_stored(3, m->out[TILE_ROWS] + m->column[1], step);
+        }
+    }
+}
+
 static void tile(const bnn_mix *m) {
     place places[RUN]; /* a tap has no more of them than quads */
     size_t end = m->first + m->quads, count = 0;
@@ -236,26 +311,37 @@ static void tile(const bnn_mix *m) {
     _tile_zero(1);
     _tile_zero(2);
     _tile_zero(3);
-    if (m->rows > TILE_ROWS) {
-        add_blocks(m, count, places, 1);
+    if (m->rows > TILE_ROWS && m->vectors > 1) {
+        add_blocks(m, count, places, 1, 1);
+    } else if (m->rows > TILE_ROWS) {
+        add_blocks(m, count, places, 1, 0);
+    } else if (m->vectors > 1) {
+        add_blocks(m, count, places, 0, 1);
     } else {
-        add_blocks(m, count, places, 0);
+        add_blocks(m, count, places, 0, 0);
     }
-    store(m);
+    size_t step = step_of_results(m);
+    if (step != 0) {
+        store_whole(m, step);
+    } else {
+        store(m);
+    }
 }
 
 const bnn_mixed bnn_mixed_amx = {
     .mr = MR,
     .nv = NV,
     .lanes = LANES,
+    .terms = TERMS,
     .table = TABLE,
     .filled = STEP,
-    .row = 64,
+    .row = 128,
     .run = RUN,
     .enter = enter,
     .leave = leave,
     .codes = bnn_mix_codes_avx512,
     .tables = tables,
+    .pixels = pixels,
     .tile = tile,
 };
 

@@ -32,7 +32,8 @@ void bnn_mix_codes_avx2(size_t n, const uint32_t *rows, uint32_t *codes) {
 }
 
 void bnn_mix_tables_avx2(size_t n, const float *const v[4], size_t step, const float factor[4],
-                         float *runs, size_t run_step, size_t quad) {
+                         float *runs, size_t run_step, size_t quad, size_t plane) {
+    (void)plane; /* of one term */
     runs += quad * TABLE;
     bnn_sums sums = bnn_sums_of(v, step, factor);
     for (size_t i = 0; i < n; i++, runs += run_step) {
@@ -102,6 +103,7 @@ const bnn_mixed bnn_mixed_avx2 = {
     .mr = MR,
     .nv = NV,
     .lanes = LANES,
+    .terms = 1,
     .table = TABLE,
     .filled = 1,
     .row = 32,

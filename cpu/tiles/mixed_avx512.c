@@ -24,7 +24,8 @@ void bnn_mix_codes_avx512(size_t n, const uint32_t *rows, uint32_t *codes) {
 }
 
 void bnn_mix_tables_avx512(size_t n, const float *const v[4], size_t step, const float factor[4],
-                           float *runs, size_t run_step, size_t quad) {
+                           float *runs, size_t run_step, size_t quad, size_t plane) {
+    (void)plane; /* of one term */
     runs += quad * TABLE;
     const __m256 sign = _mm256_set1_ps(-0.0f);
     bnn_sums sums = bnn_sums_of(v, step, factor);
@@ -290,6 +291,7 @@ const bnn_mixed bnn_mixed_avx512 = {
     .mr = MR,
     .nv = NV,
     .lanes = LANES,
+    .terms = 1,
     .table = TABLE,
     .filled = 1,
     .row = 32,

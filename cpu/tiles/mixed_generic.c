@@ -17,7 +17,8 @@ void bnn_mix_codes_generic(size_t n, const uint32_t *rows, uint32_t *codes) {
 }
 
 void bnn_mix_tables_generic(size_t n, const float *const v[4], size_t step, const float factor[4],
-                            float *runs, size_t run_step, size_t quad) {
+                            float *runs, size_t run_step, size_t quad, size_t plane) {
+    (void)plane; /* of one term */
     runs += 4 * quad;
     for (size_t i = 0; i < n; i++) {
         for (size_t j = 0; j < 4; j++) {
@@ -67,6 +68,7 @@ const bnn_mixed bnn_mixed_generic = {
     .mr = MR,
     .nv = NV,
     .lanes = LANES,
+    .terms = 1,
     .table = 4,
     .filled = 1,
     .row = 32,

@@ -39,7 +39,8 @@ void bnn_mix_codes_neon(size_t n, const uint32_t *rows, uint32_t *codes) {
 }
 
 void bnn_mix_tables_neon(size_t n, const float *const v[4], size_t step, const float factor[4],
-                         float *runs, size_t run_step, size_t quad) {
+                         float *runs, size_t run_step, size_t quad, size_t plane) {
+    (void)plane; /* of one term */
     runs += quad * TABLE;
     const float32x4_t factors = vld1q_f32(factor);
     const float *from[4];
@@ -197,6 +198,7 @@ const bnn_mixed bnn_mixed_neon = {
     .mr = MR,
     .nv = NV,
     .lanes = LANES,
+    .terms = 1,
     .table = TABLE,
     .filled = 1,
     .row = 32,

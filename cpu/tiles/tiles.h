@@ -18,10 +18,12 @@
 
 /* A tile of a mixed product, floats times signs. The floats come as tables, one for each quad,
  * which is four neighbours along the reduction; the signs as codes, the quad's four bits for each
- * lane of a vector of columns. A zero float is an exact zero whatever its sign bit says. */
+ * lane of a vector of columns. A zero float is an exact zero whatever its sign bit says. Where a
+ * float is kept as several terms, their tables lie in as many planes. */
 typedef struct bnn_mix {
-    size_t taps, quads;         /* a tap is a run of quads */
+    size_t taps, quads;         /* a tap, or several whose tables are neighbours: a run of quads */
     const float *const *tables; /* [mr]: a row's place among the tables; all valid */
+    size_t plane;               /* floats from a term's table to the next term's */
     const ptrdiff_t *delta;     /* [taps]: floats from there to a tap's run of tables */
     size_t first;               /* table of it that is the tap's first */
     size_t vectors;             /* at most nv */
@@ -33,13 +35,14 @@ typedef struct bnn_mix {
     int acc;
 } bnn_mix;
 
-enum { BNN_MIX_ROWS = 32, BNN_MIX_RUN = 64 }; /* at most: a tile's rows; quads of bnn_mixed.row */
+enum { BNN_MIX_ROWS = 32, BNN_MIX_RUN = 128 }; /* at most: a tile's rows; quads of bnn_mixed.row */
 
 /* An instruction set's mixed product; by itself, since every one lays tables out its own way. */
 typedef struct bnn_mixed {
     size_t mr, nv, lanes; /* rows and vectors of a tile, columns of a vector */
+    size_t terms;         /* a float is kept as the sum of so many */
     size_t table;         /* floats of a table; a power of two aligns tables to their size */
-    size_t filled;        /* tables of a run: a multiple of this, in the end of zeros */
+    size_t filled;        /* tables are read up to a multiple of this, and must be finite there */
     size_t row;           /* quads of a row of dW at a time: tables of a tile stay in the cache */
     size_t run;           /* quads that a tile may sum in one register; bnn_mix_sum adds runs up */
     /* Around all tiles of a thread's share of a product. NULL if there is nothing to do. */
@@ -49,7 +52,11 @@ typedef struct bnn_mixed {
     /* Table `quad` of n runs, `run_step` floats apart: of factor[j] * v[j][i * step], j < 4, for
      * the i-th. A missing v[j] (NULL) counts as zeros. */
     void (*tables)(size_t n, const float *const v[4], size_t step, const float factor[4],
-                   float *runs, size_t run_step, size_t quad);
+                   float *runs, size_t run_step, size_t quad, size_t plane);
+    /* All tables of n runs, of factors[c] * v[i * step + c], c < channels. NULL: made one by one.
+     */
+    void (*pixels)(size_t n, size_t channels, const float *v, size_t step, const float *factors,
+                   float *runs, size_t run_step, size_t plane);
     void (*tile)(const bnn_mix *m);
 } bnn_mixed;
 
@@ -255,7 +262,7 @@ void bnn_b1_finish_generic(const bnn_finish *f);
 void bnn_b1_planes_generic(size_t planes, const uint64_t *plane, int32_t base, int32_t *integer);
 void bnn_mix_codes_generic(size_t n, const uint32_t *rows, uint32_t *codes);
 void bnn_mix_tables_generic(size_t n, const float *const v[4], size_t step, const float factor[4],
-                            float *runs, size_t run_step, size_t quad);
+                            float *runs, size_t run_step, size_t quad, size_t plane);
 void bnn_mix_tile_generic(const bnn_mix *m);
 #if defined(__x86_64__)
 void bnn_f32_indirect_avx2(const bnn_f32_runs *p);
@@ -310,11 +317,11 @@ void bnn_b1_finish_avx512(const bnn_finish *f);
 void bnn_b1_planes_avx512(size_t planes, const uint64_t *plane, int32_t base, int32_t *integer);
 void bnn_mix_codes_avx2(size_t n, const uint32_t *rows, uint32_t *codes);
 void bnn_mix_tables_avx2(size_t n, const float *const v[4], size_t step, const float factor[4],
-                         float *runs, size_t run_step, size_t quad);
+                         float *runs, size_t run_step, size_t quad, size_t plane);
 void bnn_mix_tile_avx2(const bnn_mix *m);
 void bnn_mix_codes_avx512(size_t n, const uint32_t *rows, uint32_t *codes);
 void bnn_mix_tables_avx512(size_t n, const float *const v[4], size_t step, const float factor[4],
-                           float *runs, size_t run_step, size_t quad);
+                           float *runs, size_t run_step, size_t quad, size_t plane);
 void bnn_mix_tile_avx512(const bnn_mix *m);
 /* What the machine kernels of AVX-512's levels share: all but mixed products and binary tiles. */
 #define BNN_AVX512_MICRO                                                                           \
@@ -356,7 +363,7 @@ void bnn_b1_finish_neon(const bnn_finish *f);
 void bnn_b1_planes_neon(size_t planes, const uint64_t *plane, int32_t base, int32_t *integer);
 void bnn_mix_codes_neon(size_t n, const uint32_t *rows, uint32_t *codes);
 void bnn_mix_tables_neon(size_t n, const float *const v[4], size_t step, const float factor[4],
-                         float *runs, size_t run_step, size_t quad);
+                         float *runs, size_t run_step, size_t quad, size_t plane);
 void bnn_mix_tile_neon(const bnn_mix *m);
 #endif
 

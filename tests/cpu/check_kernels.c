@@ -57,7 +57,7 @@ START_TEST(test_complete) {
     static const size_t of_micro[] = {offsetof(bnn_micro, small_mixed),
                                       offsetof(bnn_micro, b1_pack_a), SIZE_MAX};
     static const size_t of_mixed[] = {offsetof(bnn_mixed, enter), offsetof(bnn_mixed, leave),
-                                      SIZE_MAX};
+                                      offsetof(bnn_mixed, pixels), SIZE_MAX};
     for (const bnn_kernels *k = next_table(NULL); k != NULL; k = next_table(k)) {
         check_complete(k->name, k, sizeof *k, none);
     }
