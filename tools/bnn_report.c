@@ -18,7 +18,7 @@
 #include "tools/cli/start.h"
 
 static const char *output, *json_file, *twin, *corruption = "main", *tables;
-static bool count_undeployable, ratio_of_means, sample_spread, mean_seeds, severities_apart,
+static bool count_emulated, ratio_of_means, sample_spread, mean_seeds, severities_apart,
     multiply_scales;
 static const char *operands[BNN_MAX_RUNS + 1];
 
@@ -53,11 +53,11 @@ static bnn_option options[] = {
     {"multiply-scales", BNN_OPTION_FLAG, &multiply_scales, NULL,
      "With bibench: count the multiplications by scales of channels, instead of folding them away.",
      .default_text = NULL},
-    {"count-undeployable", BNN_OPTION_FLAG, &count_undeployable, NULL,
-     "With inference and bibench: as BiBench does, count 0 where an engine has no way to deploy an "
-     "algorithm "
-     "(xnor and xnorpp in Larq Compute Engine and daBNN, reactnet in daBNN), even where "
-     "bnn-export --emulate wrote it in floats.",
+    {"count-emulated", BNN_OPTION_FLAG, &count_emulated, NULL,
+     "With inference and bibench: count what bnn-export --emulate wrote in floats as it was "
+     "measured. "
+     "Without, as in BiBench, an algorithm that an engine has no way to deploy (xnor and xnorpp in "
+     "Larq Compute Engine and daBNN, reactnet in daBNN) counts 0 there.",
      .default_text = NULL},
 };
 
@@ -79,7 +79,7 @@ static const struct {
     {"mean-seeds", BIBENCH, "bibench"},
     {"severities-apart", BIBENCH, "bibench"},
     {"multiply-scales", BIBENCH, "bibench"},
-    {"count-undeployable", INFERENCE | BIBENCH, "inference and bibench"}};
+    {"count-emulated", INFERENCE | BIBENCH, "inference and bibench"}};
 
 static bnn_program program = {
     .name = "bnn-report",
@@ -187,7 +187,7 @@ static bnn_code run_robustness(report *r, bnn_error *err) {
 }
 
 static bnn_code run_inference(report *r, bnn_error *err) {
-    r->devices.count_undeployable = count_undeployable;
+    r->devices.count_emulated = count_emulated;
     bnn_code code = bnn_device_table_compute(&r->devices, err);
     if (code != BNN_OK) {
         return code;
@@ -239,7 +239,7 @@ static bnn_code open_sweep(report *r, bnn_error *err) {
                               .mean_seeds = mean_seeds,
                               .severities_apart = severities_apart,
                               .scalings = multiply_scales,
-                              .count_undeployable = count_undeployable};
+                              .count_emulated = count_emulated};
     bnn_code code = bnn_corruption_list_parse(corruption, &r->bibench.options.corruptions, err);
     return code == BNN_OK ? bnn_bibench_read(&r->bibench, operands[1],
                                              bnn_options_given(&program, "output")

@@ -85,10 +85,10 @@ matches 'energy: a column' 'mJ a run   ratio  device$' .out
 matches 'energy: in it' ' 500    4.00  .*, cpu generic$' .out
 matches 'energy: or none' ' -       -  pi4: ' .out
 sed 's/"packed"/"lce"/; s/"baseline": "fp32"/"baseline": "lce fp32"/' board/phone/m.json >xnor.json
-check 'emulated' "$report" inference xnor.json board/phone --json x.json
+check 'emulated' "$report" inference xnor.json board/phone --count-emulated --json x.json
 equal 'emulated: counts' "$(json x.json algorithms.0.cells) $(json x.json \
     algorithms.0.undeployable)" '2 0'
-check 'not deployed' "$report" inference xnor.json board/phone --count-undeployable --json y.json
+check 'not deployed' "$report" inference xnor.json board/phone --json y.json
 matches 'not deployed: told' '^xnor .*\(0 in 1 where it cannot be deployed\)$' .out
 equal 'not deployed: is 0' "$(json y.json algorithms.0.cells) $(json y.json \
     algorithms.0.undeployable)" '2 1'
@@ -111,8 +111,8 @@ wrong 'a result over a file' 'json' board laptop.json --json board/pi4/bnn.json
 wrong 'an option of another command' '--output goes with run, compare and bibench, not with inference' board \
     --output x.html
 wrong 'corruptions' '--corruption goes with run, compare, robustness and bibench' board --corruption fog
-expect_fail 'an option of inference' '--count-undeployable goes with inference and bibench, not with robustness' \
-    "$report" robustness trained --count-undeployable
+expect_fail 'an option of inference' '--count-emulated goes with inference and bibench, not with robustness' \
+    "$report" robustness trained --count-emulated
 expect_fail 'a command like none' 'did you mean inference' "$report" inferense board
 expect_late_fail 'no JSON can be written' 'nowhere/x.json' "$report" inference laptop.json \
     --json nowhere/x.json

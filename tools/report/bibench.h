@@ -21,7 +21,7 @@
 
 typedef struct bnn_bibench_options {
     bnn_mean_kind mean; /* of accuracies, time and so on; gaps are always averaged first */
-    int sample_spread, mean_seeds, severities_apart, scalings, count_undeployable;
+    int sample_spread, mean_seeds, severities_apart, scalings, count_emulated;
     bnn_corruption_list corruptions;
 } bnn_bibench_options;
 

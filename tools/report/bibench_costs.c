@@ -180,7 +180,7 @@ static bnn_track_row *row_named(bnn_tables *x, const char *first, const char *se
 void bnn_table_of_inference(bnn_tables *x) {
     bnn_bibench *b = x->b;
     bnn_device_table *d = b->devices;
-    d->count_undeployable = b->options.count_undeployable;
+    d->count_emulated = b->options.count_emulated;
     if (bnn_device_table_compute(d, x->err) != BNN_OK) {
         x->failed = 1;
         return;

@@ -217,7 +217,7 @@ static void chosen(const page *p) {
         o->mean_seeds ? "are averaged first" : "count as configurations do", o->corruptions.count,
         o->severities_apart ? "each severity a task" : "severities averaged",
         o->scalings ? "multiplied" : "folded away",
-        o->count_undeployable ? "count 0" : "do not count");
+        o->count_emulated ? "count as emulated" : "count 0");
 }
 
 bnn_code bnn_bibench_page(const bnn_bibench *b, FILE *out, bnn_error *err) {

@@ -118,7 +118,7 @@ static void add_cell(const bnn_device_table *t, const bnn_device_row *cell,
             rows++;
         }
     }
-    if (t->count_undeployable && is_undeployable(cell->format, a->algo)) {
+    if (!t->count_emulated && is_undeployable(cell->format, a->algo)) {
         a->cells++;
         a->undeployable++;
     } else if (rows) {

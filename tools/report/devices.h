@@ -54,7 +54,7 @@ typedef struct bnn_device_table {
     bnn_device_row rows[BNN_MAX_DEVICE_ROWS];
     bnn_device_algorithm algorithms[BNN_MAX_DEVICE_ALGORITHMS]; /* fp32 is none */
     size_t file_count, row_count, algorithm_count;
-    int count_undeployable;
+    int count_emulated;
 } bnn_device_table;
 
 /* Zero a table before the first call, and free it in any case. */
