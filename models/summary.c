@@ -88,13 +88,14 @@ static void count_binary(const bnn_spec *spec, const bnn_graph *g, const bnn_lay
     if (!row->macs || !row->weight) { /* a table, or an attention */
         return;
     }
+    const int pixel_scales = cost->pixel_scales && row->weight->ndim > 2; /* not a linear layer's */
     snprintf(name, sizeof name, "%.*sbias", (int)stem(row->weight->name), row->weight->name);
     c->float_parameters += bnn_params_find(bnn_graph_params(g), name) ? out : 0;
     c->kept += cost->channel_scales ? out : 0;
-    c->kept += cost->pixel_scales ? sides(row->output) : 0;
+    c->kept += pixel_scales ? sides(row->output) : 0;
     c->kept += cost->shifts ? in : 0;
-    c->scalings += cost->channel_scales && !cost->pixel_scales ? bnn_shape_count(row->output) : 0;
-    c->float_work += cost->pixel_scales ? bnn_shape_count(row->output) : 0;
+    c->scalings += cost->channel_scales && !pixel_scales ? bnn_shape_count(row->output) : 0;
+    c->float_work += pixel_scales ? bnn_shape_count(row->output) : 0;
     c->float_work += cost->shifts || cost->statistics ? bnn_shape_count(row->input) : 0;
 }
 

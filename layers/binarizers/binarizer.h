@@ -28,7 +28,8 @@ typedef struct bnn_scheduled {
 
 /* What it keeps and computes in float beside the bits of a layer, for BiBench's theoretical
  * complexity: a scale of each output channel, which folds into what follows; of each row and column
- * of the output, which does not; a shift of each input channel; a statistic of the input. */
+ * of a convolution's output, which does not; a shift of each input channel; a statistic of the
+ * input. */
 typedef struct bnn_float_cost {
     int channel_scales, pixel_scales, shifts, statistics;
 } bnn_float_cost;

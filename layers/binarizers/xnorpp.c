@@ -40,5 +40,6 @@ const bnn_binarizer bnn_xnorpp = {
     .weight = clipped,
     .output = output,
     .phases = 1,
-    .float_work = "its output scale differs from pixel to pixel, so it is no channel's threshold",
+    .float_work =
+        "a convolution's output scale differs from pixel to pixel, so it is no channel's threshold",
     .cost = {.channel_scales = 1, .pixel_scales = 1}};

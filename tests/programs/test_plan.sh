@@ -118,6 +118,12 @@ equal 'JSON: layers' "$(counts layers.# layers.0.weight layers.0.input.0 layers.
 equal 'JSON: exit status' $? 0
 same 'JSON: to standard output' stream.json counts.json
 matches 'JSON: the table goes elsewhere' '^binary weights  ' words
+# A linear layer has no pixels: its scales are channels'.
+for algo in dorefa xnorpp; do
+    plan "$algo: JSON of a text network" --arch bert_tiny4 --data glue_sst2 --algo $algo \
+        --json counts.json
+    equal "$algo: work on text" "$(counts kept_parameters scalings float_work)" '11352 706872 0'
+done
 expect_fail 'JSON: nowhere' 'nowhere/x.json' "$train" --dry-run --json nowhere/x.json
 
 # ---- a teacher is no part of the plan ----
