@@ -106,7 +106,7 @@ static bnn_code check_names(bnn_error *err) {
 static void print_row(const bnn_source *s) {
     char bytes[32], unpacked[32];
     const uint64_t total = bnn_source_bytes(s);
-    printf("%-16s %-8s %-8s %-5s %s (%s)\n", s->name,
+    printf("%-21s %-8s %-8s %-5s %s (%s)\n", s->name,
            s->by_hand ? "by hand" : bnn_size_text(total, bytes),
            bnn_size_text(s->unpacked ? s->unpacked : total, unpacked),
            bnn_source_is_there(s, output) ? "yes" : "-", s->text, s->terms);
@@ -149,7 +149,7 @@ static bnn_code list(bnn_error *err) {
     (void)err;
     const int in_short = program.operand_count == 1;
     if (in_short) {
-        printf("%-16s %-8s %-8s %-5s %s\n", "NAME", "DOWNLOAD", "ON DISK", "HERE", "WHAT (TERMS)");
+        printf("%-21s %-8s %-8s %-5s %s\n", "NAME", "DOWNLOAD", "ON DISK", "HERE", "WHAT (TERMS)");
     }
     for (size_t i = 0; i < source_count(); i++) {
         if (in_short) {

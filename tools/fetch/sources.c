@@ -97,10 +97,14 @@ static const bnn_source_part coco_parts[] = {{"train2017", 0},
                                              {"annotations/instances_val2017.json", 0}};
 
 /* ---- sound, shapes ---- */
-/* Size and SHA-256: TensorFlow Datasets, url_checksums/speech_commands.txt. */
+/* Size and SHA-256: TensorFlow Datasets, url_checksums/speech_commands.txt; of version 0.01,
+ * torchaudio's speechcommands.py and the server's length. */
 static const bnn_source_file speech_commands[] = {
     {"http://download.tensorflow.org/data/speech_commands_v0.02.tar.gz", 2428923189, NULL,
      "af14739ee7dc311471de98f5f9d2c9191b18aedfe957f4a6ff791c709868ff58", ""}};
+static const bnn_source_file speech_commands_first[] = {
+    {"http://download.tensorflow.org/data/speech_commands_v0.01.tar.gz", 1489096277, NULL,
+     "743935421bb51cccdb6bdd152e04c5c70274e935c82119ad7faeec31780d811d", ""}};
 static const bnn_source_part speech_parts[] = {
     {"testing_list.txt", 0}, {"validation_list.txt", 0}, {"_background_noise_", 0}, {"cat", 0}};
 
@@ -127,30 +131,45 @@ static const bnn_source_part shapenet_part_parts[] = {
 /* ---- texts: sizes and SHA-256: TensorFlow Datasets, url_checksums/glue.txt, and Hugging Face's
  * dataset_infos of glue; addresses: the latter, and gluebenchmark.com/tasks ---- */
 #define GLUE "https://dl.fbaipublicfiles.com/glue/data/"
+/* The vocabulary of the BERTs that the networks are the size of, without which no text is read. */
+#define VOCABULARY                                                                                 \
+    {                                                                                              \
+        "https://huggingface.co/bert-base-uncased/resolve/"                                        \
+        "86b5e0934494bd15c9632b12f734a8a67f723594/vocab.txt",                                      \
+            231508, NULL, "07eced375cec144d27c900241f3e339478dec958f92fddbc551f295c992038a3", NULL \
+    }
 static const bnn_source_file cola[] = {
     {GLUE "CoLA.zip", 376971, NULL,
-     "f212fcd832b8f7b435fb991f101abf89f96b933ab400603bf198960dfc32cbff", "CoLA"}};
+     "f212fcd832b8f7b435fb991f101abf89f96b933ab400603bf198960dfc32cbff", "CoLA"},
+    VOCABULARY};
 static const bnn_source_file sst2[] = {
     {GLUE "SST-2.zip", 7439277, NULL,
-     "d67e16fb55739c1b32cdce9877596db1c127dc322d93c082281f64057c16deaa", "SST-2"}};
+     "d67e16fb55739c1b32cdce9877596db1c127dc322d93c082281f64057c16deaa", "SST-2"},
+    VOCABULARY};
 static const bnn_source_file stsb[] = {
     {GLUE "STS-B.zip", 802872, NULL,
-     "e60a6393de5a8b5b9bac5020a1554b54e3691f9d600b775bd131e613ac179c85", "STS-B"}};
+     "e60a6393de5a8b5b9bac5020a1554b54e3691f9d600b775bd131e613ac179c85", "STS-B"},
+    VOCABULARY};
 static const bnn_source_file mnli[] = {
     {GLUE "MNLI.zip", 312783507, NULL,
-     "e7c1d896d26ed6caf700110645df426cc2d8ebf02a5ab743d5a5c68ac1c83633", "MNLI"}};
+     "e7c1d896d26ed6caf700110645df426cc2d8ebf02a5ab743d5a5c68ac1c83633", "MNLI"},
+    VOCABULARY};
 static const bnn_source_file qqp[] = {
     {GLUE "QQP-clean.zip", 41696084, NULL,
-     "40e7c862c04eb26ee04b67fd900e76c45c6ba8e6d8fab4f8f1f8072a1a3fbae0", "QQP"}};
+     "40e7c862c04eb26ee04b67fd900e76c45c6ba8e6d8fab4f8f1f8072a1a3fbae0", "QQP"},
+    VOCABULARY};
 static const bnn_source_file qnli[] = {
     {GLUE "QNLIv2.zip", 10627589, NULL,
-     "e634e78627a29adaecd4f955359b22bf5e70f2cbd93b493f2d624138a0c0e5f5", "QNLI"}};
+     "e634e78627a29adaecd4f955359b22bf5e70f2cbd93b493f2d624138a0c0e5f5", "QNLI"},
+    VOCABULARY};
 static const bnn_source_file rte[] = {
     {GLUE "RTE.zip", 697150, NULL,
-     "6bf86de103ecd335f3441bd43574d23fef87ecc695977a63b82d5efb206556ee", "RTE"}};
+     "6bf86de103ecd335f3441bd43574d23fef87ecc695977a63b82d5efb206556ee", "RTE"},
+    VOCABULARY};
 static const bnn_source_file wnli[] = {
     {GLUE "WNLI.zip", 28999, NULL,
-     "ae0e8e4d16f4d46d4a0a566ec7ecceccfd3fbfaa4a7a4b4e02848c0f2561ac46", "WNLI"}};
+     "ae0e8e4d16f4d46d4a0a566ec7ecceccfd3fbfaa4a7a4b4e02848c0f2561ac46", "WNLI"},
+    VOCABULARY};
 static const bnn_source_part glue_parts[] = {{"train.tsv", 0}, {"dev.tsv", 0}};
 static const bnn_source_part mnli_parts[] = {
     {"train.tsv", 0}, {"dev_matched.tsv", 0}, {"dev_mismatched.tsv", 0}};
@@ -296,6 +315,18 @@ const bnn_source bnn_sources[] = {
      PARTS(speech_parts),
      .unpacked = 3800000000,
      .entries = 107000},
+    {.name = "speech_commands_v0.01",
+     .text = "64727 spoken words of 30, one second each, version 0.01, which BiBench has",
+     .folder = "speech_commands_v0.01",
+     .page = "https://arxiv.org/abs/1804.03209",
+     .terms = "CC BY 4.0",
+     .option = "--data speech_commands --data-dir",
+     .data_dir = "",
+     .data = "speech_commands",
+     FILES(speech_commands_first),
+     PARTS(speech_parts),
+     .unpacked = 2300000000,
+     .entries = 66000},
     {.name = "modelnet40",
      .text = "12311 shapes of 40 classes, as meshes",
      .folder = "ModelNet40",
@@ -363,7 +394,7 @@ const bnn_source bnn_sources[] = {
      .by_hand = "no archive of it may be passed on: download_glue_data.py of "
                 "https://github.com/nyu-mll/GLUE-baselines makes MRPC/train.tsv and dev.tsv of "
                 "Microsoft's installer, https://www.microsoft.com/en-us/download/details.aspx?id="
-                "52398"},
+                "52398; the vocab.txt that comes with glue_rte goes there, too"},
 };
 
 const size_t bnn_source_count = COUNT(bnn_sources);
