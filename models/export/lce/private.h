@@ -68,9 +68,16 @@ int bnn_lce_reshape(bnn_lce *l, const bnn_node *node, int x, bnn_tfl_shape from,
 /* Over `count` axes, which stay as 1. */
 int bnn_lce_reduce(bnn_lce *l, const bnn_node *node, bnn_tfl_code code, int x, int count,
                    const int *axes, bnn_tfl_shape shape);
-/* Signs of floats as bits, 1 for negative; and bits as +1 and -1. */
+/* Bits are 1 for negative, 32 channels a word. */
+static inline int bnn_lce_words(int channels) {
+    return (channels + 31) / 32;
+}
+/* A constant of the signs of the network's `t`, in a shape of words; filters whose bit in
+ * `negate`'s threshold (2t + flip; NULL: none) is set come negated. */
+int bnn_lce_bits(bnn_lce *l, const char *name, bnn_t t, bnn_tfl_shape shape, const int32_t *negate);
+/* Signs of floats as bits; and bits as +1 and -1. */
 int bnn_lce_quantize(bnn_lce *l, const bnn_node *node, int x, bnn_shape shape);
-int bnn_lce_dequantize(bnn_lce *l, const bnn_node *node, int x, bnn_shape shape);
+int bnn_lce_dequantize(bnn_lce *l, const bnn_node *node, int x, bnn_tfl_shape shape);
 int bnn_lce_tensor(const bnn_lce *l, bnn_t t);
 /* The network's tensor `t` is now the model's `tensor`. */
 void bnn_lce_set(bnn_lce *l, bnn_t t, int tensor, int clean);

@@ -58,21 +58,10 @@ typedef struct ending {
     bnn_t threshold;
 } ending;
 
-/* Signs as the engine has them: 1 for negative, 32 channels a word. Filters whose bit in `negate`'s
- * threshold (2t + flip) is set come negated. */
 static int filters(bnn_lce *l, const bnn_node *node, const int32_t *negate) {
     const bnn_shape s = shape_of(l, node->in[1]);
-    const size_t c = (size_t)s.c, words = (c + 31) / 32, taps = (size_t)s.h * (size_t)s.w;
-    const int8_t *signs = bnn_translation_signs(&l->t, node->in[1]);
-    uint32_t *bits = bnn_arena_alloc(l->t.arena, bnn_shape_rows(s) * words * sizeof *bits);
-    for (size_t r = 0; signs && bits && r < bnn_shape_rows(s); r++) {
-        const uint32_t flip = negate && negate[r / taps] & 1;
-        for (size_t i = 0; i < c; i++) {
-            bits[r * words + i / 32] |= ((signs[r * c + i] < 0) ^ flip) << (i % 32);
-        }
-    }
-    return bnn_tfl_constant(&l->model, bnn_lce_name(l, node, "weight"), BNN_TFL_INT,
-                            (bnn_tfl_shape){4, {s.n, s.h, s.w, (int)words}}, signs ? bits : NULL);
+    return bnn_lce_bits(l, bnn_lce_name(l, node, "weight"), node->in[1],
+                        (bnn_tfl_shape){4, {s.n, s.h, s.w, bnn_lce_words(s.c)}}, negate);
 }
 
 /* The engine counts differing bits p: its bit is negative where p is above this. Of a threshold
@@ -276,7 +265,7 @@ static void put_unpacked(bnn_lce *l, const bnn_node *node) {
     for (size_t i = 0; signs && w && i < count; i++) {
         w[i] = (float)signs[i];
     }
-    int floats = bnn_lce_dequantize(l, node, bnn_lce_tensor(l, node->in[0]), x);
+    int floats = bnn_lce_dequantize(l, node, bnn_lce_tensor(l, node->in[0]), bnn_lce_shape(x));
     put_float_product(l, node, floats, signs ? w : NULL);
     bnn_lce_count(l, &l->as_floats, node, 0);
 }

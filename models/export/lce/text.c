@@ -12,7 +12,7 @@ static bnn_shape shape_of(const bnn_lce *l, bnn_t t) {
 
 /* ---- tables ---- */
 
-/* Rows of floats, or of bytes of which only those that are read become floats: [1,T,C]. */
+/* Rows of floats, or of bits of which only those that are read become floats: [1,T,C]. */
 static int rows(bnn_lce *l, const bnn_node *node, int ids, int tokens) {
     const bnn_shape s = shape_of(l, node->in[0]);
     const bnn_tfl_shape table = {2, {(int)bnn_shape_rows(s), s.c}}, y = {3, {1, tokens, s.c}};
@@ -21,10 +21,11 @@ static int rows(bnn_lce *l, const bnn_node *node, int ids, int tokens) {
         int floats = bnn_lce_floats(l, name, table, bnn_translation_floats(&l->t, node->in[0]));
         return bnn_lce_op_of(l, node, BNN_TFL_GATHER, floats, ids, BNN_TFL_FLOAT, y);
     }
-    int bytes = bnn_tfl_constant(&l->model, name, BNN_TFL_BYTE, table,
-                                 bnn_translation_signs(&l->t, node->in[0]));
-    bytes = bnn_lce_op_of(l, node, BNN_TFL_GATHER, bytes, ids, BNN_TFL_BYTE, y);
-    return bnn_lce_op_of(l, node, BNN_TFL_CAST, bytes, BNN_TFL_NONE, BNN_TFL_FLOAT, y);
+    const int words = bnn_lce_words(s.c);
+    int bits = bnn_lce_bits(l, name, node->in[0], (bnn_tfl_shape){2, {table.size[0], words}}, NULL);
+    bits = bnn_lce_op_of(l, node, BNN_TFL_GATHER, bits, ids, BNN_TFL_INT,
+                         (bnn_tfl_shape){3, {1, tokens, words}});
+    return bnn_lce_dequantize(l, node, bits, y);
 }
 
 bnn_code bnn_lce_embedding(bnn_lce *l, const bnn_node *node) {
@@ -114,7 +115,7 @@ static int transpose(bnn_lce *l, const bnn_node *node, int x, bnn_tfl_shape shap
 static int operand(bnn_lce *l, const bnn_node *node, int k) {
     const int x = bnn_lce_tensor(l, node->in[k]);
     return bnn_dtype_of(l->t.graph, node->in[k]) == BNN_B1
-               ? bnn_lce_dequantize(l, node, x, shape_of(l, node->in[k]))
+               ? bnn_lce_dequantize(l, node, x, bnn_lce_shape(shape_of(l, node->in[k])))
                : x;
 }
 

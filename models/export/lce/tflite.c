@@ -13,7 +13,7 @@ size_t bnn_tfl_count(bnn_tfl_shape shape) {
 }
 
 size_t bnn_tfl_bytes(bnn_tfl_type type, bnn_tfl_shape shape) {
-    return (type == BNN_TFL_BYTE ? 1 : type == BNN_TFL_HALF ? 2 : 4) * bnn_tfl_count(shape);
+    return (type == BNN_TFL_HALF ? 2 : 4) * bnn_tfl_count(shape);
 }
 
 /* Room for one more behind `count` items; without memory they stay where they are. */

@@ -13,7 +13,6 @@ typedef enum bnn_tfl_type {
     BNN_TFL_HALF = 1,
     BNN_TFL_INT = 2,
     BNN_TFL_BOOL = 6,
-    BNN_TFL_BYTE = 9, /* signed */
 } bnn_tfl_type;
 
 typedef enum bnn_tfl_code {

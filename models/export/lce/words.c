@@ -108,18 +108,33 @@ int bnn_lce_reduce(bnn_lce *l, const bnn_node *node, bnn_tfl_code code, int x, i
     return bnn_tfl_add(&l->model, &op, bnn_lce_name(l, node, NULL), BNN_TFL_FLOAT, shape);
 }
 
+int bnn_lce_bits(bnn_lce *l, const char *name, bnn_t t, bnn_tfl_shape shape,
+                 const int32_t *negate) {
+    const bnn_shape s = bnn_shape_of(l->t.graph, t);
+    const size_t c = (size_t)s.c, words = (size_t)bnn_lce_words(s.c);
+    const size_t taps = (size_t)s.h * (size_t)s.w;
+    const int8_t *signs = bnn_translation_signs(&l->t, t);
+    uint32_t *bits = bnn_arena_alloc(l->t.arena, bnn_shape_rows(s) * words * sizeof *bits);
+    for (size_t r = 0; signs && bits && r < bnn_shape_rows(s); r++) {
+        const uint32_t flip = negate && negate[r / taps] & 1;
+        for (size_t i = 0; i < c; i++) {
+            bits[r * words + i / 32] |= ((signs[r * c + i] < 0) ^ flip) << (i % 32);
+        }
+    }
+    return bnn_tfl_constant(&l->model, name, BNN_TFL_INT, shape, signs ? bits : NULL);
+}
+
 int bnn_lce_quantize(bnn_lce *l, const bnn_node *node, int x, bnn_shape s) {
     const bnn_tfl_op op = {
         .code = BNN_TFL_CUSTOM, .custom = "LceQuantize", .in = {x}, .in_count = 1};
-    s.c = (s.c + 31) / 32;
+    s.c = bnn_lce_words(s.c);
     return bnn_tfl_add(&l->model, &op, bnn_lce_name(l, node, NULL), BNN_TFL_INT, bnn_lce_shape(s));
 }
 
-int bnn_lce_dequantize(bnn_lce *l, const bnn_node *node, int x, bnn_shape s) {
+int bnn_lce_dequantize(bnn_lce *l, const bnn_node *node, int x, bnn_tfl_shape shape) {
     const bnn_tfl_op op = {
         .code = BNN_TFL_CUSTOM, .custom = "LceDequantize", .in = {x}, .in_count = 1};
-    return bnn_tfl_add(&l->model, &op, bnn_lce_name(l, node, NULL), BNN_TFL_FLOAT,
-                       bnn_lce_shape(s));
+    return bnn_tfl_add(&l->model, &op, bnn_lce_name(l, node, NULL), BNN_TFL_FLOAT, shape);
 }
 
 int bnn_lce_tensor(const bnn_lce *l, bnn_t t) {
