@@ -146,7 +146,7 @@ cells_of() { # NETWORK ALGORITHM DATA OPTIONS...
         (cd "$folder/$cell" && rm -f model run net.c net.h input.npy logits.npy)
         echo "$1/$2/$cell: $(cat "$folder/$cell/said")" >&2
     done
-    rm -f "$folder/input.npy" "$folder/logits.npy" "$folder/classes"
+    [ -z "$ready" ] || rm -f "$folder/input.npy" "$folder/logits.npy" "$folder/classes"
 }
 
 if [ -z "$print" ]; then
