@@ -25,8 +25,8 @@ static bnn_device_choice where = {.device = "cpu", .precision = "usual"};
 static const char *algo = "reactnet", *arch = "resnet18", *data = "fashion_mnist", *data_dir;
 
 static const char *words, *category, *test_genres, *years, *vocab, *pool = "usual", *ties = "own";
-static const char *optimizer, *scheduler, *output, *init_from, *teacher, *resume,
-    *milestones = "100,150", *json_file;
+static const char *optimizer, *scheduler, *output, *init_from, *teacher, *resume, *milestones,
+    *json_file;
 static int64_t epochs = 0, batch_size = 0, warmup_epochs = -1, seed = 1, threads = 0;
 static int64_t limit_train = 0, limit_test = 0, image_size = 0, canvas = 0, points = 0, length = 0;
 static int64_t accumulate = 1, checkpoint_every = 0, patience = 0;
@@ -91,12 +91,14 @@ static bnn_option options[] = {
      .choices = bnn_ties_names, .from_config = 2},
     {"epochs", BNN_OPTION_INT, &epochs, "N", "Times through the training set.",
      .default_text =
-         "the recipe's: 60 for fashion_mnist and mnist, 3 to 50 for texts, 200 to 400 for "
-         "others",
+         "the recipe's: 60 for fashion_mnist and mnist, 3 to 50 for texts, 100 for imagenet, 25 or "
+         "240 for voc, 12 or 24 for coco, 200 to 400 for others",
      .min = 1, .max = 100000, .from_config = 2, .may_grow = 1},
     {"batch-size", BNN_OPTION_INT, &batch_size, "N",
      "Samples a step; under mpirun, of all ranks together.",
-     .default_text = "the recipe's: 128; 96 or 256 for clouds and sound, 16 or 32 for texts",
+     .default_text =
+         "the recipe's: 128; 96 or 256 for clouds, sound and imagenet, 16 or 32 for texts, 2 to 32 "
+         "for voc and coco",
      .min = 1, .max = 65536, .from_config = 2},
     {"sync-bn", BNN_OPTION_FLAG, &sync_bn, NULL,
      "Under mpirun, on CPUs: batch norms have statistics of the whole batch, not of a rank's part "
@@ -108,12 +110,13 @@ static bnn_option options[] = {
      .min = 1, .max = 65536, .from_config = 2},
     {"optimizer", BNN_OPTION_STRING, &optimizer, "NAME", "Optimizer.",
      .default_text =
-         "the recipe's: adam; sgd for speech_commands (but binary fsmn); bert_adam for texts",
+         "the recipe's: adam; sgd for speech_commands (but binary fsmn) and float networks of "
+         "photographs; bert_adam for texts",
      .choices = bnn_optimizer_names, .from_config = 2},
     {"lr", BNN_OPTION_REAL, &lr, "X", "Learning rate at the first epoch.",
      .default_text =
-         "the recipe's: 0.001; 0.005 for binary deep_fsmn; 0.00001 to 0.0002 for texts; else 0.1 "
-         "with sgd",
+         "the recipe's: 0.001; 0.005 for binary deep_fsmn; 0.00001 to 0.0002 for texts; 0.0001 for "
+         "binary detectors, 0.001 to 0.02 for float ones; else 0.1 with sgd",
      .min = 0, .max = 1000, .from_config = 2},
     {"momentum", BNN_OPTION_REAL, &momentum, "X", "Momentum of sgd.",
      .default_text = "the recipe's: 0.9", .min = 0, .max = 1, .from_config = 2},
@@ -142,14 +145,17 @@ static bnn_option options[] = {
      .default_text = "none", .from_config = 2},
     {"scheduler", BNN_OPTION_STRING, &scheduler, "NAME",
      "How the learning rate falls, from epoch to epoch or, linear, from step to step.",
-     .default_text = "the recipe's: cosine; warmup-linear for texts",
+     .default_text = "the recipe's: cosine; warmup-linear for texts; step for float Faster R-CNNs "
+                     "and coco",
      .choices = bnn_lr_schedule_names, .from_config = 2},
     {"milestones", BNN_OPTION_STRING, &milestones, "N,N",
-     "Epochs at which --scheduler step divides the learning rate by ten.", .from_config = 2},
+     "Epochs at which --scheduler step divides the learning rate by ten.",
+     .default_text = "the recipe's, or 100,150", .from_config = 2},
     {"warmup-epochs", BNN_OPTION_INT, &warmup_epochs, "N",
      "Epochs of linear warm-up from a hundredth of the learning rate.",
      .default_text =
-         "the recipe's: 0; 5 for speech_commands; a tenth of all epochs with warmup-linear",
+         "the recipe's: 0; 5 for speech_commands, 1 for float networks on coco; a tenth of all "
+         "epochs with warmup-linear",
      .min = 0, .max = 1000, .from_config = 2},
     {"patience", BNN_OPTION_INT, &patience, "N",
      "End after N epochs without a better test score (of an algorithm with phases, in its last).",
@@ -242,6 +248,9 @@ static void resolve(const bnn_recipe *recipe) {
     epochs = epochs > 0 ? epochs : recipe->epochs;
     batch_size = batch_size > 0 ? batch_size : recipe->batch_size;
     optimizer = optimizer ? optimizer : recipe->optimizer;
+    if (!milestones) {
+        milestones = !scheduler && recipe->milestones ? recipe->milestones : "100,150";
+    }
     scheduler = scheduler ? scheduler : recipe->scheduler;
     int sgd = strcmp(optimizer, "sgd") == 0 && strcmp(recipe->optimizer, "sgd") != 0;
     lr = lr >= 0.0 ? lr : sgd ? 0.1 : recipe->lr;
@@ -635,7 +644,7 @@ static bnn_code work_beside(bnn_error *err) {
         settings.resume = checkpoint;
         output = folder;
     }
-    resolve(bnn_recipe_find(data, arch, strcmp(algo, BNN_FLOAT_ALGORITHM) != 0));
+    resolve(bnn_recipe_find(data, arch, algo));
     if (!output) {
         snprintf(folder, sizeof folder, "runs/%s-%s-%s", algo, arch, data);
         output = folder;

@@ -235,9 +235,7 @@ bnn_code bnn_bench_spec(const bnn_bench *bench, const char *algorithm, bnn_spec 
     if (!spec->height) { /* photographs of any size */
         spec->height = spec->width = bench->arch->side ? bench->arch->side : USUAL_SIDE;
     }
-    spec->dropout = (float)bnn_recipe_find(spec->dataset, bench->arch->name,
-                                           strcmp(algorithm, BNN_FLOAT_ALGORITHM) != 0)
-                        ->dropout;
+    spec->dropout = (float)bnn_recipe_find(spec->dataset, bench->arch->name, algorithm)->dropout;
     spec->ties = BNN_TIES_OWN;
     spec->dataset = "";
     bnn_code code = resize(bench, spec, err);

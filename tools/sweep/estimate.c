@@ -239,8 +239,7 @@ static bnn_code measure_kind(const bnn_sweep *sweep, kind *kinds, size_t n, int 
     kind *k = &kinds[n];
     const bnn_cell *cell = &sweep->plan.cells[k->cell];
     bnn_error why = {0};
-    const bnn_recipe *recipe =
-        bnn_recipe_find(cell->data, cell->arch, strcmp(cell->algo, BNN_FLOAT_ALGORITHM) != 0);
+    const bnn_recipe *recipe = bnn_recipe_find(cell->data, cell->arch, cell->algo);
     k->step = k->seconds = k->bytes = NAN;
     k->epochs = option(cell, "epochs", recipe->epochs);
     k->batch = option(cell, "batch-size", recipe->batch_size);

@@ -245,8 +245,7 @@ static int limit_option(json_t *options, const char *name, int64_t limit) {
 
 /* No batch is larger than the data set. */
 static int limit_batch(const bnn_cell *cell, int64_t limit) {
-    const bnn_recipe *recipe =
-        bnn_recipe_find(cell->data, cell->arch, strcmp(cell->algo, BNN_FLOAT_ALGORITHM) != 0);
+    const bnn_recipe *recipe = bnn_recipe_find(cell->data, cell->arch, cell->algo);
     const json_t *own = json_object_get(cell->options, "batch-size");
     const int64_t size = json_is_integer(own) ? json_integer_value(own) : recipe->batch_size;
     return size > limit ? limit_option(cell->options, "batch-size", limit) : 0;

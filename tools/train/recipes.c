@@ -3,6 +3,8 @@
 #include <stddef.h>
 #include <string.h>
 
+#include "models/model.h"
+
 /* BiBench's and BiBERT's (Qin et al., ICLR 2022); of a float network, which begins with pretrained
  * weights, that of Devlin et al. (BERT, NAACL 2019), A.3. */
 #define TEXT(name, times, batch, rate)                                                             \
@@ -12,8 +14,8 @@
         .scheduler = "warmup-linear", .dropout = 0.1                                               \
     }
 
-/* Of CIFAR-10, BiBench's main recipe of binary networks; its others are asked for by --optimizer
- * sgd. Fashion-MNIST and MNIST BiBench does not train on: the same, shorter, since both are learned
+/* Of CIFAR-10, BiBench's main recipe of binary networks; the other is asked for by --optimizer sgd.
+ * Fashion-MNIST and MNIST BiBench does not train on: the same, shorter, since both are learned
  * sooner. */
 static const bnn_recipe recipes[] = {
     {.data = "glue_*",
@@ -27,6 +29,16 @@ static const bnn_recipe recipes[] = {
      .scheduler = "warmup-linear",
      .dropout = 0.1},
     {.data = "cifar10",
+     .networks = BNN_RECIPE_FLOAT,
+     .epochs = 200,
+     .batch_size = 128,
+     .optimizer = "sgd",
+     .lr = 0.1,
+     .momentum = 0.9,
+     .weight_decay = 1e-4,
+     .scheduler = "cosine"},
+    {.data = "cifar10",
+     .networks = BNN_RECIPE_BINARY,
      .epochs = 400,
      .batch_size = 128,
      .optimizer = "adam",
@@ -60,7 +72,8 @@ static const bnn_recipe recipes[] = {
      .lr = 0.01,
      .momentum = 0.9,
      .weight_decay = 1e-4,
-     .scheduler = "cosine"},
+     .scheduler = "step",
+     .milestones = "20"},
     {.data = "voc",
      .arch = "faster_rcnn_resnet18",
      .networks = BNN_RECIPE_BINARY,
@@ -70,15 +83,22 @@ static const bnn_recipe recipes[] = {
      .lr = 1e-4,
      .momentum = 0.9,
      .scheduler = "cosine"},
-    /* Of SSD: 24, of a set that is repeated ten times. Its float one says no more than lr. */
+    /* Of SSD: 24, of a set that is repeated ten times. Its float one has neither momentum nor
+     * weight decay. */
     {.data = "voc",
      .networks = BNN_RECIPE_FLOAT,
      .epochs = 240,
      .batch_size = 8,
      .optimizer = "sgd",
      .lr = 1e-3,
+     .scheduler = "cosine"},
+    {.data = "voc",
+     .algo = "fda",
+     .epochs = 240,
+     .batch_size = 8,
+     .optimizer = "adam",
+     .lr = 1e-4,
      .momentum = 0.9,
-     .weight_decay = 1e-4,
      .scheduler = "cosine"},
     {.data = "voc",
      .networks = BNN_RECIPE_BINARY,
@@ -88,6 +108,7 @@ static const bnn_recipe recipes[] = {
      .lr = 1e-4,
      .momentum = 0.9,
      .scheduler = "cosine"},
+    /* Its warm-up of 500 steps is here one of an epoch. */
     {.data = "coco",
      .networks = BNN_RECIPE_FLOAT,
      .epochs = 24,
@@ -96,7 +117,8 @@ static const bnn_recipe recipes[] = {
      .lr = 0.02,
      .momentum = 0.9,
      .weight_decay = 1e-4,
-     .scheduler = "cosine",
+     .scheduler = "step",
+     .milestones = "16,22",
      .warmup_epochs = 1},
     {.data = "coco",
      .networks = BNN_RECIPE_BINARY,
@@ -178,14 +200,16 @@ static int names(const char *pattern, const char *name) {
     return pattern[n] ? strncmp(pattern, name, n) == 0 : strcmp(pattern, name) == 0;
 }
 
-static int fits(const bnn_recipe *r, const char *data, const char *arch, int binary) {
+static int fits(const bnn_recipe *r, const char *data, const char *arch, const char *algo) {
+    const int binary = strcmp(algo, BNN_FLOAT_ALGORITHM) != 0;
     return (!r->data || names(r->data, data)) && (!r->arch || strcmp(r->arch, arch) == 0) &&
-           (r->networks == BNN_RECIPE_ANY || (r->networks == BNN_RECIPE_BINARY) == (binary != 0));
+           (!r->algo || strcmp(r->algo, algo) == 0) &&
+           (r->networks == BNN_RECIPE_ANY || (r->networks == BNN_RECIPE_BINARY) == binary);
 }
 
-const bnn_recipe *bnn_recipe_find(const char *data, const char *arch, int binary) {
+const bnn_recipe *bnn_recipe_find(const char *data, const char *arch, const char *algo) {
     const bnn_recipe *r = recipes;
-    while (!fits(r, data, arch, binary)) {
+    while (!fits(r, data, arch, algo)) {
         r++; /* the last fits all */
     }
     return r;
