@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include <stb_image.h>
+#include <zlib.h>
 
 #include "data_loaders/image/image.h"
 
@@ -164,6 +165,43 @@ static int has_huge_number(const unsigned char *bytes, size_t size) {
     return 0;
 }
 
+static uint32_t big_endian(const unsigned char *bytes) {
+    return (uint32_t)bytes[0] << 24 | (uint32_t)bytes[1] << 16 | (uint32_t)bytes[2] << 8 | bytes[3];
+}
+
+/* What fuzzers change would not get any further. */
+#ifdef FUZZING_BUILD_MODE_UNSAFE_FOR_PRODUCTION
+enum { FUZZED = 1 };
+#else
+enum { FUZZED = 0 };
+#endif
+
+/* Does a chunk that pixels depend on differ from its checksum, which stb_image does not look at? Of
+ * a file that ends early the rest is not looked at. */
+static int is_damaged_png(const unsigned char *bytes, size_t size) {
+    enum {
+        SIGNATURE = 8,
+        AROUND = 12,
+        NEEDED = 0x20
+    }; /* length, type and checksum; a type's bit */
+    if (size < SIGNATURE || memcmp(bytes, "\x89PNG\r\n\x1a\n", SIGNATURE) != 0) {
+        return 0;
+    }
+    for (size_t at = SIGNATURE; size - at >= AROUND;) {
+        const unsigned char *type = bytes + at + 4;
+        const size_t length = big_endian(bytes + at);
+        if (length > size - at - AROUND) {
+            break;
+        }
+        if (!(type[0] & NEEDED) && !FUZZED &&
+            crc32(0, type, (uInt)length + 4) != big_endian(type + 4 + length)) {
+            return 1;
+        }
+        at += length + AROUND;
+    }
+    return 0;
+}
+
 bnn_code bnn_image_file_size(const char *name, const unsigned char *bytes, size_t size, int *height,
                              int *width, bnn_error *err) {
     int channels;
@@ -202,6 +240,10 @@ bnn_code bnn_image_file_decode(const char *name, const unsigned char *bytes, siz
     bnn_code code = bnn_image_file_size(name, bytes, size, &h, &w, err);
     if (code != BNN_OK) {
         return code;
+    }
+    if (is_damaged_png(bytes, size)) {
+        return bnn_fail(err, BNN_ERR_FORMAT,
+                        "%s: the image is damaged (its checksum is another); copy it again", name);
     }
     source from = {bytes, size, 0, 0};
     unsigned char *data = stbi_load_from_callbacks(&callbacks, &from, &w, &h, &channels, 4);

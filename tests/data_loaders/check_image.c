@@ -159,6 +159,10 @@ START_TEST(of_png) {
         ck_assert_int_eq(rgb[i], want[i / 3]);
     }
     refuse_parts(size, 33);
+    file[size - 20] ^= 1; /* in the pixels' checksum or before it */
+    ck_assert_int_eq(bnn_image_file_read("f", file, size, (bnn_shape){1, 2, 2, 3}, 2, 2, rgb, &err),
+                     BNN_ERR_FORMAT);
+    ck_assert_ptr_nonnull(strstr(err.text, "checksum"));
 }
 END_TEST
 
