@@ -58,7 +58,8 @@ typedef struct bnn_model_info {
     int threads;                 /* that it works with, at most */
     const char *task;            /* what it was trained for: "classify" */
     const char *input;           /* what it sees: "image", "points", "mel", "ids" */
-    size_t outputs;              /* floats it gives for one sample: classes, or classes a point */
+    size_t outputs;              /* floats it gives for one sample: classes, or classes a point, or
+                                    6 a box of a detector */
     const char *vocabulary; /* of a text's tokens, one a line, the first is number 0; else "" */
 } bnn_model_info;
 
@@ -84,7 +85,8 @@ const char *bnn_model_class_name(const bnn_model *model, int class_index);
 /* output[n][outputs], logits, for n samples of float [height][width][channels], prepared as in
  * training. A value that is not finite is an error, which names its sample (the first is 0), and
  * nothing is computed then: a bit made of it would look like any other. Where n is 0, the arrays
- * may be NULL. */
+ * may be NULL. A detector's output are outputs / 6 boxes, the surest first: x1, y1, x2, y2 in
+ * pixels of the input, the score 0..1, and the class, -1 of those that fill up the end. */
 int bnn_model_run(bnn_model *model, size_t n, const float *input, float *output, char *error);
 /* The same for images of bytes 0..255, interleaved (RGBRGB...), which it normalizes itself. */
 int bnn_model_run_pixels(bnn_model *model, size_t n, const uint8_t *pixels, float *output,

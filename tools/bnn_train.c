@@ -214,7 +214,8 @@ static bnn_option options[] = {
      "For --dry-run: images of N by N pixels instead of the data set's.",
      .default_text = "the data set's", .min = 8, .max = 4096},
     {"canvas", BNN_OPTION_INT, &canvas, "N",
-     "Of faster_rcnn_resnet18: photographs are fitted into N by N pixels, black around.",
+     "Of faster_rcnn_resnet18: photographs are fitted into N by N pixels, of the mean colour "
+     "around.",
      .default_text = "the data set's: 1024 for voc, 1344 for coco", .min = 32, .max = BNN_MAX_SIDE,
      .from_config = 2},
     {"dry-run", BNN_OPTION_FLAG, &dry_run, NULL,

@@ -55,6 +55,7 @@ same 'together: resumed' clipped/last.safetensors clipped1/last.safetensors
 # shellcheck disable=SC2086 # words
 {
     run 'frozen' frozen --epochs 2 --batch-size 8 --freeze conv1,layer1 --clip-norm 0.5
+    matches 'frozen: told' 'frozen parameters .[0-9]*, from conv1.weight on. stay' .err
     run 'not' moving --epochs 2 --batch-size 8 --clip-norm 0.5
     freeze 'grep -qs step.:2 half/steps.jsonl' "$train" $small --epochs 2 --output half \
         --batch-size 8 --freeze conv1,layer1 --clip-norm 0.5

@@ -79,8 +79,30 @@ static bnn_code create_loader(bnn_trainer *t, bnn_error *err) {
     return code;
 }
 
+/* Frozen parameters are meant to come from somewhere. */
+static void note_frozen(const bnn_params *params) {
+    const char *first = NULL;
+    size_t count = 0;
+    for (size_t i = 0; i < params->count; i++) {
+        if (params->list[i]->trainable && params->list[i]->frozen) {
+            first = first ? first : params->list[i]->name;
+            count++;
+        }
+    }
+    if (count) {
+        fprintf(
+            stderr,
+            "bnn-train: note: frozen parameters (%zu, from %s on) stay as they begin, since there "
+            "is no --init-from\n",
+            count, first);
+    }
+}
+
 static bnn_code start_values(bnn_trainer *t, bnn_error *err) {
     bnn_params_initialize(t->params, t->set->seed);
+    if (!t->set->init_from && bnn_trainer_writes(t)) {
+        note_frozen(t->params);
+    }
     bnn_code code = t->set->init_from ? bnn_init_from_file(t->set, t->params, err) : BNN_OK;
     bnn_apply_schedule(t->spec.binarizer, t->params, 0, t->schedule.epochs);
     if (code == BNN_OK && (code = bnn_trainer_to_device(t, err)) == BNN_OK) {
