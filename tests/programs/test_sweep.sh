@@ -282,9 +282,19 @@ fi
 mkdir bin
 cp "$here/../fixtures/sbatch" bin
 # shellcheck disable=SC2086
-check 'Slurm: no sbatch' env PATH=/usr/bin:/bin "$sweep" run small.json --output slurm $data \
+check 'Slurm: no sbatch' env PATH=/nowhere "$sweep" run small.json --output slurm $data \
     --backend slurm
-matches 'Slurm: no sbatch' 'job-0.sh .4 cells. .*there is no sbatch here' .out
+equal 'Slurm: no sbatch' "$(cat .out)" "there is no sbatch here; where there is one, submit \
+slurm/slurm/job-0.sh (4 cells), and, as --dependency=afterany:JOB of the number that gets, \
+slurm/slurm/job-1.sh (2 cells that need one of those)"
+check 'Slurm: no twins' env PATH=/nowhere "$sweep" run counts.json --output alone --backend slurm
+equal 'Slurm: no twins' "$(cat .out)" \
+    'there is no sbatch here; where there is one, submit alone/slurm/job-0.sh (2 cells)'
+equal 'Slurm: no twins, no second script' "$(ls alone/slurm)" 'cells-0.txt
+cells-1.txt
+job-0.sh'
+check 'Slurm: no data' "$sweep" run small.json --output empty --backend slurm
+matches 'Slurm: no data' '^there is nothing to submit: no cell has data' .out
 check 'Slurm' env PATH="$work/bin:$PATH" "$sweep" run slurm --backend slurm
 equal 'Slurm: jobs' "$(cat sbatch.log)" '--parsable slurm/slurm/job-0.sh
 --parsable --dependency=afterany:44 slurm/slurm/job-1.sh'

@@ -103,7 +103,26 @@ static bnn_code write_list(const bnn_sweep *sweep, int level, size_t *count, bnn
     return finish(file, err);
 }
 
-/* A cell that the cluster stops is put back, and goes on where it was. */
+/* Two minutes before its time is over the script alone gets USR1: the cell is saved, and the script
+ * puts itself back into the queue. That goes by the array's number and the task's, as one task has
+ * the number of the whole array. TERM means that somebody else stops the job, maybe for good: he
+ * decides whether it comes back. A shell goes on waiting only if it is told to. */
+static const char script_end[] =
+    " run . --retry --threads \"${SLURM_CPUS_PER_TASK:-1}\" --cell \"$cell\" &\n"
+    "child=$!\n"
+    "[ -z \"$again\" ] || stop\n"
+    "again=1\n"
+    "while [ \"$again\" ]; do\n"
+    "    again=\n"
+    "    wait \"$child\"\n"
+    "    status=$?\n"
+    "done\n"
+    "# Interrupted: 130; above 128, before it could say so.\n"
+    "if [ \"$over\" ] && [ \"$status\" -gt 128 ]; then\n"
+    "    exec scontrol requeue \"${SLURM_ARRAY_JOB_ID}_$SLURM_ARRAY_TASK_ID\"\n"
+    "fi\n"
+    "exit \"$status\"\n";
+
 static bnn_code write_script(const bnn_sweep *sweep, int level, size_t count, const char *program,
                              const char *folder, bnn_error *err) {
     char path[BNN_CELL_PATH], name[40];
@@ -116,17 +135,19 @@ static bnn_code write_script(const bnn_sweep *sweep, int level, size_t count, co
     FILE *out = bnn_atomic_stream(file);
     fprintf(out,
             "#!/bin/sh\n#SBATCH --job-name=bnn-sweep-%d\n#SBATCH --array=1-%zu\n"
-            "#SBATCH --cpus-per-task=%lld\n#SBATCH --requeue\n#SBATCH --signal=TERM@120\n"
+            "#SBATCH --cpus-per-task=%lld\n#SBATCH --requeue\n#SBATCH --signal=B:USR1@120\n"
             "#SBATCH --open-mode=append\n",
             level, count, (long long)bnn_sweep_threads(sweep));
     fputs("# Written by bnn-sweep. More of #SBATCH (time, partition, memory) may be given to "
-          "sbatch.\ncd ",
+          "sbatch.\nover='' again='' child=''\n"
+          "stop() {\n    again=1\n    [ -z \"$child\" ] || kill -USR1 \"$child\" 2>/dev/null\n}\n"
+          "trap 'over=1; stop' USR1\ntrap stop TERM\ncd ",
           out);
     put_quoted(out, folder, "$");
-    fprintf(out, " || exit 1\ncell=$(sed -n \"${SLURM_ARRAY_TASK_ID}p\" slurm/cells-%d.txt)\nexec ",
+    fprintf(out, " || exit 1\ncell=$(sed -n \"${SLURM_ARRAY_TASK_ID}p\" slurm/cells-%d.txt)\n",
             level);
     put_quoted(out, program, "$");
-    fputs(" run . --retry --threads \"${SLURM_CPUS_PER_TASK:-1}\" --cell \"$cell\"\n", out);
+    fputs(script_end, out);
     return finish(file, err);
 }
 
@@ -195,6 +216,17 @@ static bnn_code submit(const bnn_sweep *sweep, const size_t count[2], bnn_error 
     return BNN_OK;
 }
 
+static void tell_how_to_submit(const bnn_sweep *sweep, const size_t count[2]) {
+    printf("there is no sbatch here; where there is one, submit %s/slurm/job-0.sh (%zu cells)",
+           sweep->folder, count[0]);
+    if (count[1]) {
+        printf(", and, as --dependency=afterany:JOB of the number that gets, %s/slurm/job-1.sh "
+               "(%zu cells that need one of those)",
+               sweep->folder, count[1]);
+    }
+    printf("\n");
+}
+
 bnn_code bnn_sweep_write_slurm(const bnn_sweep *sweep, bnn_error *err) {
     char program[4200], folder[4200], path[BNN_CELL_PATH];
     size_t count[2];
@@ -206,14 +238,20 @@ bnn_code bnn_sweep_write_slurm(const bnn_sweep *sweep, bnn_error *err) {
     }
     for (int level = 0; level < 2 && code == BNN_OK; level++) {
         code = write_list(sweep, level, &count[level], err);
-        code =
-            code == BNN_OK ? write_script(sweep, level, count[level], program, folder, err) : code;
+        if (code == BNN_OK && count[level]) {
+            code = write_script(sweep, level, count[level], program, folder, err);
+        }
     }
-    if (code != BNN_OK || is_on_path("sbatch")) {
-        return code == BNN_OK ? submit(sweep, count, err) : code;
+    if (code != BNN_OK) {
+        return code;
     }
-    printf("%s/slurm/job-0.sh (%zu cells) and job-1.sh (%zu cells that need one of the others); "
-           "there is no sbatch here: submit them where there is one\n",
-           sweep->folder, count[0], count[1]);
+    if (!count[0]) { /* a cell that needs another has the data of that one */
+        printf("there is nothing to submit: no cell has data (--data-dir NAME=DIR)\n");
+        return BNN_OK;
+    }
+    if (is_on_path("sbatch")) {
+        return submit(sweep, count, err);
+    }
+    tell_how_to_submit(sweep, count);
     return BNN_OK;
 }

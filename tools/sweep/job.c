@@ -55,6 +55,7 @@ bnn_code bnn_program_beside(const char *program, char path[4200], bnn_error *err
 static _Noreturn void become(const bnn_command *c, int log, int lock_fd, pid_t parent) {
     int nothing = open("/dev/null", O_RDONLY);
     setpgid(0, 0);
+    signal(SIGUSR1, SIG_DFL); /* it is what stops it */
 #ifdef __linux__
     prctl(PR_SET_PDEATHSIG, SIGTERM);
 #endif

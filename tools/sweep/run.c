@@ -301,10 +301,11 @@ static bnn_code collect(work *w, bnn_error *err) {
     return code;
 }
 
+/* Schedulers send TERM to every process; a second one would end it before it has saved itself. */
 static void stop(slot *s) {
     if (s->busy && s->pid && !s->told_to_stop) {
         s->told_to_stop = 1;
-        kill(s->pid, SIGTERM);
+        kill(s->pid, SIGUSR1);
     }
 }
 
