@@ -48,6 +48,32 @@ check 'a plan, measured' "$sweep" plan small.json $data --json plan.json
 equal 'a plan, measured' "$(grep -c ' measured$' .out)" 4
 matches 'a plan, measured: the sum' '^6 cells, [0-9:]+ of work on [0-9]+ threads?( each)?, [0-9.]+ MiB$' .out
 equal 'a plan, measured: nothing is left' "$(find "${TMPDIR:-/tmp}" -maxdepth 1 -name 'bnn-sweep.*' -user "$(id -u)" -newer small.json)" ''
+evaluated() { # NAME EVAL
+    printf '{"name": "%s", "algos": ["bnn"], "archs": ["resnet20"], "data": ["cifar10"], "options":
+        {"epochs": 1, "batch-size": 8, "limit-train": 16, "limit-test": 8}, "eval": {%s}}' "$1" "$2"
+}
+{
+    echo '{"groups": ['
+    evaluated clean '"limit-test": 8' && echo ,
+    evaluated one '"limit-test": 8, "corruptions": "make", "corruption": "fog", "severity": 2' && echo ,
+    evaluated larger '"limit-test": 16, "corruptions": "make", "corruption": "fog", "severity": 2' && echo ,
+    evaluated main '"limit-test": 8, "corruptions": "make"' && echo ,
+    evaluated all '"limit-test": 8, "corruptions": "make", "corruption": "all"'
+    echo ']}'
+} >evaluated.json
+# shellcheck disable=SC2086 # words
+check 'evaluations' "$sweep" plan evaluated.json $data --json plan.json
+for i in 0 1 2 3 4; do
+    json plan.json kinds.$i.seconds 12
+done >seconds
+equal 'evaluations: passes over eight samples, beside the clean one' "$(awk '
+    { more[NR] = $1 - first; if (NR == 1) { first = $1; more[1] = 0 } }
+    END { for (i = 3; i <= NR; i++) printf "%.3f ", more[i] / more[2] }' seconds)" \
+    '3.000 75.000 95.000 '
+mkdir textless
+echo '{"groups": [{"name": "t", "algos": ["bnn"], "archs": ["bert_tiny4"], "data": ["glue_cola"]}]}' >texts.json
+expect_late_fail 'a vocabulary that is missing' '1 of 1 lines cannot be trained; .*textless: no vocab.txt' \
+    "$sweep" plan texts.json --data-dir glue_cola=textless
 for plan in bibench quick complexity training-cost; do
     check "the plan $plan" "$sweep" plan $plan --no-measure
 done

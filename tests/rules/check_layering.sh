@@ -41,7 +41,7 @@ may_include() {
         tools/corrupt/*) echo "tools/run/ tools/train/ tools/corrupt/" ;;
         tools/fetch/*) echo "tools/fetch/" ;;
         tools/tracks/*) echo "tools/tracks/" ;;
-        tools/sweep/*) echo "tools/run/ tools/train/ tools/tracks/ tools/sweep/" ;;
+        tools/sweep/*) echo "tools/run/ tools/train/ tools/corrupt/ tools/tracks/ tools/sweep/" ;;
         tools/report/*) echo "tools/run/ tools/corrupt/ tools/tracks/ tools/sweep/ tools/report/" ;;
         tools/export/*) echo "tools/run/ tools/export/" ;;
         *) echo "tools/" ;;

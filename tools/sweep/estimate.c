@@ -13,12 +13,12 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "data_loaders/corruption/corruption.h"
 #include "engine/base/file.h"
 #include "models/model.h"
 #include "tools/cli/interrupt.h"
 #include "tools/cli/json_file.h"
 #include "tools/cli/progress.h"
+#include "tools/corrupt/corruption_list.h"
 #include "tools/run/data_spec.h"
 #include "tools/run/run_record.h"
 #include "tools/sweep/sweep.h"
@@ -31,17 +31,17 @@
 enum { PROBE_BYTES = 600, LINE_BYTES = 130 };
 
 typedef struct kind {
-    size_t cell, cells; /* the first, and how many */
-    int64_t epochs, batch, train, test;
-    double step, seconds; /* of a step and of a cell; NAN: not known */
+    size_t cell, cells;                            /* the first, and how many */
+    int64_t epochs, batch, train, test, evaluated; /* samples of what is trained, tested, ... */
+    double step, seconds;                          /* of a step and of a cell; NAN: not known */
     double bytes, checkpoints;
     const char *source;     /* "finished", "measured", or why not */
     const char *impossible; /* why it cannot be trained, or NULL */
 } kind;
 
 /* ---- what the plan says -------------------------------------------------------------------- */
-static int64_t option(const bnn_cell *cell, const char *name, int64_t otherwise) {
-    const json_t *value = json_object_get(cell->options, name);
+static int64_t option(const json_t *options, const char *name, int64_t otherwise) {
+    const json_t *value = json_object_get(options, name);
     return json_is_integer(value) ? (int64_t)json_integer_value(value) : otherwise;
 }
 
@@ -67,31 +67,43 @@ static int same_step(const bnn_cell *a, const bnn_cell *b) {
     return a->algo == b->algo && a->arch == b->arch && a->data == b->data;
 }
 
-/* Samples of both splits, 0: they cannot be opened. */
-static void count_samples(const bnn_sweep *sweep, const bnn_cell *cell, kind *k) {
+static bnn_code count_samples(const bnn_sweep *sweep, const bnn_cell *cell, kind *k,
+                              bnn_error *err) {
     const bnn_dataset_info *info = bnn_dataset_find(cell->data);
     const bnn_data_choice choice = {.words = text_option(cell, "words"),
                                     .category = text_option(cell, "category"),
                                     .test_genres = text_option(cell, "test-genres"),
                                     .vocab = text_option(cell, "vocab"),
-                                    .points = option(cell, "points", 0),
-                                    .length = option(cell, "length", 0)};
+                                    .points = option(cell->options, "points", 0),
+                                    .length = option(cell->options, "length", 0)};
+    const struct {
+        bnn_split split;
+        int64_t limit, *count;
+    } sets[] = {{BNN_SPLIT_TRAIN, option(cell->options, "limit-train", 0), &k->train},
+                {BNN_SPLIT_TEST, option(cell->options, "limit-test", 0), &k->test},
+                {BNN_SPLIT_TEST, option(cell->group->eval, "limit-test", 0), &k->evaluated}};
     const char *dir = bnn_plan_data_dir(&sweep->plan, cell->data);
     bnn_dataset_options chosen;
-    bnn_error why = {0};
-    int64_t *const counts[] = {&k->train, &k->test};
-    if (bnn_data_choose(info, &choice, &chosen, &why) != BNN_OK) {
-        return;
-    }
-    for (int split = 0; split < 2; split++) {
+    bnn_code code = bnn_data_choose(info, &choice, &chosen, err);
+    for (size_t i = 0; i < sizeof sets / sizeof *sets && code == BNN_OK; i++) {
         bnn_dataset *set = NULL;
-        const int64_t limit = option(cell, split ? "limit-test" : "limit-train", 0);
-        chosen.limit = (size_t)limit;
-        if (bnn_dataset_open(info, dir, (bnn_split)split, &chosen, &set, &why) == BNN_OK) {
-            *counts[split] = (int64_t)set->count;
-        }
+        chosen.limit = (size_t)sets[i].limit;
+        code = bnn_dataset_open(info, dir, sets[i].split, &chosen, &set, err);
+        *sets[i].count = code == BNN_OK ? (int64_t)set->count : 0;
         bnn_dataset_close(set);
     }
+    return code;
+}
+
+/* Test sets beside the clean one that the evaluation goes through. */
+static int64_t corrupted_sets(const json_t *eval) {
+    const char *names = json_string_value(json_object_get(eval, "corruption"));
+    bnn_corruption_list list;
+    bnn_error why;
+    return json_object_get(eval, "corruptions") &&
+                   bnn_corruption_list_parse(names ? names : "main", &list, &why) == BNN_OK
+               ? (int64_t)list.count * (option(eval, "severity", 0) ? 1 : BNN_SEVERITIES)
+               : 0;
 }
 
 /* ---- from a finished cell ------------------------------------------------------------------ */
@@ -226,10 +238,10 @@ static bnn_code probe(const bnn_sweep *sweep, kind *k, int dry, bnn_error *err) 
 static void reckon(const bnn_sweep *sweep, kind *k) {
     const bnn_cell *cell = &sweep->plan.cells[k->cell];
     const double steps = (double)((k->train + k->batch - 1) / k->batch * k->epochs);
-    const double pass = FORWARD * k->step * (double)k->test / (double)k->batch;
-    const int corrupted = json_object_get(cell->group->eval, "corruptions") != NULL;
-    k->seconds = steps * k->step + pass * (double)(k->epochs + 1) +
-                 (corrupted ? pass * BNN_CORRUPTION_MAIN * BNN_SEVERITIES : 0.0);
+    const double sample = FORWARD * k->step / (double)k->batch;
+    const int64_t tests = k->test * k->epochs;
+    const int64_t evaluations = k->evaluated * (1 + corrupted_sets(cell->group->eval));
+    k->seconds = steps * k->step + sample * (double)(tests + evaluations);
     k->checkpoints = k->bytes;
     k->bytes += LINE_BYTES * steps;
 }
@@ -241,8 +253,8 @@ static bnn_code measure_kind(const bnn_sweep *sweep, kind *kinds, size_t n, int 
     bnn_error why = {0};
     const bnn_recipe *recipe = bnn_recipe_find(cell->data, cell->arch, cell->algo);
     k->step = k->seconds = k->bytes = NAN;
-    k->epochs = option(cell, "epochs", recipe->epochs);
-    k->batch = option(cell, "batch-size", recipe->batch_size);
+    k->epochs = option(cell->options, "epochs", recipe->epochs);
+    k->batch = option(cell->options, "batch-size", recipe->batch_size);
     k->source = bnn_sweep_has_data(sweep, cell) ? "not measured" : "no data; --data-dir";
     if (!bnn_stage_wanted(cell, BNN_STAGE_TRAIN)) {
         k->source = "nothing is trained";
@@ -252,7 +264,7 @@ static bnn_code measure_kind(const bnn_sweep *sweep, kind *kinds, size_t n, int 
     if (from_finished(sweep, k) || !measure || !bnn_sweep_has_data(sweep, cell)) {
         return BNN_OK;
     }
-    count_samples(sweep, cell, k);
+    bnn_code code = count_samples(sweep, cell, k, &why);
     for (size_t i = 0; i < n && isnan(k->step); i++) {
         if (strcmp(kinds[i].source, "measured") == 0 &&
             same_step(&sweep->plan.cells[kinds[i].cell], cell)) {
@@ -262,7 +274,7 @@ static bnn_code measure_kind(const bnn_sweep *sweep, kind *kinds, size_t n, int 
         }
     }
     /* Where one like it was measured, only whether it can be. */
-    const bnn_code code = probe(sweep, k, !isnan(k->step), &why);
+    code = code == BNN_OK ? probe(sweep, k, !isnan(k->step), &why) : code;
     k->source = code == BNN_OK ? "measured" : "cannot be trained";
     if (code != BNN_OK) {
         k->step = NAN;
