@@ -374,7 +374,9 @@ static bnn_code work(bnn_error *err) {
     sweep.only = BNN_NO_CELL;
     if (code == BNN_OK && !(code = check_outputs(err)) && !(code = find_programs(&sweep, err)) &&
         !(code = open_plan(&sweep, c->bit == RUN, err)) &&
-        !(code = cell ? bnn_plan_find(&sweep.plan, cell, &sweep.only, err) : BNN_OK)) {
+        !(code = cell               ? bnn_plan_find(&sweep.plan, cell, &sweep.only, err)
+                 : c->bit == STATUS ? BNN_OK
+                                    : bnn_sweep_check_options(&sweep, operands[1], err))) {
         code = c->run(&sweep, err);
     }
     bnn_plan_free(&sweep.plan);

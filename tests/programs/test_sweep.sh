@@ -112,6 +112,22 @@ group 'corruptions of no images' "'corruptions' of 'eval' are of images .* model
     '"data": ["modelnet40"], "eval": {"corruptions": "make"}'
 wrong 'folders of no data' "'nope' is no data set" '{"groups": [{"name": "g"}], "data-dirs": {"nope": "x"}}'
 group 'files of an evaluation' "'predictions' is no option" '"eval": {"predictions": "x"}'
+group 'a corruption' "group 'g': --corruption fogg: .*did you mean fog" \
+    '"data": ["cifar10"], "eval": {"corruptions": "make", "corruption": "fogg"}'
+group 'an option that bnn-train has not' "group 'g': bnn-train: unknown option --epoch .did you mean --epochs" \
+    '"options": {"epoch": 1}'
+group 'a value that bnn-train refuses' "group 'g': bnn-train: --lr -1: must be" '"options": {"lr": -1}'
+group 'a value that is missing' "group 'g': bnn-train: --lr: its value" '"options": {"lr": true}'
+group 'an option of float networks' "group 'g': bnn-train: --batch-size 0: must be" '"float": {"batch-size": 0}'
+group 'an option of the second variant' "group 'g': bnn-train: --epochs x: must be" \
+    '"variants": {"a": {}, "b": {"epochs": "x"}}'
+group 'an option that bnn-eval has not' "group 'g': bnn-eval: unknown option --limit-train" \
+    '"eval": {"limit-train": 1}'
+group 'an option that does nothing but check' "'check-options' is no option" '"options": {"check-options": true}'
+echo '{"groups": [{"name": "g", "options": {"epoch": 1}}]}' >wrong.json
+expect_fail 'nothing is submitted' "group 'g': bnn-train: unknown option" "$sweep" run wrong.json \
+    --output nowhere --backend slurm
+refuse 'nothing is submitted: no folder' test -e nowhere
 group 'minutes' "'minutes' must be" '"minutes": 0'
 group 'no twin' 'fp32 must be among' '"algos": ["bnn"], "binary": {"teacher": "{twin}"}'
 expect_fail 'no plan' 'quik: there is no such file' "$sweep" plan quik
@@ -211,10 +227,10 @@ check 'other options: the sweep is what it was' "$sweep" status long
 cp -r cifar moved
 failing='{"groups": [{"name": "f", "algos": ["bnn"], "archs": ["resnet20"], "data": ["cifar10"],
   "options": {"epochs": 1, "batch-size": 8, "limit-train": 8, "limit-test": 8},
-  "eval": {"limit-test": 8}, "tracks": ["task"], "variants": {"good": {}, "bad": {"lr": -3}}}]}'
+  "eval": {"limit-test": 8}, "tracks": ["task"], "variants": {"good": {}, "bad": {"freeze": "none"}}}]}'
 echo "$failing" >failing.json
 expect_late_fail 'a plan that cannot be trained' \
-    '1 of 2 lines cannot be trained; f, bnn resnet20 cifar10: bnn-train: .*--lr' "$sweep" plan \
+    '1 of 2 lines cannot be trained; f, bnn resnet20 cifar10: bnn-train: .*none' "$sweep" plan \
     failing.json --data-dir cifar10=cifar
 rm moved/test_batch.bin
 "$sweep" run failing.json --output failing --data-dir cifar10=moved >.out 2>.err
@@ -222,14 +238,14 @@ judge 'failed cells' '2 cells failed.*--retry' '^$' $? bnn-sweep
 equal 'failed cells' "$(names failing FAILED)" 'f/bnn-resnet20-cifar10-good-s1
 f/bnn-resnet20-cifar10-bad-s1'
 matches 'failed: why' 'FAILED in train: bnn-train: .*test_batch.bin' .out
-matches 'failed: why, as soon as it can be known' 'FAILED in count: bnn-train: --lr' .out
+matches 'failed: why, as soon as it can be known' 'FAILED in count: bnn-train: .*none' .out
 cp cifar/test_batch.bin moved
 "$sweep" run failing >.out 2>.err
 judge 'failed cells stay' '2 cells failed' '^$' $? bnn-sweep
 "$sweep" run failing --retry >.out 2>.err
 judge 'retried' '1 cells failed' '^$' $? bnn-sweep
 equal 'retried' "$(names failing 'done')" f/bnn-resnet20-cifar10-good-s1
-echo "$failing" | sed 's/"bad": {"lr": -3}/"slow": {"epochs": 1000}/; s/"tracks"/"minutes": 0.02, &/' \
+echo "$failing" | sed 's/"bad": {"freeze": "none"}/"slow": {"epochs": 1000}/; s/"tracks"/"minutes": 0.02, &/' \
     >slow.json
 "$sweep" run slow.json --output slow --data-dir cifar10=cifar >.out 2>.err
 judge 'too slow' 'cells failed' '^$' $? bnn-sweep
@@ -261,7 +277,7 @@ matches 'counts: a link' 'href="sweeps/counts/c/bnn-fsmn-speech_commands-s1/comp
 check 'limited' "$sweep" run small.json --output limited $data --limit 8 --cell \
     b/xnor-resnet20-cifar10-sgd-s1
 equal 'limited' "$(json limited/b/xnor-resnet20-cifar10-sgd-s1/run/config.json limit-train 0)" 8
-echo "$failing" | sed 's/"batch-size": 8, //; s/, "bad".*}}$/}}]}/; s/, "bad": {"lr": -3}//' >usual.json
+echo "$failing" | sed 's/"batch-size": 8, //; s/, "bad".*}}$/}}]}/; s/, "bad": {"freeze": "none"}//' >usual.json
 # shellcheck disable=SC2086
 check 'limited below a batch' "$sweep" run usual.json --output usual $data --limit 4
 equal 'limited below a batch' "$(json usual/f/bnn-resnet20-cifar10-good-s1/run/config.json batch-size 0)" 4

@@ -74,6 +74,8 @@ START_TEST(operands_are_counted) {
     program.usage = "MODEL IMAGE... [options]";
     check_refusal("--lr 1", "MODEL is missing; see bnn-train --help");
     check_refusal("--", "MODEL is missing; see bnn-train --help");
+    ck_assert_int_eq(parse("--lr 1 --check-options"), BNN_PARSE_DONE);
+    check_refusal("--check-options --wobble", "unknown option --wobble; see bnn-train --help");
     check_run("a --lr 1 -- --algo");
     ck_assert_int_eq(program.operand_count, 2);
     ck_assert_str_eq(operands[0], "a");

@@ -190,6 +190,7 @@ typedef struct words {
     int argc, at;
     char **argv;
     const char *config; /* the file after --config */
+    int only_check;
 } words;
 
 static const char *nearest_option(const bnn_program *program, const char *name) {
@@ -254,6 +255,10 @@ static bnn_code take_option(words *w, bnn_error *err) {
     if (!option && length == 6 && !strncmp(name, "config", 6) && bnn_options_have_config(program)) {
         w->config = take_value(w, equals);
         return w->config ? BNN_OK : value_missing(program, "config", "FILE", err);
+    }
+    if (!option && !strcmp(word, BNN_CHECK_OPTIONS)) {
+        w->only_check = 1;
+        return BNN_OK;
     }
     /* Without a value these were answered before the words were walked through. */
     for (size_t i = 0; i < bnn_implicit_option_count && !option && equals; i++)
@@ -400,6 +405,8 @@ bnn_parse_result bnn_options_parse(bnn_program *program, int argc, char **argv) 
     /* The file comes last, as it must know what the command line has set. */
     if (!code && w.config)
         code = bnn_options_load(program, w.config, &err);
+    if (!code && w.only_check)
+        return BNN_PARSE_DONE;
     if (!code)
         code = check_operands(program, &err);
     if (!code)

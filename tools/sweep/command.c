@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "data_loaders/dataset.h"
+#include "tools/cli/options.h"
 #include "tools/sweep/sweep.h"
 
 static const char twin_mark[] = "{twin}";
@@ -163,6 +164,20 @@ static bnn_code infer_command(const bnn_sweep *sweep, const bnn_cell *cell, bnn_
         }
     }
     return code;
+}
+
+bnn_code bnn_sweep_check_command(const bnn_sweep *sweep, size_t index, int of_eval, bnn_command *c,
+                                 bnn_error *err) {
+    const bnn_cell *cell = &sweep->plan.cells[index];
+    bnn_command_add(c, "%s", of_eval ? sweep->eval : sweep->train);
+    if (of_eval) {
+        add_options(sweep, cell, cell->group->eval, 1, c);
+    } else {
+        add_network(sweep, cell, 1, c);
+        add_threads(sweep, cell, c);
+    }
+    bnn_command_add(c, BNN_CHECK_OPTIONS);
+    return c->short_of_memory ? bnn_fail(err, BNN_ERR_MEMORY, "out of memory") : BNN_OK;
 }
 
 bnn_code bnn_sweep_command(const bnn_sweep *sweep, size_t cell, int stage, bnn_command *c,

@@ -8,6 +8,7 @@
 
 #include "engine/base/file.h"
 #include "tools/cli/options.h"
+#include "tools/corrupt/corruption_list.h"
 #include "tools/run/data_spec.h"
 #include "tools/run/run_data.h"
 #include "tools/sweep/plan_private.h"
@@ -21,10 +22,18 @@ static const char *const group_keys[] = {"name",  "tracks",   "algos",   "archs"
                                          "seeds", "variants", "options", "binary", "float",
                                          "eval",  "minutes",  NULL};
 /* Of bnn-train and bnn-eval: what a sweep says itself. */
-static const char *const own_options[] = {
-    "algo",      "arch",    "data",        "data-dir",   "seed",        "output",       "resume",
-    "overwrite", "dry-run", "config",      "help",       "list",        "man",          "json",
-    "quiet",     "version", "predictions", "detections", "save-inputs", "save-outputs", NULL};
+static const char *const own_options[] = {"algo",        "arch",
+                                          "data",        "data-dir",
+                                          "seed",        "output",
+                                          "resume",      "overwrite",
+                                          "dry-run",     "config",
+                                          "help",        "list",
+                                          "man",         "json",
+                                          "quiet",       "version",
+                                          "predictions", "detections",
+                                          "save-inputs", "save-outputs",
+                                          "completion",  BNN_CHECK_OPTIONS + 2,
+                                          NULL};
 
 bnn_code bnn_plan_fail(const bnn_reader *r, const char *what) {
     return bnn_fail(r->err, BNN_ERR_FORMAT, "%s: %s%.*s%s%s", r->name, r->group ? "group '" : "",
@@ -142,7 +151,8 @@ static bnn_code read_tracks(const bnn_reader *r, const json_t *tracks, unsigned 
                           "inference");
 }
 
-/* Of the cells from `first` on: what only images have is asked of nothing else. */
+/* Of the cells from `first` on: what only images have is asked of nothing else; and what is asked
+ * is there. */
 static bnn_code check_corruptions(const bnn_reader *r, const bnn_plan *plan, size_t first,
                                   const bnn_sweep_group *g) {
     for (size_t i = first; i < plan->cell_count && json_object_get(g->eval, "corruptions"); i++) {
@@ -154,7 +164,12 @@ static bnn_code check_corruptions(const bnn_reader *r, const bnn_plan *plan, siz
             return fail_key(r, "corruptions", what);
         }
     }
-    return BNN_OK;
+    const char *names = json_string_value(json_object_get(g->eval, "corruption"));
+    bnn_corruption_list list;
+    bnn_error why = {0};
+    return !names || bnn_corruption_list_parse(names, &list, &why) == BNN_OK
+               ? BNN_OK
+               : bnn_plan_fail(r, why.text);
 }
 
 static bnn_code read_group(bnn_reader *r, bnn_plan *plan, const json_t *o, bnn_sweep_group *g) {

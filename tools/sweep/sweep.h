@@ -41,6 +41,11 @@ bnn_code bnn_sweep_command(const bnn_sweep *sweep, size_t cell, int stage, bnn_c
 /* Options of a cell, as bnn-train takes them; those that name the twin only if `with_twin`. */
 bnn_code bnn_sweep_options(const bnn_sweep *sweep, size_t cell, int with_twin, bnn_command *command,
                            bnn_error *err);
+/* Asks bnn-train, or bnn-eval, whether it takes the cell's options. */
+bnn_code bnn_sweep_check_command(const bnn_sweep *sweep, size_t cell, int of_eval,
+                                 bnn_command *command, bnn_error *err);
+/* Asks both of each group; `name` of the plan is for messages. */
+bnn_code bnn_sweep_check_options(const bnn_sweep *sweep, const char *name, bnn_error *err);
 /* Threads of one process. */
 int64_t bnn_sweep_threads(const bnn_sweep *sweep);
 
