@@ -405,6 +405,9 @@ static bnn_code open_data(evaluation *e, bnn_error *err) {
     if (code == BNN_OK) {
         code = bnn_spec_takes(&e->model.spec, e->test, e->model.path, err);
     }
+    if (code == BNN_OK) {
+        bnn_note_classes(spec, e->test, e->model.path, program.name);
+    }
     if (code == BNN_OK && !*spec->class_names) { /* of an older version, or of another tool */
         code = bnn_spec_of_dataset(spec, e->test, &chosen, e->arena, err);
     }

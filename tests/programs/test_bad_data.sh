@@ -91,5 +91,6 @@ expect_fail 'no data folder' '--data-dir' "$evaluate" $model
 expect_fail 'broken test set' 'test_batch.bin: [0-9]+ bytes' \
     "$evaluate" $model --data-dir bad/cifar-wrong-size
 check 'data of the same size' "$evaluate" $model --data mnist --data-dir idx --limit-test 2
+matches 'data of the same size: other classes' 'note: .* was trained for other classes: class 0 is ' .err
 
 done_testing

@@ -10,7 +10,7 @@ alter() { # FILE FILE CHANGE...: see alter_weights.h
 
 short="--limit-train 16 --limit-test 2 --epochs 1"
 # shellcheck disable=SC2086 # words
-run 'a float network' float $short --algo fp32
+run 'a float network' float $short --algo fp32 --optimizer adam
 twin=float/last.safetensors
 
 # ---- bnn-train --init-from: names and types of other tools ----

@@ -194,6 +194,21 @@ bnn_code bnn_arch_holds(const bnn_arch *arch, const bnn_dataset *dataset, bnn_er
                           arch->name, arch->positions);
 }
 
+void bnn_note_classes(const bnn_spec *spec, const bnn_dataset *dataset, const char *path,
+                      const char *program) {
+    const int named = dataset->class_names && *spec->class_names ? dataset->classes : 0;
+    for (int c = 0; c < named; c++) {
+        const char *own = bnn_class_name(spec, c), *its = dataset->class_names[c];
+        const size_t length = strcspn(own, "\n");
+        if (strlen(its) != length || memcmp(own, its, length) != 0) {
+            fprintf(stderr,
+                    "%s: note: %s was trained for other classes: class %d is %.*s, here %s\n",
+                    program, path, c, (int)length, own, its);
+            return;
+        }
+    }
+}
+
 bnn_code bnn_spec_takes(const bnn_spec *spec, const bnn_dataset *dataset, const char *path,
                         bnn_error *err) {
     const bnn_shape d = dataset->field[0].shape;

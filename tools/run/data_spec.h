@@ -37,6 +37,9 @@ bnn_code bnn_spec_of_dataset(bnn_spec *spec, const bnn_dataset *dataset,
 void bnn_data_note(const bnn_dataset *dataset, const char *what, const char *program);
 /* Can this network learn this set? By its task and what it sees, whatever the sizes. */
 bnn_code bnn_arch_fits(const bnn_arch *arch, const bnn_dataset_info *info, bnn_error *err);
+/* Has this set other classes than the network in the file `path` was trained for? A note then. */
+void bnn_note_classes(const bnn_spec *spec, const bnn_dataset *dataset, const char *path,
+                      const char *program);
 /* Are this set's samples and classes as many as those of the network in the file `path`? */
 bnn_code bnn_spec_takes(const bnn_spec *spec, const bnn_dataset *dataset, const char *path,
                         bnn_error *err);
