@@ -62,6 +62,8 @@ if "$lce" -c 'import sys, importlib.util as u, numpy
 sys.exit(not u.find_spec("larq_compute_engine") or numpy.__version__ >= "2")' 2>/dev/null; then
     check 'Larq Compute Engine: outputs' "$lce" "${checker%onnx.py}lce.py" bnn.tflite ids.npy \
         --outputs packed.npy
+    check 'Larq Compute Engine: measured' "$bench" infer bnn.tflite --repeat 1
+    matches 'Larq Compute Engine: beside its float twin' '^infer bnn.tflite .* lce fp32 +[0-9]' .out
 else
     echo "SKIPPED: a text in Larq Compute Engine ($lce lacks larq-compute-engine, or numpy<2)"
 fi
@@ -75,6 +77,8 @@ else
     check 'ONNX: the same' "$engine" "$checker" bnn.onnx ids.npy packed.npy \
         --tolerance 1e-4
     equal 'ONNX: at each level' "$(grep -c ': ok: 24 of 24' .out)" 4
+    check 'ONNX: measured' "$bench" infer bnn.onnx --repeat 1
+    matches 'ONNX: beside its float twin' '^infer bnn.onnx .* onnx fp32 +[0-9]' .out
 fi
 
 # ---- the page ----

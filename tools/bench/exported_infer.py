@@ -15,8 +15,11 @@ os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 import worker
 
 
-def sample(numpy, shape):
-    return numpy.random.default_rng(1).standard_normal(shape, dtype="float32")
+def sample(numpy, shape, whole):
+    """Floats; or of text whole numbers: tokens that all vocabularies have, of segment 1, of which
+    none is masked."""
+    return (numpy.ones(shape, "int32") if whole else
+            numpy.random.default_rng(1).standard_normal(shape, dtype="float32"))
 
 
 def larq(model, threads):
@@ -25,7 +28,7 @@ def larq(model, threads):
     if package is None or int(numpy.__version__.split(".")[0]) > 1:
         worker.end("absent", "%s has no larq-compute-engine with NumPy before 2, so nothing runs "
                    "a .tflite of binary ops; 'pip install --no-deps larq-compute-engine' and 'pip "
-                   "install \"numpy<2\"' add them, or BNN_PYTHON names another Python" %
+                   "install \"numpy<2\"' add them, or BNN_LCE_PYTHON names another Python" %
                    sys.executable)
     folder, = package.submodule_search_locations
     files = glob.glob(os.path.join(folder, "tflite", "python", "interpreter_wrapper_lite*.so"))
@@ -36,8 +39,9 @@ def larq(model, threads):
     spec.loader.exec_module(module)
     with open(model, "rb") as file:
         interpreter = module.LiteInterpreter(file.read(), threads, False, False, True)
-    x = sample(numpy, interpreter.input_shapes[0])
-    return "Larq Compute Engine " + version("larq-compute-engine"), lambda: interpreter.predict([x])
+    x = [sample(numpy, shape, numpy.dtype(kind).kind == "i") for shape, kind in
+         zip(interpreter.input_shapes, interpreter.input_types)]
+    return "Larq Compute Engine " + version("larq-compute-engine"), lambda: interpreter.predict(x)
 
 
 def onnxruntime(model, threads):
@@ -49,9 +53,7 @@ def onnxruntime(model, threads):
     x = {}
     for i in session.get_inputs():
         shape = [n if isinstance(n, int) else 1 for n in i.shape]
-        # Of text, tokens that all vocabularies have, of segment 1, of which none is masked.
-        x[i.name] = (numpy.ones(shape, "int32") if i.type == "tensor(int32)" else
-                     sample(numpy, shape))
+        x[i.name] = sample(numpy, shape, i.type == "tensor(int32)")
     return "ONNX Runtime " + runtime.__version__, lambda: session.run(None, x)
 
 
@@ -64,11 +66,9 @@ def main():
     model, threads = sys.argv[1], int(sys.argv[2])
     with open(model, "rb") as file:
         engine = larq if file.read(8)[4:] == b"TFL3" else onnxruntime
-    try:
-        version_and_run = engine(model, threads)
-    except RuntimeError as error:
-        worker.end("error", error)
+    version_and_run = engine(model, threads)
+    version_and_run[1]()  # what cannot be run is known before anything is measured
     worker.serve(*version_and_run)
 
 
-main()
+worker.say_what_is_wrong(main)
