@@ -154,6 +154,18 @@ for python in tired none; do
     refuse "$python: no other" json out.json 4.ratio
 done
 
+# ---- an exported file, in an engine that is played and dies of it, or says why not ----
+printf '#!/bin/sh\nkill -SEGV $$\n' >dying
+chmod +x dying
+check 'a model' "$2/make_model" resnet20 bnn 3x8x8 10 1 model.bnn x.npy y.npy
+check 'exported' "$pack" model.bnn --format lce --output model.tflite
+BNN_LCE_PYTHON=$work/dying bad 'an engine dies' \
+    'model.tflite: Larq Compute Engine died of it, so .* damaged: .*/dying died .Segmentation' \
+    infer model.tflite
+BNN_LCE_PYTHON=$work/tired bad 'an engine refuses' \
+    'model.tflite: does not run in Larq Compute Engine: the framework is tired' infer model.tflite
+BNN_LCE_PYTHON=$work/none bad 'no engine' 'none could not be run' infer model.tflite
+
 # ---- what is wrong ----
 bad 'frameworks for gemm' '--compare says nothing to gemm' gemm --compare torch
 bad 'PyTorch for infer' '--compare torch: infer can be compared with onnxruntime, openvino$' \

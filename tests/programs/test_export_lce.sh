@@ -91,9 +91,16 @@ runs 'trained: outputs of halves' m.tflite 1e-5
 check 'halves there, of the file' "$pack" m.bnn --format lce --float16 --output again.tflite
 same 'halves of halves' m.tflite again.tflite
 
-# ---- check_lce.py ----
+# ---- measured ----
 check 'a model again' "$make_model" resnet20 bnn 3x32x32 10 3 m.bnn in.npy out.npy
 check 'export again' "$pack" m.bnn --format lce --output m.tflite
+check 'measured' "$bench" infer m.tflite --repeat 1
+matches 'measured: beside its float twin' '^infer m.tflite .* lce fp32 +[0-9]' .out
+head -c 20000 m.tflite >cut.tflite
+expect_fail 'measured: a file cut off' 'cut.tflite: Larq Compute Engine died of it, .*damaged' \
+    "$bench" infer cut.tflite
+
+# ---- check_lce.py ----
 "$python" -c 'import numpy
 y = numpy.load("out.npy")
 print(*y.argmax(-1), sep="\n", file=open("classes", "w"))

@@ -85,8 +85,17 @@ bnn_code bnn_exported_start(void *self, bnn_worker **out, bnn_error *err) {
     snprintf(threads, sizeof threads, "%d", exported->threads);
     bnn_code code = find_script("exported_infer.py", script, sizeof script, err);
     const char *named = exported->larq ? named_by("BNN_LCE_PYTHON") : NULL;
-    return code == BNN_OK ? exec_script(named ? named : named_by("BNN_PYTHON"), argv, out, err)
-                          : code;
+    if (code == BNN_OK) {
+        code = exec_script(named ? named : named_by("BNN_PYTHON"), argv, out, err);
+    }
+    if (code == BNN_OK || code == BNN_ERR_UNSUPPORTED) {
+        return code;
+    }
+    const char *engine = exported->larq ? "Larq Compute Engine" : "ONNX Runtime";
+    return code == BNN_ERR_IO
+               ? bnn_fail_in(err, code, "%s: %s died of it, so it is probably damaged",
+                             exported->path, engine)
+               : bnn_fail_in(err, code, "%s: does not run in %s", exported->path, engine);
 }
 
 bnn_code bnn_engines_start(const bnn_bench *bench, const bnn_spec *twin, size_t batch_size,

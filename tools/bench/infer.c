@@ -208,6 +208,14 @@ static bnn_code start_twins(session *in, side *twin, bnn_error *err) {
                           : code;
 }
 
+/* Whether an engine runs the file at all: known before a twin is made for it. */
+static bnn_code try_once(const bnn_work *work, bnn_error *err) {
+    bnn_worker *worker = NULL;
+    bnn_code code = bnn_worker_start(work, &worker, err);
+    bnn_worker_stop(worker);
+    return code;
+}
+
 static bnn_code measure(session *in, const subject *s, bnn_error *err) {
     const bnn_bench *bench = in->bench;
     bnn_code code = BNN_OK;
@@ -236,11 +244,17 @@ static bnn_code measure(session *in, const subject *s, bnn_error *err) {
     if (s->format != &bnn_export_packed) {
         work = (bnn_work){.start = bnn_exported_start, .self = &exported};
     }
-    if (!in->twins.count) {
+    if (!in->twins.count && work.start) {
+        code = try_once(&work, err);
+    }
+    if (!in->twins.count && code == BNN_OK) {
         code = start_twins(in, &twin, err);
     }
     row.float_bytes = in->twin_bytes ? in->twin_bytes : row.float_bytes;
-    return code == BNN_OK ? bnn_bench_case(bench, &row, &work, &in->twins, 1, err) : code;
+    if (code == BNN_OK) {
+        code = bnn_bench_case(bench, &row, &work, &in->twins, 1, err);
+    }
+    return bnn_interrupted() ? BNN_OK : code; /* Python dies of the user's signal, too */
 }
 
 /* ---- one network ---- */

@@ -140,11 +140,23 @@ static const char *behind(const char *line, const char *word) {
     return strncmp(line, word, length) == 0 && line[length] == ' ' ? line + length + 1 : NULL;
 }
 
+/* Waits for its end, and tells the signal that it died of; 0: none. */
+static int end_of(bnn_worker *w) {
+    int status = 0;
+    pid_t ended = 0;
+    while (w->pid > 0 && (ended = waitpid(w->pid, &status, 0)) < 0 && errno == EINTR) {
+    }
+    w->pid = 0;
+    return ended > 0 && WIFSIGNALED(status) ? WTERMSIG(status) : 0;
+}
+
 static bnn_code await_ready(bnn_worker *w, const char *name, bnn_error *err) {
     char line[600];
     const char *text;
     if (!hear(w, line, sizeof line)) {
-        return bnn_fail(err, BNN_ERR_UNSUPPORTED, "%.64s could not be run", name);
+        const int killed = end_of(w);
+        return killed ? bnn_fail(err, BNN_ERR_IO, "%.64s died (%s)", name, strsignal(killed))
+                      : bnn_fail(err, BNN_ERR_UNSUPPORTED, "%.64s could not be run", name);
     }
     if ((text = behind(line, "ready"))) {
         snprintf(w->version, sizeof w->version, "%.95s", text);
@@ -208,8 +220,10 @@ bnn_code bnn_worker_repeat(bnn_worker *w, int least_runs, double least_seconds, 
     const char *text;
     /* A dead worker is an error here, not a SIGPIPE. */
     if (send(w->fd, line, (size_t)length, MSG_NOSIGNAL) != length || !hear(w, line, sizeof line)) {
-        return bnn_fail(err, BNN_ERR_IO,
-                        "the process that was measured died; was it out of memory?");
+        const int killed = end_of(w);
+        return bnn_fail(err, BNN_ERR_IO, "the process that was measured died%s%s%s",
+                        killed ? ": " : "", killed ? strsignal(killed) : "",
+                        killed && killed != SIGKILL ? "" : "; was it out of memory?");
     }
     if ((text = behind(line, "done")) &&
         sscanf(text, "%lf %zu %d", &out->seconds, &out->peak_bytes, &out->runs) == 3 &&
@@ -226,8 +240,7 @@ void bnn_worker_stop(bnn_worker *w) {
     }
     /* Later workers hold copies of this end, so closing it would not be heard. */
     shutdown(w->fd, SHUT_RDWR);
-    while (w->pid > 0 && waitpid(w->pid, NULL, 0) < 0 && errno == EINTR) {
-    }
+    end_of(w);
     if (w->lines) {
         fclose(w->lines);
     } else {

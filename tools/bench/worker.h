@@ -35,7 +35,8 @@ typedef struct bnn_work {
 /* Return when the worker is ready. BNN_ERR_UNSUPPORTED: it is absent. The caller must not have run
  * an OpenMP region: its threads do not survive a fork. */
 bnn_code bnn_worker_start(const bnn_work *work, bnn_worker **out, bnn_error *err);
-/* argv[0] is looked for in PATH; one that cannot be run is absent. Its stderr is dropped. It
+/* argv[0] is looked for in PATH; one that cannot be run is absent, one that a signal ends before it
+ * is ready an error (BNN_ERR_IO). Its stderr is dropped. It
  * inherits how OpenMP's threads wait (wait_policy.h): where other programs run, a side that spins
  * would otherwise take several times as long as one that does not. */
 bnn_code bnn_worker_exec(const char *const *argv, bnn_worker **out, bnn_error *err);
