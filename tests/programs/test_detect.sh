@@ -83,6 +83,14 @@ if [ "$onnx" -eq 0 ]; then
     expect_fail 'Faster R-CNN: both stages' '--part rpn exports the first stage$' "$pack" run.bnn \
         --format onnx --output whole.onnx
 fi
+check 'Faster R-CNN: first stage' "$pack" run.bnn --format lce --part rpn --output part.tflite
+printf '#!/bin/sh\necho ready played\nwhile read -r runs rest; do echo "done 1 1 $runs"; done\n' >played
+chmod +x played
+BNN_LCE_PYTHON=$work/played check 'Faster R-CNN: first stage measured' "$bench" infer part.tflite \
+    --repeat 1 --json part.json
+equal 'Faster R-CNN: beside it the same of its float twin' "$(json part.json 0.baseline)" 'lce fp32'
+equal 'Faster R-CNN: and nothing that does more' "$(json part.json '#')" 1
+matches 'Faster R-CNN: why' '^bnn-bench: note: part.tflite: is the first stage of' .err
 rm -rf run
 
 # ---- interrupted, and resumed: as if it had never stopped ----

@@ -63,6 +63,7 @@ typedef struct export {
     bnn_spec spec;
     const bnn_export_format *format;
     const char *path;
+    bnn_export_request how;
 }
 export;
 
@@ -73,7 +74,8 @@ static bnn_code export_model(void *self, char *version, bnn_error *err) {
     (void)version;
     bnn_code code = e->model ? bnn_loaded_open(e->model, &e->bench->device, &model, err)
                              : new_params(&e->spec, &e->bench->device, &model.params, err);
-    return code == BNN_OK ? bnn_export_model(&model, e->format, NULL, e->path, &report, err) : code;
+    return code == BNN_OK ? bnn_export_model(&model, e->format, &e->how, e->path, &report, err)
+                          : code;
 }
 
 static bnn_code export_apart(export *e, bnn_error *err) {
@@ -85,7 +87,7 @@ static bnn_code export_apart(export *e, bnn_error *err) {
 }
 
 static bnn_code pack_to_folder(const session *in, subject *s, bnn_error *err) {
-    export e = {in->bench, in->bench->model, s->spec, &bnn_export_packed, s->file};
+    export e = {in->bench, in->bench->model, s->spec, &bnn_export_packed, s->file, {0}};
     snprintf(s->file, sizeof s->file, "%s/model.bnn", in->folder);
     return export_apart(&e, err);
 }
@@ -162,13 +164,18 @@ static bnn_code run(void *self, bnn_error *err) {
     return bnn_predictor_run(d->predictor, &d->samples, d->output, err);
 }
 
+/* Of a detector of two stages other formats have the first. */
+static int is_first_stage(const subject *s) {
+    return s->format != &bnn_export_packed && s->spec.arch->rpn_samples > 0;
+}
+
 /* The float twin, exported in the same format and run by the same engine. */
 static bnn_code start_exported_twin(session *in, const subject *s, const bnn_spec *twin,
                                     bnn_error *err) {
     char path[4300], name[32];
     bnn_exported exported = {path, s->format == &bnn_export_lce, in->bench->device.threads};
     const bnn_work work = {.start = bnn_exported_start, .self = &exported};
-    export e = {in->bench, NULL, *twin, s->format, path};
+    export e = {in->bench, NULL, *twin, s->format, path, {.first_stage = is_first_stage(s)}};
     snprintf(path, sizeof path, "%s/twin%s", in->folder, s->format->suffix);
     snprintf(name, sizeof name, "%s " BNN_FLOAT_ALGORITHM, s->format->name);
     bnn_code code = export_apart(&e, err);
@@ -183,7 +190,7 @@ static bnn_code start_exported_twin(session *in, const subject *s, const bnn_spe
  */
 static bnn_code export_for_engines(const session *in, const bnn_spec *twin, bnn_error *err) {
     char path[4300];
-    export e = {in->bench, NULL, *twin, &bnn_export_onnx, path};
+    export e = {in->bench, NULL, *twin, &bnn_export_onnx, path, {0}};
     snprintf(path, sizeof path, "%s/twin%s", in->folder, bnn_export_onnx.suffix);
     if (!in->bench->engines[0] || access(path, R_OK) == 0) {
         return BNN_OK;
@@ -192,10 +199,24 @@ static bnn_code export_for_engines(const session *in, const bnn_spec *twin, bnn_
     return code == BNN_ERR_UNSUPPORTED ? BNN_OK : code;
 }
 
+/* Whole detectors do the work of both stages. */
+static void note_first_stage(const subject *s) {
+    bnn_error why;
+    bnn_fail(&why, BNN_ERR_UNSUPPORTED,
+             "%s: is the first stage of a detector of two, so only that of its float twin, in the "
+             "same engine, runs beside it",
+             s->title);
+    bnn_bench_note(&why);
+}
+
 /* Started by the first case that is wanted, for all. */
 static bnn_code start_twins(session *in, side *twin, bnn_error *err) {
     const subject *s = twin->subject;
     bnn_work work = {.set_up = set_up, .run = run, .self = twin};
+    if (is_first_stage(s)) {
+        note_first_stage(s);
+        return start_exported_twin(in, s, &twin->spec, err);
+    }
     bnn_code code = bnn_baseline_start(&in->twins, BNN_FLOAT_ALGORITHM, &work, err);
     if (code == BNN_OK && s->format != &bnn_export_packed) {
         code = start_exported_twin(in, s, &twin->spec, err);
