@@ -123,8 +123,12 @@ static bnn_program program = {
         "writes against what memory can do;\n"
         "data: what a data set makes of its files, one thread of it: samples for training, and for "
         "tests;\n"
-        "infer: a packed network against its float twin: MODEL, a packed file or a checkpoint, or "
-        "else a new network of --arch, --algo and --image-size. Where the system lets it read the "
+        "infer: a packed network against its float twin: MODEL, a packed file, a checkpoint or a "
+        "run's folder, or else a new network of --arch, --algo and --image-size. A MODEL that "
+        "bnn-export wrote for another engine, .tflite or .onnx, runs in that engine, Larq Compute "
+        "Engine (by the Python that $BNN_LCE_PYTHON names, else as with --compare) or ONNX "
+        "Runtime, "
+        "beside its twin there. Where the system lets it read the "
         "processors' energy counters (RAPL; on most systems as root), also the energy of a run, of "
         "whole processors, whoever uses them.",
     .examples =
@@ -135,6 +139,7 @@ static bnn_program program = {
         "bnn-bench data --data imagenet --data-dir imagenette --compare torchvision\n"
         "bnn-bench infer --image-size 224\n"
         "bnn-bench infer model.bnn\n"
+        "bnn-bench infer model.tflite\n"
         "bnn-bench infer --arch pointnet --batch-size 1 --compare onnxruntime,openvino",
     .options = options,
     .option_count = sizeof options / sizeof *options,

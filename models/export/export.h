@@ -31,7 +31,8 @@ typedef struct bnn_export_format {
     const char *title; /* a sentence for --help */
     /* What of a request it knows. */
     int emulates, fuses, halves, bounds;
-    int describes; /* what is written says what it is (described.h), and bnn-bench runs it */
+    int describes;       /* what is written says what it is (described.h), and bnn-bench runs it */
+    const char *runs_in; /* what else does, where bnn-bench does not; or NULL */
     /* Writes `path` (atomic). */
     bnn_code (*write)(const bnn_export_request *request, const char *path,
                       bnn_export_report *report, bnn_error *err);

@@ -165,6 +165,20 @@ BNN_LCE_PYTHON=$work/dying bad 'an engine dies' \
 BNN_LCE_PYTHON=$work/tired bad 'an engine refuses' \
     'model.tflite: does not run in Larq Compute Engine: the framework is tired' infer model.tflite
 BNN_LCE_PYTHON=$work/none bad 'no engine' 'none could not be run' infer model.tflite
+cp model.tflite renamed.bin
+BNN_LCE_PYTHON=$work/tired bad 'an exported file by another name' \
+    'renamed.bin: does not run in Larq Compute Engine: the framework is tired' infer renamed.bin
+if [ -z "$no_onnx" ]; then
+    check 'exported as ONNX' "$pack" model.bnn --format onnx --output renamed.bin
+    BNN_PYTHON=$work/tired bad 'ONNX by another name' 'renamed.bin: does not run in ONNX Runtime: ' \
+        infer renamed.bin
+fi
+for format in dabnn:dab c:c; do
+    check "exported for $format" "$pack" model.bnn --format ${format%:*} --output "model.${format#*:}"
+done
+bad 'for daBNN' 'model.dab: is for daBNN.s runtime .*; bnn-bench infer runs packed files' \
+    infer model.dab
+bad 'source' 'model.c: is for a program that it is compiled into; .* .tflite and .onnx' infer model.c
 
 # ---- what is wrong ----
 bad 'frameworks for gemm' '--compare says nothing to gemm' gemm --compare torch

@@ -23,6 +23,7 @@ typedef struct session {
     const bnn_bench *bench;
     char folder[4096]; /* of what is made to be measured */
     int batch;
+    int exported; /* what is measured, and is for one sample */
     bnn_baselines twins;
     size_t twin_bytes; /* of an exported one, or 0 */
 } session;
@@ -288,41 +289,59 @@ static bnn_code count_float_bytes(subject *s, bnn_error *err) {
     return code;
 }
 
-/* A file that is for another engine: its format, and NULL for ours. */
-static const bnn_export_format *format_of(const char *path) {
+/* The format whose suffix a file has, or NULL. */
+static const bnn_export_format *format_by_suffix(const char *path) {
     const size_t length = strlen(path);
     for (const bnn_export_format *const *f = bnn_export_formats; *f; f++) {
         const size_t suffix = strlen((*f)->suffix);
-        if ((*f)->describes && length > suffix &&
-            strcmp(path + length - suffix, (*f)->suffix) == 0) {
+        if (length > suffix && strcmp(path + length - suffix, (*f)->suffix) == 0) {
             return *f;
         }
     }
     return NULL;
 }
 
-static bnn_code open_exported(const char *path, bnn_st_file **out, bnn_error *err) {
+static bnn_code open_exported(const char *path, subject *s, bnn_error *err) {
     bnn_map map;
     bnn_code code = bnn_map_open(path, &map, err);
     if (code == BNN_OK) {
-        code = bnn_described_parse(path, map.data, map.size, out, err);
+        s->format = map.size >= 8 && memcmp(map.data + 4, "TFL3", 4) == 0 ? &bnn_export_lce
+                                                                          : &bnn_export_onnx;
+        code = bnn_described_parse(path, map.data, map.size, &s->source, err);
         bnn_map_close(&map);
     }
     return code;
 }
 
-/* What the file is; only its header is read here. */
-static bnn_code open_model(const session *in, subject *s, bnn_error *err) {
+/* Only the header is read here. What is exported says so itself, whatever its name is. */
+static bnn_code open_source(const char *path, subject *s, bnn_error *err) {
+    const bnn_export_format *named = format_by_suffix(path);
+    if (named && named->describes) {
+        return open_exported(path, s, err);
+    }
+    bnn_code code = bnn_weights_file_open(path, &s->source, err);
+    if (code == BNN_ERR_FORMAT && open_exported(path, s, NULL) == BNN_OK) {
+        return BNN_OK;
+    }
+    s->format = &bnn_export_packed;
+    return code == BNN_ERR_FORMAT && named && named->runs_in
+               ? bnn_fail(err, BNN_ERR_UNSUPPORTED,
+                          "%s: is for %s; bnn-bench infer runs packed files and checkpoints, and "
+                          "of what bnn-export writes .tflite and .onnx files",
+                          path, named->runs_in)
+               : code;
+}
+
+/* What the file is. */
+static bnn_code open_model(session *in, subject *s, bnn_error *err) {
     const char *path = s->bench->model, *slash = strrchr(path, '/');
-    const bnn_export_format *format = format_of(path);
-    bnn_code code = format ? open_exported(path, &s->source, err)
-                           : bnn_weights_file_open(path, &s->source, err);
+    bnn_code code = open_source(path, s, err);
     if (code != BNN_OK || (code = bnn_spec_read(path, s->source, NULL, &s->spec, err)) != BNN_OK) {
         return code;
     }
     snprintf(s->title, sizeof s->title, "%.60s", slash ? slash + 1 : path);
-    s->format = format ? format : s->format;
-    if (format || bnn_model_kind_of(s->source) == BNN_MODEL_PACKED) {
+    in->exported = s->format != &bnn_export_packed;
+    if (in->exported || bnn_model_kind_of(s->source) == BNN_MODEL_PACKED) {
         snprintf(s->file, sizeof s->file, "%s", path);
         return BNN_OK;
     }
@@ -363,12 +382,9 @@ static bnn_code make_folder(session *in, bnn_error *err) {
 
 static bnn_code measure_all(session *in, bnn_error *err) {
     const bnn_bench *bench = in->bench;
-    /* What is exported is for one sample. */
-    int one = bench->model && format_of(bench->model);
-    int sizes[] = {1, one ? 1 : bench->batch_size ? bench->batch_size : 64};
+    const int most = bench->batch_size ? bench->batch_size : 64;
     bnn_code code = BNN_OK;
-    for (int i = 0; i < (sizes[1] > 1 ? 2 : 1); i++) {
-        in->batch = sizes[i];
+    for (in->batch = 1; in->batch; in->batch = in->batch < most && !in->exported ? most : 0) {
         for (size_t a = 0; bench->algorithms[a] && code == BNN_OK && !bnn_interrupted(); a++) {
             code = measure_network(in, bench->algorithms[a], err);
         }

@@ -308,4 +308,5 @@ const bnn_export_format bnn_export_c = {
     .beside = ".h",
     .title = "C99 source and a header for small processors, which need nothing else",
     .bounds = 1,
+    .runs_in = "a program that it is compiled into",
     .write = write};

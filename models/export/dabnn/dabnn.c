@@ -428,4 +428,5 @@ const bnn_export_format bnn_export_dabnn = {
     .title = "daBNN's model file, for its runtime on ARM processors: exact, at the price of maps "
              "of constants for zero padding",
     .emulates = 1,
+    .runs_in = "daBNN's runtime on ARM processors",
     .write = write};
