@@ -50,14 +50,14 @@ static bnn_option options[] = {
      .default_text = "the data set's; 1000 for images of 224 pixels and more", .min = 2,
      .max = 1e6},
     {"compare", BNN_OPTION_STRING, &compare, "NAME,...",
-     "Compare also with the float twin in other frameworks. With train: torch and torch-compile, "
-     "in "
-     "fp32 and in bf16 (autocast). With data: torchvision (with Pillow). With infer: onnxruntime "
-     "and openvino, batch norms folded, in "
-     "fp32 and quantized to int8. Run by the Python that $BNN_PYTHON names, otherwise by python3 "
-     "or "
-     "/usr/bin/python3, with the packages torch, for data torchvision, and for infer onnx, "
-     "onnxruntime, openvino, nncf.",
+     "Compare also with other frameworks: with the float twin in them. With train: torch and "
+     "torch-compile, in fp32 and in bf16 (autocast). With data: torchvision (with Pillow). With "
+     "infer: onnxruntime and openvino, batch norms folded, in fp32 and quantized to int8; and lce, "
+     "Larq Compute Engine with the packed network itself, as bnn-export writes it, for one sample "
+     "(floats do what it has no binary way for, and it multiplies bits fast on ARM only). Run by "
+     "the Python that $BNN_PYTHON names, otherwise by python3 or /usr/bin/python3, with the "
+     "packages torch, for data torchvision, and for infer onnx, onnxruntime, openvino, nncf; lce "
+     "by the one that $BNN_LCE_PYTHON names, if it does, with larq-compute-engine.",
      .default_text = NULL},
     {"scaling", BNN_OPTION_FLAG, &scaling, NULL,
      "With train: a step with all threads against one with one thread.", .default_text = NULL},
@@ -140,7 +140,8 @@ static bnn_program program = {
         "bnn-bench infer --image-size 224\n"
         "bnn-bench infer model.bnn\n"
         "bnn-bench infer model.tflite\n"
-        "bnn-bench infer --arch pointnet --batch-size 1 --compare onnxruntime,openvino",
+        "bnn-bench infer --arch pointnet --batch-size 1 --compare onnxruntime,openvino\n"
+        "bnn-bench infer model.bnn --batch-size 1 --compare lce",
     .options = options,
     .option_count = sizeof options / sizeof *options,
     .operands = operands,

@@ -165,6 +165,23 @@ BNN_LCE_PYTHON=$work/dying bad 'an engine dies' \
 BNN_LCE_PYTHON=$work/tired bad 'an engine refuses' \
     'model.tflite: does not run in Larq Compute Engine: the framework is tired' infer model.tflite
 BNN_LCE_PYTHON=$work/none bad 'no engine' 'none could not be run' infer model.tflite
+# shellcheck disable=SC2086
+BNN_LCE_PYTHON=$work/python measure 'the network itself' 9 infer $tiny --algo bnn,xnor --compare lce
+equal 'the network itself: beside the twin' "$(json out.json 1.baseline)" lce
+matches 'the network itself: what ran' '^lce: .*/lce.tflite 1: ' table
+equal 'emulated' "$(json out.json 3.baseline)" 'lce emulated'
+matches 'emulated: a note' '^bnn-bench: note: .* no binary way for all of xnor, .* --emulate' notes
+equal 'one sample only' "$(json out.json 5.case) $(json out.json 5.baseline)" \
+    'infer resnet20 xnor 8x8 batch 2 fp32'
+matches 'one sample only: a note' '^bnn-bench: note: .* is for one sample, so batches are not' notes
+for python in tired none dying; do
+    BNN_LCE_PYTHON=$work/$python measure "lce: $python" 2 infer model.bnn --batch-size 1 --compare lce
+    matches "lce: $python: a note" \
+        '^bnn-bench: note: .*(framework is tired|none could not be run|dying died .*)$' notes
+    matches "lce: $python: a row without" '^infer model.bnn batch 1 .* lce +- +- +- +- +- +-$' table
+done
+bad 'exported already' '--compare lce is of packed files .* model.tflite is exported already' \
+    infer model.tflite --compare lce
 cp model.tflite renamed.bin
 BNN_LCE_PYTHON=$work/tired bad 'an exported file by another name' \
     'renamed.bin: does not run in Larq Compute Engine: the framework is tired' infer renamed.bin
@@ -182,11 +199,11 @@ bad 'source' 'model.c: is for a program that it is compiled into; .* .tflite and
 
 # ---- what is wrong ----
 bad 'frameworks for gemm' '--compare says nothing to gemm' gemm --compare torch
-bad 'PyTorch for infer' '--compare torch: infer can be compared with onnxruntime, openvino$' \
+bad 'PyTorch for infer' '--compare torch: infer can be compared with onnxruntime, openvino, lce$' \
     infer --compare torch
 bad 'OpenVINO for train' '--compare openvino: train can be compared with torch, torch-compile$' \
     train --compare torch,openvino
-bad 'an unknown framework' '--compare tf: infer can be compared with onnxruntime, openvino$' \
+bad 'an unknown framework' '--compare tf: infer can be compared with onnxruntime, openvino, lce$' \
     infer --compare openvino,tf
 bad 'no framework' '--compare : infer can be' infer --compare=
 bad 'two comparisons' '--compare does not go with --scaling' train --compare torch --scaling

@@ -96,6 +96,9 @@ check 'a model again' "$make_model" resnet20 bnn 3x32x32 10 3 m.bnn in.npy out.n
 check 'export again' "$pack" m.bnn --format lce --output m.tflite
 check 'measured' "$bench" infer m.tflite --repeat 1
 matches 'measured: beside its float twin' '^infer m.tflite .* lce fp32 +[0-9]' .out
+check 'measured: beside our own' "$bench" infer m.bnn --batch-size 1 --compare lce --repeat 1
+matches 'measured: beside our own' '^infer m.bnn batch 1 .* lce +[0-9]' .out
+matches 'measured: by which version' '^lce: Larq Compute Engine [0-9]' .out
 head -c 20000 m.tflite >cut.tflite
 expect_fail 'measured: a file cut off' 'cut.tflite: Larq Compute Engine died of it, .*damaged' \
     "$bench" infer cut.tflite

@@ -12,7 +12,7 @@
 #include "tools/run/device.h"
 
 #define BNN_BENCH_ALGORITHMS 16
-#define BNN_BENCH_ENGINES 2
+#define BNN_BENCH_ENGINES 3
 #define BNN_ENGINE_PRECISIONS 2
 
 typedef struct bnn_engine bnn_engine;

@@ -14,10 +14,27 @@ static const bnn_engine torch_compile = {"torch-compile", "torch_step.py", {"fp3
 static const bnn_engine torchvision = {"torchvision", "data_torch.py", {"train", "test"}};
 static const bnn_engine onnxruntime = {"onnxruntime", "onnx_infer.py", {"fp32", "int8"}};
 static const bnn_engine openvino = {"openvino", "onnx_infer.py", {"fp32", "int8"}};
+const bnn_engine bnn_lce_engine = {"lce", NULL, {NULL}};
 
 const bnn_engine *const bnn_train_engines[] = {&torch, &torch_compile, NULL};
 const bnn_engine *const bnn_data_engines[] = {&torchvision, NULL};
-const bnn_engine *const bnn_infer_engines[] = {&onnxruntime, &openvino, NULL};
+const bnn_engine *const bnn_infer_engines[] = {&onnxruntime, &openvino, &bnn_lce_engine, NULL};
+
+int bnn_engine_chosen(const bnn_bench *bench, const bnn_engine *engine) {
+    size_t e = 0;
+    while (bench->engines[e] && bench->engines[e] != engine) {
+        e++;
+    }
+    return bench->engines[e] != NULL;
+}
+
+int bnn_engines_of_twin(const bnn_bench *bench) {
+    size_t e = 0;
+    while (bench->engines[e] && !bench->engines[e]->script) {
+        e++;
+    }
+    return bench->engines[e] != NULL;
+}
 
 /* Beside the program, as it is installed (BNN_DATA_FROM_BIN is the way from its folder) or built.
  */
@@ -103,11 +120,14 @@ bnn_code bnn_engines_start(const bnn_bench *bench, const bnn_spec *twin, size_t 
     char path[4300];
     numbers told;
     bnn_code code = BNN_OK;
-    if (bench->engines[0]) {
+    if (bnn_engines_of_twin(bench)) {
         code = tell(twin, &bench->device, batch_size, told, err);
     }
     for (size_t e = 0; bench->engines[e] && code == BNN_OK && !bnn_interrupted(); e++) {
         const bnn_engine *engine = bench->engines[e];
+        if (!engine->script) {
+            continue;
+        }
         code = find_script(engine->script, path, sizeof path, err);
         for (size_t p = 0; p < BNN_ENGINE_PRECISIONS && code == BNN_OK && !bnn_interrupted(); p++) {
             bnn_baseline *baseline = &baselines->list[baselines->count++];

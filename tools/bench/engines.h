@@ -6,8 +6,8 @@
 #include "tools/bench/bench.h"
 
 typedef struct bnn_engine {
-    const char *name; /* as --compare has it */
-    const char *script;
+    const char *name;   /* as --compare has it */
+    const char *script; /* NULL: it runs the network itself, exported (infer.c) */
     const char *precisions[BNN_ENGINE_PRECISIONS]; /* each a baseline of its own */
 } bnn_engine;
 
@@ -15,11 +15,17 @@ typedef struct bnn_engine {
  * NULL-terminated. */
 extern const bnn_engine *const bnn_train_engines[], *const bnn_data_engines[],
                                                         *const bnn_infer_engines[];
+extern const bnn_engine bnn_lce_engine; /* one of infer's */
 
-/* Adds the baselines of the chosen engines (bench->engines) for batches of that size. What cannot
- * be had or begun here is told on stderr and has no worker. `folder` is for what the workers of a
- * run share; "" where they share nothing. Interpreters: $BNN_PYTHON, or if that is not set python3
- * of PATH, then /usr/bin/python3. */
+/* Is it one of the chosen ones (bench->engines)? */
+int bnn_engine_chosen(const bnn_bench *bench, const bnn_engine *engine);
+/* Is one of them with the float twin? */
+int bnn_engines_of_twin(const bnn_bench *bench);
+
+/* Adds the baselines of the chosen engines with the float twin for batches of that size. What
+ * cannot be had or begun here is told on stderr and has no worker. `folder` is for what the workers
+ * of a run share; "" where they share nothing. Interpreters: $BNN_PYTHON, or if that is not set
+ * python3 of PATH, then /usr/bin/python3. */
 bnn_code bnn_engines_start(const bnn_bench *bench, const bnn_spec *twin, size_t batch_size,
                            const char *folder, bnn_baselines *baselines, bnn_error *err);
 

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Inference of an exported model in the engine that it is for, as a worker of bnn-bench, which
-starts this for infer MODEL.tflite or MODEL.onnx and says when to run. Larq Compute Engine's
-interpreter is loaded without the package around it, which would want TensorFlow; XNNPACK runs its
-floats. Arguments: MODEL THREADS.
+starts this for infer MODEL.tflite or MODEL.onnx and for --compare lce, and says when to run. Larq
+Compute Engine's interpreter is loaded without the package around it, which would want TensorFlow;
+XNNPACK runs its floats. Arguments: MODEL THREADS.
 """
 import glob
 import importlib.util
@@ -23,9 +23,12 @@ def sample(numpy, shape, whole):
 
 
 def larq(model, threads):
-    numpy, = worker.load("numpy")
     package = importlib.util.find_spec("larq_compute_engine")
-    if package is None or int(numpy.__version__.split(".")[0]) > 1:
+    if package is not None and importlib.util.find_spec("numpy"):
+        import numpy
+    else:
+        numpy = None
+    if numpy is None or int(numpy.__version__.split(".")[0]) > 1:
         worker.end("absent", "%s has no larq-compute-engine with NumPy before 2, so nothing runs "
                    "a .tflite of binary ops; 'pip install --no-deps larq-compute-engine' and 'pip "
                    "install \"numpy<2\"' add them, or BNN_LCE_PYTHON names another Python" %

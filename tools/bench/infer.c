@@ -193,7 +193,7 @@ static bnn_code export_for_engines(const session *in, const bnn_spec *twin, bnn_
     char path[4300];
     export e = {in->bench, NULL, *twin, &bnn_export_onnx, path, {0}};
     snprintf(path, sizeof path, "%s/twin%s", in->folder, bnn_export_onnx.suffix);
-    if (!in->bench->engines[0] || access(path, R_OK) == 0) {
+    if (!bnn_engines_of_twin(in->bench) || access(path, R_OK) == 0) {
         return BNN_OK;
     }
     bnn_code code = export_apart(&e, err);
@@ -229,6 +229,73 @@ static bnn_code start_twins(session *in, side *twin, bnn_error *err) {
                                               &in->twins, err)
                           : code;
 }
+
+/* ---- the same packed network in Larq Compute Engine ---- */
+
+/* As our own exporter writes it; *emulated: floats do what it has no binary way for. */
+static bnn_code export_for_lce(const session *in, const subject *s, const char *path, int *emulated,
+                               bnn_error *err) {
+    export e = {in->bench, s->file, s->spec, &bnn_export_lce, path, {0}};
+    bnn_error still;
+    bnn_code code = export_apart(&e, err);
+    *emulated = 0;
+    if (code == BNN_ERR_UNSUPPORTED) { /* if it stays so, the first reason tells more */
+        e.how.emulate = 1;
+        code = export_apart(&e, &still);
+        *emulated = code == BNN_OK;
+    }
+    return code;
+}
+
+/* Another engine's trouble costs its own row only. */
+static void start_lce(const session *in, const subject *s, bnn_baselines *baselines) {
+    char path[4300];
+    bnn_exported exported = {path, 1, in->bench->device.threads};
+    bnn_error why;
+    int emulated;
+    if (in->batch > 1) {
+        bnn_fail(&why, BNN_ERR_UNSUPPORTED,
+                 "what is exported for Larq Compute Engine is for one sample, so batches are not "
+                 "compared with it");
+        bnn_bench_note(&why);
+        return;
+    }
+    bnn_baseline *baseline = &baselines->list[baselines->count++];
+    snprintf(path, sizeof path, "%s/lce%s", in->folder, bnn_export_lce.suffix);
+    bnn_code code = export_for_lce(in, s, path, &emulated, &why);
+    if (code != BNN_OK) {
+        bnn_fail_in(&why, code, "not compared with Larq Compute Engine");
+    } else {
+        code = bnn_exported_start(&exported, &baseline->worker, &why);
+    }
+    snprintf(baseline->name, sizeof baseline->name, "lce%s",
+             code == BNN_OK && emulated ? " emulated" : "");
+    if (code == BNN_OK && emulated) {
+        bnn_fail(&why, BNN_ERR_UNSUPPORTED,
+                 "Larq Compute Engine has no binary way for all of %s, so there floats do it, as "
+                 "bnn-export --emulate writes it",
+                 bnn_spec_algorithm(&s->spec));
+    }
+    if (code != BNN_OK || emulated) {
+        bnn_bench_note(&why);
+    }
+}
+
+/* Against the twins, which all networks have in common, and the network itself elsewhere. */
+static bnn_code measure_beside(const session *in, const subject *s, const bnn_bench_row *row,
+                               const bnn_work *work, bnn_error *err) {
+    bnn_baselines beside = in->twins;
+    if (bnn_engine_chosen(in->bench, &bnn_lce_engine)) {
+        start_lce(in, s, &beside);
+    }
+    bnn_code code = bnn_bench_case(in->bench, row, work, &beside, 1, err);
+    for (size_t b = in->twins.count; b < beside.count; b++) {
+        bnn_worker_stop(beside.list[b].worker);
+    }
+    return code;
+}
+
+/* ---- a case ---- */
 
 /* Whether an engine runs the file at all: known before a twin is made for it. */
 static bnn_code try_once(const bnn_work *work, bnn_error *err) {
@@ -274,7 +341,7 @@ static bnn_code measure(session *in, const subject *s, bnn_error *err) {
     }
     row.float_bytes = in->twin_bytes ? in->twin_bytes : row.float_bytes;
     if (code == BNN_OK) {
-        code = bnn_bench_case(bench, &row, &work, &in->twins, 1, err);
+        code = measure_beside(in, s, &row, &work, err);
     }
     return bnn_interrupted() ? BNN_OK : code; /* Python dies of the user's signal, too */
 }
@@ -341,6 +408,12 @@ static bnn_code open_model(session *in, subject *s, bnn_error *err) {
     }
     snprintf(s->title, sizeof s->title, "%.60s", slash ? slash + 1 : path);
     in->exported = s->format != &bnn_export_packed;
+    if (in->exported && bnn_engine_chosen(in->bench, &bnn_lce_engine)) {
+        return bnn_fail(err, BNN_ERR_ARGUMENT,
+                        "--compare lce is of packed files and checkpoints, but %s is exported "
+                        "already: without it, it runs beside its float twin",
+                        path);
+    }
     if (in->exported || bnn_model_kind_of(s->source) == BNN_MODEL_PACKED) {
         snprintf(s->file, sizeof s->file, "%s", path);
         return BNN_OK;

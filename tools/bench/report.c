@@ -135,8 +135,9 @@ bnn_code bnn_bench_report_add(bnn_bench_report *report, const bnn_bench_row *r, 
 
 /* ---- groups ---- */
 
+/* What could not be compared is of no group. */
 static int same_group(const row *a, const row *b) {
-    return !b->summary && strcmp(a->row.group, b->row.group) == 0 &&
+    return !b->summary && b->row.other.seconds > 0.0 && strcmp(a->row.group, b->row.group) == 0 &&
            strcmp(a->row.baseline, b->row.baseline) == 0;
 }
 
