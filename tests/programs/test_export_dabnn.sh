@@ -76,6 +76,10 @@ cannot 'feat.stn.fc3: multiplies activations .* pointnet_vanilla' pointnet bnn 6
 cannot 'enc_layers.0.conv1d: moves values' fsmn bnn 1x32x32
 cannot 'front_end.3: moves values' deep_fsmn bnn 1x32x32
 cannot '60 points do not fill a square.* 49 or 64 points' pointnet_vanilla bnn 6x1x60
+cannot '60 points do not fill a square.*, and the network has ops .*; use --format onnx' pointnet bnn \
+    6x1x60
+cannot '60 points do not fill a square.*, and the network has ops .*; use --format onnx' \
+    pointnet_vanilla xnor 6x1x60
 cannot 'images of 16x32 are not square' resnet20 bnn 3x16x32
 cannot '3x3 kernel for 64 channels wants even sizes, .* 30x30 .* 15x15' resnet18 bnn 3x30x30
 expect_fail 'no use for --fuse' '--fuse: the format dabnn has no use' "$pack" \

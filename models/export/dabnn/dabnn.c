@@ -320,6 +320,17 @@ static bnn_code prepare(bnn_dab_walk *w) {
     return BNN_OK;
 }
 
+static int knows_all_ops(const bnn_dab_walk *w) {
+    int all = 1;
+    for (size_t i = 0; i < bnn_graph_node_count(w->t.graph); i++) {
+        const bnn_node *node = bnn_graph_node(w->t.graph, i);
+        const struct row *row = row_of(node->op);
+        const int needed = bnn_dab_map_of(w, node->out[0])->reads || node->op->view;
+        all = all && (!needed || (row->put && row->put != put_abs_mean));
+    }
+    return all;
+}
+
 static bnn_code put_input(bnn_dab_walk *w) {
     const bnn_inference *plain = &w->t.plain;
     const bnn_shape s = bnn_shape_of(w->t.graph, plain->inputs[0]);
@@ -327,6 +338,13 @@ static bnn_code put_input(bnn_dab_walk *w) {
     if (plain->input_count != 1 || plain->output_count != 1) {
         return bnn_translation_refuse(
             &w->t, NULL, "daBNN's networks have one input and one output; " BNN_DAB_OTHER_ARCH);
+    }
+    if (!side && s.h == 1 && !knows_all_ops(w)) { /* no number of points would help */
+        return bnn_translation_refuse(&w->t, NULL,
+                                      "%d points do not fill a square, as daBNN's maps are, and "
+                                      "the network has ops that no layer of daBNN does; use "
+                                      "--format onnx",
+                                      s.w);
     }
     if (!side && s.h == 1) {
         const int root = (int)sqrt(s.w);
