@@ -212,3 +212,18 @@ int bnn_is_scheduled(const bnn_binarizer *binarizer, const bnn_param *param) {
     binarizer->schedule(0, 1, values);
     return value_of(values, param) != NULL;
 }
+
+bnn_code bnn_twin_parameters(const bnn_spec *spec, const bnn_device *device, size_t *count,
+                             bnn_error *err) {
+    bnn_net net = {0};
+    bnn_spec twin = *spec;
+    twin.binarizer = NULL;
+    twin.phase = 0;
+    bnn_params *params = bnn_params_create();
+    bnn_code code = params ? bnn_net_build(&twin, device, params, 1, 0, &net, err)
+                           : bnn_fail(err, BNN_ERR_MEMORY, "out of memory for the parameters");
+    *count = code == BNN_OK ? bnn_params_total(params) : 0;
+    bnn_graph_free(net.graph);
+    bnn_params_free(params);
+    return code;
+}

@@ -74,6 +74,10 @@ typedef struct bnn_net {
 bnn_code bnn_net_build(const bnn_spec *spec, const bnn_device *device, bnn_params *params,
                        int batch, int training, bnn_net *net, bnn_error *err);
 
+/* How many parameters the float twin of `spec` has. */
+bnn_code bnn_twin_parameters(const bnn_spec *spec, const bnn_device *device, size_t *count,
+                             bnn_error *err);
+
 /* The values of a field that a network reads; an error if the batch has none of its shape. */
 bnn_code bnn_batch_data(const bnn_batch *batch, const bnn_field *field, const void **data,
                         bnn_error *err);

@@ -89,10 +89,11 @@ static void print_notes(const char *notes) {
     }
 }
 
-static void print_result(const bnn_loaded *model, const char *path,
-                         const bnn_export_report *report) {
+/* `twin` parameters has the float twin: what an algorithm adds makes no file smaller. */
+static void print_result(const bnn_loaded *model, const char *path, const bnn_export_report *report,
+                         size_t twin) {
     const size_t bytes = report->bytes;
-    double float_bytes = 4.0 * (double)model->parameters;
+    double float_bytes = 4.0 * (double)twin;
     if (bnn_is_stream(path)) {
         printf("%s: %zu binary weights of %zu\n", path, model->binary_weights, model->parameters);
     } else if (part) {
@@ -146,6 +147,7 @@ static bnn_code export(const bnn_found_model *found, bnn_error *err) {
                                     .max_bytes = (size_t)max_bytes};
     bnn_export_report report = {0};
     bnn_device device;
+    size_t twin = 0;
     bnn_code code = bnn_cpu_device(NULL, 0, &device, &why)
                         ? BNN_OK
                         : bnn_fail(err, BNN_ERR_UNSUPPORTED, "%s", why);
@@ -157,8 +159,9 @@ static bnn_code export(const bnn_found_model *found, bnn_error *err) {
         !(code = bnn_given_open(&given, found->path, &device, &model, err)) &&
         !(code = add_beside(to, &model.spec, &outputs, err)) &&
         !(code = bnn_outputs_check(&outputs, err)) &&
+        !(code = bnn_twin_parameters(&model.spec, &device, &twin, err)) &&
         !(code = bnn_export_model(&model, to, &how, output, &report, err))) {
-        print_result(&model, output, &report);
+        print_result(&model, output, &report, twin);
         bnn_interrupt_forget();
     }
     bnn_outputs_free(&outputs);

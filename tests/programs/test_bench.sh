@@ -144,10 +144,12 @@ equal 'infer: float weights of ResNet-20' "$(json out.json 0.float_bytes 0)" $((
 matches 'infer: sizes' 'file [0-9]+ bytes, float weights 1089896 bytes: size ratio [0-9.]+$' table
 run 'a model' model --algo reactnet --epochs 1
 check 'its packed file' "$pack" model/last.safetensors --output model.bnn
+smaller=$(sed -n 's/^model.bnn: .* bytes, \([0-9.]*\) times smaller .*/\1/p' .out)
 for file in model.bnn model/last.safetensors; do
     measure "infer $file" 5 infer $file --batch-size 2
     equal "infer $file: case" "$(json out.json 0.case)" "infer ${file##*/} batch 1"
     equal "infer $file: packed" "$(json out.json 0.file_bytes 0)" "$(wc -c <model.bnn | tr -d ' ')"
+    equal "infer $file: as much smaller as bnn-export says" "$(json out.json 0.size_ratio)" "$smaller"
     equal "infer $file: which network" "$(for key in model arch algo format input batch; do
         json out.json 0.$key
     done | tr '\n' ' ')" "${file##*/} resnet20 reactnet packed 3x32x32 1 "

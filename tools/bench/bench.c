@@ -244,21 +244,6 @@ bnn_code bnn_bench_spec(const bnn_bench *bench, const char *algorithm, bnn_spec 
     return code;
 }
 
-bnn_code bnn_bench_parameters(const bnn_spec *spec, const bnn_device *device, size_t *count,
-                              bnn_error *err) {
-    bnn_net net = {0};
-    bnn_spec twin = *spec;
-    twin.binarizer = NULL;
-    twin.phase = 0;
-    bnn_params *params = bnn_params_create();
-    bnn_code code = params ? bnn_net_build(&twin, device, params, 1, 0, &net, err)
-                           : bnn_fail(err, BNN_ERR_MEMORY, "out of memory for the parameters");
-    *count = code == BNN_OK ? bnn_params_total(params) : 0;
-    bnn_graph_free(net.graph);
-    bnn_params_free(params);
-    return code;
-}
-
 void bnn_bench_fill(float *x, size_t count, uint64_t seed) {
     enum { PERIOD = 65521 }; /* a prime: no row of a power of two repeats the last */
     bnn_rng rng = bnn_rng_start(seed, bnn_hash_name("bench"));

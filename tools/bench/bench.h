@@ -88,10 +88,6 @@ void bnn_bench_note(const bnn_error *why);
 bnn_code bnn_bench_spec(const bnn_bench *bench, const char *algorithm, bnn_spec *spec,
                         bnn_error *err);
 
-/* How many parameters the float twin of `spec` has. */
-bnn_code bnn_bench_parameters(const bnn_spec *spec, const bnn_device *device, size_t *count,
-                              bnn_error *err);
-
 /* `count` values in [-1, 1), none of them special; in memory of their own, NULL when that is out.
  */
 void bnn_bench_fill(float *x, size_t count, uint64_t seed);

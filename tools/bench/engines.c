@@ -69,7 +69,7 @@ static bnn_code tell(const bnn_spec *spec, const bnn_device *device, size_t batc
                               [WIDTH] = (size_t)spec->width,
                               [CLASSES] = (size_t)spec->classes,
                               [THREADS] = (size_t)device->threads};
-    bnn_code code = bnn_bench_parameters(spec, device, &number[PARAMETERS], err);
+    bnn_code code = bnn_twin_parameters(spec, device, &number[PARAMETERS], err);
     for (int i = 0; i < NUMBERS; i++) {
         snprintf(text[i], sizeof text[i], "%zu", number[i]);
     }

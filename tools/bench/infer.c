@@ -351,7 +351,7 @@ static bnn_code measure(session *in, const subject *s, bnn_error *err) {
 /* A float twin's weights, as a file of them would be. */
 static bnn_code count_float_bytes(subject *s, bnn_error *err) {
     size_t count;
-    bnn_code code = bnn_bench_parameters(&s->spec, &s->bench->device, &count, err);
+    bnn_code code = bnn_twin_parameters(&s->spec, &s->bench->device, &count, err);
     s->float_bytes = count * sizeof(float);
     return code;
 }
