@@ -80,9 +80,27 @@ equal "a board: repeat" "$(json $rows 0.repeat)" 1
 equal "a board: baseline" "$(json $rows 0.baseline)" fp32
 equal "a board: storage" "$(json $rows 0.file_bytes)" "$(wc -c <small.bnn | tr -d ' ')"
 nothing_left "a board"
+run "another run" other/reactnet --algo reactnet --epochs 1
+check "a board again" "$root/tools/board.sh" me@shelf small.bnn reactnet other/reactnet/best.safetensors \
+    reactnet/last.safetensors -- --repeat 1
+equal "a board again: all results" "$(find board/shelf -type f | sort | sed 's/.*\///' | tr '\n' ' ')" "reactnet-2.safetensors.json\
+ reactnet-last.safetensors.json reactnet.safetensors.json small-2.bnn.json small.bnn.json "
+matches "a board again: what is new" \
+    '^board.sh: board/shelf/small.bnn.json is there already; small.bnn becomes small-2.bnn$' .err
+matches "a board again: a run" '^reactnet.safetensors +[0-9.]+ ms' .out
+equal "a board again: which model" "$(json board/shelf/reactnet-2.safetensors.json 0.model)" \
+    reactnet-2.safetensors
+nothing_left "a board again"
 
 head -c 1000 small.bnn >cut.bnn
 refused "a damaged model" 'cut.bnn: bnn-bench: ' me@shelf cut.bnn
+mkdir empty
+refused "no run" 'empty: has no best.safetensors' me@shelf empty
+for suffix in tflite onnx; do
+    : >"exported.$suffix"
+    refused "$suffix" "exported.$suffix: the board runs packed files and checkpoints only" me@shelf \
+        "exported.$suffix"
+done
 refused "no such file" 'absent.bnn: there is no such file' me@shelf absent.bnn
 refused "no such board" 'me@cellar: ssh does not get there' me@cellar small.bnn
 BOARD_KIND=riscv64

@@ -1,10 +1,12 @@
 #!/bin/sh
-# board.sh USER@HOST MODEL... [-- OPTIONS of bnn-bench infer]: how fast packed models or checkpoints run
-# on an ARM board or phone that ssh reaches (a Raspberry Pi, Termux). Cross-compiles bnn-bench without
-# shared libraries for what the board is, copies it and the models to a folder of their own there,
-# measures each beside its float twin, fetches what is measured to board/HOST/MODEL.json, prints a row
-# a model, and removes what it copied. On Debian; installs the cross compiler if it is missing.
-# bnn-report inference board makes one table of all that was fetched.
+# board.sh USER@HOST MODEL... [-- OPTIONS of bnn-bench infer]: how fast packed models, checkpoints or
+# runs (their folders stand for their best) are on an ARM board or phone that ssh reaches (a Raspberry
+# Pi, Termux). Cross-compiles bnn-bench without shared libraries for what the board is, copies it and
+# the models to a folder of their own there, measures each beside its float twin, fetches what is
+# measured to board/HOST/NAME.json, prints a row a model, and removes what it copied. NAME is the
+# file's; of a checkpoint in a run's folder that folder's; if it is taken already, with a number. On
+# Debian; installs the cross compiler if it is missing. bnn-report inference board makes one table of
+# all that was fetched.
 set -eu
 root=$(cd "$(dirname "$0")/.." && pwd)
 
@@ -16,12 +18,41 @@ fail() {
 [ $# -ge 2 ] || fail "usage: tools/board.sh USER@HOST MODEL... [-- OPTIONS of bnn-bench infer]"
 host=$1
 shift
+
+file_of() { # MODEL
+    if [ -d "$1" ]; then
+        echo "${1%/}/best.safetensors"
+    else
+        echo "$1"
+    fi
+}
+
+# All runs call their checkpoints the same.
+name_of() { # FILE
+    case ${1##*/} in
+    best.safetensors | last.safetensors)
+        folder=$(basename -- "$(cd "$(dirname -- "$1")" && pwd)")
+        case ${1##*/} in
+        best.*) echo "$folder.safetensors" ;;
+        last.*) echo "$folder-last.safetensors" ;;
+        esac
+        ;;
+    *) basename -- "$1" ;;
+    esac
+}
+
 named=
 for word in "$@"; do
     [ "$word" != -- ] || break
-    name=$(basename -- "$word")
-    [ -f "$word" ] || fail "$word: there is no such file"
-    case $name in
+    file=$(file_of "$word")
+    [ -e "$word" ] || fail "$word: there is no such file"
+    [ -f "$file" ] || fail "$word: has no best.safetensors, so it is no run that got so far"
+    case $file in
+    *.tflite | *.onnx | *.dab | *.c)
+        fail "$word: the board runs packed files and checkpoints only; name what it was exported from"
+        ;;
+    esac
+    case $(name_of "$file") in
     -* | *[!A-Za-z0-9._-]*) fail "$word: rename it; a name of letters, digits, '.', '_' and '-' is safe" ;;
     esac
     named=yes
@@ -101,11 +132,25 @@ for word in "$@"; do
     [ "$word" != -- ] || behind=yes
 done
 printf '%-28s %12s %12s %6s %16s %6s %12s\n' model median float ratio file ratio memory
+# NAME, or with a number, so that no earlier result is lost.
+free_name() { # NAME
+    free=$1 number=1
+    while [ -e "$results/$free.json" ]; do
+        number=$((number + 1))
+        free=${1%.*}-$number.${1##*.}
+    done
+    echo "$free"
+}
+
 failed=0
 for model in "$@"; do
     [ "$model" != -- ] || break
-    name=$(basename "$model")
-    copy "$model" "$host:$there/"
+    file=$(file_of "$model")
+    named=$(name_of "$file")
+    name=$(free_name "$named")
+    [ "$name" = "$named" ] ||
+        echo "board.sh: $results/$named.json is there already; $model becomes $name" >&2
+    copy "$file" "$host:$there/$name"
     if on_board "cd '$there' && ./bnn-bench infer '$name' --batch-size 1 --json '$name.json'$options" \
         >"$work/log" 2>&1; then
         copy "$host:$there/$name.json" "$results/"

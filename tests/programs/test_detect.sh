@@ -84,6 +84,7 @@ if [ "$onnx" -eq 0 ]; then
         --format onnx --output whole.onnx
 fi
 check 'Faster R-CNN: first stage' "$pack" run.bnn --format lce --part rpn --output part.tflite
+# shellcheck disable=SC2016 # the script expands it
 printf '#!/bin/sh\necho ready played\nwhile read -r runs rest; do echo "done 1 1 $runs"; done\n' >played
 chmod +x played
 BNN_LCE_PYTHON=$work/played check 'Faster R-CNN: first stage measured' "$bench" infer part.tflite \
