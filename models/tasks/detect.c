@@ -27,12 +27,23 @@ bnn_t bnn_detect_loss(const bnn_build *b, bnn_output *output, const bnn_t *targe
 /* A line of the list: a box that is there (area from 0 on), or was found (area -1). */
 enum { IMAGE, CLASS, IGNORE_OR_SCORE, AREA, BOX, LINE = BOX + 4 };
 
-void bnn_box_in_picture(const float frame[4], const float *box, double out[4]) {
+/* Of pixels of the input to those of the picture. frame: height and width of what the picture takes
+ * of the input, and its own. */
+static void box_in_picture(const float frame[4], const float *box, double out[4]) {
     for (int k = 0; k < 4; k++) {
         const double part = (double)frame[k % 2 ? 0 : 1], own = (double)frame[k % 2 ? 2 : 3];
-        const double at = (double)box[k] > part ? part : (double)box[k];
-        out[k] = part > 0.0 ? at * own / part : at;
+        out[k] = part > 0.0 ? (double)box[k] * own / part : (double)box[k];
     }
+}
+
+/* What is found beside the picture, where the input has nothing, is none of it. */
+static void found_in_picture(const float frame[4], const float *box, double out[4]) {
+    float cut[4];
+    for (int k = 0; k < 4; k++) {
+        const float part = frame[k % 2 ? 0 : 1];
+        cut[k] = box[k] > part ? part : box[k];
+    }
+    box_in_picture(frame, cut, out);
 }
 
 static const void *field_of(const bnn_batch *batch, const char *name, size_t i) {
@@ -51,7 +62,7 @@ static bnn_code list_truths(const bnn_batch *batch, size_t i, const float frame[
         if (class[k] < 0) {
             continue;
         }
-        bnn_box_in_picture(frame, box + 4 * k, line + BOX);
+        box_in_picture(frame, box + 4 * k, line + BOX); /* all of it: so COCO and VOC score */
         line[IGNORE_OR_SCORE] = ignore ? ignore[k] : 0;
         line[AREA] =
             area ? (double)area[k] : (line[BOX + 2] - line[BOX]) * (line[BOX + 3] - line[BOX + 1]);
@@ -66,7 +77,7 @@ size_t bnn_boxes_found(const bnn_spec *spec, const float *output, const float fr
     size_t count = 0;
     for (; count < (size_t)spec->arch->detections && output[5] >= 0.0f; output += BNN_DETECTION) {
         out[count] = (bnn_found_box){.score = (double)output[4], .class = (int32_t)output[5]};
-        bnn_box_in_picture(frame, output, out[count++].box);
+        found_in_picture(frame, output, out[count++].box);
     }
     return count;
 }

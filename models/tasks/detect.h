@@ -8,11 +8,9 @@
 /* Of a sample, whatever the network. */
 #define BNN_MAX_BOXES_FOUND 256
 
-/* Of pixels of the input to those of the picture. frame: height and width of what the picture takes
- * of the input, and its own. */
-void bnn_box_in_picture(const float frame[4], const float *box, double out[4]);
-/* What an output finds in a sample, as image 0, the surest first: so many of
- * out[BNN_MAX_BOXES_FOUND]. */
+/* What an output finds in a sample, as image 0, the surest first, cut to the picture: so many of
+ * out[BNN_MAX_BOXES_FOUND]. frame: height and width of what the picture takes of the input, and its
+ * own. */
 size_t bnn_boxes_found(const bnn_spec *spec, const float *output, const float frame[4],
                        bnn_found_box *out);
 

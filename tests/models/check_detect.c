@@ -7,6 +7,7 @@
 
 #include "layers/fold/fold.h"
 #include "models/files/packed.h"
+#include "models/tasks/detect.h"
 #include "tests/fixtures/detector_step.h"
 #include "tests/fixtures/packed_fixture.h"
 
@@ -164,7 +165,7 @@ static void put_found(scene *s, int image, int k, const float *box, float score,
 }
 
 static void make_scene(scene *s) {
-    static const float box[3][4] = {{4, 8, 20, 30}, {30, 2, 60, 40}, {10, 10, 50, 90}};
+    static const float box[3][4] = {{4, 8, 20, 30}, {30, 2, 60, 40}, {10, 10, 90, 50}};
     static const float frames[8] = {32, 48, 320, 480, 64, 96, 64, 96};
     *s = (scene){0};
     memcpy(s->frame, frames, sizeof frames);
@@ -232,6 +233,29 @@ START_TEST(test_score) {
 }
 END_TEST
 
+/* A box that is there reaches over the edges of its picture, and is scored so; what is found ends
+ * with the picture. */
+START_TEST(test_edges) {
+    static const float beyond[4] = {-8, -4, 56, 40}, within[4] = {0, 0, 56, 40};
+    const bnn_spec spec = {.task = &bnn_task_detect_coco, .classes = CLASSES};
+    bnn_error err = {0};
+    bnn_score score;
+    static scene s;
+    CK_CODE(bnn_score_create(spec.task, &spec, 0, &score, &err));
+    make_scene(&s);
+    memcpy(s.boxes, beyond, sizeof beyond);
+    put_found(&s, 0, 0, within, 0.9f, 0);
+    scored(spec.task, &s, &score, 0);
+    bnn_listed_boxes l = bnn_boxes_listed(&score);
+    const double truth[4] = {-80, -40, 560, 400}, found[4] = {0, 0, 480, 320};
+    ck_assert_mem_eq(l.truth[0].box, truth, sizeof truth);
+    ck_assert(l.truth[0].area == 640.0 * 440.0);
+    ck_assert_mem_eq(l.found[0].box, found, sizeof found);
+    free(l.truth);
+    bnn_score_free(&score);
+}
+END_TEST
+
 /* Of a loss of several terms each is told by its mean over the samples. */
 START_TEST(test_terms) {
     const bnn_spec spec = {
@@ -293,6 +317,7 @@ int main(void) {
     tcase_add_loop_test(tcase, test_training, 0, NETS);
     tcase_add_loop_test(tcase, test_deployment, 0, NETS);
     tcase_add_test(tcase, test_score);
+    tcase_add_test(tcase, test_edges);
     tcase_add_test(tcase, test_terms);
     tcase_add_test(tcase, test_small_anchors);
     tcase_add_test(tcase, test_refusals);
