@@ -89,6 +89,10 @@ static bnn_code add_images(coco *d, const bnn_coco *c, const char *split, bnn_er
         const int there = bnn_data_has(b->root, path, S_IFREG);
         b->base.skipped += !there;
         code = there ? bnn_boxed_add_photo(b, path, c->image[i].id, err) : BNN_OK;
+        if (there && code == BNN_OK) {
+            b->photo[b->photos - 1].height = c->image[i].height;
+            b->photo[b->photos - 1].width = c->image[i].width;
+        }
         for (; at < c->annotations && c->annotation[at].image == c->image[i].id; at++) {
             code = there && code == BNN_OK ? add_object(d, &c->annotation[at], err) : code;
         }

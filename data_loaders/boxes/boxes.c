@@ -1,6 +1,7 @@
 /* The lists of photographs and objects, and their samples. */
 #include "data_loaders/boxes/boxes.h"
 
+#include <limits.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -74,7 +75,7 @@ bnn_code bnn_boxed_add_photo(bnn_boxed_set *b, const char *path, int64_t number,
         return bnn_fail(err, BNN_ERR_MEMORY, "out of memory for the list of images");
     }
     memcpy(b->paths + b->path_bytes, path, length);
-    b->photo[b->photos++] = (bnn_boxed){number, b->path_bytes, b->objects, 0};
+    b->photo[b->photos++] = (bnn_boxed){number, b->path_bytes, b->objects, 0, 0, 0};
     b->path_bytes += length;
     return BNN_OK;
 }
@@ -102,7 +103,53 @@ bnn_code bnn_boxed_add_object(bnn_boxed_set *b, const bnn_object *object, bnn_er
     return BNN_OK;
 }
 
+static int is_beside(const bnn_object *o, int height, int width) {
+    return o->box[2] <= 0.0f || o->box[3] <= 0.0f || o->box[0] >= (float)width ||
+           o->box[1] >= (float)height;
+}
+
+/* A set's files may be wrong about the size of a photograph: before an object is left out for that,
+ * it is asked itself. One that cannot be read is told when it is seen. */
+static void ask_size(const bnn_boxed_set *b, bnn_boxed *photo) {
+    char path[BNN_DATA_PATH_MAX];
+    bnn_map map;
+    bnn_error err;
+    photo->height = photo->width = INT_MAX;
+    if (bnn_data_join(path, b->root, b->paths + photo->path, &err) != BNN_OK ||
+        bnn_map_read(path, &map, &err) != BNN_OK) {
+        return;
+    }
+    int height, width;
+    if (bnn_photo_size(path, map.data, map.size, &height, &width, &err) == BNN_OK) {
+        photo->height = height;
+        photo->width = width;
+    }
+    bnn_map_close(&map);
+}
+
+/* Nobody can find what lies beside the photograph, nor learn from it. */
+static void leave_out_beside(bnn_boxed_set *b) {
+    bnn_boxed *photo = &b->photo[b->photos - 1];
+    size_t kept = photo->first, beside = 0;
+    for (size_t i = photo->first; i < b->objects; i++) {
+        beside += (size_t)is_beside(&b->object[i], photo->height, photo->width);
+    }
+    if (beside) {
+        ask_size(b, photo);
+    }
+    for (size_t i = photo->first; beside && i < b->objects; i++) {
+        if (is_beside(&b->object[i], photo->height, photo->width)) {
+            b->unusable++;
+        } else {
+            b->object[kept++] = b->object[i];
+        }
+    }
+    b->objects = beside ? kept : b->objects;
+    photo->count = b->objects - photo->first;
+}
+
 void bnn_boxed_end_photo(bnn_boxed_set *b) {
+    leave_out_beside(b);
     if (b->training && b->photo[b->photos - 1].count == 0) {
         b->photos--;
         b->without++;
@@ -352,9 +399,10 @@ bnn_code bnn_boxed_finish(bnn_boxed_set *b, const char *cure, bnn_error *err) {
     const struct {
         size_t count;
         const char *what;
-    } left_out[] = {{b->unusable, "boxes that are empty, reversed or of another class"},
-                    {b->beyond, "boxes of images with more than the 128 that are kept"},
-                    {b->without, "images without objects"}};
+    } left_out[] = {
+        {b->unusable, "boxes that are empty, reversed, beside their image or of another class"},
+        {b->beyond, "boxes of images with more than the 128 that are kept"},
+        {b->without, "images without objects"}};
     size_t used = 0;
     for (size_t i = 0; i < 3; i++) {
         if (left_out[i].count) {

@@ -19,10 +19,12 @@ typedef struct bnn_object {
     int32_t class, ignore;
 } bnn_object;
 
-/* One photograph: its number (-1: none), where in `paths` its file's begins, and its objects. */
+/* One photograph: its number (-1: none), where in `paths` its file's begins, its objects, and its
+ * size as the set's files say (0: they do not). */
 typedef struct bnn_boxed {
     int64_t number;
     size_t path, first, count;
+    int height, width;
 } bnn_boxed;
 
 typedef struct bnn_boxed_set {
@@ -55,7 +57,7 @@ bnn_code bnn_boxed_add_photo(bnn_boxed_set *boxes, const char *path, int64_t num
                              bnn_error *err);
 /* An object of it. One without a place (reversed, empty, not finite) is counted only. */
 bnn_code bnn_boxed_add_object(bnn_boxed_set *boxes, const bnn_object *object, bnn_error *err);
-/* Its last object has been added. */
+/* Its last object has been added. Those that lie beside it are left out, and counted. */
 void bnn_boxed_end_photo(bnn_boxed_set *boxes);
 /* All have been: the base's members, and what is to be remarked. `cure` ends the message if there
  * are none. */
@@ -83,16 +85,17 @@ bnn_seen_part bnn_frame_draw(bnn_rng *rng, int height, int width, bnn_object *ob
 void bnn_distort_colours(bnn_rng *rng, float *pixels, size_t count);
 
 /* ---- voc_xml.c, coco_json.c: BNN_ERR_UNSUPPORTED where left out of the build ---- */
-/* The objects of a photograph of PASCAL VOC, by its annotation. *width and *height: as it says, or
- * 0. Those of a class that is none of names[classes] are counted as unusable. `name` is for
- * messages. */
+/* The objects of a photograph of PASCAL VOC, the last of `out`, and its size, by its annotation.
+ * Those of a class that is none of names[classes] are counted as unusable. `name` is for messages.
+ */
 bnn_code bnn_voc_parse(const char *name, const char *bytes, size_t size, const char *const *names,
                        int classes, bnn_boxed_set *out, bnn_error *err);
 
 /* The instances of COCO, as they stand in the file. */
 typedef struct bnn_coco_image {
     int64_t id;
-    size_t name; /* where in `names` its file's begins */
+    size_t name;       /* where in `names` its file's begins */
+    int height, width; /* as it says, or 0 */
 } bnn_coco_image;
 
 typedef struct bnn_coco_annotation {

@@ -15,12 +15,14 @@ enum { TOP = 1, LIST = 2, ITEM = 3, INSIDE = 4 }; /* levels: {"images": [{"bbox"
 enum { NOTHING, IMAGES, ANNOTATIONS, CATEGORIES };
 
 /* The members that are kept of an item, and of which lists' items. */
-enum { ID, FILE_NAME, IMAGE_ID, CATEGORY_ID, CROWD, AREA, NAME, BOX, MEMBERS };
+enum { ID, FILE_NAME, HEIGHT, WIDTH, IMAGE_ID, CATEGORY_ID, CROWD, AREA, NAME, BOX, MEMBERS };
 static const struct {
     const char *key;
     int list; /* 0: any */
 } members[MEMBERS] = {{"id", 0},
                       {"file_name", IMAGES},
+                      {"height", IMAGES},
+                      {"width", IMAGES},
                       {"image_id", ANNOTATIONS},
                       {"category_id", ANNOTATIONS},
                       {"iscrowd", ANNOTATIONS},
@@ -65,6 +67,11 @@ static int out_of_memory(reader *r) {
     return fail(r, bnn_fail(r->err, BNN_ERR_MEMORY, "%s: out of memory", r->path));
 }
 
+/* What is no size is not said. */
+static int side_of(int64_t side) {
+    return side > 0 && side < 1000000 ? (int)side : 0;
+}
+
 static int add_image(reader *r) {
     bnn_coco *c = r->out;
     bnn_coco_image *all = grown(c->image, c->images, &c->image_room, sizeof *all);
@@ -72,7 +79,8 @@ static int add_image(reader *r) {
         return out_of_memory(r);
     }
     c->image = all;
-    all[c->images++] = (bnn_coco_image){r->integer[ID], r->file_name};
+    all[c->images++] = (bnn_coco_image){r->integer[ID], r->file_name, side_of(r->integer[HEIGHT]),
+                                        side_of(r->integer[WIDTH])};
     return 1;
 }
 

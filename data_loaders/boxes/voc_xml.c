@@ -1,6 +1,6 @@
-/* An annotation of PASCAL VOC, read by expat: <annotation> with <object>s of a <name>, <difficult>
- * and a <bndbox>. Parts of an object (heads, hands) have the same inside, one level deeper, and are
- * not read. */
+/* An annotation of PASCAL VOC, read by expat: <annotation> with a <size> and <object>s of a <name>,
+ * <difficult> and a <bndbox>. Parts of an object (heads, hands) have the same inside, one level
+ * deeper, and are not read. */
 #include <expat.h>
 #include <math.h>
 #include <string.h>
@@ -9,9 +9,10 @@
 #include "engine/base/text.h"
 
 enum { OBJECT_LEVEL = 2, VALUE_LEVEL = 3, CORNER_LEVEL = 4, MOST_LEVELS = 64 };
-enum { X1, Y1, X2, Y2, DIFFICULT, NAME, VALUES };
+enum { X1, Y1, X2, Y2, DIFFICULT, NAME, HEIGHT, WIDTH, VALUES };
 
-static const char *const tags[VALUES] = {"xmin", "ymin", "xmax", "ymax", "difficult", "name"};
+static const char *const tags[VALUES] = {"xmin",      "ymin", "xmax",   "ymax",
+                                         "difficult", "name", "height", "width"};
 
 typedef struct reader {
     const char *path;
@@ -21,8 +22,8 @@ typedef struct reader {
     XML_Parser parser;
     bnn_error *err;
     bnn_code code;
-    int level, annotation, object, box; /* within such an element */
-    int value;                          /* whose text is read, or -1 */
+    int level, annotation, photo_size, object, box; /* within such an element */
+    int value;                                      /* whose text is read, or -1 */
     char text[VALUES][64];
     size_t length;
 } reader;
@@ -44,15 +45,23 @@ static void begin(void *user, const XML_Char *tag, const XML_Char **attributes) 
         r->annotation = strcmp(tag, "annotation") == 0;
     } else if (r->level == OBJECT_LEVEL) {
         r->object = r->annotation && strcmp(tag, "object") == 0;
+        r->photo_size = r->annotation && strcmp(tag, "size") == 0;
         memset(r->text, 0, sizeof r->text);
     } else if (r->level == VALUE_LEVEL && r->object && strcmp(tag, "bndbox") == 0) {
         r->box = 1;
     }
     const int corner = r->level == CORNER_LEVEL && r->box;
     const int value = r->level == VALUE_LEVEL && r->object && !r->box;
+    const int side = r->level == VALUE_LEVEL && r->photo_size;
     r->value = -1;
-    for (int v = corner ? X1 : DIFFICULT; v < (corner ? DIFFICULT : VALUES); v++) {
-        if ((corner || value) && strcmp(tag, tags[v]) == 0) {
+    for (int v = side    ? HEIGHT
+                 : value ? DIFFICULT
+                         : X1;
+         v < (side    ? VALUES
+              : value ? HEIGHT
+                      : DIFFICULT);
+         v++) {
+        if ((corner || value || side) && strcmp(tag, tags[v]) == 0) {
             r->value = v;
             r->length = 0;
         }
@@ -101,6 +110,12 @@ static bnn_code end_object(reader *r) {
     return bnn_boxed_add_object(r->out, &o, r->err);
 }
 
+/* What is no size is not said. */
+static int side_of(const char *text) {
+    const double side = bnn_text_to_double(text, NULL);
+    return side >= 1.0 && side < 1e6 ? (int)side : 0;
+}
+
 static void end(void *user, const XML_Char *tag) {
     reader *r = user;
     (void)tag;
@@ -114,6 +129,12 @@ static void end(void *user, const XML_Char *tag) {
         if (code != BNN_OK) {
             stop(r, code);
         }
+    }
+    if (r->level == OBJECT_LEVEL && r->photo_size) {
+        bnn_boxed *photo = &r->out->photo[r->out->photos - 1];
+        photo->height = side_of(r->text[HEIGHT]);
+        photo->width = side_of(r->text[WIDTH]);
+        r->photo_size = 0;
     }
     r->level--;
 }

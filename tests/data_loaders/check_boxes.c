@@ -112,8 +112,8 @@ START_TEST(voc_sets) {
     write_voc();
     bnn_dataset *d = open_as(&bnn_dataset_voc, BNN_SPLIT_TRAIN, (bnn_dataset_options){0});
     ck_assert(d->count == 2 && d->skipped == 1 && d->classes == 20);
-    ck_assert_str_eq(d->remark, "left out: 3 boxes that are empty, reversed or of another class, 1 "
-                                "images without objects");
+    ck_assert_str_eq(d->remark, "left out: 3 boxes that are empty, reversed, beside their image or "
+                                "of another class, 1 images without objects");
     const uint32_t sum = bnn_dataset_checksum(d);
     bnn_dataset_close(d);
     d = open_as(&bnn_dataset_voc, BNN_SPLIT_TEST, (bnn_dataset_options){0});
@@ -286,6 +286,50 @@ START_TEST(voc_many) {
 }
 END_TEST
 
+#define SIZED(width, height, objects)                                                              \
+    "<annotation>" objects "<size><width>" #width "</width>\n<height> " #height                    \
+    "</height><depth>3</depth></size></annotation>"
+
+/* What lies beside its photograph is no object of it, whatever the file says of its size. */
+START_TEST(voc_beside) {
+    static const struct {
+        const char *xml;
+        int boxes;
+    } sets[] = {{SIZED(400, 300, OBJECT("dog", 0, 900, 9, 950, 20)), 0},
+                {SIZED(400, 300, OBJECT("dog", 0, 9, 301, 20, 310)), 0},
+                {SIZED(400, 300, OBJECT("dog", 0, -9, 9, 1, 20)), 0},
+                {SIZED(400, 300, OBJECT("dog", 0, 9, -9, 20, 1)), 0},
+                {SIZED(400, 300, OBJECT("dog", 0, 400, 300, 450, 350)), 1},
+                {SIZED(4, 3, OBJECT("dog", 0, 100, 100, 200, 200)), 1},
+                {SIZED(x, -1, OBJECT("dog", 0, 401, 9, 450, 20)), 0},
+                {ANNOTATION(OBJECT("dog", 0, 401, 9, 450, 20) OBJECT("cat", 0, 9, 9, 20, 20)
+                                OBJECT("dog", 0, 500, 9, 550, 20)),
+                 1}};
+    sample s = {0};
+    write_voc();
+    for (size_t i = 0; i < sizeof sets / sizeof *sets; i++) {
+        write_text("VOCdevkit/VOC2007/Annotations/000001.xml", sets[i].xml);
+        bnn_dataset *d = open_as(&bnn_dataset_voc, BNN_SPLIT_TEST, (bnn_dataset_options){0});
+        take(d, 0, NULL, &s);
+        ck_assert_msg(s.boxes == sets[i].boxes, "set %zu has %d boxes", i, s.boxes);
+        ck_assert_int_eq(d->remark != NULL, i != 4 && i != 5);
+        ck_assert_int_eq(s.class[0], i == 7 ? 7 : s.boxes ? 11 : -1);
+        bnn_dataset_close(d);
+    }
+    write_text("VOCdevkit/VOC2007/Annotations/000001.xml", sets[0].xml);
+    bnn_dataset *d = open_as(&bnn_dataset_voc, BNN_SPLIT_TRAIN, (bnn_dataset_options){0});
+    ck_assert(d->count == 1); /* there is nothing to learn in it */
+    ck_assert_str_eq(d->remark, "left out: 1 boxes that are empty, reversed, beside their image or "
+                                "of another class, 2 images without objects");
+    bnn_dataset_close(d);
+    write_text("VOCdevkit/VOC2007/JPEGImages/000001.jpg", "\xff\xd8\xff\xe0 cut");
+    d = open_as(&bnn_dataset_voc, BNN_SPLIT_TRAIN, (bnn_dataset_options){0});
+    ck_assert(d->count == 2); /* to be told when it is seen */
+    bnn_dataset_close(d);
+    free(s.image);
+}
+END_TEST
+
 /* ---- COCO ---- */
 
 #define CATEGORIES                                                                                 \
@@ -333,7 +377,8 @@ START_TEST(coco_sets) {
     ck_assert(d->classes == 2 && d->count == 2 && d->skipped == 1);
     ck_assert_str_eq(d->class_names[0], "car");
     ck_assert_str_eq(d->class_names[1], "dog");
-    ck_assert_str_eq(d->remark, "left out: 3 boxes that are empty, reversed or of another class");
+    ck_assert_str_eq(d->remark, "left out: 3 boxes that are empty, reversed, beside their image or "
+                                "of another class");
     ck_assert(d->field[0].shape.h == 1344);
     take(d, 0, NULL, &s); /* by id: the one without objects */
     ck_assert_int_eq(s.boxes, 0);
@@ -352,6 +397,28 @@ START_TEST(coco_sets) {
     bnn_dataset_close(d);
     d = open_as(&bnn_dataset_coco, BNN_SPLIT_TRAIN, (bnn_dataset_options){0});
     ck_assert(d->count == 1); /* the other has nothing to learn from */
+    bnn_dataset_close(d);
+    free(s.image);
+}
+END_TEST
+
+/* As in VOC; most files say how large a photograph is. */
+START_TEST(coco_beside) {
+    sample s = {0};
+    write_coco_photos();
+    write_coco("{\"id\": 1, \"image_id\": 10, \"bbox\": [200, 5, 9, 9], \"category_id\": 3}, "
+               "{\"id\": 2, \"image_id\": 10, \"bbox\": [5, -9, 9, 9], \"category_id\": 3}, "
+               "{\"id\": 3, \"image_id\": 10, \"bbox\": [199, 99, 9, 9], \"category_id\": 18}, "
+               "{\"id\": 4, \"image_id\": 20, \"bbox\": [5, 100, 9, 9], \"category_id\": 3}",
+               "{\"id\": 10, \"file_name\": \"a.jpg\", \"width\": 200, \"height\": 100}, "
+               "{\"id\": 20, \"file_name\": \"b.jpg\", \"width\": \"x\", \"height\": -7}");
+    bnn_dataset *d = open_as(&bnn_dataset_coco, BNN_SPLIT_TEST, (bnn_dataset_options){0});
+    ck_assert_str_eq(d->remark, "left out: 3 boxes that are empty, reversed, beside their image or "
+                                "of another class");
+    take(d, 0, NULL, &s);
+    ck_assert(s.boxes == 1 && s.class[0] == 1);
+    take(d, 1, NULL, &s);
+    ck_assert_int_eq(s.boxes, 0);
     bnn_dataset_close(d);
     free(s.image);
 }
@@ -456,7 +523,9 @@ int main(void) {
     tcase_add_test(tcase, voc_stretched);
     tcase_add_test(tcase, voc_refused);
     tcase_add_test(tcase, voc_many);
+    tcase_add_test(tcase, voc_beside);
     tcase_add_test(tcase, coco_sets);
+    tcase_add_test(tcase, coco_beside);
     tcase_add_test(tcase, coco_refused);
     tcase_add_test(tcase, frames);
     tcase_add_test(tcase, colours);
