@@ -158,7 +158,7 @@ static void print_score(const evaluation *e) {
     printf("%s: %s, %s, %s%s\n", r->model, r->arch, r->algo, r->packed ? "packed" : "checkpoint",
            e->stopped ? " (interrupted)" : "");
     printf("%s test: %zu %s", r->data, e->score.samples, e->info->samples);
-    for (int i = 0; r->task->metrics[i].key; i++) {
+    for (int i = 0; r->task->metrics[i].key && !r->task->metrics[i].minor; i++) {
         const bnn_metric *m = &r->task->metrics[i];
         printf("  %s %.*f%s", m->name, m->digits, r->metric[i], m->unit);
     }

@@ -267,7 +267,8 @@ const bnn_task bnn_task_detect = {BOXES,
 
 static const int coco_numbers[] = {BNN_COCO_AP,       BNN_COCO_AP50,      BNN_COCO_AP75,
                                    BNN_COCO_AP_SMALL, BNN_COCO_AP_MEDIUM, BNN_COCO_AP_LARGE,
-                                   BNN_COCO_AR100};
+                                   BNN_COCO_AR100,    BNN_COCO_AR1,       BNN_COCO_AR10,
+                                   BNN_COCO_AR_SMALL, BNN_COCO_AR_MEDIUM, BNN_COCO_AR_LARGE};
 
 static void summarize_coco(const bnn_listed_boxes *l, int classes, double *metric, double *ap,
                            double *curve) {
@@ -294,16 +295,21 @@ static const double *coco_curve(const bnn_spec *spec, const bnn_score *score, in
     return curve_of(spec, score, summarize_coco, class);
 }
 
-#define COCO(k, l, t)                                                                              \
-    { .key = k, .label = l, .name = l, .title = t, .unit = "%", .digits = 2 }
+#define COCO(k, l, t, in_files)                                                                    \
+    { .key = k, .label = l, .name = l, .title = t, .unit = "%", .digits = 2, .minor = in_files }
 static const bnn_metric coco_metrics[] = {
-    COCO("ap", "AP", "average precision"),
-    COCO("ap50", "AP50", "average precision at an overlap of a half"),
-    COCO("ap75", "AP75", "average precision at an overlap of three quarters"),
-    COCO("ap_small", "AP-S", "average precision of small boxes"),
-    COCO("ap_medium", "AP-M", "average precision of medium boxes"),
-    COCO("ap_large", "AP-L", "average precision of large boxes"),
-    COCO("ar100", "AR100", "average recall of a hundred boxes"),
+    COCO("ap", "AP", "average precision", 0),
+    COCO("ap50", "AP50", "average precision at an overlap of a half", 0),
+    COCO("ap75", "AP75", "average precision at an overlap of three quarters", 0),
+    COCO("ap_small", "AP-S", "average precision of small boxes", 0),
+    COCO("ap_medium", "AP-M", "average precision of medium boxes", 0),
+    COCO("ap_large", "AP-L", "average precision of large boxes", 0),
+    COCO("ar100", "AR100", "average recall of a hundred boxes", 0),
+    COCO("ar1", "AR1", "average recall of one box", 1),
+    COCO("ar10", "AR10", "average recall of ten boxes", 1),
+    COCO("ar_small", "AR-S", "average recall of small boxes", 1),
+    COCO("ar_medium", "AR-M", "average recall of medium boxes", 1),
+    COCO("ar_large", "AR-L", "average recall of large boxes", 1),
     {0},
 };
 

@@ -21,9 +21,10 @@ typedef struct bnn_metric {
     int training;      /* it is followed through training, too */
     int falls;         /* less is better */
     int below_zero;    /* it may be: -100 to 100, else 0 to 100 */
+    int minor;         /* behind all others; in files only, where older ones do not have it */
 } bnn_metric;
 
-#define BNN_MAX_METRICS 8
+#define BNN_MAX_METRICS 12
 #define BNN_MAX_TARGETS 3
 
 /* What a task has made of a list of this length: it may take long, and is asked for one by one. */

@@ -129,7 +129,12 @@ check 'COCO: train' "$train" --arch faster_rcnn_resnet18 --algo bnn --canvas 32 
 check 'COCO: pack' "$pack" run --output run.bnn
 equal 'COCO: anchors' "$("$helper" metadata run/best.safetensors anchors)" coco
 equal 'COCO: anchors of what is packed' "$("$helper" metadata run.bnn anchors)" coco
-check 'COCO: evaluate' "$evaluate" run.bnn --data-dir coco --detections all.json
+check 'COCO: evaluate' "$evaluate" run.bnn --data-dir coco --detections all.json --json twelve.json
+equal 'COCO: its numbers' "$(grep -cE '^  "a[pr][^c]' twelve.json)" 12
+matches 'COCO: those on a line' 'AR100 [0-9.]+%  \(' .out
+for score in ar1 ar10 ar_small ar_medium ar_large; do
+    matches "COCO: $score" ",test_$score," run/metrics.csv
+done
 check 'COCO: predict' "$predict" run coco/val2017/*.jpg --json found.json --least-score 0.1 \
     --output pictures
 matches 'COCO: a found box' \

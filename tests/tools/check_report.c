@@ -99,6 +99,12 @@ START_TEST(metrics) {
                                        losses, arena, &m, &err),
                      BNN_OK);
     ck_assert_int_eq(bnn_metrics_column(&m, "train_loss_localization"), 4);
+    const char older[] = "epoch,lr,train_loss,test_loss,test_ap,test_ap50,test_ap75,test_ap_small,"
+                         "test_ap_medium,test_ap_large,test_ar100,best_ap\n0,1,2,3,4,,,,,,,4\n";
+    ck_assert_int_eq(bnn_metrics_parse("m.csv", older, sizeof older - 1,
+                                       bnn_task_find("detect_coco"), NULL, arena, &m, &err),
+                     BNN_OK);
+    ck_assert(m.count == 1 && m.columns == 12 && bnn_metrics_column(&m, "best_ap") == 11);
     ck_assert_int_eq(parse_metrics(HEADER, &m), BNN_OK);
     ck_assert_uint_eq(m.count, 0);
 }

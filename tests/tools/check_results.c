@@ -141,6 +141,33 @@ START_TEST(of_another_task) {
 }
 END_TEST
 
+/* COCO's twelve numbers; older files have the first seven. */
+START_TEST(of_boxes) {
+    bnn_results read;
+    now.task = bnn_task_find("detect_coco");
+    now.row_count = 0;
+    now.loss = NAN;
+    for (int i = 0; i < bnn_metric_count(now.task); i++) {
+        now.metric[i] = 5.0 * i;
+    }
+    ck_assert_int_eq(bnn_results_write(path, &now, &err), BNN_OK);
+    ck_assert_ptr_nonnull(strstr(text_of(path), "\"ar_large\": 55.0"));
+    ck_assert_msg(bnn_results_read(path, &read, &err) == BNN_OK, "%s", err.text);
+    ck_assert(read.metric[7] == 35.0 && read.metric[11] == 55.0);
+    bnn_results_free(&read);
+    json_t *root = json_load_file(path, 0, NULL);
+    ck_assert_int_eq(json_object_del(root, "ar1"), 0);
+    ck_assert_int_eq(json_dump_file(root, path, 0), 0);
+    json_decref(root);
+    ck_assert_msg(bnn_results_read(path, &read, &err) == BNN_OK, "%s", err.text);
+    ck_assert(isnan(read.metric[7]) && read.metric[8] == 40.0);
+    bnn_results_free(&read);
+    damage("ar100", NULL, "ar100");
+    damage("ar1", "101", "ar1");
+    fill(&now);
+}
+END_TEST
+
 /* A regression has no classes, and its correlations may be negative. */
 START_TEST(of_a_regression) {
     now.task = bnn_task_find("similarity");
@@ -367,6 +394,7 @@ int main(void) {
     tcase_set_timeout(cases, 120);
     tcase_add_test(cases, round_trip);
     tcase_add_test(cases, of_another_task);
+    tcase_add_test(cases, of_boxes);
     tcase_add_test(cases, of_a_regression);
     tcase_add_test(cases, with_examples);
     tcase_add_test(cases, derived_numbers);

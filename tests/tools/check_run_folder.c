@@ -281,6 +281,24 @@ START_TEST(metrics_are_cut) {
 }
 END_TEST
 
+/* Of COCO, whose minor numbers older runs do not have: they are left empty there. */
+START_TEST(older_metrics) {
+    static const char major[] = "epoch,lr,train_loss,test_loss,test_ap,test_ap50,test_ap75,"
+                                "test_ap_small,test_ap_medium,test_ap_large,test_ar100,";
+    static const char minor[] = "test_ar1,test_ar10,test_ar_small,test_ar_medium,test_ar_large,";
+    char before[800], after[800];
+    const bnn_task *coco = bnn_task_find("detect_coco");
+    snprintf(before, sizeof before, "%sbest_ap\n0,1,2,,3,4,5,6,7,8,9,3\n1,1,2\n", major);
+    snprintf(after, sizeof after, "%s%sbest_ap\n0,1,2,,3,4,5,6,7,8,9,,,,,,3\n", major, minor);
+    put("metrics.csv", before);
+    for (int i = 0; i < 2; i++) { /* and then it is as a newer one */
+        ck_assert_int_eq(bnn_run_reopen(&run, folder, coco, NULL, 9, 9, &err), BNN_OK);
+        bnn_run_close(&run);
+        ck_assert_str_eq(get("metrics.csv"), after);
+    }
+}
+END_TEST
+
 static void check_steps(const char *before, uint64_t steps, const char *after) {
     put("steps.jsonl", before);
     reopen(0, steps);
@@ -408,6 +426,7 @@ int main(void) {
     tcase_add_test(cases, steps_are_flushed);
     tcase_add_test(cases, resumed_equals_uninterrupted);
     tcase_add_test(cases, metrics_are_cut);
+    tcase_add_test(cases, older_metrics);
     tcase_add_test(cases, steps_are_cut);
     tcase_add_test(cases, garbage_and_missing_logs);
     tcase_add_test(cases, failed_cut_keeps_the_log);

@@ -407,9 +407,10 @@ static void read_all(reader *r, const json_t *root, bnn_results *out) {
         return;
     }
     for (int i = 0; out->task->metrics[i].key; i++) {
-        const char *key = out->task->metrics[i].key;
-        out->metric[i] = percent(r, json_object_get(root, key), key,
-                                 out->task->metrics[i].below_zero ? -100.0 : 0.0);
+        const bnn_metric *m = &out->task->metrics[i];
+        const json_t *value = json_object_get(root, m->key);
+        out->metric[i] =
+            value || !m->minor ? percent(r, value, m->key, m->below_zero ? -100.0 : 0.0) : NAN;
     }
     /* Of boxes an evaluation has none. */
     const int without = out->task->boxes && json_is_null(loss);

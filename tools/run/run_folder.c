@@ -97,7 +97,7 @@ static size_t columns_of(const char *header) {
     return columns;
 }
 
-void bnn_metrics_header(const bnn_task *task, const char *const *losses,
+void bnn_metrics_header(const bnn_task *task, const char *const *losses, int older,
                         char header[BNN_METRICS_HEADER_BYTES]) {
     const bnn_metric *m = task->metrics;
     size_t used = (size_t)sprintf(header, "epoch,lr,train_loss");
@@ -106,7 +106,7 @@ void bnn_metrics_header(const bnn_task *task, const char *const *losses,
     for (int i = 0; m[i].key; i++)
         used += m[i].training ? (size_t)sprintf(header + used, ",train_%s", m[i].key) : 0;
     used += (size_t)sprintf(header + used, ",test_loss");
-    for (int i = 0; m[i].key; i++)
+    for (int i = 0; m[i].key && !(older && m[i].minor); i++)
         used += (size_t)sprintf(header + used, ",test_%s", m[i].key);
     sprintf(header + used, ",best_%s", m[0].key);
 }
@@ -183,7 +183,7 @@ static bnn_code begin(bnn_run_folder *run, const char *config_json, bnn_error *e
     if (!code)
         code = remove_file(run, BNN_EVENTS_FILE, err);
     char header[BNN_METRICS_HEADER_BYTES];
-    bnn_metrics_header(run->task, run->losses, header);
+    bnn_metrics_header(run->task, run->losses, 0, header);
     if (!code && (fprintf(run->metrics, "%s\n", header) < 0 || fflush(run->metrics)))
         code = fail_file(run, "metrics.csv", "write", err);
     return code;
@@ -253,23 +253,43 @@ static int parse_step(const char *line, size_t length, size_t columns, uint64_t 
 
 typedef struct log_kind {
     const char *name;
-    const char *header; /* NULL: none */
-    size_t columns;
+    const char *header, *older; /* NULL: none */
+    size_t columns, added;      /* added: those that the older one lacks, before its last */
     line_parser *parse;
 } log_kind;
+
+/* A line of a CSV's file with `missing` columns left empty before its last. */
+static void put_line(FILE *out, const char *line, size_t length, size_t missing) {
+    size_t first = length;
+    while (missing && first > 0 && line[first - 1] != ',')
+        first--;
+    fwrite(line, 1, first, out); /* commit checks the stream */
+    for (size_t i = 0; i < missing; i++)
+        fputc(',', out);
+    fwrite(line + first, 1, length - first, out);
+    fputc('\n', out);
+}
+
+static int is_text(const char *line, size_t length, const char *text) {
+    return length == strlen(text) && memcmp(line, text, length) == 0;
+}
 
 /* Numbers must rise, but may start late or leave some out: a log that was lost, and started anew at
  * epoch 5, is worth keeping when the run is resumed again at epoch 9. */
 static void copy_valid(const log_kind *kind, FILE *in, FILE *out, char *line, uint64_t limit) {
-    size_t length = 0;
+    size_t length = 0, missing = 0;
     uint64_t next = 0, number = 0;
-    if (kind->header && (!read_line(in, line, &length) || length != strlen(kind->header) ||
-                         memcmp(line, kind->header, length) != 0))
-        return;
-    while (read_line(in, line, &length) && kind->parse(line, length, kind->columns, &number) &&
-           number >= next && number < limit) {
-        fwrite(line, 1, length, out); /* commit checks the stream */
-        fputc('\n', out);
+    if (kind->header) {
+        if (!read_line(in, line, &length))
+            return;
+        missing = is_text(line, length, kind->header) ? 0 : kind->added;
+        if (!is_text(line, length, missing ? kind->older : kind->header))
+            return;
+    }
+    while (read_line(in, line, &length) &&
+           kind->parse(line, length, kind->columns - missing, &number) && number >= next &&
+           number < limit) {
+        put_line(out, line, length, missing);
         next = number + 1;
     }
 }
@@ -323,10 +343,13 @@ bnn_code bnn_run_reopen(bnn_run_folder *run, const char *path, const bnn_task *t
     if (stat(run->path, &info))
         return bnn_fail(err, BNN_ERR_IO, "%s: cannot open the run's folder: %s", run->path,
                         strerror(errno));
-    char header[BNN_METRICS_HEADER_BYTES];
-    bnn_metrics_header(task, losses, header);
-    const log_kind metrics_log = {"metrics.csv", header, columns_of(header), parse_metrics};
-    const log_kind steps_log = {"steps.jsonl", NULL, 0, parse_step};
+    char header[BNN_METRICS_HEADER_BYTES], older[BNN_METRICS_HEADER_BYTES];
+    bnn_metrics_header(task, losses, 0, header);
+    bnn_metrics_header(task, losses, 1, older);
+    const size_t columns = columns_of(header);
+    const log_kind metrics_log = {
+        "metrics.csv", header, older, columns, columns - columns_of(older), parse_metrics};
+    const log_kind steps_log = {.name = "steps.jsonl", .parse = parse_step};
     code = clean(run, err);
     if (!code)
         code = cut_log(run, &metrics_log, epochs, &run->metrics, err);

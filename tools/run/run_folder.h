@@ -59,7 +59,8 @@ bnn_code bnn_run_configure(const bnn_run_folder *run, const char *config_json, b
  * test_METRIC...,best_METRIC of the main one. `losses`, here and above: the names of its loss's
  * terms (bnn_arch), or NULL. */
 #define BNN_METRICS_HEADER_BYTES 512
-void bnn_metrics_header(const bnn_task *task, const char *const *losses,
+/* Without minor metrics, as in older runs, if `older`. */
+void bnn_metrics_header(const bnn_task *task, const char *const *losses, int older,
                         char header[BNN_METRICS_HEADER_BYTES]);
 /* One row; `epoch` counts from 0 and is the first column. Flushed. No times here: the file of a
  * resumed run equals that of an uninterrupted one byte for byte. */

@@ -181,9 +181,11 @@ bnn_code bnn_metrics_parse(const char *name, const char *csv, size_t bytes, cons
                            const char *const *losses, bnn_arena *arena, bnn_metrics *out,
                            bnn_error *err) {
     *out = (bnn_metrics){0};
-    char expected[BNN_METRICS_HEADER_BYTES];
-    bnn_metrics_header(task, losses, expected);
-    const size_t header = parse_header(csv, bytes, expected, arena, out);
+    char expected[BNN_METRICS_HEADER_BYTES], older[BNN_METRICS_HEADER_BYTES];
+    bnn_metrics_header(task, losses, 0, expected);
+    bnn_metrics_header(task, losses, 1, older);
+    size_t header = parse_header(csv, bytes, expected, arena, out);
+    header = header ? header : parse_header(csv, bytes, older, arena, out);
     if (!header) {
         return bnn_fail(err, BNN_ERR_FORMAT, "%s: its first line is not \"%s\"", name, expected);
     }
