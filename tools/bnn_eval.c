@@ -160,7 +160,8 @@ static void print_score(const evaluation *e) {
     printf("%s test: %zu %s", r->data, e->score.samples, e->info->samples);
     for (int i = 0; r->task->metrics[i].key && !r->task->metrics[i].minor; i++) {
         const bnn_metric *m = &r->task->metrics[i];
-        printf("  %s %.*f%s", m->name, m->digits, r->metric[i], m->unit);
+        char value[BNN_METRIC_TEXT];
+        printf("  %s %s", m->name, bnn_metric_text(m, r->metric[i], value));
     }
     if (!isnan(r->loss)) { /* of detectors there is none */
         printf("  loss %.4f", r->loss);

@@ -501,8 +501,8 @@ static void print_result(const bnn_train_settings *s, const bnn_train_result *r)
         return;
     }
     const bnn_metric *m = &s->spec.task->metrics[0];
-    char best[80];
-    snprintf(best, sizeof best, "%.30s %.*f%.4s", m->title, m->digits, r->best, m->unit);
+    char best[80], value[BNN_METRIC_TEXT];
+    snprintf(best, sizeof best, "%.40s %s", m->title, bnn_metric_text(m, r->best, value));
     bnn_interrupt_forget();
     if (r->was_finished) {
         bnn_error why = {0};

@@ -411,6 +411,15 @@ bnn_code bnn_boxed_finish(bnn_boxed_set *b, const char *cure, bnn_error *err) {
                                  used ? ", " : "left out: ", left_out[i].count, left_out[i].what);
         }
     }
+    size_t counting = 0;
+    for (size_t i = 0; i < b->objects; i++) {
+        counting += b->object[i].ignore == 0;
+    }
+    if (!b->training && !counting) {
+        used += (size_t)snprintf(b->remark + used, sizeof b->remark - used,
+                                 "%sno ground truth, as no image has a box that counts",
+                                 used ? "; " : "");
+    }
     b->base.remark = used ? b->remark : NULL;
     b->base.count = b->photos;
     b->base.sample = boxes_sample;

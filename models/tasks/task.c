@@ -2,6 +2,7 @@
 #include "models/tasks/task.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -35,6 +36,15 @@ int bnn_metric_count(const bnn_task *task) {
         count++;
     }
     return count;
+}
+
+const char *bnn_metric_text(const bnn_metric *m, double value, char text[BNN_METRIC_TEXT]) {
+    if (isnan(value)) {
+        snprintf(text, BNN_METRIC_TEXT, "-");
+    } else {
+        snprintf(text, BNN_METRIC_TEXT, "%.*f%.4s", m->digits, value, m->unit);
+    }
+    return text;
 }
 
 int bnn_metric_better(const bnn_metric *metric, double value, double than) {

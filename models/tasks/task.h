@@ -88,6 +88,9 @@ typedef struct bnn_task {
 extern const bnn_task *const bnn_tasks[]; /* NULL-terminated */
 const bnn_task *bnn_task_find(const char *name);
 int bnn_metric_count(const bnn_task *task);
+enum { BNN_METRIC_TEXT = 32 };
+/* "12.34%"; "-" where there is nothing to say. Returns `text`. */
+const char *bnn_metric_text(const bnn_metric *metric, double value, char text[BNN_METRIC_TEXT]);
 /* Is `value` of this metric better than `than`? Never if it is NAN; always, if that is. */
 int bnn_metric_better(const bnn_metric *metric, double value, double than);
 

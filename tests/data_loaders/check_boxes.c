@@ -123,7 +123,8 @@ START_TEST(voc_sets) {
     ck_assert(number == -1 && !d->class_ids);
     bnn_dataset_close(d);
     d = open_as(&bnn_dataset_voc, BNN_SPLIT_TEST, (bnn_dataset_options){.variant = "2012"});
-    ck_assert(d->count == 1 && !d->remark); /* tested are those without objects, too */
+    ck_assert(d->count == 1); /* tested are those without objects, too */
+    ck_assert_str_eq(d->remark, "no ground truth, as no image has a box that counts");
     bnn_dataset_close(d);
     d = open_as(&bnn_dataset_voc, BNN_SPLIT_TRAIN, (bnn_dataset_options){.variant = "2007"});
     ck_assert(d->count == 1);
@@ -424,6 +425,34 @@ START_TEST(coco_beside) {
 }
 END_TEST
 
+/* Without annotations there is nothing to score by; which is said. */
+START_TEST(coco_unannotated) {
+    static const char *const none[] = {"", ", \"annotations\": null", ", \"annotations\": []"};
+    write_coco_photos();
+    for (size_t i = 0; i < sizeof none / sizeof *none; i++) {
+        char text[1024];
+        snprintf(text, sizeof text, "{\"images\": [%s], " CATEGORIES "%s}", BOTH, none[i]);
+        write_text("annotations/instances_val2017.json", text);
+        write_text("annotations/instances_train2017.json", text);
+        bnn_dataset *d = open_as(&bnn_dataset_coco, BNN_SPLIT_TEST, (bnn_dataset_options){0});
+        ck_assert_int_eq(d->count, 2);
+        ck_assert_str_eq(d->remark, "no ground truth, as no image has a box that counts");
+        bnn_dataset_close(d);
+        refuse_set(&bnn_dataset_coco, BNN_SPLIT_TRAIN, BNN_ERR_FORMAT, "no image has an object",
+                   "");
+    }
+    write_coco("{\"id\": 1, \"image_id\": 10, \"bbox\": [1, 1, 5, 5], \"category_id\": 3, "
+               "\"iscrowd\": 1}, "
+               "{\"id\": 2, \"image_id\": 10, \"bbox\": [1, 1, 5, 5], \"category_id\": 7}",
+               BOTH);
+    bnn_dataset *d = open_as(&bnn_dataset_coco, BNN_SPLIT_TEST, (bnn_dataset_options){0});
+    ck_assert_str_eq(d->remark, "left out: 1 boxes that are empty, reversed, beside their image or "
+                                "of another class; no ground truth, as no image has a box that "
+                                "counts");
+    bnn_dataset_close(d);
+}
+END_TEST
+
 #define SOUND "{\"id\": 1, \"image_id\": 10, \"bbox\": [1, 1, 5, 5], \"category_id\": 3}"
 
 START_TEST(coco_refused) {
@@ -526,6 +555,7 @@ int main(void) {
     tcase_add_test(tcase, voc_beside);
     tcase_add_test(tcase, coco_sets);
     tcase_add_test(tcase, coco_beside);
+    tcase_add_test(tcase, coco_unannotated);
     tcase_add_test(tcase, coco_refused);
     tcase_add_test(tcase, frames);
     tcase_add_test(tcase, colours);

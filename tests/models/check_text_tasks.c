@@ -122,6 +122,11 @@ START_TEST(tasks) {
     for (size_t t = 0; bnn_tasks[t]; t++) {
         const bnn_task *task = bnn_tasks[t];
         ck_assert_ptr_eq(bnn_task_find(task->name), task);
+        char text[BNN_METRIC_TEXT];
+        const bnn_metric *m = &task->metrics[0];
+        ck_assert_str_eq(bnn_metric_text(m, NAN, text), "-");
+        ck_assert_ptr_nonnull(strstr(bnn_metric_text(m, 12.5, text), m->unit));
+        ck_assert(strncmp(text, "12.5", 4) == 0);
         ck_assert_int_le(bnn_metric_count(task), BNN_MAX_METRICS);
         ck_assert_int_lt(task->grouped, bnn_metric_count(task));
         ck_assert((task->groups != NULL) == (task->group != NULL));

@@ -135,6 +135,8 @@ matches 'COCO: those on a line' 'AR100 [0-9.]+%  \(' .out
 for score in ar1 ar10 ar_small ar_medium ar_large; do
     matches "COCO: $score" ",test_$score," run/metrics.csv
 done
+matches 'COCO: no box is small' ' AP-S -  AP-M ' .out
+matches 'COCO: no box is small' '"ap_small": null' twelve.json
 check 'COCO: predict' "$predict" run coco/val2017/*.jpg --json found.json --least-score 0.1 \
     --output pictures
 matches 'COCO: a found box' \

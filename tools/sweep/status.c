@@ -45,7 +45,8 @@ void bnn_sweep_score(const bnn_sweep *sweep, const bnn_cell *cell, char text[80]
     const double score = score_of(sweep, cell, &m);
     *text = '\0';
     if (m) {
-        snprintf(text, 80, "%.20s %.*f%.4s", m->label, m->digits, score, m->unit);
+        char value[BNN_METRIC_TEXT];
+        snprintf(text, 80, "%.20s %s", m->label, bnn_metric_text(m, score, value));
     }
 }
 

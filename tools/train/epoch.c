@@ -229,8 +229,9 @@ static void describe_training(const bnn_trainer *t, char text[DESCRIPTION]) {
     for (int i = 0; t->task->metrics[i].key && used < DESCRIPTION - 40; i++) {
         const bnn_metric *m = &t->task->metrics[i];
         if (m->training) {
-            used += (size_t)snprintf(text + used, 40, " %.16s %.*f%.4s", m->label, m->digits,
-                                     t->task->value(&t->spec, score, i), m->unit);
+            char value[BNN_METRIC_TEXT];
+            used += (size_t)snprintf(text + used, 40, " %.16s %.20s", m->label,
+                                     bnn_metric_text(m, t->task->value(&t->spec, score, i), value));
         }
     }
 }
@@ -321,7 +322,7 @@ bnn_code bnn_trainer_finish_epoch(bnn_trainer *t, bnn_error *err) {
                           .part = shared ? t->comm->rank : 0,
                           .parts = shared ? t->comm->size : 1};
     const bnn_metric *metric = &t->task->metrics[0];
-    char training[DESCRIPTION];
+    char training[DESCRIPTION], value[BNN_METRIC_TEXT];
     int stopped = 0;
     bnn_code code = bnn_trainer_shown_to_host(t, err); /* is folded */
     if (code != BNN_OK || (code = bnn_trainer_share_buffers(t, err)) != BNN_OK) {
@@ -359,7 +360,7 @@ bnn_code bnn_trainer_finish_epoch(bnn_trainer *t, bnn_error *err) {
     if (!isnan(scores.test_loss)) { /* of detectors there is none */
         printf(" loss %.4f", scores.test_loss);
     }
-    printf(" %s %.*f%s%s\n", metric->label, metric->digits, scores.test[0], metric->unit,
+    printf(" %s %s%s\n", metric->label, bnn_metric_text(metric, scores.test[0], value),
            best ? "  *" : "");
     fflush(stdout);
     note_explosion(t, epoch, scores.train_loss);

@@ -81,8 +81,9 @@ static void show(evaluation *e, size_t before) {
     if (e->how->label) {
         char note[64] = "";
         if (!task->boxes) { /* whose metrics are told by all of them at once */
-            snprintf(note, sizeof note, "%s %.*f%s", task->metrics[0].name, task->metrics[0].digits,
-                     task->value(e->spec, e->score, 0), task->metrics[0].unit);
+            char value[BNN_METRIC_TEXT];
+            snprintf(note, sizeof note, "%.30s %s", task->metrics[0].name,
+                     bnn_metric_text(&task->metrics[0], task->value(e->spec, e->score, 0), value));
         }
         const size_t seen = e->score->samples * (size_t)(e->how->parts ? e->how->parts : 1);
         bnn_progress_update(&e->progress, seen < e->progress.total ? seen : e->progress.total,
