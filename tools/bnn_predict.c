@@ -43,8 +43,8 @@ static bnn_option options[] = {
      "Of networks that find boxes: leave out those that are less sure.", .min = 0, .max = 100},
     {"output", BNN_OPTION_STRING, &output, "PATH",
      "Of networks that find boxes: draw them, with their classes and scores, into the photograph, "
-     "and write that as the PNG file PATH; of several FILEs, or if PATH is a folder, as "
-     "PATH/FILE.png.",
+     "all of them unless --top is given, and write that as the PNG file PATH; of several FILEs, or "
+     "if PATH is a folder, as PATH/FILE.png.",
      .default_text = NULL},
     {"json", BNN_OPTION_STRING, &json_file, "FILE",
      "Write them as JSON, with the part of each point; boxes in COCO's format of results, all of "
@@ -234,6 +234,11 @@ static json_t *tell_parts(prediction *p, const char *path) {
                      points, "labels", labels);
 }
 
+/* Files take all boxes that are sure enough: a line of text is short, unless --top says else. */
+static size_t most_boxes(const prediction *p) {
+    return bnn_options_given(&program, "top") ? (size_t)top : p->boxes.count;
+}
+
 /* Boxes in pixels of the photograph, the surest first. */
 static json_t *tell_boxes(prediction *p, const char *path) {
     const bnn_spec *spec = &p->model.spec;
@@ -246,8 +251,7 @@ static json_t *tell_boxes(prediction *p, const char *path) {
                f->box[3]);
     }
     printf(p->boxes.count ? "\n" : " nothing\n");
-    return bnn_boxes_json(&p->boxes, spec, path,
-                          bnn_options_given(&program, "top") ? (size_t)top : p->boxes.count);
+    return bnn_boxes_json(&p->boxes, spec, path, most_boxes(p));
 }
 
 /* An item of the array, on a line of its own. */
@@ -334,7 +338,7 @@ static bnn_code predict_file(prediction *p, const char *path, bnn_error *err) {
                !(code = run(p, path, err)) && p->pictures.output) {
         char picture[4300];
         bnn_pictures_path(&p->pictures, path, picture);
-        code = bnn_boxes_draw(&p->boxes, &p->model.spec, path, &map, (size_t)top, picture, err);
+        code = bnn_boxes_draw(&p->boxes, &p->model.spec, path, &map, most_boxes(p), picture, err);
         p->unwritten = code != BNN_OK;
     }
     bnn_map_close(&map);

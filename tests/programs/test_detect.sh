@@ -147,6 +147,12 @@ equal 'COCO: pictures' "$(ls pictures)" "000000000007.png
 other.png"
 check 'COCO: one box' "$predict" run coco/val2017/other.jpg --top 1 --json one.json
 equal 'COCO: one box' "$(grep -c image_id one.json)" 1
+check 'COCO: all are drawn' "$predict" run coco/val2017/other.jpg --output all.png --json all.json
+[ "$(grep -c image_id all.json)" -gt 5 ] || fail 'COCO: more than a line tells' all.json
+check 'COCO: five are drawn' "$predict" run coco/val2017/other.jpg --output five.png --top 5
+check 'COCO: as many as there are' "$predict" run coco/val2017/other.jpg --output most.png --top 100
+if cmp -s all.png five.png; then fail 'COCO: all are drawn, not five' .out; fi
+same 'COCO: all are drawn' all.png most.png
 check 'COCO: none is sure' "$predict" run coco/val2017/other.jpg --least-score 100 --json none.json
 matches 'COCO: none is sure' 'other.jpg: nothing$' .out
 equal 'COCO: none is sure' "$(tr -d '\n' <none.json)" '[]'
