@@ -177,6 +177,10 @@ static int on_number(void *user, const char *text, size_t length) {
         }
         return 1;
     }
+    const int is_id = r->member == ID || r->member == IMAGE_ID || r->member == CATEGORY_ID;
+    if (is_id && value != floor(value)) {
+        return 1;
+    }
     if (r->level == ITEM && fabs(value) < 9e15) { /* a whole number of a double */
         r->integer[r->member] = (int64_t)value;
         r->area = r->member == AREA ? value : r->area;
