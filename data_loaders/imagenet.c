@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/stat.h>
 #include <zlib.h>
 
@@ -42,6 +43,8 @@ typedef struct imagenet {
     size_t name_bytes, name_room;
     picture *picture;
     size_t pictures, room;
+    size_t others; /* files in folders of classes that are no photographs */
+    char remark[128];
 } imagenet;
 
 /* ---- folders ---- */
@@ -54,11 +57,12 @@ static int is_visible(const struct dirent *entry) {
     return entry->d_name[0] != '.';
 }
 
+/* By its name's ending, as cameras and people write it: .JPEG, .jpg, .Png. */
 static int is_photograph(const struct dirent *entry) {
-    static const char *const endings[] = {".jpeg", ".JPEG", ".jpg", ".JPG", ".png", ".PNG"};
+    static const char *const endings[] = {".jpeg", ".jpg", ".png"};
     const char *dot = strrchr(entry->d_name, '.');
-    for (size_t i = 0; is_visible(entry) && dot && i < 6; i++) {
-        if (strcmp(dot, endings[i]) == 0) {
+    for (size_t i = 0; dot && i < sizeof endings / sizeof *endings; i++) {
+        if (strcasecmp(dot, endings[i]) == 0) {
             return 1;
         }
     }
@@ -177,13 +181,18 @@ static bnn_code list_class(imagenet *d, const char *name, int class, bnn_error *
     char folder[BNN_DATA_PATH_MAX];
     struct dirent **entry;
     bnn_code code = bnn_data_join(folder, d->folder, name, err);
-    const int count =
-        code == BNN_OK ? list_entries(folder, is_photograph, S_IFREG, &entry, err) : -1;
+    const int count = code == BNN_OK ? list_entries(folder, is_visible, S_IFREG, &entry, err) : -1;
+    size_t turn = 0;
     if (count < 0) {
         return code == BNN_OK ? BNN_ERR_IO : code;
     }
     for (int i = 0; i < count && code == BNN_OK; i++) {
-        code = add_picture(d, entry[i]->d_name, strlen(entry[i]->d_name), class, (size_t)i, err);
+        const char *file = entry[i]->d_name;
+        if (is_photograph(entry[i])) {
+            code = add_picture(d, file, strlen(file), class, turn++, err);
+        } else {
+            d->others++;
+        }
     }
     free_entries(entry, count);
     return code;
@@ -407,6 +416,11 @@ static bnn_code fill(imagenet *d, const char *dir, bnn_split split, bnn_error *e
     free_entries(entry, count);
     if (code == BNN_OK && d->pictures == 0) {
         code = bnn_fail(err, BNN_ERR_FORMAT, "%s: has no images; " CURE, d->folder);
+    }
+    if (d->others) {
+        snprintf(d->remark, sizeof d->remark,
+                 "left out: %zu files whose names end neither in .jpeg, .jpg nor .png", d->others);
+        d->base.remark = d->remark;
     }
     d->base.count = d->pictures;
     return code;

@@ -84,6 +84,28 @@ START_TEST(folders) {
 }
 END_TEST
 
+/* Endings count however they are written; other files of a class are counted. */
+START_TEST(endings) {
+    static const char *const others[] = {"a.webp", "b.bmp", "c.jpeg2", "d", "e.jpg.txt"};
+    char name[64];
+    write_set();
+    write_photo("train/a/0.Jpeg", 40, 30, 7);
+    write_photo("train/c/9.jPG", 40, 30, 8);
+    write_photo("train/c/8.Png", 40, 30, 9);
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
+        snprintf(name, sizeof name, "train/b/%s", others[i]);
+        write_file(name, "x", 1);
+    }
+    bnn_dataset *d = open_set(BNN_SPLIT_TRAIN, 0), *test = open_set(BNN_SPLIT_TEST, 0);
+    ck_assert_uint_eq(d->count, 9);
+    ck_assert_str_eq(d->remark,
+                     "left out: 6 files whose names end neither in .jpeg, .jpg nor .png");
+    ck_assert(test->count == 2 && !test->remark);
+    bnn_dataset_close(d);
+    bnn_dataset_close(test);
+}
+END_TEST
+
 /* A test sample is the middle of its photograph, of 256 the short side; normalized. */
 START_TEST(test_samples) {
     static uint8_t bytes[VALUES];
@@ -243,6 +265,7 @@ int main(void) {
     tcase_add_checked_fixture(tcase, make_folder, remove_folder);
     tcase_set_timeout(tcase, 120);
     tcase_add_test(tcase, folders);
+    tcase_add_test(tcase, endings);
     tcase_add_test(tcase, test_samples);
     tcase_add_test(tcase, training_samples);
     tcase_add_test(tcase, any_threads);
