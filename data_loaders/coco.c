@@ -33,8 +33,8 @@ static int by_id(const void *a, const void *b) {
 
 /* Takes the categories over. */
 static bnn_code name_classes(coco *d, bnn_coco *c, const char *path, bnn_error *err) {
-    if (c->categories < 2 || c->categories > MOST_CLASSES) {
-        return bnn_fail(err, BNN_ERR_FORMAT, "%s: %zu categories, expected 2 to %d", path,
+    if (c->categories > MOST_CLASSES) {
+        return bnn_fail(err, BNN_ERR_FORMAT, "%s: %zu categories, expected 1 to %d", path,
                         c->categories, MOST_CLASSES);
     }
     d->category = c->category;

@@ -425,6 +425,24 @@ START_TEST(coco_beside) {
 }
 END_TEST
 
+/* Things of one kind are enough to find. */
+START_TEST(coco_one_class) {
+    sample s = {0};
+    write_coco_photos();
+    write_text("annotations/instances_val2017.json",
+               "{\"images\": [" BOTH "], \"annotations\": [{\"id\": 1, \"image_id\": 10, "
+               "\"bbox\": [1, 1, 5, 5], \"category_id\": 9}], "
+               "\"categories\": [{\"id\": 9, \"name\": \"face\"}]}");
+    bnn_dataset *d = open_as(&bnn_dataset_coco, BNN_SPLIT_TEST, (bnn_dataset_options){0});
+    ck_assert(d->classes == 1 && d->class_ids[0] == 9 && !d->remark);
+    ck_assert_str_eq(d->class_names[0], "face");
+    take(d, 0, NULL, &s);
+    ck_assert(s.boxes == 1 && s.class[0] == 0);
+    bnn_dataset_close(d);
+    free(s.image);
+}
+END_TEST
+
 /* Without annotations there is nothing to score by; which is said. */
 START_TEST(coco_unannotated) {
     static const char *const none[] = {"", ", \"annotations\": null", ", \"annotations\": []"};
@@ -560,6 +578,7 @@ int main(void) {
     tcase_add_test(tcase, voc_beside);
     tcase_add_test(tcase, coco_sets);
     tcase_add_test(tcase, coco_beside);
+    tcase_add_test(tcase, coco_one_class);
     tcase_add_test(tcase, coco_unannotated);
     tcase_add_test(tcase, coco_refused);
     tcase_add_test(tcase, frames);

@@ -167,6 +167,33 @@ expect_fail 'corruptions of boxes' '--corruptions are of images of a class each'
 expect_fail 'over the photograph' 'would be written over, but it is read' "$predict" run \
     coco/val2017/other.jpg --output coco/val2017/other.jpg
 
+# ---- one class ----
+cp -r coco faces
+for split in train val; do
+    cat >faces/annotations/instances_${split}2017.json <<EOF
+{"images": [{"id": 7, "file_name": "000000000007.jpg"}, {"id": 21, "file_name": "other.jpg"}],
+ "categories": [{"id": 3, "name": "face"}], "annotations": [$(box 7 3), $(box 21 3)]}
+EOF
+done
+for arch in ssd300_vgg16 'faster_rcnn_resnet18 --canvas 32'; do
+    # shellcheck disable=SC2086 # words
+    check "one class: $arch: train" "$train" --arch $arch --algo bnn --data coco --data-dir faces \
+        --batch-size 2 --epochs 1 --output one --overwrite
+    check "one class: $arch: pack" "$pack" one --output one.bnn
+    check "one class: $arch: evaluate" "$evaluate" one --detections of-run.json
+    matches "one class: $arch: evaluate" '^  face +2 boxes' .out
+    check "one class: $arch: evaluate what is packed" "$evaluate" one.bnn --data-dir faces \
+        --detections of-packed.json
+    same "one class: $arch: the same boxes" of-run.json of-packed.json
+    check "one class: $arch: predict" "$predict" one.bnn faces/val2017/other.jpg --json found.json
+    equal "one class: $arch: predict" "$(grep -c '"category_id": [^3]' found.json)" 0
+    check "one class: $arch: report" "$report" run one --output page.html
+    if [ "$onnx" -eq 0 ] && [ "$arch" = ssd300_vgg16 ]; then
+        check 'one class: heads' "$pack" one --format onnx --output one.onnx
+        equal 'one class: heads' "$(json one.json heads.background 0)" 1
+    fi
+done
+
 # ---- what goes wrong ----
 run 'a classifier' images
 expect_fail 'no boxes to export a part of' '--part rpn: .* finds no boxes' "$pack" images \
