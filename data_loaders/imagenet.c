@@ -11,7 +11,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 #include <sys/stat.h>
 #include <zlib.h>
 
@@ -57,12 +56,21 @@ static int is_visible(const struct dirent *entry) {
     return entry->d_name[0] != '.';
 }
 
+/* Whether a text is `small`, which has small letters, in any case; in every locale. */
+static int is_in_any_case(const char *text, const char *small) {
+    while (*small && (*text == *small || (*small >= 'a' && *text == *small - 'a' + 'A'))) {
+        text++;
+        small++;
+    }
+    return *text == *small;
+}
+
 /* By its name's ending, as cameras and people write it: .JPEG, .jpg, .Png. */
 static int is_photograph(const struct dirent *entry) {
     static const char *const endings[] = {".jpeg", ".jpg", ".png"};
     const char *dot = strrchr(entry->d_name, '.');
     for (size_t i = 0; dot && i < sizeof endings / sizeof *endings; i++) {
-        if (strcasecmp(dot, endings[i]) == 0) {
+        if (is_in_any_case(dot, endings[i])) {
             return 1;
         }
     }

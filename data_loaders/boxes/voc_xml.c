@@ -54,14 +54,10 @@ static void begin(void *user, const XML_Char *tag, const XML_Char **attributes) 
     const int value = r->level == VALUE_LEVEL && r->object && !r->box;
     const int side = r->level == VALUE_LEVEL && r->photo_size;
     r->value = -1;
-    for (int v = side    ? HEIGHT
-                 : value ? DIFFICULT
-                         : X1;
-         v < (side    ? VALUES
-              : value ? HEIGHT
-                      : DIFFICULT);
-         v++) {
-        if ((corner || value || side) && strcmp(tag, tags[v]) == 0) {
+    const int first = corner ? X1 : value ? DIFFICULT : HEIGHT;
+    const int last = corner ? DIFFICULT : value ? HEIGHT : VALUES;
+    for (int v = first; (corner || value || side) && v < last; v++) {
+        if (strcmp(tag, tags[v]) == 0) {
             r->value = v;
             r->length = 0;
         }
