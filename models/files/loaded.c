@@ -1,5 +1,6 @@
 #include "models/files/loaded.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "models/files/packed.h"
@@ -35,8 +36,8 @@ static bnn_code count_constants(bnn_loaded *l, bnn_error *err) {
     return bnn_packed_count(l->path, l->file, &l->binary_weights, &l->parameters, err);
 }
 
-/* The network's parameters by name: counted, and for a checkpoint read. */
-static bnn_code open_params(bnn_loaded *l, bnn_error *err) {
+/* The network's parameters, by name and shape. */
+static bnn_code list_params(bnn_loaded *l, bnn_error *err) {
     bnn_net net;
     l->params = bnn_params_create();
     if (!l->params) {
@@ -47,6 +48,48 @@ static bnn_code open_params(bnn_loaded *l, bnn_error *err) {
         return bnn_fail_in(err, code, "%s", l->path);
     }
     bnn_graph_free(net.graph);
+    return BNN_OK;
+}
+
+/* How many classes another tool's file has a classifier for, the last layer with one row a class:
+ * the data set that is given says only how many it usually has. */
+static int classes_in_file(const bnn_loaded *l) {
+    const bnn_param *last = NULL;
+    bnn_weights weights;
+    char name[512];
+    if (!l->foreign || bnn_st_metadata(l->file, "classes") || l->spec.task->boxes ||
+        l->spec.task->real_target) {
+        return l->spec.classes;
+    }
+    for (size_t i = 0; i < l->params->count; i++) {
+        const bnn_param *p = l->params->list[i];
+        last = p->ndim > 1 && p->shape[0] == l->spec.classes ? p : last;
+    }
+    if (!last || bnn_weights_open(l->path, l->file, l->params, &weights, NULL) != BNN_OK) {
+        return l->spec.classes;
+    }
+    snprintf(name, sizeof name, "%s%s", weights.prefix, last->name);
+    const bnn_st_tensor *t = bnn_st_find(l->file, name);
+    return t && t->ndim == last->ndim && t->shape[0] > 1 && t->shape[0] <= BNN_MAX_CLASSES
+               ? (int)t->shape[0]
+               : l->spec.classes;
+}
+
+/* The network's parameters by name: counted, and for a checkpoint read. */
+static bnn_code open_params(bnn_loaded *l, bnn_error *err) {
+    bnn_code code = list_params(l, err);
+    if (code != BNN_OK) {
+        return code;
+    }
+    const int classes = classes_in_file(l);
+    if (classes != l->spec.classes) {
+        l->spec.classes = classes;
+        l->spec.class_names = "";
+        bnn_params_free(l->params);
+        if ((code = list_params(l, err)) != BNN_OK) {
+            return code;
+        }
+    }
     l->binary_weights = bnn_params_binary(l->params);
     l->parameters = bnn_params_total(l->params);
     if (l->packed) {

@@ -27,6 +27,12 @@ equal 'predict' "$(sed 's/.* #\([0-9]*\) .*/\1/' .out | tr '\n' ' ')" \
     "$(head -n 4 of-run | tr '\n' ' ')"
 check 'report' "$report" run run --output page.html
 
+# ---- another tool's weights: as many classes as its classifier has, not as the data usually have ----
+check 'another tool' "$helper" alter run/best.safetensors other drop=optimizer no-metadata prefix=module.
+check 'another tool' "$evaluate" other --arch resnet18 --algo bnn --data imagenet --data-dir photos \
+    --predictions of-other
+equal 'another tool: classes' "$(count_lines of-other)" 9
+
 # ---- val as ImageNet has it ----
 cp -r photos listed
 mv listed/val/*/*.JPEG listed/val
