@@ -256,7 +256,7 @@ static bnn_code take_option(words *w, bnn_error *err) {
         w->config = take_value(w, equals);
         return w->config ? BNN_OK : value_missing(program, "config", "FILE", err);
     }
-    if (!option && !strcmp(word, BNN_CHECK_OPTIONS)) {
+    if (!option && !strcmp(word, "--" BNN_CHECK_OPTIONS)) {
         w->only_check = 1;
         return BNN_OK;
     }

@@ -63,9 +63,9 @@ typedef enum bnn_parse_result { BNN_PARSE_RUN, BNN_PARSE_DONE, BNN_PARSE_ERROR }
  * names; the command line wins). DONE: help or such was printed. ERROR: one line is on stderr
  * ("bnn-train: unknown option --algoo (did you mean
  * --algo?); see bnn-train --help"). Strings from a configuration file live as long as the program.
- * With BNN_CHECK_OPTIONS (not shown) nothing is done but to refuse what is wrong with the others:
+ * With --BNN_CHECK_OPTIONS (not shown) nothing is done but to refuse what is wrong with the others:
  * DONE. */
-#define BNN_CHECK_OPTIONS "--check-options"
+#define BNN_CHECK_OPTIONS "check-options"
 bnn_parse_result bnn_options_parse(bnn_program *program, int argc, char **argv);
 
 /* Was it given on the command line? */

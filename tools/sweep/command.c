@@ -176,7 +176,7 @@ bnn_code bnn_sweep_check_command(const bnn_sweep *sweep, size_t index, int of_ev
         add_network(sweep, cell, 1, c);
         add_threads(sweep, cell, c);
     }
-    bnn_command_add(c, BNN_CHECK_OPTIONS);
+    bnn_command_add(c, "--" BNN_CHECK_OPTIONS);
     return c->short_of_memory ? bnn_fail(err, BNN_ERR_MEMORY, "out of memory") : BNN_OK;
 }
 

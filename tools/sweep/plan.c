@@ -22,18 +22,11 @@ static const char *const group_keys[] = {"name",  "tracks",   "algos",   "archs"
                                          "seeds", "variants", "options", "binary", "float",
                                          "eval",  "minutes",  NULL};
 /* Of bnn-train and bnn-eval: what a sweep says itself. */
-static const char *const own_options[] = {"algo",        "arch",
-                                          "data",        "data-dir",
-                                          "seed",        "output",
-                                          "resume",      "overwrite",
-                                          "dry-run",     "config",
-                                          "help",        "list",
-                                          "man",         "json",
-                                          "quiet",       "version",
-                                          "predictions", "detections",
-                                          "save-inputs", "save-outputs",
-                                          "completion",  BNN_CHECK_OPTIONS + 2,
-                                          NULL};
+static const char *const own_options[] = {
+    "algo",        "arch",         "data",       "data-dir",        "seed",        "output",
+    "resume",      "overwrite",    "dry-run",    "config",          "help",        "list",
+    "man",         "json",         "quiet",      "version",         "predictions", "detections",
+    "save-inputs", "save-outputs", "completion", BNN_CHECK_OPTIONS, NULL};
 
 bnn_code bnn_plan_fail(const bnn_reader *r, const char *what) {
     return bnn_fail(r->err, BNN_ERR_FORMAT, "%s: %s%.*s%s%s", r->name, r->group ? "group '" : "",
