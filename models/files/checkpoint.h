@@ -28,6 +28,7 @@ bnn_code bnn_checkpoint_save(const char *path, const bnn_spec *spec, const bnn_p
 typedef struct bnn_spec_given {
     const char *arch, *algo; /* or NULL */
     const bnn_spec *samples; /* size, classes, mean, std, picture and name of a data set; or NULL */
+    int own_classes;         /* that set's files tell how many classes there are, so weights may */
 } bnn_spec_given;
 
 /* The spec a file describes; what it says wins over what is given (NULL: nothing can be). A phase

@@ -57,8 +57,7 @@ static int classes_in_file(const bnn_loaded *l) {
     const bnn_param *last = NULL;
     bnn_weights weights;
     char name[512];
-    if (!l->foreign || bnn_st_metadata(l->file, "classes") || l->spec.task->boxes ||
-        l->spec.task->real_target) {
+    if (bnn_st_metadata(l->file, "classes") || l->spec.task->boxes || l->spec.task->real_target) {
         return l->spec.classes;
     }
     for (size_t i = 0; i < l->params->count; i++) {
@@ -76,12 +75,12 @@ static int classes_in_file(const bnn_loaded *l) {
 }
 
 /* The network's parameters by name: counted, and for a checkpoint read. */
-static bnn_code open_params(bnn_loaded *l, bnn_error *err) {
+static bnn_code open_params(bnn_loaded *l, int own_classes, bnn_error *err) {
     bnn_code code = list_params(l, err);
     if (code != BNN_OK) {
         return code;
     }
-    const int classes = classes_in_file(l);
+    const int classes = l->foreign && own_classes ? classes_in_file(l) : l->spec.classes;
     if (classes != l->spec.classes) {
         l->spec.classes = classes;
         l->spec.class_names = "";
@@ -116,8 +115,11 @@ bnn_code bnn_loaded_from_file(const char *name, bnn_st_file *file, size_t file_b
                         "%s: neither a checkpoint nor a packed model of this program", name);
     }
     bnn_code code = bnn_spec_read(name, file, given, &l->spec, err);
-    return code != BNN_OK ? code
-                          : (kind == BNN_MODEL_PACKED ? count_constants : open_params)(l, err);
+    if (code != BNN_OK) {
+        return code;
+    }
+    return kind == BNN_MODEL_PACKED ? count_constants(l, err)
+                                    : open_params(l, given && given->own_classes, err);
 }
 
 bnn_code bnn_loaded_open(const char *path, const bnn_device *device, bnn_loaded *l,

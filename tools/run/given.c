@@ -21,8 +21,10 @@ bnn_code bnn_given_open(const bnn_given *given, const char *path, const bnn_devi
     if (info) {
         bnn_spec_of_info(&samples, info);
     }
-    bnn_spec_given names = {
-        .arch = given->arch, .algo = given->algo, .samples = info ? &samples : NULL};
+    bnn_spec_given names = {.arch = given->arch,
+                            .algo = given->algo,
+                            .samples = info ? &samples : NULL,
+                            .own_classes = info && !info->class_names};
     bnn_code code = bnn_loaded_open_as(path, &names, device, model, err);
     const bnn_spec *spec = &model->spec;
     if (code == BNN_OK && !(code = check(path, "arch", given->arch, spec->arch->name, err)) &&
