@@ -53,18 +53,17 @@ static bnn_code list_params(bnn_loaded *l, bnn_error *err) {
 
 /* How many classes another tool's file has a classifier for, the last layer with one row a class:
  * the data set that is given says only how many it usually has. */
-static int classes_in_file(const bnn_loaded *l) {
+static int classes_in_file(const bnn_loaded *l, int own_classes) {
     const bnn_param *last = NULL;
     bnn_weights weights;
     char name[512];
-    if (bnn_st_metadata(l->file, "classes") || l->spec.task->boxes || l->spec.task->real_target) {
-        return l->spec.classes;
-    }
     for (size_t i = 0; i < l->params->count; i++) {
         const bnn_param *p = l->params->list[i];
         last = p->ndim > 1 && p->shape[0] == l->spec.classes ? p : last;
     }
-    if (!last || bnn_weights_open(l->path, l->file, l->params, &weights, NULL) != BNN_OK) {
+    if (!l->foreign || !own_classes || bnn_st_metadata(l->file, "classes") || !last ||
+        l->spec.task->boxes || l->spec.task->real_target ||
+        bnn_weights_open(l->path, l->file, l->params, &weights, NULL) != BNN_OK) {
         return l->spec.classes;
     }
     snprintf(name, sizeof name, "%s%s", weights.prefix, last->name);
@@ -80,7 +79,7 @@ static bnn_code open_params(bnn_loaded *l, int own_classes, bnn_error *err) {
     if (code != BNN_OK) {
         return code;
     }
-    const int classes = l->foreign && own_classes ? classes_in_file(l) : l->spec.classes;
+    const int classes = classes_in_file(l, own_classes);
     if (classes != l->spec.classes) {
         l->spec.classes = classes;
         l->spec.class_names = "";

@@ -112,7 +112,8 @@ static const bnn_spec images = {.height = 8,
                                 .classes = 10,
                                 .std = {60, 60, 60},
                                 .dataset = "cifar10"};
-static const bnn_spec_given described = {.arch = "resnet20", .algo = "recu", .samples = &images};
+static const bnn_spec_given described = {
+    .arch = "resnet20", .algo = "recu", .samples = &images, .own_classes = 1};
 
 /* Whether it could be opened. */
 static int open_and_run(const uint8_t *data, size_t size, const bnn_spec_given *given) {
