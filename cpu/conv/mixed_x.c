@@ -8,9 +8,7 @@
 #include "cpu/conv/conv.h"
 
 #define COLUMNS 64 /* result pixels of a row at a time: their tables stay in L2 */
-#define LINE                                                                                       \
-    16 /* floats of a cache line; by one more, terms are not all in one set of the cache           \
-        */
+#define LINE 16    /* floats of a cache line */
 
 /* The result pixels of one phase: (out_y + i*stride, out_x + j*stride), i < gh, j < gw. Tap k of an
  * axis reads gy at i + off[k] and is the filter's tap tap[k]. */
@@ -38,8 +36,8 @@ typedef struct plan {
 
 /* What a thread works on: columns from x0 of some images. */
 typedef struct own {
-    /* [terms][slots][width][images][quads][table]; row y of gy is in slot y % slots. Images lie
-     * innermost, so that all of a result row's tables are equally far apart. */
+    /* [terms][slots][width][images][quads][table], of the images that there are; row y of gy is in
+     * slot y % slots. So all of a result row's tables are equally far apart. */
     float *tables;
     ptrdiff_t *delta; /* of a result row's runs */
     size_t group, image, images;
@@ -51,6 +49,11 @@ static size_t thread_layout(const plan *p, void *base, own *mine) {
     mine->tables = bnn_take(base, &used, p->all * sizeof(float));
     mine->delta = bnn_take(base, &used, (size_t)p->s.kh * (size_t)p->s.kw * sizeof(ptrdiff_t));
     return used;
+}
+
+/* Floats of a column's tables: of one pixel of each image. */
+static size_t column_of(const plan *p, const own *mine) {
+    return mine->images * p->pixel;
 }
 
 static int least(int a, int b) {
@@ -104,8 +107,8 @@ static plan lay_out(const bnn_device *device, const bnn_mixed *mixed, const bnn_
     p.slots = (size_t)least(p.hi_h - p.lo_h + 1, s->oh);
     p.width = (size_t)(p.cols + p.hi_w - p.lo_w);
     p.row = p.width * p.images * p.pixel;
-    p.term = p.slots * p.row + LINE;
-    /* Tiles read whole, whatever of them counts. */
+    p.term = p.slots * p.row + LINE; /* terms are not all in one set of the cache */
+    /* Tiles are read whole: rows that do not count, and quads, lie behind those that do. */
     p.all = mixed->terms * p.term + mixed->mr * p.pixel + mixed->filled * mixed->table;
     size_t words = (size_t)s->kh * (size_t)s->kw * bnn_ceil_div(p.quads, 8); /* or fewer */
     p.codes = bnn_take(ws, &p.used, p.groups * p.vectors * words * mixed->lanes * sizeof(uint32_t));
@@ -192,11 +195,15 @@ static void pack_codes(const bnn_mixed *mixed, const plan *p, const phase *g, co
             for (size_t o = 0; o < 4 * p->quads; o++) {
                 const uint64_t *row = w + (o * taps + tap) * words;
                 rows[filled++] = o < p->og ? bnn_bits_at(row, channel, n) : 0;
-                if (filled == 32 || (t + 1 == g->joined && o + 1 == 4 * p->quads)) {
+                if (filled == 32) {
                     mixed->codes(filled, rows, codes);
                     codes += mixed->lanes, filled = 0;
                 }
             }
+        }
+        if (filled > 0) {
+            mixed->codes(filled, rows, codes);
+            codes += mixed->lanes;
         }
     }
 }
@@ -211,7 +218,7 @@ static void seen_columns(const plan *p, const own *mine, int *x, int *from, int 
 static void clear_beside(const bnn_mixed *mixed, const plan *p, const own *mine) {
     int x, from, to;
     seen_columns(p, mine, &x, &from, &to);
-    size_t column = p->images * p->pixel;
+    size_t column = column_of(p, mine);
     for (size_t i = 0; i < mixed->terms * p->slots; i++) {
         float *tables = mine->tables + i / p->slots * p->term + i % p->slots * p->row;
         memset(tables, 0, (size_t)from * column * sizeof(float));
@@ -219,10 +226,10 @@ static void clear_beside(const bnn_mixed *mixed, const plan *p, const own *mine)
     }
 }
 
-/* The tables of n pixels of an image. */
+/* The tables of n pixels of an image, `step` apart. */
 static void build_pixels(const bnn_mixed *mixed, const plan *p, size_t n, const float *values,
-                         const float *factors, float *tables) {
-    size_t o = (size_t)p->s.o, step = p->images * p->pixel;
+                         const float *factors, float *tables, size_t step) {
+    size_t o = (size_t)p->s.o;
     if (mixed->pixels != NULL) {
         mixed->pixels(n, p->og, values, o, factors, tables, step, p->term);
         return;
@@ -239,20 +246,20 @@ static void build_pixels(const bnn_mixed *mixed, const plan *p, size_t n, const 
 /* The tables of row y of gy. */
 static void build(const bnn_mixed *mixed, const plan *p, const float *gy, int y, const own *mine) {
     const bnn_conv *s = &p->s;
-    size_t o = (size_t)s->o, first = mine->group * p->og;
+    size_t o = (size_t)s->o, first = mine->group * p->og, step = column_of(p, mine);
     int x, from, to;
     seen_columns(p, mine, &x, &from, &to);
     const float *factors = p->factors + mine->group * p->quads * 4;
     for (size_t i = 0; i < mine->images && from < to; i++) {
         float *tables = mine->tables + (size_t)y % p->slots * p->row;
-        tables += ((size_t)from * p->images + i) * p->pixel;
+        tables += (size_t)from * step + i * p->pixel;
         size_t row = ((mine->image + i) * (size_t)s->oh + (size_t)y) * (size_t)s->ow;
         const float *values = gy + (row + (size_t)(x + from)) * o + first;
         for (size_t k = 0; k < (size_t)(to - from) * o;
              k += LINE) { /* tables take a pixel's last */
             __builtin_prefetch(values + k);
         }
-        build_pixels(mixed, p, (size_t)(to - from), values, factors, tables);
+        build_pixels(mixed, p, (size_t)(to - from), values, factors, tables, step);
     }
 }
 
@@ -267,7 +274,7 @@ static void look_up(const bnn_mixed *mixed, const plan *p, const phase *g, int i
     size_t step = (size_t)(s->stride_w * s->c), picture = (size_t)s->h * (size_t)(s->w * s->c);
     size_t line = mine->image * (size_t)s->h + (size_t)(g->out_y + i * s->stride_h);
     size_t start = (size_t)(g->out_x + mine->x0 * s->stride_w) * (size_t)s->c + mine->group * p->cg;
-    const float *tables[BNN_MIX_ROWS], *from = mine->tables;
+    const float *tables[BNN_MIX_ROWS];
     float *out[BNN_MIX_ROWS], *to = gx + line * (size_t)(s->w * s->c) + start;
     bnn_mix m;
     m.taps = (size_t)(last_row - first_row) * g->runs, m.quads = g->joined * p->quads;
@@ -276,15 +283,16 @@ static void look_up(const bnn_mixed *mixed, const plan *p, const phase *g, int i
     for (size_t at = 0; at < pixels; at += mixed->mr) {
         m.rows = bnn_min_size(mixed->mr, pixels - at);
         for (size_t r = 0; r < mixed->mr; r++) {
-            tables[r] = from + image * p->pixel; /* also of rows that do not count */
-            if (r < m.rows) {
-                out[r] = to + image * picture;
-                for (size_t k = 0; k < p->cg; k += LINE) { /* the tile will be long */
-                    __builtin_prefetch(out[r] + k, 1);
-                }
+            tables[r] = mine->tables + (at + r) * p->pixel;
+            if (r >= m.rows) { /* does not count */
+                continue;
+            }
+            out[r] = to + image * picture;
+            for (size_t k = 0; k < p->cg; k += LINE) { /* the tile will be long */
+                __builtin_prefetch(out[r] + k, 1);
             }
             if (++image == mine->images) {
-                image = 0, from += p->images * p->pixel, to += step;
+                image = 0, to += step;
             }
         }
         for (size_t first = 0; first < p->vectors; first += m.vectors) {
@@ -337,7 +345,7 @@ static void result_row(const bnn_mixed *mixed, const plan *p, const phase *g, in
         size_t line = (size_t)(i + g->off_h[ky]) % p->slots * p->row;
         for (size_t run = 0; run < g->runs; run++) {
             size_t column = (size_t)(g->off_w[tap_column(g, run, 0)] - p->lo_w);
-            *delta++ = (ptrdiff_t)(line + column * p->images * p->pixel);
+            *delta++ = (ptrdiff_t)(line + column * column_of(p, mine));
         }
     }
     look_up(mixed, p, g, i, end, first, last, mine, gx, acc);
@@ -355,8 +363,9 @@ static void items(const bnn_mixed *mixed, const plan *p, const float *gy, size_t
         if (item == first || i == 0) {
             mine->group = item / rows / p->strips / blocks;
             mine->image = block * p->images;
-            mine->images = bnn_min_size(p->images, (size_t)s->n - mine->image);
-            if (item == first || mine->x0 != (int)strip * p->cols) {
+            size_t images = bnn_min_size(p->images, (size_t)s->n - mine->image);
+            if (images != mine->images || mine->x0 != (int)strip * p->cols) {
+                mine->images = images;
                 mine->x0 = (int)strip * p->cols;
                 clear_beside(mixed, p, mine);
             }
