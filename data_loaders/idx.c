@@ -121,10 +121,6 @@ static bnn_code fail_short(const reader *r, const char *name, uint64_t got, uint
                     (unsigned long long)expected);
 }
 
-static uint32_t big_endian(const unsigned char *p) {
-    return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
-}
-
 static bnn_code read_header(reader *r, const char *name, bnn_idx_kind kind, uint32_t *count,
                             bnn_error *err) {
     unsigned char header[16];
@@ -135,22 +131,22 @@ static bnn_code read_header(reader *r, const char *name, bnn_idx_kind kind, uint
     if (got < bytes) {
         return fail_short(r, name, got, bytes, err);
     }
-    if (big_endian(header) != magic) {
+    if (bnn_big_endian(header) != magic) {
         return bnn_fail(err, BNN_ERR_FORMAT,
                         "%s: begins with %u, an IDX file of %s begins with %u; is it another file "
                         "renamed?",
-                        name, big_endian(header), images ? "images" : "labels", magic);
+                        name, bnn_big_endian(header), images ? "images" : "labels", magic);
     }
-    *count = big_endian(header + 4);
+    *count = bnn_big_endian(header + 4);
     if (*count == 0) {
         return bnn_fail(err, BNN_ERR_FORMAT, "%s: holds no %s; download the file again", name,
                         images ? "images" : "labels");
     }
-    if (images &&
-        (big_endian(header + 8) != BNN_IDX_SIDE || big_endian(header + 12) != BNN_IDX_SIDE)) {
+    if (images && (bnn_big_endian(header + 8) != BNN_IDX_SIDE ||
+                   bnn_big_endian(header + 12) != BNN_IDX_SIDE)) {
         return bnn_fail(err, BNN_ERR_FORMAT,
                         "%s: images of %ux%u, expected %dx%d; only MNIST and its likes are read",
-                        name, big_endian(header + 8), big_endian(header + 12), BNN_IDX_SIDE,
+                        name, bnn_big_endian(header + 8), bnn_big_endian(header + 12), BNN_IDX_SIDE,
                         BNN_IDX_SIDE);
     }
     return BNN_OK;

@@ -14,6 +14,11 @@
 
 #define BNN_DATA_PATH_MAX 4096
 
+/* Four bytes, the most significant first. */
+static inline uint32_t bnn_big_endian(const unsigned char *p) {
+    return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
+}
+
 /* The rows of the table. */
 extern const bnn_dataset_info bnn_dataset_fashion_mnist;
 extern const bnn_dataset_info bnn_dataset_cifar10;

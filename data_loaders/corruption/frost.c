@@ -4,9 +4,9 @@
 #include <png.h>
 #include <stdlib.h>
 #include <string.h>
-#include <zlib.h>
 
 #include "data_loaders/corruption/internal.h"
+#include "data_loaders/image/png.h"
 #include "data_loaders/internal.h"
 #include "engine/base/file.h"
 
@@ -18,34 +18,12 @@
 static const char *const files[BNN_FROST_TEXTURES] = {"frost1.png", "frost2.png", "frost3.png",
                                                       "frost4.jpg", "frost5.jpg"};
 
-static uint32_t big_endian(const unsigned char *p) {
-    return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
-}
-
-/* All chunks of a PNG file (length, name, data, checksum) are there, up to its end chunk, and are
- * what was written: libpng looks only at those it needs. */
-static int png_is_whole(const bnn_map *map) {
-    const unsigned char *p = map->data + 8, *end = map->data + map->size;
-    while (end - p >= 12) {
-        const size_t length = big_endian(p);
-        if (length > (size_t)(end - p) - 12 ||
-            crc32_z(0, p + 4, 4 + length) != big_endian(p + 8 + length)) {
-            return 0;
-        }
-        if (memcmp(p + 4, "IEND", 4) == 0) {
-            return 1;
-        }
-        p += 12 + length;
-    }
-    return 0;
-}
-
 /* An alpha channel is dropped, not blended: so are the published images made. */
 static bnn_code decode_png(const char *path, const bnn_map *map, bnn_texture *out, bnn_error *err) {
     png_image image;
     memset(&image, 0, sizeof image);
     image.version = PNG_IMAGE_VERSION;
-    if (!png_is_whole(map)) {
+    if (bnn_png_check(map->data, map->size) != BNN_PNG_WHOLE) { /* libpng sees only what it needs */
         return bnn_fail(err, BNN_ERR_FORMAT,
                         "%s: no PNG image that can be read (it is cut off or damaged); copy it "
                         "again",

@@ -7,9 +7,9 @@
 #include <string.h>
 
 #include <stb_image.h>
-#include <zlib.h>
 
 #include "data_loaders/image/image.h"
+#include "data_loaders/image/png.h"
 
 typedef struct decoded {
     const unsigned char *data; /* [height,width,4] */
@@ -165,43 +165,6 @@ static int has_huge_number(const unsigned char *bytes, size_t size) {
     return 0;
 }
 
-static uint32_t big_endian(const unsigned char *bytes) {
-    return (uint32_t)bytes[0] << 24 | (uint32_t)bytes[1] << 16 | (uint32_t)bytes[2] << 8 | bytes[3];
-}
-
-/* What fuzzers change would not get any further. */
-#ifdef FUZZING_BUILD_MODE_UNSAFE_FOR_PRODUCTION
-enum { FUZZED = 1 };
-#else
-enum { FUZZED = 0 };
-#endif
-
-/* Does a chunk that pixels depend on differ from its checksum, which stb_image does not look at? Of
- * a file that ends early the rest is not looked at. */
-static int is_damaged_png(const unsigned char *bytes, size_t size) {
-    enum {
-        SIGNATURE = 8,
-        AROUND = 12,
-        NEEDED = 0x20
-    }; /* length, type and checksum; a type's bit */
-    if (size < SIGNATURE || memcmp(bytes, "\x89PNG\r\n\x1a\n", SIGNATURE) != 0) {
-        return 0;
-    }
-    for (size_t at = SIGNATURE; size - at >= AROUND;) {
-        const unsigned char *type = bytes + at + 4;
-        const size_t length = big_endian(bytes + at);
-        if (length > size - at - AROUND) {
-            break;
-        }
-        if (!(type[0] & NEEDED) && !FUZZED &&
-            crc32(0, type, (uInt)length + 4) != big_endian(type + 4 + length)) {
-            return 1;
-        }
-        at += length + AROUND;
-    }
-    return 0;
-}
-
 bnn_code bnn_image_file_size(const char *name, const unsigned char *bytes, size_t size, int *height,
                              int *width, bnn_error *err) {
     int channels;
@@ -241,7 +204,7 @@ bnn_code bnn_image_file_decode(const char *name, const unsigned char *bytes, siz
     if (code != BNN_OK) {
         return code;
     }
-    if (is_damaged_png(bytes, size)) {
+    if (bnn_png_check(bytes, size) == BNN_PNG_DAMAGED) {
         return bnn_fail(err, BNN_ERR_FORMAT,
                         "%s: the image is damaged (its checksum is another); copy it again", name);
     }

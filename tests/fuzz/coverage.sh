@@ -21,7 +21,7 @@ engine/io/torch_state.c !
 engine/io/torch_tensors.c !
 engine/io/zip.c !
 engine/io/npy.c !bnn_npy_open
-data_loaders/idx.c bnn_idx_.*|parse_reader|reader_.*|read_.*|inflate_some|chunk_of|fail_short|big_endian|check_labels
+data_loaders/idx.c bnn_idx_.*|parse_reader|reader_.*|read_.*|inflate_some|chunk_of|fail_short|check_labels
 data_loaders/cifar10.c bnn_cifar10_parse|bnn_cifar10_image
 data_loaders/cifar10c.c check_array|copy_labels|read_integer|open_array|open_labels
 data_loaders/audio/wav.c !bnn_sound_free
