@@ -8,10 +8,65 @@ static size_t boxes_workspace(const bnn_stream *, size_t items, size_t) {
     return IMAGE_TEAMS * list_bytes(items);
 }
 
-static void anchors(const bnn_stream *stream, const bnn_anchors *of, float *box) {
+/* ---- what is seen of an image ---- */
+
+struct frames {
+    static constexpr int THREADS = IMAGE_THREADS;
+    struct shared {
+        size_t height[THREADS], width[THREADS];
+    };
+    size_t h, w, c;
+    const float *x;
+    float *frame;
+
+    BNN_INSIDE void operator()(team<THREADS> t, shared &m, size_t image) const {
+        const size_t row = w * c;
+        const float *own = x + image * h * row;
+        t.each([&](int thread) {
+            size_t height = 0, width = 0;
+            for (size_t i = (size_t)thread; i < h * row; i += THREADS) {
+                if (own[i] != 0.0f) {
+                    const size_t column = i % row / c + 1;
+                    height = i / row + 1;
+                    width = column > width ? column : width;
+                }
+            }
+            m.height[thread] = height;
+            m.width[thread] = width;
+        });
+        t.each([&](int thread) {
+            size_t height = 0, width = 0;
+            for (int i = 0; thread == 0 && i < THREADS; i++) {
+                height = m.height[i] > height ? m.height[i] : height;
+                width = m.width[i] > width ? m.width[i] : width;
+            }
+            if (thread == 0) {
+                frame[2 * image] = (float)(height > 0 ? height : h);
+                frame[2 * image + 1] = (float)(height > 0 ? width : w);
+            }
+        });
+    }
+};
+
+static void find_frame(const bnn_stream *stream, size_t n, size_t h, size_t w, size_t c,
+                       const float *x, float *frame) {
+    teams(stream, n, frames{h, w, c, x, frame});
+}
+
+/* ---- where anchors stand ---- */
+
+static void anchors(const bnn_stream *stream, const bnn_anchors *of, size_t n, const float *frame,
+                    float *box) {
     const bnn_anchors a = *of;
-    each(stream, (size_t)a.h * (size_t)a.w * (size_t)a.count,
-         [=] BNN_EACH(size_t i) { bnn_anchor_box(&a, i, box + 4 * i); });
+    const size_t count = (size_t)a.h * (size_t)a.w * (size_t)a.count;
+    if (frame == NULL) {
+        each(stream, count, [=] BNN_EACH(size_t i) { bnn_anchor_box(&a, i, box + 4 * i); });
+        return;
+    }
+    each(stream, n * count, [=] BNN_EACH(size_t i) {
+        const size_t image = i / count;
+        bnn_anchor_roi(&a, image, i % count, frame + 2 * image, box + 5 * i);
+    });
 }
 
 /* ---- a box by another ---- */
@@ -44,17 +99,20 @@ static void box_targets(const bnn_stream *stream, const bnn_boxes *of, const bnn
 
 static void decode_boxes(const bnn_stream *stream, const bnn_boxes *of, size_t per_box,
                          const float *delta, const float *std, float height, float width,
-                         float *box) {
+                         const float *frame, float *box) {
     const bnn_boxes boxes = *of;
     const deviations d = deviations_of(std);
     each_row(stream, boxes.n * boxes.count, per_box, [=] BNN_EACH(size_t i, size_t j) {
-        const float *from = bnn_box_at(&boxes, i / boxes.count, i % boxes.count);
+        const size_t image = i / boxes.count;
+        const float *from = bnn_box_at(&boxes, image, i % boxes.count);
+        const double h = (double)(frame == NULL ? height : frame[2 * image]);
+        const double w = (double)(frame == NULL ? width : frame[2 * image + 1]);
         size_t at = 4 * (i * per_box + j);
         for (size_t k = 0; from == NULL && k < 4; k++) {
             box[at + k] = NAN;
         }
         if (from != NULL) {
-            bnn_decode_box(from, delta + at, d.std, (double)height, (double)width, box + at);
+            bnn_decode_box(from, delta + at, d.std, h, w, box + at);
         }
     });
 }
@@ -148,7 +206,7 @@ struct suppress {
 
     /* The best of each level, one behind the other, and these in order; how many. */
     BNN_INSIDE size_t best_of_levels(image_team t, gather_memory &m, const float *of_image,
-                                     bnn_item *item) const {
+                                     const float *boxes, bnn_item *item) const {
         size_t count = 0, row = 0;
         for (int l = 0; l < BNN_LEVELS_MOST && s.level[l] > 0; l++) {
             bnn_item *level = item + count;
@@ -156,7 +214,9 @@ struct suppress {
             size_t n = gather(
                 t, m, s.level[l] * s.classes,
                 [&](size_t i) {
-                    return from[i / s.classes * s.columns + i % s.classes] > s.score; /* no NaN */
+                    const int32_t number = (int32_t)(row * s.classes + i);
+                    return from[i / s.classes * s.columns + i % s.classes] > s.score && /* no NaN */
+                           bnn_is_there(bnn_box_of_pair(&s, boxes, number));
                 },
                 [&](size_t k, size_t i) {
                     level[k].score = (double)from[i / s.classes * s.columns + i % s.classes];
@@ -185,7 +245,8 @@ struct suppress {
         const float *boxes = box + 4 * image * s.rows * (s.by_class ? s.classes : 1);
         float *to = result + image * s.keep * columns;
         int32_t *kept = index + image * s.keep;
-        size_t n = best_of_levels(t, m.gather, score + image * s.rows * s.columns, list), count = 0;
+        const float *scores = score + image * s.rows * s.columns;
+        size_t n = best_of_levels(t, m.gather, scores, boxes, list), count = 0;
         for (size_t first = 0; first < n && count < s.keep; first += IMAGE_THREADS) {
             const bnn_item *item = list + first;
             const int many = n - first < IMAGE_THREADS ? (int)(n - first) : (int)IMAGE_THREADS;
@@ -232,6 +293,7 @@ static void nms(const bnn_stream *stream, const bnn_nms *s, const float *score, 
 
 void bnn_cuda_boxes(bnn_kernels *k) {
     k->boxes_workspace = boxes_workspace;
+    k->frame = find_frame;
     k->anchors = anchors;
     k->box_targets = box_targets;
     k->decode_boxes = decode_boxes;

@@ -54,6 +54,14 @@ static inline void bnn_anchor_box(const bnn_anchors *a, size_t i, float *box) {
     box[3] = (float)(y + half_h);
 }
 
+/* The anchor as a roi of an image, of which frame[2] is seen. */
+static inline void bnn_anchor_roi(const bnn_anchors *a, size_t image, size_t i, const float *frame,
+                                  float *roi) {
+    bnn_anchor_box(a, i, roi + 1);
+    double y = 0.5 * ((double)roi[2] + (double)roi[4]), x = 0.5 * ((double)roi[1] + (double)roi[3]);
+    roi[0] = y < (double)frame[0] && x < (double)frame[1] ? (float)image : -1.0f;
+}
+
 /* ---- a box by another (kernels.h: box_targets, decode_boxes) ---- */
 
 typedef struct bnn_placed {
@@ -118,6 +126,11 @@ static inline double bnn_background_loss(int background, const float *logits) {
     }
     double loss = most + log(sum) - (double)logits[background];
     return isnan(loss) ? (double)INFINITY : loss; /* whoever reads it learns that it broke */
+}
+
+/* Is there one? Deltas of nothing become NAN. */
+static inline int bnn_is_there(const float *b) {
+    return !isnan(b[0]);
 }
 
 /* Can this box be kept? */

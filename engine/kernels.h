@@ -167,7 +167,8 @@ typedef enum bnn_box_count { BNN_COUNT_POSITIVE, BNN_COUNT_BOTH, BNN_COUNT_ALL }
 /* Greedy suppression of [n][rows] boxes, for each of `classes`, whose scores are the first of
  * `columns` values a row. Of those above `score` each of the levels, so many rows one behind the
  * other, gives the best `most`; what overlaps a better one of its class by more than `overlap` is
- * suppressed, and the best `keep` stay. Equals by number, row * classes + class. */
+ * suppressed, and the best `keep` stay. Equals by number, row * classes + class. A box of NAN is
+ * none, and takes no place among the best. */
 #define BNN_LEVELS_MOST 8
 typedef struct bnn_nms {
     size_t n, rows, classes, columns;
@@ -582,7 +583,14 @@ typedef struct bnn_kernels {
     void (*objectness_backward)(const bnn_stream *stream, size_t n, const float *x,
                                 const int32_t *label, const float *divisor, const float *gloss,
                                 float *gx, int acc);
-    void (*anchors)(const bnn_stream *stream, const bnn_anchors *anchors, float *box);
+    /* frame[n][2]: height and width of what is seen of images [n][h][w][c], up to the last row and
+     * column in which a value is not 0; of an image of zeros all. */
+    void (*frame)(const bnn_stream *stream, size_t n, size_t h, size_t w, size_t c, const float *x,
+                  float *frame);
+    /* box[h][w][count][4] for all images; with `frame`, box[n][h][w][count][5] as of bnn_boxes,
+     * none where the middle is beyond the image's frame[n][2]. */
+    void (*anchors)(const bnn_stream *stream, const bnn_anchors *anchors, size_t n,
+                    const float *frame, float *box);
     /* Where an image has so many items that are put in order, of which `keep` stay. */
     size_t (*boxes_workspace)(const bnn_stream *stream, size_t items, size_t keep);
     /* assigned[n][count] = 1 + the truth's number, 0: nobody, -1: neither. items: the truths. */
@@ -602,10 +610,11 @@ typedef struct bnn_kernels {
     void (*box_targets)(const bnn_stream *stream, const bnn_boxes *boxes, const bnn_sought *truth,
                         const int32_t *assigned, const float *std, float *target);
     /* box[n][count][per_box][4]: back again, of deltas of this form, |ln| of sizes at most
-     * ln(1000 / 16), cut off at the image unless it has no size; NAN where there is no box. */
+     * ln(1000 / 16), cut off at the image's frame[n][2], or without it at height and width unless
+     * they are 0; NAN where there is no box. */
     void (*decode_boxes)(const bnn_stream *stream, const bnn_boxes *boxes, size_t per_box,
                          const float *delta, const float *std, float height, float width,
-                         float *box);
+                         const float *frame, float *box);
     /* label[n][count] = the truth's class, or 0 where truth is NULL; background where it is
      * nobody's; -1 for neither. */
     void (*box_labels)(const bnn_stream *stream, size_t n, size_t count, const bnn_sought *truth,

@@ -154,9 +154,12 @@ bnn_t bnn_op_attention(bnn_graph *g, bnn_t q, bnn_t k, bnn_t v, bnn_t mask, int 
 bnn_t bnn_op_l2_norm(bnn_graph *g, bnn_t x, bnn_t weight, float eps);
 /* Of each row of x [N,H,W,C], plus mask [N,1,1,C], which gets no gradient, or BNN_NONE. */
 bnn_t bnn_op_softmax(bnn_graph *g, bnn_t x, bnn_t mask);
-/* Anchors of a map [N,H,W,C]: the same for all images, [1,1,1,H*W*count*4]. h and w of `anchors`
- * are not read. */
-bnn_t bnn_op_anchors(bnn_graph *g, bnn_t map, const bnn_anchors *anchors);
+/* Frames [N,1,1,2] of images [N,H,W,C]: height and width up to where there is nothing but zeros. */
+bnn_t bnn_op_frame(bnn_graph *g, bnn_t x);
+/* Anchors of a map [N,H,W,C]: the same for all images, [1,1,1,H*W*count*4]; with the images' frames
+ * (or BNN_NONE) rois [N,1,H*W*count,5], none where the middle is beyond. h and w of `anchors` are
+ * not read. */
+bnn_t bnn_op_anchors(bnn_graph *g, bnn_t map, bnn_t frame, const bnn_anchors *anchors);
 /* Boxes are anchors, or rois [N,1,P,5]: image, or -1 for none, and box. Truths are what a data set
  * gives: boxes [N,1,M,4], I32 class [N,1,M,1] (-1: none), I32 ignore [N,1,M,1] or BNN_NONE. Of
  * which truth a box is, I32 [N,1,P,1]: 1 + its number, 0 for the background, -1 for neither. */
@@ -177,9 +180,10 @@ bnn_t bnn_op_box_labels(bnn_graph *g, bnn_t assigned, bnn_t truth, bnn_t class, 
 bnn_t bnn_op_box_count(bnn_graph *g, bnn_t label, int background, bnn_box_count rule);
 /* Labels of which the easy ones of the background, the last class, are -1. */
 bnn_t bnn_op_hard_negatives(bnn_graph *g, bnn_t logits, bnn_t label, int ratio);
-/* delta [N,1,P,4k] to boxes of the same shape, cut off at the image unless height is 0. */
+/* delta [N,1,P,4k] to boxes of the same shape, cut off at the image's frame, or where that is
+ * BNN_NONE at height and width unless they are 0. */
 bnn_t bnn_op_decode_boxes(bnn_graph *g, bnn_t delta, bnn_t boxes, const float std[4], int height,
-                          int width);
+                          int width, bnn_t frame);
 /* Of scores [N,1,P,classes], with `background` of one class more, and boxes [N,1,P,4] or
  * [N,1,P,4 classes], those that stay: [N,1,keep,6], or rois [N,1,keep,5]. Of `nms` levels (none:
  * all is one), most, keep, score, overlap, sized and rois are read. */
@@ -281,6 +285,7 @@ void bnn_conv_prepare_filters(const bnn_graph *g);
     X(attention)                                                                                   \
     X(l2_norm)                                                                                     \
     X(softmax)                                                                                     \
+    X(frame)                                                                                       \
     X(anchors)                                                                                     \
     X(assign)                                                                                      \
     X(sample)                                                                                      \

@@ -5,12 +5,71 @@
 
 #include "cpu/detect/detect.h"
 
-void bnn_anchor_boxes(const bnn_stream *stream, const bnn_anchors *a, float *box) {
-    (void)stream;
-    for (size_t i = 0; i < (size_t)a->h * (size_t)a->w * (size_t)a->count; i++) {
-        bnn_anchor_box(a, i, box + 4 * i);
+/* ---- what is seen of an image ---- */
+
+typedef struct frame_job {
+    size_t h, w, c;
+    const float *x;
+    float *frame;
+} frame_job;
+
+/* How many of x's values are left when those that are 0 are taken off its end. */
+static size_t without_zeros(const float *x, size_t count) {
+    while (count > 0 && x[count - 1] == 0.0f) {
+        count--;
+    }
+    return count;
+}
+
+static void frame_of_image(void *context, size_t image, int worker) {
+    const frame_job *j = context;
+    const size_t row = j->w * j->c;
+    const float *x = j->x + image * j->h * row;
+    const size_t height = (without_zeros(x, j->h * row) + row - 1) / row;
+    size_t values = 0;
+    (void)worker;
+    for (size_t y = 0; y < height; y++) {
+        values += without_zeros(x + y * row + values, row - values);
+    }
+    j->frame[2 * image] = (float)(height > 0 ? height : j->h);
+    j->frame[2 * image + 1] = (float)(height > 0 ? (values + j->c - 1) / j->c : j->w);
+}
+
+void bnn_find_frame(const bnn_stream *stream, size_t n, size_t h, size_t w, size_t c,
+                    const float *x, float *frame) {
+    frame_job job = {h, w, c, x, frame};
+    bnn_for_each(stream, n, frame_of_image, &job);
+}
+
+/* ---- where anchors stand ---- */
+
+typedef struct anchors_job {
+    const bnn_anchors *anchors;
+    const float *frame;
+    float *box;
+} anchors_job;
+
+static void anchors_of_image(void *context, size_t image, int worker) {
+    const anchors_job *j = context;
+    const bnn_anchors *a = j->anchors;
+    const size_t count = (size_t)a->h * (size_t)a->w * (size_t)a->count;
+    (void)worker;
+    for (size_t i = 0; i < count; i++) {
+        if (j->frame == NULL) {
+            bnn_anchor_box(a, i, j->box + 4 * i);
+        } else {
+            bnn_anchor_roi(a, image, i, j->frame + 2 * image, j->box + 5 * (image * count + i));
+        }
     }
 }
+
+void bnn_anchor_boxes(const bnn_stream *stream, const bnn_anchors *a, size_t n, const float *frame,
+                      float *box) {
+    anchors_job job = {a, frame, box};
+    bnn_for_each(stream, frame == NULL ? 1 : n, anchors_of_image, &job);
+}
+
+/* ---- a box by another ---- */
 
 void bnn_box_targets(const bnn_stream *stream, const bnn_boxes *boxes, const bnn_sought *truth,
                      const int32_t *assigned, const float *std, float *target) {
@@ -31,12 +90,15 @@ typedef struct decode_job {
     size_t per_box;
     const float *delta, *std;
     double height, width;
+    const float *frame;
     float *box;
 } decode_job;
 
 static void decode_image(void *context, size_t image, int worker) {
     const decode_job *j = context;
     size_t values = j->boxes->count * j->per_box;
+    double height = j->frame == NULL ? j->height : (double)j->frame[2 * image];
+    double width = j->frame == NULL ? j->width : (double)j->frame[2 * image + 1];
     (void)worker;
     for (size_t i = 0; i < values; i++) {
         const float *from = bnn_box_at(j->boxes, image, i / j->per_box);
@@ -45,14 +107,15 @@ static void decode_image(void *context, size_t image, int worker) {
             j->box[at + (size_t)k] = NAN;
         }
         if (from != NULL) {
-            bnn_decode_box(from, j->delta + at, j->std, j->height, j->width, j->box + at);
+            bnn_decode_box(from, j->delta + at, j->std, height, width, j->box + at);
         }
     }
 }
 
 void bnn_decode_boxes(const bnn_stream *stream, const bnn_boxes *boxes, size_t per_box,
-                      const float *delta, const float *std, float height, float width, float *box) {
-    decode_job job = {boxes, per_box, delta, std, (double)height, (double)width, box};
+                      const float *delta, const float *std, float height, float width,
+                      const float *frame, float *box) {
+    decode_job job = {boxes, per_box, delta, std, (double)height, (double)width, frame, box};
     bnn_for_each(stream, boxes->n, decode_image, &job);
 }
 

@@ -11,7 +11,8 @@ typedef struct nms_job {
 } nms_job;
 
 /* The best of each level, one behind the other in `item`; how many. */
-static size_t best_of_levels(const bnn_nms *s, const float *score, bnn_item *item) {
+static size_t best_of_levels(const bnn_nms *s, const float *score, const float *box,
+                             bnn_item *item) {
     size_t count = 0, row = 0;
     for (int l = 0; l < BNN_LEVELS_MOST && s->level[l] > 0; l++) {
         bnn_item *level = item + count;
@@ -19,8 +20,10 @@ static size_t best_of_levels(const bnn_nms *s, const float *score, bnn_item *ite
         for (size_t end = row + s->level[l]; row < end; row++) {
             for (size_t c = 0; c < s->classes; c++) {
                 double v = (double)score[row * s->columns + c];
-                if (v > (double)s->score) { /* no NaN */
-                    level[n++] = (bnn_item){v, (int32_t)(row * s->classes + c)};
+                int32_t number = (int32_t)(row * s->classes + c);
+                if (v > (double)s->score && /* no NaN */
+                    bnn_is_there(bnn_box_of_pair(s, box, number))) {
+                    level[n++] = (bnn_item){v, number};
                 }
             }
         }
@@ -49,7 +52,8 @@ static void suppress_image(void *context, size_t image, int worker) {
     const float *box = j->box + 4 * image * boxes;
     float *result = j->result + image * s->keep * columns;
     int32_t *index = j->index + image * s->keep;
-    size_t n = best_of_levels(s, j->score + image * s->rows * s->columns, scratch.item), count = 0;
+    const float *score = j->score + image * s->rows * s->columns;
+    size_t n = best_of_levels(s, score, box, scratch.item), count = 0;
     for (size_t i = 0; i < n && count < s->keep; i++) {
         const int32_t number = scratch.item[i].index;
         const float *own = bnn_box_of_pair(s, box, number);

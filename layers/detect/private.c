@@ -19,6 +19,15 @@ int bnn_check_boxes(bnn_graph *g, const bnn_node *node, bnn_t boxes, int n) {
                BNN_OK;
 }
 
+int bnn_check_frame(bnn_graph *g, const bnn_node *node, bnn_t frame, int n) {
+    if (frame < 0 || bnn_shape_equal(bnn_shape_of(g, frame), (bnn_shape){n, 1, 1, 2})) {
+        return 1;
+    }
+    bnn_shape s = bnn_shape_of(g, frame);
+    return bnn_node_fail(g, node, "frames [%d,%d,%d,%d] of %d images", s.n, s.h, s.w, s.c, n) ==
+           BNN_OK;
+}
+
 bnn_sought bnn_sought_tensors(const bnn_graph *g, bnn_t box, bnn_t class, bnn_t ignore) {
     return (bnn_sought){.box = bnn_f32(g, box),
                         .label = bnn_i32(g, class),

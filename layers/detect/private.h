@@ -10,6 +10,9 @@ bnn_boxes bnn_boxes_of(const bnn_graph *g, bnn_t boxes, int n);
 /* 0, and the graph's error, where the tensor is neither. */
 int bnn_check_boxes(bnn_graph *g, const bnn_node *node, bnn_t boxes, int n);
 
+/* Frames [n,1,1,2] of the images, or BNN_NONE. */
+int bnn_check_frame(bnn_graph *g, const bnn_node *node, bnn_t frame, int n);
+
 bnn_sought bnn_sought_tensors(const bnn_graph *g, bnn_t box, bnn_t class, bnn_t ignore);
 int bnn_check_sought(bnn_graph *g, const bnn_node *node, bnn_t box, bnn_t class, bnn_t ignore);
 

@@ -44,7 +44,8 @@ static json_t *suppression(const bnn_nms *nms) {
     return object;
 }
 
-static json_t *describe(const bnn_graph *g, const bnn_heads *s, json_t *anchors) {
+static json_t *describe(const bnn_export_request *request, const bnn_heads *s, json_t *anchors) {
+    const bnn_graph *g = request->network->graph;
     const bnn_nms_attr *nms = s->nms->attr;
     const bnn_shape logits = bnn_shape_of(g, s->output[0]);
     const bnn_shape deltas = bnn_shape_of(g, s->output[1]);
@@ -53,11 +54,11 @@ static json_t *describe(const bnn_graph *g, const bnn_heads *s, json_t *anchors)
         const char field[] = {'s', 't', 'd', (char)('0' + i), '\0'};
         json_array_append_new(std, json_real((double)bnn_translation_float(s->decode, field)));
     }
-    json_t *object = json_pack(
-        "{s:[i, i], s:[i, i], s:s, s:o, s:o, s:[i, i], s:o}", bnn_head_names[0], logits.w, logits.c,
-        bnn_head_names[1], deltas.w, deltas.c, "score", s->softmax ? "softmax" : "sigmoid",
-        "anchors", anchors, "std", std, "image", bnn_translation_int(s->decode, "height"),
-        bnn_translation_int(s->decode, "width"), "nms", suppression(&nms->nms));
+    json_t *object =
+        json_pack("{s:[i, i], s:[i, i], s:s, s:o, s:o, s:[i, i], s:o}", bnn_head_names[0], logits.w,
+                  logits.c, bnn_head_names[1], deltas.w, deltas.c, "score",
+                  s->softmax ? "softmax" : "sigmoid", "anchors", anchors, "std", std, "image",
+                  request->spec->height, request->spec->width, "nms", suppression(&nms->nms));
     if (nms->background) {
         json_object_set_new(object, "background", json_integer(logits.c - 1));
     }
@@ -80,7 +81,7 @@ bnn_code bnn_heads_write(const bnn_translation *t, const bnn_export_format *form
     }
     const char *text = bnn_translation_description(t);
     json_t *root = text ? json_loads(text, 0, NULL) : NULL;
-    json_t *heads = describe(g, &s, anchors);
+    json_t *heads = describe(t->request, &s, anchors);
     const int failed = !root || !heads || json_object_set_new(root, "heads", heads) != 0;
     char *json = failed ? NULL : json_dumps(root, JSON_INDENT(1) | JSON_REAL_PRECISION(9));
     code =

@@ -31,7 +31,7 @@ bnn_t bnn_ssd_detections(bnn_graph *g, bnn_t logits, bnn_t deltas, bnn_t anchors
     for (int i = 0; i < BNN_LEVELS_MOST; i++) {
         attr.nms.level[i] = level[i];
     }
-    bnn_t boxes = bnn_op_decode_boxes(g, deltas, anchors, bnn_box_std, height, width);
+    bnn_t boxes = bnn_op_decode_boxes(g, deltas, anchors, bnn_box_std, height, width, BNN_NONE);
     return bnn_op_nms(g, bnn_op_softmax(g, logits, BNN_NONE), boxes, &attr);
 }
 
@@ -47,23 +47,22 @@ bnn_anchors bnn_rpn_anchors(void) {
     return a;
 }
 
-bnn_t bnn_rpn_proposals(bnn_graph *g, bnn_t score, bnn_t deltas, bnn_t anchors, size_t most,
-                        size_t keep, int height, int width) {
+bnn_t bnn_rpn_proposals(bnn_graph *g, bnn_t score, bnn_t deltas, bnn_t anchors, bnn_t frame,
+                        size_t most, size_t keep) {
     const bnn_nms_attr attr = {.nms = {.most = most,
                                        .keep = keep,
                                        .score = -INFINITY,
                                        .overlap = 0.7f,
                                        .sized = 1,
                                        .rois = 1}};
-    bnn_t boxes = bnn_op_decode_boxes(g, deltas, anchors, bnn_rpn_std, height, width);
+    bnn_t boxes = bnn_op_decode_boxes(g, deltas, anchors, bnn_rpn_std, 0, 0, frame);
     return bnn_op_nms(g, score, boxes, &attr);
 }
 
-bnn_t bnn_rcnn_detections(bnn_graph *g, bnn_t logits, bnn_t deltas, bnn_t rois, int height,
-                          int width) {
+bnn_t bnn_rcnn_detections(bnn_graph *g, bnn_t logits, bnn_t deltas, bnn_t rois, bnn_t frame) {
     const bnn_nms_attr attr = {
         .nms = {.most = BNN_MAX_DIM, .keep = 100, .score = 0.02f, .overlap = 0.5f},
         .background = 1};
-    bnn_t boxes = bnn_op_decode_boxes(g, deltas, rois, bnn_box_std, height, width);
+    bnn_t boxes = bnn_op_decode_boxes(g, deltas, rois, bnn_box_std, 0, 0, frame);
     return bnn_op_nms(g, bnn_op_softmax(g, logits, BNN_NONE), boxes, &attr);
 }

@@ -19,13 +19,12 @@ bnn_t bnn_ssd_detections(bnn_graph *g, bnn_t logits, bnn_t deltas, bnn_t anchors
 /* ---- Faster R-CNN on a map of stride 16 (Ren et al., NIPS 2015) ---- */
 #define BNN_RCNN_STRIDE 16
 bnn_anchors bnn_rpn_anchors(void);
-/* Rois [N,1,keep,5] from scores [N,1,P,1] before the sigmoid and deltas [N,1,P,4]: the best `most`,
- * of which `keep` stay. */
-bnn_t bnn_rpn_proposals(bnn_graph *g, bnn_t score, bnn_t deltas, bnn_t anchors, size_t most,
-                        size_t keep, int height, int width);
+/* Rois [N,1,keep,5] from scores [N,1,P,1] before the sigmoid and deltas [N,1,P,4], within frames
+ * [N,1,1,2]: the best `most`, of which `keep` stay. */
+bnn_t bnn_rpn_proposals(bnn_graph *g, bnn_t score, bnn_t deltas, bnn_t anchors, bnn_t frame,
+                        size_t most, size_t keep);
 /* From logits [N,1,R,classes + 1], the background last, and deltas [N,1,R,4 classes]. */
-bnn_t bnn_rcnn_detections(bnn_graph *g, bnn_t logits, bnn_t deltas, bnn_t rois, int height,
-                          int width);
+bnn_t bnn_rcnn_detections(bnn_graph *g, bnn_t logits, bnn_t deltas, bnn_t rois, bnn_t frame);
 
 /* What is in regions of a map [N,h,w,C], rois [N,1,R,5]: logits [N,1,R,classes + 1], and *deltas
  * [N,1,R,4 classes]. */
@@ -33,11 +32,12 @@ bnn_t bnn_faster_rcnn_head(const bnn_build *b, const struct bnn_arch *arch, bnn_
                            int classes, bnn_t *deltas);
 
 /* bnn_output.part of detectors: logits and deltas of their (first) stage, its anchors; of two
- * stages, logits of one value, the map, and what is proposed. */
+ * stages, logits of one value, the images' frames, the map, and what is proposed. */
 enum {
     BNN_PART_LOGITS,
     BNN_PART_DELTAS,
     BNN_PART_ANCHORS,
+    BNN_PART_FRAME,
     BNN_PART_MAP,
     BNN_PART_ROIS,
     BNN_PART_ROI_LOGITS,

@@ -48,7 +48,7 @@ static bnn_t by_anchor(bnn_graph *g, bnn_t x, int columns) {
     return bnn_op_reshape(g, x, (bnn_shape){s.n, 1, s.h * s.w * (s.c / columns), columns});
 }
 
-static void propose(const bnn_build *b, const bnn_arch *arch, bnn_output *output, bnn_shape image) {
+static void propose(const bnn_build *b, const bnn_arch *arch, bnn_output *output) {
     bnn_graph *g = b->graph;
     const bnn_anchors anchors = bnn_rpn_anchors();
     const int training = bnn_graph_training(g);
@@ -57,14 +57,14 @@ static void propose(const bnn_build *b, const bnn_arch *arch, bnn_output *output
     bnn_t x = small_conv(b, "rpn_head.rpn_conv", part[BNN_PART_MAP],
                          bnn_shape_of(g, part[BNN_PART_MAP]).c, 3);
     x = bnn_op_clamp(g, x, 0.0f, INFINITY);
-    part[BNN_PART_ANCHORS] = bnn_op_anchors(g, part[BNN_PART_MAP], &anchors);
+    part[BNN_PART_ANCHORS] = bnn_op_anchors(g, part[BNN_PART_MAP], part[BNN_PART_FRAME], &anchors);
     part[BNN_PART_LOGITS] = by_anchor(g, small_conv(b, "rpn_head.rpn_cls", x, anchors.count, 1), 1);
     part[BNN_PART_DELTAS] =
         by_anchor(g, small_conv(b, "rpn_head.rpn_reg", x, 4 * anchors.count, 1), 4);
     const int keep = at_most((int)proposals[1], bnn_shape_of(g, part[BNN_PART_LOGITS]).w);
     part[BNN_PART_ROIS] =
         bnn_rpn_proposals(g, part[BNN_PART_LOGITS], part[BNN_PART_DELTAS], part[BNN_PART_ANCHORS],
-                          proposals[0], (size_t)keep, image.h, image.w);
+                          part[BNN_PART_FRAME], proposals[0], (size_t)keep);
 }
 
 bnn_t bnn_faster_rcnn_head(const bnn_build *b, const bnn_arch *arch, bnn_t map, bnn_t rois,
@@ -135,15 +135,15 @@ bnn_output bnn_build_faster_rcnn(const bnn_build *b, const bnn_arch *arch, const
                                  int classes) {
     bnn_graph *g = b->graph;
     bnn_output output = {.main = BNN_NONE, .arch = arch, .classes = classes};
-    bnn_shape image = bnn_shape_of(g, in[0]);
+    output.part[BNN_PART_FRAME] = bnn_op_frame(g, in[0]);
     output.part[BNN_PART_MAP] = backbone(b, arch, in[0]);
-    propose(b, arch, &output, image);
+    propose(b, arch, &output);
     if (bnn_graph_training(g)) {
         output.losses = losses;
         return output;
     }
     bnn_t deltas, rois = output.part[BNN_PART_ROIS];
     bnn_t logits = bnn_faster_rcnn_head(b, arch, output.part[BNN_PART_MAP], rois, classes, &deltas);
-    output.main = bnn_rcnn_detections(g, logits, deltas, rois, image.h, image.w);
+    output.main = bnn_rcnn_detections(g, logits, deltas, rois, output.part[BNN_PART_FRAME]);
     return output;
 }

@@ -146,7 +146,7 @@ bnn_output bnn_build_ssd(const bnn_build *b, const bnn_arch *arch, const bnn_t *
     map[0] = bnn_l2_norm(b, "neck.l2_norm", map[0], 20.0f);
     for (int l = 0; l < BNN_SSD_LEVELS; l++) {
         const bnn_anchors of_level = bnn_ssd_anchors(l, b->small_boxes);
-        anchors[l] = bnn_op_anchors(g, map[l], &of_level);
+        anchors[l] = bnn_op_anchors(g, map[l], BNN_NONE, &of_level);
         logits[l] = say(b, "cls", l, map[l], of_level.count * (classes + 1));
         deltas[l] = say(b, "reg", l, map[l], of_level.count * 4);
         rows[l] = bnn_shape_count(bnn_shape_of(g, anchors[l])) / 4;

@@ -128,7 +128,7 @@ static bnn_t rpn_anchors(detect_case *c) {
     int h = 0, w = 0;
     sscanf(golden_text(c->file, "feature", ""), "%dx%d", &h, &w);
     bnn_anchors anchors = bnn_rpn_anchors();
-    return bnn_op_anchors(c->graph, map_of(c, h, w), &anchors);
+    return bnn_op_anchors(c->graph, map_of(c, h, w), BNN_NONE, &anchors);
 }
 
 static void anchors(detect_case *c) {
@@ -138,7 +138,7 @@ static void anchors(detect_case *c) {
         bnn_t level[BNN_SSD_LEVELS];
         for (int l = 0; l < BNN_SSD_LEVELS; l++) {
             bnn_anchors a = bnn_ssd_anchors(l, 0);
-            level[l] = bnn_op_anchors(c->graph, map_of(c, side[l], side[l]), &a);
+            level[l] = bnn_op_anchors(c->graph, map_of(c, side[l], side[l]), BNN_NONE, &a);
         }
         all = bnn_op_concat(c->graph, BNN_SSD_LEVELS, level);
     } else {
@@ -177,6 +177,16 @@ static void image_size(const detect_case *c, int *h, int *w) {
     sscanf(golden_text(c->file, "image", ""), "%dx%d", h, w);
 }
 
+/* All of it is seen. */
+static bnn_t image_frame(detect_case *c) {
+    int h, w;
+    float *frame = malloc(2 * sizeof *frame);
+    image_size(c, &h, &w);
+    frame[0] = (float)h;
+    frame[1] = (float)w;
+    return add_input(c, "frame", BNN_F32, (bnn_shape){1, 1, 1, 2}, frame, frame);
+}
+
 static void box_coder(detect_case *c) {
     int n = rows(c, "gt"), h, w;
     float std[4] = {0};
@@ -187,10 +197,10 @@ static void box_coder(detect_case *c) {
     bnn_t class = counted(c, "class", n, 0, 0), whose = counted(c, "whose", n, 1, 1);
     bnn_t encoded = bnn_op_box_targets(g, priors, whose, gt, class, std);
     bnn_t deltas = input(c, "deltas", (bnn_shape){1, 1, n, 4});
-    bnn_t decoded = bnn_op_decode_boxes(g, deltas, priors, std, 0, 0);
+    bnn_t decoded = bnn_op_decode_boxes(g, deltas, priors, std, 0, 0, BNN_NONE);
     bnn_graph_keep(g, encoded);
     bnn_graph_keep(g, decoded);
-    bnn_t clipped = bnn_op_decode_boxes(g, deltas, priors, std, h, w);
+    bnn_t clipped = bnn_op_decode_boxes(g, deltas, priors, std, h, w, BNN_NONE);
     if (run(c, clipped)) {
         compare_floats(c, "encoded", result_of(c, encoded), 1e-5);
         compare_floats(c, "decoded", result_of(c, decoded), 1e-4);
@@ -246,13 +256,12 @@ static void nms(detect_case *c) {
 }
 
 static void rpn_proposals(detect_case *c) {
-    int n = rows(c, "logits"), h, w;
-    image_size(c, &h, &w);
+    int n = rows(c, "logits");
     bnn_t score = input(c, "logits", (bnn_shape){1, 1, n, 1});
     bnn_t deltas = input(c, "deltas", (bnn_shape){1, 1, n, 4});
     size_t keep = (size_t)golden_integer(c->file, "max_per_img", 0);
-    bnn_t t = bnn_rpn_proposals(c->graph, score, deltas, rpn_anchors(c),
-                                (size_t)golden_integer(c->file, "nms_pre", 0), keep, h, w);
+    bnn_t t = bnn_rpn_proposals(c->graph, score, deltas, rpn_anchors(c), image_frame(c),
+                                (size_t)golden_integer(c->file, "nms_pre", 0), keep);
     if (!run(c, t)) {
         return;
     }
@@ -289,17 +298,16 @@ static void ssd_detect(detect_case *c) {
 }
 
 static void rcnn_detect(detect_case *c) {
-    int n = rows(c, "rois"), classes = golden_integer(c->file, "classes", 0), h, w;
+    int n = rows(c, "rois"), classes = golden_integer(c->file, "classes", 0);
     const bnn_st_tensor *from = need(c, "rois");
     float *rois = calloc(5 * (size_t)n, sizeof *rois);
     for (size_t i = 0; i < (size_t)n; i++) {
         memcpy(rois + 5 * i + 1, (const char *)from->data + 16 * i, 16);
     }
-    image_size(c, &h, &w);
     bnn_t logits = input(c, "logits", (bnn_shape){1, 1, n, classes + 1});
     bnn_t deltas = input(c, "deltas", (bnn_shape){1, 1, n, 4 * classes});
     bnn_t t = add_input(c, "rois", BNN_F32, (bnn_shape){1, 1, n, 5}, rois, rois);
-    t = bnn_rcnn_detections(c->graph, logits, deltas, t, h, w);
+    t = bnn_rcnn_detections(c->graph, logits, deltas, t, image_frame(c));
     if (run(c, t)) {
         compare_detections(c, t);
     }

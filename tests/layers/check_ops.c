@@ -642,6 +642,7 @@ START_TEST(test_refusals) {
         bnn_shape tokens = {1, 1, BNN_ATTENTION_MOST + 1, 4};
         bnn_t longer = bnn_graph_input(g, "longer", BNN_F32, tokens), unused;
         bnn_t anchors = bnn_graph_input(g, "anchors", BNN_F32, bnn_vector(12));
+        bnn_t shared = bnn_graph_input(g, "shared", BNN_F32, bnn_vector(20));
         const bnn_matching matching = {.positive = 0.5f};
         const bnn_sampling sampling = {.count = 1, .positives = 2};
         const bnn_nms_attr nms = {.nms = {.most = 1}};
@@ -687,7 +688,8 @@ START_TEST(test_refusals) {
             {"objectness", i == 27 ? bnn_op_objectness(g, x, mask, three) : BNN_NONE},
             {"assign", i == 28 ? bnn_op_assign(g, x, y, mask, mask, &matching) : BNN_NONE},
             {"assign", i == 29 ? bnn_op_assign(g, anchors, x, mask, mask, &matching) : BNN_NONE},
-            {"anchors", i == 30 ? bnn_op_anchors(g, x, &(bnn_anchors){.count = 17}) : BNN_NONE},
+            {"anchors",
+             i == 30 ? bnn_op_anchors(g, x, BNN_NONE, &(bnn_anchors){.count = 17}) : BNN_NONE},
             {"sample", i == 31 ? bnn_op_sample(g, mask, &sampling, 0) : BNN_NONE},
             {"sample_rois", i == 32 ? bnn_op_sample_rois(g, anchors, y, mask, mask, &matching,
                                                          &sampling, 0, &unused)
@@ -696,9 +698,13 @@ START_TEST(test_refusals) {
              i == 33 ? bnn_op_box_targets(g, anchors, mask, y, mask, ones) : BNN_NONE},
             {"box_labels", i == 34 ? bnn_op_box_labels(g, mask, x, mask, 3) : BNN_NONE},
             {"hard_negatives", i == 35 ? bnn_op_hard_negatives(g, x, mask, 3) : BNN_NONE},
-            {"decode_boxes", i == 36 ? bnn_op_decode_boxes(g, y, anchors, ones, 9, 9) : BNN_NONE},
+            {"decode_boxes",
+             i == 36 ? bnn_op_decode_boxes(g, y, anchors, ones, 9, 9, BNN_NONE) : BNN_NONE},
             {"nms", i == 37 ? bnn_op_nms(g, x, y, &nms) : BNN_NONE},
             {"nms", i == 38 ? bnn_op_nms(g, y, y, &nms) : BNN_NONE},
+            {"anchors", i == 39 ? bnn_op_anchors(g, x, y, &(bnn_anchors){.count = 1}) : BNN_NONE},
+            {"decode_boxes",
+             i == 40 ? bnn_op_decode_boxes(g, y, shared, ones, 0, 0, three) : BNN_NONE},
         };
         int count = sizeof refused / sizeof *refused;
         if (i < count) {

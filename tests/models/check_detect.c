@@ -133,6 +133,8 @@ START_TEST(test_deployment) {
         const float *d = want + i, *before = i % (values / BATCH) ? d - BNN_DETECTION : d;
         ck_assert(d[5] < 0.0f || (d[4] > 0.02f && d[4] <= before[4] && before[5] >= 0.0f));
         ck_assert(d[5] < CLASSES && d[0] <= d[2] && d[1] <= d[3] && d[0] >= 0.0f);
+        ck_assert(nets[_i].arch == &ssd || i < values / BATCH ||
+                  (d[2] <= DETECTOR_SEEN_WIDTH && d[3] <= DETECTOR_SEEN_HEIGHT));
     }
     ck_assert(want[5] >= 0.0f && want[values / BATCH + 5] >= 0.0f);
     bnn_inference_free(&read);

@@ -220,8 +220,8 @@ START_TEST(refusals) {
         begin(&s, (bnn_shape){1, 1, 6, 4});
         s.spec.task = bnn_task_find("detect");
         bnn_t score = bnn_op_softmax(s.g, bnn_op_clamp(s.g, s.x, 0.0f, 1.0f), BNN_NONE);
-        bnn_t anchors = bnn_op_anchors(s.g, s.x, &one);
-        bnn_t boxes = way ? bnn_op_decode_boxes(s.g, s.x, anchors, bnn_box_std, 8, 8)
+        bnn_t anchors = bnn_op_anchors(s.g, s.x, BNN_NONE, &one);
+        bnn_t boxes = way ? bnn_op_decode_boxes(s.g, s.x, anchors, bnn_box_std, 8, 8, BNN_NONE)
                           : bnn_op_clamp(s.g, s.x, 0.0f, 8.0f);
         end(&s, bnn_op_nms(s.g, score, boxes, &nms));
         expect_refusal(&s.spec, &s.network, "its boxes do not come from anchors and deltas");

@@ -124,7 +124,7 @@ for split in train val; do
  "annotations": [$(box 7 3), $(box 21 90)]}
 EOF
 done
-check 'COCO: train' "$train" --arch faster_rcnn_resnet18 --algo bnn --canvas 32 --data coco \
+check 'COCO: train' "$train" --arch faster_rcnn_resnet18 --algo bnn --canvas 64 --data coco \
     --data-dir coco --batch-size 2 --epochs 1 --output run
 check 'COCO: pack' "$pack" run --output run.bnn
 equal 'COCO: anchors' "$("$helper" metadata run/best.safetensors anchors)" coco

@@ -28,14 +28,14 @@ def anchors(heads):
     return levels
 
 
-def boxes(heads, deltas):
-    """[P,4] boxes of a sample's deltas [P,4], cut at the image's sides."""
+def boxes(heads, deltas, seen):
+    """[P,4] boxes of a sample's deltas [P,4], cut off where what is seen of the image ends."""
     a = numpy.concatenate(anchors(heads))
     d = deltas * numpy.array(heads["std"], "float32")
     size = a[:, 2:] - a[:, :2]
     middle = (a[:, 2:] + a[:, :2]) / 2 + d[:, :2] * size
     half = size * numpy.exp(numpy.clip(d[:, 2:], -LARGEST, LARGEST)) / 2
-    height, width = heads["image"]
+    height, width = seen
     return numpy.clip(numpy.concatenate([middle - half, middle + half], -1), 0,
                       [width, height, width, height])
 
@@ -58,9 +58,13 @@ def overlaps(box, others):
     return both / numpy.maximum(area - both, 1e-12)
 
 
-def detections(heads, logits, deltas):
-    """[D,6] of a sample: box, score, class; the best first."""
-    score, box, nms = scores(heads, logits), boxes(heads, deltas), heads["nms"]
+def detections(heads, logits, deltas, seen=None):
+    """[D,6] of a sample: box, score, class; the best first. `seen`: height and width of what the
+    photograph takes of the image, where that is a part; then no anchor's middle lies beyond."""
+    score, box, nms = scores(heads, logits), boxes(heads, deltas, seen or heads["image"]), heads["nms"]
+    if seen:
+        a = numpy.concatenate(anchors(heads))
+        score[((a[:, :2] + a[:, 2:]) / 2 >= seen[::-1]).any(1)] = -1
     least, pairs, first = nms.get("score", -1), [], 0
     for level in heads["anchors"]:
         rows = level["rows"] * level["columns"] * len(level["sizes"])

@@ -207,10 +207,16 @@ START_TEST(test_box_coder) {
     }
     for (const bnn_kernels *k = next_table(NULL); k != NULL; k = next_table(k)) {
         float *target = get_floats(4 * IMAGES * BOXES), *box = get_floats(4 * IMAGES * BOXES);
-        float *cut = get_floats(4 * IMAGES * BOXES);
+        float *cut = get_floats(4 * IMAGES * BOXES), *framed = get_floats(4 * IMAGES * BOXES);
+        float *frame = get_floats(2 * IMAGES);
+        for (size_t i = 0; i < IMAGES; i++) {
+            frame[2 * i] = 20.0f - (float)i;
+            frame[2 * i + 1] = 30.0f + (float)i;
+        }
         k->box_targets(on(k), &s.boxes, &s.truth, whose, std, target);
-        k->decode_boxes(on(k), &s.boxes, 1, target, std, 0.0f, 0.0f, box);
-        k->decode_boxes(on(k), &s.boxes, 1, target, std, 20.0f, 30.0f, cut);
+        k->decode_boxes(on(k), &s.boxes, 1, target, std, 0.0f, 0.0f, NULL, box);
+        k->decode_boxes(on(k), &s.boxes, 1, target, std, 20.0f, 30.0f, NULL, cut);
+        k->decode_boxes(on(k), &s.boxes, 1, target, std, 0.0f, 0.0f, frame, framed);
         for (size_t i = 0; i < IMAGES * BOXES; i++) {
             const float *from = box_at(&s, i / BOXES, i % BOXES), *want = from;
             if (whose[i] > 0) {
@@ -220,6 +226,8 @@ START_TEST(test_box_coder) {
                 REQUIRE(from ? fabsf(box[4 * i + j] - want[j]) <= 1e-4f : isnan(box[4 * i + j]));
                 REQUIRE(!from ||
                         cut[4 * i + j] == fminf(fmaxf(box[4 * i + j], 0.0f), j % 2 ? 20 : 30));
+                const float limit = frame[2 * (i / BOXES) + (j % 2 ? 0 : 1)];
+                REQUIRE(!from || framed[4 * i + j] == fminf(fmaxf(box[4 * i + j], 0.0f), limit));
             }
         }
     }
@@ -233,9 +241,45 @@ START_TEST(test_anchors) {
     for (const bnn_kernels *k = next_table(NULL); k != NULL; k = next_table(k)) {
         float *box = get_floats(2 * 3 * 2 * 4);
         static const float last[] = {21.0f, 12.0f, 29.0f, 18.0f};
-        k->anchors(on(k), &a, box);
+        k->anchors(on(k), &a, 1, NULL, box);
         REQUIRE(box[0] == 3.0f && box[1] == 4.0f && box[2] == 7.0f && box[3] == 6.0f);
         assert_same(sizeof last, box + 44, last, "the last anchor");
+        /* Middles at 5 and 15; 5, 15 and 25. */
+        const float frames[] = {20.0f, 16.0f, 15.0f, 30.0f};
+        float *roi = get_floats(2 * 60), *frame = copied(sizeof frames, frames);
+        k->anchors(on(k), &a, 2, frame, roi);
+        for (size_t i = 0; i < 24; i++) {
+            const size_t image = i / 12, y = i % 12 / 6, x = i % 6 / 2;
+            const int seen = image == 0 ? x < 2 : y < 1;
+            REQUIRE(roi[5 * i] == (seen ? (float)image : -1.0f));
+            assert_same(4 * sizeof *box, roi + 5 * i + 1, box + 4 * (i % 12), "an anchor's box");
+        }
+    }
+    release(mark);
+}
+END_TEST
+
+/* What is seen ends with the last row and column that are not all zeros; of nothing, all. */
+START_TEST(test_frame) {
+    enum { H = 5, W = 7, C = 3, N = 5 };
+    static const struct {
+        int y, x, c;
+        float value;
+    } set[] = {{1, 2, 0, 1.0f}, {3, 0, 2, -1e-30f}, {0, 4, 1, 2.0f}};
+    size_t mark = buffer_count;
+    for (const bnn_kernels *k = next_table(NULL); k != NULL; k = next_table(k)) {
+        float *x = get_floats(N * H * W * C), *frame = get_floats(2 * N);
+        static const float want[] = {2, 3, 4, 3, 4, 5, H, W, H, W};
+        memset(x, 0, N * H * W * C * sizeof *x);
+        for (size_t image = 0; image < 3; image++) {
+            for (size_t i = 0; i <= image; i++) {
+                x[((image * H + (size_t)set[i].y) * W + (size_t)set[i].x) * C + (size_t)set[i].c] =
+                    set[i].value;
+            }
+        }
+        x[4 * H * W * C - 1] = NAN; /* the fourth's last value; the fifth is nothing */
+        k->frame(on(k), N, H, W, C, x, frame);
+        assert_same(sizeof want, frame, want, "frames");
     }
     release(mark);
 }
@@ -318,6 +362,11 @@ static size_t suppress_plainly(const bnn_nms *s, const float *score, const float
                                int32_t *index) {
     unsigned char gone[BOXES * CLASSES], in[BOXES * CLASSES] = {0};
     memset(gone, 0, sizeof gone);
+    for (size_t i = 0; i < BOXES * s->classes; i++) {
+        if (isnan(box[4 * (i / (s->by_class ? 1 : s->classes))])) {
+            gone[i] = 1; /* what is none takes no place */
+        }
+    }
     for (size_t l = 0, first = 0; s->level[l]; first += s->level[l++]) {
         for (size_t i = 0; i < s->most; i++) {
             int best = best_left(s, score, gone, first, s->level[l]);
@@ -327,12 +376,12 @@ static size_t suppress_plainly(const bnn_nms *s, const float *score, const float
         }
     }
     size_t kept = 0;
-    for (size_t i = 0; i < BOXES * CLASSES; i++) {
+    for (size_t i = 0; i < BOXES * s->classes; i++) {
         gone[i] = !in[i];
     }
     for (int best; kept < s->keep && (best = best_left(s, score, gone, 0, BOXES)) >= 0;) {
         const float *own = box + 4 * ((size_t)best / (s->by_class ? 1 : s->classes));
-        int stays = !isnan(own[0]) && (!s->sized || (own[2] > own[0] && own[3] > own[1]));
+        int stays = !s->sized || (own[2] > own[0] && own[3] > own[1]);
         for (size_t i = 0; i < kept; i++) {
             const float *other = box + 4 * ((size_t)index[i] / (s->by_class ? 1 : s->classes));
             stays &= (size_t)index[i] % s->classes != (size_t)best % s->classes ||
@@ -404,6 +453,7 @@ void add_box_tests(TCase *tcase) {
     tcase_add_test(tcase, test_sample_rois);
     tcase_add_test(tcase, test_box_coder);
     tcase_add_test(tcase, test_anchors);
+    tcase_add_test(tcase, test_frame);
     tcase_add_test(tcase, test_labels);
     tcase_add_test(tcase, test_hard_negatives);
     tcase_add_loop_test(tcase, test_nms, 0, 16);
