@@ -130,7 +130,8 @@ struct bnn_dataset {
      * a path; valid as long as the set is open. NULL: this data set cannot. */
     const char *(*identify)(const bnn_dataset *dataset, size_t index, int64_t *number);
     /* About how long sample `index` is, in whatever unit: of texts, whose field "mask" has 0 where
-     * a sample is filled up. NULL: all are alike. */
+     * a sample is filled up; of photographs with a "frame" of what they take of their canvas, first
+     * how high, then how wide. NULL: all are alike. */
     uint32_t (*length)(const bnn_dataset *dataset, size_t index);
     /* The class of sample `index` < total. NULL: this data set cannot. */
     int32_t (*label)(const bnn_dataset *dataset, size_t index);

@@ -71,23 +71,50 @@ static int length_of(const int32_t *mask, size_t n, int most) {
     return length < most ? length : most;
 }
 
+/* What is kept of samples of `most`, in which the photographs stand at the top left: the largest
+ * frame (boxes/boxes.h), in steps. */
+static bnn_shape largest_frame(const float *frame, size_t n, bnn_shape most) {
+    bnn_shape kept = {1, 1, 1, most.c};
+    for (size_t i = 0; i < n; i++, frame += 4) {
+        kept.h = (int)frame[0] > kept.h ? (int)frame[0] : kept.h;
+        kept.w = (int)frame[1] > kept.w ? (int)frame[1] : kept.w;
+    }
+    kept.h = (kept.h + BNN_FRAME_STEP - 1) / BNN_FRAME_STEP * BNN_FRAME_STEP;
+    kept.w = (kept.w + BNN_FRAME_STEP - 1) / BNN_FRAME_STEP * BNN_FRAME_STEP;
+    kept.h = kept.h < most.h ? kept.h : most.h;
+    kept.w = kept.w < most.w ? kept.w : most.w;
+    return kept;
+}
+
+/* Moves the rows of n samples together. */
+static void cut_samples(unsigned char *data, size_t n, const bnn_field *from, const bnn_field *to) {
+    const size_t height = (size_t)to->shape.h, rows = (size_t)from->shape.h;
+    const size_t row = bnn_field_bytes(to) / height, most = bnn_field_bytes(from) / rows;
+    for (size_t i = 0; i < n; i++) {
+        for (size_t y = 0; y < height; y++) {
+            memmove(data + (i * height + y) * row, data + (i * rows + y) * most, row);
+        }
+    }
+}
+
 void bnn_batch_cut(bnn_batch *batch, unsigned char *const *data, bnn_field field[BNN_MAX_FIELDS]) {
     const int mask = bnn_field_find(batch->field, batch->field_count, "mask");
-    if (mask < 0) {
+    const int frame = bnn_field_find(batch->field, batch->field_count, "frame");
+    if (mask < 0 && frame < 0) {
         return;
     }
-    const bnn_shape most = batch->field[mask].shape;
-    const int length = length_of((const int32_t *)(const void *)data[mask], batch->n, most.w);
+    const bnn_shape most = batch->field[mask < 0 ? 0 : mask].shape;
+    bnn_shape kept = most;
+    if (mask >= 0) {
+        kept.w = length_of((const int32_t *)(const void *)data[mask], batch->n, most.w);
+    } else {
+        kept = largest_frame((const float *)(const void *)data[frame], batch->n, most);
+    }
     for (int f = 0; f < batch->field_count; f++) {
         field[f] = batch->field[f];
-        if (!bnn_shape_equal(field[f].shape, most)) {
-            continue;
-        }
-        const size_t from = bnn_field_bytes(&field[f]);
-        field[f].shape.w = length;
-        const size_t to = bnn_field_bytes(&field[f]);
-        for (size_t i = 1; i < batch->n; i++) {
-            memmove(data[f] + i * to, data[f] + i * from, to);
+        if (bnn_shape_equal(field[f].shape, most)) {
+            field[f].shape = kept;
+            cut_samples(data[f], batch->n, &batch->field[f], &field[f]);
         }
     }
     batch->field = field;

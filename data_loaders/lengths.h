@@ -1,5 +1,6 @@
 /* Batches of samples of like length, without what only fills them up: most sentences are far
- * shorter than the longest, and what a step costs grows with its batch's length. */
+ * shorter than the longest, photographs lie or stand on a square canvas, and what a step costs
+ * grows with its batch's length or area. */
 #ifndef BNN_DATA_LOADERS_LENGTHS_H
 #define BNN_DATA_LOADERS_LENGTHS_H
 
@@ -22,6 +23,9 @@ size_t bnn_groups_batch(const bnn_groups *g, size_t step);
 /* Lengths that batches of samples of up to `most` tokens are cut to are multiples of this, at most
  * BNN_MAX_LENGTHS. */
 int bnn_length_step(int most);
+/* Heights and widths that batches of photographs with a "frame" are cut to are multiples of this
+ * (mmdetection's), or the canvas's. */
+#define BNN_FRAME_STEP 32
 /* Cuts a batch, whose values, data[field], are moved together. Its fields become field[]. */
 void bnn_batch_cut(bnn_batch *batch, unsigned char *const *data, bnn_field field[BNN_MAX_FIELDS]);
 

@@ -13,8 +13,9 @@ typedef struct bnn_loader_options {
     size_t batch_size;
     int shuffle; /* a new permutation each epoch */
     int augment;
-    /* Where samples differ in length: a batch is cut where its longest sample ends, its fields'
-     * width a multiple of bnn_length_step (lengths.h). */
+    /* Where samples differ in length, or photographs in size: a batch is cut where its longest
+     * sample, or its highest and its widest, end, to multiples of bnn_length_step or BNN_FRAME_STEP
+     * (lengths.h). */
     int cut;
     int group_by_length; /* likewise, with `shuffle`: samples of a batch are of like length */
     uint64_t seed;

@@ -322,7 +322,8 @@ static bnn_code settings_from_options(bnn_train_settings *s, bnn_error *err) {
         .epochs = (int)epochs};
     s->warmup_epochs = (int)warmup_epochs;
     s->batch_size = (size_t)batch_size;
-    s->group_by_length = group_by_length;
+    /* Photographs that keep their proportions share a batch with their like, as in mmdetection. */
+    s->group_by_length = group_by_length || (s->spec.arch->detections && !s->spec.arch->side);
     s->no_augment = no_augment;
     s->accumulate = (size_t)accumulate;
     s->seed = (uint64_t)seed;

@@ -8,6 +8,7 @@
 #include <zlib.h>
 
 #include "data_loaders/image/image.h"
+#include "data_loaders/lengths.h"
 #include "engine/base/file.h"
 
 #define MOST_SIDE 4096 /* of a canvas */
@@ -369,6 +370,19 @@ bnn_code bnn_boxed_see(const bnn_dataset *planned, const char *name, const unsig
     return code;
 }
 
+/* By the size that it is shown in, as its set's files say; in steps, as batches are cut. */
+static uint32_t boxes_length(const bnn_dataset *dataset, size_t index) {
+    const bnn_boxed_set *b = (const bnn_boxed_set *)dataset;
+    const bnn_boxed *p = &b->photo[index];
+    if (p->height < 1 || p->width < 1) {
+        return 0;
+    }
+    const double scale = fitting(&b->view, p->height, p->width);
+    const uint32_t height = (uint32_t)rounded(p->height * scale, b->view.height);
+    const uint32_t width = (uint32_t)rounded(p->width * scale, b->view.width);
+    return (height - 1) / BNN_FRAME_STEP << 16 | (width - 1) / BNN_FRAME_STEP;
+}
+
 static const char *boxes_identify(const bnn_dataset *dataset, size_t index, int64_t *number) {
     const bnn_boxed_set *b = (const bnn_boxed_set *)dataset;
     *number = b->photo[index].number;
@@ -423,6 +437,7 @@ bnn_code bnn_boxed_finish(bnn_boxed_set *b, const char *cure, bnn_error *err) {
     b->base.remark = used ? b->remark : NULL;
     b->base.count = b->photos;
     b->base.sample = boxes_sample;
+    b->base.length = b->view.longer ? boxes_length : NULL;
     b->base.identify = boxes_identify;
     b->base.checksum = boxes_checksum;
     return BNN_OK;

@@ -402,6 +402,68 @@ START_TEST(loader_groups_lengths) {
 }
 END_TEST
 
+/* Photographs of three sizes on one canvas, whose pixels tell where they stand. */
+enum { CANVAS_HEIGHT = 70, CANVAS_WIDTH = 100 };
+
+static const bnn_field photo_fields[] = {{"image", BNN_F32, {1, CANVAS_HEIGHT, CANVAS_WIDTH, 3}},
+                                         {"frame", BNN_F32, {1, 1, 1, 4}}};
+static const int photo_sizes[3][2] = {{20, 64}, {64, 33}, {70, 10}};
+
+static bnn_code photo_sample(const bnn_dataset *dataset, size_t index, const bnn_draw *draw,
+                             void *const *out, bnn_error *err) {
+    float *image = out[0], *frame = out[1];
+    (void)dataset, (void)draw, (void)err;
+    for (int i = 0; i < CANVAS_HEIGHT * CANVAS_WIDTH * 3; i++) {
+        image[i] = (float)((int)index * 100000 + i);
+    }
+    for (int k = 0; k < 4; k++) {
+        frame[k] = (float)photo_sizes[index % 3][k % 2];
+    }
+    return BNN_OK;
+}
+
+static uint32_t photo_length(const bnn_dataset *dataset, size_t index) {
+    (void)dataset;
+    return (uint32_t)photo_sizes[index % 3][0];
+}
+
+/* A batch is as high as its highest and as wide as its widest one, to steps, within the canvas. */
+START_TEST(loader_cuts_frames) {
+    bnn_dataset d = {.info = &text_info,
+                     .field = photo_fields,
+                     .fields = 2,
+                     .count = 9,
+                     .sample = photo_sample,
+                     .length = photo_length};
+    bnn_loader_options o = {.batch_size = 3, .cut = 1, .threads = 2, .prefetch = 2};
+    bnn_batch batch;
+    bnn_error err = {0};
+    const bnn_shape mixed = {1, CANVAS_HEIGHT, 64, 3};
+    bnn_loader *loader = make_loader(&d, o);
+    ck_assert_int_eq(bnn_loader_start(loader, 0, 0, &err), BNN_OK);
+    for (size_t first = 0; next_batch(loader, &batch); first += 3) {
+        const float *image = batch.data[0];
+        ck_assert(bnn_shape_equal(batch.field[0].shape, mixed));
+        ck_assert_int_eq(batch.field[1].shape.c, 4);
+        for (size_t i = 0; i < 3 * (size_t)CANVAS_HEIGHT * 64 * 3; i++) {
+            const size_t sample = first + i / (CANVAS_HEIGHT * 64 * 3);
+            const size_t y = i / (64 * 3) % CANVAS_HEIGHT, x = i % (64 * 3);
+            ck_assert(image[i] == (float)(sample * 100000 + y * CANVAS_WIDTH * 3 + x));
+        }
+    }
+    bnn_loader_free(loader);
+    o.shuffle = o.group_by_length = 1; /* each with its like */
+    int area = 0;
+    loader = make_loader(&d, o);
+    ck_assert_int_eq(bnn_loader_start(loader, 0, 0, &err), BNN_OK);
+    while (next_batch(loader, &batch)) {
+        area += batch.field[0].shape.h * batch.field[0].shape.w;
+    }
+    ck_assert_int_eq(area, 32 * 64 + 64 * 64 + CANVAS_HEIGHT * 32);
+    bnn_loader_free(loader);
+}
+END_TEST
+
 START_TEST(loader_signals) {
     bnn_dataset d = tiny_dataset(COUNT);
     bnn_loader_options o = {.batch_size = 10, .threads = 3, .prefetch = 2};
@@ -436,6 +498,7 @@ int main(void) {
     tcase_add_test(loader, loader_meets_damage);
     tcase_add_test(loader, loader_errors);
     tcase_add_test(loader, loader_groups_lengths);
+    tcase_add_test(loader, loader_cuts_frames);
     tcase_add_test(loader, loader_signals);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);
