@@ -10,6 +10,7 @@
 #include "tools/cli/json_file.h"
 #include "tools/cli/names.h"
 #include "tools/cli/quiet.h"
+#include "tools/cli/shell.h"
 #include "tools/ranks/ranks.h"
 #include "tools/run/data_spec.h"
 #include "tools/run/device.h"
@@ -498,7 +499,7 @@ static bnn_code print_plan(bnn_train_settings *s, bnn_error *err) {
 
 static void print_result(const bnn_train_settings *s, const bnn_train_result *r) {
     if (r->interrupted) {
-        printf("interrupted; go on with: bnn-train --resume %s\n", s->output);
+        printf("interrupted; go on with: bnn-train --resume %s\n", bnn_shell_quote(s->output).s);
         return;
     }
     const bnn_metric *m = &s->spec.task->metrics[0];
@@ -516,7 +517,7 @@ static void print_result(const bnn_train_settings *s, const bnn_train_result *r)
         printf("%s is finished: %d epochs, best test %s; ", s->output, s->schedule.epochs, best);
         printf(fixed ? "to train on, start a new run: bnn-train --init-from %s/last.safetensors\n"
                      : "to train on: bnn-train --resume %s --epochs N\n",
-               s->output);
+               bnn_shell_quote(s->output).s);
         return;
     }
     if (r->gave_up) {

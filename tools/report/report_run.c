@@ -7,9 +7,10 @@
 #include <unistd.h>
 
 #include "models/model.h"
+#include "tools/cli/shell.h"
 #include "tools/run/data_spec.h"
 
-enum { LONGEST_COMMAND = 4400 };
+enum { LONGEST_COMMAND = sizeof(bnn_shell_word) + 200 };
 
 static int is_there(const bnn_report_run *run, const char *name) {
     char path[4200];
@@ -32,7 +33,7 @@ static bnn_code check_age(const bnn_report_run *run, const char *path, bnn_error
         code = bnn_fail(err, BNN_ERR_FORMAT,
                         "%s: results of another checkpoint than the run's best.safetensors is "
                         "now; evaluate again: bnn-eval %s --overwrite",
-                        path, run->path);
+                        path, bnn_shell_quote(run->path).s);
     }
     return code;
 }
@@ -51,7 +52,7 @@ static bnn_code read_results(bnn_report_run *run, bnn_error *err) {
         return bnn_fail(err, BNN_ERR_FORMAT,
                         "%s: results of %.40s %.40s, but the run is of %.40s %.40s; evaluate "
                         "again: bnn-eval %s --overwrite",
-                        path, r->algo, r->arch, c->algo, c->arch, run->path);
+                        path, r->algo, r->arch, c->algo, c->arch, bnn_shell_quote(run->path).s);
     }
     return check_age(run, path, err);
 }
@@ -107,8 +108,9 @@ static void command(const bnn_report_run *run, const bnn_corruption_list *list,
         snprintf(seed, sizeof seed, " --seed %llu", strtoull(source + 5, NULL, 10));
     }
     int extra = list->count && list->kind[list->count - 1] >= BNN_CORRUPTION_MAIN;
-    snprintf(out, LONGEST_COMMAND, "bnn-eval %s --corruptions %s%s%s%s", run->path,
-             files ? "DIR" : "make", extra ? " --corruption all" : "", seed, how);
+    snprintf(out, LONGEST_COMMAND, "bnn-eval %s --corruptions %s%s%s%s",
+             bnn_shell_quote(run->path).s, files ? "DIR" : "make", extra ? " --corruption all" : "",
+             seed, how);
 }
 
 bnn_code bnn_report_run_need(const bnn_report_run *run, const bnn_corruption_list *list,

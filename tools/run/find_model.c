@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "models/files/weights_file.h"
+#include "tools/cli/shell.h"
 
 bnn_code bnn_find_model(const char *operand, bnn_arena *arena, bnn_found_model *out,
                         bnn_error *err) {
@@ -30,7 +31,7 @@ bnn_code bnn_find_model(const char *operand, bnn_arena *arena, bnn_found_model *
         code = bnn_fail(err, BNN_ERR_ARGUMENT,
                         "%s: no epoch of the run is finished, so none is its best; go on with "
                         "bnn-train --resume %s, or name %s/last.safetensors",
-                        out->folder, out->folder, out->folder);
+                        out->folder, bnn_shell_quote(out->folder).s, out->folder);
     }
     return code;
 }

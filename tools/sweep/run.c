@@ -12,6 +12,7 @@
 #include "tools/cli/interrupt.h"
 #include "tools/cli/lock.h"
 #include "tools/cli/progress.h"
+#include "tools/cli/shell.h"
 #include "tools/sweep/sweep.h"
 
 #define POLL_SECONDS 0.05
@@ -427,7 +428,7 @@ static bnn_code sum_up(const work *w, bnn_error *err) {
     const size_t failed = count_phase(w, BNN_CELL_FAILED), none = count_phase(w, BNN_CELL_NO_DATA);
     const size_t blocked = count_phase(w, BNN_CELL_BLOCKED);
     if (bnn_interrupted()) {
-        printf("interrupted; go on with: bnn-sweep run %s\n", w->sweep->folder);
+        printf("interrupted; go on with: bnn-sweep run %s\n", bnn_shell_quote(w->sweep->folder).s);
         return BNN_OK;
     }
     printf("%zu of %zu cells are done", w->done, w->sweep->plan.cell_count);

@@ -1,0 +1,14 @@
+/* Commands in messages, as a user copies them into a shell. */
+#ifndef BNN_TOOLS_CLI_SHELL_H
+#define BNN_TOOLS_CLI_SHELL_H
+
+/* Room for the longest path of which each character takes four. */
+typedef struct bnn_shell_word {
+    char s[4 * 4096 + 3];
+} bnn_shell_word;
+
+/* A text as one word of a command: as it is, or quoted where a shell would read it otherwise. What
+ * is longer than a path is cut off. */
+bnn_shell_word bnn_shell_quote(const char *text);
+
+#endif
