@@ -110,6 +110,9 @@ void bnn_batch_cut(bnn_batch *batch, unsigned char *const *data, bnn_field field
     } else {
         kept = largest_frame((const float *)(const void *)data[frame], batch->n, most);
     }
+    if (bnn_shape_equal(kept, most)) {
+        return;
+    }
     for (int f = 0; f < batch->field_count; f++) {
         field[f] = batch->field[f];
         if (bnn_shape_equal(field[f].shape, most)) {
