@@ -227,7 +227,6 @@ static void check_all(values kind) {
         shape(17, 8, 8, 64, 64, 3, 1, 1),  /* */
         shape(33, 4, 4, 48, 40, 3, 1, 1),  /* tails of vectors, rows and blocks */
         shape(6, 3, 3, 16, 600, 3, 1, 1),  /* images side by side, of which one is left over */
-        shape(8, 9, 9, 32, 600, 3, 1, 1),  /* */
         shape(3, 7, 7, 40, 67, 3, 1, 1),   /* quads with three channels; an odd vector */
         shape(3, 5, 35, 9, 3, 5, 1, 2),    /* the least that pays; a row longer than a word */
         shape(2, 5, 35, 9, 3, 5, 1, 2),    /* two images, cut in two strips */
@@ -269,6 +268,7 @@ END_TEST
 
 START_TEST(test_wide) {
     check_all(WIDE);
+    check_shape(shape(8, 9, 9, 32, 600, 3, 1, 1), WIDE); /* as those side by side, on large tiles */
 }
 END_TEST
 
