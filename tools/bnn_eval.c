@@ -150,6 +150,7 @@ typedef struct evaluation {
     bnn_results now, old; /* old: what the results file held */
     bnn_outputs outputs;
     int goes_on;   /* the results are a file, not a stream */
+    int of_run;    /* it is the run's own */
     bnn_lock lock; /* on it */
 } evaluation;
 
@@ -235,6 +236,7 @@ static bnn_code find_model(evaluation *e, bnn_error *err) {
     data_dir =
         data_dir || (data && strcmp(data, trained) != 0) ? data_dir : e->found.config.data_dir;
     snprintf(e->results, sizeof e->results, "%.4100s/" BNN_RESULTS_FILE, e->found.folder);
+    e->of_run = !json_file;
     json_file = json_file ? json_file : e->results;
     return BNN_OK;
 }
@@ -517,6 +519,24 @@ static void print_advice(const evaluation *e) {
                        : "with --json FILE the same command could go on");
 }
 
+/* A run keeps its results of more samples than a quick look at it has. */
+static int keeps_results(const evaluation *e) {
+    return e->of_run && !corruptions && e->old.checksum &&
+           strcmp(e->old.checksum, e->now.checksum) == 0 && strcmp(e->old.data, e->now.data) == 0 &&
+           e->old.samples > e->now.samples;
+}
+
+static bnn_code write_results(const evaluation *e, bnn_error *err) {
+    if (!json_file || !keeps_results(e)) {
+        return json_file ? bnn_results_write(json_file, &e->now, err) : BNN_OK;
+    }
+    fprintf(stderr,
+            "%s: note: %s stays, as it is of %lld samples; --overwrite replaces it, or choose a "
+            "--json FILE\n",
+            program.name, json_file, (long long)e->old.samples);
+    return BNN_OK;
+}
+
 static bnn_code evaluate(evaluation *e, bnn_error *err) {
     const bnn_spec *spec = &e->model.spec;
     bnn_code code = bnn_score_create(spec->task, spec, 0, &e->score, err);
@@ -551,7 +571,7 @@ static bnn_code evaluate(evaluation *e, bnn_error *err) {
     if (detections && (code = bnn_coco_results_write(detections, spec, e->test, &e->score, err))) {
         return code;
     }
-    return json_file ? bnn_results_write(json_file, &e->now, err) : BNN_OK;
+    return write_results(e, err);
 }
 
 static bnn_code work(bnn_error *err) {

@@ -73,6 +73,20 @@ untouched_steps 'refused resumes'
 check 'resume what is finished' "$train" --resume run --algo bnn --threads 1
 untouched_steps 'resume what is finished'
 check 'resume --output' "$train" --resume --output run
+cp -r run headless
+rm headless/last.safetensors
+expect_fail 'resume without the last' '--init-from headless/best.safetensors' "$train" --resume headless
+
+# ---- results of a few samples do not replace those of more ----
+check 'results' "$evaluate" run --limit-test 6
+check 'results of fewer' "$evaluate" run --limit-test 2
+matches 'results of fewer' 'run/results.json stays, as it is of 6 samples' .err
+matches 'results of fewer: told' 'test: 2 images' .out
+equal 'results of fewer' "$(json run/results.json samples 0)" 6
+check 'results of more' "$evaluate" run --limit-test 7
+equal 'results of more' "$(json run/results.json samples 0)" 7
+check 'results, overwritten' "$evaluate" run --limit-test 2 --overwrite
+equal 'results, overwritten' "$(json run/results.json samples 0)" 2
 
 # ---- a full disk: a limit on file sizes, of less than a checkpoint ----
 limited() { # BLOCKS COMMAND...
