@@ -392,7 +392,10 @@ static bnn_code write_all(prediction *p, bnn_error *err) {
         return code;
     }
     fputs("\n]\n", bnn_atomic_stream(p->json));
-    if (code != BNN_OK) {
+    if (code == BNN_OK && bnn_interrupted()) {
+        fprintf(stderr, "%s: interrupted; %s was not written\n", program.name, json_file);
+    }
+    if (code != BNN_OK || bnn_interrupted()) {
         bnn_atomic_abandon(p->json);
         return code;
     }

@@ -38,6 +38,17 @@ cp out.json first.json
 of_files 'packed' model.bnn
 same 'checkpoint and packed: JSON' out.json first.json
 
+# ---- interrupted: what was there stays ----
+set -- image0.ppm image1.ppm image2.ppm image3.ppm
+for _ in 1 2 3 4 5 6 7 8 9; do
+    set -- "$@" "$@"
+done
+freeze 'grep -qs image frozen.out' "$predict" run "$@" --json out.json
+thaw INT
+equal 'interrupted' "$ended" 130
+matches 'interrupted' 'interrupted; out.json was not written' frozen.err
+same 'interrupted: JSON' out.json first.json
+
 # ---- pictures of a set that shows them with a margin: of any size, as they lie in the set ----
 check 'a margin' "$train" --arch resnet20 --algo bnn --data fashion_mnist --data-dir idx \
     --batch-size 32 --epochs 1 --optimizer adam --lr 0.003 --output margin
