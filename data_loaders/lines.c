@@ -41,7 +41,7 @@ static bnn_code split(const char *path, bnn_lines *l, bnn_error *err) {
     }
     for (char *p = l->text; *p;) {
         size_t length = strcspn(p, "\r\n");
-        if (length > 0) {
+        if (length > strspn(p, " \t")) { /* a line of blanks is none, too */
             l->line[l->count++] = p;
         }
         p += length;

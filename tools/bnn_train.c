@@ -402,6 +402,10 @@ static void note_options(const bnn_train_settings *s) {
     }
     if (!s->spec.arch->positions) {
         bnn_options_note(&program, "group-by-length", "is for texts");
+        bnn_options_note(&program, "dropout", "is for networks of text");
+    }
+    if (!s->spec.arch->positions || !s->spec.binarizer) {
+        bnn_options_note(&program, "ties", "is for binary networks of text");
     }
     if (!dry_run && !resume) {
         bnn_options_note(&program, "accept-changed-data", "says nothing without --resume");

@@ -35,6 +35,12 @@ static void mean_of(const float *xyz, size_t n, size_t stride, double mean[3]) {
 bnn_code bnn_points_frame(const char *name, const float *xyz, size_t n, size_t stride,
                           bnn_frame *frame, bnn_error *err) {
     int differ = 0;
+    if (n == 0) {
+        return bnn_fail(err, BNN_ERR_FORMAT,
+                        "%s: none of its faces has three corners: there is no surface; choose "
+                        "another file, or copy it again",
+                        name);
+    }
     frame->most = 0.0;
     mean_of(xyz, n, stride, frame->mean);
     for (size_t i = 0; i < n; i++) {

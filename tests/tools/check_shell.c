@@ -34,6 +34,8 @@ END_TEST
 START_TEST(as_it_is) {
     ck_assert_str_eq(bnn_shell_quote("/a-b_c/d.e=f,g:h@i%j+k").s, "/a-b_c/d.e=f,g:h@i%j+k");
     ck_assert_str_eq(bnn_shell_quote("a b").s, "'a b'");
+    ck_assert_str_eq(bnn_shell_quote("-d").s, "./-d");
+    ck_assert_str_eq(bnn_shell_quote("-a b").s, "'./-a b'");
 }
 END_TEST
 

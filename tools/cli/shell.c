@@ -7,12 +7,13 @@ bnn_shell_word bnn_shell_quote(const char *text) {
     static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
                                 "_./+=:,@%-";
     bnn_shell_word word;
+    const char *here = *text == '-' ? "./" : "";
     char *to = word.s, *end = word.s + sizeof word.s - 6; /* a quote, and what ends the word */
     if (*text && !text[strspn(text, plain)]) {
-        snprintf(word.s, sizeof word.s, "%s", text);
+        snprintf(word.s, sizeof word.s, "%s%s", here, text);
         return word;
     }
-    *to++ = '\'';
+    to += snprintf(to, 4, "'%s", here);
     for (; *text && to < end; text++) {
         if (*text == '\'') {
             memcpy(to, "'\\''", 4); /* a quote stands outside of quotes */

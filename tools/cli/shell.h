@@ -4,11 +4,11 @@
 
 /* Room for the longest path of which each character takes four. */
 typedef struct bnn_shell_word {
-    char s[4 * 4096 + 3];
+    char s[4 * 4096 + 5];
 } bnn_shell_word;
 
-/* A text as one word of a command: as it is, or quoted where a shell would read it otherwise. What
- * is longer than a path is cut off. */
+/* A text as one word of a command: as it is, or quoted where a shell would read it otherwise. A
+ * path that begins like an option begins with ./ instead; what is longer than a path is cut off. */
 bnn_shell_word bnn_shell_quote(const char *text);
 
 #endif

@@ -15,10 +15,10 @@ static int is_folder(const char *path) {
     return stat(path, &info) == 0 && S_ISDIR(info.st_mode);
 }
 
-/* A run's folder has its arguments before its first checkpoint. */
-static int has_config(const char *folder) {
+/* A run's folder has its arguments, config.json, before its first checkpoint. */
+static int has_file(const char *folder, const char *name) {
     char path[4200];
-    snprintf(path, sizeof path, "%.4100s/config.json", folder);
+    snprintf(path, sizeof path, "%.4100s/%s", folder, name);
     return access(path, F_OK) == 0;
 }
 
@@ -35,7 +35,14 @@ bnn_code bnn_resume_find(const char *resume, const char *output, char *checkpoin
     if (is_folder(path)) {
         snprintf(folder, 4096, "%s", path);
         snprintf(checkpoint, 4200, "%s/last.safetensors", path);
-        if (access(checkpoint, F_OK) != 0 && has_config(path)) {
+        if (access(checkpoint, F_OK) != 0 && has_file(path, "best.safetensors")) {
+            return bnn_fail(
+                err, BNN_ERR_IO,
+                "%s: its last.safetensors, from which a run goes on, is not there; copy "
+                "it again, or start a new run: --init-from %s/best.safetensors",
+                path, path);
+        }
+        if (access(checkpoint, F_OK) != 0 && has_file(path, "config.json")) {
             return bnn_fail(err, BNN_ERR_IO,
                             "%s: the run was killed before it had saved anything; start it again "
                             "with --overwrite",
