@@ -6,6 +6,7 @@
 
 #include "engine/base/file.h"
 #include "models/model.h"
+#include "tools/cli/shell.h"
 #include "tools/report/bibench.h"
 #include "tools/report/page.h"
 
@@ -211,7 +212,7 @@ bnn_code bnn_bibench_read(bnn_bibench *b, const char *folder, const char *link_b
     }
     if (code == BNN_OK && !b->run_count) {
         code = bnn_fail(err, BNN_ERR_ARGUMENT, "%s: no cell is done yet; bnn-sweep run %s", folder,
-                        folder);
+                        bnn_shell_quote(folder).s);
     }
     if (code == BNN_OK) {
         find_algorithms(b);

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "engine/base/file.h"
+#include "tools/cli/shell.h"
 #include "tools/sweep/sweep.h"
 
 static bnn_code finish(bnn_atomic_file *file, bnn_error *err) {
@@ -20,19 +21,12 @@ static bnn_code open_in(const bnn_sweep *sweep, const char *name, char path[BNN_
                : bnn_fail(err, BNN_ERR_ARGUMENT, "%s: the path is too long", sweep->folder);
 }
 
-/* For a shell: in quotes, each quote of its own outside of them. */
-static void put_quoted(FILE *out, const char *text, const char *dollar) {
-    fputc('\'', out);
-    for (; *text; text++) {
-        if (*text == '\'') {
-            fputs("'\\''", out);
-        } else if (*text == '$') {
-            fputs(dollar, out);
-        } else {
-            fputc(*text, out);
-        }
+/* A word of a command in a Makefile, where two dollars are one. */
+static void put_for_make(FILE *out, const char *text) {
+    const bnn_shell_word word = bnn_shell_quote(text);
+    for (const char *c = word.s; *c; c++) {
+        fputs(*c == '$' ? "$$" : (const char[]){*c, '\0'}, out);
     }
-    fputc('\'', out);
 }
 
 static int stands_alone(const bnn_sweep *sweep, const bnn_cell *cell) {
@@ -61,7 +55,7 @@ bnn_code bnn_sweep_write_make(const bnn_sweep *sweep, bnn_error *err) {
     fputs("# Written by bnn-sweep. make -j N does the cells that are left; a cell is done once.\n"
           "SWEEP = ",
           out);
-    put_quoted(out, program, "$$");
+    put_for_make(out, program);
     fprintf(out, " run . --threads %lld --cell\nCELLS =", (long long)bnn_sweep_threads(sweep));
     for (size_t i = 0; i < plan->cell_count; i++) {
         if (stands_alone(sweep, &plan->cells[i])) {
@@ -69,7 +63,7 @@ bnn_code bnn_sweep_write_make(const bnn_sweep *sweep, bnn_error *err) {
         }
     }
     fputs("\n.PHONY: all $(CELLS)\nall: $(CELLS)\n$(CELLS):\n\tcd ", out);
-    put_quoted(out, folder, "$$");
+    put_for_make(out, folder);
     fputs(" && $(SWEEP) $@\n", out);
     for (size_t i = 0; i < plan->cell_count; i++) {
         if (plan->cells[i].needs_twin && stands_alone(sweep, &plan->cells[i])) {
@@ -77,7 +71,7 @@ bnn_code bnn_sweep_write_make(const bnn_sweep *sweep, bnn_error *err) {
         }
     }
     if ((code = finish(file, err)) == BNN_OK) {
-        printf("%s; start it with: make -j N -C %s\n", path, sweep->folder);
+        printf("%s; start it with: make -j N -C %s\n", path, bnn_shell_quote(sweep->folder).s);
     }
     return code;
 }
@@ -143,10 +137,10 @@ static bnn_code write_script(const bnn_sweep *sweep, int level, size_t count, co
           "stop() {\n    again=1\n    [ -z \"$child\" ] || kill -USR1 \"$child\" 2>/dev/null\n}\n"
           "trap 'over=1; stop' USR1\ntrap stop TERM\ncd ",
           out);
-    put_quoted(out, folder, "$");
+    fputs(bnn_shell_quote(folder).s, out);
     fprintf(out, " || exit 1\ncell=$(sed -n \"${SLURM_ARRAY_TASK_ID}p\" slurm/cells-%d.txt)\n",
             level);
-    put_quoted(out, program, "$");
+    fputs(bnn_shell_quote(program).s, out);
     fputs(script_end, out);
     return finish(file, err);
 }

@@ -8,6 +8,7 @@
 #include "engine/base/file.h"
 #include "engine/base/stream.h"
 #include "engine/io/safetensors.h"
+#include "tools/cli/shell.h"
 #include "tools/train/train_state.h"
 
 static int is_folder(const char *path) {
@@ -35,14 +36,15 @@ bnn_code bnn_resume_find(const char *resume, const char *output, char *checkpoin
     if (is_folder(path)) {
         snprintf(folder, 4096, "%s", path);
         snprintf(checkpoint, 4200, "%s/last.safetensors", path);
-        if (access(checkpoint, F_OK) != 0 && has_file(path, "best.safetensors")) {
+        const int has_last = has_file(path, "last.safetensors");
+        if (!has_last && has_file(path, "best.safetensors")) {
             return bnn_fail(
                 err, BNN_ERR_IO,
                 "%s: its last.safetensors, from which a run goes on, is not there; copy "
                 "it again, or start a new run: --init-from %s/best.safetensors",
-                path, path);
+                path, bnn_shell_quote(path).s);
         }
-        if (access(checkpoint, F_OK) != 0 && has_file(path, "config.json")) {
+        if (!has_last && has_file(path, "config.json")) {
             return bnn_fail(err, BNN_ERR_IO,
                             "%s: the run was killed before it had saved anything; start it again "
                             "with --overwrite",
