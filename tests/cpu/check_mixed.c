@@ -143,7 +143,7 @@ static void check_one(const bnn_kernels *k, const bnn_conv *s, values kind, int 
              "%s %s n%d %dx%dx%d o%d k%dx%d stride %d pad %d,%d dil %d groups %d", k->name,
              which == 0 ? "dX" : "dW", s->n, s->h, s->w, s->c, s->o, s->kh, s->kw, s->stride_h,
              s->pad_h, s->pad_w, s->dil_h, s->groups);
-    for (int threads = 1; threads <= THREADS; threads += THREADS - 1) {
+    for (int threads = 1; threads <= THREADS; threads++) {
         threads_now = threads;
         void *ws = get(k->conv_workspace(on(k), s, 1));
         for (int acc = 0; acc < 2; acc++) {
