@@ -9,9 +9,13 @@
 
 #define LEAST_STEP 16
 
+/* Up to a multiple of the step. */
+static int stepped(int length, int step) {
+    return (length + step - 1) / step * step;
+}
+
 int bnn_length_step(int most) {
-    const int step = (most + BNN_MAX_LENGTHS - 1) / BNN_MAX_LENGTHS;
-    return (step + LEAST_STEP - 1) / LEAST_STEP * LEAST_STEP;
+    return stepped((most + BNN_MAX_LENGTHS - 1) / BNN_MAX_LENGTHS, LEAST_STEP);
 }
 
 int bnn_groups_create(bnn_groups *g, const bnn_dataset *dataset, size_t batch_size) {
@@ -64,7 +68,7 @@ static int length_of(const int32_t *mask, size_t n, int most) {
     for (size_t i = 0; i < n; i++) {
         for (int t = most; t > length; t--) {
             if (mask[i * (size_t)most + (size_t)t - 1]) {
-                length = (t + step - 1) / step * step;
+                length = stepped(t, step);
             }
         }
     }
@@ -79,8 +83,8 @@ static bnn_shape largest_frame(const float *frame, size_t n, bnn_shape most) {
         kept.h = (int)frame[0] > kept.h ? (int)frame[0] : kept.h;
         kept.w = (int)frame[1] > kept.w ? (int)frame[1] : kept.w;
     }
-    kept.h = (kept.h + BNN_FRAME_STEP - 1) / BNN_FRAME_STEP * BNN_FRAME_STEP;
-    kept.w = (kept.w + BNN_FRAME_STEP - 1) / BNN_FRAME_STEP * BNN_FRAME_STEP;
+    kept.h = stepped(kept.h, BNN_FRAME_STEP);
+    kept.w = stepped(kept.w, BNN_FRAME_STEP);
     kept.h = kept.h < most.h ? kept.h : most.h;
     kept.w = kept.w < most.w ? kept.w : most.w;
     return kept;

@@ -527,8 +527,8 @@ static int keeps_results(const evaluation *e) {
 }
 
 static bnn_code write_results(const evaluation *e, bnn_error *err) {
-    if (!json_file || !keeps_results(e)) {
-        return json_file ? bnn_results_write(json_file, &e->now, err) : BNN_OK;
+    if (!keeps_results(e)) {
+        return bnn_results_write(json_file, &e->now, err);
     }
     fprintf(stderr,
             "%s: note: %s stays, as it is of %lld samples; --overwrite replaces it, or choose a "
@@ -571,7 +571,7 @@ static bnn_code evaluate(evaluation *e, bnn_error *err) {
     if (detections && (code = bnn_coco_results_write(detections, spec, e->test, &e->score, err))) {
         return code;
     }
-    return write_results(e, err);
+    return json_file ? write_results(e, err) : BNN_OK;
 }
 
 static bnn_code work(bnn_error *err) {

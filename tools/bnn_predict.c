@@ -388,14 +388,15 @@ static bnn_code write_all(prediction *p, bnn_error *err) {
         fputc('[', bnn_atomic_stream(p->json));
     }
     code = predict_all(p, err);
+    const int stopped = code == BNN_OK && bnn_interrupted();
     if (!p->json) {
         return code;
     }
     fputs("\n]\n", bnn_atomic_stream(p->json));
-    if (code == BNN_OK && bnn_interrupted()) {
+    if (stopped) {
         fprintf(stderr, "%s: interrupted; %s was not written\n", program.name, json_file);
     }
-    if (code != BNN_OK || bnn_interrupted()) {
+    if (code != BNN_OK || stopped) {
         bnn_atomic_abandon(p->json);
         return code;
     }

@@ -61,7 +61,8 @@ def overlaps(box, others):
 def detections(heads, logits, deltas, seen=None):
     """[D,6] of a sample: box, score, class; the best first. `seen`: height and width of what the
     photograph takes of the image, where that is a part; then no anchor's middle lies beyond."""
-    score, box, nms = scores(heads, logits), boxes(heads, deltas, seen or heads["image"]), heads["nms"]
+    score, nms = scores(heads, logits), heads["nms"]
+    box = boxes(heads, deltas, seen or heads["image"])
     if seen:
         a = numpy.concatenate(anchors(heads))
         score[((a[:, :2] + a[:, 2:]) / 2 >= seen[::-1]).any(1)] = -1
