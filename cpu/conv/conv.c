@@ -25,7 +25,7 @@ void bnn_conv_forward(const bnn_stream *stream, const bnn_conv *s, const bnn_ope
         bnn_conv_forward_linear(device, micro, s, x, w, y);
     } else if (x->b1 != NULL) {
         bnn_conv_forward_b1(device, micro, s, x, w, y, ws);
-    } else if (bnn_conv_winograd_pays(s)) {
+    } else if (bnn_conv_winograd_of(micro, s)) {
         bnn_conv_forward_winograd(device, micro, s, x->f32, w, y, ws);
     } else {
         bnn_conv_forward_f32(device, micro, s, x->f32, w, y, ws);
@@ -42,7 +42,7 @@ void bnn_conv_backward_x(const bnn_stream *stream, const bnn_conv *s, const floa
         bnn_conv_few_x(device, micro, s, gy, w, gx, acc);
     } else if (w->b1 != NULL && bnn_conv_mix_x_pays(s)) {
         bnn_conv_mix_x(device, mixed_of(micro, s), s, gy, w, gx, acc, ws);
-    } else if (w->b1 == NULL && bnn_conv_winograd_pays(s)) {
+    } else if (w->b1 == NULL && bnn_conv_winograd_of(micro, s)) {
         bnn_conv_backward_x_winograd(device, micro, s, gy, w->f32, gx, acc, ws);
     } else {
         bnn_conv_backward_x_f32(device, micro, s, gy, w, gx, acc, ws);
@@ -59,7 +59,7 @@ void bnn_conv_backward_w(const bnn_stream *stream, const bnn_conv *s, const floa
         bnn_conv_few_w(device, micro, s, gy, x, gw, acc);
     } else if (x->b1 != NULL && bnn_conv_mix_w_fits(s, x)) {
         bnn_conv_mix_w(device, mixed_of(micro, s), s, gy, x, gw, acc, ws);
-    } else if (x->b1 == NULL && bnn_conv_winograd_pays(s)) {
+    } else if (x->b1 == NULL && bnn_conv_winograd_of(micro, s)) {
         bnn_conv_backward_w_winograd(device, micro, s, gy, x->f32, gw, acc, ws);
     } else {
         bnn_conv_backward_w_f32(device, micro, s, gy, x, gw, acc, ws);
@@ -79,8 +79,8 @@ size_t bnn_conv_prepared_bytes(const bnn_stream *stream, const bnn_conv *s, int 
     if (bnn_conv_is_linear(s)) {
         return 0;
     }
-    return bnn_conv_winograd_pays(s) ? bnn_conv_winograd_prepared_bytes(micro, s)
-                                     : bnn_conv_f32_prepared_bytes(micro, s);
+    return bnn_conv_winograd_of(micro, s) ? bnn_conv_winograd_prepared_bytes(micro, s)
+                                          : bnn_conv_f32_prepared_bytes(micro, s);
 }
 
 void bnn_conv_prepare(const bnn_stream *stream, const bnn_conv *s, const bnn_operand *w,
@@ -93,7 +93,7 @@ void bnn_conv_prepare(const bnn_stream *stream, const bnn_conv *s, const bnn_ope
         bnn_conv_prepare_depthwise(s, w, prepared);
     } else if (w->b1 != NULL) {
         bnn_conv_prepare_b1(device, micro, s, w->b1, prepared, ws);
-    } else if (bnn_conv_winograd_pays(s)) {
+    } else if (bnn_conv_winograd_of(micro, s)) {
         bnn_conv_prepare_winograd(device, micro, s, w->f32, prepared, ws);
     } else if (!bnn_conv_is_linear(s)) {
         bnn_conv_prepare_f32(device, micro, s, w->f32, prepared);
@@ -111,7 +111,7 @@ size_t bnn_conv_workspace(const bnn_stream *stream, const bnn_conv *s, int bits)
         size_t backward = bnn_conv_depthwise_bytes(device, s);
         return bits ? most(backward, bnn_conv_depthwise_b1_bytes(device, s)) : backward;
     }
-    if (!bits && bnn_conv_winograd_pays(s)) {
+    if (!bits && bnn_conv_winograd_of(micro, s)) {
         return most(bnn_conv_winograd_bytes(device, micro, s),
                     bnn_conv_winograd_w_bytes(device, micro, s));
     }

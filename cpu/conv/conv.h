@@ -214,8 +214,9 @@ size_t bnn_conv_f32_prepared_bytes(const bnn_micro *micro, const bnn_conv *s);
 size_t bnn_conv_f32_bytes(const bnn_device *device, const bnn_micro *micro, const bnn_conv *s);
 size_t bnn_conv_weights_bytes(const bnn_device *device, const bnn_micro *micro, const bnn_conv *s);
 
-/* winograd.c and winograd_w.c: the same, of 3 by 3 filters, with fewer multiplications. */
-int bnn_conv_winograd_pays(const bnn_conv *s);
+/* winograd.c and winograd_w.c: the same, of 3 by 3 filters, with fewer multiplications. Which
+ * transforms are best for the shape of a sample; NULL: none pays, and none of the others works. */
+const bnn_winograd *bnn_conv_winograd_of(const bnn_micro *micro, const bnn_conv *s);
 void bnn_conv_forward_winograd(const bnn_device *device, const bnn_micro *micro, const bnn_conv *s,
                                const float *x, const bnn_operand *w, const bnn_result *y, void *ws);
 void bnn_conv_backward_x_winograd(const bnn_device *device, const bnn_micro *micro,
@@ -231,25 +232,24 @@ size_t bnn_conv_winograd_bytes(const bnn_device *device, const bnn_micro *micro,
 size_t bnn_conv_winograd_w_bytes(const bnn_device *device, const bnn_micro *micro,
                                  const bnn_conv *s);
 
-/* Images cut into squares of 2 by 2 results, and the patches of 4 by 4 pixels that these see, in
- * rows, image after image. */
-enum { BNN_PATCH = 16, BNN_SQUARE = 4 };
+/* Images cut into squares of m by m results, and the patches of m + 2 by m + 2 pixels that these
+ * see, in rows, image after image. */
+enum { BNN_PATCH_MOST = 36, BNN_SQUARE_MOST = 16 };
 typedef struct bnn_patches {
-    int h, w, out_h, out_w; /* pixels, results */
-    int pad_h, pad_w;       /* how far outside the first patch begins */
+    int h, w, out_h, out_w;    /* pixels, results */
+    int pad_h, pad_w;          /* how far outside the first patch begins */
+    size_t m, pixels, results; /* of a patch, of a square */
     size_t rows, cols, count;
 } bnn_patches;
 
-bnn_patches bnn_patches_of(const bnn_conv *s, int backward);
-/* patches.c: x[i][k] = where pixel k of patch first + i begins, i < n; `zeros` for one outside of
- * its image.
- */
+bnn_patches bnn_patches_of(const bnn_conv *s, size_t m, int backward);
+/* patches.c: x[i * pixels + k] = where pixel k of patch first + i begins, i < n; `zeros` for one
+ * outside of its image. */
 void bnn_patches_point(const bnn_patches *v, const float *images, size_t channels,
-                       const float *zeros, size_t first, size_t n, const float *(*x)[BNN_PATCH]);
-/* at[i][k] = how far from the first result k of square first + i is, in floats; SIZE_MAX if there
- * is none. */
-void bnn_patches_place(const bnn_patches *v, size_t channels, size_t first, size_t n,
-                       size_t (*at)[BNN_SQUARE]);
+                       const float *zeros, size_t first, size_t n, const float **x);
+/* at[i * results + k] = how far from the first result k of square first + i is, in floats; SIZE_MAX
+ * if there is none. */
+void bnn_patches_place(const bnn_patches *v, size_t channels, size_t first, size_t n, size_t *at);
 
 /* What the taps of a float product read of an image of rows of pixels: position (i, j) of a grid
  * reads, for tap (ky, kx), pixel (i*step_h + off_h[ky], j*step_w + off_w[kx]). The `depth` channels

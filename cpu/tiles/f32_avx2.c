@@ -40,7 +40,7 @@ static inline void store(float *to, vec v, size_t n, int acc) {
 #include "cpu/tiles/f32.inc"
 #define DOTS_NAME bnn_f32_dots_avx2
 #include "cpu/tiles/dots.inc"
-#define NAME(what) bnn_f32_##what##_avx2
+#define NAME(what) bnn_##what##_avx2
 #include "cpu/tiles/winograd.inc"
 
 #define load_any _mm256_loadu_ps

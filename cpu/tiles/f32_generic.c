@@ -30,7 +30,7 @@ static void multiply(size_t depth, const float *a, size_t lda, const float *b,
 #define LANES 4
 #define DOTS_NAME bnn_f32_dots_generic
 #include "cpu/tiles/dots.inc"
-#define NAME(what) bnn_f32_##what##_generic
+#define NAME(what) bnn_##what##_generic
 #include "cpu/tiles/winograd.inc"
 
 static void store_sums(const double *sum, size_t n, float *c, int acc) {

@@ -43,7 +43,7 @@ static inline void store(float *to, vec v, size_t n, int acc) {
 #include "cpu/tiles/f32.inc"
 #define DOTS_NAME bnn_f32_dots_neon
 #include "cpu/tiles/dots.inc"
-#define NAME(what) bnn_f32_##what##_neon
+#define NAME(what) bnn_##what##_neon
 #include "cpu/tiles/winograd.inc"
 
 #define load_any vld1q_f32

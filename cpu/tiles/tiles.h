@@ -142,6 +142,22 @@ typedef struct bnn_weighted {
 
 enum { BNN_WEIGHTED_ROWS = 256 };
 
+/* The transforms of Winograd's products (winograd.c) of 3 by 3 filters, for squares of m by m
+ * results that see patches of m + 2 by m + 2 pixels; of n channels. Values of an array are a step
+ * of floats apart. */
+typedef struct bnn_winograd {
+    size_t m;
+    /* v[0..(m + 2)^2) = of the pixels x of a patch, from channel `first` on. */
+    void (*patch)(size_t n, const float *const *x, size_t first, float *v, size_t step);
+    /* u[0..(m + 2)^2) = of the taps w[0..9) of a filter. */
+    void (*filter)(size_t n, const float *w, size_t w_step, float *u, size_t u_step);
+    /* y[0..m^2), the results, (+)= of the products v[0..(m + 2)^2). */
+    void (*result)(size_t n, const float *v, size_t step, float *const *y, int acc);
+    /* The gradient of v from that of y, and that of w, (+)=, from that of u. */
+    void (*spread)(size_t n, const float *const *y, float *v, size_t step);
+    void (*gather)(size_t n, const float *u, size_t u_step, float *w, size_t w_step, int acc);
+} bnn_winograd;
+
 typedef struct bnn_micro {
     /* ---- float products ---- */
     size_t f32_mr, f32_nr;
@@ -166,17 +182,7 @@ typedef struct bnn_micro {
     void (*f32_dots)(size_t count, const float *const *a, const float *const *b, size_t n,
                      float *sum, int acc);
 
-    /* The transforms of Winograd's products (winograd.c), of n channels; values of an array are a
-     * step of floats apart. */
-    /* v[0..16) = of the pixels x[0..16) of a patch, 4 by 4. */
-    void (*f32_patch)(size_t n, const float *const x[16], float *v, size_t step);
-    /* u[0..16) = of the taps w[0..9) of a filter, 3 by 3. */
-    void (*f32_filter)(size_t n, const float *w, size_t w_step, float *u, size_t u_step);
-    /* y[0..4), results of 2 by 2 pixels, (+)= of the products m[0..16). */
-    void (*f32_result)(size_t n, const float *m, size_t step, float *const y[4], int acc);
-    /* The gradient of m from that of y, and that of w, (+)=, from that of u. */
-    void (*f32_spread)(size_t n, const float *const y[4], float *m, size_t step);
-    void (*f32_gather)(size_t n, const float *u, size_t u_step, float *w, size_t w_step, int acc);
+    const bnn_winograd *winograd; /* [2]: of squares of 2 by 2 and of 4 by 4 results */
 
     /* panel[i*nr + j] = rows[j*ld + i], i < k, j < n <= nr = f32_nr. */
     void (*f32_columns)(size_t k, size_t n, size_t ld, const float *rows, size_t nr, float *panel);
@@ -211,13 +217,16 @@ typedef struct bnn_micro {
 } bnn_micro;
 
 extern const bnn_micro bnn_micro_generic;
+extern const bnn_winograd bnn_winograd_generic[2];
 extern const bnn_mixed bnn_mixed_generic;
 extern const bnn_kernels bnn_kernels_generic;
 #if defined(__x86_64__)
 extern const bnn_micro bnn_micro_avx2;
+extern const bnn_winograd bnn_winograd_avx2[2];
 extern const bnn_mixed bnn_mixed_avx2;
 extern const bnn_kernels bnn_kernels_avx2;
 extern const bnn_micro bnn_micro_avx512;
+extern const bnn_winograd bnn_winograd_avx512[2];
 extern const bnn_mixed bnn_mixed_avx512;
 extern const bnn_kernels bnn_kernels_avx512;
 extern const bnn_micro bnn_micro_vpopcntdq;
@@ -227,6 +236,7 @@ extern const bnn_mixed bnn_mixed_amx;
 extern const bnn_kernels bnn_kernels_amx;
 #elif defined(BNN_NEON)
 extern const bnn_micro bnn_micro_neon;
+extern const bnn_winograd bnn_winograd_neon[2];
 extern const bnn_mixed bnn_mixed_neon;
 extern const bnn_kernels bnn_kernels_neon;
 #endif
@@ -242,12 +252,6 @@ void bnn_b1_inner_generic(size_t words, size_t n, const uint64_t *pixel, const u
                           int32_t *count);
 void bnn_f32_dots_generic(size_t count, const float *const *a, const float *const *b, size_t n,
                           float *sum, int acc);
-void bnn_f32_patch_generic(size_t n, const float *const x[16], float *v, size_t step);
-void bnn_f32_filter_generic(size_t n, const float *w, size_t w_step, float *u, size_t u_step);
-void bnn_f32_result_generic(size_t n, const float *m, size_t step, float *const y[4], int acc);
-void bnn_f32_spread_generic(size_t n, const float *const y[4], float *m, size_t step);
-void bnn_f32_gather_generic(size_t n, const float *u, size_t u_step, float *w, size_t w_step,
-                            int acc);
 void bnn_f32_end_generic(const bnn_result *y, size_t column, size_t m, size_t n, float *const *c);
 
 void bnn_f32_columns_generic(size_t k, size_t n, size_t ld, const float *rows, size_t nr,
@@ -275,11 +279,6 @@ void bnn_b1_inner_avx2(size_t words, size_t n, const uint64_t *pixel, const uint
                        int32_t *count);
 void bnn_f32_dots_avx2(size_t count, const float *const *a, const float *const *b, size_t n,
                        float *sum, int acc);
-void bnn_f32_patch_avx2(size_t n, const float *const x[16], float *v, size_t step);
-void bnn_f32_filter_avx2(size_t n, const float *w, size_t w_step, float *u, size_t u_step);
-void bnn_f32_result_avx2(size_t n, const float *m, size_t step, float *const y[4], int acc);
-void bnn_f32_spread_avx2(size_t n, const float *const y[4], float *m, size_t step);
-void bnn_f32_gather_avx2(size_t n, const float *u, size_t u_step, float *w, size_t w_step, int acc);
 void bnn_f32_end_avx2(const bnn_result *y, size_t column, size_t m, size_t n, float *const *c);
 
 void bnn_f32_columns_avx2(size_t k, size_t n, size_t ld, const float *rows, size_t nr,
@@ -304,12 +303,6 @@ void bnn_b1_weighted_few_avx512(const bnn_weighted *p); /* of less than a quad o
 void bnn_b1_weighted_avx512(const bnn_weighted *p);
 void bnn_f32_dots_avx512(size_t count, const float *const *a, const float *const *b, size_t n,
                          float *sum, int acc);
-void bnn_f32_patch_avx512(size_t n, const float *const x[16], float *v, size_t step);
-void bnn_f32_filter_avx512(size_t n, const float *w, size_t w_step, float *u, size_t u_step);
-void bnn_f32_result_avx512(size_t n, const float *m, size_t step, float *const y[4], int acc);
-void bnn_f32_spread_avx512(size_t n, const float *const y[4], float *m, size_t step);
-void bnn_f32_gather_avx512(size_t n, const float *u, size_t u_step, float *w, size_t w_step,
-                           int acc);
 void bnn_f32_rows_avx512(size_t k, size_t n, const float *const *rows, size_t first, size_t nr,
                          float *panel);
 void bnn_b1_expand_avx512(size_t n, const uint64_t *row, size_t first, float scale, float *out);
@@ -327,9 +320,7 @@ void bnn_mix_tile_avx512(const bnn_mix *m);
 #define BNN_AVX512_MICRO                                                                           \
     .f32_mr = 12, .f32_nr = 32, .f32_indirect = bnn_f32_indirect_avx512,                           \
     .f32_outer = bnn_f32_outer_avx512, .f32_dots = bnn_f32_dots_avx512,                            \
-    .f32_patch = bnn_f32_patch_avx512, .f32_filter = bnn_f32_filter_avx512,                        \
-    .f32_result = bnn_f32_result_avx512, .f32_spread = bnn_f32_spread_avx512,                      \
-    .f32_gather = bnn_f32_gather_avx512, .f32_inner = bnn_f32_inner_avx512,                        \
+    .winograd = bnn_winograd_avx512, .f32_inner = bnn_f32_inner_avx512,                            \
     .f32_weighted = bnn_f32_weighted_avx512, .b1_weighted = bnn_b1_weighted_avx512,                \
     .b1_inner = bnn_b1_inner_avx2, .f32_columns = bnn_f32_columns_avx2,                            \
     .f32_rows = bnn_f32_rows_avx512, .f32_end = bnn_f32_end_avx512,                                \
@@ -346,11 +337,6 @@ void bnn_b1_inner_neon(size_t words, size_t n, const uint64_t *pixel, const uint
                        int32_t *count);
 void bnn_f32_dots_neon(size_t count, const float *const *a, const float *const *b, size_t n,
                        float *sum, int acc);
-void bnn_f32_patch_neon(size_t n, const float *const x[16], float *v, size_t step);
-void bnn_f32_filter_neon(size_t n, const float *w, size_t w_step, float *u, size_t u_step);
-void bnn_f32_result_neon(size_t n, const float *m, size_t step, float *const y[4], int acc);
-void bnn_f32_spread_neon(size_t n, const float *const y[4], float *m, size_t step);
-void bnn_f32_gather_neon(size_t n, const float *u, size_t u_step, float *w, size_t w_step, int acc);
 void bnn_f32_end_neon(const bnn_result *y, size_t column, size_t m, size_t n, float *const *c);
 void bnn_f32_columns_neon(size_t k, size_t n, size_t ld, const float *rows, size_t nr,
                           float *panel);

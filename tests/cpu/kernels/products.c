@@ -45,6 +45,12 @@ static void reference(const bnn_conv *s, const float *x, const float *w, const f
     }
 }
 
+/* The side of the squares by which Winograd's products compute it; 0: they do not. */
+static int squares_of(const bnn_conv *s) {
+    const bnn_winograd *transforms = bnn_conv_winograd_of(&bnn_micro_generic, s);
+    return transforms ? (int)transforms->m : 0;
+}
+
 typedef struct products {
     double *y, *gx, *gw;
 } products;
@@ -370,13 +376,14 @@ START_TEST(test_conv_opposite) {
 }
 END_TEST
 
-/* Small whole numbers come out exact, whatever they are summed to on the way: a filter is halved
- * twice at most. And with few of them a value that nobody should see would show. */
+/* Small whole numbers come out exact of small squares, whatever they are summed to on the way: a
+ * filter is halved twice at most. And with few of them a value that nobody should see would show.
+ */
 START_TEST(test_conv_integers) {
     bnn_conv s = square(1, 6, 16, 16, 3, 1, 1, 1);
     size_t mark = buffer_count, nx = in_rows(&s) * 16, nw = filter_size(&s), ny = out_size(&s);
     float *x = get_floats(nx), *w = get_floats(nw), *gy = get_floats(ny);
-    ck_assert_int_eq(bnn_conv_winograd_pays(&s), 1);
+    ck_assert_int_eq(squares_of(&s), 2);
     for (size_t i = 0; i < nw; i++) {
         w[i] = (float)(below(9) - 4);
     }
@@ -410,17 +417,25 @@ START_TEST(test_conv_integers) {
 END_TEST
 
 START_TEST(test_winograd_shapes) {
-    bnn_conv shapes[] = {
-        square(4, 16, 16, 17, 3, 1, 1, 1), /* several blocks, and slices of them */
-        square(2, 7, 40, 33, 3, 1, 2, 1),  /* squares that stick out, and tails of vectors */
-        square(1, 3, 17, 150, 3, 1, 1, 1), /* filters in parts */
-        square(1, 9, 34, 36, 3, 1, 0, 2),  /* groups */
-        square(1, 6, 16, 16, 3, 1, 3, 1),  /* windows that see nothing but padding */
+    const struct {
+        bnn_conv s;
+        int squares;
+    } cases[] = {
+        {square(4, 16, 16, 17, 3, 1, 1, 1), 4}, /* several blocks, and slices of them */
+        {square(2, 9, 40, 33, 3, 1, 2, 1), 4},  /* squares that stick out, and tails of vectors */
+        {square(1, 3, 17, 290, 3, 1, 1, 1), 4}, /* filters in parts */
+        {square(1, 9, 34, 36, 3, 1, 0, 2), 4},  /* groups */
+        {square(1, 6, 16, 16, 3, 1, 4, 1), 4},  /* windows that see nothing but padding */
+        {square(9, 10, 16, 17, 3, 1, 1, 1), 2}, /* the same of small squares */
+        {square(2, 5, 40, 33, 3, 1, 1, 1), 2},  /* */
+        {square(1, 2, 17, 150, 3, 1, 1, 1), 2}, /* */
+        {square(1, 6, 34, 36, 3, 1, 1, 2), 2},  /* */
+        {square(1, 6, 16, 16, 3, 1, 3, 1), 2},  /* */
     };
-    for (size_t i = 0; i < sizeof shapes / sizeof shapes[0]; i++) {
-        const bnn_conv *s = &shapes[i];
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        const bnn_conv *s = &cases[i].s;
         size_t mark = buffer_count;
-        ck_assert_int_eq(bnn_conv_winograd_pays(s), 1);
+        ck_assert_int_eq(squares_of(s), cases[i].squares);
         check_floats(s, random_floats(in_rows(s) * (size_t)s->c), random_floats(filter_size(s)),
                      random_floats(out_size(s)));
         release(mark);
@@ -428,26 +443,40 @@ START_TEST(test_winograd_shapes) {
 }
 END_TEST
 
-/* Filters that are transformed in turns, and a reduction in several pieces. */
+/* Filters that are transformed in turns, a reduction in several pieces, whose panels come in strips
+ * of which the last of a group is short. */
 START_TEST(test_winograd_turns) {
-    bnn_conv s = square(1, 2, 512, 160, 3, 1, 1, 1);
-    size_t mark = buffer_count;
-    float *gy = random_floats(out_size(&s));
-    bnn_operand x = {.f32 = random_floats(in_rows(&s) * 512)};
-    bnn_operand w = {.f32 = random_floats(filter_size(&s))};
-    products want = run_reference(&s, x.f32, w.f32, gy);
-    for (const bnn_kernels *k = next_table(NULL); k != NULL; k = next_table(k)) {
-        check_product(k, &s, 0, gy, &x, &w, want.y);
-        check_product(k, &s, 1, gy, &x, &w, want.gx);
+    bnn_conv shapes[] = {
+        square(1, 2, 512, 160, 3, 1, 1, 1),
+        square(1, 3, 512, 160, 3, 1, 1, 1),
+        square(2, 3, 420, 420, 3, 1, 1, 2),
+    };
+    for (size_t i = 0; i < sizeof shapes / sizeof shapes[0]; i++) {
+        const bnn_conv *s = &shapes[i];
+        size_t mark = buffer_count;
+        ck_assert_int_eq(squares_of(s), i == 0 ? 2 : 4);
+        float *gy = random_floats(out_size(s));
+        bnn_operand x = {.f32 = random_floats(in_rows(s) * (size_t)s->c)};
+        bnn_operand w = {.f32 = random_floats(filter_size(s))};
+        products want = run_reference(s, x.f32, w.f32, gy);
+        for (const bnn_kernels *k = next_table(NULL); k != NULL; k = next_table(k)) {
+            check_product(k, s, 0, gy, &x, &w, want.y);
+            check_product(k, s, 1, gy, &x, &w, want.gx);
+        }
+        release(mark);
     }
-    release(mark);
 }
 END_TEST
 
-/* Where 16 multiplications for the 36 of four results are fewer, transforms and all. */
+/* Where the products of squares' values are fewer than those of taps, transforms and all; large
+ * squares where they are much fewer than small ones'. */
 START_TEST(test_winograd_pays) {
+    static const int squares[] = {0, 0, 2, 4, 4, 2, 2, 4, 4, 2, 2, 4}; /* of maps of 0, 1 ... */
+    for (int side = 1; side < 12; side++) {
+        bnn_conv s = square(1, side, 64, 64, 3, 1, 1, 1);
+        ck_assert_int_eq(squares_of(&s), squares[side]);
+    }
     bnn_conv s = square(1, 4, 64, 64, 3, 1, 1, 1);
-    ck_assert_int_eq(bnn_conv_winograd_pays(&s), 1);
     bnn_conv others[] = {
         square(1, 4, 64, 64, 3, 2, 1, 1), /* strided */
         square(1, 4, 64, 64, 5, 1, 2, 1), /* another window */
@@ -457,10 +486,10 @@ START_TEST(test_winograd_pays) {
         square(9, 1, 64, 64, 3, 1, 1, 1), /* three results of a square are nothing */
     };
     for (size_t i = 0; i < sizeof others / sizeof others[0]; i++) {
-        ck_assert_int_eq(bnn_conv_winograd_pays(&others[i]), 0);
+        ck_assert_int_eq(squares_of(&others[i]), 0);
     }
     s.dil_h = 2;
-    ck_assert_int_eq(bnn_conv_winograd_pays(&s), 0);
+    ck_assert_int_eq(squares_of(&s), 0);
 }
 END_TEST
 
