@@ -113,8 +113,8 @@ size_t bnn_conv_winograd_bytes(const bnn_device *device, const bnn_micro *micro,
 }
 
 /* Windows of single steps, and enough channels and whole squares of results for what is saved to
- * be more than what the transforms cost; large squares only where they save much, since they are
- * less exact. */
+ * be more than what the transforms cost. Large squares only where they save much, since they are
+ * less exact, and where many samples share the filters, which become four times as large. */
 const bnn_winograd *bnn_conv_winograd_of(const bnn_micro *micro, const bnn_conv *s) {
     size_t plain = 9 * (size_t)s->oh * (size_t)s->ow, here[2];
     int least = (s->c < s->o ? s->c : s->o) / s->groups;
@@ -126,7 +126,7 @@ const bnn_winograd *bnn_conv_winograd_of(const bnn_micro *micro, const bnn_conv 
         bnn_patches v = bnn_patches_of(s, micro->winograd[i].m, 0);
         here[i] = v.pixels * v.rows * v.cols;
     }
-    int large = 5 * here[1] < 4 * here[0];
+    int large = s->training && 5 * here[1] < 4 * here[0];
     return 5 * here[large] < 4 * plain ? &micro->winograd[large] : NULL;
 }
 

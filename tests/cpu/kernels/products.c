@@ -265,8 +265,8 @@ static int complete(bnn_conv *s) {
 }
 
 static bnn_conv square(int n, int size, int c, int o, int kernel, int stride, int pad, int groups) {
-    bnn_conv s = {n, size,   size,   c,   o,   kernel, kernel, 0,
-                  0, stride, stride, pad, pad, 1,      1,      groups};
+    bnn_conv s = {n,      size,   size, c,   o, kernel, kernel, 0, 0,
+                  stride, stride, pad,  pad, 1, 1,      groups, 0};
     s.oh = s.ow = output_size(size, kernel, stride, pad, 1);
     return s;
 }
@@ -290,6 +290,7 @@ START_TEST(test_conv_random) {
             s.groups = s.c % 4 == 0 ? 4 : s.c % 3 == 0 ? 3 : 1;
             s.o = s.groups * (1 + below(20));
         }
+        s.training = below(2);
         if (complete(&s)) {
             check_conv(&s);
             done++;
@@ -319,7 +320,7 @@ START_TEST(test_conv_shapes) {
         square(1, 5, 200, 41, 3, 1, 1, 1), /* runs longer than a piece of the reduction */
         square(1, 6, 256, 32, 3, 1, 1, 2), /* groups of whole words */
         square(2, 7, 16, 24, 1, 2, 0, 1),  /* phases without taps */
-        {3, 1, 50, 17, 20, 1, 5, 1, 0, 1, 3, 0, 2, 1, 2, 1}, /* 1-D */
+        {3, 1, 50, 17, 20, 1, 5, 1, 0, 1, 3, 0, 2, 1, 2, 1, 0}, /* 1-D */
     };
     for (size_t i = 0; i < sizeof shapes / sizeof shapes[0]; i++) {
         bnn_conv s = shapes[i];
@@ -417,7 +418,7 @@ START_TEST(test_conv_integers) {
 END_TEST
 
 START_TEST(test_winograd_shapes) {
-    const struct {
+    struct {
         bnn_conv s;
         int squares;
     } cases[] = {
@@ -435,6 +436,7 @@ START_TEST(test_winograd_shapes) {
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         const bnn_conv *s = &cases[i].s;
         size_t mark = buffer_count;
+        cases[i].s.training = cases[i].squares == 4;
         ck_assert_int_eq(squares_of(s), cases[i].squares);
         check_floats(s, random_floats(in_rows(s) * (size_t)s->c), random_floats(filter_size(s)),
                      random_floats(out_size(s)));
@@ -454,6 +456,7 @@ START_TEST(test_winograd_turns) {
     for (size_t i = 0; i < sizeof shapes / sizeof shapes[0]; i++) {
         const bnn_conv *s = &shapes[i];
         size_t mark = buffer_count;
+        shapes[i].training = i > 0;
         ck_assert_int_eq(squares_of(s), i == 0 ? 2 : 4);
         float *gy = random_floats(out_size(s));
         bnn_operand x = {.f32 = random_floats(in_rows(s) * (size_t)s->c)};
@@ -469,11 +472,13 @@ START_TEST(test_winograd_turns) {
 END_TEST
 
 /* Where the products of squares' values are fewer than those of taps, transforms and all; large
- * squares where they are much fewer than small ones'. */
+ * squares in training, where they are much fewer than small ones'. */
 START_TEST(test_winograd_pays) {
     static const int squares[] = {0, 0, 2, 4, 4, 2, 2, 4, 4, 2, 2, 4}; /* of maps of 0, 1 ... */
     for (int side = 1; side < 12; side++) {
         bnn_conv s = square(1, side, 64, 64, 3, 1, 1, 1);
+        ck_assert_int_eq(squares_of(&s), squares[side] ? 2 : 0);
+        s.training = 1;
         ck_assert_int_eq(squares_of(&s), squares[side]);
     }
     bnn_conv s = square(1, 4, 64, 64, 3, 1, 1, 1);
