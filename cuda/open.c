@@ -5,6 +5,7 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "cuda/cuda.h"
 #include "cuda/library.h"
@@ -14,17 +15,23 @@
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static const bnn_cuda_entry *entry;
 
-/* The folder of the program or library that this function is in, with a slash; "" if unknown. */
+/* The folder of the program or library that this function is in, with a slash; "" if unknown. A
+ * program is known by the name it was called by: found along PATH, that is none of a file. */
 static void own_folder(char *folder, size_t bytes) {
     Dl_info info;
+    char program[3900];
+    const char *file = dladdr((const void *)&lock, &info) ? info.dli_fname : NULL;
     folder[0] = '\0';
-    if (dladdr((const void *)&lock, &info) && info.dli_fname) {
-        const char *slash = strrchr(info.dli_fname, '/');
-        size_t n = slash ? (size_t)(slash - info.dli_fname) + 1 : 0;
-        if (n < bytes) {
-            memcpy(folder, info.dli_fname, n);
-            folder[n] = '\0';
-        }
+    if (file && !strchr(file, '/')) {
+        const ssize_t length = readlink("/proc/self/exe", program, sizeof program - 1);
+        program[length < 0 ? 0 : length] = '\0';
+        file = program;
+    }
+    const char *slash = file ? strrchr(file, '/') : NULL;
+    const size_t n = slash ? (size_t)(slash - file) + 1 : 0;
+    if (n < bytes) {
+        memcpy(folder, file ? file : "", n);
+        folder[n] = '\0';
     }
 }
 

@@ -18,6 +18,7 @@
 #include "data_loaders/image/image.h"
 #include "data_loaders/internal.h"
 #include "engine/base/file.h"
+#include "engine/base/text.h"
 
 #define CROP 224
 #define SHORT_SIDE 256 /* of a test photograph, before the middle is cut out */
@@ -128,13 +129,21 @@ static int find_class(const imagenet *d, const char *name) {
     return -1;
 }
 
+static int is_utf8(const char *text) {
+    size_t length = 1;
+    for (; *text && length; text += length) {
+        length = bnn_utf8_length(text, strlen(text));
+    }
+    return length != 0;
+}
+
 /* The folders in `folder`, in their order. */
 static bnn_code read_classes(imagenet *d, const char *folder, bnn_error *err) {
     struct dirent **entry;
     const int count = list_entries(folder, is_visible, S_IFDIR, &entry, err);
     bnn_code code = count < 0 ? BNN_ERR_IO : BNN_OK;
     if (code == BNN_OK && (count < 2 || count > MOST_CLASSES)) {
-        code = bnn_fail(err, BNN_ERR_FORMAT, "%s: %d folders of classes, expected 2 to %d; " CURE,
+        code = bnn_fail(err, BNN_ERR_FORMAT, "%s: folders of classes: %d, expected 2 to %d; " CURE,
                         folder, count, MOST_CLASSES);
     }
     d->base.classes = 0;
@@ -147,6 +156,11 @@ static bnn_code read_classes(imagenet *d, const char *folder, bnn_error *err) {
         code = d->class_names[i] ? BNN_OK : bnn_fail(err, BNN_ERR_MEMORY, "out of memory");
         if (code == BNN_OK && strpbrk(entry[i]->d_name, "\n\r")) {
             code = bnn_fail(err, BNN_ERR_FORMAT, "%s/%s: a folder whose name has several lines",
+                            folder, entry[i]->d_name);
+        } else if (code == BNN_OK && !is_utf8(entry[i]->d_name)) {
+            code = bnn_fail(err, BNN_ERR_FORMAT,
+                            "%s/%s: a folder whose name, which is its class's, is no UTF-8; "
+                            "rename it",
                             folder, entry[i]->d_name);
         }
         d->base.classes++;

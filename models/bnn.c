@@ -272,14 +272,25 @@ static int run(bnn_model *model, size_t n, const given *from, float *output, cha
     return code == BNN_OK ? 0 : report(error, &err);
 }
 
+static const char *seen_by(const bnn_model *model) {
+    static const char *const seen[][2] = {
+        {"image", "images"}, {"points", "points"}, {"mel", "sound"}, {"ids", "texts"}};
+    const char *input = model->loaded.spec.arch->inputs[0];
+    for (size_t i = 0; i < sizeof seen / sizeof *seen; i++) {
+        if (strcmp(input, seen[i][0]) == 0) {
+            return seen[i][1];
+        }
+    }
+    return input;
+}
+
 /* The model sees something else, or there is none. */
 static int refuse_kind(const bnn_model *model, const char *what, char *error) {
     bnn_error err = {0};
     if (!model) {
         return refuse(error, BNN_ERR_ARGUMENT, no_model);
     }
-    bnn_fail(&err, BNN_ERR_ARGUMENT, "the model sees %s, not %s; give it %s",
-             sees_text(model) ? "texts" : model->loaded.spec.arch->inputs[0], what,
+    bnn_fail(&err, BNN_ERR_ARGUMENT, "the model sees %s, not %s; give it %s", seen_by(model), what,
              sees_text(model) ? "tokens (bnn_model_run_tokens)" : "floats (bnn_model_run)");
     return report(error, &err);
 }

@@ -14,6 +14,7 @@
 #include "tools/cli/names.h"
 #include "tools/run/outputs.h"
 #include "tools/cli/progress.h"
+#include "tools/cli/shell.h"
 #include "tools/cli/start.h"
 
 #define CHUNK 500 /* images between two looks at the clock and for a signal */
@@ -273,8 +274,8 @@ static bnn_code run(work *w, bnn_error *err) {
         code = bnn_contact_sheet(path, w->corruptor, w->clean, &w->list, err);
     }
     if (code == BNN_OK) {
-        printf("%s: %zu corruptions of %zu images, labels.npy, sheet.png\n", output, i,
-               w->clean->count);
+        printf("%s: %zu corruptions of %zu images, labels.npy, sheet.png\n",
+               bnn_shell_show(output).s, i, w->clean->count);
     }
     return code;
 }

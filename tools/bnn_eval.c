@@ -22,6 +22,7 @@
 #include "tools/run/outputs.h"
 #include "tools/run/run_data.h"
 #include "tools/run/run_folder.h"
+#include "tools/cli/shell.h"
 #include "tools/cli/start.h"
 
 static bnn_device_choice where = {.device = "cpu", .precision = "usual"};
@@ -156,8 +157,8 @@ typedef struct evaluation {
 
 static void print_score(const evaluation *e) {
     const bnn_results *r = &e->now;
-    printf("%s: %s, %s, %s%s\n", r->model, r->arch, r->algo, r->packed ? "packed" : "checkpoint",
-           e->stopped ? " (interrupted)" : "");
+    printf("%s: %s, %s, %s%s\n", bnn_shell_show(r->model).s, r->arch, r->algo,
+           r->packed ? "packed" : "checkpoint", e->stopped ? " (interrupted)" : "");
     printf("%s test: %zu %s", r->data, e->score.samples, e->info->samples);
     for (int i = 0; r->task->metrics[i].key && !r->task->metrics[i].minor; i++) {
         const bnn_metric *m = &r->task->metrics[i];

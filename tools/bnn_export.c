@@ -11,6 +11,7 @@
 #include "tools/cli/names.h"
 #include "tools/run/outputs.h"
 #include "tools/export/export_model.h"
+#include "tools/cli/shell.h"
 #include "tools/cli/start.h"
 
 static const char *format = "packed", *output, *part;
@@ -93,14 +94,17 @@ static void print_notes(const char *notes) {
 static void print_result(const bnn_loaded *model, const char *path, const bnn_export_report *report,
                          size_t twin) {
     const size_t bytes = report->bytes;
+    const bnn_shell_word shown = bnn_shell_show(path);
     double float_bytes = 4.0 * (double)twin;
     if (bnn_is_stream(path)) {
-        printf("%s: %zu binary weights of %zu\n", path, model->binary_weights, model->parameters);
+        printf("%s: %zu binary weights of %zu\n", shown.s, model->binary_weights,
+               model->parameters);
     } else if (part) {
-        printf("%s: %zu bytes, the first stage of two\n", path, bytes);
+        printf("%s: %zu bytes, the first stage of two\n", shown.s, bytes);
     } else {
         printf("%s: %zu bytes, %.2f times smaller than float weights (%zu binary weights of %zu)\n",
-               path, bytes, float_bytes / (double)bytes, model->binary_weights, model->parameters);
+               shown.s, bytes, float_bytes / (double)bytes, model->binary_weights,
+               model->parameters);
     }
     if (model->spec.binarizer && model->spec.binarizer->float_work) {
         printf("note: %s keeps float work in every binary layer: %s\n", model->spec.binarizer->name,

@@ -358,7 +358,13 @@ static void tell_unlike(const prediction *p) {
 static bnn_code predict_text(prediction *p, bnn_error *err) {
     const char *const both[2] = {sentence, second};
     const size_t size[2] = {strlen(sentence), second ? strlen(second) : 0};
-    bnn_code code = bnn_sample_of_text(&p->sample, "--text", both, size, err);
+    const char *name = second ? "--text, --second" : "--text";
+    for (int i = 0; i < 2; i++) {
+        if (both[i] && size[i] == 0) {
+            return bnn_fail(err, BNN_ERR_ARGUMENT, "--%s has no text", i ? "second" : "text");
+        }
+    }
+    bnn_code code = bnn_sample_of_text(&p->sample, name, both, size, err);
     return code == BNN_OK ? run(p, "--text", err) : code;
 }
 

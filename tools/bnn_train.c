@@ -514,11 +514,12 @@ static void print_result(const bnn_train_settings *s, const bnn_train_result *r)
         bnn_error why = {0};
         int fixed = check_extension(s, epochs, &why) != BNN_OK;
         if (r->gave_up) {
-            printf("%s is finished: no better epoch in %u, best test %s\n", s->output,
-                   (unsigned)s->patience, best);
+            printf("%s is finished: no better epoch in %u, best test %s\n",
+                   bnn_shell_show(s->output).s, (unsigned)s->patience, best);
             return;
         }
-        printf("%s is finished: %d epochs, best test %s; ", s->output, s->schedule.epochs, best);
+        printf("%s is finished: %d epochs, best test %s; ", bnn_shell_show(s->output).s,
+               s->schedule.epochs, best);
         printf(fixed ? "to train on, start a new run: bnn-train --init-from %s/last.safetensors\n"
                      : "to train on: bnn-train --resume %s --epochs N\n",
                bnn_shell_quote(s->output).s);
@@ -533,7 +534,7 @@ static void print_result(const bnn_train_settings *s, const bnn_train_result *r)
     } else {
         printf("the run is complete; ");
     }
-    printf("%s/best.safetensors\n", s->output);
+    printf("%s/best.safetensors\n", bnn_shell_show(s->output).s);
 }
 
 /* Nothing that is read may be among the run's files. --config may: it has been read whole, and is

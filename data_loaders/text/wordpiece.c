@@ -250,8 +250,8 @@ static bnn_code read_text(tokenizer *t, const char *text, size_t size, size_t *c
         utf8proc_ssize_t n = utf8proc_iterate(bytes + at, (utf8proc_ssize_t)(size - at), &c);
         if (n <= 0) {
             return bnn_fail(t->err, BNN_ERR_FORMAT,
-                            "%s: byte %zu of the text is no UTF-8; convert the file to UTF-8",
-                            t->name, at + 1);
+                            "%s: byte %zu of the text is no UTF-8; convert it to UTF-8", t->name,
+                            at + 1);
         }
         at += (size_t)n;
         if (is_blank(c)) {

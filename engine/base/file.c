@@ -167,6 +167,9 @@ static bnn_code create_temporary(bnn_atomic_file *file, bnn_error *err) {
     }
     file->device = info.st_dev;
     file->inode = info.st_ino;
+    if (stat(file->path, &info) == 0) { /* what replaces a file is not for more eyes than it was */
+        (void)!fchmod(fd, info.st_mode & 0777);
+    }
     return BNN_OK;
 }
 
@@ -188,9 +191,13 @@ static bnn_code wrap_stream(bnn_atomic_file *file, int fd, bnn_error *err) {
 
 bnn_code bnn_atomic_open(const char *path, bnn_atomic_file **out, bnn_error *err) {
     int fd;
+    struct stat info;
     *out = NULL;
     if (path[0] == '\0') {
         return bnn_fail(err, BNN_ERR_ARGUMENT, "cannot write a file with an empty name");
+    }
+    if (stat(path, &info) < 0 && errno == ELOOP) { /* a link to itself: it leads to no name */
+        return bnn_fail_errno(err, path, "create the file", ELOOP);
     }
     bnn_code code = bnn_stream_open(path, &fd, err);
     if (code != BNN_OK) {

@@ -414,6 +414,13 @@ static bnn_code open_model(session *in, subject *s, bnn_error *err) {
                         "already: without it, it runs beside its float twin",
                         path);
     }
+    if (in->exported && in->bench->batch_size > 1) {
+        bnn_error why = {0};
+        bnn_fail(&why, BNN_ERR_ARGUMENT,
+                 "an exported model is measured for one sample at a time: --batch-size %d",
+                 in->bench->batch_size);
+        bnn_bench_note(&why);
+    }
     if (in->exported || bnn_model_kind_of(s->source) == BNN_MODEL_PACKED) {
         snprintf(s->file, sizeof s->file, "%s", path);
         return BNN_OK;

@@ -3,6 +3,17 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "engine/base/text.h"
+
+bnn_shell_word bnn_shell_show(const char *name) {
+    bnn_shell_word word;
+    snprintf(word.s, sizeof word.s, "%s", name);
+    for (char *c = word.s; *c; c++) {
+        *c = bnn_text_shown(*c);
+    }
+    return word;
+}
+
 bnn_shell_word bnn_shell_quote(const char *text) {
     static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
                                 "_./+=:,@%-";

@@ -2,6 +2,7 @@
  * turned into text when they go to the file: those of a float network are many. */
 #include <math.h>
 #include <string.h>
+#include <zlib.h>
 
 #include "models/export/c/write.h"
 
@@ -38,7 +39,8 @@ const char *bnn_c_table_name(bnn_c_writer *w, int is_move, const int32_t *value)
 }
 
 /* Value i of a list, so many a line. */
-static void put_item(const bnn_c_writer *w, size_t i, size_t a_line, const char *text) {
+static void put_item(bnn_c_writer *w, size_t i, size_t a_line, const char *text) {
+    w->checksum = (uint32_t)crc32_z(w->checksum, (const unsigned char *)text, strlen(text) + 1);
     fprintf(w->out, "%s%s,", i % a_line ? " " : i ? "\n    " : "    ", text);
 }
 

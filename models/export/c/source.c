@@ -4,6 +4,7 @@
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
+#include <zlib.h>
 
 #include "engine/base/file.h"
 #include "models/export/c/write.h"
@@ -149,6 +150,8 @@ static void put_header(source *s, FILE *out) {
             "#define %s_WORK_BYTES %zu /* of memory that is written */\n"
             "#define %s_CONSTANT_BYTES %zu /* of memory that is only read, beside the code */\n",
             upper, bnn_c_work_bytes(&s->plan), upper, bnn_c_constant_bytes(&s->w));
+    fprintf(out, "#define %s_CHECKSUM 0x%08x /* of constants and code, for which %s.c looks */\n",
+            upper, (unsigned)s->w.checksum, s->name);
     fprintf(out, "#define %s_DESCRIPTION \\\n", upper);
     put_string(out, description ? description : "");
     fputs("\n", out);
@@ -232,6 +235,11 @@ static bnn_code put_source(source *s, FILE *out) {
     if (s->pixels) {
         put_run_pixels(s, out);
     }
+    s->w.checksum = (uint32_t)crc32_z(s->w.checksum, (const unsigned char *)s->body, s->body_bytes);
+    fprintf(
+        out,
+        "\n#if %s_CHECKSUM != 0x%08x\n#error \"%s.h is of another network: export both\"\n#endif\n",
+        s->upper, (unsigned)s->w.checksum, s->name);
     return code;
 }
 
@@ -285,7 +293,7 @@ static bnn_code write_files(source *s, const char *path) {
     return code;
 }
 
-static bnn_code write(const bnn_export_request *request, const char *path,
+static bnn_code write_c(const bnn_export_request *request, const char *path,
                       bnn_export_report *report, bnn_error *err) {
     bnn_translation t;
     source s = {.t = &t};
@@ -309,4 +317,4 @@ const bnn_export_format bnn_export_c = {
     .title = "C99 source and a header for small processors, which need nothing else",
     .bounds = 1,
     .runs_in = "a program that it is compiled into",
-    .write = write};
+    .write = write_c};

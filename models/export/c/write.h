@@ -32,8 +32,9 @@ typedef struct bnn_c_writer {
     const bnn_c_plan *plan;
     FILE *out;
     int indent;
-    size_t node; /* that is written */
-    int failed;  /* memory is out */
+    size_t node;       /* that is written */
+    int failed;        /* memory is out */
+    uint32_t checksum; /* CRC-32 of the constants so far */
     bnn_c_constant *constant;
     size_t constants;
     bnn_c_table *table;
