@@ -85,8 +85,9 @@ static bnn_option options[] = {
      "Begin anew instead of going on with the results that are there.", .default_text = NULL},
     {"predictions", BNN_OPTION_STRING, &predictions, "FILE",
      "Write the predicted class of each test sample, one index a line (of clouds whose parts are "
-     "found, one for each point, among the parts of the cloud's category; of a regression the "
-     "value; of a detector box, score and class of each detection); - for standard output.",
+     "found, one for each point, of those of the cloud's category; of a regression the value; of a "
+     "detector box, in the pixels it sees, score and class of each detection); - for standard "
+     "output.",
      .default_text = NULL},
     {"detections", BNN_OPTION_STRING, &detections, "FILE",
      "Of networks that find boxes: write all of them in COCO's format of results, as pycocotools "
@@ -230,12 +231,19 @@ static bnn_code open_corruptions(evaluation *e, bnn_error *err) {
 static bnn_code find_model(evaluation *e, bnn_error *err) {
     bnn_code code = bnn_find_model(operands[0], e->arena, &e->found, err);
     const char *trained = e->found.config.data;
+    const int other = data && trained && strcmp(data, trained) != 0;
     e->data_given = data_dir != NULL;
     if (code != BNN_OK || !e->found.folder[0]) {
         return code;
     }
-    data_dir =
-        data_dir || (data && strcmp(data, trained) != 0) ? data_dir : e->found.config.data_dir;
+    data_dir = data_dir || other ? data_dir : e->found.config.data_dir;
+    if (other && !json_file) { /* reports take what lies in the run's folder for its own data's */
+        fprintf(stderr,
+                "%s: note: the run's " BNN_RESULTS_FILE " is of %s; results of %s are kept with "
+                "--json FILE\n",
+                program.name, trained, data);
+        return BNN_OK;
+    }
     snprintf(e->results, sizeof e->results, "%.4100s/" BNN_RESULTS_FILE, e->found.folder);
     e->of_run = !json_file;
     json_file = json_file ? json_file : e->results;

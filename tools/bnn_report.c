@@ -38,7 +38,7 @@ static bnn_option options[] = {
      "With bibench: write each table there, as CSV, JSON and LaTeX.", .default_text = NULL},
     {"ratio-of-means", BNN_OPTION_FLAG, &ratio_of_means, NULL,
      "With bibench: of a group, divide the means of accuracy and of time, instead of averaging "
-     "ratios.",
+     "ratios. (Times of training are means over a network's configurations in either case.)",
      .default_text = NULL},
     {"sample-spread", BNN_OPTION_FLAG, &sample_spread, NULL,
      "With bibench: estimate the spread of accuracy from a sample (n-1), instead of a population.",

@@ -534,7 +534,10 @@ static void print_result(const bnn_train_settings *s, const bnn_train_result *r)
     } else {
         printf("the run is complete; ");
     }
-    printf("%s/best.safetensors\n", bnn_shell_show(s->output).s);
+    char checkpoint[4200];
+    snprintf(checkpoint, sizeof checkpoint, "%.4096s/best.safetensors", s->output);
+    printf(access(checkpoint, F_OK) == 0 ? "%s\n" : "%s is gone, and no epoch since was better\n",
+           bnn_shell_show(checkpoint).s);
 }
 
 /* Nothing that is read may be among the run's files. --config may: it has been read whole, and is

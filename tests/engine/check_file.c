@@ -203,6 +203,22 @@ START_TEST(links_are_followed) {
 }
 END_TEST
 
+/* What replaces a file is read by whom it was read; a link to itself leads to no file. */
+START_TEST(permissions_stay) {
+    struct stat info;
+    bnn_error err;
+    bnn_atomic_file *file;
+    replace(path, "old");
+    ck_assert_int_eq(chmod(path, 0640), 0);
+    replace(path, "new");
+    ck_assert_int_eq(stat(path, &info), 0);
+    ck_assert_uint_eq(info.st_mode & 0777, 0640);
+    ck_assert_int_eq(symlink("loop", in_folder("loop")), 0);
+    ck_assert_int_eq(bnn_atomic_open(in_folder("loop"), &file, &err), BNN_ERR_IO);
+    ck_assert_msg(strstr(err.text, "symbolic links"), "%s", err.text);
+}
+END_TEST
+
 /* What a killed process with our pid left behind is in nobody's way. */
 START_TEST(stale_temporary_is_replaced) {
     char name[160];
@@ -577,6 +593,7 @@ int main(void) {
     tcase_add_test(tests, nothing_changes_before_commit);
     tcase_add_test(tests, relative_names_work);
     tcase_add_test(tests, links_are_followed);
+    tcase_add_test(tests, permissions_stay);
     tcase_add_test(tests, stale_temporary_is_replaced);
     tcase_add_test(tests, second_writer_wins_first_is_told);
     tcase_add_test(tests, open_refuses_what_cannot_be_written);

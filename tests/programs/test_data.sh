@@ -16,6 +16,10 @@ for model in run/last.safetensors model.bnn; do
     same "$model: bnn-eval and libbnn" evaluated by-library
 done
 
+check 'a run: other data' "$evaluate" run --data fashion_mnist --data-dir idx --quiet
+matches 'a run: other data' "note: the run's results.json is of cifar10; results of fashion_mnist" .err
+refuse 'a run: results of its own data only' test -e run/results.json
+
 # ---- corruptions: files that are not wanted do not matter ----
 cp -r cifar-c mixed
 cp bad/c-counts/fog.npy mixed/fog.npy # of another size

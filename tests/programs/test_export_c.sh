@@ -47,6 +47,16 @@ try pointnet_partseg 3x1x16 dorefa
 try fsmn 1x32x20 bnn xnor fda
 try deep_fsmn 1x32x32 bnn xnor xnorpp reactnet
 
+# A source and the header of another network do not compile together.
+for compiler in $compilers; do
+    check 'a pair' $compiler -c case/net.c -o case/net.o
+    sed 's/_CHECKSUM 0x......../_CHECKSUM 0x00000000/' case/net.h >other.h
+    cp case/net.h own.h
+    mv other.h case/net.h
+    refuse 'a source with another header' $compiler -c case/net.c -o case/net.o
+    mv own.h case/net.h
+done
+
 # A trained network says of each picture what its packed file says.
 run reactnet r --algo reactnet
 rm -rf case && mkdir case

@@ -171,6 +171,9 @@ check 'seeds' "$report" compare seed1 seed2 f20 seed3 --output seeds.html
 page 'seeds' seeds.html
 matches 'seeds' '<td>3</td><td>[0-9.]* ± 0.00</td><td>82.00 ± 4.97</td>' seeds.html
 matches 'seeds: one alone' 'fp32</th>.*<td>1</td><td>[0-9.]*</td><td>90.00</td>' seeds.html
+sed 's/"samples": [0-9]*/"samples": 7/' seed3/results.json >edited && mv edited seed3/results.json
+check 'seeds: other samples' "$report" compare seed1 seed2 seed3 --output seeds.html
+matches 'seeds: no mean of other samples' '<td>3</td><td>[0-9.]* ± 0.00</td><td>-</td>' seeds.html
 check 'a seed twice' "$report" compare seed1 seed1 seed2 --output seeds.html
 matches 'a seed twice counts once' '<td>2</td>' seeds.html
 
@@ -232,8 +235,10 @@ damaged() { # NAME REGEX FILE TEXT: the run with this file instead
 }
 damaged 'results: not JSON' 'not JSON: line 1' results.json '{"format":'
 damaged 'results: others' 'not results of bnn-eval' results.json '{}'
-damaged 'results: of another network' 'results of reactnet resnet20, but the run is of bnn' \
+damaged 'results: of another network' 'results of reactnet resnet20 on cifar10, but the run is of bnn' \
     results.json "$(cat r20/results.json)"
+damaged 'results: of other data' 'results of bnn resnet20 on fashion_mnist, but the run is' \
+    results.json "$(sed 's/"data": "cifar10"/"data": "fashion_mnist"/' b20/results.json)"
 damaged 'metrics: no header' 'its first line is not' metrics.csv 'epoch,lr
 '
 damaged 'metrics: a row' 'line 3 is damaged' metrics.csv "$(head -n 2 run/metrics.csv)

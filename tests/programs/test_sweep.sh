@@ -309,6 +309,13 @@ for cell in $cells; do
     equal "two sweeps: $cell" "$(grep -c '^[$] .*bnn-train .*--output' "common/$cell/log.txt")" 1
 done
 
+# ---- a run that was removed is trained again ----
+first=$(echo "$cells" | head -n 1)
+rm -r "common/$first/run"
+equal 'a run that is gone' "$(names common 'done' | grep -c .)" 5
+check 'a run that is gone: again' "$sweep" run common
+equal 'a run that is gone: done' "$(names common 'done')" "$cells"
+
 # ---- make ----
 # shellcheck disable=SC2086
 check 'a Makefile' "$sweep" run small.json --output made $data --backend make --threads 1

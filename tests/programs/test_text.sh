@@ -115,6 +115,8 @@ equal 'no line' $? 1
 matches 'no line' '^bnn-predict: blank.txt: has no line of text$' why
 expect_fail 'nothing to say' 'give a FILE of lines' "$predict" bnn.bnn
 expect_fail 'one half' '--second goes with --text' "$predict" bnn.bnn --second x
+expect_fail 'an empty text' '--text has no text' "$predict" bnn.bnn --text ''
+expect_fail 'an empty half' '--second has no text' "$predict" bnn.bnn --text x --second ''
 
 # ---- a regression ----
 mv other.txt glue/vocab.txt

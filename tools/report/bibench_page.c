@@ -208,16 +208,17 @@ static void pictures(page *p, bnn_track track) {
 
 static void chosen(const page *p) {
     const bnn_bibench_options *o = &p->b->options;
-    fprintf(
-        p->out,
-        "<p class=\"note\">E is the %s. A spread is of %s; seeds %s. %zu corruptions, %s. Scales "
-        "of channels are %s. Engines without a way to deploy an algorithm %s.</p>\n",
-        o->mean == BNN_MEAN_OF_RATIOS ? "mean of ratios" : "ratio of means",
-        o->sample_spread ? "a sample" : "a population",
-        o->mean_seeds ? "are averaged first" : "count as configurations do", o->corruptions.count,
-        o->severities_apart ? "each severity a task" : "severities averaged",
-        o->scalings ? "multiplied" : "folded away",
-        o->count_emulated ? "count as emulated" : "count 0");
+    fprintf(p->out,
+            "<p class=\"note\">E is the %s. A spread is of %s; seeds %s. Of %zu corruptions, those "
+            "that were evaluated, %s. Scales "
+            "of channels are %s. Engines without a way to deploy an algorithm %s.</p>\n",
+            o->mean == BNN_MEAN_OF_RATIOS ? "mean of ratios" : "ratio of means",
+            o->sample_spread ? "a sample" : "a population",
+            o->mean_seeds ? "are averaged first" : "count as configurations do",
+            o->corruptions.count,
+            o->severities_apart ? "each severity a task" : "severities averaged",
+            o->scalings ? "multiplied" : "folded away",
+            o->count_emulated ? "count as emulated" : "count 0");
 }
 
 bnn_code bnn_bibench_page(const bnn_bibench *b, FILE *out, bnn_error *err) {

@@ -48,11 +48,13 @@ static bnn_code read_results(bnn_report_run *run, bnn_error *err) {
     const bnn_results *r = &run->results;
     const bnn_run_config *c = &run->config;
     run->evaluated = 1;
-    if (strcmp(r->algo, c->algo) != 0 || strcmp(r->arch, c->arch) != 0) {
+    if (strcmp(r->algo, c->algo) != 0 || strcmp(r->arch, c->arch) != 0 ||
+        strcmp(r->data, c->data) != 0) {
         return bnn_fail(err, BNN_ERR_FORMAT,
-                        "%s: results of %.40s %.40s, but the run is of %.40s %.40s; evaluate "
-                        "again: bnn-eval %s --overwrite",
-                        path, r->algo, r->arch, c->algo, c->arch, bnn_shell_quote(run->path).s);
+                        "%s: results of %.40s %.40s on %.40s, but the run is of %.40s %.40s on "
+                        "%.40s; evaluate again: bnn-eval %s --overwrite",
+                        path, r->algo, r->arch, r->data, c->algo, c->arch, c->data,
+                        bnn_shell_quote(run->path).s);
     }
     return check_age(run, path, err);
 }

@@ -21,6 +21,7 @@ static int same_but_seed(const bnn_run_config *a, const bnn_run_config *b) {
 /* Those like run `first`, each seed once: the numbers of them that are known. */
 typedef struct seeds {
     size_t runs, best_count, clean_count, step_count;
+    int64_t samples; /* of the first that was evaluated */
     double best[BNN_MAX_RUNS], clean[BNN_MAX_RUNS], step[BNN_MAX_RUNS];
 } seeds;
 
@@ -42,15 +43,21 @@ static int seed_is_there(const bnn_report_run *runs, size_t first, size_t k) {
 
 static seeds gather(const bnn_report_run *runs, size_t count, size_t first) {
     seeds s = {0};
+    int apart = 0;
     for (size_t k = first; k < count && s.runs < BNN_MAX_RUNS; k++) {
         if (!same_but_seed(&runs[k].config, &runs[first].config) || seed_is_there(runs, first, k)) {
             continue;
         }
         s.runs++;
         add(bnn_report_best(&runs[k]), s.best, &s.best_count);
-        add(runs[k].evaluated ? runs[k].results.metric[0] : NAN, s.clean, &s.clean_count);
+        if (runs[k].evaluated) {
+            s.samples = s.samples ? s.samples : runs[k].results.samples;
+            apart |= s.samples != runs[k].results.samples;
+            add(runs[k].results.metric[0], s.clean, &s.clean_count);
+        }
         add(runs[k].step.median, s.step, &s.step_count);
     }
+    s.clean_count = apart ? 0 : s.clean_count;
     return s;
 }
 
@@ -100,7 +107,8 @@ void bnn_report_seeds(FILE *out, const bnn_report_run *runs, size_t count) {
     }
     bnn_html_section(out, "Over seeds",
                      "Of runs that differ by nothing but their seed, the mean, and the interval "
-                     "that holds the mean of all seeds with 95 % confidence (Student's t).");
+                     "that holds the mean of all seeds with 95 % confidence (Student's t). No "
+                     "mean of what was evaluated on different numbers of samples.");
     fputs("<div class=\"wide\"><table><thead><tr><th>algorithm</th><th class=\"t\" scope=\"col\">"
           "network</th><th class=\"t\" scope=\"col\">data</th><th scope=\"col\">seeds</th><th "
           "scope=\"col\">best test</th><th scope=\"col\">clean</th><th scope=\"col\">s a step"

@@ -198,8 +198,8 @@ void bnn_report_robustness(FILE *out, const bnn_robustness *r, const char *why_n
         r ? "BiBench's overall metric of an algorithm: the root of the mean square, over the "
             "corruptions, of float gap / binary gap, where a gap is clean accuracy minus accuracy "
             "on the corruption. Above 1, the binary network loses less than its float twin. "
-            "Where a gap is not positive the ratio says nothing, and there is no overall metric, "
-            "only one over the other corruptions."
+            "Where the binary gap is not positive, or the float one is negative, the ratio says "
+            "nothing, and there is no overall metric, only one over the other corruptions."
           : why_not);
     if (r) {
         fputs("<div class=\"wide\"><table><thead><tr><th>algorithm</th><th class=\"t\" "

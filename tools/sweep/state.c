@@ -136,6 +136,18 @@ bnn_code bnn_cell_state_parse(const char *name, const char *json, size_t bytes,
     return code;
 }
 
+/* A run that was removed since is not done, nor is what came of it. */
+static bnn_code look_for_run(const char *sweep, const bnn_cell *cell, bnn_cell_state *state,
+                             bnn_error *err) {
+    char path[BNN_CELL_PATH];
+    bnn_code code = bnn_cell_path(sweep, cell, "run/config.json", path, err);
+    if (code == BNN_OK && state->done[BNN_STAGE_TRAIN] && access(path, F_OK) != 0) {
+        state->done[BNN_STAGE_TRAIN] = state->done[BNN_STAGE_EVAL] = 0;
+        state->done[BNN_STAGE_INFER] = 0;
+    }
+    return code;
+}
+
 bnn_code bnn_cell_state_read(const char *sweep, const bnn_cell *cell, bnn_cell_state *out,
                              bnn_error *err) {
     char path[BNN_CELL_PATH];
@@ -151,7 +163,7 @@ bnn_code bnn_cell_state_read(const char *sweep, const bnn_cell *cell, bnn_cell_s
                    : bnn_cell_state_parse(path, (const char *)map.data, map.size, cell, out, err);
         bnn_map_close(&map);
     }
-    return code;
+    return code == BNN_OK ? look_for_run(sweep, cell, out, err) : code;
 }
 
 /* ---- writing ------------------------------------------------------------------------------- */

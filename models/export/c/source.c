@@ -294,7 +294,7 @@ static bnn_code write_files(source *s, const char *path) {
 }
 
 static bnn_code write_c(const bnn_export_request *request, const char *path,
-                      bnn_export_report *report, bnn_error *err) {
+                        bnn_export_report *report, bnn_error *err) {
     bnn_translation t;
     source s = {.t = &t};
     bnn_code code = bnn_translation_start(request, 0, report, &t, err);
