@@ -229,7 +229,7 @@ END_TEST
 START_TEST(refused) {
     refuse_set(BNN_SPLIT_TRAIN, BNN_ERR_IO, "train: no such folder", "--data-dir");
     ck_assert_int_eq(mkdir(in_folder("train"), 0777), 0);
-    refuse_set(BNN_SPLIT_TRAIN, BNN_ERR_FORMAT, "train: 0 folders of classes", "--data-dir");
+    refuse_set(BNN_SPLIT_TRAIN, BNN_ERR_FORMAT, "train: folders of classes: 0", "--data-dir");
     remove_folder();
     make_folder();
     write_set();
@@ -237,6 +237,8 @@ START_TEST(refused) {
     refuse_set(BNN_SPLIT_TEST, BNN_ERR_FORMAT, "val/d: there is no such folder in train", "remove");
     ck_assert_int_eq(mkdir(in_folder("train/d"), 0777), 0);
     refuse_set(BNN_SPLIT_TRAIN, BNN_ERR_FORMAT, "train/d: a class without images", "remove");
+    ck_assert_int_eq(mkdir(in_folder("train/lat\xe9in"), 0777), 0);
+    refuse_set(BNN_SPLIT_TRAIN, BNN_ERR_FORMAT, "is no UTF-8", "rename it");
 }
 END_TEST
 

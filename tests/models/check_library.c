@@ -180,7 +180,7 @@ START_TEST(texts) {
         bnn_model_free(text);
     }
     refused(bnn_model_run_tokens(model, 1, ids, segment, mask, logits, error), error,
-            "the model sees image, not texts; give it floats (bnn_model_run)");
+            "the model sees images, not texts; give it floats (bnn_model_run)");
     bnn_model_describe(model, &info);
     ck_assert_str_eq(info.vocabulary, "");
     unlink(packed);
