@@ -44,7 +44,6 @@ typedef struct bnn_conv {
     int o, kh, kw;  /* filters [o,kh,kw,c/groups] */
     int oh, ow;     /* output [n,oh,ow,o] */
     int stride_h, stride_w, pad_h, pad_w, dil_h, dil_w, groups;
-    int training; /* floats may be multiplied in a way that pays with many samples */
 } bnn_conv;
 
 /* A product's operand: exactly one of f32 and b1 is set. `scale` (b1 only, may be NULL) multiplies

@@ -42,8 +42,7 @@ bnn_conv bnn_conv_of(const bnn_graph *g, const bnn_node *node) {
                       .pad_w = a->pad_w,
                       .dil_h = a->dil_h,
                       .dil_w = a->dil_w,
-                      .groups = a->groups,
-                      .training = bnn_graph_training(g)};
+                      .groups = a->groups};
 }
 
 static bnn_operand operand(const bnn_graph *g, const bnn_node *node, int t, int scale) {

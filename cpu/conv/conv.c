@@ -33,7 +33,7 @@ void bnn_conv_forward(const bnn_stream *stream, const bnn_conv *s, const bnn_ope
         bnn_conv_forward_linear(device, micro, s, x, w, y);
     } else if (x->b1 != NULL) {
         bnn_conv_forward_b1(device, micro, s, x, w, y, ws);
-    } else if (bnn_conv_winograd_of(micro, s)) {
+    } else if (bnn_conv_winograd_of(micro, s, 0)) {
         bnn_conv_forward_winograd(device, micro, s, x->f32, w, y, ws);
     } else {
         bnn_conv_forward_f32(device, micro, s, x->f32, w, y, ws);
@@ -50,7 +50,7 @@ void bnn_conv_backward_x(const bnn_stream *stream, const bnn_conv *s, const floa
         bnn_conv_few_x(device, micro, s, gy, w, gx, acc);
     } else if (w->b1 != NULL && bnn_conv_mix_x_pays(s)) {
         bnn_conv_mix_x(device, mixed_x(micro, s), s, gy, w, gx, acc, ws);
-    } else if (w->b1 == NULL && bnn_conv_winograd_of(micro, s)) {
+    } else if (w->b1 == NULL && bnn_conv_winograd_of(micro, s, 1)) {
         bnn_conv_backward_x_winograd(device, micro, s, gy, w->f32, gx, acc, ws);
     } else {
         bnn_conv_backward_x_f32(device, micro, s, gy, w, gx, acc, ws);
@@ -67,7 +67,7 @@ void bnn_conv_backward_w(const bnn_stream *stream, const bnn_conv *s, const floa
         bnn_conv_few_w(device, micro, s, gy, x, gw, acc);
     } else if (x->b1 != NULL && bnn_conv_mix_w_fits(s, x)) {
         bnn_conv_mix_w(device, mixed_w(micro, s), s, gy, x, gw, acc, ws);
-    } else if (x->b1 == NULL && bnn_conv_winograd_of(micro, s)) {
+    } else if (x->b1 == NULL && bnn_conv_winograd_of(micro, s, 1)) {
         bnn_conv_backward_w_winograd(device, micro, s, gy, x->f32, gw, acc, ws);
     } else {
         bnn_conv_backward_w_f32(device, micro, s, gy, x, gw, acc, ws);
@@ -87,8 +87,8 @@ size_t bnn_conv_prepared_bytes(const bnn_stream *stream, const bnn_conv *s, int 
     if (bnn_conv_is_linear(s)) {
         return 0;
     }
-    return bnn_conv_winograd_of(micro, s) ? bnn_conv_winograd_prepared_bytes(micro, s)
-                                          : bnn_conv_f32_prepared_bytes(micro, s);
+    return bnn_conv_winograd_of(micro, s, 0) ? bnn_conv_winograd_prepared_bytes(micro, s)
+                                             : bnn_conv_f32_prepared_bytes(micro, s);
 }
 
 void bnn_conv_prepare(const bnn_stream *stream, const bnn_conv *s, const bnn_operand *w,
@@ -101,15 +101,11 @@ void bnn_conv_prepare(const bnn_stream *stream, const bnn_conv *s, const bnn_ope
         bnn_conv_prepare_depthwise(s, w, prepared);
     } else if (w->b1 != NULL) {
         bnn_conv_prepare_b1(device, micro, s, w->b1, prepared, ws);
-    } else if (bnn_conv_winograd_of(micro, s)) {
+    } else if (bnn_conv_winograd_of(micro, s, 0)) {
         bnn_conv_prepare_winograd(device, micro, s, w->f32, prepared, ws);
     } else if (!bnn_conv_is_linear(s)) {
         bnn_conv_prepare_f32(device, micro, s, w->f32, prepared);
     }
-}
-
-static size_t most(size_t a, size_t b) {
-    return a > b ? a : b;
 }
 
 size_t bnn_conv_workspace(const bnn_stream *stream, const bnn_conv *s, int bits) {
@@ -117,20 +113,20 @@ size_t bnn_conv_workspace(const bnn_stream *stream, const bnn_conv *s, int bits)
     const bnn_micro *micro = device->kernels->micro;
     if (bnn_conv_is_depthwise(s)) {
         size_t backward = bnn_conv_depthwise_bytes(device, s);
-        return bits ? most(backward, bnn_conv_depthwise_b1_bytes(device, s)) : backward;
-    }
-    if (!bits && bnn_conv_winograd_of(micro, s)) {
-        return most(bnn_conv_winograd_bytes(device, micro, s),
-                    bnn_conv_winograd_w_bytes(device, micro, s));
+        return bits ? bnn_max_size(backward, bnn_conv_depthwise_b1_bytes(device, s)) : backward;
     }
     size_t weights = bnn_conv_weights_bytes(device, micro, s);
     if (!bits) {
-        return most(bnn_conv_f32_bytes(device, micro, s), weights);
+        size_t floats = 0, squares = bnn_conv_winograd_bytes(device, micro, s);
+        if (!bnn_conv_winograd_of(micro, s, 0) || !bnn_conv_winograd_of(micro, s, 1)) {
+            floats = bnn_max_size(bnn_conv_f32_bytes(device, micro, s), weights);
+        }
+        return bnn_max_size(floats, squares);
     }
     if (bnn_conv_mix_w_pays(s)) { /* the input's factors decide whether it fits, too */
-        weights = most(weights, bnn_conv_mix_w_bytes(device, mixed_w(micro, s), s));
+        weights = bnn_max_size(weights, bnn_conv_mix_w_bytes(device, mixed_w(micro, s), s));
     }
     size_t x = bnn_conv_mix_x_pays(s) ? bnn_conv_mix_x_bytes(device, mixed_x(micro, s), s)
                                       : bnn_conv_f32_bytes(device, micro, s);
-    return most(bnn_conv_b1_bytes(device, micro, s), most(x, weights));
+    return bnn_max_size(bnn_conv_b1_bytes(device, micro, s), bnn_max_size(x, weights));
 }

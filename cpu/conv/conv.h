@@ -15,6 +15,10 @@ static inline size_t bnn_ceil_div(size_t a, size_t b) {
     return (a + b - 1) / b;
 }
 
+static inline size_t bnn_max_size(size_t a, size_t b) {
+    return a > b ? a : b;
+}
+
 static inline size_t bnn_min_size(size_t a, size_t b) {
     return a < b ? a : b;
 }
@@ -215,8 +219,9 @@ size_t bnn_conv_f32_bytes(const bnn_device *device, const bnn_micro *micro, cons
 size_t bnn_conv_weights_bytes(const bnn_device *device, const bnn_micro *micro, const bnn_conv *s);
 
 /* winograd.c and winograd_w.c: the same, of 3 by 3 filters, with fewer multiplications. Which
- * transforms are best for the shape of a sample; NULL: none pays, and none of the others works. */
-const bnn_winograd *bnn_conv_winograd_of(const bnn_micro *micro, const bnn_conv *s);
+ * transforms are best for the shape of a sample, for a gradient or the forward; NULL: none pays,
+ * and none of the others works. */
+const bnn_winograd *bnn_conv_winograd_of(const bnn_micro *micro, const bnn_conv *s, int gradient);
 void bnn_conv_forward_winograd(const bnn_device *device, const bnn_micro *micro, const bnn_conv *s,
                                const float *x, const bnn_operand *w, const bnn_result *y, void *ws);
 void bnn_conv_backward_x_winograd(const bnn_device *device, const bnn_micro *micro,
@@ -230,7 +235,7 @@ void bnn_conv_prepare_winograd(const bnn_device *device, const bnn_micro *micro,
 size_t bnn_conv_winograd_prepared_bytes(const bnn_micro *micro, const bnn_conv *s);
 size_t bnn_conv_winograd_bytes(const bnn_device *device, const bnn_micro *micro, const bnn_conv *s);
 size_t bnn_conv_winograd_w_bytes(const bnn_device *device, const bnn_micro *micro,
-                                 const bnn_conv *s);
+                                 const bnn_conv *s); /* a part of the above */
 
 /* Images cut into squares of m by m results, and the patches of m + 2 by m + 2 pixels that these
  * see, in rows, image after image. */

@@ -76,7 +76,7 @@ static size_t thread_layout(const bnn_micro *micro, const plan *p, void *base, o
 
 static plan lay_out(const bnn_device *device, const bnn_micro *micro, const bnn_conv *s,
                     int backward, void *ws) {
-    const bnn_winograd *transforms = bnn_conv_winograd_of(micro, s);
+    const bnn_winograd *transforms = bnn_conv_winograd_of(micro, s, backward);
     plan p = {.patches = bnn_patches_of(s, transforms->m, backward),
               .groups = (size_t)s->groups,
               .transforms = transforms};
@@ -107,15 +107,22 @@ static plan lay_out(const bnn_device *device, const bnn_micro *micro, const bnn_
 
 size_t bnn_conv_winograd_bytes(const bnn_device *device, const bnn_micro *micro,
                                const bnn_conv *s) {
-    size_t forward = lay_out(device, micro, s, 0, NULL).used;
-    size_t backward = lay_out(device, micro, s, 1, NULL).used;
-    return forward > backward ? forward : backward;
+    size_t bytes = 0;
+    if (bnn_conv_winograd_of(micro, s, 0)) {
+        bytes = lay_out(device, micro, s, 0, NULL).used;
+    }
+    if (bnn_conv_winograd_of(micro, s, 1)) {
+        bytes = bnn_max_size(bytes, lay_out(device, micro, s, 1, NULL).used);
+        bytes = bnn_max_size(bytes, bnn_conv_winograd_w_bytes(device, micro, s));
+    }
+    return bytes;
 }
 
 /* Windows of single steps, and enough channels and whole squares of results for what is saved to
- * be more than what the transforms cost. Large squares only where they save much, since they are
- * less exact, and where many samples share the filters, which become four times as large. */
-const bnn_winograd *bnn_conv_winograd_of(const bnn_micro *micro, const bnn_conv *s) {
+ * be more than what the transforms cost. Large squares for gradients alone, where they save much:
+ * they lose three times as much, and the forward's results go through signs and kinks, where a
+ * value on the other side of 0 has another gradient. */
+const bnn_winograd *bnn_conv_winograd_of(const bnn_micro *micro, const bnn_conv *s, int gradient) {
     size_t plain = 9 * (size_t)s->oh * (size_t)s->ow, here[2];
     int least = (s->c < s->o ? s->c : s->o) / s->groups;
     if (s->kh != 3 || s->kw != 3 || s->stride_h != 1 || s->stride_w != 1 || s->dil_h != 1 ||
@@ -126,7 +133,7 @@ const bnn_winograd *bnn_conv_winograd_of(const bnn_micro *micro, const bnn_conv 
         bnn_patches v = bnn_patches_of(s, micro->winograd[i].m, 0);
         here[i] = v.pixels * v.rows * v.cols;
     }
-    int large = s->training && 5 * here[1] < 4 * here[0];
+    int large = gradient && 5 * here[1] < 4 * here[0];
     return 5 * here[large] < 4 * plain ? &micro->winograd[large] : NULL;
 }
 
@@ -349,7 +356,7 @@ void bnn_conv_backward_x_winograd(const bnn_device *device, const bnn_micro *mic
 size_t bnn_conv_winograd_prepared_bytes(const bnn_micro *micro, const bnn_conv *s) {
     size_t groups = (size_t)s->groups, nr = micro->f32_nr;
     size_t columns = bnn_ceil_div((size_t)s->o / groups, nr) * nr;
-    size_t side = bnn_conv_winograd_of(micro, s)->m + 2;
+    size_t side = bnn_conv_winograd_of(micro, s, 0)->m + 2;
     return side * side * (size_t)s->c * columns * sizeof(float);
 }
 

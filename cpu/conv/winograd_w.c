@@ -52,7 +52,7 @@ static size_t thread_layout(const bnn_micro *micro, const plan *p, void *base, o
 }
 
 static plan lay_out(const bnn_device *device, const bnn_micro *micro, const bnn_conv *s, void *ws) {
-    const bnn_winograd *transforms = bnn_conv_winograd_of(micro, s);
+    const bnn_winograd *transforms = bnn_conv_winograd_of(micro, s, 1);
     plan p = {.patches = bnn_patches_of(s, transforms->m, 0),
               .groups = (size_t)s->groups,
               .transforms = transforms};

@@ -208,7 +208,7 @@ static void check_shape(bnn_conv s, values kind) {
 static bnn_conv shape(int n, int h, int w, int c, int o, int kernel, int stride, int pad) {
     bnn_conv s = {n,      h, w, c,      o,      h == 1 ? 1 : kernel,
                   kernel, 0, 0, stride, stride, h == 1 ? 0 : pad,
-                  pad,    1, 1, 1,      0};
+                  pad,    1, 1, 1};
     return s;
 }
 

@@ -46,8 +46,8 @@ static void reference(const bnn_conv *s, const float *x, const float *w, const f
 }
 
 /* The side of the squares by which Winograd's products compute it; 0: they do not. */
-static int squares_of(const bnn_conv *s) {
-    const bnn_winograd *transforms = bnn_conv_winograd_of(&bnn_micro_generic, s);
+static int squares_of(const bnn_conv *s, int gradient) {
+    const bnn_winograd *transforms = bnn_conv_winograd_of(&bnn_micro_generic, s, gradient);
     return transforms ? (int)transforms->m : 0;
 }
 
@@ -265,8 +265,8 @@ static int complete(bnn_conv *s) {
 }
 
 static bnn_conv square(int n, int size, int c, int o, int kernel, int stride, int pad, int groups) {
-    bnn_conv s = {n,      size,   size, c,   o, kernel, kernel, 0, 0,
-                  stride, stride, pad,  pad, 1, 1,      groups, 0};
+    bnn_conv s = {n, size,   size,   c,   o,   kernel, kernel, 0,
+                  0, stride, stride, pad, pad, 1,      1,      groups};
     s.oh = s.ow = output_size(size, kernel, stride, pad, 1);
     return s;
 }
@@ -290,7 +290,6 @@ START_TEST(test_conv_random) {
             s.groups = s.c % 4 == 0 ? 4 : s.c % 3 == 0 ? 3 : 1;
             s.o = s.groups * (1 + below(20));
         }
-        s.training = done % 2;
         if (complete(&s)) {
             check_conv(&s);
             done++;
@@ -320,7 +319,7 @@ START_TEST(test_conv_shapes) {
         square(1, 5, 200, 41, 3, 1, 1, 1), /* runs longer than a piece of the reduction */
         square(1, 6, 256, 32, 3, 1, 1, 2), /* groups of whole words */
         square(2, 7, 16, 24, 1, 2, 0, 1),  /* phases without taps */
-        {3, 1, 50, 17, 20, 1, 5, 1, 0, 1, 3, 0, 2, 1, 2, 1, 0}, /* 1-D */
+        {3, 1, 50, 17, 20, 1, 5, 1, 0, 1, 3, 0, 2, 1, 2, 1}, /* 1-D */
     };
     for (size_t i = 0; i < sizeof shapes / sizeof shapes[0]; i++) {
         bnn_conv s = shapes[i];
@@ -384,7 +383,7 @@ START_TEST(test_conv_integers) {
     bnn_conv s = square(1, 6, 16, 16, 3, 1, 1, 1);
     size_t mark = buffer_count, nx = in_rows(&s) * 16, nw = filter_size(&s), ny = out_size(&s);
     float *x = get_floats(nx), *w = get_floats(nw), *gy = get_floats(ny);
-    ck_assert_int_eq(squares_of(&s), 2);
+    ck_assert_int_eq(squares_of(&s, 0), 2);
     for (size_t i = 0; i < nw; i++) {
         w[i] = (float)(below(9) - 4);
     }
@@ -418,9 +417,9 @@ START_TEST(test_conv_integers) {
 END_TEST
 
 START_TEST(test_winograd_shapes) {
-    struct {
+    const struct {
         bnn_conv s;
-        int squares;
+        int squares; /* of gradients; the forward's are the small ones */
     } cases[] = {
         {square(4, 16, 16, 17, 3, 1, 1, 1), 4}, /* several blocks, and slices of them */
         {square(2, 9, 40, 33, 3, 1, 2, 1), 4},  /* squares that stick out, and tails of vectors */
@@ -436,8 +435,8 @@ START_TEST(test_winograd_shapes) {
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         const bnn_conv *s = &cases[i].s;
         size_t mark = buffer_count;
-        cases[i].s.training = cases[i].squares == 4;
-        ck_assert_int_eq(squares_of(s), cases[i].squares);
+        ck_assert_int_eq(squares_of(s, 0), 2);
+        ck_assert_int_eq(squares_of(s, 1), cases[i].squares);
         check_floats(s, random_floats(in_rows(s) * (size_t)s->c), random_floats(filter_size(s)),
                      random_floats(out_size(s)));
         release(mark);
@@ -448,7 +447,7 @@ END_TEST
 /* Filters that are transformed in turns, a reduction in several pieces, whose panels come in strips
  * of which the last of a group is short. */
 START_TEST(test_winograd_turns) {
-    bnn_conv shapes[] = {
+    const bnn_conv shapes[] = {
         square(1, 2, 512, 160, 3, 1, 1, 1),
         square(1, 3, 512, 160, 3, 1, 1, 1),
         square(2, 3, 420, 420, 3, 1, 1, 2),
@@ -456,8 +455,8 @@ START_TEST(test_winograd_turns) {
     for (size_t i = 0; i < sizeof shapes / sizeof shapes[0]; i++) {
         const bnn_conv *s = &shapes[i];
         size_t mark = buffer_count;
-        shapes[i].training = i > 0;
-        ck_assert_int_eq(squares_of(s), i == 0 ? 2 : 4);
+        ck_assert_int_eq(squares_of(s, 0), 2);
+        ck_assert_int_eq(squares_of(s, 1), i == 0 ? 2 : 4);
         float *gy = random_floats(out_size(s));
         bnn_operand x = {.f32 = random_floats(in_rows(s) * (size_t)s->c)};
         bnn_operand w = {.f32 = random_floats(filter_size(s))};
@@ -472,14 +471,13 @@ START_TEST(test_winograd_turns) {
 END_TEST
 
 /* Where the products of squares' values are fewer than those of taps, transforms and all; large
- * squares in training, where they are much fewer than small ones'. */
+ * squares for gradients, where they are much fewer than small ones'. */
 START_TEST(test_winograd_pays) {
     static const int squares[] = {0, 0, 2, 4, 4, 2, 2, 4, 4, 2, 2, 4}; /* of maps of 0, 1 ... */
     for (int side = 1; side < 12; side++) {
         bnn_conv s = square(1, side, 64, 64, 3, 1, 1, 1);
-        ck_assert_int_eq(squares_of(&s), squares[side] ? 2 : 0);
-        s.training = 1;
-        ck_assert_int_eq(squares_of(&s), squares[side]);
+        ck_assert_int_eq(squares_of(&s, 0), squares[side] ? 2 : 0);
+        ck_assert_int_eq(squares_of(&s, 1), squares[side]);
     }
     bnn_conv s = square(1, 4, 64, 64, 3, 1, 1, 1);
     bnn_conv others[] = {
@@ -491,10 +489,12 @@ START_TEST(test_winograd_pays) {
         square(9, 1, 64, 64, 3, 1, 1, 1), /* three results of a square are nothing */
     };
     for (size_t i = 0; i < sizeof others / sizeof others[0]; i++) {
-        ck_assert_int_eq(squares_of(&others[i]), 0);
+        ck_assert_int_eq(squares_of(&others[i], 0), 0);
+        ck_assert_int_eq(squares_of(&others[i], 1), 0);
     }
     s.dil_h = 2;
-    ck_assert_int_eq(squares_of(&s), 0);
+    ck_assert_int_eq(squares_of(&s, 0), 0);
+    ck_assert_int_eq(squares_of(&s, 1), 0);
 }
 END_TEST
 
