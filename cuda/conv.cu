@@ -3,11 +3,12 @@
 #include "cuda/launch.cuh"
 #include "cuda/table.h"
 
-static size_t conv_workspace(const bnn_stream *, const bnn_conv *s, int bits) {
-    size_t integers = bits ? bnn_cuda_bits_bytes(s) : 0;
-    size_t weights =
-        bits && bnn_cuda_mixed_fits(s) ? bnn_cuda_mixed_bytes(s) : bnn_cuda_float_bytes(s);
-    return integers > weights ? integers : weights;
+static size_t conv_workspace(const bnn_stream *, const bnn_conv *s, int bits, int gradients) {
+    size_t integers = bits ? bnn_cuda_bits_bytes(s) : 0, floats = 0;
+    if (gradients) {
+        floats = bits && bnn_cuda_mixed_fits(s) ? bnn_cuda_mixed_bytes(s) : bnn_cuda_float_bytes(s);
+    }
+    return integers > floats ? integers : floats;
 }
 
 static void conv_forward(const bnn_stream *stream, const bnn_conv *s, const bnn_operand *x,

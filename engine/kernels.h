@@ -233,8 +233,8 @@ typedef struct bnn_kernels {
                            const int32_t *threshold, uint64_t *bits);
 
     /* ---- the three products ---- */
-    /* For operands that are bits, or float; all three products. */
-    size_t (*conv_workspace)(const bnn_stream *stream, const bnn_conv *s, int bits);
+    /* Bytes for operands that are bits, or float: of the forward, or of all three products. */
+    size_t (*conv_workspace)(const bnn_stream *stream, const bnn_conv *s, int bits, int gradients);
     /* y = x * w (zero padding contributes exactly 0). Both operands bits: XNOR-popcount, and the
      * integer times the input's scale; the filters' is not looked at (a factor of a channel can
      * be deferred, and what is left is exact). Both float: float product. Never mixed. */

@@ -35,7 +35,8 @@ static bnn_code infer(bnn_graph *g, bnn_node *node) {
     bnn_node_output(g, node, BNN_F32, (bnn_shape){x.n, x.h, x.w, s.o});
     node->saved_in = (bnn_wants_grad(g, node->in[X]) ? BNN_SAVED(W) : 0) |
                      (bnn_wants_grad(g, node->in[W]) ? BNN_SAVED(X) : 0);
-    node->workspace = bnn_graph_kernels(g)->conv_workspace(bnn_graph_stream(g), &s, 0);
+    node->workspace =
+        bnn_graph_kernels(g)->conv_workspace(bnn_graph_stream(g), &s, 0, node->saved_in != 0);
     return BNN_OK;
 }
 

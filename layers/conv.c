@@ -157,7 +157,9 @@ static bnn_code infer(bnn_graph *g, bnn_node *node) {
         node->saved_in |= BNN_SAVED(X) | BNN_SAVED(X_SCALE);
     }
     int bits = bnn_dtype_of(g, node->in[X]) == BNN_B1;
-    node->workspace = bnn_graph_kernels(g)->conv_workspace(bnn_graph_stream(g), &s, bits);
+    int gradients = bnn_wants_grad(g, node->in[X]) || bnn_wants_grad(g, node->in[W]);
+    node->workspace =
+        bnn_graph_kernels(g)->conv_workspace(bnn_graph_stream(g), &s, bits, gradients);
     if (bnn_role_of(g, node->in[W]) == BNN_ROLE_CONSTANT) {
         size_t bytes = bnn_graph_kernels(g)->conv_prepared_bytes(bnn_graph_stream(g), &s, bits);
         bnn_shape lines = {(int)((bytes + 63) / 64), 1, 1, 64};

@@ -108,25 +108,31 @@ void bnn_conv_prepare(const bnn_stream *stream, const bnn_conv *s, const bnn_ope
     }
 }
 
-size_t bnn_conv_workspace(const bnn_stream *stream, const bnn_conv *s, int bits) {
+size_t bnn_conv_workspace(const bnn_stream *stream, const bnn_conv *s, int bits, int gradients) {
     const bnn_device *device = &stream->device;
     const bnn_micro *micro = device->kernels->micro;
+    size_t y, x = 0, w = 0;
     if (bnn_conv_is_depthwise(s)) {
-        size_t backward = bnn_conv_depthwise_bytes(device, s);
-        return bits ? bnn_max_size(backward, bnn_conv_depthwise_b1_bytes(device, s)) : backward;
+        y = bits ? bnn_conv_depthwise_b1_bytes(device, s) : bnn_conv_depthwise_bytes(device, s);
+        return gradients ? bnn_max_size(y, bnn_conv_depthwise_bytes(device, s)) : y;
     }
-    size_t weights = bnn_conv_weights_bytes(device, micro, s);
-    if (!bits) {
-        size_t floats = 0, squares = bnn_conv_winograd_bytes(device, micro, s);
-        if (!bnn_conv_winograd_of(micro, s, 0) || !bnn_conv_winograd_of(micro, s, 1)) {
-            floats = bnn_max_size(bnn_conv_f32_bytes(device, micro, s), weights);
+    if (bits) {
+        y = bnn_conv_b1_bytes(device, micro, s);
+    } else if (bnn_conv_winograd_of(micro, s, 0)) {
+        y = bnn_conv_winograd_bytes(device, micro, s, 0);
+    } else {
+        y = bnn_conv_f32_bytes(device, micro, s, 0);
+    }
+    if (gradients && !bits && bnn_conv_winograd_of(micro, s, 1)) {
+        x = bnn_conv_winograd_bytes(device, micro, s, 1);
+        w = bnn_conv_winograd_w_bytes(device, micro, s);
+    } else if (gradients) {
+        x = bits && bnn_conv_mix_x_pays(s) ? bnn_conv_mix_x_bytes(device, mixed_x(micro, s), s)
+                                           : bnn_conv_f32_bytes(device, micro, s, 1);
+        w = bnn_conv_weights_bytes(device, micro, s);
+        if (bits && bnn_conv_mix_w_pays(s)) { /* the input's factors decide whether it fits, too */
+            w = bnn_max_size(w, bnn_conv_mix_w_bytes(device, mixed_w(micro, s), s));
         }
-        return bnn_max_size(floats, squares);
     }
-    if (bnn_conv_mix_w_pays(s)) { /* the input's factors decide whether it fits, too */
-        weights = bnn_max_size(weights, bnn_conv_mix_w_bytes(device, mixed_w(micro, s), s));
-    }
-    size_t x = bnn_conv_mix_x_pays(s) ? bnn_conv_mix_x_bytes(device, mixed_x(micro, s), s)
-                                      : bnn_conv_f32_bytes(device, micro, s);
-    return bnn_max_size(bnn_conv_b1_bytes(device, micro, s), bnn_max_size(x, weights));
+    return bnn_max_size(y, bnn_max_size(x, w));
 }

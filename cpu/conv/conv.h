@@ -125,7 +125,7 @@ static inline float bnn_row_scale(const bnn_operand *v, size_t row) {
 }
 
 /* conv.c: each choosing among those below; kernels.h tells what they do. */
-size_t bnn_conv_workspace(const bnn_stream *stream, const bnn_conv *s, int bits);
+size_t bnn_conv_workspace(const bnn_stream *stream, const bnn_conv *s, int bits, int gradients);
 void bnn_conv_forward(const bnn_stream *stream, const bnn_conv *s, const bnn_operand *x,
                       const bnn_operand *w, const bnn_result *y, void *ws);
 size_t bnn_conv_prepared_bytes(const bnn_stream *stream, const bnn_conv *s, int bits);
@@ -215,7 +215,8 @@ void bnn_conv_backward_w_f32(const bnn_device *device, const bnn_micro *micro, c
 void bnn_conv_prepare_f32(const bnn_device *device, const bnn_micro *micro, const bnn_conv *s,
                           const float *w, float *panels);
 size_t bnn_conv_f32_prepared_bytes(const bnn_micro *micro, const bnn_conv *s);
-size_t bnn_conv_f32_bytes(const bnn_device *device, const bnn_micro *micro, const bnn_conv *s);
+size_t bnn_conv_f32_bytes(const bnn_device *device, const bnn_micro *micro, const bnn_conv *s,
+                          int gradient);
 size_t bnn_conv_weights_bytes(const bnn_device *device, const bnn_micro *micro, const bnn_conv *s);
 
 /* winograd.c and winograd_w.c: the same, of 3 by 3 filters, with fewer multiplications. Which
@@ -233,9 +234,10 @@ void bnn_conv_backward_w_winograd(const bnn_device *device, const bnn_micro *mic
 void bnn_conv_prepare_winograd(const bnn_device *device, const bnn_micro *micro, const bnn_conv *s,
                                const float *w, float *filters, void *ws);
 size_t bnn_conv_winograd_prepared_bytes(const bnn_micro *micro, const bnn_conv *s);
-size_t bnn_conv_winograd_bytes(const bnn_device *device, const bnn_micro *micro, const bnn_conv *s);
+size_t bnn_conv_winograd_bytes(const bnn_device *device, const bnn_micro *micro, const bnn_conv *s,
+                               int gradient);
 size_t bnn_conv_winograd_w_bytes(const bnn_device *device, const bnn_micro *micro,
-                                 const bnn_conv *s); /* a part of the above */
+                                 const bnn_conv *s);
 
 /* Images cut into squares of m by m results, and the patches of m + 2 by m + 2 pixels that these
  * see, in rows, image after image. */

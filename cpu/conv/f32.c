@@ -66,11 +66,10 @@ static size_t lay_out(const bnn_device *device, const bnn_micro *micro, const bn
     return used;
 }
 
-size_t bnn_conv_f32_bytes(const bnn_device *device, const bnn_micro *micro, const bnn_conv *s) {
+size_t bnn_conv_f32_bytes(const bnn_device *device, const bnn_micro *micro, const bnn_conv *s,
+                          int gradient) {
     grid g;
-    size_t forward = lay_out(device, micro, s, (size_t)(s->c / s->groups), NULL, &g);
-    size_t backward = lay_out(device, micro, s, (size_t)(s->o / s->groups), NULL, &g);
-    return forward > backward ? forward : backward;
+    return lay_out(device, micro, s, (size_t)((gradient ? s->o : s->c) / s->groups), NULL, &g);
 }
 
 /* Where `rows` result pixels from `first` on stand. */

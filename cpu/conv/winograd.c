@@ -105,17 +105,9 @@ static plan lay_out(const bnn_device *device, const bnn_micro *micro, const bnn_
     return p;
 }
 
-size_t bnn_conv_winograd_bytes(const bnn_device *device, const bnn_micro *micro,
-                               const bnn_conv *s) {
-    size_t bytes = 0;
-    if (bnn_conv_winograd_of(micro, s, 0)) {
-        bytes = lay_out(device, micro, s, 0, NULL).used;
-    }
-    if (bnn_conv_winograd_of(micro, s, 1)) {
-        bytes = bnn_max_size(bytes, lay_out(device, micro, s, 1, NULL).used);
-        bytes = bnn_max_size(bytes, bnn_conv_winograd_w_bytes(device, micro, s));
-    }
-    return bytes;
+size_t bnn_conv_winograd_bytes(const bnn_device *device, const bnn_micro *micro, const bnn_conv *s,
+                               int gradient) {
+    return lay_out(device, micro, s, gradient, NULL).used;
 }
 
 /* Windows of single steps, and enough channels and whole squares of results for what is saved to

@@ -145,7 +145,7 @@ static void check_one(const bnn_kernels *k, const bnn_conv *s, values kind, int 
              s->pad_h, s->pad_w, s->dil_h, s->groups);
     for (int threads = 1; threads <= THREADS; threads++) {
         threads_now = threads;
-        void *ws = get(k->conv_workspace(on(k), s, 1));
+        void *ws = get(k->conv_workspace(on(k), s, 1, 1));
         for (int acc = 0; acc < 2; acc++) {
             float *out = get(n * sizeof(float));
             for (size_t i = 0; acc && i < n; i++) {
@@ -288,7 +288,7 @@ START_TEST(test_padding_is_nothing) {
             continue;
         }
         float *gw = get(72 * 16 * 4), *gx = get(3 * 64 * 16 * 4);
-        void *ws = get(k->conv_workspace(on(k), &s, 1));
+        void *ws = get(k->conv_workspace(on(k), &s, 1, 1));
         k->conv_backward_w(on(k), &s, gy, &x, gw, 0, ws);
         k->conv_backward_x(on(k), &s, gy, &w, gx, 0, ws);
         for (size_t j = 0; j < 72 * 16; j++) {

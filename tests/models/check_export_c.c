@@ -53,7 +53,7 @@ static float *engine_product(const bnn_conv *s, const float *x, const float *w) 
     bnn_device device = one_thread();
     const bnn_stream stream = {.device = device};
     float *y = calloc((size_t)(s->oh * s->ow * s->o), sizeof *y);
-    void *ws = bnn_alloc_aligned(device.kernels->conv_workspace(&stream, s, 0));
+    void *ws = bnn_alloc_aligned(device.kernels->conv_workspace(&stream, s, 0, 0));
     const bnn_operand xs = {.f32 = x}, fs = {.f32 = w};
     const bnn_result to = {.f32 = y};
     ck_assert(y && ws);

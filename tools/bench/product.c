@@ -98,7 +98,7 @@ static bnn_code set_up(void *self, char *version, bnn_error *err) {
     p->y = floats(p, (size_t)s->n * (size_t)s->oh * (size_t)s->ow * (size_t)s->o, 3);
     p->x_bits = take(p, x_rows(s) * bnn_words(c) * sizeof(uint64_t));
     p->w_bits = take(p, w_rows(s) * bnn_words(depth) * sizeof(uint64_t));
-    p->ws = take(p, p->device.kernels->conv_workspace(&p->stream, s, p->bits));
+    p->ws = take(p, p->device.kernels->conv_workspace(&p->stream, s, p->bits, 1));
     if (!p->x || !p->w || !p->y || !p->x_bits || !p->w_bits || !p->ws) {
         return bnn_fail(err, BNN_ERR_MEMORY,
                         "out of memory for a product; use a smaller --batch-size");

@@ -83,7 +83,7 @@ static void check_product(const bnn_kernels *k, const bnn_conv *s, int which, co
              s->groups);
     for (int threads = 1; threads <= THREADS; threads++) {
         threads_now = threads;
-        void *ws = get(k->conv_workspace(on(k), s, x->b1 != NULL || w->b1 != NULL));
+        void *ws = get(k->conv_workspace(on(k), s, x->b1 != NULL || w->b1 != NULL, which > 0));
         for (int acc = 0; acc < (which == 0 ? 1 : 2); acc++) {
             float *out = acc ? duplicate(n, start) : get_floats(n);
             if (which == 0) {
@@ -198,7 +198,7 @@ static void check_ends(const bnn_conv *s, const bnn_operand *x, const bnn_operan
     threads_now = THREADS;
     for (const bnn_kernels *k = next_table(NULL); k != NULL; k = next_table(k)) {
         size_t mark = buffer_count;
-        void *ws = get(k->conv_workspace(on(k), s, x->b1 != NULL));
+        void *ws = get(k->conv_workspace(on(k), s, x->b1 != NULL, 0));
         void *prepared = get(k->conv_prepared_bytes(on(k), s, w->b1 != NULL));
         bnn_result y = {.f32 = get_floats(out_size(s))};
         bnn_operand ready = *w;
@@ -339,7 +339,7 @@ START_TEST(test_linear_alone) {
         bnn_operand x = {.f32 = random_floats(N * C)}, w = {.f32 = random_floats(O * C)};
         bnn_result y = {.f32 = get_floats(N * O)};
         threads_now = THREADS;
-        void *ws = get(k->conv_workspace(on(k), &all, 0));
+        void *ws = get(k->conv_workspace(on(k), &all, 0, 0));
         REQUIRE(k->conv_prepared_bytes(on(k), &all, 0) == 0);
         k->conv_forward(on(k), &all, &x, &w, &y, ws);
         for (size_t i = 0; i < N; i++) {
@@ -395,7 +395,7 @@ START_TEST(test_conv_integers) {
     }
     products want = run_reference(&s, x, w, gy);
     for (const bnn_kernels *k = next_table(NULL); k != NULL; k = next_table(k)) {
-        void *ws = get(k->conv_workspace(on(k), &s, 0));
+        void *ws = get(k->conv_workspace(on(k), &s, 0, 1));
         float *y = get_floats(ny), *gx = get_floats(nx), *gw = get_floats(nw);
         bnn_operand image = {.f32 = x}, filters = {.f32 = w};
         bnn_result to = {.f32 = y};
