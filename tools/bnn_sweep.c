@@ -16,6 +16,9 @@
 #include "tools/run/outputs.h"
 #include "tools/sweep/sweep.h"
 
+/* The plans that come with the program. */
+#define PLANS "bibench, quick, cifar10, training-cost, complexity"
+
 static const char *output, *data_dir, *cell, *backend = "local", *json_file, *html;
 static int64_t jobs = 1, threads = 0, limit = 0, every = 0;
 static bool retry, no_measure;
@@ -82,11 +85,10 @@ static bnn_program program = {
     .usage = "plan|run|status PLAN|SWEEP [options]",
     .description =
         "A PLAN is a JSON file that lists algorithms, networks, data sets, hyper-parameters and "
-        "seeds; the name of one that comes with the program will do: bibench, quick, "
-        "training-cost, complexity. Each combination is a cell: a training (bnn-train), its "
-        "evaluation (bnn-eval), the counts of the network and, if the plan has the track, its "
-        "speed "
-        "(bnn-bench). A SWEEP is the folder of a plan that was begun.\n"
+        "seeds; the name of one that comes with the program will do: " PLANS
+        ". Each combination is a cell: a training (bnn-train), its evaluation (bnn-eval), the "
+        "counts of the network and, if the plan has the track, its speed (bnn-bench). A SWEEP is "
+        "the folder of a plan that was begun.\n"
         "plan prints the cells, with the time and the disk they take: of finished cells, or "
         "measured from a few real steps of each kind. run works on them, --jobs at a time; stop it "
         "at any moment, or kill it: the same command goes on where it was, and a cell is done "
@@ -139,7 +141,7 @@ static bnn_code find_plan(const char *name, char path[4200], bnn_error *err) {
     }
     return bnn_fail(err, BNN_ERR_ARGUMENT,
                     "%s: there is no such file, and no plan of that name comes with the program "
-                    "(bibench, quick, training-cost, complexity)",
+                    "(" PLANS ")",
                     name);
 }
 

@@ -74,7 +74,7 @@ mkdir textless
 echo '{"groups": [{"name": "t", "algos": ["bnn"], "archs": ["bert_tiny4"], "data": ["glue_cola"]}]}' >texts.json
 expect_late_fail 'a vocabulary that is missing' '1 of 1 lines cannot be trained; .*textless: no vocab.txt' \
     "$sweep" plan texts.json --data-dir glue_cola=textless
-for plan in bibench quick complexity training-cost; do
+for plan in bibench quick cifar10 complexity training-cost; do
     check "the plan $plan" "$sweep" plan $plan --no-measure
 done
 equal 'training-cost: the 72 configurations' \
