@@ -335,7 +335,9 @@ static bnn_code boxes_sample(const bnn_dataset *dataset, size_t index, const bnn
         rng = bnn_rng_start(draw->seed,
                             bnn_data_stream("data.augment", draw->epoch, (uint32_t)index));
     }
-    memcpy(s.object, b->object + photo->first, photo->count * sizeof *s.object);
+    if (photo->count > 0) { /* without any box the set has no list of them */
+        memcpy(s.object, b->object + photo->first, photo->count * sizeof *s.object);
+    }
     bnn_code code = bnn_data_join(path, b->root, b->paths + photo->path, err);
     if (code != BNN_OK || (code = bnn_map_read(path, &s.map, err))) {
         return code;

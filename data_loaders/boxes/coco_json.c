@@ -173,8 +173,10 @@ static int on_number(void *user, const char *text, size_t length) {
     if (r->member == BOX) {
         if (r->level == INSIDE && r->corners < 4) {
             r->box[r->corners] = value;
-            r->found |= ++r->corners == 4 && isfinite(value) ? 1u << BOX : 0;
         }
+        r->corners += r->level == INSIDE && r->corners <= 4;
+        r->found &= ~(1u << BOX);
+        r->found |= r->corners == 4 ? 1u << BOX : 0;
         return 1;
     }
     const int is_id = r->member == ID || r->member == IMAGE_ID || r->member == CATEGORY_ID;

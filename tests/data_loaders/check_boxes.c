@@ -421,6 +421,11 @@ START_TEST(coco_beside) {
     take(d, 1, NULL, &s);
     ck_assert_int_eq(s.boxes, 0);
     bnn_dataset_close(d);
+    write_coco("", "{\"id\": 10, \"file_name\": \"a.jpg\"}"); /* no boxes at all */
+    d = open_as(&bnn_dataset_coco, BNN_SPLIT_TEST, (bnn_dataset_options){0});
+    take(d, 0, NULL, &s);
+    ck_assert_int_eq(s.boxes, 0);
+    bnn_dataset_close(d);
     free(s.image);
 }
 END_TEST
@@ -487,6 +492,8 @@ START_TEST(coco_refused) {
                   "an annotation (id 8) without a sound \"bbox\""},
                  {"{\"id\": 8, \"image_id\": 10, \"category_id\": 3, \"bbox\": [1, 2, 3]}", BOTH,
                   "without a sound \"bbox\""},
+                 {"{\"id\": 8, \"image_id\": 10, \"category_id\": 3, \"bbox\": [1, 2, 3, 4, 5]}",
+                  BOTH, "without a sound \"bbox\""},
                  {"{\"id\": 8, \"image_id\": \"x\", \"category_id\": 3, \"bbox\": [1, 2, 3, 4]}",
                   BOTH, "without a sound \"image_id\""},
                  {SOUND, "{\"id\": 1.5, \"file_name\": \"a.jpg\"}", "without a sound \"id\""},
