@@ -78,10 +78,14 @@ static int is_photograph(const struct dirent *entry) {
     return 0;
 }
 
-/* Whether it is a folder, or else a file; what is linked counts as what it leads to. */
+/* Whether it is a folder, or else a file; what is linked counts as what it leads to, and as a file
+ * if it leads nowhere. */
 static int is_kind(const char *folder, const struct dirent *entry, int wanted) {
     if (entry->d_type == DT_DIR || entry->d_type == DT_REG) {
         return (entry->d_type == DT_DIR) == (wanted == S_IFDIR);
+    }
+    if (entry->d_type == DT_LNK && wanted == S_IFREG) {
+        return !bnn_data_has(folder, entry->d_name, S_IFDIR);
     }
     return bnn_data_has(folder, entry->d_name, (mode_t)wanted);
 }
@@ -210,10 +214,12 @@ static bnn_code list_class(imagenet *d, const char *name, int class, bnn_error *
     }
     for (int i = 0; i < count && code == BNN_OK; i++) {
         const char *file = entry[i]->d_name;
-        if (is_photograph(entry[i])) {
-            code = add_picture(d, file, strlen(file), class, turn++, err);
-        } else {
+        if (!is_photograph(entry[i])) {
             d->others++;
+        } else if (entry[i]->d_type == DT_LNK && !bnn_data_has(folder, file, S_IFREG)) {
+            d->base.skipped++;
+        } else {
+            code = add_picture(d, file, strlen(file), class, turn++, err);
         }
     }
     free_entries(entry, count);

@@ -106,6 +106,20 @@ START_TEST(endings) {
 }
 END_TEST
 
+/* What a link leads to counts, and as missing if it leads to no file. */
+START_TEST(links) {
+    write_set();
+    ck_assert_int_eq(symlink("../c/6.JPEG", in_folder("train/a/8.JPEG")), 0);
+    ck_assert_int_eq(symlink("nowhere", in_folder("train/a/9.JPEG")), 0);
+    ck_assert_int_eq(symlink("9.png", in_folder("train/b/9.png")), 0);
+    ck_assert_int_eq(symlink("nowhere", in_folder("train/b/notes")), 0);
+    bnn_dataset *d = open_set(BNN_SPLIT_TRAIN, 0);
+    ck_assert_uint_eq(d->count, 7);
+    ck_assert_uint_eq(d->skipped, 2);
+    bnn_dataset_close(d);
+}
+END_TEST
+
 /* A test sample is the middle of its photograph, of 256 the short side; normalized. */
 START_TEST(test_samples) {
     static uint8_t bytes[VALUES];
@@ -268,6 +282,7 @@ int main(void) {
     tcase_set_timeout(tcase, 120);
     tcase_add_test(tcase, folders);
     tcase_add_test(tcase, endings);
+    tcase_add_test(tcase, links);
     tcase_add_test(tcase, test_samples);
     tcase_add_test(tcase, training_samples);
     tcase_add_test(tcase, any_threads);

@@ -42,7 +42,7 @@ mkdir listed/meta
 printf '1.JPEG 0\n3.JPEG 1\n5.JPEG 2\n7.JPEG 0\nlost.JPEG 2\n' >listed/meta/val.txt
 check 'a list' "$evaluate" run.bnn --data-dir listed --predictions of-list
 equal 'a list' "$(cat of-list)" "$(head -n 4 of-run)"
-matches 'a list: a file that is not there' '1 files that its lists name' .err
+matches 'a list: a file that is not there' '1 files that its lists or links name' .err
 
 # ---- what goes wrong ----
 head -c 3000 photos/val/bee/3.JPEG >cut.JPEG

@@ -129,8 +129,8 @@ bnn_code bnn_spec_of_dataset(bnn_spec *spec, const bnn_dataset *dataset,
 void bnn_data_note(const bnn_dataset *dataset, const char *what, const char *program) {
     if (dataset->skipped) {
         fprintf(stderr,
-                "%s: note: %s: %zu files that its lists name for %s are not there; the %zu %s that "
-                "are make the set\n",
+                "%s: note: %s: %zu files that its lists or links name for %s are not there; the "
+                "%zu %s that are make the set\n",
                 program, dataset->info->name, dataset->skipped, what, dataset->total,
                 dataset->info->samples);
     }
