@@ -3,20 +3,12 @@
  * driver of its own where groups are single channels. */
 #include "cpu/conv/conv.h"
 
-/* Large tiles want products that fill them: of `least` channels on both sides, and some rows; the
+/* Large tiles want products that fill them: of some channels on both sides, and some rows; the
  * bounds are where times cross (AMX against AVX-512). Only the shape decides. */
-static const bnn_mixed *mixed_of(const bnn_micro *micro, const bnn_conv *s, int least) {
+static const bnn_mixed *mixed_of(const bnn_micro *micro, const bnn_conv *s) {
     int64_t rows = (int64_t)s->n * s->ow * (bnn_conv_is_pixel_wise(s) ? s->oh : 1);
-    int fills = s->c / s->groups >= least && s->o / s->groups >= least && rows > 8;
+    int fills = s->c / s->groups >= 16 && s->o / s->groups >= 16 && rows > 8;
     return micro->small_mixed == NULL || fills ? micro->mixed : micro->small_mixed;
-}
-
-static const bnn_mixed *mixed_x(const bnn_micro *micro, const bnn_conv *s) {
-    return mixed_of(micro, s, 16);
-}
-
-static const bnn_mixed *mixed_w(const bnn_micro *micro, const bnn_conv *s) {
-    return mixed_of(micro, s, 32);
 }
 
 void bnn_conv_forward(const bnn_stream *stream, const bnn_conv *s, const bnn_operand *x,
@@ -49,7 +41,7 @@ void bnn_conv_backward_x(const bnn_stream *stream, const bnn_conv *s, const floa
     } else if (bnn_conv_few_x_pays(s, w->b1 != NULL)) {
         bnn_conv_few_x(device, micro, s, gy, w, gx, acc);
     } else if (w->b1 != NULL && bnn_conv_mix_x_pays(s)) {
-        bnn_conv_mix_x(device, mixed_x(micro, s), s, gy, w, gx, acc, ws);
+        bnn_conv_mix_x(device, mixed_of(micro, s), s, gy, w, gx, acc, ws);
     } else if (w->b1 == NULL && bnn_conv_winograd_of(micro, s, 1)) {
         bnn_conv_backward_x_winograd(device, micro, s, gy, w->f32, gx, acc, ws);
     } else {
@@ -66,7 +58,7 @@ void bnn_conv_backward_w(const bnn_stream *stream, const bnn_conv *s, const floa
     } else if (bnn_conv_few_w_pays(s, x->b1 != NULL)) {
         bnn_conv_few_w(device, micro, s, gy, x, gw, acc);
     } else if (x->b1 != NULL && bnn_conv_mix_w_fits(s, x)) {
-        bnn_conv_mix_w(device, mixed_w(micro, s), s, gy, x, gw, acc, ws);
+        bnn_conv_mix_w(device, mixed_of(micro, s), s, gy, x, gw, acc, ws);
     } else if (x->b1 == NULL && bnn_conv_winograd_of(micro, s, 1)) {
         bnn_conv_backward_w_winograd(device, micro, s, gy, x->f32, gw, acc, ws);
     } else {
@@ -127,11 +119,11 @@ size_t bnn_conv_workspace(const bnn_stream *stream, const bnn_conv *s, int bits,
         x = bnn_conv_winograd_bytes(device, micro, s, 1);
         w = bnn_conv_winograd_w_bytes(device, micro, s);
     } else if (gradients) {
-        x = bits && bnn_conv_mix_x_pays(s) ? bnn_conv_mix_x_bytes(device, mixed_x(micro, s), s)
+        x = bits && bnn_conv_mix_x_pays(s) ? bnn_conv_mix_x_bytes(device, mixed_of(micro, s), s)
                                            : bnn_conv_f32_bytes(device, micro, s, 1);
         w = bnn_conv_weights_bytes(device, micro, s);
         if (bits && bnn_conv_mix_w_pays(s)) { /* the input's factors decide whether it fits, too */
-            w = bnn_max_size(w, bnn_conv_mix_w_bytes(device, mixed_w(micro, s), s));
+            w = bnn_max_size(w, bnn_conv_mix_w_bytes(device, mixed_of(micro, s), s));
         }
     }
     return bnn_max_size(y, bnn_max_size(x, w));

@@ -180,46 +180,68 @@ static void pack_codes(const bnn_mixed *mixed, const plan *p, const uint64_t *x,
     }
 }
 
-/* The tables of a row of four i of a block. */
-static void build_row(const bnn_mixed *mixed, const plan *p, const float *gy, const bnn_operand *x,
-                      const place *at, size_t i, float *tables) {
+/* What a row of a four still gives to quads: a value of each strip, times its factor. */
+typedef struct source {
+    const float *v[4];
+    size_t seen[4];
+    float factor[4];
+} source;
+
+static source source_of(const plan *p, const float *gy, const bnn_operand *x, const place *at,
+                        size_t four) {
     const bnn_conv *s = &p->s;
-    size_t o = (size_t)s->o, area = (size_t)s->h * (size_t)s->w, seen[4] = {0};
-    const float *v[4] = {NULL};
-    float factor[4] = {0};
+    size_t area = (size_t)s->h * (size_t)s->w;
+    source from = {{NULL}, {0}, {0}};
     for (size_t j = 0; j < 4; j++) {
-        size_t strip = 4 * (at->four + i) + j, image;
+        size_t strip = 4 * four + j, image;
         int y = first_row(p, strip, &image) + at->y;
         if (strip < p->strips && (at->members >> j & 1) != 0) {
             size_t row = (image * (size_t)s->oh + (size_t)y) * (size_t)s->ow + (size_t)at->x0;
-            v[j] = gy + row * o + at->channel;
-            seen[j] = p->pixel_wise ? row : image * area;
-            factor[j] = bnn_row_scale(x, seen[j]);
+            from.v[j] = gy + row * (size_t)s->o + at->channel;
+            from.seen[j] = p->pixel_wise ? row : image * area;
+            from.factor[j] = bnn_row_scale(x, from.seen[j]);
         }
     }
-    for (int ox = at->x0; ox < at->x1; ox++, i += at->fours) {
-        mixed->tables(at->count, v, 1, factor, tables, p->line, i, p->term);
-        for (size_t j = 0; j < 4; j++) {
-            if (v[j] != NULL) {
-                v[j] += o;
-                __builtin_prefetch(v[j] + (size_t)s->ow * o); /* the next row's */
-                if (p->pixel_wise && x->scale != NULL && ox + 1 < at->x1) {
-                    factor[j] = bnn_row_scale(x, ++seen[j]);
-                }
-            }
+    return from;
+}
+
+/* The next pixel's quad. */
+static void take_quad(const plan *p, const bnn_operand *x, source *from, const float *v[4],
+                      float factor[4]) {
+    size_t o = (size_t)p->s.o;
+    for (size_t j = 0; j < 4; j++) {
+        v[j] = from->v[j], factor[j] = from->factor[j];
+        if (from->v[j] == NULL) {
+            continue;
         }
+        if (p->pixel_wise && x->scale != NULL) {
+            factor[j] = bnn_row_scale(x, from->seen[j]++);
+        }
+        from->v[j] += o;
+        __builtin_prefetch(from->v[j] + (size_t)p->s.ow * o); /* the next row's */
     }
 }
 
+/* The tables of a row of a block. */
 static void build(const bnn_mixed *mixed, const plan *p, const float *gy, const bnn_operand *x,
                   const place *at, const own *mine) {
-    static const float *const nothing[4];
-    static const float none[4];
+    source sources[BNN_MIX_RUN];
+    const float *v[4 * BNN_MIX_FILLED];
+    float factor[4 * BNN_MIX_FILLED] = {0};
+    size_t quads = (size_t)(at->x1 - at->x0) * at->fours, four = 0;
     for (size_t i = 0; i < at->fours; i++) {
-        build_row(mixed, p, gy, x, at, i, mine->tables);
+        sources[i] = source_of(p, gy, x, at, at->four + i);
     }
-    for (size_t i = (size_t)(at->x1 - at->x0) * at->fours; i % mixed->filled != 0; i++) {
-        mixed->tables(at->count, nothing, 1, none, mine->tables, p->line, i, p->term);
+    for (size_t quad = 0; quad < quads; quad += mixed->filled) {
+        for (size_t i = 0; i < mixed->filled; i++) {
+            if (quad + i < quads) {
+                take_quad(p, x, &sources[four], v + 4 * i, factor + 4 * i);
+                four = four + 1 < at->fours ? four + 1 : 0;
+            } else {
+                memset(v + 4 * i, 0, 4 * sizeof *v);
+            }
+        }
+        mixed->tables(at->count, v, 1, factor, mine->tables, p->line, quad, p->term);
     }
 }
 

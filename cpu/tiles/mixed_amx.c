@@ -57,48 +57,67 @@ static inline __m512i pair(__m512i even, __m512i odd) {
     return _mm512_or_si512(_mm512_srli_epi32(even, 16), odd);
 }
 
-/* Quad `quad` of up to sixteen runs, `whole` if so many: x[j] has the j-th floats of it. */
-static inline __attribute__((always_inline)) void
-put_quads(__m512 x[4], size_t n, const int whole, float *runs, size_t run_step, size_t plane) {
-    static const uint8_t lane[LANES] = {0, 1, 4, 5, 8, 9, 12, 13, 2, 3, 6, 7, 10, 11, 14, 15};
-#pragma GCC unroll 3
-    for (size_t k = 0; k < TERMS; k++, runs += plane) {
-        _Alignas(64) uint64_t quads[LANES]; /* of the runs that `lane` says */
-        __m512i left = pair(take_term(&x[0]), take_term(&x[1]));
-        __m512i right = pair(take_term(&x[2]), take_term(&x[3]));
-        _mm512_store_si512(quads, _mm512_unpacklo_epi32(left, right));
-        _mm512_store_si512(quads + LANES / 2, _mm512_unpackhi_epi32(left, right));
-#pragma GCC unroll 16
-        for (size_t j = 0; j < LANES; j++) {
-            if (whole || lane[j] < n) {
-                memcpy(runs + lane[j] * run_step, &quads[j], sizeof quads[j]);
+/* out[i] = lane i of the rows, of 64 bits, i < 8. */
+static inline void transpose(const __m512i row[STEP], __m512i out[STEP]) {
+    for (size_t odd = 0; odd < 2; odd++) {
+        __m512i pair[4];
+        for (size_t i = 0; i < 4; i++) {
+            pair[i] = odd ? _mm512_unpackhi_epi64(row[2 * i], row[2 * i + 1])
+                          : _mm512_unpacklo_epi64(row[2 * i], row[2 * i + 1]);
+        }
+        __m512i low = _mm512_shuffle_i64x2(pair[0], pair[1], 0x88);
+        __m512i high = _mm512_shuffle_i64x2(pair[2], pair[3], 0x88);
+        out[odd] = _mm512_shuffle_i64x2(low, high, 0x88);
+        out[4 + odd] = _mm512_shuffle_i64x2(low, high, 0xdd);
+        low = _mm512_shuffle_i64x2(pair[0], pair[1], 0xdd);
+        high = _mm512_shuffle_i64x2(pair[2], pair[3], 0xdd);
+        out[2 + odd] = _mm512_shuffle_i64x2(low, high, 0x88);
+        out[6 + odd] = _mm512_shuffle_i64x2(low, high, 0xdd);
+    }
+}
+
+/* Up to sixteen runs' tables of a term: left[q] and right[q] have halves of quad q's, a run a lane.
+ */
+static inline void put_term(const __m512i left[STEP], const __m512i right[STEP], size_t n,
+                            float *runs, size_t run_step) {
+    __m512i row[STEP], block[STEP];
+    for (size_t upper = 0; upper < 2; upper++) { /* of each four runs, the last two */
+        for (size_t q = 0; q < STEP; q++) {
+            row[q] = upper ? _mm512_unpackhi_epi32(left[q], right[q])
+                           : _mm512_unpacklo_epi32(left[q], right[q]);
+        }
+        transpose(row, block);
+        for (size_t i = 0; i < STEP; i++) {
+            size_t run = i / 2 * 4 + 2 * upper + i % 2;
+            if (run < n) {
+                _mm512_store_si512(runs + run * run_step, block[i]);
             }
         }
     }
 }
 
-static void tables(size_t n, const float *const v[4], size_t step, const float factor[4],
-                   float *runs, size_t run_step, size_t quad, size_t plane) {
-    const __m512i places =
-        _mm512_mullo_epi32(_mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15),
-                           _mm512_set1_epi32((int)step));
+static void tables(size_t n, const float *const *v, size_t step, const float *factor, float *runs,
+                   size_t run_step, size_t quad, size_t plane) {
+    (void)step; /* 1: pixels, whose channels are quads, have a function of their own */
     runs += quad * TABLE;
     for (size_t i = 0; i < n; i += LANES, runs += LANES * run_step) {
         const __mmask16 in = (__mmask16)(n - i >= LANES ? 0xffffu : (1u << (n - i)) - 1);
-        __m512 x[4];
-#pragma GCC unroll 4
-        for (size_t j = 0; j < 4; j++) {
-            x[j] = _mm512_setzero_ps();
-            if (v[j] != NULL) {
-                x[j] = step == 1 ? _mm512_maskz_loadu_ps(in, v[j] + i)
-                                 : _mm512_mask_i32gather_ps(x[j], in, places, v[j] + i * step, 4);
-                x[j] = _mm512_mul_ps(x[j], _mm512_set1_ps(factor[j]));
+        __m512 x[STEP][4];
+        __m512i left[STEP], right[STEP];
+        for (size_t q = 0; q < STEP; q++) {
+            for (size_t j = 0; j < 4; j++) {
+                const float *from = v[4 * q + j];
+                x[q][j] = from == NULL ? _mm512_setzero_ps()
+                                       : _mm512_mul_ps(_mm512_maskz_loadu_ps(in, from + i),
+                                                       _mm512_set1_ps(factor[4 * q + j]));
             }
         }
-        if (n - i >= LANES) {
-            put_quads(x, LANES, 1, runs, run_step, plane);
-        } else {
-            put_quads(x, n - i, 0, runs, run_step, plane);
+        for (size_t k = 0; k < TERMS; k++) {
+            for (size_t q = 0; q < STEP; q++) {
+                left[q] = pair(take_term(&x[q][0]), take_term(&x[q][1]));
+                right[q] = pair(take_term(&x[q][2]), take_term(&x[q][3]));
+            }
+            put_term(left, right, n - i, runs + k * plane, run_step);
         }
     }
 }

@@ -35,14 +35,15 @@ typedef struct bnn_mix {
     int acc;
 } bnn_mix;
 
-enum { BNN_MIX_ROWS = 32, BNN_MIX_RUN = 128 }; /* at most: a tile's rows; quads of bnn_mixed.row */
+/* At most: a tile's rows; quads of bnn_mixed.row; of bnn_mixed.filled. */
+enum { BNN_MIX_ROWS = 32, BNN_MIX_RUN = 128, BNN_MIX_FILLED = 8 };
 
 /* An instruction set's mixed product; by itself, since every one lays tables out its own way. */
 typedef struct bnn_mixed {
     size_t mr, nv, lanes; /* rows and vectors of a tile, columns of a vector */
     size_t terms;         /* a float is kept as the sum of so many */
     size_t table;         /* floats of a table; a power of two aligns tables to their size */
-    size_t filled;        /* tables are read up to a multiple of this, and must be finite there */
+    size_t filled;        /* tables are made, and read, by so many, and must be finite there */
     size_t row;           /* quads of a row of dW at a time: tables of a tile stay in the cache */
     size_t run;           /* quads that a tile may sum in one register; bnn_mix_sum adds runs up */
     /* Around all tiles of a thread's share of a product. NULL if there is nothing to do. */
@@ -50,11 +51,12 @@ typedef struct bnn_mixed {
     /* codes[lane] = the lane's bit of rows[0], rows[1], .. rows[n - 1], from bit 0 on; n <= 32. */
     void (*codes)(size_t n, const uint32_t *rows, uint32_t *codes);
     /* Table `quad` of n runs, `run_step` floats apart: of factor[j] * v[j][i * step], j < 4, for
-     * the i-th. A missing v[j] (NULL) counts as zeros. */
-    void (*tables)(size_t n, const float *const v[4], size_t step, const float factor[4],
-                   float *runs, size_t run_step, size_t quad, size_t plane);
-    /* All tables of n runs, of factors[c] * v[i * step + c], c < channels. NULL: made one by one.
-     */
+     * the i-th, and so on for as many tables as are filled at a time. A missing v[j] (NULL) counts
+     * as zeros. */
+    void (*tables)(size_t n, const float *const *v, size_t step, const float *factor, float *runs,
+                   size_t run_step, size_t quad, size_t plane);
+    /* All tables of n runs, of factors[c] * v[i * step + c], c < channels. NULL: made one by one,
+     * as they are then filled. */
     void (*pixels)(size_t n, size_t channels, const float *v, size_t step, const float *factors,
                    float *runs, size_t run_step, size_t plane);
     void (*tile)(const bnn_mix *m);
