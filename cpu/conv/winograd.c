@@ -25,6 +25,10 @@
  * would be most of its memory. */
 #define FILTERS ((size_t)1 << 20)
 
+/* Transforming filters (or packing them, of the plain product) takes as long as the products of so
+ * many patches (or pixels). */
+#define FILTERS_AS 24
+
 typedef struct plan {
     bnn_patches patches;
     size_t groups, depth, cols, panels; /* of a group: channels of a pixel, of a result */
@@ -111,11 +115,15 @@ size_t bnn_conv_winograd_bytes(const bnn_device *device, const bnn_micro *micro,
 }
 
 /* Windows of single steps, and enough channels and whole squares of results for what is saved to
- * be more than what the transforms cost. Large squares for gradients alone, where they save much:
- * they lose three times as much, and the forward's results go through signs and kinks, where a
- * value on the other side of 0 has another gradient. */
+ * be more than what the transforms cost: of patches, and for gradients of filters, too. How the
+ * forward computes a sample does not depend on how many there are, and it may find filters
+ * prepared.
+ *
+ * Large squares are for gradients alone: they lose three times as much, and the forward's results
+ * go through signs and kinks, where a value on the other side of 0 has another gradient. */
 const bnn_winograd *bnn_conv_winograd_of(const bnn_micro *micro, const bnn_conv *s, int gradient) {
-    size_t plain = 9 * (size_t)s->oh * (size_t)s->ow, here[2];
+    size_t filters = gradient ? FILTERS_AS : 0, products[2];
+    size_t plain = 9 * ((size_t)s->n * (size_t)s->oh * (size_t)s->ow + filters);
     int least = (s->c < s->o ? s->c : s->o) / s->groups;
     if (s->kh != 3 || s->kw != 3 || s->stride_h != 1 || s->stride_w != 1 || s->dil_h != 1 ||
         s->dil_w != 1 || least < 16) {
@@ -123,10 +131,10 @@ const bnn_winograd *bnn_conv_winograd_of(const bnn_micro *micro, const bnn_conv 
     }
     for (size_t i = 0; i < 2; i++) {
         bnn_patches v = bnn_patches_of(s, micro->winograd[i].m, 0);
-        here[i] = v.pixels * v.rows * v.cols;
+        products[i] = v.pixels * (v.count + filters);
     }
-    int large = gradient && 5 * here[1] < 4 * here[0];
-    return 5 * here[large] < 4 * plain ? &micro->winograd[large] : NULL;
+    int large = gradient && products[1] < products[0];
+    return 3 * products[large] < 2 * plain ? &micro->winograd[large] : NULL;
 }
 
 typedef struct product {

@@ -380,10 +380,11 @@ END_TEST
  * filter is halved twice at most. And with few of them a value that nobody should see would show.
  */
 START_TEST(test_conv_integers) {
-    bnn_conv s = square(1, 6, 16, 16, 3, 1, 1, 1);
+    bnn_conv s = square(4, 6, 16, 16, 3, 1, 1, 1);
     size_t mark = buffer_count, nx = in_rows(&s) * 16, nw = filter_size(&s), ny = out_size(&s);
     float *x = get_floats(nx), *w = get_floats(nw), *gy = get_floats(ny);
     ck_assert_int_eq(squares_of(&s, 0), 2);
+    ck_assert_int_eq(squares_of(&s, 1), 2);
     for (size_t i = 0; i < nw; i++) {
         w[i] = (float)(below(9) - 4);
     }
@@ -419,23 +420,22 @@ END_TEST
 START_TEST(test_winograd_shapes) {
     const struct {
         bnn_conv s;
-        int squares; /* of gradients; the forward's are the small ones */
+        int squares; /* of gradients */
     } cases[] = {
-        {square(4, 16, 16, 17, 3, 1, 1, 1), 4}, /* several blocks, and slices of them */
-        {square(2, 9, 40, 33, 3, 1, 2, 1), 4},  /* squares that stick out, and tails of vectors */
-        {square(1, 3, 17, 290, 3, 1, 1, 1), 4}, /* filters in parts */
-        {square(1, 9, 34, 36, 3, 1, 0, 2), 4},  /* groups */
-        {square(1, 6, 16, 16, 3, 1, 4, 1), 4},  /* windows that see nothing but padding */
-        {square(9, 10, 16, 17, 3, 1, 1, 1), 2}, /* the same of small squares */
-        {square(2, 5, 40, 33, 3, 1, 1, 1), 2},  /* */
-        {square(1, 2, 17, 150, 3, 1, 1, 1), 2}, /* */
-        {square(1, 6, 34, 36, 3, 1, 1, 2), 2},  /* */
-        {square(1, 6, 16, 16, 3, 1, 3, 1), 2},  /* */
+        {square(4, 16, 16, 17, 3, 1, 1, 1), 4},  /* several blocks, and slices of them */
+        {square(2, 9, 40, 33, 3, 1, 2, 1), 4},   /* squares that stick out, and tails of vectors */
+        {square(48, 3, 17, 290, 3, 1, 1, 1), 4}, /* filters in parts */
+        {square(8, 9, 34, 36, 3, 1, 0, 2), 4},   /* groups */
+        {square(2, 6, 16, 16, 3, 1, 4, 1), 4},   /* windows that see nothing but padding */
+        {square(9, 6, 16, 17, 3, 1, 1, 1), 2},   /* the same of small squares */
+        {square(64, 5, 40, 33, 3, 1, 1, 1), 2},  /* */
+        {square(32, 2, 17, 150, 3, 1, 1, 1), 2}, /* */
+        {square(4, 6, 34, 36, 3, 1, 1, 2), 2},   /* */
+        {square(2, 6, 16, 16, 3, 1, 3, 1), 2},   /* */
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         const bnn_conv *s = &cases[i].s;
         size_t mark = buffer_count;
-        ck_assert_int_eq(squares_of(s, 0), 2);
         ck_assert_int_eq(squares_of(s, 1), cases[i].squares);
         check_floats(s, random_floats(in_rows(s) * (size_t)s->c), random_floats(filter_size(s)),
                      random_floats(out_size(s)));
@@ -448,14 +448,13 @@ END_TEST
  * of which the last of a group is short. */
 START_TEST(test_winograd_turns) {
     const bnn_conv shapes[] = {
-        square(1, 2, 512, 160, 3, 1, 1, 1),
-        square(1, 3, 512, 160, 3, 1, 1, 1),
-        square(2, 3, 420, 420, 3, 1, 1, 2),
+        square(32, 2, 512, 160, 3, 1, 1, 1),
+        square(42, 3, 208, 160, 3, 1, 1, 1),
+        square(42, 3, 400, 280, 3, 1, 1, 2),
     };
     for (size_t i = 0; i < sizeof shapes / sizeof shapes[0]; i++) {
         const bnn_conv *s = &shapes[i];
         size_t mark = buffer_count;
-        ck_assert_int_eq(squares_of(s, 0), 2);
         ck_assert_int_eq(squares_of(s, 1), i == 0 ? 2 : 4);
         float *gy = random_floats(out_size(s));
         bnn_operand x = {.f32 = random_floats(in_rows(s) * (size_t)s->c)};
@@ -471,22 +470,30 @@ START_TEST(test_winograd_turns) {
 END_TEST
 
 /* Where the products of squares' values are fewer than those of taps, transforms and all; large
- * squares for gradients, where they are much fewer than small ones'. */
+ * squares for gradients, where they are fewer than small ones'. One sample's forward is as many's,
+ * but its gradients are not worth the transforms of filters. */
 START_TEST(test_winograd_pays) {
-    static const int squares[] = {0, 0, 2, 4, 4, 2, 2, 4, 4, 2, 2, 4}; /* of maps of 0, 1 ... */
+    static const int forward[] = {0, 0, 2, 0, 2, 2, 2, 2, 2, 2, 2, 2}; /* of maps of 0, 1 .. */
+    static const int many[] = {0, 0, 2, 4, 4, 2, 2, 4, 4, 4, 4, 4};
+    static const int some[] = {0, 0, 0, 0, 2, 0, 2, 4, 4, 4, 4, 4};
     for (int side = 1; side < 12; side++) {
-        bnn_conv s = square(1, side, 64, 64, 3, 1, 1, 1);
-        ck_assert_int_eq(squares_of(&s, 0), squares[side] ? 2 : 0);
-        ck_assert_int_eq(squares_of(&s, 1), squares[side]);
+        bnn_conv one = square(1, side, 64, 64, 3, 1, 1, 1), s = one;
+        ck_assert_int_eq(squares_of(&one, 0), forward[side]);
+        ck_assert_int_eq(squares_of(&one, 1), 0);
+        s.n = 8;
+        ck_assert_int_eq(squares_of(&s, 0), forward[side]);
+        ck_assert_int_eq(squares_of(&s, 1), some[side]);
+        s.n = 1000;
+        ck_assert_int_eq(squares_of(&s, 1), many[side]);
     }
-    bnn_conv s = square(1, 4, 64, 64, 3, 1, 1, 1);
+    bnn_conv s = square(100, 4, 64, 64, 3, 1, 1, 1);
     bnn_conv others[] = {
-        square(1, 4, 64, 64, 3, 2, 1, 1), /* strided */
-        square(1, 4, 64, 64, 5, 1, 2, 1), /* another window */
-        square(1, 4, 15, 64, 3, 1, 1, 1), /* few channels, on either side or in a group */
-        square(1, 4, 64, 15, 3, 1, 1, 1), /* */
-        square(1, 4, 64, 64, 3, 1, 1, 8), /* */
-        square(9, 1, 64, 64, 3, 1, 1, 1), /* three results of a square are nothing */
+        square(100, 4, 64, 64, 3, 2, 1, 1), /* strided */
+        square(100, 4, 64, 64, 5, 1, 2, 1), /* another window */
+        square(100, 4, 15, 64, 3, 1, 1, 1), /* few channels, on either side or in a group */
+        square(100, 4, 64, 15, 3, 1, 1, 1), /* */
+        square(100, 4, 64, 64, 3, 1, 1, 8), /* */
+        square(900, 1, 64, 64, 3, 1, 1, 1), /* three results of a square are nothing */
     };
     for (size_t i = 0; i < sizeof others / sizeof others[0]; i++) {
         ck_assert_int_eq(squares_of(&others[i], 0), 0);
