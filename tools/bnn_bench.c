@@ -95,6 +95,7 @@ static const struct {
     {"arch", NETWORKS},
     {"image-size", NETWORKS},
     {"points", NETWORKS},
+    {"length", NETWORKS},
     {"threads", NETWORKS},
     {"algo", CONV | TRAIN | INFER},
     {"classes", TRAIN | INFER},

@@ -215,8 +215,14 @@ static bnn_code open_all(work *w, bnn_error *err) {
                                                    &w->clean, err)) != BNN_OK) {
         return code;
     }
-    if (!w->clean->pixels || w->image.c != 3 || w->clean->classes > 256) {
+    if (!w->clean->pixels || w->image.c != 3) {
         return bnn_fail(err, BNN_ERR_UNSUPPORTED, "%s: not a set of colour images", w->info->name);
+    }
+    if (w->clean->classes > 256) {
+        return bnn_fail(err, BNN_ERR_UNSUPPORTED,
+                        "%s: has %d classes, but labels are files of bytes, as CIFAR-10-C's; "
+                        "bnn-eval --corruptions make needs no files",
+                        w->info->name, w->clean->classes);
     }
     code =
         bnn_corruptor_create(w->image.h, w->image.w, (uint64_t)seed, frost_dir, &w->corruptor, err);

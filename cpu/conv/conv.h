@@ -289,7 +289,7 @@ void bnn_windows_point(const bnn_windows *v, size_t group, size_t first, size_t 
  * (p + pad - k*dil) / stride if that divides. Returns how many. */
 int bnn_phase_taps(int phase, int kernel, int stride, int pad, int dil, int *off, int *tap);
 
-/* The backward products with bits as one operand, conv_mix_x.c and conv_mix_w.c, for the shapes
+/* The backward products with bits as one operand, mixed_x.c and mixed_w.c, for the shapes
  * that fill their tables and lanes; for the others the bits are expanded to floats. */
 static inline int bnn_conv_mix_x_pays(const bnn_conv *s) {
     return s->c / s->groups >= 8 && s->o / s->groups >= 3;

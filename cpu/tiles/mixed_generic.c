@@ -4,7 +4,7 @@
 
 #include "cpu/tiles/tiles.h"
 
-enum { MR = 4, NV = 2, LANES = 8, RUN = 32 /* quads; see f32_tile_avx2.c */ };
+enum { MR = 4, NV = 2, LANES = 8, RUN = 32 /* quads; as f32_avx2.c says of pieces */ };
 
 void bnn_mix_codes_generic(size_t n, const uint32_t *rows, uint32_t *codes) {
     for (size_t lane = 0; lane < LANES; lane++) {

@@ -21,7 +21,7 @@ static const struct {
     uint64_t bytes;
 } types[] = {[BNN_NPY_U8] = {"|u1", 1}, [BNN_NPY_I32] = {"<i4", 4}, [BNN_NPY_F32] = {"<f4", 4}};
 
-/* The whole header: magic, version 1.0, length of the text, the text. Room for 8 dimensions of 8
+/* The whole header: magic, version 1.0, length of the text, the text. Room for 6 dimensions of 8
  * digits; 0 if they need more. */
 static int make_header(char out[HEADER_BYTES], const char *descr, int ndim, const int64_t *shape) {
     char text[2 * HEADER_BYTES];

@@ -44,6 +44,9 @@ typedef struct bnn_st_tensor {
 } bnn_st_tensor;
 
 /* A list of named tensors, and of a safetensors file its metadata. */
+/* This format, .npy and packed files are copied from and to memory as they are. */
+_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "files are little-endian");
+
 typedef struct bnn_st_file bnn_st_file;
 
 size_t bnn_st_dtype_bytes(bnn_st_dtype dtype);

@@ -74,6 +74,11 @@ mkdir textless
 echo '{"groups": [{"name": "t", "algos": ["bnn"], "archs": ["bert_tiny4"], "data": ["glue_cola"]}]}' >texts.json
 expect_late_fail 'a vocabulary that is missing' '1 of 1 lines cannot be trained; .*textless: no vocab.txt' \
     "$sweep" plan texts.json --data-dir glue_cola=textless
+for dirs in 'glue_*=textless' 'glue_[c]ola=textless'; do
+    expect_late_fail "a folder of several data sets: $dirs" 'textless: no vocab.txt' \
+        "$sweep" plan texts.json --data-dir "$dirs"
+done
+expect_fail 'a folder of no data set' 'clue_\*: is no data set' "$sweep" plan texts.json --data-dir 'clue_*=.'
 for plan in bibench quick cifar10 complexity training-cost; do
     check "the plan $plan" "$sweep" plan $plan --no-measure
 done

@@ -7,6 +7,7 @@
 #include <zlib.h>
 
 #include "engine/base/file.h"
+#include "tools/cli/json_file.h"
 #include "tools/cli/utf8.h"
 #include "tools/run/numbers.h"
 
@@ -89,20 +90,16 @@ double bnn_results_as_written(double value) {
 }
 
 /* ---- writing ------------------------------------------------------------------------------ */
-static json_t *number(double value) {
-    return isnan(value) ? json_null() : json_real(value);
-}
-
 static json_t *row_json(const bnn_results *r, const bnn_corruption_result *row) {
     json_t *top1 = json_array();
     for (int s = 1; s <= BNN_SEVERITIES; s++) {
-        json_array_append_new(top1, number(bnn_results_cell(row, s)));
+        json_array_append_new(top1, bnn_json_number(bnn_results_cell(row, s)));
     }
     double mean = bnn_results_row_mean(r, row);
     return json_pack("{s:s, s:s, s:I, s:o, s:o, s:o}", "corruption",
                      bnn_corruption_names[row->kind], "source", row->source, "images",
-                     (json_int_t)row->images, "top1", top1, "mean", number(mean), "gap",
-                     number(r->metric[0] - mean));
+                     (json_int_t)row->images, "top1", top1, "mean", bnn_json_number(mean), "gap",
+                     bnn_json_number(r->metric[0] - mean));
 }
 
 static json_t *corruptions_json(const bnn_results *r) {
@@ -116,8 +113,9 @@ static json_t *corruptions_json(const bnn_results *r) {
         json_array_append_new(rows, row_json(r, &r->rows[i]));
     }
     double clean = r->metric[0], mean = bnn_results_mean(r);
-    return json_pack("{s:o, s:o, s:o, s:o, s:o}", "clean", number(clean), "mean", number(mean),
-                     "gap", number(clean - mean), "severities", severities, "rows", rows);
+    return json_pack("{s:o, s:o, s:o, s:o, s:o}", "clean", bnn_json_number(clean), "mean",
+                     bnn_json_number(mean), "gap", bnn_json_number(clean - mean), "severities",
+                     severities, "rows", rows);
 }
 
 /* The names of a task's values in groups; in older files the samples were images. */
@@ -129,7 +127,7 @@ static json_t *classes_json(const bnn_results *r) {
             classes,
             json_pack("{s:s, s:I, s:o, s:o*}", "class", of->name, "samples",
                       (json_int_t)of->samples, r->task->metrics[r->task->grouped].key,
-                      number(of->value), "precision_by_recall",
+                      bnn_json_number(of->value), "precision_by_recall",
                       of->curve ? bnn_numbers_json(of->curve, NULL, BNN_CURVE_POINTS) : NULL));
     }
     return classes;
@@ -155,9 +153,9 @@ static json_t *results_json(const bnn_results *r) {
                              r->isa, "task", r->task->name, "samples", (json_int_t)r->samples);
     int failed = !root;
     for (int i = 0; r->task->metrics[i].key; i++) {
-        failed |= json_object_set_new(root, r->task->metrics[i].key, number(r->metric[i]));
+        failed |= json_object_set_new(root, r->task->metrics[i].key, bnn_json_number(r->metric[i]));
     }
-    failed |= json_object_set_new(root, "loss", number(r->loss));
+    failed |= json_object_set_new(root, "loss", bnn_json_number(r->loss));
     failed |= json_object_set_new(root, "classes", classes_json(r));
     if (r->confusion) {
         failed |= json_object_set_new(root, "confusion", confusion_json(r));
@@ -176,21 +174,7 @@ static json_t *results_json(const bnn_results *r) {
 }
 
 bnn_code bnn_results_write(const char *path, const bnn_results *results, bnn_error *err) {
-    bnn_atomic_file *file;
-    bnn_code code = bnn_atomic_open(path, &file, err);
-    if (code != BNN_OK) {
-        return code;
-    }
-    json_t *root = results_json(results);
-    if (!root) {
-        bnn_atomic_abandon(file);
-        return bnn_fail(err, BNN_ERR_MEMORY, "%s: out of memory", path);
-    }
-    /* commit sees a stream's error and says more */
-    (void)json_dumpf(root, bnn_atomic_stream(file), JSON_INDENT(2) | JSON_REAL_PRECISION(9));
-    json_decref(root);
-    fputc('\n', bnn_atomic_stream(file));
-    return bnn_atomic_commit(file, err);
+    return bnn_json_write(path, results_json(results), err);
 }
 
 /* ---- reading ------------------------------------------------------------------------------ */

@@ -21,11 +21,12 @@ static bnn_code open_in(const bnn_sweep *sweep, const char *name, char path[BNN_
                : bnn_fail(err, BNN_ERR_ARGUMENT, "%s: the path is too long", sweep->folder);
 }
 
-/* A word of a command in a Makefile, where two dollars are one. */
-static void put_for_make(FILE *out, const char *text) {
+/* A word of a command in a Makefile, where two dollars are one, and what follows a # in a variable
+ * is a comment. */
+static void put_for_make(FILE *out, const char *text, int variable) {
     const bnn_shell_word word = bnn_shell_quote(text);
     for (const char *c = word.s; *c; c++) {
-        fputs(*c == '$' ? "$$" : (const char[]){*c, '\0'}, out);
+        fputs(*c == '$' ? "$$" : variable && *c == '#' ? "\\#" : (const char[]){*c, '\0'}, out);
     }
 }
 
@@ -55,7 +56,7 @@ bnn_code bnn_sweep_write_make(const bnn_sweep *sweep, bnn_error *err) {
     fputs("# Written by bnn-sweep. make -j N does the cells that are left; a cell is done once.\n"
           "SWEEP = ",
           out);
-    put_for_make(out, program);
+    put_for_make(out, program, 1);
     fprintf(out, " run . --threads %lld --cell\nCELLS =", (long long)bnn_sweep_threads(sweep));
     for (size_t i = 0; i < plan->cell_count; i++) {
         if (stands_alone(sweep, &plan->cells[i])) {
@@ -63,7 +64,7 @@ bnn_code bnn_sweep_write_make(const bnn_sweep *sweep, bnn_error *err) {
         }
     }
     fputs("\n.PHONY: all $(CELLS)\nall: $(CELLS)\n$(CELLS):\n\tcd ", out);
-    put_for_make(out, folder);
+    put_for_make(out, folder, 0);
     fputs(" && $(SWEEP) $@\n", out);
     for (size_t i = 0; i < plan->cell_count; i++) {
         if (plan->cells[i].needs_twin && stands_alone(sweep, &plan->cells[i])) {

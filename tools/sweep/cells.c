@@ -30,7 +30,7 @@ static int is_chosen(const char *name, const char *const *pattern, size_t count)
     return chosen;
 }
 
-static int names_any(const char *pattern, const char *const *names) {
+int bnn_plan_names_any(const char *pattern, const char *const *names) {
     for (; *names; names++) {
         if (fnmatch(pattern + (pattern[0] == '!'), *names, 0) == 0) {
             return 1;
@@ -61,7 +61,7 @@ static bnn_code choose(const bnn_reader *r, const bnn_sweep_group *g, const char
     }
     for (size_t i = 0; i < count; i++) {
         pattern[i] = list ? json_string_value(json_array_get(list, i)) : everything[0];
-        if (!pattern[i] || !names_any(pattern[i], names)) {
+        if (!pattern[i] || !bnn_plan_names_any(pattern[i], names)) {
             return no_such_name(r, key, pattern[i] ? pattern[i] : "such name", names);
         }
         out->exact &= !strpbrk(pattern[i], "*?[!");

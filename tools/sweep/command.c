@@ -4,14 +4,14 @@
 #include <unistd.h>
 
 #include "data_loaders/dataset.h"
+#include "engine/device.h"
 #include "tools/cli/options.h"
 #include "tools/sweep/sweep.h"
 
 static const char twin_mark[] = "{twin}";
 
 int64_t bnn_sweep_threads(const bnn_sweep *sweep) {
-    const long processors = sysconf(_SC_NPROCESSORS_ONLN);
-    const int64_t share = (processors > 0 ? processors : 1) / sweep->jobs;
+    const int64_t share = bnn_cpu_threads() / sweep->jobs;
     return sweep->threads ? sweep->threads : share > 1 ? share : 1;
 }
 

@@ -56,7 +56,9 @@ static int same_kind(const bnn_cell *a, const bnn_cell *b) {
 
 /* A step of one takes as long as of the other. */
 static int same_step(const bnn_cell *a, const bnn_cell *b) {
-    static const char *const sizes[] = {"batch-size", "points", "length", "accumulate", "freeze"};
+    static const char *const sizes[] = {"batch-size", "points",  "length",
+                                        "accumulate", "freeze",  "canvas",
+                                        "teacher",    "distill", "group-by-length"};
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
         const json_t *x = json_object_get(a->options, sizes[i]);
         const json_t *y = json_object_get(b->options, sizes[i]);
@@ -74,6 +76,7 @@ static bnn_code count_samples(const bnn_sweep *sweep, const bnn_cell *cell, kind
                                     .category = text_option(cell, "category"),
                                     .test_genres = text_option(cell, "test-genres"),
                                     .vocab = text_option(cell, "vocab"),
+                                    .years = text_option(cell, "years"),
                                     .points = option(cell->options, "points", 0),
                                     .length = option(cell->options, "length", 0)};
     const struct {

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "engine/base/file.h"
+#include "tools/cli/names.h"
 #include "tools/cli/options.h"
 #include "tools/corrupt/corruption_list.h"
 #include "tools/run/data_spec.h"
@@ -198,6 +199,11 @@ static bnn_code read_group(bnn_reader *r, bnn_plan *plan, const json_t *o, bnn_s
     return code == BNN_OK ? check_corruptions(r, plan, first, g) : code;
 }
 
+/* A data set's name, or a pattern of some. */
+static int names_data(const char *pattern) {
+    return pattern[0] != '!' && bnn_plan_names_any(pattern, bnn_dataset_names);
+}
+
 static bnn_code check_data_dirs(const bnn_reader *r, const json_t *dirs) {
     const char *data;
     json_t *dir;
@@ -206,7 +212,7 @@ static bnn_code check_data_dirs(const bnn_reader *r, const json_t *dirs) {
     }
     json_object_foreach((json_t *)dirs, data, dir) {
         const char *path = json_string_value(dir);
-        if (!bnn_dataset_find(data)) {
+        if (!names_data(data)) {
             return fail_key(r, data, "is no data set; bnn-train --list names them");
         }
         if (!path || !*path || strlen(path) >= LONGEST_TEXT) {
@@ -357,7 +363,7 @@ bnn_code bnn_plan_set_data_dirs(bnn_plan *plan, const char *list, bnn_error *err
                             at);
         }
         *dir++ = '\0';
-        if (!bnn_dataset_find(at)) {
+        if (!names_data(at)) {
             return bnn_fail(err, BNN_ERR_ARGUMENT,
                             "--data-dir %.80s: is no data set; bnn-train --list names them", at);
         }

@@ -113,7 +113,7 @@ static bnn_code run_batches(bnn_trainer *t, size_t *batches, double *loss, bnn_e
         bnn_batch batch;
         bnn_code code = bnn_loader_next(t->loader, &batch, err);
         if (code != BNN_OK || !batch.n) {
-            return code;
+            return code != BNN_OK ? code : result;
         }
         const size_t own =
             bnn_loader_share(t->loader, t->state.step + *batches, &first_sample, &whole);

@@ -1,7 +1,7 @@
 /* daBNN's model file (.dab, version 2: a FlatBuffer of its schema): layers in running order and
  * the initializers that they read, by name. What is in memory is written at the end, as a whole.
  *
- * Whoever fills one asks at the end whether memory was out (bnn_dab_write): until then a failure
+ * Whoever fills one asks at the end whether memory was out (bnn_dab_finish): until then a failure
  * gives names and layers that can be used, of a file that will not be. */
 #ifndef BNN_MODELS_EXPORT_DABNN_FILE_H
 #define BNN_MODELS_EXPORT_DABNN_FILE_H
