@@ -5,8 +5,6 @@
 
 #include "engine/base/file.h"
 
-#define LARGEST_FILE ((size_t)1 << 26)
-
 bnn_code bnn_json_write(const char *path, json_t *root, bnn_error *err) {
     bnn_atomic_file *file;
     bnn_code code = root ? bnn_atomic_open(path, &file, err)
@@ -21,20 +19,14 @@ bnn_code bnn_json_write(const char *path, json_t *root, bnn_error *err) {
     return code;
 }
 
-json_t *bnn_json_read(const char *path, bnn_error *err) {
-    bnn_map map;
+json_t *bnn_json_parse(const char *name, const char *json, size_t bytes, const char *cure,
+                       bnn_error *err) {
     json_error_t why;
-    json_t *root = NULL;
-    if (bnn_map_read(path, &map, err) != BNN_OK) {
-        return NULL;
+    json_t *root = json_loadb(json ? json : "", json ? bytes : 0, JSON_REJECT_DUPLICATES, &why);
+    if (!root) {
+        bnn_fail(err, BNN_ERR_FORMAT, "%s: not JSON: line %d: %.80s%s", name, why.line, why.text,
+                 cure);
     }
-    if (map.size > LARGEST_FILE) {
-        bnn_fail(err, BNN_ERR_FORMAT, "%s: larger than 64 MiB: not a file of ours", path);
-    } else if (!(root = json_loadb(map.size ? (const char *)map.data : "", map.size,
-                                   JSON_REJECT_DUPLICATES, &why))) {
-        bnn_fail(err, BNN_ERR_FORMAT, "%s: not JSON: line %d: %.80s", path, why.line, why.text);
-    }
-    bnn_map_close(&map);
     return root;
 }
 

@@ -8,8 +8,10 @@
 
 /* Writes it, atomically or to a stream, and lets go of it; NULL stands for memory that is out. */
 bnn_code bnn_json_write(const char *path, json_t *root, bnn_error *err);
-/* NULL and an error: it cannot be read, is larger than 64 MiB, or is no JSON. */
-json_t *bnn_json_read(const char *path, bnn_error *err);
+/* Of a text that `name` names, which may be NULL if it has no bytes. NULL and an error, which
+ * closes with `cure` ("; evaluate again", or ""): it is no JSON. */
+json_t *bnn_json_parse(const char *name, const char *json, size_t bytes, const char *cure,
+                       bnn_error *err);
 /* A number, or null for NAN. */
 json_t *bnn_json_number(double value);
 

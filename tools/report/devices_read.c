@@ -10,6 +10,7 @@
 #include "engine/base/file.h"
 #include "engine/base/text.h"
 #include "models/export/export.h"
+#include "tools/cli/json_file.h"
 #include "tools/report/devices.h"
 
 #define MOST_BYTES (INT64_C(1) << 53)
@@ -234,18 +235,15 @@ static void read_rows(reader *r, const json_t *root) {
 
 bnn_code bnn_device_table_parse(bnn_device_table *t, const char *path, const char *json,
                                 size_t bytes, bnn_error *err) {
-    json_error_t why;
     bnn_error first = {0};
     if (!t->arena && !(t->arena = bnn_arena_create())) {
         return out_of_memory(path, err);
     }
     reader r = {t, path, host_of(t, path), 0, &first};
-    json_t *root = json_loadb(json ? json : "", json ? bytes : 0, JSON_REJECT_DUPLICATES, &why);
+    json_t *root = bnn_json_parse(path, json, bytes, "", &first);
     if (!r.host) {
         out_of_memory(path, &first);
-    } else if (!root) {
-        bnn_fail(&first, BNN_ERR_FORMAT, "%s: not JSON: line %d: %.80s", path, why.line, why.text);
-    } else {
+    } else if (root) {
         read_rows(&r, root);
     }
     json_decref(root);

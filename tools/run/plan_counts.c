@@ -7,6 +7,7 @@
 
 #include "engine/base/file.h"
 #include "engine/base/text.h"
+#include "tools/cli/json_file.h"
 
 #define LARGEST_COUNT (INT64_C(1) << 53)
 
@@ -73,12 +74,10 @@ static bnn_code read_counts(const char *name, const json_t *root, bnn_plan_count
 
 bnn_code bnn_plan_counts_parse(const char *name, const char *json, size_t bytes, bnn_arena *arena,
                                bnn_plan_counts *out, bnn_error *err) {
-    json_error_t why;
     *out = (bnn_plan_counts){0};
-    json_t *root = json_loadb(json ? json : "", json ? bytes : 0, JSON_REJECT_DUPLICATES, &why);
+    json_t *root = bnn_json_parse(name, json, bytes, "", err);
     if (!root) {
-        return bnn_fail(err, BNN_ERR_FORMAT, "%s: not JSON: line %d: %.80s", name, why.line,
-                        why.text);
+        return BNN_ERR_FORMAT;
     }
     const char *format = json_string_value(json_object_get(root, "format"));
     bnn_code code = format && strcmp(format, BNN_PLAN_FORMAT) == 0

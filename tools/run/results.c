@@ -416,18 +416,13 @@ static void read_all(reader *r, const json_t *root, bnn_results *out) {
 
 bnn_code bnn_results_parse(const char *name, const char *json, size_t bytes, bnn_results *out,
                            bnn_error *err) {
-    json_error_t why;
     bnn_error first = {0};
     *out = (bnn_results){.arena = bnn_arena_create()};
     reader r = {name, out->arena, &first};
-    json_t *root = json_loadb(json ? json : "", json ? bytes : 0, JSON_REJECT_DUPLICATES, &why);
+    json_t *root = bnn_json_parse(name, json, bytes, "; evaluate again with --overwrite", &first);
     if (!out->arena) {
         bnn_fail(&first, BNN_ERR_MEMORY, "%s: out of memory", name);
-    } else if (!root) {
-        bnn_fail(&first, BNN_ERR_FORMAT,
-                 "%s: not JSON: line %d: %.80s; evaluate again with --overwrite", name, why.line,
-                 why.text);
-    } else {
+    } else if (root) {
         read_all(&r, root, out);
     }
     json_decref(root);

@@ -9,8 +9,9 @@
 #include <jansson.h>
 
 #include "engine/base/file.h"
-#include "tools/run/run_folder.h"
+#include "tools/cli/json_file.h"
 #include "tools/cli/utf8.h"
+#include "tools/run/run_folder.h"
 
 enum { LONGEST_TEXT = 4 * 4096, LONGEST_ROW = 1024, MOST_ROWS = 1000000 };
 #define LARGEST_FILE ((size_t)1 << 30)
@@ -58,12 +59,11 @@ static int64_t config_count(const json_t *root, const char *key) {
 
 bnn_code bnn_run_config_parse(const char *name, const char *json, size_t bytes, bnn_arena *arena,
                               bnn_run_config *out, bnn_error *err) {
-    json_error_t why;
     bnn_code code = BNN_OK;
-    json_t *root = json_loadb(json ? json : "", json ? bytes : 0, JSON_REJECT_DUPLICATES, &why);
+    json_t *root = bnn_json_parse(name, json, bytes, "", err);
     *out = (bnn_run_config){0};
     if (!root) {
-        return bnn_fail(err, BNN_ERR_FORMAT, "%s: not JSON: line %d: %s", name, why.line, why.text);
+        return BNN_ERR_FORMAT;
     }
     out->algo = config_text(root, "algo", arena, &code);
     out->arch = config_text(root, "arch", arena, &code);

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "engine/base/file.h"
+#include "tools/cli/json_file.h"
 #include "tools/cli/names.h"
 #include "tools/cli/options.h"
 #include "tools/corrupt/corruption_list.h"
@@ -286,16 +287,13 @@ bnn_code bnn_plan_set_limit(bnn_plan *plan, int64_t limit, bnn_error *err) {
 
 bnn_code bnn_plan_parse(const char *name, const char *json, size_t bytes, bnn_plan *out,
                         bnn_error *err) {
-    json_error_t why;
     bnn_reader r = {.name = name, .err = err};
     *out = (bnn_plan){.arena = bnn_arena_create()};
     if (!out->arena) {
         return bnn_fail(err, BNN_ERR_MEMORY, "%s: out of memory", name);
     }
-    out->root = json_loadb(json ? json : "", json ? bytes : 0, JSON_REJECT_DUPLICATES, &why);
-    return out->root ? read_plan(&r, out)
-                     : bnn_fail(err, BNN_ERR_FORMAT, "%s: not JSON: line %d: %.80s", name, why.line,
-                                why.text);
+    out->root = bnn_json_parse(name, json, bytes, "", err);
+    return out->root ? read_plan(&r, out) : BNN_ERR_FORMAT;
 }
 
 bnn_code bnn_plan_read(const char *path, bnn_plan *out, bnn_error *err) {

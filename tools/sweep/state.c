@@ -110,15 +110,13 @@ static bnn_code read_failure(const char *name, const json_t *failed, bnn_cell_st
 
 bnn_code bnn_cell_state_parse(const char *name, const char *json, size_t bytes,
                               const bnn_cell *cell, bnn_cell_state *out, bnn_error *err) {
-    json_error_t why;
     *out = (bnn_cell_state){0};
-    json_t *root = json_loadb(json ? json : "", json ? bytes : 0, JSON_REJECT_DUPLICATES, &why);
+    json_t *root = bnn_json_parse(name, json, bytes, "", err);
     json_t *own = identity(cell);
     const char *format = json_string_value(json_object_get(root, "format"));
     bnn_code code = BNN_OK;
     if (!root) {
-        code =
-            bnn_fail(err, BNN_ERR_FORMAT, "%s: not JSON: line %d: %.80s", name, why.line, why.text);
+        code = BNN_ERR_FORMAT;
     } else if (!own) {
         code = bnn_fail(err, BNN_ERR_MEMORY, "%s: out of memory", name);
     } else if (!format || strcmp(format, FORMAT) != 0) {
