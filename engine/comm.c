@@ -3,7 +3,7 @@
 #include <string.h>
 
 bnn_comm bnn_comm_alone(void) {
-    return (bnn_comm){.rank = 0, .size = 1, .beside = 1};
+    return (bnn_comm){.rank = 0, .size = 1, .local_size = 1};
 }
 
 void bnn_comm_add(const bnn_comm *comm, double *x, size_t count) {

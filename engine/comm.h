@@ -28,8 +28,8 @@ typedef struct bnn_sum {
 
 struct bnn_comm {
     int rank, size;
-    int beside, local_rank; /* ranks on this machine, this one among them, and its number there */
-    int failed;             /* an agreement has: there is no other */
+    int local_size, local_rank; /* ranks on this machine, and this one's number among them */
+    int failed;                 /* an agreement has: there is no other */
     /* Blocks until all are here. all[size][bytes]: each rank's part, of which it has its own. */
     void (*gather)(const bnn_comm *comm, void *all, size_t bytes);
     /* Blocks likewise. Those of rank `from` become all ranks'. */

@@ -44,8 +44,8 @@ bnn_t bnn_op_folded_conv(bnn_graph *g, bnn_value x, bnn_value w, const bnn_conv_
                          const bnn_conv_end *end);
 
 /* Bits of sign(x), sign(0) = +1. `scale` (or BNN_NONE) travels with the bits; it multiplies the
- * gradient too only if `scale_in_grad` (spec algorithms 1.0, weight-scale gradient rule). The
- * surrogate's parameter comes from `ste_p` [1] where that is given (a schedule, ReCU's bound). */
+ * gradient of x too only if `scale_in_grad`, in which the algorithms differ. The surrogate's
+ * parameter comes from `ste_p` [1] where that is given (a schedule, ReCU's bound). */
 bnn_value bnn_op_sign(bnn_graph *g, bnn_t x, bnn_t scale, int scale_in_grad, bnn_ste ste,
                       bnn_t ste_p);
 

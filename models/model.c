@@ -77,12 +77,12 @@ static bnn_t batch_input(bnn_graph *g, const bnn_field *field, int batch) {
 static bnn_t taught_loss(const bnn_build *b, const bnn_spec *spec, bnn_net *net, bnn_t target) {
     bnn_graph *g = b->graph;
     bnn_t own[BNN_MAX_SHOWN];
-    net->taught = bnn_distill_list(spec->distill, &net->shown, net->shown.insides.layers, own);
-    for (int i = 0; i < net->taught; i++) {
-        net->lesson[i] = bnn_graph_input(g, "teacher", BNN_F32, bnn_shape_of(g, own[i]));
+    net->teacher_inputs = bnn_distill_list(spec->distill, &net->shown, net->shown.insides.layers, own);
+    for (int i = 0; i < net->teacher_inputs; i++) {
+        net->teacher_input[i] = bnn_graph_input(g, "teacher", BNN_F32, bnn_shape_of(g, own[i]));
     }
-    return bnn_distill_loss(b, spec->distill, spec->task, &net->shown, net->taught, own,
-                            net->lesson, target);
+    return bnn_distill_loss(b, spec->distill, spec->task, &net->shown, net->teacher_inputs, own,
+                            net->teacher_input, target);
 }
 
 bnn_code bnn_net_build(const bnn_spec *spec, const bnn_device *device, bnn_params *params,

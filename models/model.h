@@ -65,9 +65,9 @@ typedef struct bnn_net {
     bnn_t task_loss, penalty;    /* its terms; no penalty: BNN_NONE. Under a teacher the task's loss
                                     is none of them, but told */
     bnn_output shown;            /* what it has inside, values of which may be asked for */
-    bnn_t
-        lesson[BNN_MAX_SHOWN]; /* in training, of a teacher: inputs, as bnn_distill_list has them */
-    int taught;                /* how many */
+    /* In training with a teacher: inputs for its outputs, as bnn_distill_list has them. */
+    bnn_t teacher_input[BNN_MAX_SHOWN];
+    int teacher_inputs;
 } bnn_net;
 
 /* Builds (and in training compiles) the graph for `batch` samples. The caller frees net->graph. */

@@ -210,9 +210,9 @@ bnn_code bnn_teacher_show(bnn_teacher *t, const bnn_batch *batch, const bnn_net 
     if (code == BNN_OK) {
         bnn_graph_forward(network->graph);
     }
-    for (int i = 0; code == BNN_OK && i < student->taught; i++) {
+    for (int i = 0; code == BNN_OK && i < student->teacher_inputs; i++) {
         code = bnn_graph_get(network->graph, network->outputs[i], p->shown[i], err);
-        bnn_graph_set(student->graph, student->lesson[i], p->shown[i]);
+        bnn_graph_set(student->graph, student->teacher_input[i], p->shown[i]);
     }
     return code;
 }

@@ -290,7 +290,7 @@ static bnn_code settings_from_options(bnn_train_settings *s, bnn_error *err) {
     if (init_partial && !init_from) {
         return bnn_fail(err, BNN_ERR_ARGUMENT, "--init-partial says nothing without --init-from");
     }
-    const int own_threads = threads ? (int)threads : bnn_device_threads_beside(comm.beside);
+    const int own_threads = threads ? (int)threads : bnn_device_threads_beside(comm.local_size);
     where.local_rank = comm.local_rank;
     bnn_code code = bnn_device_chosen(&where, own_threads, &s->device, err);
     if (code != BNN_OK) {

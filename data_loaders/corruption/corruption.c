@@ -1,5 +1,5 @@
-/* The table of the corruptions and their parameters (spec: corruptions), and what making one image
- * has in common: memory, random numbers, the way back to bytes. */
+/* The table of the corruptions and their parameters (those of ImageNet-C and CIFAR-10-C), and what
+ * making one image has in common: memory, random numbers, the way back to bytes. */
 #include "data_loaders/corruption/corruption.h"
 
 #include <stdlib.h>

@@ -9,10 +9,10 @@
 
 #define BNN_MAX_FIELDS 8
 #define BNN_MAX_BOXES 128 /* of a picture in which something is to be found */
-/* That batches of samples of one kind are cut to: few, since each has graphs, and a teacher its
- * weights anew. */
+/* At most so many lengths that batches are cut to: each has graphs of its own, and of a teacher a
+ * second copy of its folded weights. */
 #define BNN_MAX_LENGTHS 8
-/* Of batches: of each length whole ones and an epoch's last. */
+/* Pairs of a batch's size and length: of each length whole batches and an epoch's last. */
 #define BNN_MAX_SIZES (2 * BNN_MAX_LENGTHS)
 #define BNN_TEXT_LEAST 3 /* tokens of a text: what begins it, and ends one or two sentences */
 

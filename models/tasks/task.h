@@ -19,9 +19,9 @@ typedef struct bnn_metric {
     const char *unit;  /* "%", or "" */
     int digits;        /* that are worth showing */
     int training;      /* it is followed through training, too */
-    int falls;         /* less is better */
-    int below_zero;    /* it may be: -100 to 100, else 0 to 100 */
-    int minor;         /* behind all others; in files only, where older ones do not have it */
+    int lower_is_better;
+    int below_zero; /* it may be: -100 to 100, else 0 to 100 */
+    int minor;      /* behind all others; in files only, where older ones do not have it */
 } bnn_metric;
 
 #define BNN_MAX_METRICS 12

@@ -313,7 +313,7 @@ static void show(net_case *c) {
     if (c->teacher && bnn_teacher_show(c->teacher, &batch, &c->train, &err) != BNN_OK) {
         fail(c, "the teacher", err.text, 0.0);
     } else if (c->teacher) {
-        compare(c, "teacher.logits", bnn_f32(c->train.graph, c->train.lesson[0]), 1e-5);
+        compare(c, "teacher.logits", bnn_f32(c->train.graph, c->train.teacher_input[0]), 1e-5);
     }
 }
 

@@ -71,7 +71,7 @@ static counts count(const bnn_net *net, const bnn_params *params) {
     return c;
 }
 
-/* Specification 2.3, 2.4 and 2.8 to 2.12. */
+/* What BiBench's networks have: parameters, layers, products. */
 static const struct {
     const char *arch, *algorithm;
     seen x;
@@ -124,7 +124,7 @@ START_TEST(test_tables) {
 }
 END_TEST
 
-/* Specification 2.6: a detector of 80 classes; what it multiplies follows from how many regions it
+/* A detector of 80 classes; what it multiplies follows from how many regions it
  * looks at. */
 START_TEST(test_two_stages) {
     bnn_params *params = bnn_params_create();
@@ -145,7 +145,7 @@ START_TEST(test_two_stages) {
 }
 END_TEST
 
-/* Specification 4.5: ResNet-18 on CIFAR-10 and on ImageNet. */
+/* BiBench's complexity: ResNet-18 on CIFAR-10 and on ImageNet. */
 static const struct {
     const char *algorithm;
     double compression[2], speedup[2];

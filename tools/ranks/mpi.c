@@ -157,7 +157,7 @@ static void abort_all(const bnn_comm *comm) {
 static void look_beside(bnn_comm *comm) {
     MPI_Comm machine;
     MPI_Comm_split_type(MPI_COMM_WORLD, MPI_COMM_TYPE_SHARED, 0, MPI_INFO_NULL, &machine);
-    MPI_Comm_size(machine, &comm->beside);
+    MPI_Comm_size(machine, &comm->local_size);
     MPI_Comm_rank(machine, &comm->local_rank);
     MPI_Comm_free(&machine);
 }

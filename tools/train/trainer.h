@@ -61,11 +61,13 @@ typedef struct bnn_train_result {
     bnn_profile_table profile;
 } bnn_train_result;
 
+/* Trains, or goes on with what the settings resume, until the last epoch, or until patience is over
+ * or a signal asks to stop; *result is of what was done, after an error too. */
 bnn_code bnn_train(const bnn_train_settings *settings, bnn_train_result *result, bnn_error *err);
 
-/* How training reads its data. */
-/* Of the host. */
+/* Threads of the host, for loading and evaluation. */
 int bnn_train_threads(const bnn_train_settings *set);
+/* How training reads its data: shuffled, augmented, some batches ahead. */
 bnn_loader_options bnn_train_loader_options(size_t batch_size, uint64_t seed, int threads);
 
 /* Planned bytes of a training step: parameters, gradients, optimizer, graph. Needs no data. */
