@@ -45,7 +45,7 @@ static void on_all(void *(*work)(void *)) {
     for (int r = 0; r < RANKS; r++) {
         comms[r] = (bnn_comm){.rank = r,
                               .size = RANKS,
-                              .beside = RANKS,
+                              .local_size = RANKS,
                               .gather = gather,
                               .broadcast = broadcast,
                               .room = calloc(RANKS * BNN_COMM_ROOM, sizeof(double))};

@@ -47,7 +47,6 @@ models/files/packed_slices.c !
 models/files/packed_read.c !
 models/files/checkpoint.c !bnn_checkpoint_save|bnn_spec_meta|bnn_meta_add|add_.*
 models/files/weights.c !
-models/files/hf_config.c !bnn_hf_config_read
 models/export/described.c !
 models/files/loaded.c !bnn_loaded_open|bnn_loaded_open_as
 tools/cli/options.c !bnn_options_have_config|bnn_options_given|bnn_options_note.*|is_among

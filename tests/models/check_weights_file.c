@@ -1,9 +1,7 @@
-/* models/files/weights_file.h and hf_config.h: weights in a folder, in one file or several, under
- * old names and without the trunk of their names, are the same weights; and config.json says
- * numbers, or is refused. */
+/* models/files/weights_file.h: weights in a folder, in one file or several, under old names and
+ * without the trunk of their names, are the same weights. */
 #include <string.h>
 
-#include "models/files/hf_config.h"
 #include "models/files/weights.h"
 #include "models/files/weights_file.h"
 #include "tests/fixtures/expect_error.h"
@@ -279,81 +277,6 @@ START_TEST(empty_folder) {
 }
 END_TEST
 
-/* ---- config.json ---- */
-
-#define NUMBERS                                                                                    \
-    "\"hidden_size\": 312, \"num_hidden_layers\": 4, \"num_attention_heads\": 12, "                \
-    "\"intermediate_size\": 1200, \"vocab_size\": 30522"
-
-START_TEST(config) {
-    bnn_error err = {0};
-    bnn_hf_config c;
-    write_text("config.json",
-               "{\"architectures\": [\"BertForMaskedLM\"], \"model_type\": \"bert\", " NUMBERS
-               ", \"max_position_embeddings\": 128, \"type_vocab_size\": 1, \"layer_norm_eps\": "
-               "1e-6, \"hidden_act\": \"relu\", \"hidden_dropout_prob\": 0.1}");
-    ck_assert_msg(bnn_hf_config_read(folder, &c, &err) == BNN_OK, "%s", err.text);
-    ck_assert_int_eq(c.hidden_size, 312);
-    ck_assert_int_eq(c.num_hidden_layers, 4);
-    ck_assert_int_eq(c.num_attention_heads, 12);
-    ck_assert_int_eq(c.intermediate_size, 1200);
-    ck_assert_int_eq(c.vocab_size, 30522);
-    ck_assert_int_eq(c.max_position_embeddings, 128);
-    ck_assert_int_eq(c.type_vocab_size, 1);
-    ck_assert(c.layer_norm_eps == 1e-6);
-    ck_assert_str_eq(c.hidden_act, "relu");
-    ck_assert_str_eq(c.vocab, "");
-    write_text("vocab.txt", "[PAD]\n");
-    write_text("config.json", "{" NUMBERS ", \"hidden_act\": null}");
-    ck_assert_msg(bnn_hf_config_read(folder, &c, &err) == BNN_OK, "%s", err.text);
-    ck_assert_int_eq(c.max_position_embeddings, 512);
-    ck_assert_int_eq(c.type_vocab_size, 2);
-    ck_assert(c.layer_norm_eps == 1e-12);
-    ck_assert_str_eq(c.hidden_act, "gelu");
-    ck_assert_str_eq(c.vocab, in_folder("vocab.txt"));
-    unlink(in_folder("config.json"));
-    expect_error(bnn_hf_config_read(folder, &c, &err), BNN_ERR_IO, &err, "config.json", NULL);
-}
-END_TEST
-
-static const struct {
-    const char *text, *what;
-    bnn_code code;
-} bad_configs[] = {
-    {"{\"hidden_size\": 8}", "lacks \"num_hidden_layers\", a whole number", BNN_ERR_FORMAT},
-    {"{}", "lacks \"hidden_size\"", BNN_ERR_FORMAT},
-    {"[]", "lacks \"hidden_size\"", BNN_ERR_FORMAT},
-    {"{\"hidden_size\": 0}", "\"hidden_size\" is no whole number from 1 to 65536", BNN_ERR_FORMAT},
-    {"{\"hidden_size\": -8}", "\"hidden_size\" is no whole number", BNN_ERR_FORMAT},
-    {"{\"hidden_size\": 8.5}", "\"hidden_size\" is no whole number", BNN_ERR_FORMAT},
-    {"{\"hidden_size\": \"8\"}", "\"hidden_size\" is no whole number", BNN_ERR_FORMAT},
-    {"{\"hidden_size\": 4294967304}", "\"hidden_size\" is no whole number", BNN_ERR_FORMAT},
-    {"{" NUMBERS ", \"type_vocab_size\": 0}", "\"type_vocab_size\" is no whole", BNN_ERR_FORMAT},
-    {"{" NUMBERS ", \"layer_norm_eps\": 0}", "\"layer_norm_eps\" is no number", BNN_ERR_FORMAT},
-    {"{" NUMBERS ", \"layer_norm_eps\": \"1\"}", "\"layer_norm_eps\" is no number", BNN_ERR_FORMAT},
-    {"{" NUMBERS ", \"hidden_act\": 1}", "\"hidden_act\" is no text", BNN_ERR_FORMAT},
-    {"{" NUMBERS ", \"hidden_act\": \"0123456789012345678901234567890123456789\"}",
-     "\"hidden_act\" is no activation", BNN_ERR_FORMAT},
-    {"{\"model_type\": \"t5\", " NUMBERS "}", "its model_type is \"t5\"; only \"bert\"",
-     BNN_ERR_UNSUPPORTED},
-    {"{\"position_embedding_type\": \"relative_key\", " NUMBERS "}",
-     "its position_embedding_type is \"relative_key\"", BNN_ERR_UNSUPPORTED},
-    {"{\"hidden_size\": 8, \"num_hidden_layers\": 1, \"num_attention_heads\": 3, "
-     "\"intermediate_size\": 1, \"vocab_size\": 1}",
-     "\"hidden_size\" 8 is no multiple of \"num_attention_heads\" 3", BNN_ERR_FORMAT},
-    {"{\"hidden_size\":", "is not usable JSON in line 1", BNN_ERR_FORMAT},
-    {"", "is not usable JSON", BNN_ERR_FORMAT},
-};
-
-START_TEST(bad_config) {
-    bnn_error err = {0};
-    bnn_hf_config c;
-    write_text("config.json", bad_configs[_i].text);
-    expect_error(bnn_hf_config_read(folder, &c, &err), bad_configs[_i].code, &err,
-                 bad_configs[_i].what, in_folder("config.json"), NULL);
-}
-END_TEST
-
 #define LOOP(tests, name, table) tcase_add_loop_test(tests, name, 0, sizeof table / sizeof table[0])
 
 int main(void) {
@@ -369,8 +292,6 @@ int main(void) {
     LOOP(tests, bad_index, bad_indices);
     tcase_add_test(tests, too_many_files);
     tcase_add_test(tests, empty_folder);
-    tcase_add_test(tests, config);
-    LOOP(tests, bad_config, bad_configs);
     suite_add_tcase(suite, tests);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);
