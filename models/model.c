@@ -77,7 +77,8 @@ static bnn_t batch_input(bnn_graph *g, const bnn_field *field, int batch) {
 static bnn_t taught_loss(const bnn_build *b, const bnn_spec *spec, bnn_net *net, bnn_t target) {
     bnn_graph *g = b->graph;
     bnn_t own[BNN_MAX_SHOWN];
-    net->teacher_inputs = bnn_distill_list(spec->distill, &net->shown, net->shown.insides.layers, own);
+    net->teacher_inputs =
+        bnn_distill_list(spec->distill, &net->shown, net->shown.insides.layers, own);
     for (int i = 0; i < net->teacher_inputs; i++) {
         net->teacher_input[i] = bnn_graph_input(g, "teacher", BNN_F32, bnn_shape_of(g, own[i]));
     }

@@ -92,20 +92,13 @@ static const struct {
     const char *name;
     int commands;
 } limited[] = {
-    {"arch", NETWORKS},
-    {"image-size", NETWORKS},
-    {"points", NETWORKS},
-    {"length", NETWORKS},
-    {"threads", NETWORKS},
-    {"algo", CONV | TRAIN | INFER},
-    {"classes", TRAIN | INFER},
-    {"compare", TRAIN | DATA | INFER},
-    {"scaling", TRAIN},
-    {"with-data", TRAIN},
-    {"data", TRAIN | DATA},
-    {"data-dir", TRAIN | DATA},
-    {"vocab", TRAIN | DATA},
-    {"years", TRAIN | DATA},
+    {"arch", NETWORKS},         {"image-size", NETWORKS},
+    {"points", NETWORKS},       {"length", NETWORKS},
+    {"threads", NETWORKS},      {"algo", CONV | TRAIN | INFER},
+    {"classes", TRAIN | INFER}, {"compare", TRAIN | DATA | INFER},
+    {"scaling", TRAIN},         {"with-data", TRAIN},
+    {"data", TRAIN | DATA},     {"data-dir", TRAIN | DATA},
+    {"vocab", TRAIN | DATA},    {"years", TRAIN | DATA},
 };
 
 static bnn_program program = {

@@ -1,6 +1,7 @@
 /* A binarization algorithm is three graph builders and an epoch schedule, and owns no kernel: what
  * becomes of a layer's input, of its latent weight, and of its output. Conv2d, conv1d and linear
- * all go through the same three hooks. Equations: those of BiBench's layers (Qin et al., ICML 2023).
+ * all go through the same three hooks. Equations: those of BiBench's layers (Qin et al., ICML
+ * 2023).
  */
 #ifndef BNN_LAYERS_BINARIZERS_BINARIZER_H
 #define BNN_LAYERS_BINARIZERS_BINARIZER_H

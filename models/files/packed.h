@@ -18,8 +18,8 @@
  * type and a shape: "f16" for F32 [1,1,1,16], "b64,3,3,16" for bits, "i16" for I32. Nodes stand in
  * the order of computing; fields that are left out have the values that their op's form says (op.h,
  * bnn_form). What a node makes, its op says. Shapes are those for one image: for a batch, the
- * inputs' N and the fields that go with it (bnn_op_field.by_batch) are so many times larger, and whatever
- * follows from them.
+ * inputs' N and the fields that go with it (bnn_op_field.by_batch) are so many times larger, and
+ * whatever follows from them.
  *
  *   in image f1,32,32,3;conv ^1 f16,3,3,3:conv1.weight - - f16:conv1.factor f16:conv1.shift pad_h=1
  *

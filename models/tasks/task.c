@@ -48,7 +48,8 @@ const char *bnn_metric_text(const bnn_metric *m, double value, char text[BNN_MET
 }
 
 int bnn_metric_better(const bnn_metric *metric, double value, double than) {
-    return !isnan(value) && (isnan(than) || (metric->lower_is_better ? value < than : value > than));
+    return !isnan(value) &&
+           (isnan(than) || (metric->lower_is_better ? value < than : value > than));
 }
 
 bnn_code bnn_score_create(const bnn_task *task, const bnn_spec *spec, int training,
