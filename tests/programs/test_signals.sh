@@ -135,6 +135,17 @@ thaw BUS
 refuse 'another SIGBUS: not ended well' test "$ended" -eq 0
 refuse 'another SIGBUS: not taken for a file' grep -q "$cut" frozen.err
 
+# ---- what a process of the same number left when it was killed ----
+# The shell's number is the program's; libomp would read the object that it finds.
+if [ -d /dev/shm ]; then
+    # shellcheck disable=SC2016 # the shell that is started expands it
+    check 'an empty registration of libomp' sh -c 'object=/dev/shm/__KMP_REGISTERED_LIB_$$_$(id -u)
+        : >"$object"
+        echo "$object" >.object
+        exec "$@"' sh "$train" --data-dir cifar --algo bnn --arch resnet20 --dry-run
+    check 'it is gone' test ! -e "$(cat .object)"
+fi
+
 # ---- a process is called what it was started as ----
 unset OMP_WAIT_POLICY # with it no program starts itself anew
 called() { # NAME COMM

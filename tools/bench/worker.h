@@ -37,7 +37,7 @@ typedef struct bnn_work {
 bnn_code bnn_worker_start(const bnn_work *work, bnn_worker **out, bnn_error *err);
 /* argv[0] is looked for in PATH; one that cannot be run is absent, one that a signal ends before it
  * is ready an error (BNN_ERR_IO). Its stderr is dropped. It
- * inherits how OpenMP's threads wait (wait_policy.h): where other programs run, a side that spins
+ * inherits how OpenMP's threads wait (openmp.h): where other programs run, a side that spins
  * would otherwise take several times as long as one that does not. */
 bnn_code bnn_worker_exec(const char *const *argv, bnn_worker **out, bnn_error *err);
 

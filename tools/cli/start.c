@@ -12,7 +12,7 @@
 #include "engine/base/stream.h"
 #include "tools/cli/interrupt.h"
 #include "tools/cli/names.h"
-#include "tools/cli/wait_policy.h"
+#include "tools/cli/openmp.h"
 
 static const char *name;
 static int gave_up; /* the wait for a reader: an interrupt, even if it is an error of the work */
@@ -101,7 +101,7 @@ int bnn_start(bnn_program *program, int argc, char **argv, bnn_code (*work)(bnn_
     bnn_error err = {0}, lost = {0};
     name = program->name;
     open_standard_descriptors();
-    bnn_wait_politely(argv);
+    bnn_openmp_prepare(argv);
     bnn_interrupt_forbid_kills();
     explain_cut_files();
     bnn_names_fill();

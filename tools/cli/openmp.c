@@ -1,8 +1,12 @@
-#include "tools/cli/wait_policy.h"
+#include "tools/cli/openmp.h"
 
+#include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 /* Tries before sleeping: some microseconds, a little more than the loops of a step are apart. */
@@ -18,11 +22,29 @@ static void keep_name(const char *path) {
     }
 }
 
-void bnn_wait_politely(char **argv) {
+static void remove_empty_registration(void) {
+    char name[64];
+    struct stat object;
+    snprintf(name, sizeof name, "/__KMP_REGISTERED_LIB_%d_%d", (int)getpid(), (int)getuid());
+    int fd = shm_open(name, O_RDONLY, 0);
+    if (fd >= 0) {
+        if (fstat(fd, &object) == 0 && object.st_size == 0) {
+            shm_unlink(name);
+        }
+        close(fd);
+    }
+}
+
+static void wait_politely(char **argv) {
     keep_name(argv[0]);
     if (getenv("OMP_WAIT_POLICY") || getenv("GOMP_SPINCOUNT") ||
         setenv("GOMP_SPINCOUNT", SPIN_COUNT, 1) != 0) {
         return;
     }
     execv(SELF, argv);
+}
+
+void bnn_openmp_prepare(char **argv) {
+    remove_empty_registration();
+    wait_politely(argv);
 }
