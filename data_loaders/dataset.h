@@ -162,7 +162,7 @@ uint32_t bnn_dataset_checksum(const bnn_dataset *dataset);
 /* Whether this is a file that it reads: nothing may be written over it. */
 int bnn_dataset_reads(const bnn_dataset *dataset, dev_t device, ino_t inode);
 
-/* ---- CIFAR-10-C layout: <name>.npy uint8 [5*N,32,32,3] and labels.npy [5*N] ---- */
+/* ---- CIFAR-10-C layout: <name>.npy uint8 [5*N,height,width,3] and labels.npy [5*N] ---- */
 #define BNN_SEVERITIES 5
 
 typedef struct bnn_corruptions bnn_corruptions;

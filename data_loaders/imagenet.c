@@ -133,14 +133,6 @@ static int find_class(const imagenet *d, const char *name) {
     return -1;
 }
 
-static int is_utf8(const char *text) {
-    size_t length = 1;
-    for (; *text && length; text += length) {
-        length = bnn_utf8_length(text, strlen(text));
-    }
-    return length != 0;
-}
-
 /* The folders in `folder`, in their order. */
 static bnn_code read_classes(imagenet *d, const char *folder, bnn_error *err) {
     struct dirent **entry;
@@ -161,7 +153,7 @@ static bnn_code read_classes(imagenet *d, const char *folder, bnn_error *err) {
         if (code == BNN_OK && strpbrk(entry[i]->d_name, "\n\r")) {
             code = bnn_fail(err, BNN_ERR_FORMAT, "%s/%s: a folder whose name has several lines",
                             folder, entry[i]->d_name);
-        } else if (code == BNN_OK && !is_utf8(entry[i]->d_name)) {
+        } else if (code == BNN_OK && !bnn_utf8_is(entry[i]->d_name, strlen(entry[i]->d_name))) {
             code = bnn_fail(err, BNN_ERR_FORMAT,
                             "%s/%s: a folder whose name, which is its class's, is no UTF-8; "
                             "rename it",

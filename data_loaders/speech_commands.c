@@ -18,6 +18,7 @@
 #include "data_loaders/dataset.h"
 #include "data_loaders/internal.h"
 #include "engine/base/file.h"
+#include "engine/base/text.h"
 
 #define NOISE_FOLDER "_background_noise_"
 #define TESTING "testing_list.txt"
@@ -78,6 +79,11 @@ static bnn_code add_word(speech *d, char *word, bnn_error *err) {
     if (find_word(d, word) >= 0) {
         return bnn_fail(err, BNN_ERR_ARGUMENT, "%s: the word '%.64s' is given twice",
                         d->base.info->name, word);
+    }
+    if (!bnn_utf8_is(word, strlen(word))) { /* a class's name, which files of results hold */
+        return bnn_fail(err, BNN_ERR_ARGUMENT,
+                        "%s: the word '%.64s' is no UTF-8; rename its folder", d->base.info->name,
+                        word);
     }
     if (d->base.classes == MOST_WORDS) {
         return bnn_fail(err, BNN_ERR_ARGUMENT, "%s: more than %d words", d->base.info->name,

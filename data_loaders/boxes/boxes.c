@@ -399,8 +399,10 @@ static uint32_t boxes_checksum(const bnn_dataset *dataset) {
         const bnn_boxed *p = &b->photo[i];
         const char *name = b->paths + p->path;
         sum = crc32_z(sum, (const unsigned char *)name, strlen(name) + 1);
-        sum = crc32_z(sum, (const unsigned char *)(b->object + p->first),
-                      p->count * sizeof *b->object);
+        if (p->count) { /* of nothing, crc32 forgets what it had */
+            sum = crc32_z(sum, (const unsigned char *)(b->object + p->first),
+                          p->count * sizeof *b->object);
+        }
     }
     return (uint32_t)sum;
 }

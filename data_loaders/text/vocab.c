@@ -70,14 +70,6 @@ int32_t bnn_vocab_find(const bnn_vocab *v, const char *prefix, const char *text,
     return v->slot[slot_of(v, prefix, text, size, hash)];
 }
 
-static int is_utf8(const char *text, size_t size) {
-    size_t at = 0, length = 1;
-    for (; at < size && length; at += length) {
-        length = bnn_utf8_length(text + at, size - at);
-    }
-    return length != 0;
-}
-
 static bnn_code add_token(const char *name, bnn_vocab *v, size_t at, size_t size, bnn_error *err) {
     const size_t line = v->tokens + 1;
     const char *text = (const char *)v->bytes + at;
@@ -85,7 +77,7 @@ static bnn_code add_token(const char *name, bnn_vocab *v, size_t at, size_t size
         return bnn_fail(err, BNN_ERR_FORMAT, "%s: line %zu %s, expected a token a line; " CURE,
                         name, line, size ? "holds a NUL byte" : "is empty");
     }
-    if (!is_utf8(text, size)) {
+    if (!bnn_utf8_is(text, size)) {
         return bnn_fail(err, BNN_ERR_FORMAT, "%s: line %zu is no UTF-8; " CURE, name, line);
     }
     if (size > BNN_TOKEN_MOST) {

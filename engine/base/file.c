@@ -237,6 +237,10 @@ FILE *bnn_atomic_stream(bnn_atomic_file *file) {
     return file->stream;
 }
 
+int bnn_sync(int fd) {
+    return fsync(fd) == 0 || errno == EINVAL ? 0 : -1;
+}
+
 static int owns_temporary(const bnn_atomic_file *file) {
     struct stat info;
     return file->temporary && lstat(file->temporary, &info) == 0 && info.st_dev == file->device &&
@@ -249,7 +253,7 @@ static bnn_code finish_stream(bnn_atomic_file *file, bnn_error *err) {
     file->stream = NULL;
     int failed = ferror(stream);
     int reason = 0;
-    if (!failed && (fflush(stream) != 0 || (file->temporary && fsync(fileno(stream)) != 0))) {
+    if (!failed && (fflush(stream) != 0 || (file->temporary && bnn_sync(fileno(stream)) != 0))) {
         failed = 1;
         reason = errno;
     } else if (failed) {

@@ -28,6 +28,9 @@ void bnn_map_close(bnn_map *map);
  * stood there before survives. A stream (stream.h) is never replaced but written to. */
 typedef struct bnn_atomic_file bnn_atomic_file;
 
+/* fsync; but a file system that cannot sync, and says EINVAL, is no reason to fail. */
+int bnn_sync(int fd);
+
 /* Creates PATH.tmp-<pid>, or opens the stream. */
 bnn_code bnn_atomic_open(const char *path, bnn_atomic_file **out, bnn_error *err);
 /* A stdio stream to write to; errors may be left to commit, which checks ferror. */

@@ -64,6 +64,14 @@ size_t bnn_utf8_length(const char *text, size_t size) {
     return too_long || no_scalar ? 0 : length;
 }
 
+int bnn_utf8_is(const char *text, size_t size) {
+    size_t at = 0, length = 1;
+    for (; at < size && length; at += length) {
+        length = bnn_utf8_length(text + at, size - at);
+    }
+    return length != 0;
+}
+
 int bnn_name_find(const char *const *names, const char *name) {
     for (int i = 0; names[i]; i++) {
         if (strcmp(names[i], name) == 0) {

@@ -18,6 +18,8 @@ char bnn_text_shown(char c);
 /* Bytes of the UTF-8 character at `text` (1 to 4), or 0 if none begins within these `size` bytes. A
  * NUL ends a text, too: one that ends so may be of any size. */
 size_t bnn_utf8_length(const char *text, size_t size);
+/* Is all of it UTF-8? */
+int bnn_utf8_is(const char *text, size_t size);
 /* The number of `name` in a NULL-terminated list, or -1. */
 int bnn_name_find(const char *const *names, const char *name);
 /* strerror, in English; from several threads at once. */

@@ -425,6 +425,11 @@ START_TEST(coco_beside) {
     d = open_as(&bnn_dataset_coco, BNN_SPLIT_TEST, (bnn_dataset_options){0});
     take(d, 0, NULL, &s);
     ck_assert_int_eq(s.boxes, 0);
+    const uint32_t sum = bnn_dataset_checksum(d);
+    bnn_dataset_close(d);
+    write_coco("", "{\"id\": 10, \"file_name\": \"b.jpg\"}"); /* the sum is of names, too */
+    d = open_as(&bnn_dataset_coco, BNN_SPLIT_TEST, (bnn_dataset_options){0});
+    ck_assert_uint_ne(bnn_dataset_checksum(d), sum);
     bnn_dataset_close(d);
     free(s.image);
 }

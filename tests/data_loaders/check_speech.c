@@ -205,6 +205,8 @@ START_TEST(words_refused) {
     expect_bad(folder, BNN_SPLIT_TEST, "bed,", BNN_ERR_ARGUMENT, "an empty word", "");
     expect_bad(folder, BNN_SPLIT_TEST, "", BNN_ERR_ARGUMENT, "an empty word", "");
     expect_bad(folder, BNN_SPLIT_TEST, "cat,bed,cat", BNN_ERR_ARGUMENT, "'cat' is given twice", "");
+    expect_bad(folder, BNN_SPLIT_TEST, "bed,c\xe4t", BNN_ERR_ARGUMENT, "is no UTF-8",
+               "rename its folder");
     expect_bad(folder, BNN_SPLIT_TEST, "bed", BNN_ERR_ARGUMENT, "'bed' is one word only", "");
     expect_bad(folder, BNN_SPLIT_TEST, many, BNN_ERR_ARGUMENT, "more than 1000 words", "");
     make_sub("empty");
