@@ -25,8 +25,8 @@ typedef struct bnn_found_box {
 
 /* In both: an entry whose class is not below `classes`, or negative, counts nowhere; a score that
  * is NaN is the lowest. Equal scores stand by image, then as they were given, so what is given in
- * another order of images is scored a little differently; a caller keeps one. NAN is the score of
- * what has no ground truth (pycocotools' -1). */
+ * another order of images is scored a little differently; a caller keeps one. NAN is the average
+ * precision of a class, and COCO's statistic, without ground truth (pycocotools' -1). */
 
 typedef struct bnn_voc_rule {
     double iou;   /* from which on a box is found: 0.5 */
@@ -39,10 +39,9 @@ typedef struct bnn_voc_rule {
 enum { BNN_CURVE_POINTS = 101 };
 
 /* ap[classes], and the mean over those that have ground truth (0 if none has); the curves,
- * curve[classes][BNN_CURVE_POINTS] or NULL. Boxes are taken by
- * falling score, each for the ground truth of its class that it overlaps most, one that is not
- * difficult before one that is: right if that is not taken yet, wrong if it is, neither if it is
- * difficult. */
+ * curve[classes][BNN_CURVE_POINTS] or NULL. Boxes are taken by falling score, each for the ground
+ * truth of its class that it overlaps most, one that is not difficult before one that is: right if
+ * that is not taken yet, wrong if it is, neither if it is difficult. */
 bnn_code bnn_voc_ap(const bnn_true_box *truth, size_t truths, const bnn_found_box *found,
                     size_t founds, int classes, bnn_voc_rule rule, double *ap, double *mean,
                     double *curve, bnn_error *err);

@@ -13,8 +13,18 @@ bnn_t bnn_classify_distill(const bnn_build *b, const bnn_output *output, bnn_t t
     return bnn_distillation_loss(b->graph, output->main, teacher, target);
 }
 
+/* The last sums are a row a class, with a column a prediction; where no confusion is told, and
+ * there may be thousands of classes, with one of what is wrong and one of what is right. */
+static size_t columns(const bnn_spec *spec) {
+    return spec->task->confusion ? (size_t)spec->classes : 2;
+}
+
+static size_t column(const bnn_spec *spec, int class, int predicted) {
+    return spec->task->confusion ? (size_t)predicted : predicted == class;
+}
+
 size_t bnn_classify_sums(const bnn_spec *spec) {
-    return BNN_SUM_CONFUSION + (size_t)spec->classes * (size_t)spec->classes;
+    return BNN_SUM_CONFUSION + (size_t)spec->classes * columns(spec);
 }
 
 bnn_code bnn_classify_add(const bnn_spec *spec, const bnn_batch *batch, const float *output,
@@ -29,7 +39,8 @@ bnn_code bnn_classify_add(const bnn_spec *spec, const bnn_batch *batch, const fl
         score->sum[BNN_SUM_TOP1] += r.rank == 0;
         score->sum[BNN_SUM_TOP5] += r.rank < 5;
         if (score->count > BNN_SUM_CONFUSION) {
-            score->sum[BNN_SUM_CONFUSION + (size_t)label[i] * classes + (size_t)r.predicted] += 1.0;
+            score->sum[BNN_SUM_CONFUSION + (size_t)label[i] * columns(spec) +
+                       column(spec, label[i], r.predicted)] += 1.0;
         }
         score->loss += with_loss ? r.loss : 0.0;
     }
@@ -46,13 +57,13 @@ int bnn_classify_groups(const bnn_spec *spec) {
 
 double bnn_classify_group(const bnn_spec *spec, const bnn_score *score, int class,
                           const char **name, double *samples) {
-    const double *row = score->sum + BNN_SUM_CONFUSION + (size_t) class * (size_t)spec->classes;
+    const double *row = score->sum + BNN_SUM_CONFUSION + (size_t) class * columns(spec);
     *name = bnn_class_name(spec, class);
     *samples = 0.0;
-    for (int p = 0; p < spec->classes; p++) {
+    for (size_t p = 0; p < columns(spec); p++) {
         *samples += row[p];
     }
-    return percent(row[class], *samples);
+    return percent(row[column(spec, class, class)], *samples);
 }
 
 /* The mean, over the classes that were seen, of the part of each that is right. */

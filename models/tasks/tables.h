@@ -8,8 +8,8 @@ extern const bnn_task bnn_task_classify, bnn_task_classify_shapes, bnn_task_keyw
     bnn_task_segment, bnn_task_acceptability, bnn_task_classify_text, bnn_task_paraphrase,
     bnn_task_similarity, bnn_task_detect, bnn_task_detect_coco;
 
-/* The sums of the classifying tasks: right, right among five, then the confusion matrix, a row a
- * class. */
+/* The sums of the classifying tasks: right, right among five, then a row a class: of the confusion
+ * matrix, or, where the task tells none, how many are wrong and how many right. */
 enum { BNN_SUM_TOP1, BNN_SUM_TOP5, BNN_SUM_CONFUSION };
 
 /* The sum of the terms that a detector's builder makes of boxes, classes, and which to ignore. */
