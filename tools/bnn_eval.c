@@ -187,7 +187,7 @@ static bnn_code check_corruptions(evaluation *e, bnn_error *err) {
     int make = corruptions && strcmp(corruptions, "make") == 0;
     if (!corruptions && (corruption || severity || frost_dir)) {
         return bnn_fail(err, BNN_ERR_ARGUMENT,
-                        "--%s says nothing without --corruptions DIR or --corruptions make",
+                        "--%s has no effect without --corruptions DIR or --corruptions make",
                         corruption ? "corruption"
                         : severity ? "severity"
                                    : "frost-dir");
@@ -387,12 +387,12 @@ static bnn_code open_data(evaluation *e, bnn_error *err) {
     bnn_code code = bnn_arch_fits(spec->arch, e->info, err);
     if (code == BNN_OK && detections && !spec->task->boxes) {
         code = bnn_fail(err, BNN_ERR_ARGUMENT,
-                        "--detections says nothing to %s, which finds no boxes", e->model.path);
+                        "--detections has no effect on %s, which finds no boxes", e->model.path);
     }
     if (code == BNN_OK && bnn_task_find(e->info->task) != spec->task) {
         fprintf(
             stderr,
-            "%s: note: %s was trained on %s, another task than that of %s: its metrics are told\n",
+            "%s: note: %s was trained on %s, another task than that of %s, whose metrics follow\n",
             program.name, e->model.path, spec->dataset, e->info->name);
     }
     if (code == BNN_OK) {
@@ -421,7 +421,13 @@ static bnn_code open_data(evaluation *e, bnn_error *err) {
         bnn_note_classes(spec, e->test, e->model.path, program.name);
     }
     if (code == BNN_OK && !*spec->class_names) { /* of an older version, or of another tool */
-        code = bnn_spec_of_dataset(spec, e->test, &chosen, e->arena, err);
+        bnn_spec here = *spec;
+        code = bnn_spec_of_dataset(&here, e->test, &chosen, e->arena, err);
+        if (code == BNN_OK) { /* all else is as the model has it */
+            spec->class_names = here.class_names;
+            spec->class_ids = here.class_ids;
+            spec->vocab = *spec->vocab ? spec->vocab : here.vocab;
+        }
     }
     if (code == BNN_OK) {
         bnn_dataset_normalize(e->test, e->model.spec.mean, e->model.spec.std);
@@ -435,17 +441,17 @@ static bnn_code open_data(evaluation *e, bnn_error *err) {
 
 static void note_options(const evaluation *e) {
     if (!e->corruptor) {
-        bnn_options_note(&program, "seed", "says nothing without --corruptions make");
+        bnn_options_note(&program, "seed", "has no effect without --corruptions make");
     }
     if (!e->goes_on) {
         bnn_options_note(&program, "overwrite",
-                         "says nothing without a file of results, --json FILE");
+                         "has no effect without a file of results, --json FILE");
     }
     if ((size_t)limit_test > e->test->count) {
-        bnn_options_note(&program, "limit-test", "says nothing: there are no more samples");
+        bnn_options_note(&program, "limit-test", "has no effect: there are no more samples");
     }
     if (!bnn_corruption_list_has(&e->source.list, "frost")) {
-        bnn_options_note(&program, "frost-dir", "says nothing, as frost is not among them");
+        bnn_options_note(&program, "frost-dir", "has no effect, as frost is not among them");
     }
 }
 

@@ -251,6 +251,15 @@ matches 'bnn-eval: other data' '^mnist test: 200 images' .out
 # shellcheck disable=SC2086
 predict 'what the file says, too' own theirs $given
 same 'what the file says, too' ours theirs
+# Names of classes are the data set's; how samples are normalized stays the model's.
+alter own named drop=optimizer "metadata=mean=0.1 0.2 0.3"
+alter named nameless metadata=class_names=
+for model in named nameless; do
+    check "bnn-eval: $model" "$evaluate" $model --data-dir cifar
+    sed '/^[a-z]*: /d' .out >$model.told
+done
+same 'no names of classes' nameless.told named.told
+refuse 'no names of classes: the mean matters' cmp named.told own.told
 alter own lacks drop=layer2.0.bn1.bias
 lacks 'our own lacks a tensor' "tensor 'layer2.0.bn1.bias' is missing" lacks
 alter own misshapen shape=bn1.bias=17
