@@ -36,7 +36,7 @@ BNN_GPU bnn_item best_box(image_team t, assign_memory &m, const bnn_boxes &boxes
 }
 
 /* By the box's own choice. */
-BNN_GPU int32_t own_choice(const bnn_sought &truth, const bnn_matching &rule, const float *box) {
+BNN_GPU int32_t own_choice(const bnn_ground_truth &truth, const bnn_matching &rule, const float *box) {
     double most = 0.0;
     int32_t whose = -1;
     for (size_t k = 0; k < truth.count; k++) {
@@ -56,7 +56,7 @@ struct assign_boxes {
         assign_memory best;
     };
     bnn_boxes boxes;
-    bnn_sought truth;
+    bnn_ground_truth truth;
     bnn_matching rule;
     int32_t *assigned;
 
@@ -70,7 +70,7 @@ struct assign_boxes {
      * got. `best` has room for all truths. */
     BNN_INSIDE void assign(image_team t, assign_memory &m, size_t image, bnn_item *best,
                            int32_t *to) const {
-        const bnn_sought own = bnn_sought_of(&truth, image);
+        const bnn_ground_truth own = bnn_ground_truth_of(&truth, image);
         for (size_t k = 0; rule.best && k < own.count; k++) {
             bnn_item found = {-1.0, -1};
             if (bnn_is_truth(&own, k)) {
@@ -98,7 +98,7 @@ struct assign_boxes {
     }
 };
 
-static void assign(const bnn_stream *stream, const bnn_boxes *boxes, const bnn_sought *truth,
+static void assign(const bnn_stream *stream, const bnn_boxes *boxes, const bnn_ground_truth *truth,
                    const bnn_matching *matching, int32_t *assigned, void *ws) {
     each_image(stream, boxes->n, truth->count, ws,
                assign_boxes{*boxes, *truth, *matching, assigned});
@@ -188,7 +188,7 @@ struct sample_regions {
     float *sampled;
     int32_t *assigned;
 
-    BNN_INSIDE void take(size_t image, const bnn_sought &truth, size_t number, float *roi) const {
+    BNN_INSIDE void take(size_t image, const bnn_ground_truth &truth, size_t number, float *roi) const {
         const float *box = number < truth.count
                                ? truth.box + 4 * number
                                : bnn_box_at(&assign.boxes, image, number - truth.count);
@@ -199,7 +199,7 @@ struct sample_regions {
     }
 
     /* Those that were chosen, positives first, and none behind them. */
-    BNN_INSIDE void tell(image_team t, gather_memory &m, size_t image, const bnn_sought &truth,
+    BNN_INSIDE void tell(image_team t, gather_memory &m, size_t image, const bnn_ground_truth &truth,
                          const int32_t *chosen) const {
         const size_t all = truth.count + assign.boxes.count, room = (size_t)sampling.count;
         float *roi = sampled + 5 * image * room;
@@ -224,7 +224,7 @@ struct sample_regions {
 
     /* The list is one of three times truths and boxes. */
     BNN_INSIDE void operator()(image_team t, shared &m, size_t image, bnn_item *best) const {
-        const bnn_sought truth = bnn_sought_of(&assign.truth, image);
+        const bnn_ground_truth truth = bnn_ground_truth_of(&assign.truth, image);
         const size_t all = truth.count + assign.boxes.count;
         int32_t *own = (int32_t *)(void *)(best + all), *chosen = own + all, *list = chosen + all;
         assign.assign(t, m.best, image, best, own + truth.count);
@@ -238,7 +238,7 @@ struct sample_regions {
     }
 };
 
-static void sample_rois(const bnn_stream *stream, const bnn_boxes *boxes, const bnn_sought *truth,
+static void sample_rois(const bnn_stream *stream, const bnn_boxes *boxes, const bnn_ground_truth *truth,
                         const bnn_matching *matching, const bnn_sampling *sampling, float *sampled,
                         int32_t *assigned, void *ws) {
     each_image(stream, boxes->n, 3 * (truth->count + boxes->count), ws,

@@ -29,15 +29,15 @@ static inline const float *bnn_box_at(const bnn_boxes *boxes, size_t image, size
 }
 
 /* The truths of an image. */
-static inline bnn_sought bnn_sought_of(const bnn_sought *truth, size_t image) {
+static inline bnn_ground_truth bnn_ground_truth_of(const bnn_ground_truth *truth, size_t image) {
     size_t first = image * truth->count;
-    bnn_sought own = {truth->box + 4 * first, truth->label + first,
-                      truth->ignore == NULL ? NULL : truth->ignore + first, truth->count};
+    bnn_ground_truth own = {truth->box + 4 * first, truth->label + first,
+                            truth->ignore == NULL ? NULL : truth->ignore + first, truth->count};
     return own;
 }
 
 /* Whether there is a truth of this number, and it is to be learned. */
-static inline int bnn_is_truth(const bnn_sought *of_image, size_t index) {
+static inline int bnn_is_truth(const bnn_ground_truth *of_image, size_t index) {
     return of_image->label[index] >= 0 &&
            (of_image->ignore == NULL || of_image->ignore[index] == 0);
 }

@@ -137,13 +137,13 @@ typedef struct bnn_boxes {
     int shared, columns; /* 4 or 5 */
 } bnn_boxes;
 
-/* What is to be found: [n][count] boxes, their classes (-1: there is none), and which of them
+/* The boxes that are to be found, [n][count], their classes (-1: there is none), and which of them
  * nobody learns (NULL: there are no such). */
-typedef struct bnn_sought {
+typedef struct bnn_ground_truth {
     const float *box;
     const int32_t *label, *ignore;
     size_t count;
-} bnn_sought;
+} bnn_ground_truth;
 
 /* Whom a box belongs to, by intersection over union (mmdetection's MaxIoUAssigner): from `positive`
  * on the first truth of most overlap, below `negative` nobody. With `best`, every truth gets, from
@@ -594,7 +594,7 @@ typedef struct bnn_kernels {
     /* Where an image has so many items that are put in order, of which `keep` stay. */
     size_t (*boxes_workspace)(const bnn_stream *stream, size_t items, size_t keep);
     /* assigned[n][count] = 1 + the truth's number, 0: nobody, -1: neither. items: the truths. */
-    void (*assign)(const bnn_stream *stream, const bnn_boxes *boxes, const bnn_sought *truth,
+    void (*assign)(const bnn_stream *stream, const bnn_boxes *boxes, const bnn_ground_truth *truth,
                    const bnn_matching *matching, int32_t *assigned, void *ws);
     /* sampled = assigned, or -1 where it is not taken, [n][count]. items: count. */
     void (*sample)(const bnn_stream *stream, size_t n, size_t count, const bnn_sampling *sampling,
@@ -602,13 +602,14 @@ typedef struct bnn_kernels {
     /* Of the truths, each assigned to itself, and the boxes behind them, `sampling->count` of an
      * image: positives, negatives, then none. sampled [n][][5] and assigned [n][]. items: three
      * times truths and boxes of an image. */
-    void (*sample_rois)(const bnn_stream *stream, const bnn_boxes *boxes, const bnn_sought *truth,
-                        const bnn_matching *matching, const bnn_sampling *sampling, float *sampled,
-                        int32_t *assigned, void *ws);
+    void (*sample_rois)(const bnn_stream *stream, const bnn_boxes *boxes,
+                        const bnn_ground_truth *truth, const bnn_matching *matching,
+                        const bnn_sampling *sampling, float *sampled, int32_t *assigned, void *ws);
     /* target[n][count][4]: from each box to its truth, in sizes of the box and logarithms, over
      * std[4] (Girshick et al., R-CNN 2014); 0 where there is none. */
-    void (*box_targets)(const bnn_stream *stream, const bnn_boxes *boxes, const bnn_sought *truth,
-                        const int32_t *assigned, const float *std, float *target);
+    void (*box_targets)(const bnn_stream *stream, const bnn_boxes *boxes,
+                        const bnn_ground_truth *truth, const int32_t *assigned, const float *std,
+                        float *target);
     /* box[n][count][per_box][4]: back again, of deltas of this form, |ln| of sizes at most
      * ln(1000 / 16), cut off at the image's frame[n][2], or without it at height and width unless
      * they are 0; NAN where there is no box. */
@@ -617,8 +618,9 @@ typedef struct bnn_kernels {
                          const float *frame, float *box);
     /* label[n][count] = the truth's class, or 0 where truth is NULL; background where it is
      * nobody's; -1 for neither. */
-    void (*box_labels)(const bnn_stream *stream, size_t n, size_t count, const bnn_sought *truth,
-                       const int32_t *assigned, int background, int32_t *label);
+    void (*box_labels)(const bnn_stream *stream, size_t n, size_t count,
+                       const bnn_ground_truth *truth, const int32_t *assigned, int background,
+                       int32_t *label);
     void (*box_count)(const bnn_stream *stream, size_t n, size_t count, const int32_t *label,
                       int background, bnn_box_count rule, float *result);
     /* Of the background's rows of an image `ratio` times as many as it has others keep their label,

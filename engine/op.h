@@ -112,7 +112,7 @@ typedef struct bnn_form {
     int in_count; /* with `any_count` the most there may be */
     int any_count;
     uint32_t optional;             /* inputs (bit i) that may be missing */
-    uint32_t ones;                 /* of these those that a file leaves out if all values are 1 */
+    uint32_t left_out_ones;        /* of these, those that a file leaves out if all values are 1 */
     uint32_t in_types[BNN_MAX_IN]; /* bits of bnn_dtype; 0: the node makes this input itself */
 } bnn_form;
 

@@ -77,7 +77,7 @@ static const bnn_fold_rule fold = {.kind = BNN_FOLD_AFFINE, .compose = compose};
 static const bnn_form form = {
     .in_count = 3,
     .optional = BNN_BIT(A) | BNN_BIT(B),
-    .ones = BNN_BIT(A),
+    .left_out_ones = BNN_BIT(A),
     .in_types = {BNN_BIT(BNN_F32), BNN_BIT(BNN_F32), BNN_BIT(BNN_F32)},
 };
 

@@ -1,6 +1,6 @@
-/* Distillation: what of a teacher a student is to come close to, and the loss that says how far off
- * it is (BiBench: classes; BiBERT, Qin et al., ICLR 2022, 3.3: scores of attention and hidden
- * states, too). */
+/* Distillation: what of its teacher a student is to come close to, and the loss that measures the
+ * distance (BiBench: the logits; BiBERT, Qin et al., ICLR 2022, 3.3: also the scores of attention
+ * and the hidden states). */
 #ifndef BNN_MODELS_DISTILL_H
 #define BNN_MODELS_DISTILL_H
 

@@ -192,7 +192,7 @@ static bnn_code check_options(const command *c, bnn_error *err) {
     const char *name;
     for (size_t i = 0; i < sizeof limited / sizeof *limited; i++) {
         if (bnn_options_given(&program, limited[i].name) && !(limited[i].commands & c->bit)) {
-            return bnn_fail(err, BNN_ERR_ARGUMENT, "--%s says nothing to %s", limited[i].name,
+            return bnn_fail(err, BNN_ERR_ARGUMENT, "--%s has no effect on %s", limited[i].name,
                             c->name);
         }
     }
@@ -205,7 +205,7 @@ static bnn_code check_options(const command *c, bnn_error *err) {
                         operands[1]);
     }
     if (!with_data && c->bit != DATA && (name = first_given(of_data))) {
-        return bnn_fail(err, BNN_ERR_ARGUMENT, "--%s says nothing without --with-data", name);
+        return bnn_fail(err, BNN_ERR_ARGUMENT, "--%s has no effect without --with-data", name);
     }
     if (with_data && (name = first_given(of_shape))) {
         return bnn_fail(err, BNN_ERR_ARGUMENT, "--%s is the data set's with --with-data", name);
@@ -320,8 +320,8 @@ static bnn_code name_device(const command *c, bnn_bench *bench, char *name, size
         return BNN_OK;
     }
     if (!(c->bit & NETWORKS) || scaling) {
-        return bnn_fail(err, BNN_ERR_ARGUMENT, "--device %.80s says nothing %s", where.device,
-                        scaling ? "with --scaling" : "to data");
+        return bnn_fail(err, BNN_ERR_ARGUMENT, "--device %.80s has no effect %s", where.device,
+                        scaling ? "with --scaling" : "on data");
     }
     bnn_code code = bnn_worker_start(&work, &worker, err);
     snprintf(name, bytes, "%s", code == BNN_OK ? bnn_worker_version(worker) : "");

@@ -52,7 +52,7 @@ static bnn_program program = {
     .summary = "make the corrupted test sets of CIFAR-10-C, or ImageNet-C",
     .usage = "--output DIR [options]",
     .description = "Corrupts the test images of a data set in up to 19 ways at five severities and "
-                   "writes them in the layout of CIFAR-10-C: NAME.npy (bytes, [5*N,32,32,3], the "
+                   "writes them in the layout of CIFAR-10-C: NAME.npy (bytes, [5*N,H,W,3], the "
                    "severities one after another) and labels.npy; images of 224x224 with the "
                    "parameters of ImageNet-C; beside them sheet.png, to be "
                    "looked at: a row a corruption, and for four images the clean one and the five "
@@ -165,14 +165,9 @@ static bnn_code write_labels(work *w, bnn_error *err) {
     if (code != BNN_OK) {
         return code;
     }
-    for (int64_t i = 0; i < shape[0] && code == BNN_OK; i++) {
-        int32_t label;
-        code = w->clean->pixels(w->clean, (size_t)i % w->clean->count, w->images, &label, err);
+    for (int64_t i = 0; i < shape[0]; i++) {
+        const int32_t label = w->clean->label(w->clean, (size_t)i % w->clean->count);
         bnn_npy_write(writer, &(uint8_t){(uint8_t)label}, 1);
-    }
-    if (code != BNN_OK) {
-        bnn_npy_write_abandon(writer);
-        return code;
     }
     return bnn_npy_write_commit(writer, err);
 }
@@ -215,7 +210,7 @@ static bnn_code open_all(work *w, bnn_error *err) {
                                                    &w->clean, err)) != BNN_OK) {
         return code;
     }
-    if (!w->clean->pixels || w->image.c != 3) {
+    if (!w->clean->pixels || !w->clean->label || w->image.c != 3) {
         return bnn_fail(err, BNN_ERR_UNSUPPORTED, "%s: not a set of colour images", w->info->name);
     }
     if (w->clean->classes > 256) {
@@ -255,10 +250,10 @@ static bnn_code run(work *w, bnn_error *err) {
     size_t i = 0;
     bnn_code code = BNN_OK;
     if ((size_t)limit_test > w->clean->count) {
-        bnn_options_note(&program, "limit-test", "says nothing: there are no more samples");
+        bnn_options_note(&program, "limit-test", "has no effect: there are no more samples");
     }
     if (!bnn_corruption_list_has(&w->list, "frost")) {
-        bnn_options_note(&program, "frost-dir", "says nothing, as frost is not among them");
+        bnn_options_note(&program, "frost-dir", "has no effect, as frost is not among them");
     }
     bnn_corruption_list_note(&w->list, frost_dir, "bnn-corrupt");
     bnn_progress_start(&w->progress, "corrupting", w->list.count * BNN_SEVERITIES * w->clean->count,

@@ -432,7 +432,7 @@ static bnn_code choose_category(prediction *p, bnn_error *err) {
     p->parts = spec->classes;
     if (category && !spec->task->by_point) {
         return bnn_fail(err, BNN_ERR_ARGUMENT,
-                        "--category says nothing to %s, which tells no parts of shapes",
+                        "--category has no effect on %s, which tells no parts of shapes",
                         p->model.path);
     }
     char known[256] = "";
@@ -441,7 +441,7 @@ static bnn_code choose_category(prediction *p, bnn_error *err) {
                         p->model.path, category, *known ? known : " none");
     }
     if (spec->task->by_point) {
-        bnn_options_note(&program, "top", "says nothing to a network that tells parts");
+        bnn_options_note(&program, "top", "has no effect on a network that tells parts");
     }
     return BNN_OK;
 }
@@ -450,14 +450,14 @@ static bnn_code choose_category(prediction *p, bnn_error *err) {
 static bnn_code check_samples(const prediction *p, bnn_error *err) {
     const int of_text = bnn_sample_is_text(&p->sample);
     if (!of_text && (sentence || second)) {
-        return bnn_fail(err, BNN_ERR_ARGUMENT, "--%s says nothing to %s, which sees no text",
+        return bnn_fail(err, BNN_ERR_ARGUMENT, "--%s has no effect on %s, which sees no text",
                         sentence ? "text" : "second", p->model.path);
     }
     const char *of_boxes = output                                       ? "output"
                            : bnn_options_given(&program, "least-score") ? "least-score"
                                                                         : NULL;
     if (of_boxes && !p->model.spec.task->boxes) {
-        return bnn_fail(err, BNN_ERR_ARGUMENT, "--%s says nothing to %s, which finds no boxes",
+        return bnn_fail(err, BNN_ERR_ARGUMENT, "--%s has no effect on %s, which finds no boxes",
                         of_boxes, p->model.path);
     }
     if (!sentence && (second || !operands[1])) {

@@ -200,7 +200,7 @@ static bnn_code run_page(report *r, bnn_error *err) {
     bnn_atomic_file *file;
     bnn_code code = BNN_OK;
     if (!twin) {
-        bnn_options_note(&program, "corruption", "says nothing to run without --twin");
+        bnn_options_note(&program, "corruption", "has no effect on run without --twin");
     }
     if (twin && (code = open_run(r, twin, err)) == BNN_OK) {
         code = bnn_robustness_compute(r->runs, r->count, &r->list, &r->robustness, err);

@@ -184,11 +184,11 @@ static bnn_code open_plan(bnn_sweep *sweep, int is_run, bnn_error *err) {
     if (is_folder(name)) {
         if (limit) {
             return bnn_fail(err, BNN_ERR_ARGUMENT,
-                            "--limit says nothing to a sweep that was begun");
+                            "--limit has no effect on a sweep that was begun");
         }
         if (output) {
             return bnn_fail(err, BNN_ERR_ARGUMENT,
-                            "--output says nothing to a sweep that was begun: %s is its folder",
+                            "--output has no effect on a sweep that was begun: %s is its folder",
                             name);
         }
         snprintf(sweep->folder, sizeof sweep->folder, "%.4000s", name);

@@ -1,4 +1,5 @@
 /* bnn-train: options in, a run folder out. The loop itself is trainer.c. */
+#include <math.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -114,7 +115,8 @@ static bnn_option options[] = {
          "the recipe's: adam; sgd for speech_commands (but binary fsmn) and float networks of "
          "photographs; bert_adam for texts",
      .choices = bnn_optimizer_names, .from_config = 2},
-    {"lr", BNN_OPTION_REAL, &lr, "X", "Learning rate at the first epoch.",
+    {"lr", BNN_OPTION_REAL, &lr, "X",
+     "Base learning rate: of the first epoch, or reached after warm-up.",
      .default_text =
          "the recipe's: 0.001; 0.005 for binary deep_fsmn; 0.00001 to 0.0002 for texts; 0.0001 for "
          "binary detectors, 0.001 to 0.02 for float ones; else 0.1 with sgd",
@@ -288,7 +290,7 @@ static bnn_code parse_milestones(bnn_lr_schedule *schedule, bnn_error *err) {
 static bnn_code settings_from_options(bnn_train_settings *s, bnn_error *err) {
     const bnn_dataset_info *info = bnn_dataset_find(data);
     if (init_partial && !init_from) {
-        return bnn_fail(err, BNN_ERR_ARGUMENT, "--init-partial says nothing without --init-from");
+        return bnn_fail(err, BNN_ERR_ARGUMENT, "--init-partial has no effect without --init-from");
     }
     const int own_threads = threads ? (int)threads : bnn_device_threads_beside(comm.local_size);
     where.local_rank = comm.local_rank;
@@ -304,7 +306,7 @@ static bnn_code settings_from_options(bnn_train_settings *s, bnn_error *err) {
         return code;
     }
     if (canvas && (!s->spec.arch->detections || s->spec.arch->side)) {
-        return bnn_fail(err, BNN_ERR_ARGUMENT, "--canvas says nothing to --arch %s", arch);
+        return bnn_fail(err, BNN_ERR_ARGUMENT, "--canvas has no effect on --arch %s", arch);
     }
     if ((code = bnn_arch_fits(s->spec.arch, info, err)) != BNN_OK ||
         (code = bnn_pool_choose(&s->spec, pool, err)) != BNN_OK) {
@@ -351,7 +353,7 @@ static bnn_code settings_from_options(bnn_train_settings *s, bnn_error *err) {
 
 static void note_schedule(const bnn_lr_schedule *s) {
     if (s->kind != BNN_LR_STEP) {
-        bnn_options_note(&program, "milestones", "says nothing without --scheduler step");
+        bnn_options_note(&program, "milestones", "has no effect without --scheduler step");
     } else if (s->milestone_count == 0 || s->milestones[0] >= s->epochs) {
         fprintf(stderr,
                 "%s: note: --scheduler step reaches none of its milestones, %s, in %d epochs\n",
@@ -360,6 +362,23 @@ static void note_schedule(const bnn_lr_schedule *s) {
     if (warmup_epochs > 0 && warmup_epochs >= epochs) {
         fprintf(stderr, "%s: note: --warmup-epochs %d: the run ends before --lr is reached\n",
                 program.name, (int)warmup_epochs);
+    }
+}
+
+static void note_training_options(const bnn_train_settings *s) {
+    bnn_options_note(&program, "image-size", "has no effect without --dry-run");
+    bnn_options_note(&program, "json", "has no effect without --dry-run");
+    if (!teacher) {
+        bnn_options_note(&program, "distill", "has no effect without --teacher");
+    }
+    if (!s->spec.arch->positions) {
+        bnn_options_note(&program, "dropout", "is for networks of text");
+    }
+    if (!s->spec.arch->positions || !s->spec.binarizer) {
+        bnn_options_note(&program, "ties", "is for binary networks of text");
+    }
+    if (!resume) {
+        bnn_options_note(&program, "accept-changed-data", "has no effect without --resume");
     }
 }
 
@@ -385,42 +404,31 @@ static void note_options(const bnn_train_settings *s) {
                                           "no-augment",     NULL};
     note_schedule(&s->schedule);
     if (strcmp(optimizer, "sgd") != 0) {
-        bnn_options_note(&program, "momentum", "says nothing without --optimizer sgd");
-        bnn_options_note(&program, "nesterov", "says nothing without --optimizer sgd");
+        bnn_options_note(&program, "momentum", "has no effect without --optimizer sgd");
+        bnn_options_note(&program, "nesterov", "has no effect without --optimizer sgd");
     } else if (momentum == 0.0) {
-        bnn_options_note(&program, "nesterov", "says nothing without momentum");
-    }
-    if (dry_run) {
-        bnn_options_note_others(&program, planned, "these say nothing to --dry-run");
-    } else {
-        bnn_options_note(&program, "image-size", "says nothing without --dry-run");
-        bnn_options_note(&program, "json", "says nothing without --dry-run");
+        bnn_options_note(&program, "nesterov", "has no effect without momentum");
     }
     if (comm.size == 1) {
         bnn_options_note(&program, "sync-bn",
-                         "says nothing to one process: mpirun -np N bnn-train");
-    }
-    if (!teacher) {
-        bnn_options_note(&program, "distill", "says nothing without --teacher");
+                         "has no effect on one process: mpirun -np N bnn-train");
     }
     if (!s->spec.arch->positions) {
         bnn_options_note(&program, "group-by-length", "is for texts");
-        bnn_options_note(&program, "dropout", "is for networks of text");
     }
-    if (!s->spec.arch->positions || !s->spec.binarizer) {
-        bnn_options_note(&program, "ties", "is for binary networks of text");
-    }
-    if (!dry_run && !resume) {
-        bnn_options_note(&program, "accept-changed-data", "says nothing without --resume");
+    if (dry_run) {
+        bnn_options_note_others(&program, planned, "these have no effect with --dry-run");
+    } else {
+        note_training_options(s);
     }
 }
 
 static void note_limits(size_t train_images, size_t test_images) {
     if ((size_t)limit_train > train_images) {
-        bnn_options_note(&program, "limit-train", "says nothing: there are no more samples");
+        bnn_options_note(&program, "limit-train", "has no effect: there are no more samples");
     }
     if ((size_t)limit_test > test_images) {
-        bnn_options_note(&program, "limit-test", "says nothing: there are no more samples");
+        bnn_options_note(&program, "limit-test", "has no effect: there are no more samples");
     }
 }
 
@@ -458,7 +466,7 @@ static bnn_code plan_data(bnn_train_settings *s, bnn_arena *arena, bnn_error *er
     bnn_dataset *planned = NULL;
     bnn_code code = choose_data(s->spec.arch, &chosen, err);
     if (code == BNN_OK && image_size && strcmp(info->field[0].name, "image") != 0) {
-        code = bnn_fail(err, BNN_ERR_ARGUMENT, "--image-size says nothing to --data %s", data);
+        code = bnn_fail(err, BNN_ERR_ARGUMENT, "--image-size has no effect on --data %s", data);
     }
     if (code == BNN_OK && !(code = bnn_dataset_plan(info, &chosen, &planned, err)) &&
         !(code = bnn_arch_holds(s->spec.arch, planned, err))) {
@@ -511,7 +519,8 @@ static void print_result(const bnn_train_settings *s, const bnn_train_result *r)
     }
     const bnn_metric *m = &s->spec.task->metrics[0];
     char best[80], value[BNN_METRIC_TEXT];
-    snprintf(best, sizeof best, "%.40s %s", m->title, bnn_metric_text(m, r->best, value));
+    snprintf(best, sizeof best, "%.40s %s", m->title,
+             isnan(r->best) ? "undefined" : bnn_metric_text(m, r->best, value));
     bnn_interrupt_forget();
     if (r->was_finished) {
         bnn_error why = {0};
@@ -538,7 +547,8 @@ static void print_result(const bnn_train_settings *s, const bnn_train_result *r)
         printf("the run is complete; ");
     }
     char checkpoint[4200];
-    snprintf(checkpoint, sizeof checkpoint, "%.4096s/best.safetensors", s->output);
+    snprintf(checkpoint, sizeof checkpoint, "%.4096s/%s.safetensors", s->output,
+             isnan(r->best) ? "last" : "best");
     printf(access(checkpoint, F_OK) == 0 ? "%s\n" : "%s is gone, and no epoch since was better\n",
            bnn_shell_show(checkpoint).s);
 }
@@ -646,7 +656,7 @@ static bnn_code work_beside(bnn_error *err) {
     int64_t grown = 0;
     if (list) {
         static const char *const only[] = {"list", NULL};
-        bnn_options_note_others(&program, only, "these say nothing to --list");
+        bnn_options_note_others(&program, only, "these have no effect with --list");
         bnn_names_print(stdout);
         return BNN_OK;
     }

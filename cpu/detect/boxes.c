@@ -71,8 +71,9 @@ void bnn_anchor_boxes(const bnn_stream *stream, const bnn_anchors *a, size_t n, 
 
 /* ---- a box by another ---- */
 
-void bnn_box_targets(const bnn_stream *stream, const bnn_boxes *boxes, const bnn_sought *truth,
-                     const int32_t *assigned, const float *std, float *target) {
+void bnn_box_targets(const bnn_stream *stream, const bnn_boxes *boxes,
+                     const bnn_ground_truth *truth, const int32_t *assigned, const float *std,
+                     float *target) {
     (void)stream;
     memset(target, 0, 4 * boxes->n * boxes->count * sizeof(float));
     for (size_t i = 0; i < boxes->n * boxes->count; i++) {
@@ -121,7 +122,7 @@ void bnn_decode_boxes(const bnn_stream *stream, const bnn_boxes *boxes, size_t p
 
 /* ---- labels ---- */
 
-void bnn_box_labels(const bnn_stream *stream, size_t n, size_t count, const bnn_sought *truth,
+void bnn_box_labels(const bnn_stream *stream, size_t n, size_t count, const bnn_ground_truth *truth,
                     const int32_t *assigned, int background, int32_t *label) {
     (void)stream;
     for (size_t i = 0; i < n * count; i++) {

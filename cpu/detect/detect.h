@@ -11,20 +11,22 @@ void bnn_find_frame(const bnn_stream *stream, size_t n, size_t h, size_t w, size
 void bnn_anchor_boxes(const bnn_stream *stream, const bnn_anchors *anchors, size_t n,
                       const float *frame, float *box);
 size_t bnn_boxes_workspace(const bnn_stream *stream, size_t items, size_t keep);
-void bnn_assign_boxes(const bnn_stream *stream, const bnn_boxes *boxes, const bnn_sought *truth,
-                      const bnn_matching *matching, int32_t *assigned, void *ws);
+void bnn_assign_boxes(const bnn_stream *stream, const bnn_boxes *boxes,
+                      const bnn_ground_truth *truth, const bnn_matching *matching,
+                      int32_t *assigned, void *ws);
 void bnn_sample_boxes(const bnn_stream *stream, size_t n, size_t count,
                       const bnn_sampling *sampling, const int32_t *assigned, int32_t *sampled,
                       void *ws);
-void bnn_sample_rois(const bnn_stream *stream, const bnn_boxes *boxes, const bnn_sought *truth,
-                     const bnn_matching *matching, const bnn_sampling *sampling, float *sampled,
-                     int32_t *assigned, void *ws);
-void bnn_box_targets(const bnn_stream *stream, const bnn_boxes *boxes, const bnn_sought *truth,
-                     const int32_t *assigned, const float *std, float *target);
+void bnn_sample_rois(const bnn_stream *stream, const bnn_boxes *boxes,
+                     const bnn_ground_truth *truth, const bnn_matching *matching,
+                     const bnn_sampling *sampling, float *sampled, int32_t *assigned, void *ws);
+void bnn_box_targets(const bnn_stream *stream, const bnn_boxes *boxes,
+                     const bnn_ground_truth *truth, const int32_t *assigned, const float *std,
+                     float *target);
 void bnn_decode_boxes(const bnn_stream *stream, const bnn_boxes *boxes, size_t per_box,
                       const float *delta, const float *std, float height, float width,
                       const float *frame, float *box);
-void bnn_box_labels(const bnn_stream *stream, size_t n, size_t count, const bnn_sought *truth,
+void bnn_box_labels(const bnn_stream *stream, size_t n, size_t count, const bnn_ground_truth *truth,
                     const int32_t *assigned, int background, int32_t *label);
 void bnn_count_boxes(const bnn_stream *stream, size_t n, size_t count, const int32_t *label,
                      int background, bnn_box_count rule, float *result);

@@ -11,14 +11,14 @@
 
 typedef struct assign_job {
     const bnn_boxes *boxes;
-    const bnn_sought *truth;
+    const bnn_ground_truth *truth;
     const bnn_matching *matching;
     int32_t *assigned;
     void *ws;
 } assign_job;
 
 /* By the box's own choice; each truth's best overlap and first such box are found on the way. */
-static int32_t own_choice(const bnn_sought *truth, const bnn_matching *m, const float *box,
+static int32_t own_choice(const bnn_ground_truth *truth, const bnn_matching *m, const float *box,
                           int32_t number, bnn_item *best) {
     double most = 0.0;
     int32_t whose = -1;
@@ -38,7 +38,7 @@ static int32_t own_choice(const bnn_sought *truth, const bnn_matching *m, const 
 }
 
 /* Every truth gets what it overlaps most; a later one takes it from an earlier one. */
-static void give_best(const assign_job *j, size_t image, const bnn_sought *truth,
+static void give_best(const assign_job *j, size_t image, const bnn_ground_truth *truth,
                       const bnn_item *best, int32_t *assigned) {
     for (size_t k = 0; k < truth->count; k++) {
         if (best[k].index < 0 || best[k].score < (double)j->matching->least) {
@@ -56,7 +56,7 @@ static void give_best(const assign_job *j, size_t image, const bnn_sought *truth
 
 /* `best` has room for all truths. */
 static void assign_image(const assign_job *j, size_t image, bnn_item *best, int32_t *assigned) {
-    const bnn_sought truth = bnn_sought_of(j->truth, image);
+    const bnn_ground_truth truth = bnn_ground_truth_of(j->truth, image);
     for (size_t k = 0; k < truth.count; k++) {
         best[k] = (bnn_item){-1.0, -1};
     }
@@ -75,8 +75,9 @@ static void assign_one(void *context, size_t image, int worker) {
                  j->assigned + image * j->boxes->count);
 }
 
-void bnn_assign_boxes(const bnn_stream *stream, const bnn_boxes *boxes, const bnn_sought *truth,
-                      const bnn_matching *matching, int32_t *assigned, void *ws) {
+void bnn_assign_boxes(const bnn_stream *stream, const bnn_boxes *boxes,
+                      const bnn_ground_truth *truth, const bnn_matching *matching,
+                      int32_t *assigned, void *ws) {
     assign_job job = {boxes, truth, matching, assigned, ws};
     bnn_for_each(stream, boxes->n, assign_one, &job);
 }
@@ -171,7 +172,7 @@ static rois_scratch rois_scratch_of(const rois_job *j, int worker) {
     return (rois_scratch){item, list, list + all, list + 2 * all};
 }
 
-static void take_roi(const rois_job *j, size_t image, const bnn_sought *truth, size_t number,
+static void take_roi(const rois_job *j, size_t image, const bnn_ground_truth *truth, size_t number,
                      float *roi) {
     const float *box = number < truth->count
                            ? truth->box + 4 * number
@@ -182,7 +183,7 @@ static void take_roi(const rois_job *j, size_t image, const bnn_sought *truth, s
 
 static void rois_of_image(void *context, size_t image, int worker) {
     const rois_job *j = context;
-    const bnn_sought truth = bnn_sought_of(j->assign.truth, image);
+    const bnn_ground_truth truth = bnn_ground_truth_of(j->assign.truth, image);
     const size_t boxes = j->assign.boxes->count, all = truth.count + boxes;
     const size_t room = (size_t)j->sampling->count;
     const rois_scratch s = rois_scratch_of(j, worker);
@@ -209,9 +210,9 @@ static void rois_of_image(void *context, size_t image, int worker) {
     }
 }
 
-void bnn_sample_rois(const bnn_stream *stream, const bnn_boxes *boxes, const bnn_sought *truth,
-                     const bnn_matching *matching, const bnn_sampling *sampling, float *sampled,
-                     int32_t *assigned, void *ws) {
+void bnn_sample_rois(const bnn_stream *stream, const bnn_boxes *boxes,
+                     const bnn_ground_truth *truth, const bnn_matching *matching,
+                     const bnn_sampling *sampling, float *sampled, int32_t *assigned, void *ws) {
     rois_job job = {{boxes, truth, matching, NULL, NULL}, sampling, sampled, assigned, ws};
     bnn_for_each(stream, boxes->n, rois_of_image, &job);
 }

@@ -17,7 +17,8 @@ static bnn_code infer(bnn_graph *g, bnn_node *node) {
 
 static void forward(const bnn_graph *g, const bnn_node *node) {
     bnn_boxes boxes = bnn_boxes_of(g, node->in[BOXES], bnn_shape_of(g, node->in[TRUTH]).n);
-    bnn_sought truth = bnn_sought_tensors(g, node->in[TRUTH], node->in[CLASS], node->in[IGNORE]);
+    bnn_ground_truth truth =
+        bnn_ground_truth_tensors(g, node->in[TRUTH], node->in[CLASS], node->in[IGNORE]);
     bnn_graph_kernels(g)->assign(bnn_graph_stream(g), &boxes, &truth, node->attr,
                                  bnn_i32(g, node->out[0]), node->ws);
 }

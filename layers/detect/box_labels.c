@@ -19,7 +19,8 @@ static bnn_code infer(bnn_graph *g, bnn_node *node) {
 
 static void forward(const bnn_graph *g, const bnn_node *node) {
     bnn_shape s = bnn_shape_of(g, node->in[ASSIGNED]);
-    bnn_sought truth = bnn_sought_tensors(g, node->in[TRUTH], node->in[CLASS], BNN_NONE);
+    bnn_ground_truth truth =
+        bnn_ground_truth_tensors(g, node->in[TRUTH], node->in[CLASS], BNN_NONE);
     bnn_graph_kernels(g)->box_labels(
         bnn_graph_stream(g), (size_t)s.n, (size_t)s.w, node->in[TRUTH] < 0 ? NULL : &truth,
         bnn_i32(g, node->in[ASSIGNED]), *(const int *)node->attr, bnn_i32(g, node->out[0]));

@@ -28,11 +28,12 @@ int bnn_check_frame(bnn_graph *g, const bnn_node *node, bnn_t frame, int n) {
            BNN_OK;
 }
 
-bnn_sought bnn_sought_tensors(const bnn_graph *g, bnn_t box, bnn_t class, bnn_t ignore) {
-    return (bnn_sought){.box = bnn_f32(g, box),
-                        .label = bnn_i32(g, class),
-                        .ignore = bnn_i32(g, ignore),
-                        .count = (size_t)bnn_shape_of(g, box).w};
+bnn_ground_truth bnn_ground_truth_tensors(const bnn_graph *g, bnn_t box, bnn_t class,
+                                          bnn_t ignore) {
+    return (bnn_ground_truth){.box = bnn_f32(g, box),
+                              .label = bnn_i32(g, class),
+                              .ignore = bnn_i32(g, ignore),
+                              .count = (size_t)bnn_shape_of(g, box).w};
 }
 
 int bnn_check_sought(bnn_graph *g, const bnn_node *node, bnn_t box, bnn_t class, bnn_t ignore) {

@@ -13,7 +13,7 @@ int bnn_check_boxes(bnn_graph *g, const bnn_node *node, bnn_t boxes, int n);
 /* Frames [n,1,1,2] of the images, or BNN_NONE. */
 int bnn_check_frame(bnn_graph *g, const bnn_node *node, bnn_t frame, int n);
 
-bnn_sought bnn_sought_tensors(const bnn_graph *g, bnn_t box, bnn_t class, bnn_t ignore);
+bnn_ground_truth bnn_ground_truth_tensors(const bnn_graph *g, bnn_t box, bnn_t class, bnn_t ignore);
 int bnn_check_sought(bnn_graph *g, const bnn_node *node, bnn_t box, bnn_t class, bnn_t ignore);
 
 /* Scratch for so many items in order (kernels.h). */

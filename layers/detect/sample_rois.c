@@ -30,7 +30,8 @@ static bnn_code infer(bnn_graph *g, bnn_node *node) {
 static void forward(const bnn_graph *g, const bnn_node *node) {
     const sample_rois_attr *a = node->attr;
     bnn_boxes boxes = bnn_boxes_of(g, node->in[ROIS], bnn_shape_of(g, node->in[TRUTH]).n);
-    bnn_sought truth = bnn_sought_tensors(g, node->in[TRUTH], node->in[CLASS], node->in[IGNORE]);
+    bnn_ground_truth truth =
+        bnn_ground_truth_tensors(g, node->in[TRUTH], node->in[CLASS], node->in[IGNORE]);
     bnn_sampling sampling = a->sampling;
     sampling.random = bnn_graph_random(g, a->site);
     bnn_graph_kernels(g)->sample_rois(bnn_graph_stream(g), &boxes, &truth, &a->matching, &sampling,

@@ -150,7 +150,7 @@ static bnn_code put_operand(writer *w, const bnn_node *node, int k, bnn_error *e
         put(&w->text, " ^%d", w->numbers - w->number[t] + 1);
         return BNN_OK;
     }
-    return put_constant(w, t, node->op->name, (int)(node->op->form->ones >> k & 1), err);
+    return put_constant(w, t, node->op->name, (int)(node->op->form->left_out_ones >> k & 1), err);
 }
 
 static void put_fields(text *t, const bnn_node *node) {

@@ -31,8 +31,8 @@ typedef struct bnn_arch {
     /* Of a loss of several terms what they are called, in the order of bnn_output.term; no name: it
      * has one. */
     const char *losses[BNN_MAX_TERMS + 1];
-    /* Of two stages: of how many boxes a sample each learns; of the best so many proposals so many
-     * stay, in training and in evaluation. */
+    /* Of two stages: how many anchors and how many regions of an image make the losses; of how many
+     * of the best proposals ([0]) NMS keeps how many ([1]), in training and in evaluation. */
     int rpn_samples, roi_samples;
     size_t proposals[2][2];
     /* Of text: heads of the attention, channels between the two dense layers of a block, and rows

@@ -50,7 +50,7 @@ START_TEST(test_many_matches) {
         label[i] = below(CLASSES + 1) - 1;
     }
     const bnn_boxes boxes = {roi, IMAGES, BOXES, 0, 5};
-    const bnn_sought truth = {of_truth, label, NULL, TRUTHS};
+    const bnn_ground_truth truth = {of_truth, label, NULL, TRUTHS};
     const bnn_matching rule = {0.5f, 0.4f, 0.2f, 1, _i};
     const bnn_sampling sampling = {100, 25, !_i, {1, 2}};
     const size_t room = IMAGES * (size_t)sampling.count;

@@ -215,11 +215,11 @@ printf '[PAD]\n[UNK]\n[CLS]\n[SEP]\na\ngood\nbad\none\n' >words.txt
 measure 'data: a vocabulary elsewhere' 2 data --data glue_sst2 --data-dir texts --vocab words.txt
 measure 'texts with a loader' 1 train --with-data --arch bert_tiny4 --data glue_sst2 \
     --data-dir texts --vocab words.txt --batch-size 2 --algo bnn
-bad 'data: years of no photographs' '--years says nothing to --data cifar10' data \
+bad 'data: years of no photographs' '--years has no effect on --data cifar10' data \
     --data-dir cifar --years 2007
 bad 'data: no photographs' '--compare goes with photographs, not with --data cifar10' data \
     --data-dir cifar --compare torchvision
-bad 'data: a network' '--arch says nothing to data' data --arch resnet20
+bad 'data: a network' '--arch has no effect on data' data --arch resnet20
 bad 'data: another engine' '--compare torch: data can be compared with torchvision' data \
     --compare torch
 
@@ -237,15 +237,15 @@ bad 'unknown algorithm' '--algo reacnet: .*did you mean reactnet\?' conv --algo 
 bad 'no algorithm' '--algo : there is none' conv --algo=
 bad 'no such case' '--case xyz: no case' gemm --case xyz
 bad 'repeat 0' '--repeat 0: must be' gemm --repeat 0
-bad 'an option of another command' '--algo says nothing to gemm' gemm --algo bnn
-bad 'points of images' '--points says nothing to --arch resnet18, which sees .image' \
+bad 'an option of another command' '--algo has no effect on gemm' gemm --algo bnn
+bad 'points of images' '--points has no effect on --arch resnet18, which sees .image' \
     infer --points 16
-bad 'pixels of points' '--image-size says nothing to --arch pointnet, which sees .points' \
+bad 'pixels of points' '--image-size has no effect on --arch pointnet, which sees .points' \
     infer --arch pointnet --image-size 16
 bad 'a file for conv' 'conv takes no file, but got x' conv x
 bad 'two networks' '--arch is of a new network, but x is one' infer x --arch resnet20
 bad 'no such model' 'nowhere.bnn' infer nowhere.bnn
-bad 'data without a loader' '--data-dir says nothing without' train --data-dir cifar
+bad 'data without a loader' '--data-dir has no effect without' train --data-dir cifar
 bad 'an image size for data' '--image-size is the data set.s' train --with-data --image-size 8
 bad 'no data' 'nowhere: no such folder' train --with-data --data-dir nowhere --algo bnn
 bad 'no threads to scale to' '--scaling needs two threads' train --scaling --threads 1

@@ -126,7 +126,7 @@ equal 'a folder in the way: nothing is begun' "$(find taken -type f)" ''
 refuse 'a refused run left a folder' test -e x
 expect_fail 'severity 6' '--severity 6: must be' "$evaluate" m --severity 6
 expect_fail 'severity 0' '--severity 0: must be' "$evaluate" m --severity 0
-expect_fail 'nothing to choose from' '--corruption says nothing' "$evaluate" m --corruption fog
+expect_fail 'nothing to choose from' '--corruption has no effect' "$evaluate" m --corruption fog
 expect_fail 'bnn-eval: unknown corruption' 'did you mean snow\?' \
     "$evaluate" $model --corruptions make --corruption snwo
 expect_fail 'bnn-eval: no photographs' 'nowhere: no such folder.*--frost-dir' \

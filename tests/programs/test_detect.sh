@@ -198,17 +198,17 @@ done
 run 'a classifier' images
 expect_fail 'no boxes to export a part of' '--part rpn: .* finds no boxes' "$pack" images \
     --format lce --part rpn --output part.tflite
-expect_fail 'no boxes to draw' '--output says nothing to .*finds no boxes' "$predict" images \
+expect_fail 'no boxes to draw' '--output has no effect on .*finds no boxes' "$predict" images \
     $photos/2012_000001.jpg --output picture.png
-expect_fail 'no boxes to be sure of' '--least-score says nothing to .*finds no boxes' "$predict" \
+expect_fail 'no boxes to be sure of' '--least-score has no effect on .*finds no boxes' "$predict" \
     images $photos/2012_000001.jpg --least-score 5
-expect_fail 'no boxes to write' '--detections says nothing to .*finds no boxes' "$evaluate" images \
+expect_fail 'no boxes to write' '--detections has no effect on .*finds no boxes' "$evaluate" images \
     --detections boxes.json
 # shellcheck disable=SC2086 # words
 expect_fail 'a classifier' '--arch resnet18 is for classify' "$train" --arch resnet18 $data \
     --output run
 # shellcheck disable=SC2086 # words
-expect_fail 'a canvas' '--canvas says nothing to --arch ssd300_vgg16' "$train" \
+expect_fail 'a canvas' '--canvas has no effect on --arch ssd300_vgg16' "$train" \
     --arch ssd300_vgg16 $data --canvas 64 --output run
 expect_fail 'years' '--years 1999: there are 07.12, 2007 and 2012' "$train" --arch ssd300_vgg16 \
     --data voc --years 1999 --data-dir VOCdevkit --output run

@@ -199,7 +199,7 @@ bad 'for daBNN' 'model.dab: is for daBNN.s runtime .*; bnn-bench infer runs pack
 bad 'source' 'model.c: is for a program that it is compiled into; .* .tflite and .onnx' infer model.c
 
 # ---- what is wrong ----
-bad 'frameworks for gemm' '--compare says nothing to gemm' gemm --compare torch
+bad 'frameworks for gemm' '--compare has no effect on gemm' gemm --compare torch
 bad 'PyTorch for infer' '--compare torch: infer can be compared with onnxruntime, openvino, lce$' \
     infer --compare torch
 bad 'OpenVINO for train' '--compare openvino: train can be compared with torch, torch-compile$' \

@@ -71,7 +71,7 @@ check 'clouds: a file that is not there' "$evaluate" pointnet_vanilla-fp32 --ove
 matches 'clouds: a file that is not there' '^bnn-eval: note: modelnet40: 1 files ' .err
 expect_fail 'clouds: another network' '--arch resnet20 is for .*--arch pointnet' "$train" \
     --arch resnet20 --data modelnet40 --data-dir clouds
-expect_fail 'clouds: words' '--words says nothing to --data modelnet40' "$train" \
+expect_fail 'clouds: words' '--words has no effect on --data modelnet40' "$train" \
     --arch pointnet_vanilla --data modelnet40 --data-dir clouds --words a,b
 sed -i '/rod_0099/d' clouds/modelnet40_test.txt
 printf '0,0,0\n' >clouds/rod/rod_0001.txt

@@ -21,37 +21,37 @@ plan="$train --dry-run --arch resnet20 --data cifar10"
 # shellcheck disable=SC2086 # words
 {
     none 'a plan' $plan
-    note '--milestones' '--milestones says nothing without --scheduler step' $plan --milestones 5
+    note '--milestones' '--milestones has no effect without --scheduler step' $plan --milestones 5
     none '--milestones of step' $plan --scheduler step --milestones 5 --epochs 6
     note 'milestones that are not reached' \
         '--scheduler step reaches none of its milestones, 5,9, in 5 epochs' \
         $plan --scheduler step --milestones 5,9 --epochs 5
     none 'one milestone that is reached' $plan --scheduler step --milestones 5,9 --epochs 6
-    note '--momentum' '--momentum says nothing without --optimizer sgd' $plan --momentum 0.5
-    note '--nesterov' '--nesterov says nothing without --optimizer sgd' $plan --nesterov
-    note '--nesterov without momentum' '--nesterov says nothing without momentum' \
+    note '--momentum' '--momentum has no effect without --optimizer sgd' $plan --momentum 0.5
+    note '--nesterov' '--nesterov has no effect without --optimizer sgd' $plan --nesterov
+    note '--nesterov without momentum' '--nesterov has no effect without momentum' \
         $plan --optimizer sgd --momentum 0 --nesterov
     none 'sgd' $plan --optimizer sgd --momentum 0.5 --nesterov
     note '--warmup-epochs' '--warmup-epochs 5: the run ends before --lr is reached' \
         $plan --warmup-epochs 5 --epochs 5
     none '--warmup-epochs' $plan --warmup-epochs 4 --epochs 5
     none '--image-size' $plan --image-size 64
-    note '--dry-run with others' 'these say nothing to --dry-run: --output, --profile$' \
+    note '--dry-run with others' 'these have no effect with --dry-run: --output, --profile$' \
         $plan --output x --profile
-    note '--list with others' 'these say nothing to --list: --algo, --lr$' \
+    note '--list with others' 'these have no effect with --list: --algo, --lr$' \
         "$train" --list --algo bnn --lr 1
 }
 tiny="--arch resnet20 --data cifar10 --data-dir cifar --batch-size 16 --limit-train 16 --epochs 1"
 # shellcheck disable=SC2086
 {
-    note '--image-size without --dry-run' '--image-size says nothing without --dry-run' \
+    note '--image-size without --dry-run' '--image-size has no effect without --dry-run' \
         "$train" $tiny --limit-test 2 --algo bnn --image-size 64 --output run
     none 'without it' "$train" $tiny --limit-test 2 --algo bnn --output same
     same '--image-size without --dry-run changes nothing' run/last.safetensors same/last.safetensors
     note '--accept-changed-data without --resume' \
-        '--accept-changed-data says nothing without --resume' \
+        '--accept-changed-data has no effect without --resume' \
         "$train" $tiny --limit-test 2 --algo bnn --accept-changed-data --output fresh
-    note 'more images than there are' '--limit-test says nothing: there are no more samples' \
+    note 'more images than there are' '--limit-test has no effect: there are no more samples' \
         "$train" $tiny --limit-test 100000 --algo bnn --output more
     none '--config' "$train" --config run/config.json --output again
     none '--resume' "$train" --resume run
@@ -70,24 +70,24 @@ for file in frost1.png frost2.png frost3.png frost4.jpg frost5.jpg; do
 done
 # shellcheck disable=SC2086
 {
-    note '--seed of nothing' '--seed says nothing without --corruptions make' \
+    note '--seed of nothing' '--seed has no effect without --corruptions make' \
         "$evaluate" run $few --seed 1
-    note '--seed of files' '--seed says nothing without --corruptions make' \
+    note '--seed of files' '--seed has no effect without --corruptions make' \
         "$evaluate" run $few --json x --corruptions c $fog --seed 1
     none '--seed' "$evaluate" run $few --json y --corruptions make $fog --seed 1
-    note '--overwrite of nothing' '--overwrite says nothing without a file of results' \
+    note '--overwrite of nothing' '--overwrite has no effect without a file of results' \
         "$evaluate" run/last.safetensors --data-dir cifar $few --overwrite
     none '--overwrite' "$evaluate" run $few --overwrite
-    note '--frost-dir of bnn-eval' '--frost-dir says nothing, as frost is not among them' \
+    note '--frost-dir of bnn-eval' '--frost-dir has no effect, as frost is not among them' \
         "$evaluate" run $few --json z --corruptions make $fog --frost-dir photographs
-    note '--frost-dir of bnn-corrupt' '--frost-dir says nothing, as frost is not among them' \
+    note '--frost-dir of bnn-corrupt' '--frost-dir has no effect, as frost is not among them' \
         "$corrupt" --data-dir cifar --output d --limit-test 2 --corruption fog \
         --frost-dir photographs
-    note '--limit-test of bnn-eval' '--limit-test says nothing: there are no more samples' \
+    note '--limit-test of bnn-eval' '--limit-test has no effect: there are no more samples' \
         "$evaluate" run --quiet --json n --limit-test 100000
-    note '--limit-test of bnn-corrupt' '--limit-test says nothing: there are no more samples' \
+    note '--limit-test of bnn-corrupt' '--limit-test has no effect: there are no more samples' \
         "$corrupt" --data-dir cifar --output d --limit-test 100000 --corruption brightness
-    note '--corruption of bnn-report run' '--corruption says nothing to run without --twin' \
+    note '--corruption of bnn-report run' '--corruption has no effect on run without --twin' \
         "$report" run run --corruption all
 }
 

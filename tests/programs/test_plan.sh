@@ -49,7 +49,7 @@ equal 'chosen words: named' "$(line classes)" 'bed, cat, happy'
 equal 'chosen words: the last layer' "$(last_layer)" 3x1x1
 expect_fail 'one word' 'is one word only' "$train" --dry-run --arch fsmn --data speech_commands \
     --words bed
-expect_fail 'words of shapes' '--words says nothing to --data modelnet40' "$train" --dry-run \
+expect_fail 'words of shapes' '--words has no effect on --data modelnet40' "$train" --dry-run \
     --arch pointnet --data modelnet40 --words a,b
 
 plan 'parts' --arch pointnet_partseg --data shapenet_part
@@ -69,19 +69,19 @@ plan 'a pool' --arch pointnet_vanilla --data modelnet40 --algo bnn
 equal 'a pool: the usual one of a binary network' "$(line 'pool of points')" ema-max
 plan 'a pool' --arch pointnet_vanilla --data modelnet40 --algo bnn --pool mean
 equal 'a pool: mean' "$(line 'pool of points')" mean
-expect_fail 'points of images' '--points says nothing to --data cifar10' "$train" --dry-run \
+expect_fail 'points of images' '--points has no effect on --data cifar10' "$train" --dry-run \
     --arch resnet20 --data cifar10 --points 5
-expect_fail 'tokens of images' '--length says nothing to --data cifar10' "$train" --dry-run \
+expect_fail 'tokens of images' '--length has no effect on --data cifar10' "$train" --dry-run \
     --arch resnet20 --data cifar10 --length 5
-expect_fail 'a vocabulary of images' '--vocab says nothing to --data cifar10' "$train" --dry-run \
+expect_fail 'a vocabulary of images' '--vocab has no effect on --data cifar10' "$train" --dry-run \
     --arch resnet20 --data cifar10 --vocab vocab.txt
-expect_fail 'genres of clouds' '--test-genres says nothing to --data modelnet40' "$train" \
+expect_fail 'genres of clouds' '--test-genres has no effect on --data modelnet40' "$train" \
     --dry-run --arch pointnet --data modelnet40 --test-genres matched
-expect_fail 'pixels of clouds' '--image-size says nothing to --data modelnet40' "$train" --dry-run \
+expect_fail 'pixels of clouds' '--image-size has no effect on --data modelnet40' "$train" --dry-run \
     --arch pointnet --data modelnet40 --image-size 64
-expect_fail 'a pool of images' '--pool says nothing to --arch resnet20; it does to pointnet, ' \
+expect_fail 'a pool of images' '--pool has no effect on --arch resnet20; it does on pointnet, ' \
     "$train" --dry-run --arch resnet20 --data cifar10 --pool max
-expect_fail 'a pool of words' '--pool says nothing to --arch fsmn; it does to pointnet, ' \
+expect_fail 'a pool of words' '--pool has no effect on --arch fsmn; it does on pointnet, ' \
     "$train" --dry-run --arch fsmn --data speech_commands --pool mean
 expect_fail 'no data named' "data fashion_mnist for .*; take --data modelnet40, or --arch resnet18" \
     "$train" --dry-run --arch pointnet
@@ -130,6 +130,6 @@ expect_fail 'JSON: nowhere' 'nowhere/x.json' "$train" --dry-run --json nowhere/x
 for arch in 'ssd300_vgg16 --data voc' 'pointnet_partseg --data shapenet_part' 'resnet18 --data cifar10'; do
     # shellcheck disable=SC2086 # words
     check "$arch: a teacher" "$train" --dry-run --arch $arch --teacher none --distill dmd
-    matches "$arch: a teacher: a note" '^bnn-train: note: these say nothing to --dry-run: --teacher, --distill$' .err
+    matches "$arch: a teacher: a note" '^bnn-train: note: these have no effect with --dry-run: --teacher, --distill$' .err
 done
 done_testing

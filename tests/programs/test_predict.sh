@@ -128,7 +128,7 @@ matches 'classes of such names: shown' ' \?\[2Ja\? #0 ' .out
 expect_fail 'no file' 'FILE|operand|argument' "$predict" run
 expect_fail 'no model' 'nothing.bnn' "$predict" nothing.bnn image0.ppm
 expect_fail 'over a file' '--json' "$predict" run image0.ppm --json image0.ppm
-expect_fail 'parts of images' '--category says nothing to' "$predict" run image0.ppm --category Bag
+expect_fail 'parts of images' '--category has no effect on' "$predict" run image0.ppm --category Bag
 
 # ---- clouds: classes of meshes and of lists ----
 box() { # FILE WIDTH: a box as a mesh of six sides
@@ -256,7 +256,7 @@ expect_cloud 'counts of a mesh' 'too few for the 4000000000' huge.off
 sed 's/vertex 8/vertex 4000000000/' corners.ply >huge.ply
 expect_cloud 'counts of PLY' 'too few for the 4000000000' huge.ply
 expect_cloud 'an image' 'line 1: 1 numbers, expected 3 to 7' image0.ppm
-expect_fail 'parts of classes' '--category says nothing to' "$predict" clouds box.ply --category Bag
+expect_fail 'parts of classes' '--category has no effect on' "$predict" clouds box.ply --category Bag
 
 # ---- clouds: parts; a cap's points lie below 0 or above it, a bag's left or right ----
 shapes='02954340 Cap
@@ -340,6 +340,6 @@ equal 'parts: the legend' "$of_page" "$of_file"
 expect_fail 'no such category' "no category 'Cup'; it knows Airplane, Bag, Cap, " "$predict" \
     parts-run corners.xyz --category Cup
 check 'parts: --top' "$predict" parts-run corners.xyz --top 2
-matches 'parts: --top' '^bnn-predict: note: --top says nothing' .err
+matches 'parts: --top' '^bnn-predict: note: --top has no effect' .err
 
 done_testing

@@ -125,6 +125,11 @@ check 'similarity: evaluated' "$evaluate" sts --quiet --predictions values
 equal 'values' "$(count_lines values)" 24
 "$predict" sts --text 'the cat' --second 'a cat' >told
 check 'similarity: a report' "$report" run sts --output page.html
+# One pair alone has no correlation.
+check 'no score' "$train" $small --data glue_stsb --algo fp32 --epochs 1 --limit-test 1 --output alone
+matches 'no score: told' '^best test .* undefined; .* a step .*; alone/last.safetensors$' .out
+expect_fail 'no score: no best' 'alone: no epoch of the run is its best, as .* none could be scored' \
+    "$evaluate" alone
 matches 'both correlations' '<b>-?[0-9.]+</b><span>Spearman correlation' page.html
 matches 'scores' '^<figcaption>taken for <b>-?[0-9.]+</b>, is 0.00<' page.html
 equal 'no table of classes' "$(grep -c '<h2>Per class' page.html)" 0

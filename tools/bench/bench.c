@@ -199,7 +199,7 @@ static bnn_code resize(const bnn_bench *bench, bnn_spec *spec, bnn_error *err) {
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
         if (sizes[i].value && strcmp(input, sizes[i].of) != 0) {
             return bnn_fail(err, BNN_ERR_ARGUMENT,
-                            "--%s says nothing to --arch %s, which sees '%s'", sizes[i].option,
+                            "--%s has no effect on --arch %s, which sees '%s'", sizes[i].option,
                             bench->arch->name, input);
         }
     }

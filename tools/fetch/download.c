@@ -253,7 +253,7 @@ static bnn_code verify(transfer *t, const char *part, bnn_error *err) {
     if (d->md5 && strcmp(found.md5, d->md5) != 0) {
         return refuse(t, part, "MD5", found.md5, d->md5, err);
     }
-    if (fsync(t->fd) != 0 || rename(part, d->path) != 0) {
+    if (bnn_sync(t->fd) != 0 || rename(part, d->path) != 0) {
         return bnn_fail_errno(err, d->path, "write", errno);
     }
     return BNN_OK;

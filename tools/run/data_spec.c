@@ -61,14 +61,14 @@ bnn_code bnn_data_choose(const bnn_dataset_info *info, const bnn_data_choice *ch
                                      .view = choice->view};
     for (size_t i = 0; i < sizeof variants / sizeof variants[0]; i++) {
         if (variants[i].value && !is(info->variant, variants[i].option)) {
-            return bnn_fail(err, BNN_ERR_ARGUMENT, "--%s says nothing to --data %s",
+            return bnn_fail(err, BNN_ERR_ARGUMENT, "--%s has no effect on --data %s",
                             variants[i].option, info->name);
         }
         options->variant = variants[i].value ? variants[i].value : options->variant;
     }
     for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
         if (kinds[i].given && !is(info->field[0].name, kinds[i].field)) {
-            return bnn_fail(err, BNN_ERR_ARGUMENT, "--%s says nothing to --data %s",
+            return bnn_fail(err, BNN_ERR_ARGUMENT, "--%s has no effect on --data %s",
                             kinds[i].option, info->name);
         }
     }
@@ -235,6 +235,6 @@ bnn_code bnn_pool_choose(bnn_spec *spec, const char *name, bnn_error *err) {
                                      bnn_archs[i]->name);
         }
     }
-    return bnn_fail(err, BNN_ERR_ARGUMENT, "--pool says nothing to --arch %s; it does to %s",
+    return bnn_fail(err, BNN_ERR_ARGUMENT, "--pool has no effect on --arch %s; it does on %s",
                     spec->arch->name, names);
 }

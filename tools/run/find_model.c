@@ -28,10 +28,11 @@ bnn_code bnn_find_model(const char *operand, bnn_arena *arena, bnn_found_model *
     snprintf(out->path, sizeof out->path, "%.*s/best.safetensors", (int)length, operand);
     bnn_code code = bnn_run_config_read(out->folder, arena, &out->config, err);
     if (code == BNN_OK && access(out->path, F_OK) != 0) {
-        code = bnn_fail(err, BNN_ERR_ARGUMENT,
-                        "%s: no epoch of the run is finished, so none is its best; go on with "
-                        "bnn-train --resume %s, or name %s/last.safetensors",
-                        out->folder, bnn_shell_quote(out->folder).s, out->folder);
+        code =
+            bnn_fail(err, BNN_ERR_ARGUMENT,
+                     "%s: no epoch of the run is its best, as none is finished, or none could be "
+                     "scored; go on with bnn-train --resume %s, or name %s/last.safetensors",
+                     out->folder, bnn_shell_quote(out->folder).s, out->folder);
     }
     return code;
 }

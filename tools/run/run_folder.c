@@ -38,10 +38,10 @@ bnn_code bnn_run_file(const bnn_run_folder *run, const char *name, char *out, si
 
 static bnn_code fail_file(const bnn_run_folder *run, const char *name, const char *what,
                           bnn_error *err) {
-    int cause = errno;
-    return bnn_fail(err, BNN_ERR_IO, "%s/%s: cannot %s: %s%s", run->path, name, what,
-                    strerror(cause),
-                    cause == ENOSPC ? "; make room, then start again or --resume" : "");
+    const int cause = errno;
+    char path[4200];
+    snprintf(path, sizeof path, "%s/%s", run->path, name);
+    return bnn_fail_errno(err, path, what, cause);
 }
 
 static const char *const no_losses[] = {NULL};
@@ -458,12 +458,7 @@ bnn_code bnn_run_log_session(const bnn_run_folder *run, uint64_t step, const cha
 static bnn_code sync_log(const bnn_run_folder *run, FILE *log, const char *name, bnn_error *err) {
     if (!log)
         return BNN_OK;
-    if (fflush(log))
-        return fail_file(run, name, "write", err);
-    /* Some file systems cannot sync, and say EINVAL; that is no reason to stop a run. */
-    if (fdatasync(fileno(log)) && errno != EINVAL)
-        return fail_file(run, name, "write", err);
-    return BNN_OK;
+    return fflush(log) || bnn_sync(fileno(log)) ? fail_file(run, name, "write", err) : BNN_OK;
 }
 
 bnn_code bnn_run_flush(bnn_run_folder *run, bnn_error *err) {

@@ -296,8 +296,8 @@ static int last_phase(const bnn_trainer *t) {
     return t->spec.binarizer ? t->spec.binarizer->phases - 1 : 0;
 }
 
-/* A cross-entropy as large is no training any more: guessing has the classes' logarithm. Told once.
- */
+/* With a cross-entropy as large nothing is learned any more: guessing has the logarithm of the
+ * number of classes. Told once. */
 static void note_explosion(bnn_trainer *t, uint32_t epoch, double loss) {
     const double guessing = log(t->spec.classes);
     if (t->exploded || loss <= MOST_LOSS * (guessing > 1.0 ? guessing : 1.0)) {

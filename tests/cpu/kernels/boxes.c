@@ -26,7 +26,7 @@ static float *random_boxes(size_t n) {
 
 typedef struct scene {
     bnn_boxes boxes;
-    bnn_sought truth;
+    bnn_ground_truth truth;
 } scene;
 
 static scene random_scene(int rois) {
@@ -291,7 +291,7 @@ START_TEST(test_labels) {
                          any[] = {-1, 1, 0, 0, 0, 1, 1, -1};
     static const int32_t none[] = {9, -1, -1, -1, 6, 6, 6, 6};
     size_t mark = buffer_count;
-    const bnn_sought truth = {.label = copied(sizeof class, class), .count = 2};
+    const bnn_ground_truth truth = {.label = copied(sizeof class, class), .count = 2};
     const int32_t *whose = copied(sizeof assigned, assigned);
     const int32_t *nobodys = copied(sizeof none, none);
     for (const bnn_kernels *k = next_table(NULL); k != NULL; k = next_table(k)) {
