@@ -26,11 +26,6 @@ static bnn_code coco_plan(bnn_dataset *dataset, const bnn_dataset_options *optio
     return bnn_boxed_plan(dataset, options, usual, err);
 }
 
-static int by_id(const void *a, const void *b) {
-    const int64_t x = ((const bnn_coco_category *)a)->id, y = ((const bnn_coco_category *)b)->id;
-    return (x > y) - (x < y);
-}
-
 /* Takes the categories over. */
 static bnn_code name_classes(coco *d, bnn_coco *c, const char *path, bnn_error *err) {
     if (c->categories > MOST_CLASSES) {
@@ -56,8 +51,8 @@ static bnn_code name_classes(coco *d, bnn_coco *c, const char *path, bnn_error *
 
 static bnn_code add_object(coco *d, const bnn_coco_annotation *a, bnn_error *err) {
     const bnn_coco_category key = {.id = a->category};
-    const bnn_coco_category *category =
-        bsearch(&key, d->category, (size_t)d->boxes.base.classes, sizeof *d->category, by_id);
+    const bnn_coco_category *category = bsearch(&key, d->category, (size_t)d->boxes.base.classes,
+                                                sizeof *d->category, bnn_coco_by_id);
     if (!category) {
         d->boxes.unusable++;
         return BNN_OK;
@@ -77,7 +72,7 @@ static bnn_code add_images(coco *d, const bnn_coco *c, const char *split, bnn_er
     size_t at = 0;
     for (size_t i = 0; i < c->images && code == BNN_OK; i++) {
         char path[BNN_DATA_PATH_MAX];
-        const char *name = c->names + c->image[i].name;
+        const char *name = c->names.at + c->image[i].name;
         const int written = snprintf(path, sizeof path, "%s/%s", split, name);
         if (written < 0 || written >= (int)sizeof path || name[0] == '/' || strstr(name, "../")) {
             return bnn_fail(err, BNN_ERR_FORMAT, "%s: '%.64s' is no image's name in %s", b->root,

@@ -7,7 +7,6 @@
  * Photographs of folders stand in turns, one of each class, then the next: the first few have all
  * classes among them. */
 #include <dirent.h>
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -39,8 +38,7 @@ typedef struct imagenet {
     char folder[BNN_DATA_PATH_MAX]; /* of the split */
     int by_folder;                  /* a picture's file lies in its class's folder there */
     char **class_names;
-    char *names; /* of all files, each ending with 0 */
-    size_t name_bytes, name_room;
+    bnn_texts names; /* of all files */
     picture *picture;
     size_t pictures, room;
     size_t others; /* files in folders of classes that are no photographs */
@@ -48,10 +46,6 @@ typedef struct imagenet {
 } imagenet;
 
 /* ---- folders ---- */
-
-static int by_name(const struct dirent **a, const struct dirent **b) {
-    return strcmp((*a)->d_name, (*b)->d_name);
-}
 
 static int is_visible(const struct dirent *entry) {
     return entry->d_name[0] != '.';
@@ -90,21 +84,10 @@ static int is_kind(const char *folder, const struct dirent *entry, int wanted) {
     return bnn_data_has(folder, entry->d_name, (mode_t)wanted);
 }
 
-static void free_entries(struct dirent **entry, int count) {
-    for (int i = 0; i < count; i++) {
-        free(entry[i]);
-    }
-    free(entry);
-}
-
 /* The entries of this kind, by name; -1 after a failure. */
 static int list_entries(const char *folder, int (*filter)(const struct dirent *), int kind,
                         struct dirent ***entry, bnn_error *err) {
-    int count = scandir(folder, entry, filter, by_name), kept = 0;
-    if (count < 0) {
-        bnn_fail_errno(err, folder, "list the folder", errno);
-        return -1;
-    }
+    int count = bnn_folder_list(folder, filter, entry, err), kept = count < 0 ? -1 : 0;
     for (int i = 0; i < count; i++) {
         if (is_kind(folder, (*entry)[i], kind)) {
             (*entry)[kept++] = (*entry)[i];
@@ -162,7 +145,7 @@ static bnn_code read_classes(imagenet *d, const char *folder, bnn_error *err) {
         d->base.classes++;
     }
     if (count >= 0) {
-        free_entries(entry, count);
+        bnn_folder_free(entry, count);
     }
     d->base.class_names = (const char *const *)d->class_names;
     return code;
@@ -172,26 +155,13 @@ static bnn_code read_classes(imagenet *d, const char *folder, bnn_error *err) {
 
 static bnn_code add_picture(imagenet *d, const char *name, size_t length, int class, size_t turn,
                             bnn_error *err) {
-    int grown = 1;
-    if (d->pictures == d->room) {
-        d->room = d->room ? 2 * d->room : 1024;
-        picture *larger = reallocarray(d->picture, d->room, sizeof *larger);
-        grown = larger != NULL;
-        d->picture = larger ? larger : d->picture;
-    }
-    if (grown && d->name_room - d->name_bytes <= length) {
-        d->name_room = 2 * d->name_room + length + 65536;
-        char *larger = realloc(d->names, d->name_room);
-        grown = larger != NULL;
-        d->names = larger ? larger : d->names;
-    }
-    if (!grown) {
+    const size_t at = d->names.bytes;
+    picture *all = bnn_list_grown(d->picture, d->pictures, &d->room, sizeof *all);
+    d->picture = all ? all : d->picture;
+    if (!all || !bnn_texts_add(&d->names, name, length)) {
         return bnn_fail(err, BNN_ERR_MEMORY, "out of memory for the list of images");
     }
-    memcpy(d->names + d->name_bytes, name, length);
-    d->names[d->name_bytes + length] = '\0';
-    d->picture[d->pictures++] = (picture){d->name_bytes, class, (uint32_t)turn};
-    d->name_bytes += length + 1;
+    d->picture[d->pictures++] = (picture){at, class, (uint32_t)turn};
     return BNN_OK;
 }
 
@@ -214,7 +184,7 @@ static bnn_code list_class(imagenet *d, const char *name, int class, bnn_error *
             code = add_picture(d, file, strlen(file), class, turn++, err);
         }
     }
-    free_entries(entry, count);
+    bnn_folder_free(entry, count);
     return code;
 }
 
@@ -275,7 +245,7 @@ static bnn_code add_line(imagenet *d, const char *list, size_t number, const cha
     }
     bnn_code code = add_picture(d, line, name, (int)class, 0, err);
     if (code == BNN_OK &&
-        !bnn_data_has(d->folder, d->names + d->picture[d->pictures - 1].name, S_IFREG)) {
+        !bnn_data_has(d->folder, d->names.at + d->picture[d->pictures - 1].name, S_IFREG)) {
         d->pictures--;
         d->base.skipped++;
     }
@@ -324,7 +294,7 @@ static bnn_code path_of(const imagenet *d, size_t index, char path[BNN_DATA_PATH
     const picture *p = &d->picture[index];
     int n = snprintf(path, BNN_DATA_PATH_MAX, "%s/%s%s%s", d->folder,
                      d->by_folder ? d->class_names[p->class] : "", d->by_folder ? "/" : "",
-                     d->names + p->name);
+                     d->names.at + p->name);
     return n > 0 && n < BNN_DATA_PATH_MAX
                ? BNN_OK
                : bnn_fail(err, BNN_ERR_ARGUMENT, "%.200s...: the path is too long", d->folder);
@@ -404,7 +374,7 @@ static uint32_t imagenet_checksum(const bnn_dataset *dataset) {
     const imagenet *d = (const imagenet *)dataset;
     uLong sum = 0;
     for (size_t i = 0; i < d->pictures; i++) {
-        const char *name = d->names + d->picture[i].name;
+        const char *name = d->names.at + d->picture[i].name;
         char class[16];
         const int length = snprintf(class, sizeof class, " %d\n", (int)d->picture[i].class);
         sum = crc32_z(sum, (const unsigned char *)name, strlen(name));
@@ -419,7 +389,7 @@ static void imagenet_close(bnn_dataset *dataset) {
         free(d->class_names[c]);
     }
     free(d->class_names);
-    free(d->names);
+    free(d->names.at);
     free(d->picture);
 }
 
@@ -433,7 +403,7 @@ static bnn_code fill(imagenet *d, const char *dir, bnn_split split, bnn_error *e
     }
     bnn_code code = count > 0 || split == BNN_SPLIT_TRAIN ? list_folders(d, entry, count, err)
                                                           : read_list(d, dir, err);
-    free_entries(entry, count);
+    bnn_folder_free(entry, count);
     if (code == BNN_OK && d->pictures == 0) {
         code = bnn_fail(err, BNN_ERR_FORMAT, "%s: has no images; " CURE, d->folder);
     }

@@ -4,6 +4,7 @@
 #ifndef BNN_DATA_LOADERS_INTERNAL_H
 #define BNN_DATA_LOADERS_INTERNAL_H
 
+#include <dirent.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/stat.h>
@@ -49,7 +50,27 @@ bnn_code bnn_data_note_file(bnn_dataset *dataset, dev_t device, ino_t inode, bnn
 bnn_code bnn_data_join(char out[BNN_DATA_PATH_MAX], const char *dir, const char *name,
                        bnn_error *err);
 
+/* ---- folders ---- */
+/* The entries of `folder` that `filter` lets through, by name, in the same order everywhere;
+ * (*entry)[count] until bnn_folder_free. Returns their number, or -1 after a failure. */
+int bnn_folder_list(const char *folder, int (*filter)(const struct dirent *),
+                    struct dirent ***entry, bnn_error *err);
+void bnn_folder_free(struct dirent **entry, int count); /* count < 0: there are none */
+
 /* ---- lists ---- */
+/* A list of `count` entries of `bytes` each with room for one more, maybe elsewhere; NULL when
+ * memory is out, and the list stays as it is. */
+void *bnn_list_grown(void *list, size_t count, size_t *room, size_t bytes);
+
+/* Texts one behind the other, each ending with 0; whoever needs one notes where it begins. */
+typedef struct bnn_texts {
+    char *at; /* to be freed */
+    size_t bytes, room;
+} bnn_texts;
+
+/* Appends `length` bytes and a 0, at texts->bytes as it was; 0 when memory is out. */
+int bnn_texts_add(bnn_texts *texts, const char *text, size_t length);
+
 /* The lines of a text file, sorted, each once; no empty ones, whatever a line ends with. */
 typedef struct bnn_lines {
     char *text; /* owned */

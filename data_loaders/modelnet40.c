@@ -4,10 +4,10 @@
  * read anew for each sample, some ms, since they are 10 GB of text, which the system keeps in
  * memory if it has any; blocks are small and are read, and checked, at opening. */
 #include <dirent.h>
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #include <sys/stat.h>
 #include <zlib.h>
 
@@ -198,13 +198,7 @@ static bnn_code open_lists(modelnet *d, const char *dir, const char *split, bnn_
 }
 
 static int is_mesh(const struct dirent *entry) {
-    size_t length = strlen(entry->d_name);
-    return entry->d_name[0] != '.' && length > 4 && strcmp(entry->d_name + length - 4, ".off") == 0;
-}
-
-/* The same order everywhere: alphasort's depends on the locale. */
-static int by_name(const struct dirent **a, const struct dirent **b) {
-    return strcmp((*a)->d_name, (*b)->d_name);
+    return entry->d_name[0] != '.' && bnn_ends_with(entry->d_name, ".off");
 }
 
 /* A class that is not there at all has no shapes. */
@@ -214,18 +208,16 @@ static bnn_code open_meshes(modelnet *d, const char *dir, const char *split, bnn
     for (int c = 0; c < d->base.classes && code == BNN_OK; c++) {
         struct dirent **entry;
         snprintf(inner, sizeof inner, "%s/%s/%s", dir, d->base.class_names[c], split);
-        int n = scandir(inner, &entry, is_mesh, by_name);
-        if (n < 0 && errno != ENOENT) {
-            code = bnn_fail(err, BNN_ERR_IO, "%s: cannot be read (%s)", inner, bnn_reason(errno));
+        if (access(inner, F_OK) != 0) {
+            continue;
         }
-        for (int i = 0; i < n; i++) {
+        const int count = bnn_folder_list(inner, is_mesh, &entry, err);
+        code = count < 0 ? BNN_ERR_IO : BNN_OK;
+        for (int i = 0; i < count && code == BNN_OK; i++) {
             snprintf(path, sizeof path, "%s/%s", inner, entry[i]->d_name);
-            code = code == BNN_OK ? add_path(d, path, c, err) : code;
-            free(entry[i]);
+            code = add_path(d, path, c, err);
         }
-        if (n >= 0) {
-            free(entry);
-        }
+        bnn_folder_free(entry, count);
     }
     return code;
 }

@@ -7,7 +7,6 @@
  * of neither, so that numbers compare with those published. Clips stand in the order of their
  * files' names, which begin with the speaker: the first few hundred have all words among them. */
 #include <dirent.h>
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -125,10 +124,6 @@ static bnn_code choose_words(speech *d, const char *variant, bnn_error *err) {
 
 /* ---- folders ---- */
 
-static int by_name(const struct dirent **a, const struct dirent **b) {
-    return strcmp((*a)->d_name, (*b)->d_name);
-}
-
 static int is_word(const struct dirent *entry) {
     return entry->d_name[0] != '.' && entry->d_name[0] != '_';
 }
@@ -138,35 +133,11 @@ static int is_wav(const struct dirent *entry) {
     return entry->d_name[0] != '.' && dot && (strcmp(dot, ".wav") == 0 || strcmp(dot, ".WAV") == 0);
 }
 
-static void free_entries(struct dirent **entry, int count) {
-    for (int i = 0; i < count; i++) {
-        free(entry[i]);
-    }
-    free(entry);
-}
-
-/* The entries of `folder` that `filter` lets through, by name; -1 after a failure. */
-static int list_entries(const char *folder, int (*filter)(const struct dirent *),
-                        struct dirent ***entry, bnn_error *err) {
-    int count = scandir(folder, entry, filter, by_name);
-    if (count < 0) {
-        bnn_fail_errno(err, folder, "list the folder", errno);
-    }
-    return count;
-}
-
 static bnn_code add_clip(speech *d, const char *file, const struct stat *status, int32_t label,
                          bnn_error *err) {
-    if (d->clips == d->capacity) {
-        size_t larger = d->capacity ? 2 * d->capacity : 256;
-        clip *all = reallocarray(d->clip, larger, sizeof *all);
-        if (!all) {
-            return bnn_fail(err, BNN_ERR_MEMORY, "out of memory for the list of clips");
-        }
-        d->clip = all;
-        d->capacity = larger;
-    }
-    char *copy = strdup(file);
+    clip *all = bnn_list_grown(d->clip, d->clips, &d->capacity, sizeof *all);
+    char *copy = all ? strdup(file) : NULL;
+    d->clip = all ? all : d->clip;
     if (!copy) {
         return bnn_fail(err, BNN_ERR_MEMORY, "out of memory for the list of clips");
     }
@@ -184,7 +155,7 @@ static bnn_code scan_word(speech *d, bnn_split split, const lists *l, const char
     char folder[BNN_DATA_PATH_MAX], file[BNN_DATA_PATH_MAX], path[BNN_DATA_PATH_MAX];
     struct dirent **entry;
     bnn_code code = bnn_data_join(folder, d->root, word, err);
-    int count = code == BNN_OK ? list_entries(folder, is_wav, &entry, err) : -1;
+    int count = code == BNN_OK ? bnn_folder_list(folder, is_wav, &entry, err) : -1;
     if (count < 0) {
         return code == BNN_OK ? BNN_ERR_IO : code;
     }
@@ -206,7 +177,7 @@ static bnn_code scan_word(speech *d, bnn_split split, const lists *l, const char
             d->base.skipped++; /* those of the test list: see count_missing */
         }
     }
-    free_entries(entry, count);
+    bnn_folder_free(entry, count);
     return code;
 }
 
@@ -255,7 +226,7 @@ static int compare_clips(const void *a, const void *b) {
 
 static bnn_code scan(speech *d, bnn_split split, const lists *l, bnn_error *err) {
     struct dirent **entry;
-    int count = list_entries(d->root, is_word, &entry, err), folders = 0;
+    int count = bnn_folder_list(d->root, is_word, &entry, err), folders = 0;
     if (count < 0) {
         return BNN_ERR_IO;
     }
@@ -281,7 +252,7 @@ static bnn_code scan(speech *d, bnn_split split, const lists *l, bnn_error *err)
             code = scan_word(d, split, l, entry[i]->d_name, err);
         }
     }
-    free_entries(entry, count);
+    bnn_folder_free(entry, count);
     if (code == BNN_OK && d->clips == 0) {
         code = bnn_fail(err, BNN_ERR_FORMAT, "%s: of these words it has no clip for %s; " CURE,
                         d->root, split == BNN_SPLIT_TEST ? "testing" : "training");
@@ -375,7 +346,7 @@ static bnn_code load_noise(speech *d, bnn_error *err) {
     if (code != BNN_OK || stat(folder, &status) != 0) {
         return code;
     }
-    int count = list_entries(folder, is_wav, &entry, err);
+    int count = bnn_folder_list(folder, is_wav, &entry, err);
     if (count < 0) {
         return BNN_ERR_IO;
     }
@@ -390,7 +361,7 @@ static bnn_code load_noise(speech *d, bnn_error *err) {
         }
         d->noises += code == BNN_OK;
     }
-    free_entries(entry, count);
+    bnn_folder_free(entry, count);
     return code;
 }
 

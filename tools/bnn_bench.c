@@ -158,22 +158,6 @@ static const command commands[] = {{"gemm", GEMM, bnn_bench_gemm, NULL},
 
 enum { COMMANDS = sizeof commands / sizeof *commands };
 
-static const command *find_command(const char *name, bnn_error *err) {
-    const char *names[COMMANDS + 1] = {NULL};
-    for (size_t i = 0; i < COMMANDS; i++) {
-        names[i] = commands[i].name;
-        if (strcmp(name, names[i]) == 0) {
-            return &commands[i];
-        }
-    }
-    const char *near = bnn_nearest_name(name, names);
-    bnn_fail(err, BNN_ERR_ARGUMENT,
-             near ? "unknown command %.64s (did you mean %s?)"
-                  : "unknown command %.64s (choices: gemm, conv, train, data, infer)",
-             name, near);
-    return NULL;
-}
-
 /* ---- options that do not go together ---- */
 
 /* The first of the NULL-terminated names that was given, or NULL. */
@@ -429,7 +413,7 @@ static bnn_code work(bnn_error *err) {
     bnn_outputs outputs = {0};
     static bnn_found_model found;
     bnn_arena *arena = bnn_arena_create();
-    const command *c = find_command(operands[0], err);
+    const command *c = bnn_command_find(operands[0], commands, sizeof *commands, COMMANDS, err);
     bnn_code code = c ? check_options(c, err) : err->code;
     if (code == BNN_OK && !arena) {
         code = bnn_fail(err, BNN_ERR_MEMORY, "out of memory");

@@ -206,21 +206,23 @@ static bnn_code check(bnn_error *err) {
     return code;
 }
 
-static const struct {
+typedef struct command {
     const char *name;
     bnn_code (*run)(bnn_error *);
-} commands[] = {{"list", list}, {"fetch", fetch}, {"check", check}};
+} command;
+
+static const command commands[] = {{"list", list}, {"fetch", fetch}, {"check", check}};
 
 enum { COMMANDS = sizeof commands / sizeof *commands };
 
 static bnn_code work(bnn_error *err) {
-    const int found = bnn_command_find(operands[0], commands, sizeof *commands, COMMANDS, err);
-    bnn_code code = found < 0 ? err->code : BNN_OK;
+    const command *c = bnn_command_find(operands[0], commands, sizeof *commands, COMMANDS, err);
+    bnn_code code = c ? BNN_OK : err->code;
     if (code == BNN_OK && table_file) {
         code = bnn_sources_read(table_file, &extra, err);
     }
     code = code == BNN_OK ? check_names(err) : code;
-    code = code == BNN_OK ? commands[found].run(err) : code;
+    code = code == BNN_OK ? c->run(err) : code;
     bnn_sources_free(&extra);
     return code;
 }

@@ -282,11 +282,6 @@ static const command commands[] = {{"run", RUN, open_runs, run_page},
 
 enum { COMMANDS = sizeof commands / sizeof *commands };
 
-static const command *find_command(const char *name, bnn_error *err) {
-    const int found = bnn_command_find(name, commands, sizeof *commands, COMMANDS, err);
-    return found < 0 ? NULL : &commands[found];
-}
-
 /* An option that would do nothing was meant otherwise. */
 static bnn_code check_options(report *r, const command *c, bnn_error *err) {
     for (size_t i = 0; i < sizeof uses / sizeof *uses; i++) {
@@ -313,7 +308,7 @@ static bnn_code check_options(report *r, const command *c, bnn_error *err) {
 }
 
 static bnn_code report_all(report *r, bnn_error *err) {
-    const command *c = find_command(operands[0], err);
+    const command *c = bnn_command_find(operands[0], commands, sizeof *commands, COMMANDS, err);
     bnn_code code = c ? check_options(r, c, err) : err->code;
     if (c && code == BNN_OK && (code = c->open(r, err)) == BNN_OK &&
         (code = check_outputs(r, err)) == BNN_OK) {

@@ -340,11 +340,6 @@ static const command commands[] = {
 
 enum { COMMANDS = sizeof commands / sizeof *commands };
 
-static const command *find_command(const char *name, bnn_error *err) {
-    const int found = bnn_command_find(name, commands, sizeof *commands, COMMANDS, err);
-    return found < 0 ? NULL : &commands[found];
-}
-
 /* An option that would do nothing was meant otherwise. */
 static bnn_code check_options(const command *c, bnn_error *err) {
     for (size_t i = 0; i < sizeof uses / sizeof *uses; i++) {
@@ -368,7 +363,7 @@ static bnn_code check_outputs(bnn_error *err) {
 
 static bnn_code work(bnn_error *err) {
     static bnn_sweep sweep;
-    const command *c = find_command(operands[0], err);
+    const command *c = bnn_command_find(operands[0], commands, sizeof *commands, COMMANDS, err);
     bnn_code code = c ? check_options(c, err) : err->code;
     sweep.jobs = jobs;
     sweep.threads = threads;

@@ -50,34 +50,14 @@ bnn_code bnn_boxed_plan(bnn_dataset *dataset, const bnn_dataset_options *options
 
 /* ---- lists ---- */
 
-/* Room for one more of `bytes` bytes each; NULL when memory is out, and the list stays. */
-static void *grown(void *list, size_t count, size_t *room, size_t bytes) {
-    if (count < *room) {
-        return list;
-    }
-    const size_t larger = *room ? 2 * *room : 256;
-    void *all = reallocarray(list, larger, bytes);
-    *room = all ? larger : *room;
-    return all;
-}
-
 bnn_code bnn_boxed_add_photo(bnn_boxed_set *b, const char *path, int64_t number, bnn_error *err) {
-    const size_t length = strlen(path) + 1;
-    bnn_boxed *photo = grown(b->photo, b->photos, &b->photo_room, sizeof *photo);
+    const size_t at = b->paths.bytes;
+    bnn_boxed *photo = bnn_list_grown(b->photo, b->photos, &b->photo_room, sizeof *photo);
     b->photo = photo ? photo : b->photo;
-    if (photo && b->path_room - b->path_bytes < length) {
-        const size_t room = 2 * b->path_room + length + 4096;
-        char *paths = realloc(b->paths, room);
-        photo = paths ? photo : NULL;
-        b->paths = paths ? paths : b->paths;
-        b->path_room = paths ? room : b->path_room;
-    }
-    if (!photo) {
+    if (!photo || !bnn_texts_add(&b->paths, path, strlen(path))) {
         return bnn_fail(err, BNN_ERR_MEMORY, "out of memory for the list of images");
     }
-    memcpy(b->paths + b->path_bytes, path, length);
-    b->photo[b->photos++] = (bnn_boxed){number, b->path_bytes, b->objects, 0, 0, 0};
-    b->path_bytes += length;
+    b->photo[b->photos++] = (bnn_boxed){number, at, b->objects, 0, 0, 0};
     return BNN_OK;
 }
 
@@ -94,7 +74,7 @@ bnn_code bnn_boxed_add_object(bnn_boxed_set *b, const bnn_object *object, bnn_er
         b->beyond++;
         return BNN_OK;
     }
-    bnn_object *all = grown(b->object, b->objects, &b->object_room, sizeof *all);
+    bnn_object *all = bnn_list_grown(b->object, b->objects, &b->object_room, sizeof *all);
     if (!all) {
         return bnn_fail(err, BNN_ERR_MEMORY, "out of memory for the list of boxes");
     }
@@ -116,7 +96,7 @@ static void ask_size(const bnn_boxed_set *b, bnn_boxed *photo) {
     bnn_map map;
     bnn_error err;
     photo->height = photo->width = INT_MAX;
-    if (bnn_data_join(path, b->root, b->paths + photo->path, &err) != BNN_OK ||
+    if (bnn_data_join(path, b->root, b->paths.at + photo->path, &err) != BNN_OK ||
         bnn_map_read(path, &map, &err) != BNN_OK) {
         return;
     }
@@ -338,7 +318,7 @@ static bnn_code boxes_sample(const bnn_dataset *dataset, size_t index, const bnn
     if (photo->count > 0) { /* without any box the set has no list of them */
         memcpy(s.object, b->object + photo->first, photo->count * sizeof *s.object);
     }
-    bnn_code code = bnn_data_join(path, b->root, b->paths + photo->path, err);
+    bnn_code code = bnn_data_join(path, b->root, b->paths.at + photo->path, err);
     if (code != BNN_OK || (code = bnn_map_read(path, &s.map, err))) {
         return code;
     }
@@ -388,7 +368,7 @@ static uint32_t boxes_length(const bnn_dataset *dataset, size_t index) {
 static const char *boxes_identify(const bnn_dataset *dataset, size_t index, int64_t *number) {
     const bnn_boxed_set *b = (const bnn_boxed_set *)dataset;
     *number = b->photo[index].number;
-    return b->paths + b->photo[index].path;
+    return b->paths.at + b->photo[index].path;
 }
 
 /* Of the names of the photographs, and their objects. */
@@ -397,7 +377,7 @@ static uint32_t boxes_checksum(const bnn_dataset *dataset) {
     uLong sum = 0;
     for (size_t i = 0; i < b->photos; i++) {
         const bnn_boxed *p = &b->photo[i];
-        const char *name = b->paths + p->path;
+        const char *name = b->paths.at + p->path;
         sum = crc32_z(sum, (const unsigned char *)name, strlen(name) + 1);
         if (p->count) { /* of nothing, crc32 forgets what it had */
             sum = crc32_z(sum, (const unsigned char *)(b->object + p->first),
@@ -449,7 +429,7 @@ bnn_code bnn_boxed_finish(bnn_boxed_set *b, const char *cure, bnn_error *err) {
 
 void bnn_boxed_close(bnn_dataset *dataset) {
     bnn_boxed_set *b = (bnn_boxed_set *)dataset;
-    free(b->paths);
+    free(b->paths.at);
     free(b->photo);
     free(b->object);
 }

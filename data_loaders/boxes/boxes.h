@@ -33,8 +33,7 @@ typedef struct bnn_boxed_set {
     bnn_field field[BNN_BOX_FIELDS];
     char root[BNN_DATA_PATH_MAX]; /* of the paths */
     int training;                 /* photographs without objects are left out */
-    char *paths;                  /* each ends with 0 */
-    size_t path_bytes, path_room;
+    bnn_texts paths;
     bnn_boxed *photo;
     size_t photos, photo_room;
     bnn_object *object;
@@ -110,9 +109,14 @@ typedef struct bnn_coco_category {
     char name[64];
 } bnn_coco_category;
 
+/* Images, annotations and categories begin with their ids: for qsort and bsearch. */
+static inline int bnn_coco_by_id(const void *a, const void *b) {
+    const int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
+    return (x > y) - (x < y);
+}
+
 typedef struct bnn_coco {
-    char *names;
-    size_t name_bytes, name_room;
+    bnn_texts names;
     bnn_coco_image *image; /* by id, after bnn_coco_read */
     size_t images, image_room;
     bnn_coco_annotation *annotation; /* by image, then as in the file */

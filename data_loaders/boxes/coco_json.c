@@ -53,16 +53,6 @@ static int fail(reader *r, bnn_code code) {
 
 /* ---- items ---- */
 
-static void *grown(void *list, size_t count, size_t *room, size_t bytes) {
-    if (count < *room) {
-        return list;
-    }
-    const size_t larger = *room ? 2 * *room : 256;
-    void *all = reallocarray(list, larger, bytes);
-    *room = all ? larger : *room;
-    return all;
-}
-
 static int out_of_memory(reader *r) {
     return fail(r, bnn_fail(r->err, BNN_ERR_MEMORY, "%s: out of memory", r->path));
 }
@@ -74,7 +64,7 @@ static int side_of(int64_t side) {
 
 static int add_image(reader *r) {
     bnn_coco *c = r->out;
-    bnn_coco_image *all = grown(c->image, c->images, &c->image_room, sizeof *all);
+    bnn_coco_image *all = bnn_list_grown(c->image, c->images, &c->image_room, sizeof *all);
     if (!all) {
         return out_of_memory(r);
     }
@@ -87,7 +77,7 @@ static int add_image(reader *r) {
 static int add_annotation(reader *r) {
     bnn_coco *c = r->out;
     bnn_coco_annotation *all =
-        grown(c->annotation, c->annotations, &c->annotation_room, sizeof *all);
+        bnn_list_grown(c->annotation, c->annotations, &c->annotation_room, sizeof *all);
     if (!all) {
         return out_of_memory(r);
     }
@@ -105,7 +95,8 @@ static int add_annotation(reader *r) {
 
 static int add_category(reader *r) {
     bnn_coco *c = r->out;
-    bnn_coco_category *all = grown(c->category, c->categories, &c->category_room, sizeof *all);
+    bnn_coco_category *all =
+        bnn_list_grown(c->category, c->categories, &c->category_room, sizeof *all);
     if (!all) {
         return out_of_memory(r);
     }
@@ -204,20 +195,8 @@ static int on_null(void *user) {
 
 static int keep_file_name(reader *r, const unsigned char *text, size_t length) {
     bnn_coco *c = r->out;
-    if (c->name_room - c->name_bytes <= length) {
-        const size_t room = 2 * c->name_room + length + 4096;
-        char *names = realloc(c->names, room);
-        if (!names) {
-            return out_of_memory(r);
-        }
-        c->names = names;
-        c->name_room = room;
-    }
-    r->file_name = c->name_bytes;
-    memcpy(c->names + c->name_bytes, text, length);
-    c->names[c->name_bytes + length] = '\0';
-    c->name_bytes += length + 1;
-    return 1;
+    r->file_name = c->names.bytes;
+    return bnn_texts_add(&c->names, (const char *)text, length) || out_of_memory(r);
 }
 
 /* A name with a NUL, or of several lines, is none. */
@@ -290,22 +269,6 @@ static const yajl_callbacks callbacks = {.yajl_null = on_null,
 
 /* ---- order ---- */
 
-static int by_image_id(const void *a, const void *b) {
-    const int64_t x = ((const bnn_coco_image *)a)->id, y = ((const bnn_coco_image *)b)->id;
-    return (x > y) - (x < y);
-}
-
-static int by_category_id(const void *a, const void *b) {
-    const int64_t x = ((const bnn_coco_category *)a)->id, y = ((const bnn_coco_category *)b)->id;
-    return (x > y) - (x < y);
-}
-
-static int by_id(const void *a, const void *b) {
-    const int64_t x = ((const bnn_coco_annotation *)a)->id,
-                  y = ((const bnn_coco_annotation *)b)->id;
-    return (x > y) - (x < y);
-}
-
 /* Those of an image as in the file, as pycocotools has them. */
 static int by_image(const void *a, const void *b) {
     const bnn_coco_annotation *x = a, *y = b;
@@ -328,10 +291,10 @@ static bnn_code put_in_order(const char *path, bnn_coco *c, bnn_error *err) {
                         "its boxes",
                         path, c->images ? "categories" : "images");
     }
-    qsort(c->image, c->images, sizeof *c->image, by_image_id);
-    qsort(c->category, c->categories, sizeof *c->category, by_category_id);
+    qsort(c->image, c->images, sizeof *c->image, bnn_coco_by_id);
+    qsort(c->category, c->categories, sizeof *c->category, bnn_coco_by_id);
     if (c->annotations) {
-        qsort(c->annotation, c->annotations, sizeof *c->annotation, by_id);
+        qsort(c->annotation, c->annotations, sizeof *c->annotation, bnn_coco_by_id);
     }
     for (size_t i = 1; i < c->images; i++) {
         if (c->image[i].id == c->image[i - 1].id) {
@@ -407,7 +370,7 @@ bnn_code bnn_coco_read(const char *path, FILE *file, bnn_coco *out, bnn_error *e
 
 void bnn_coco_free(bnn_coco *c) {
     static const bnn_coco none = {0};
-    free(c->names);
+    free(c->names.at);
     free(c->image);
     free(c->annotation);
     free(c->category);

@@ -72,6 +72,11 @@ int bnn_utf8_is(const char *text, size_t size) {
     return length != 0;
 }
 
+int bnn_ends_with(const char *text, const char *end) {
+    const size_t length = strlen(text), tail = strlen(end);
+    return length >= tail && memcmp(text + length - tail, end, tail) == 0;
+}
+
 int bnn_name_find(const char *const *names, const char *name) {
     for (int i = 0; names[i]; i++) {
         if (strcmp(names[i], name) == 0) {

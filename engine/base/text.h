@@ -20,6 +20,8 @@ char bnn_text_shown(char c);
 size_t bnn_utf8_length(const char *text, size_t size);
 /* Is all of it UTF-8? */
 int bnn_utf8_is(const char *text, size_t size);
+/* Is `end` the end of `text`? */
+int bnn_ends_with(const char *text, const char *end);
 /* The number of `name` in a NULL-terminated list, or -1. */
 int bnn_name_find(const char *const *names, const char *name);
 /* strerror, in English; from several threads at once. */

@@ -10,11 +10,7 @@
 #include <string.h>
 
 #include "engine/base/half.h"
-
-static int ends_with(const char *text, const char *end) {
-    size_t length = strlen(text), tail = strlen(end);
-    return length >= tail && memcmp(text + length - tail, end, tail) == 0;
-}
+#include "engine/base/text.h"
 
 /* ---- values ---- */
 
@@ -51,7 +47,7 @@ void bnn_weights_convert(const bnn_st_tensor *tensor, float *out) {
 }
 
 const char *bnn_weights_flaw(const char *name, const float *values, size_t count) {
-    int squares = ends_with(name, ".running_var") || ends_with(name, ".exp_avg_sq");
+    int squares = bnn_ends_with(name, ".running_var") || bnn_ends_with(name, ".exp_avg_sq");
     float least = squares ? 0.0f : -FLT_MAX;
     int bad = 0, nan = 0, infinite = 0;
     for (size_t i = 0; i < count; i++) {

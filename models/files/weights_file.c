@@ -10,13 +10,9 @@
 #include <sys/stat.h>
 
 #include "engine/base/file.h"
+#include "engine/base/text.h"
 
 enum { MOST_PARTS = 1000 };
-
-static int ends_with(const char *text, const char *end) {
-    size_t length = strlen(text), tail = strlen(end);
-    return length >= tail && memcmp(text + length - tail, end, tail) == 0;
-}
 
 /* ---- names of before 2019 ---- */
 
@@ -26,7 +22,7 @@ enum { OLD_NAMES = sizeof old_names / sizeof old_names[0] };
 
 static int which_old(const char *name) {
     int i = 0;
-    while (i < OLD_NAMES && !ends_with(name, old_names[i][0])) {
+    while (i < OLD_NAMES && !bnn_ends_with(name, old_names[i][0])) {
         i++;
     }
     return i;

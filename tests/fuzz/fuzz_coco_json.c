@@ -16,8 +16,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     if (bnn_accepted(code, &err)) {
         bnn_insist(coco.images > 0 && coco.categories > 0);
         for (size_t i = 0; i < coco.images; i++) {
-            bnn_insist(coco.image[i].name + strlen(coco.names + coco.image[i].name) <
-                       coco.name_bytes);
+            bnn_insist(coco.image[i].name + strlen(coco.names.at + coco.image[i].name) <
+                       coco.names.bytes);
             bnn_insist(i == 0 || coco.image[i - 1].id < coco.image[i].id);
         }
         for (size_t i = 1; i < coco.annotations; i++) {

@@ -76,8 +76,8 @@ static void look_up(const char *name) {
     while (algorithms[count]) {
         count++;
     }
-    const int at = bnn_command_find(name, algorithms, sizeof *algorithms, count, &err);
-    bnn_insist(at < 0 ? err.text[0] != '\0' : strcmp(algorithms[at], name) == 0);
+    const char *const *found = bnn_command_find(name, algorithms, sizeof *algorithms, count, &err);
+    bnn_insist(found ? strcmp(*found, name) == 0 : err.text[0] != '\0');
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size) {

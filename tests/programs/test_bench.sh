@@ -231,8 +231,8 @@ equal 'interrupted: nothing left behind' "$(find temporary -mindepth 1)$(find . 
 
 # ---- what is wrong ----
 bad 'no command' 'COMMAND is missing'
-bad 'unknown command' 'unknown command gemn \(did you mean gemm\?\)' gemn
-bad 'a command like none' 'unknown command qqqqqqqq .choices: gemm' qqqqqqqq
+bad 'unknown command' 'gemn: must be .*did you mean gemm\?' gemn
+bad 'a command like none' 'qqqqqqqq: must be gemm, conv, train, data or infer' qqqqqqqq
 bad 'unknown algorithm' '--algo reacnet: .*did you mean reactnet\?' conv --algo bnn,reacnet
 bad 'no algorithm' '--algo : there is none' conv --algo=
 bad 'no such case' '--case xyz: no case' gemm --case xyz

@@ -87,9 +87,10 @@ char *bnn_options_to_json(const bnn_program *program, int level);
 /* The entry of NULL-terminated `names` nearest to `name` (edit distance), or NULL if none is near.
  */
 const char *bnn_nearest_name(const char *name, const char *const *names);
-/* The number of a program's command in its table of `count` structs of `size` bytes, whose first
- * member is the command's name; -1, and an error that lists them, if there is none of that name. */
-int bnn_command_find(const char *name, const void *table, size_t size, size_t count,
-                     bnn_error *err);
+/* A program's command: the struct of that name in its table of `count` structs of `size` bytes,
+ * whose first member is the command's name; NULL, and an error that lists them, if there is none.
+ */
+const void *bnn_command_find(const char *name, const void *table, size_t size, size_t count,
+                             bnn_error *err);
 
 #endif

@@ -77,8 +77,8 @@ static void append(char *list, size_t bytes, const char *separator, const char *
     snprintf(list + used, bytes - used, "%s%s", separator, name);
 }
 
-int bnn_command_find(const char *name, const void *table, size_t size, size_t count,
-                     bnn_error *err) {
+const void *bnn_command_find(const char *name, const void *table, size_t size, size_t count,
+                             bnn_error *err) {
     enum { MOST = 16 };
     const char *names[MOST + 1] = {NULL};
     char list[256] = "";
@@ -92,5 +92,5 @@ int bnn_command_find(const char *name, const void *table, size_t size, size_t co
         bnn_fail(err, BNN_ERR_ARGUMENT, "%.80s: must be %s%s%s%s", name, list,
                  near ? " (did you mean " : "", near ? near : "", near ? "?)" : "");
     }
-    return found;
+    return found < 0 ? NULL : (const char *)table + (size_t)found * size;
 }
