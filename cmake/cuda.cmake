@@ -52,8 +52,8 @@ endif()
 
 if(BNN_HAS_CUDA)
   file(GLOB BNN_CUDA_KERNELS CONFIGURE_DEPENDS cuda/*.cu)
-  add_library(bnn_cuda MODULE ${BNN_CUDA_KERNELS} cuda/device.c cuda/matmul.c cuda/table.c engine/base/status.c
-    engine/base/text.c)
+  add_library(bnn_cuda MODULE ${BNN_CUDA_KERNELS} cuda/device.c cuda/matmul.c cuda/nccl.c cuda/table.c
+    engine/comm.c engine/base/status.c engine/base/text.c)
   # Floats are never contracted behind our back, and division and roots are IEEE's, as on the CPU.
   target_compile_options(bnn_cuda PRIVATE $<$<COMPILE_LANGUAGE:CUDA>:-std=c++20 --extended-lambda
     -fmad=false --Werror=all-warnings -Xcompiler=-Wall,-Wextra,-Werror>)
@@ -62,7 +62,7 @@ if(BNN_HAS_CUDA)
     BNN_VERSION="${PROJECT_VERSION}")
   target_compile_options(bnn_cuda PRIVATE $<$<COMPILE_LANGUAGE:C>:-Wall -Wextra -Wconversion -Wshadow
     -Wstrict-prototypes -Wmissing-prototypes -Wno-sign-conversion -Werror>)
-  target_link_libraries(bnn_cuda PRIVATE CUDA::cudart_static CUDA::cublas m)
+  target_link_libraries(bnn_cuda PRIVATE CUDA::cudart_static CUDA::cublas m ${CMAKE_DL_LIBS})
   # The toolkit is often where the system does not look for libraries.
   set_target_properties(bnn_cuda PROPERTIES BUILD_RPATH "${CUDAToolkit_LIBRARY_DIR}"
     INSTALL_RPATH "${CUDAToolkit_LIBRARY_DIR}" OUTPUT_NAME bnn-cuda C_VISIBILITY_PRESET hidden

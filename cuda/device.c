@@ -99,6 +99,7 @@ static void close_stream(bnn_stream *stream) {
     if (q->blas) {
         (void)cublasDestroy(q->blas);
     }
+    bnn_nccl_leave(q->nccl, &stream->device);
     (void)cudaStreamDestroy(q->stream);
     (void)cudaFree(q->scratch);
     free(q);
@@ -163,7 +164,7 @@ static bnn_code finish(const bnn_stream *stream, bnn_error *err) {
     const gpu *own = stream->device.own;
     if (q->error == cudaSuccess) {
         return q->blas_error == CUBLAS_STATUS_SUCCESS
-                   ? BNN_OK
+                   ? bnn_nccl_check(q->nccl, err)
                    : bnn_fail(err,
                               q->blas_error == CUBLAS_STATUS_ALLOC_FAILED ? BNN_ERR_MEMORY
                                                                           : BNN_ERR_IO,
@@ -173,6 +174,17 @@ static bnn_code finish(const bnn_stream *stream, bnn_error *err) {
     return bnn_fail(err, q->error == cudaErrorMemoryAllocation ? BNN_ERR_MEMORY : BNN_ERR_IO,
                     "GPU %d failed: %s (%s)", own->index, cudaGetErrorString(q->error),
                     cudaGetErrorName(q->error));
+}
+
+static bnn_code join(bnn_stream *stream, const bnn_comm *comm, size_t most, bnn_error *err) {
+    bnn_cuda_queue *q = bnn_cuda_queue_of(stream);
+    const char *why = NULL;
+    const bnn_nccl_calls *calls = bnn_nccl_load(&why);
+    return bnn_nccl_join(calls, why, comm, stream, q->stream, most, &q->nccl, err);
+}
+
+static void sum(const bnn_stream *stream, float *x, size_t count) {
+    bnn_nccl_sum(bnn_cuda_queue_of(stream)->nccl, stream, x, count);
 }
 
 /* ---- a GPU ---- */
@@ -251,6 +263,8 @@ static bnn_code open_gpu(int index, const bnn_device_ops *host, bnn_device *devi
                                 .copy = copy,
                                 .follow = follow,
                                 .finish = finish,
+                                .join = join,
+                                .sum = sum,
                                 .enter = host->enter,
                                 .leave = host->leave};
     name_it(own, &properties);

@@ -6,12 +6,14 @@
 #include <cuda_runtime_api.h>
 
 #include "cuda/cuda.h"
+#include "cuda/nccl.h"
 
 /* Errors come later than the calls; the first of either kind is kept, and `finish` tells it. */
 typedef struct bnn_cuda_queue {
     cudaStream_t stream;
     void *scratch;
     cublasHandle_t blas; /* NULL before the first matrix */
+    bnn_nccl *nccl;      /* NULL before ranks join */
     cudaError_t error;
     cublasStatus_t blas_error;
 } bnn_cuda_queue;

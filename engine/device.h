@@ -8,6 +8,7 @@
 #define BNN_ENGINE_DEVICE_H
 
 #include "engine/base/status.h"
+#include "engine/comm.h"
 #include "engine/kernels.h"
 
 /* More threads are never used; workspaces have room for each. */
@@ -39,6 +40,13 @@ typedef struct bnn_device_ops {
     void (*follow)(const bnn_stream *stream, const bnn_stream *other);
     /* Waits for all that the stream was given. The first error of any of it, from then on. */
     bnn_code (*finish)(const bnn_stream *stream, bnn_error *err);
+    /* All ranks join with a stream of their own, whose `sum` then adds up what lies in the memory
+     * of their devices, up to `most` floats at once. All fail alike; hosts can add up instead.
+     * NULL: they have to. */
+    bnn_code (*join)(bnn_stream *stream, const bnn_comm *comm, size_t most, bnn_error *err);
+    /* In the order of the stream: x[i] becomes the sum of all ranks' x[i], in the order of ranks.
+     */
+    void (*sum)(const bnn_stream *stream, float *x, size_t count);
     /* The caller, and the threads that help it, compute as C's default floating-point environment
      * says (rounding to nearest, denormal numbers kept) until it leaves; then each has its own
      * again. */

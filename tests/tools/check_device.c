@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "tests/fixtures/device_training.h"
+#include "tests/fixtures/fake_nccl.h"
 #include "tests/fixtures/far_device.h"
 #include "tests/fixtures/forked_ranks.h"
 
@@ -110,37 +111,63 @@ END_TEST
 
 enum { RANKS = 3 };
 
+typedef struct ranks_job {
+    subject subject;
+    int joins; /* do the devices add up among themselves? */
+} ranks_job;
+
 /* A rank: trains on the CPU, then far away; rank 0 writes both folders. */
 static void be_one_of_many(bnn_comm *comm, const void *job) {
-    const subject *given = job;
-    subject s = *given;
+    const ranks_job *given = job;
+    subject s = given->subject;
     const char *why = NULL;
     bnn_device cpu, far;
     s.comm = comm;
     ck_assert_msg(bnn_cpu_device(NULL, s.threads, &cpu, &why), "%s", why);
     ck_assert_msg(far_device(THREADS, &far, &why), "%s", why);
+    size_t before = far_live();
     train(&s, &cpu, path_of("cpu", ""), NULL);
     train(&s, &far, path_of("far", ""), NULL);
+    ck_assert_uint_eq(far_live(), before);
+    ck_assert_int_eq(fake_nccl_groups() > 0, given->joins);
 }
 
-/* Gradients reach the host, and come back: of several buckets, clipped or not, averaged or not; the
- * last batch is smaller than there are ranks. */
+static subject shared_by_ranks(int _i) {
+    return (subject){.arch = _i ? "pointnet" : "resnet20",
+                     .algorithm = _i ? "xnorpp" : "reactnet",
+                     .height = _i ? 1 : 12,
+                     .width = _i ? 24 : 12,
+                     .channels = _i ? 6 : 3,
+                     .epochs = 2,
+                     .accumulate = (size_t)(2 - _i),
+                     .optimizer = _i ? "sgd" : "adam",
+                     .threads = THREADS,
+                     .clip_grad_norm = _i ? 0.0 : 1.0,
+                     .ema = _i ? 0.9 : 0.0};
+}
+
+/* Gradients add up among the devices; or, where a rank has no NCCL, or it does not begin, they
+ * reach the host and come back. Of several buckets, clipped or not, averaged or not; the last batch
+ * is smaller than there are ranks. */
 START_TEST(ranks_are_the_cpu) {
-    subject s = {.arch = _i ? "pointnet" : "resnet20",
-                 .algorithm = _i ? "xnorpp" : "reactnet",
-                 .height = _i ? 1 : 12,
-                 .width = _i ? 24 : 12,
-                 .channels = _i ? 6 : 3,
-                 .epochs = 2,
-                 .accumulate = (size_t)(2 - _i),
-                 .optimizer = _i ? "sgd" : "adam",
-                 .threads = THREADS,
-                 .clip_grad_norm = _i ? 0.0 : 1.0,
-                 .ema = _i ? 0.9 : 0.0};
-    ck_assert_int_eq(forked_ranks(RANKS, be_one_of_many, &s), 0);
-    same_file(&s, "metrics.csv");
-    same_file(&s, "last.safetensors");
-    same_file(&s, "best.safetensors");
+    const fake_nccl_faults none = {-1, -1, -1},
+                           without = {.without = 1, .not_begun = -1, .broken = -1},
+                           not_begun = {.without = -1, .not_begun = 2, .broken = -1};
+    const ranks_job job = {shared_by_ranks(_i % 2), _i < 2};
+    fake_nccl_prepare(RANKS, _i < 2 ? none : _i == 2 ? without : not_begun);
+    ck_assert_int_eq(forked_ranks(RANKS, be_one_of_many, &job), 0);
+    same_file(&job.subject, "metrics.csv");
+    same_file(&job.subject, "last.safetensors");
+    same_file(&job.subject, "best.safetensors");
+}
+END_TEST
+
+/* A sum that fails ends the step, and all ranks. */
+START_TEST(a_sum_fails) {
+    const fake_nccl_faults broken = {.without = -1, .not_begun = -1, .broken = 1};
+    const ranks_job job = {shared_by_ranks(0), 1};
+    fake_nccl_prepare(RANKS, broken);
+    ck_assert_int_gt(forked_ranks(RANKS, be_one_of_many, &job), 0);
 }
 END_TEST
 
@@ -228,7 +255,8 @@ int main(void) {
     tcase_set_timeout(tcase, 300);
     tcase_add_loop_test(tcase, is_the_cpu, 0, algorithms);
     tcase_add_loop_test(tcase, text_is_the_cpu, 0, 2);
-    tcase_add_loop_test(tcase, ranks_are_the_cpu, 0, 2);
+    tcase_add_loop_test(tcase, ranks_are_the_cpu, 0, 4);
+    tcase_add_test(tcase, a_sum_fails);
     tcase_add_test(tcase, nobody_reads_it);
     tcase_add_test(tcase, copies_take_their_time);
     tcase_add_test(tcase, one_device_a_network);

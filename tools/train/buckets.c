@@ -1,8 +1,10 @@
 /* Gradients of all ranks add up while the backward goes on: as soon as those of neighbouring
  * parameters are there, their sum begins. In the order of parameters from the last to the first,
  * which is about that of the backward, and the same on all ranks, whatever the order is in which a
- * graph hands them over. The host adds up: from a GPU they come into its memory, and each bucket
- * is waited for when the next one has been sent, so that the GPU has something to do meanwhile. */
+ * graph hands them over. GPUs add up among themselves where they can. Elsewhere the host does: from
+ * a GPU they come into its memory, and each bucket is waited for when the next one has been sent,
+ * so that the GPU has something to do meanwhile. */
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "tools/train/trainer_private.h"
@@ -40,10 +42,35 @@ static void add_param(bnn_trainer *t, size_t index, size_t least, int *open) {
     *open = values_of(t, b, &offset) < least;
 }
 
+bnn_code bnn_trainer_join_devices(bnn_trainer *t, bnn_error *err) {
+    const bnn_device *device = &t->set->device;
+    bnn_error why = {0};
+    size_t most = 0;
+    t->host_sum = t->sum;
+    if (!bnn_trainer_shared(t) || !device->ops->join) {
+        return BNN_OK;
+    }
+    for (size_t i = 0; i < t->bucket_count; i++) {
+        size_t offset, count = values_of(t, &t->buckets[i], &offset);
+        most = count > most ? count : most;
+    }
+    bnn_code code = bnn_stream_start(&t->copies[0], device)
+                        ? BNN_OK
+                        : bnn_fail(err, BNN_ERR_MEMORY, "out of memory for a stream of the GPU");
+    if ((code = bnn_comm_agree(t->comm, code, err)) != BNN_OK) {
+        return code;
+    }
+    t->joined = device->ops->join(&t->copies[0], t->comm, most, &why) == BNN_OK;
+    if (!t->joined) {
+        bnn_stream_end(&t->copies[0]);
+        fprintf(stderr, "bnn-train: note: gradients of GPUs add up on their hosts: %s\n", why.text);
+    }
+    return BNN_OK;
+}
+
 static bnn_code open_way_to_host(bnn_trainer *t, bnn_error *err) {
     const bnn_device *device = &t->set->device;
     if (device->ops->host) {
-        t->host_sum = t->sum;
         return BNN_OK;
     }
     t->host_sum =
@@ -75,10 +102,19 @@ bnn_code bnn_trainer_make_buckets(bnn_trainer *t, bnn_error *err) {
             open = 0;
         }
     }
+    for (size_t i = 0; i < t->bucket_count; i++) {
+        t->buckets[i].missing = t->buckets[i].gradients;
+    }
+    return BNN_OK;
+}
+
+bnn_code bnn_trainer_open_sums(bnn_trainer *t, bnn_error *err) {
+    if (!bnn_trainer_shared(t) || t->joined) {
+        return BNN_OK;
+    }
     bnn_code code = open_way_to_host(t, err);
     for (size_t i = 0; code == BNN_OK && i < t->bucket_count; i++) {
         size_t offset, count = values_of(t, &t->buckets[i], &offset);
-        t->buckets[i].missing = t->buckets[i].gradients;
         code = t->comm->open_sum(t->comm, t->host_sum + offset, count, &t->sums[i], err);
     }
     return code;
@@ -128,6 +164,18 @@ static void begin_sums(bnn_trainer *t, size_t buckets) {
     }
 }
 
+/* On the first of the streams for copies. `stream` waits for all sums before; this one goes on
+ * beside what it is given next. */
+static void sum_on_devices(bnn_trainer *t, const bnn_stream *stream, size_t bucket) {
+    const bnn_stream *sums = &t->copies[0];
+    size_t offset, count = values_of(t, &t->buckets[bucket], &offset);
+    sums->device.ops->follow(sums, stream);
+    stream->device.ops->follow(stream, sums);
+    t->buckets_followed = bucket;
+    sums->device.ops->sum(sums, t->sum + offset, count);
+    t->buckets_begun = bucket + 1;
+}
+
 size_t bnn_trainer_gradient_ready(bnn_trainer *t, const bnn_stream *stream,
                                   const bnn_param *param) {
     /* The bucket that the host does not wait for yet. */
@@ -135,26 +183,39 @@ size_t bnn_trainer_gradient_ready(bnn_trainer *t, const bnn_stream *stream,
     bucket_of(t, param)->missing--;
     while (t->buckets_copied < t->bucket_count && !t->buckets[t->buckets_copied].missing) {
         t->buckets[t->buckets_copied].missing = t->buckets[t->buckets_copied].gradients;
-        send_to_host(t, stream, t->buckets_copied++);
-        begin_sums(t, t->buckets_copied - under_way);
+        if (t->joined) {
+            sum_on_devices(t, stream, t->buckets_copied++);
+        } else {
+            send_to_host(t, stream, t->buckets_copied++);
+            begin_sums(t, t->buckets_copied - under_way);
+        }
     }
-    return t->comm->advance(t->comm, t->sums, t->buckets_begun, 0);
+    return t->joined ? t->buckets_followed
+                     : t->comm->advance(t->comm, t->sums, t->buckets_begun, 0);
 }
 
-void bnn_trainer_fetch_bucket(const bnn_trainer *t, const bnn_stream *stream, size_t bucket) {
+void bnn_trainer_fetch_bucket(bnn_trainer *t, const bnn_stream *stream, size_t bucket) {
     size_t offset, count = values_of(t, &t->buckets[bucket], &offset);
+    if (t->joined && bucket >= t->buckets_followed) {
+        stream->device.ops->follow(stream, &t->copies[0]);
+        t->buckets_followed = t->buckets_begun;
+    }
     bnn_mirror_put(stream, t->sum + offset, t->host_sum + offset, count);
 }
 
 bnn_code bnn_trainer_check_copies(const bnn_trainer *t, bnn_error *err) {
     bnn_code code = BNN_OK;
-    for (int i = 0; is_mirrored(t) && code == BNN_OK && i < 2; i++) {
-        code = t->copies[i].device.ops->finish(&t->copies[i], err);
+    for (int i = 0; code == BNN_OK && i < 2; i++) {
+        const bnn_device_ops *ops = t->copies[i].device.ops; /* NULL: that stream is not there */
+        code = ops ? ops->finish(&t->copies[i], err) : BNN_OK;
     }
     return code;
 }
 
 size_t bnn_trainer_wait_bucket(bnn_trainer *t) {
+    if (t->joined) {
+        return t->bucket_count;
+    }
     begin_sums(t, t->bucket_count);
     const size_t done = t->comm->advance(t->comm, t->sums, t->buckets_begun, 0);
     return done > t->buckets_done || done == t->bucket_count

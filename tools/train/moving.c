@@ -72,7 +72,7 @@ void bnn_trainer_end_step(bnn_trainer *t, const bnn_stream *stream) {
     while (t->buckets_done < t->bucket_count) {
         move_buckets(t, stream, bnn_trainer_wait_bucket(t));
     }
-    t->buckets_copied = t->buckets_begun = t->buckets_done = 0;
+    t->buckets_copied = t->buckets_begun = t->buckets_done = t->buckets_followed = 0;
     if (t->set->clip_grad_norm > 0.0) {
         move_together(t, stream);
     }

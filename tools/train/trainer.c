@@ -271,7 +271,11 @@ static bnn_code set_up(bnn_trainer *t, bnn_error *err) {
     }
     if ((code = bnn_trainer_make_buckets(t, err)) != BNN_OK ||
         (code = bnn_comm_agree(t->comm, code, err)) != BNN_OK ||
-        (code = bnn_trainer_check_alike(t, err)) != BNN_OK || (code = open_run(t, err)) != BNN_OK) {
+        (code = bnn_trainer_check_alike(t, err)) != BNN_OK ||
+        (code = bnn_trainer_join_devices(t, err)) != BNN_OK ||
+        (code = bnn_trainer_open_sums(t, err)) != BNN_OK ||
+        (code = bnn_comm_agree(t->comm, code, err)) != BNN_OK ||
+        (code = open_run(t, err)) != BNN_OK) {
         return code;
     }
     return bnn_predictor_create(&t->spec, &set->device, t->shown, NULL, NULL, &t->predictor, err);

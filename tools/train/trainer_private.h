@@ -34,7 +34,9 @@ typedef struct bnn_trainer {
     /* Of this step, the first so many: all gradients have come, the sum has started, it is in the
      * parameters. */
     size_t buckets_copied, buckets_begun, buckets_done;
-    bnn_stream copies[2]; /* to the host, in turns, where memory is not its own */
+    int joined;              /* the devices of all ranks add up among themselves */
+    size_t buckets_followed; /* then: sums that the stream of the step waits for */
+    bnn_stream copies[2]; /* to the host, in turns, where memory is not its own; or of the sums */
     float *host_sum;      /* `sum` on the host, which adds up; `sum` itself where it is there */
     int stop;             /* a signal has come to any rank */
     double *record;       /* of a step, for the others */
@@ -104,15 +106,19 @@ void bnn_trainer_end_step(bnn_trainer *t, const bnn_stream *stream);
 /* buckets.c: sums over the ranks go on while the backward does. Nothing to do for one rank. Free
  * them in any case. */
 bnn_code bnn_trainer_make_buckets(bnn_trainer *t, bnn_error *err);
+/* Called by all ranks, or by none: lets their devices add up, or notes why they do not. */
+bnn_code bnn_trainer_join_devices(bnn_trainer *t, bnn_error *err);
+/* The hosts', where devices do not. */
+bnn_code bnn_trainer_open_sums(bnn_trainer *t, bnn_error *err);
 void bnn_trainer_free_buckets(bnn_trainer *t);
 /* The gradient of a step's last batch is in `sum`, by what `stream` was given so far. Returns how
  * many buckets are done of this step. */
 size_t bnn_trainer_gradient_ready(bnn_trainer *t, const bnn_stream *stream, const bnn_param *param);
 /* Waits for at least one more. */
 size_t bnn_trainer_wait_bucket(bnn_trainer *t);
-/* Copies a bucket whose sum has ended back into `sum`, in the order of `stream`. */
-void bnn_trainer_fetch_bucket(const bnn_trainer *t, const bnn_stream *stream, size_t bucket);
-/* Whether all copies to the host have succeeded so far. */
+/* A bucket whose sum is done is in `sum`, for what `stream` is given from now on. */
+void bnn_trainer_fetch_bucket(bnn_trainer *t, const bnn_stream *stream, size_t bucket);
+/* Whether all copies to the host, and all sums of devices, have succeeded so far. */
 bnn_code bnn_trainer_check_copies(const bnn_trainer *t, bnn_error *err);
 
 /* ranks.c: what ranks tell each other beside gradients. */
