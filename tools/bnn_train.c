@@ -122,13 +122,13 @@ static bnn_option options[] = {
          "binary detectors, 0.001 to 0.02 for float ones; else 0.1 with sgd",
      .min = 0, .max = 1000, .from_config = 2},
     {"momentum", BNN_OPTION_REAL, &momentum, "X", "Momentum of sgd.",
-     .default_text = "the recipe's: 0.9; 0 for float ssd300_vgg16", .min = 0, .max = 1,
+     .default_text = "the recipe's: 0.9; 0 for float ssd300_vgg16 on voc", .min = 0, .max = 1,
      .from_config = 2},
     {"nesterov", BNN_OPTION_FLAG, &nesterov, NULL,
      "Nesterov's momentum; the recipe for words with sgd has it.", .from_config = 2},
     {"weight-decay", BNN_OPTION_REAL, &weight_decay, "X", "Weight decay of all parameters.",
      .default_text = "the recipe's: 0; 0.0001 with sgd, but 0.01 for float networks of words and 0 "
-                     "for float ssd300_vgg16; 0.01 for texts",
+                     "for float ssd300_vgg16 on voc; 0.01 for texts",
      .min = 0, .max = 10, .from_config = 2},
     {"clip-norm", BNN_OPTION_REAL, &clip_norm, "X",
      "Scale the gradient of a tensor down to this 2-norm where it is larger; 0: leave it "

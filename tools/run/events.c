@@ -98,6 +98,11 @@ static bnn_code write_record(bnn_events *e, const message *data, bnn_error *err)
     return ferror(e->file) ? bnn_fail_errno(err, e->path, "write", errno) : BNN_OK;
 }
 
+static bnn_code flush(bnn_events *e, bnn_error *err) {
+    e->flushed = bnn_now();
+    return e->file && fflush(e->file) != 0 ? bnn_fail_errno(err, e->path, "write", errno) : BNN_OK;
+}
+
 bnn_code bnn_events_add(bnn_events *e, uint64_t step, const bnn_scalar *scalars, size_t count,
                         bnn_error *err) {
     message event = {.size = 0}, summary = {.size = 0};
@@ -111,13 +116,14 @@ bnn_code bnn_events_add(bnn_events *e, uint64_t step, const bnn_scalar *scalars,
     put_varint(&event, step);
     put_bytes(&event, SUMMARY, summary.bytes, summary.size);
     bnn_code code = write_record(e, &event, err);
-    return code == BNN_OK && bnn_now() - e->flushed >= FLUSH_SECONDS ? bnn_events_flush(e, err)
-                                                                     : code;
+    return code == BNN_OK && bnn_now() - e->flushed >= FLUSH_SECONDS ? flush(e, err) : code;
 }
 
 bnn_code bnn_events_flush(bnn_events *e, bnn_error *err) {
-    e->flushed = bnn_now();
-    return e->file && fflush(e->file) != 0 ? bnn_fail_errno(err, e->path, "write", errno) : BNN_OK;
+    bnn_code code = flush(e, err);
+    return code == BNN_OK && e->file && bnn_sync(fileno(e->file)) != 0
+               ? bnn_fail_errno(err, e->path, "write", errno)
+               : code;
 }
 
 void bnn_events_close(bnn_events *e) {
@@ -255,5 +261,5 @@ bnn_code bnn_events_open(bnn_events *e, const char *path, uint64_t steps, uint64
     put_time(&first);
     put_bytes(&first, FILE_VERSION, version, strlen(version));
     bnn_code code = write_record(e, &first, err);
-    return code == BNN_OK ? bnn_events_flush(e, err) : code;
+    return code == BNN_OK ? flush(e, err) : code;
 }

@@ -30,7 +30,7 @@ typedef struct bnn_events {
  * (both from 0) and to whole records. */
 bnn_code bnn_events_open(bnn_events *events, const char *path, uint64_t steps, uint64_t epochs,
                          bnn_error *err);
-/* At most 32 of them; all of one event. They are in the file soon, after a flush at once. */
+/* At most 32 of them; all of one event. They are in the file soon, after a flush on the disk. */
 bnn_code bnn_events_add(bnn_events *events, uint64_t step, const bnn_scalar *scalars, size_t count,
                         bnn_error *err);
 bnn_code bnn_events_flush(bnn_events *events, bnn_error *err);
