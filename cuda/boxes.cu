@@ -80,8 +80,9 @@ static deviations deviations_of(const float *std) {
     return d;
 }
 
-static void box_targets(const bnn_stream *stream, const bnn_boxes *of, const bnn_ground_truth *sought,
-                        const int32_t *assigned, const float *std, float *target) {
+static void box_targets(const bnn_stream *stream, const bnn_boxes *of,
+                        const bnn_ground_truth *sought, const int32_t *assigned, const float *std,
+                        float *target) {
     const bnn_boxes boxes = *of;
     const bnn_ground_truth truth = *sought;
     const deviations d = deviations_of(std);
@@ -119,8 +120,9 @@ static void decode_boxes(const bnn_stream *stream, const bnn_boxes *of, size_t p
 
 /* ---- labels ---- */
 
-static void box_labels(const bnn_stream *stream, size_t n, size_t count, const bnn_ground_truth *truth,
-                       const int32_t *assigned, int background, int32_t *label) {
+static void box_labels(const bnn_stream *stream, size_t n, size_t count,
+                       const bnn_ground_truth *truth, const int32_t *assigned, int background,
+                       int32_t *label) {
     const int32_t *of_truth = truth == NULL ? NULL : truth->label;
     const size_t truths = truth == NULL ? 0 : truth->count;
     each(stream, n * count, [=] BNN_EACH(size_t i) {

@@ -36,7 +36,8 @@ BNN_GPU bnn_item best_box(image_team t, assign_memory &m, const bnn_boxes &boxes
 }
 
 /* By the box's own choice. */
-BNN_GPU int32_t own_choice(const bnn_ground_truth &truth, const bnn_matching &rule, const float *box) {
+BNN_GPU int32_t own_choice(const bnn_ground_truth &truth, const bnn_matching &rule,
+                           const float *box) {
     double most = 0.0;
     int32_t whose = -1;
     for (size_t k = 0; k < truth.count; k++) {
@@ -188,7 +189,8 @@ struct sample_regions {
     float *sampled;
     int32_t *assigned;
 
-    BNN_INSIDE void take(size_t image, const bnn_ground_truth &truth, size_t number, float *roi) const {
+    BNN_INSIDE void take(size_t image, const bnn_ground_truth &truth, size_t number,
+                         float *roi) const {
         const float *box = number < truth.count
                                ? truth.box + 4 * number
                                : bnn_box_at(&assign.boxes, image, number - truth.count);
@@ -199,8 +201,8 @@ struct sample_regions {
     }
 
     /* Those that were chosen, positives first, and none behind them. */
-    BNN_INSIDE void tell(image_team t, gather_memory &m, size_t image, const bnn_ground_truth &truth,
-                         const int32_t *chosen) const {
+    BNN_INSIDE void tell(image_team t, gather_memory &m, size_t image,
+                         const bnn_ground_truth &truth, const int32_t *chosen) const {
         const size_t all = truth.count + assign.boxes.count, room = (size_t)sampling.count;
         float *roi = sampled + 5 * image * room;
         int32_t *whose = assigned + image * room;
@@ -238,9 +240,9 @@ struct sample_regions {
     }
 };
 
-static void sample_rois(const bnn_stream *stream, const bnn_boxes *boxes, const bnn_ground_truth *truth,
-                        const bnn_matching *matching, const bnn_sampling *sampling, float *sampled,
-                        int32_t *assigned, void *ws) {
+static void sample_rois(const bnn_stream *stream, const bnn_boxes *boxes,
+                        const bnn_ground_truth *truth, const bnn_matching *matching,
+                        const bnn_sampling *sampling, float *sampled, int32_t *assigned, void *ws) {
     each_image(stream, boxes->n, 3 * (truth->count + boxes->count), ws,
                sample_regions{{*boxes, *truth, *matching, NULL}, *sampling, sampled, assigned});
 }

@@ -26,7 +26,7 @@ may_include() {
     cpu/tiles/*) echo "engine/device.h engine/kernels.h engine/ste.h cpu/tiles/" ;;
     cpu/conv/*) echo "engine/device.h engine/kernels.h engine/ste.h cpu/tiles/ cpu/conv/" ;;
     cpu/*) echo "engine/base/ engine/device.h engine/kernels.h engine/ste.h engine/boxes.h engine/exp.h engine/sincos.h cpu/" ;;
-    cuda/*) echo "engine/base/ engine/device.h engine/kernels.h engine/ste.h engine/boxes.h engine/exp.h engine/sincos.h cuda/" ;;
+    cuda/*) echo "engine/base/ engine/comm.h engine/device.h engine/kernels.h engine/ste.h engine/boxes.h engine/exp.h engine/sincos.h cuda/" ;;
     layers/*) echo "engine/ layers/" ;;
     optim/*) echo "engine/base/ engine/device.h engine/kernels.h optim/" ;;
     data_loaders/*) echo "engine/base/ engine/comm.h engine/io/ data_loaders/" ;;
