@@ -414,7 +414,7 @@ static bnn_code work(bnn_error *err) {
     static bnn_found_model found;
     bnn_arena *arena = bnn_arena_create();
     const command *c = bnn_command_find(operands[0], commands, sizeof *commands, COMMANDS, err);
-    bnn_code code = c ? check_options(c, err) : err->code;
+    bnn_code code = c ? check_options(c, err) : BNN_ERR_ARGUMENT;
     if (code == BNN_OK && !arena) {
         code = bnn_fail(err, BNN_ERR_MEMORY, "out of memory");
     } else if (code == BNN_OK && operands[1]) { /* a run's folder stands for its best */

@@ -217,7 +217,7 @@ enum { COMMANDS = sizeof commands / sizeof *commands };
 
 static bnn_code work(bnn_error *err) {
     const command *c = bnn_command_find(operands[0], commands, sizeof *commands, COMMANDS, err);
-    bnn_code code = c ? BNN_OK : err->code;
+    bnn_code code = c ? BNN_OK : BNN_ERR_ARGUMENT;
     if (code == BNN_OK && table_file) {
         code = bnn_sources_read(table_file, &extra, err);
     }

@@ -309,7 +309,7 @@ static bnn_code check_options(report *r, const command *c, bnn_error *err) {
 
 static bnn_code report_all(report *r, bnn_error *err) {
     const command *c = bnn_command_find(operands[0], commands, sizeof *commands, COMMANDS, err);
-    bnn_code code = c ? check_options(r, c, err) : err->code;
+    bnn_code code = c ? check_options(r, c, err) : BNN_ERR_ARGUMENT;
     if (c && code == BNN_OK && (code = c->open(r, err)) == BNN_OK &&
         (code = check_outputs(r, err)) == BNN_OK) {
         code = c->run(r, err);

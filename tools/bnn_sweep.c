@@ -364,7 +364,7 @@ static bnn_code check_outputs(bnn_error *err) {
 static bnn_code work(bnn_error *err) {
     static bnn_sweep sweep;
     const command *c = bnn_command_find(operands[0], commands, sizeof *commands, COMMANDS, err);
-    bnn_code code = c ? check_options(c, err) : err->code;
+    bnn_code code = c ? check_options(c, err) : BNN_ERR_ARGUMENT;
     sweep.jobs = jobs;
     sweep.threads = threads;
     sweep.retry = retry;
