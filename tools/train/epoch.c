@@ -62,15 +62,19 @@ static bnn_code run_batch(bnn_trainer *t, const bnn_batch *batch, uint64_t numbe
                           size_t of_step, double *loss, bnn_error *err) {
     const bnn_net *net;
     bnn_code code = bnn_trainer_net(t, batch, &net, err);
-    code = code == BNN_OK ? bnn_net_feed(net, batch, err) : code;
+    if (code != BNN_OK) {
+        return code;
+    }
+    /* All networks share one memory: even what a batch brings waits for the last one's backward. */
+    const bnn_stream *stream = bnn_graph_stream(net->graph), *update = &t->optimizer.stream;
+    stream->device.ops->follow(stream, update);
+    code = bnn_net_feed(net, batch, err);
     if (code == BNN_OK && t->teacher) {
         code = bnn_teacher_show(t->teacher, batch, net, err);
     }
     if (code != BNN_OK) {
         return code;
     }
-    const bnn_stream *stream = bnn_graph_stream(net->graph), *update = &t->optimizer.stream;
-    stream->device.ops->follow(stream, update);
     bnn_graph_set_random(net->graph, t->set->seed, number, first);
     bnn_graph_forward(net->graph);
     code = count_batch(t, net, batch, loss, err);
