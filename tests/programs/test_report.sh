@@ -174,6 +174,12 @@ matches 'seeds: one alone' 'fp32</th>.*<td>1</td><td>[0-9.]*</td><td>90.00</td>'
 sed 's/"samples": [0-9]*/"samples": 7/' seed3/results.json >edited && mv edited seed3/results.json
 check 'seeds: other samples' "$report" compare seed1 seed2 seed3 --output seeds.html
 matches 'seeds: no mean of other samples' '<td>3</td><td>[0-9.]* ± 0.00</td><td>-</td>' seeds.html
+# Runs that differ in anything else are none of the same.
+cp -r seed2 decayed
+sed 's/"weight-decay": [^,]*,/"weight-decay": 0.5,/' seed2/config.json >decayed/config.json
+refuse 'seeds: another option: it is another' cmp -s seed2/config.json decayed/config.json
+check 'seeds: another option' "$report" compare seed1 decayed --output seeds.html
+refuse 'seeds: no mean over other options' grep -q 'Over seeds' seeds.html
 check 'a seed twice' "$report" compare seed1 seed1 seed2 --output seeds.html
 matches 'a seed twice counts once' '<td>2</td>' seeds.html
 

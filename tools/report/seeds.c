@@ -7,15 +7,8 @@
 #include "tools/report/internal.h"
 #include "tools/tracks/tracks.h"
 
-static int same_text(const char *a, const char *b) {
-    return a && b ? strcmp(a, b) == 0 : a == b;
-}
-
 static int same_but_seed(const bnn_run_config *a, const bnn_run_config *b) {
-    return same_text(a->algo, b->algo) && same_text(a->arch, b->arch) &&
-           same_text(a->data, b->data) && same_text(a->optimizer, b->optimizer) &&
-           same_text(a->scheduler, b->scheduler) && a->epochs == b->epochs &&
-           a->batch_size == b->batch_size && a->limit_train == b->limit_train && a->lr == b->lr;
+    return strcmp(a->but_seed, b->but_seed) == 0;
 }
 
 /* Those like run `first`, each seed once: the numbers of them that are known. */

@@ -57,6 +57,24 @@ static int64_t config_count(const json_t *root, const char *key) {
                                                                     : -1;
 }
 
+static const char *text_but_seed(json_t *root, bnn_arena *arena) {
+    static const char *const apart[] = {"seed",   "data-dir",         "vocab",   "threads",
+                                        "device", "checkpoint-every", "profile", "tensorboard"};
+    static const char *const own[] = {"init-from", "teacher"};
+    for (size_t i = 0; i < sizeof apart / sizeof *apart; i++) {
+        json_object_del(root, apart[i]);
+    }
+    for (size_t i = 0; i < sizeof own / sizeof *own; i++) {
+        if (json_object_get(root, own[i])) {
+            json_object_set_new(root, own[i], json_true());
+        }
+    }
+    char *text = json_dumps(root, JSON_COMPACT | JSON_SORT_KEYS);
+    const char *copy = text ? bnn_arena_format(arena, "%s", text) : NULL;
+    free(text);
+    return copy;
+}
+
 bnn_code bnn_run_config_parse(const char *name, const char *json, size_t bytes, bnn_arena *arena,
                               bnn_run_config *out, bnn_error *err) {
     bnn_code code = BNN_OK;
@@ -77,8 +95,9 @@ bnn_code bnn_run_config_parse(const char *name, const char *json, size_t bytes, 
     out->limit_train = config_count(root, "limit-train");
     const json_t *lr = json_object_get(root, "lr");
     out->lr = json_is_number(lr) ? json_number_value(lr) : -1.0;
+    out->but_seed = text_but_seed(root, arena);
     json_decref(root);
-    if (code != BNN_OK) {
+    if (code != BNN_OK || !out->but_seed) {
         return no_memory(name, err);
     }
     return out->algo && out->arch && out->data

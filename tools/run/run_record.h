@@ -14,6 +14,9 @@ typedef struct bnn_run_config {
     const char *algo, *arch, *data, *data_dir, *optimizer, *scheduler;
     int64_t epochs, batch_size, seed, limit_train;
     double lr;
+    /* All that its result depends on but the seed, as one text; of weights that it began with, or a
+     * teacher, only that there were some, as each seed may have its own. */
+    const char *but_seed;
 } bnn_run_config;
 
 /* metrics.csv; the columns are those of the run's task. */

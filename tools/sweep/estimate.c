@@ -240,8 +240,9 @@ static bnn_code probe(const bnn_sweep *sweep, kind *k, int dry, bnn_error *err) 
 /* From the seconds of a step. */
 static void reckon(const bnn_sweep *sweep, kind *k) {
     const bnn_cell *cell = &sweep->plan.cells[k->cell];
-    const double steps = (double)((k->train + k->batch - 1) / k->batch * k->epochs);
-    const double sample = FORWARD * k->step / (double)k->batch;
+    const int64_t of_step = k->batch * option(cell->options, "accumulate", 1);
+    const double steps = (double)((k->train + of_step - 1) / of_step * k->epochs);
+    const double sample = FORWARD * k->step / (double)of_step;
     const int64_t tests = k->test * k->epochs;
     const int64_t evaluations = k->evaluated * (1 + corrupted_sets(cell->group->eval));
     k->seconds = steps * k->step + sample * (double)(tests + evaluations);

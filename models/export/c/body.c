@@ -115,6 +115,10 @@ static bnn_code put_conv(bnn_c_writer *w, const bnn_node *node, const level *at)
         put_product(w, node, at, "floats_product", base(w, filters), row(w, y, at));
         return BNN_OK;
     }
+    bnn_code code = bnn_translation_check_terms(w->t, node); /* thresholds end there */
+    if (code != BNN_OK) {
+        return code;
+    }
     const char *integers = temporary < 0 ? row(w, y, at) : buffer(w, temporary);
     put_product(w, node, at, grouped ? "grouped_bits_product" : "bits_product",
                 bnn_c_constant_name(w, filters, grouped ? BNN_C_BY_FILTER : BNN_C_BY_TAP),

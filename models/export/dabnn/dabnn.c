@@ -129,6 +129,7 @@ static bnn_code put_sign(bnn_dab_walk *w, const bnn_node *node) {
     }
     bnn_code code = bnn_dab_take(w, node, input_of(w, node, 0), &x);
     if (code == BNN_OK) {
+        /* So that 0 is positive; 32-bit NEON takes what is smaller for 0, whatever its sign. */
         bnn_dab_give(w, node->out[0], bnn_dab_scalars(w, node, x.blob, x.c, 1.0f, FLT_MIN), x.side,
                      x.c);
     }

@@ -88,8 +88,13 @@ bnn_code bnn_lce_prelu(bnn_lce *l, const bnn_node *node) {
     return BNN_OK;
 }
 
-/* The op's own least length, 1e-6, stands for eps. */
+/* The op's own least length, 1e-6, stands for eps, which must be no larger. */
 bnn_code bnn_lce_l2_norm(bnn_lce *l, const bnn_node *node) {
+    if (!(bnn_translation_float(node, "eps") <= 1e-6f)) {
+        return bnn_translation_refuse(&l->t, node,
+                                      "adds more than 1e-6 to lengths, which the format has no op "
+                                      "for; use --format onnx or packed");
+    }
     const bnn_shape s = shape_of(l, node->out[0]);
     int y = bnn_lce_op(l, node, BNN_TFL_L2_NORMALIZATION, bnn_lce_tensor(l, node->in[0]),
                        BNN_TFL_NONE, bnn_lce_shape(s));
