@@ -15,6 +15,7 @@
 #include "tools/report/devices.h"
 #include "tools/report/page.h"
 #include "tools/report/sweep_page.h"
+#include "tools/sweep/state.h"
 #include "tools/cli/start.h"
 
 static const char *output, *json_file, *twin, *corruption = "main", *tables;
@@ -241,12 +242,17 @@ static bnn_code open_sweep(report *r, bnn_error *err) {
                               .scalings = multiply_scales,
                               .count_emulated = count_emulated};
     bnn_code code = bnn_corruption_list_parse(corruption, &r->bibench.options.corruptions, err);
-    return code == BNN_OK ? bnn_bibench_read(&r->bibench, operands[1],
-                                             bnn_options_given(&program, "output")
-                                                 ? bnn_page_link_base(output, operands[1], base)
-                                                 : "",
-                                             err)
-                          : code;
+    if (code == BNN_OK) {
+        code = bnn_bibench_read(&r->bibench, operands[1],
+                                bnn_options_given(&program, "output")
+                                    ? bnn_page_link_base(output, operands[1], base)
+                                    : "",
+                                err);
+    }
+    if (code == BNN_OK) {
+        bnn_sweep_files(&r->outputs, operands[1], &r->bibench.plan);
+    }
+    return code;
 }
 
 static bnn_code sweep_page(report *r, bnn_error *err) {

@@ -351,9 +351,12 @@ static bnn_code check_options(const command *c, bnn_error *err) {
     return BNN_OK;
 }
 
-static bnn_code check_outputs(bnn_error *err) {
+static bnn_code check_outputs(const bnn_sweep *sweep, bnn_error *err) {
     bnn_outputs outputs = {0};
     bnn_outputs_read(&outputs, "PLAN", is_folder(operands[1]) ? NULL : operands[1]);
+    if (*sweep->folder) {
+        bnn_sweep_files(&outputs, sweep->folder, &sweep->plan);
+    }
     bnn_outputs_result(&outputs, "--json", &json_file);
     bnn_outputs_result(&outputs, "--html", &html);
     bnn_code code = bnn_outputs_check(&outputs, err);
@@ -369,8 +372,8 @@ static bnn_code work(bnn_error *err) {
     sweep.threads = threads;
     sweep.retry = retry;
     sweep.only = BNN_NO_CELL;
-    if (code == BNN_OK && !(code = check_outputs(err)) && !(code = find_programs(&sweep, err)) &&
-        !(code = open_plan(&sweep, c->bit == RUN, err)) &&
+    if (code == BNN_OK && !(code = find_programs(&sweep, err)) &&
+        !(code = open_plan(&sweep, c->bit == RUN, err)) && !(code = check_outputs(&sweep, err)) &&
         !(code = cell               ? bnn_plan_find(&sweep.plan, cell, &sweep.only, err)
                  : c->bit == STATUS ? BNN_OK
                                     : bnn_sweep_check_options(&sweep, operands[1], err))) {

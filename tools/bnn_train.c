@@ -482,6 +482,7 @@ static bnn_code plan_data(bnn_train_settings *s, bnn_arena *arena, bnn_error *er
 /* From then on, if the counts go to standard output, the table does not. */
 static bnn_code check_json(bnn_error *err) {
     bnn_outputs outputs = {0};
+    bnn_outputs_read(&outputs, "--config", program.config);
     bnn_outputs_result(&outputs, "--json", &json_file);
     bnn_code code = bnn_outputs_check(&outputs, err);
     bnn_outputs_free(&outputs);

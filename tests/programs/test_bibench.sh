@@ -51,6 +51,17 @@ for cell in c/bnn-resnet20-cifar10-s1 m/bnn-resnet20-mnist-s1; do
         s/$cell/infer.json >edited && mv edited s/$cell/infer.json
 done
 
+# ---- nothing of a sweep is written over ----
+cp -r s before
+for file in plan.json c/bnn-resnet20-cifar10-s1/state.json c/bnn-resnet20-cifar10-s1/run/results.json \
+    c/bnn-resnet20-cifar10-s1/run/best.safetensors m/bnn-resnet20-mnist-s1/infer.json; do
+    expect_fail "over $file" 'would be written over' "$report" bibench s --output "s/$file"
+    expect_fail "over $file: status" 'would be written over' "$sweep" status s --json "s/$file"
+done
+expect_fail 'over the run that is measured' 'would be written over' "$bench" infer \
+    s/m/bnn-resnet20-mnist-s1/run --batch-size 1 --json s/m/bnn-resnet20-mnist-s1/run/last.safetensors
+check 'nothing was' diff -r s before
+
 check 'the report' "$report" bibench s --tables tables --json all.json
 cp .out printed
 value() { # TABLE FIRST SECOND THIRD COLUMN: of tables/TABLE.csv

@@ -41,6 +41,12 @@ refuse 'images: no pool' grep -q '^pool' .out
 plan 'larger images' --arch resnet20 --data cifar10 --image-size 64
 equal 'larger images' "$(input)" '3x64x64 10 classes'
 
+echo '{"arch": "resnet20", "data": "cifar10"}' >chosen.json
+cp chosen.json kept.json
+expect_fail 'over its configuration' 'would be written over' "$train" --dry-run --config chosen.json \
+    --json chosen.json
+same 'over its configuration: it is there' chosen.json kept.json
+
 plan 'words' --arch fsmn --data speech_commands
 equal 'words' "$(input)" '1x32x32 12 classes'
 plan 'chosen words' --arch fsmn --data speech_commands --words bed,cat,happy

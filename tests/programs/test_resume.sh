@@ -176,4 +176,13 @@ equal 'events: the rate' "$(events 'lr.....')" "$(count_lines told/steps.jsonl)"
 run 'events: a new run' told --overwrite --algo bnn --epochs 1
 refuse 'events: a new run has none' test -e told/events.out.tfevents.0.bnn
 
+# ---- the best alone is a run, too ----
+mkdir bests
+cp "$(find . -name best.safetensors | head -n 1)" bests
+cp bests/best.safetensors kept-best
+# shellcheck disable=SC2086 # words
+expect_fail 'the best alone' 'already holds a run .best.safetensors.: choose another --output' "$train" \
+    $small --algo bnn --epochs 1 --output bests
+same 'the best alone: it is there' bests/best.safetensors kept-best
+
 done_testing

@@ -403,6 +403,7 @@ bnn_parse_result bnn_options_parse(bnn_program *program, int argc, char **argv) 
         return BNN_PARSE_DONE;
     bnn_code code = take_words(&w, &err);
     /* The file comes last, as it must know what the command line has set. */
+    program->config = w.config;
     if (!code && w.config)
         code = bnn_options_load(program, w.config, &err);
     if (!code && w.only_check)

@@ -53,6 +53,7 @@ typedef struct bnn_program {
     const void *commands;
     size_t command_size, command_count;
     const char *const *operand_names;
+    const char *config; /* the file of --config, which the parser has read, or NULL */
 } bnn_program;
 
 typedef enum bnn_parse_result { BNN_PARSE_RUN, BNN_PARSE_DONE, BNN_PARSE_ERROR } bnn_parse_result;

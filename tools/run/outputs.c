@@ -110,8 +110,7 @@ void bnn_outputs_run_of(bnn_outputs *o, const char *model) {
     if (strlen(model) >= sizeof folder) {
         return;
     }
-    snprintf(folder, sizeof folder, "%.*s", slash ? (int)(slash - model) + 1 : 1,
-             slash ? model : ".");
+    snprintf(folder, sizeof folder, "%.*s", slash ? (int)(slash - model) : 1, slash ? model : ".");
     snprintf(config, sizeof config, "%s/config.json", folder);
     if (access(config, F_OK) == 0) {
         bnn_outputs_read_run(o, folder);

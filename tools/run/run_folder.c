@@ -115,14 +115,17 @@ void bnn_metrics_header(const bnn_task *task, const char *const *losses, int old
 
 static bnn_code refuse_old_run(const bnn_run_folder *run, bnn_error *err) {
     char path[sizeof run->path];
-    bnn_code code = bnn_run_file(run, checkpoints[0], path, sizeof path, err);
     struct stat info;
-    if (code || stat(path, &info))
-        return code;
-    return bnn_fail(err, BNN_ERR_ARGUMENT,
-                    "%s already holds a run (%s): continue it with --resume, or replace it "
-                    "with --overwrite",
-                    run->path, checkpoints[0]);
+    bnn_code code = BNN_OK;
+    for (int i = 0; i < 2 && !code; i++) {
+        code = bnn_run_file(run, checkpoints[i], path, sizeof path, err);
+        if (!code && stat(path, &info) == 0)
+            code = bnn_fail(
+                err, BNN_ERR_ARGUMENT, "%s already holds a run (%s): %sreplace it with --overwrite",
+                run->path, checkpoints[i],
+                i == 0 ? "continue it with --resume, or " : "choose another --output, or ");
+    }
+    return code;
 }
 
 static bnn_code remove_file(const bnn_run_folder *run, const char *name, bnn_error *err) {

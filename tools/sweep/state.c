@@ -9,6 +9,8 @@
 #include "engine/base/text.h"
 #include "models/model.h"
 #include "tools/cli/json_file.h"
+#include "tools/run/results.h"
+#include "tools/sweep/sweep.h"
 #include "tools/tracks/tracks.h"
 
 #define FORMAT "bnn-cell-1"
@@ -24,6 +26,25 @@ bnn_code bnn_cell_path(const char *sweep, const bnn_cell *cell, const char *name
     return length < BNN_CELL_PATH
                ? BNN_OK
                : bnn_fail(err, BNN_ERR_ARGUMENT, "%s: the path is too long", sweep);
+}
+
+void bnn_sweep_files(bnn_outputs *outputs, const char *sweep, const bnn_plan *plan) {
+    static const char *const own[] = {"state.json", "complexity.json", "infer.json"};
+    char folder[BNN_CELL_PATH], run[BNN_CELL_PATH];
+    bnn_error why;
+    bnn_outputs_read_in(outputs, "a sweep's file", sweep, BNN_SWEEP_PLAN);
+    for (size_t i = 0; i < plan->cell_count; i++) {
+        const bnn_cell *cell = &plan->cells[i];
+        if (bnn_cell_path(sweep, cell, "", folder, &why) != BNN_OK ||
+            bnn_cell_path(sweep, cell, "run", run, &why) != BNN_OK || access(folder, F_OK) != 0) {
+            continue; /* nothing has been written there */
+        }
+        for (size_t k = 0; k < sizeof own / sizeof *own; k++) {
+            bnn_outputs_read_in(outputs, "a sweep's file", folder, own[k]);
+        }
+        bnn_outputs_read_run(outputs, run);
+        bnn_outputs_read_in(outputs, "a run's file", run, BNN_RESULTS_FILE);
+    }
 }
 
 /* What a network comes to can be told without training it. */

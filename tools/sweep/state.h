@@ -3,6 +3,7 @@
 #ifndef BNN_TOOLS_SWEEP_STATE_H
 #define BNN_TOOLS_SWEEP_STATE_H
 
+#include "tools/run/outputs.h"
 #include "tools/sweep/plan.h"
 
 /* In their order. */
@@ -28,6 +29,9 @@ typedef struct bnn_cell_state {
 /* SWEEP/CELL[/NAME]; an error if it is too long. NAME may be "". */
 bnn_code bnn_cell_path(const char *sweep, const bnn_cell *cell, const char *name,
                        char path[BNN_CELL_PATH], bnn_error *err);
+
+/* All files of a sweep that anybody reads: its plan, and those of its cells. */
+void bnn_sweep_files(bnn_outputs *outputs, const char *sweep, const bnn_plan *plan);
 
 /* Is there such a stage for this cell? */
 int bnn_stage_wanted(const bnn_cell *cell, int stage);
