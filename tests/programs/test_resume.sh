@@ -176,6 +176,15 @@ equal 'events: the rate' "$(events 'lr.....')" "$(count_lines told/steps.jsonl)"
 run 'events: a new run' told --overwrite --algo bnn --epochs 1
 refuse 'events: a new run has none' test -e told/events.out.tfevents.0.bnn
 
+# ---- a log that was lost ----
+# shellcheck disable=SC2086 # words
+check 'a lost log' "$train" $small --algo bnn --epochs 2 --scheduler constant --output lost
+check 'a lost log: all is there' "$train" --resume lost --epochs 3
+equal 'a lost log: nothing to note' "$(grep -c 'metrics.csv' .err)" 0
+echo garbage >lost/metrics.csv
+check 'a lost log: goes on' "$train" --resume lost --epochs 4
+matches 'a lost log: told' '^bnn-train: note: lost/metrics.csv tells nothing of 3 of 3 epochs' .err
+
 # ---- the best alone is a run, too ----
 mkdir bests
 cp "$(find . -name best.safetensors | head -n 1)" bests

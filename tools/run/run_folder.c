@@ -279,27 +279,30 @@ static int is_text(const char *line, size_t length, const char *text) {
 
 /* Numbers must rise, but may start late or leave some out: a log that was lost, and started anew at
  * epoch 5, is worth keeping when the run is resumed again at epoch 9. */
-static void copy_valid(const log_kind *kind, FILE *in, FILE *out, char *line, uint64_t limit) {
+static uint64_t copy_valid(const log_kind *kind, FILE *in, FILE *out, char *line, uint64_t limit) {
     size_t length = 0, missing = 0;
-    uint64_t next = 0, number = 0;
+    uint64_t next = 0, number = 0, kept = 0;
     if (kind->header) {
         if (!read_line(in, line, &length))
-            return;
+            return 0;
         missing = is_text(line, length, kind->header) ? 0 : kind->added;
         if (!is_text(line, length, missing ? kind->older : kind->header))
-            return;
+            return 0;
     }
     while (read_line(in, line, &length) &&
            kind->parse(line, length, kind->columns - missing, &number) && number >= next &&
            number < limit) {
         put_line(out, line, length, missing);
         next = number + 1;
+        kept++;
     }
+    return kept;
 }
 
 static bnn_code copy_log(const bnn_run_folder *run, const log_kind *kind, const char *path,
-                         FILE *out, uint64_t limit, bnn_error *err) {
+                         FILE *out, uint64_t limit, uint64_t *kept, bnn_error *err) {
     bnn_code code = BNN_OK;
+    *kept = 0;
     if (kind->header)
         fprintf(out, "%s\n", kind->header);
     FILE *in = fopen(path, "rb");
@@ -310,7 +313,7 @@ static bnn_code copy_log(const bnn_run_folder *run, const log_kind *kind, const 
     if (!line)
         code = bnn_fail(err, BNN_ERR_MEMORY, "out of memory");
     else
-        copy_valid(kind, in, out, line, limit);
+        *kept = copy_valid(kind, in, out, line, limit);
     if (!code && ferror(in))
         code = fail_file(run, kind->name, "read", err);
     free(line);
@@ -319,7 +322,7 @@ static bnn_code copy_log(const bnn_run_folder *run, const log_kind *kind, const 
 }
 
 static bnn_code cut_log(const bnn_run_folder *run, const log_kind *kind, uint64_t limit, FILE **out,
-                        bnn_error *err) {
+                        uint64_t *kept, bnn_error *err) {
     char path[sizeof run->path];
     bnn_atomic_file *file = NULL;
     bnn_code code = bnn_run_file(run, kind->name, path, sizeof path, err);
@@ -327,7 +330,7 @@ static bnn_code cut_log(const bnn_run_folder *run, const log_kind *kind, uint64_
         code = bnn_atomic_open(path, &file, err);
     if (code)
         return code;
-    code = copy_log(run, kind, path, bnn_atomic_stream(file), limit, err);
+    code = copy_log(run, kind, path, bnn_atomic_stream(file), limit, kept, err);
     if (code) {
         bnn_atomic_abandon(file);
         return code;
@@ -353,11 +356,13 @@ bnn_code bnn_run_reopen(bnn_run_folder *run, const char *path, const bnn_task *t
     const log_kind metrics_log = {
         "metrics.csv", header, older, columns, columns - columns_of(older), parse_metrics};
     const log_kind steps_log = {.name = "steps.jsonl", .parse = parse_step};
+    uint64_t kept;
     code = clean(run, err);
     if (!code)
-        code = cut_log(run, &metrics_log, epochs, &run->metrics, err);
+        code = cut_log(run, &steps_log, steps, &run->steps, &kept, err);
     if (!code)
-        code = cut_log(run, &steps_log, steps, &run->steps, err);
+        code = cut_log(run, &metrics_log, epochs, &run->metrics, &kept, err);
+    run->lost = code ? 0 : epochs - kept;
     if (code)
         bnn_run_close(run);
     return code;

@@ -26,6 +26,7 @@ typedef struct bnn_run_folder {
     const bnn_task *task;
     const char *const *losses; /* what the terms of its loss are called, NULL behind the last */
     FILE *metrics, *steps;
+    uint64_t lost; /* of a run that was opened again: epochs of which metrics.csv told nothing */
     int unflushed; /* lines of steps.jsonl still in memory, and since when */
     double flushed;
     bnn_lock lock;

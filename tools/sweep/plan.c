@@ -5,6 +5,7 @@
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "engine/base/file.h"
 #include "tools/cli/json_file.h"
@@ -364,6 +365,10 @@ bnn_code bnn_plan_set_data_dirs(bnn_plan *plan, const char *list, bnn_error *err
         if (!names_data(at)) {
             return bnn_fail(err, BNN_ERR_ARGUMENT,
                             "--data-dir %.80s: is no data set; bnn-train --list names them", at);
+        }
+        if (access(dir, F_OK) != 0) {
+            return bnn_fail(err, BNN_ERR_ARGUMENT, "--data-dir %s=%.4000s: no such folder", at,
+                            dir);
         }
         if (json_object_set_new(dirs, at, json_string(bnn_recorded_path(dir, room))) != 0) {
             return bnn_fail(err, BNN_ERR_ARGUMENT, "--data-dir %.80s: must be UTF-8", dir);

@@ -7,6 +7,7 @@
 
 #include "engine/base/arena.h"
 #include "tools/cli/quiet.h"
+#include "tools/cli/shell.h"
 #include "tools/run/find_model.h"
 #include "tools/train/init_from.h"
 #include "tools/train/trainer_private.h"
@@ -149,6 +150,13 @@ static bnn_code reopen_run(bnn_trainer *t, bnn_error *err) {
     if (code == BNN_OK && bnn_trainer_writes(t)) {
         code = bnn_run_reopen(&t->run, t->set->output, t->task, t->spec.arch->losses,
                               t->state.epoch, t->state.steps, err);
+        if (t->run.lost) {
+            fprintf(stderr,
+                    "bnn-train: note: %s/metrics.csv tells nothing of %llu of %u epochs: it was "
+                    "damaged or removed, and their numbers are lost\n",
+                    bnn_shell_show(t->set->output).s, (unsigned long long)t->run.lost,
+                    (unsigned)t->state.epoch);
+        }
     } else {
         visit_run(t);
     }
