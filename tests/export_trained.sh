@@ -106,15 +106,13 @@ run_cell() { # FORMAT
 prepare() { # FOLDER NETWORK ALGORITHM DATA OPTIONS...: a packed model, samples, what it says of them
     folder=$1 net=$2 algo=$3 set=$4
     shift 4
-    points=
-    case " $* " in *' --points '*) points='--points 1024' ;; esac
+    rm -f "$folder/log"
     [ -f "$folder/run/last.safetensors" ] ||
         "$build/bnn-train" --algo "$algo" --arch "$net" --data "$set" --data-dir "$data/$set" \
             --output "$folder/run" --epochs 3 --limit-test 64 --overwrite --threads 1 "$@" \
             >"$folder/train.log" 2>&1 || return
-    # shellcheck disable=SC2086 # words
     "$build/bnn-export" "$folder/run" --output "$folder/model.bnn" >"$folder/log" 2>&1 &&
-        "$build/bnn-eval" "$folder/model.bnn" --data-dir "$data/$set" $points --quiet --threads 1 \
+        "$build/bnn-eval" "$folder/model.bnn" --data-dir "$data/$set" --quiet --threads 1 \
             --limit-test "$samples" --save-inputs "$folder/input.npy" \
             --save-outputs "$folder/logits.npy" >"$folder/log" 2>&1 &&
         "$lce_python" -c 'import numpy, sys
@@ -138,7 +136,7 @@ cells_of() { # NETWORK ALGORITHM DATA OPTIONS...
         ! wanted "$1/$2/$cell" || [ -f "$folder/$cell/said" ] && continue
         mkdir -p "$folder/$cell"
         if [ -z "$ready" ] && ! (prepare "$folder" "$@"); then
-            echo "export_trained.sh: $folder: $(tail -n 1 "$folder"/*log | tail -n 1)" >&2
+            echo "export_trained.sh: $folder: $(cat "$folder/train.log" "$folder/log" 2>&1 | tail -n 1)" >&2
             return
         fi
         ready=yes
