@@ -12,7 +12,6 @@ struct bnn_nccl {
     void *ranks; /* ncclComm_t */
     void *queue;
     int rank, size, error;
-    size_t most;
     float *parts; /* [size][the largest share] */
 };
 
@@ -50,22 +49,18 @@ const bnn_nccl_calls *bnn_nccl_load(const char **why) {
 
 /* ---- ranks ---- */
 
-static size_t largest_share(const bnn_nccl *n) {
-    return n->most / (size_t)n->size + 1;
-}
-
 /* What this rank needs for itself. */
 static bnn_nccl *prepare(const bnn_nccl_calls *calls, const bnn_comm *comm,
                          const bnn_stream *stream, void *queue, size_t most) {
     const bnn_device *device = &stream->device;
+    const size_t largest_share = most / (size_t)comm->size + 1;
     bnn_nccl *n = calls ? calloc(1, sizeof *n) : NULL;
     if (!n) {
         return NULL;
     }
-    *n = (bnn_nccl){
-        .calls = calls, .queue = queue, .rank = comm->rank, .size = comm->size, .most = most};
+    *n = (bnn_nccl){.calls = calls, .queue = queue, .rank = comm->rank, .size = comm->size};
     n->parts = device->ops->alloc(device, BNN_MEMORY_DEVICE,
-                                  (size_t)n->size * largest_share(n) * sizeof *n->parts);
+                                  (size_t)n->size * largest_share * sizeof *n->parts);
     if (!n->parts) {
         free(n);
         return NULL;
@@ -120,8 +115,7 @@ static void keep_error(bnn_nccl *n, int error) {
     n->error = n->error ? n->error : error;
 }
 
-/* To each other rank what is its own of `from`, or all of it the same; from each what comes to
- * `to`. Nothing is sent where nothing is to be had. */
+/* Where a rank has no share, neither side of it calls. */
 static void send(bnn_nccl *n, const float *from, size_t count, int peer) {
     if (count > 0) {
         keep_error(n, n->calls->send(from, count, FLOAT32, peer, n->ranks, n->queue));

@@ -144,9 +144,7 @@ static bnn_code read_classes(imagenet *d, const char *folder, bnn_error *err) {
         }
         d->base.classes++;
     }
-    if (count >= 0) {
-        bnn_folder_free(entry, count);
-    }
+    bnn_folder_free(entry, count);
     d->base.class_names = (const char *const *)d->class_names;
     return code;
 }

@@ -4,11 +4,12 @@
  * read anew for each sample, some ms, since they are 10 GB of text, which the system keeps in
  * memory if it has any; blocks are small and are read, and checked, at opening. */
 #include <dirent.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 #include <sys/stat.h>
+#include <unistd.h>
 #include <zlib.h>
 
 #include "data_loaders/augment.h"
@@ -208,7 +209,7 @@ static bnn_code open_meshes(modelnet *d, const char *dir, const char *split, bnn
     for (int c = 0; c < d->base.classes && code == BNN_OK; c++) {
         struct dirent **entry;
         snprintf(inner, sizeof inner, "%s/%s/%s", dir, d->base.class_names[c], split);
-        if (access(inner, F_OK) != 0) {
+        if (access(inner, F_OK) != 0 && errno == ENOENT) {
             continue;
         }
         const int count = bnn_folder_list(inner, is_mesh, &entry, err);

@@ -396,9 +396,7 @@ static bnn_code measure_to_file(const command *c, const bnn_bench *bench, bnn_er
 static bnn_code check_outputs(const command *c, const bnn_bench *bench, bnn_outputs *outputs,
                               bnn_error *err) {
     bnn_outputs_read(outputs, "MODEL", operands[1]);
-    if (operands[1]) {
-        bnn_outputs_run_of(outputs, operands[1]);
-    }
+    bnn_outputs_run_of(outputs, operands[1]);
     bnn_outputs_result(outputs, "--json", &json_file);
     bnn_code code = bnn_outputs_check(outputs, err);
     if (code == BNN_OK && (with_data || c->bit == DATA) && json_file) {

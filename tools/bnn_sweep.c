@@ -354,7 +354,7 @@ static bnn_code check_options(const command *c, bnn_error *err) {
 static bnn_code check_outputs(const bnn_sweep *sweep, bnn_error *err) {
     bnn_outputs outputs = {0};
     bnn_outputs_read(&outputs, "PLAN", is_folder(operands[1]) ? NULL : operands[1]);
-    if (*sweep->folder) {
+    if (*sweep->folder && (json_file || html)) { /* they are many */
         bnn_sweep_files(&outputs, sweep->folder, &sweep->plan);
     }
     bnn_outputs_result(&outputs, "--json", &json_file);

@@ -6,7 +6,7 @@ enum { BOXES, TRUTH, CLASS, IGNORE };
 static bnn_code infer(bnn_graph *g, bnn_node *node) {
     int n = bnn_shape_of(g, node->in[TRUTH]).n;
     if (!bnn_check_boxes(g, node, node->in[BOXES], n) ||
-        !bnn_check_sought(g, node, node->in[TRUTH], node->in[CLASS], node->in[IGNORE])) {
+        !bnn_check_ground_truth(g, node, node->in[TRUTH], node->in[CLASS], node->in[IGNORE])) {
         return BNN_ERR_SHAPE;
     }
     bnn_boxes boxes = bnn_boxes_of(g, node->in[BOXES], n);

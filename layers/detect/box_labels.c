@@ -6,7 +6,7 @@ enum { ASSIGNED, TRUTH, CLASS };
 static bnn_code infer(bnn_graph *g, bnn_node *node) {
     bnn_shape s = bnn_shape_of(g, node->in[ASSIGNED]);
     if (node->in[TRUTH] >= 0 &&
-        !bnn_check_sought(g, node, node->in[TRUTH], node->in[CLASS], BNN_NONE)) {
+        !bnn_check_ground_truth(g, node, node->in[TRUTH], node->in[CLASS], BNN_NONE)) {
         return BNN_ERR_SHAPE;
     }
     if (node->in[TRUTH] >= 0 && bnn_shape_of(g, node->in[TRUTH]).n != s.n) {

@@ -6,7 +6,7 @@ enum { BOXES, ASSIGNED, TRUTH, CLASS };
 static bnn_code infer(bnn_graph *g, bnn_node *node) {
     bnn_shape s = bnn_shape_of(g, node->in[ASSIGNED]), truth = bnn_shape_of(g, node->in[TRUTH]);
     if (!bnn_check_boxes(g, node, node->in[BOXES], truth.n) ||
-        !bnn_check_sought(g, node, node->in[TRUTH], node->in[CLASS], BNN_NONE)) {
+        !bnn_check_ground_truth(g, node, node->in[TRUTH], node->in[CLASS], BNN_NONE)) {
         return BNN_ERR_SHAPE;
     }
     if (s.n != truth.n || (size_t)s.w != bnn_boxes_of(g, node->in[BOXES], s.n).count) {

@@ -36,7 +36,8 @@ bnn_ground_truth bnn_ground_truth_tensors(const bnn_graph *g, bnn_t box, bnn_t c
                               .count = (size_t)bnn_shape_of(g, box).w};
 }
 
-int bnn_check_sought(bnn_graph *g, const bnn_node *node, bnn_t box, bnn_t class, bnn_t ignore) {
+int bnn_check_ground_truth(bnn_graph *g, const bnn_node *node, bnn_t box, bnn_t class,
+                           bnn_t ignore) {
     bnn_shape s = bnn_shape_of(g, box), want = {s.n, 1, s.w, 1};
     int ok = s.h == 1 && s.c == 4 && bnn_shape_equal(bnn_shape_of(g, class), want) &&
              (ignore < 0 || bnn_shape_equal(bnn_shape_of(g, ignore), want));

@@ -14,7 +14,8 @@ int bnn_check_boxes(bnn_graph *g, const bnn_node *node, bnn_t boxes, int n);
 int bnn_check_frame(bnn_graph *g, const bnn_node *node, bnn_t frame, int n);
 
 bnn_ground_truth bnn_ground_truth_tensors(const bnn_graph *g, bnn_t box, bnn_t class, bnn_t ignore);
-int bnn_check_sought(bnn_graph *g, const bnn_node *node, bnn_t box, bnn_t class, bnn_t ignore);
+int bnn_check_ground_truth(bnn_graph *g, const bnn_node *node, bnn_t box, bnn_t class,
+                           bnn_t ignore);
 
 /* Scratch for so many items in order (kernels.h). */
 size_t bnn_boxes_scratch(const bnn_graph *g, size_t items, size_t keep);

@@ -15,7 +15,7 @@ static bnn_code infer(bnn_graph *g, bnn_node *node) {
     const bnn_sampling *s = &((const sample_rois_attr *)node->attr)->sampling;
     bnn_shape rois = bnn_shape_of(g, node->in[ROIS]), truth = bnn_shape_of(g, node->in[TRUTH]);
     if (!bnn_check_boxes(g, node, node->in[ROIS], truth.n) ||
-        !bnn_check_sought(g, node, node->in[TRUTH], node->in[CLASS], node->in[IGNORE])) {
+        !bnn_check_ground_truth(g, node, node->in[TRUTH], node->in[CLASS], node->in[IGNORE])) {
         return BNN_ERR_SHAPE;
     }
     if (rois.c != 5 || s->positives < 0 || s->count < s->positives || s->count < 1) {

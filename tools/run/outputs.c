@@ -106,8 +106,8 @@ void bnn_outputs_read_run(bnn_outputs *o, const char *folder) {
 
 void bnn_outputs_run_of(bnn_outputs *o, const char *model) {
     char folder[PATH_MAX], config[PATH_MAX + 16];
-    const char *slash = strrchr(model, '/');
-    if (strlen(model) >= sizeof folder) {
+    const char *slash = model ? strrchr(model, '/') : NULL;
+    if (!model || strlen(model) >= sizeof folder) {
         return;
     }
     snprintf(folder, sizeof folder, "%.*s", slash ? (int)(slash - model) : 1, slash ? model : ".");

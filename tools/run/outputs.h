@@ -38,7 +38,7 @@ typedef struct bnn_outputs {
 /* A NULL path is none. `option` is kept. */
 void bnn_outputs_read(bnn_outputs *outputs, const char *option, const char *path);
 /* All files of a run, its results excepted; and of the run whose folder a model lies in, if there
- * is one. */
+ * is one; a NULL model is none. */
 void bnn_outputs_read_run(bnn_outputs *outputs, const char *folder);
 void bnn_outputs_run_of(bnn_outputs *outputs, const char *model);
 /* FOLDER/NAME. */

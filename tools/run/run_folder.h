@@ -43,7 +43,7 @@ bnn_code bnn_run_lock(bnn_lock *lock, const char *path, bnn_error *err);
 bnn_code bnn_run_file(const bnn_run_folder *run, const char *name, char *out, size_t bytes,
                       bnn_error *err);
 /* Makes the folder and new log files, and config.json (atomic). Refuses a folder that already holds
- * a run (last.safetensors), with a message that names --resume and --overwrite, unless
+ * a run (last.safetensors, or the best), with a message that names --resume and --overwrite, unless
  * `overwrite`. Locks it, and checks that it can be written to, before any training. */
 bnn_code bnn_run_create(bnn_run_folder *run, const char *path, const bnn_task *task,
                         const char *const *losses, const char *config_json, int overwrite,

@@ -244,11 +244,11 @@ static bnn_code end_stage(work *w, slot *s, int status, bnn_error *err) {
 
 /* What killed processes were writing, of whom there are none: the cell is locked. */
 static bnn_code clean(const work *w, const bnn_cell *cell, bnn_error *err) {
-    static const char *const files[] = {"state.json", "complexity.json", "infer.json"};
     bnn_code code = BNN_OK;
-    for (size_t i = 0; i < sizeof files / sizeof *files && code == BNN_OK; i++) {
+    for (size_t i = 0; bnn_cell_files[i] && code == BNN_OK; i++) {
         char path[BNN_CELL_PATH];
-        if ((code = bnn_cell_path(w->sweep->folder, cell, files[i], path, err)) == BNN_OK) {
+        if ((code = bnn_cell_path(w->sweep->folder, cell, bnn_cell_files[i], path, err)) ==
+            BNN_OK) {
             bnn_atomic_clean(path);
         }
     }

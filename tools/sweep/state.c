@@ -28,8 +28,9 @@ bnn_code bnn_cell_path(const char *sweep, const bnn_cell *cell, const char *name
                : bnn_fail(err, BNN_ERR_ARGUMENT, "%s: the path is too long", sweep);
 }
 
+const char *const bnn_cell_files[] = {"state.json", "complexity.json", "infer.json", NULL};
+
 void bnn_sweep_files(bnn_outputs *outputs, const char *sweep, const bnn_plan *plan) {
-    static const char *const own[] = {"state.json", "complexity.json", "infer.json"};
     char folder[BNN_CELL_PATH], run[BNN_CELL_PATH];
     bnn_error why;
     bnn_outputs_read_in(outputs, "a sweep's file", sweep, BNN_SWEEP_PLAN);
@@ -39,8 +40,8 @@ void bnn_sweep_files(bnn_outputs *outputs, const char *sweep, const bnn_plan *pl
             bnn_cell_path(sweep, cell, "run", run, &why) != BNN_OK || access(folder, F_OK) != 0) {
             continue; /* nothing has been written there */
         }
-        for (size_t k = 0; k < sizeof own / sizeof *own; k++) {
-            bnn_outputs_read_in(outputs, "a sweep's file", folder, own[k]);
+        for (size_t k = 0; bnn_cell_files[k]; k++) {
+            bnn_outputs_read_in(outputs, "a sweep's file", folder, bnn_cell_files[k]);
         }
         bnn_outputs_read_run(outputs, run);
         bnn_outputs_read_in(outputs, "a run's file", run, BNN_RESULTS_FILE);

@@ -30,6 +30,9 @@ typedef struct bnn_cell_state {
 bnn_code bnn_cell_path(const char *sweep, const bnn_cell *cell, const char *name,
                        char path[BNN_CELL_PATH], bnn_error *err);
 
+/* Files of a cell's folder, written whole, NULL-terminated; beside them its run's. */
+extern const char *const bnn_cell_files[];
+
 /* All files of a sweep that anybody reads: its plan, and those of its cells. */
 void bnn_sweep_files(bnn_outputs *outputs, const char *sweep, const bnn_plan *plan);
 
